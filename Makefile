@@ -1,0 +1,105 @@
+# Set-up, models and tests. Needs git, make and Python 3.12 to 3.14; `make help` lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install
+# The uv release that resolves requirements.lock (needed by `make lock` only).
+UV     := uv==0.13.9
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup fit test test-slow lint format types check wheel lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo "Another Python than python3: make PYTHON=python3.13 fit"
+
+setup: $(VENV)/project.stamp  ## create .venv and install everything (the other targets do this when needed)
+	@:
+
+fit: $(VENV)/project.stamp  ## fit all variants of the Rochester study and write reports/rochester
+	@$(BIN)/intlmodels fit rochester --variants all
+
+test: $(VENV)/project.stamp  ## run the tests, except those marked slow
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minutes
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/project.stamp  ## check style and formatting (ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/project.stamp  ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/project.stamp  ## check the types (mypy)
+	@$(BIN)/mypy
+
+check: lint types test  ## lint, types and test
+
+wheel: $(VENV)/project.stamp  ## build dist/intlmodels-*.whl
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build --target wheel
+
+lock:  ## resolve requirements.lock again (LOCK_FLAGS=--upgrade: to the newest releases)
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(UV)
+	@build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --extra dev --universal --python-version 3.12 \
+		--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean:  ## remove .venv, caches and what was built; reports stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two stamps, each written last, so that a broken-off set-up is done again. The first follows the
+# lock (and the interpreter, which is missing when .venv is, or when its Python was removed), the
+# second the project's own metadata, which is quick to install again. A checkout that was moved or
+# copied took a .venv along that still runs the code of the old place: the first stamp says where.
+ifneq ($(shell cat $(VENV)/locked.stamp 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/locked.stamp
+endif
+
+$(VENV)/locked.stamp: requirements.lock $(BIN)/python
+	@$(CHECK_PYTHON)
+	@echo "==> $(VENV): new virtual environment, $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "==> $(VENV): $$(grep -c == requirements.lock) packages from requirements.lock (wheels only, hashes checked)"
+	@$(PIP) --no-deps --only-binary :all: --require-hashes --no-compile -r requirements.lock
+	@echo "==> $(VENV): byte code, on all cores (pip would use one)"
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true  # some files are for other Pythons
+	@pwd -P > $@
+
+$(VENV)/project.stamp: pyproject.toml $(VENV)/locked.stamp
+	@rm -f $@
+	@echo "==> $(VENV): intlmodels itself, editable"
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/python: ;
+
+# Prints what $(PYTHON) is; plain enough to run on whatever Python that may be.
+define PROBE
+import sys
+if not (3, 12) <= sys.version_info[:2] <= (3, 14):
+    print("is Python %d.%d" % sys.version_info[:2])
+else:
+    try:
+        import ensurepip, venv
+        print("good")
+    except ImportError:
+        print("lacks venv")
+endef
+export PROBE
+
+CHECK_PYTHON = found=$$($(PYTHON) -c "$$PROBE") || found="does not run here"; \
+	case "$$found" in \
+	good) exit 0 ;; \
+	"lacks venv") mend="On Debian and Ubuntu: apt install python3-venv" ;; \
+	*) mend="intlmodels needs Python 3.12, 3.13 or 3.14; name one that is installed, for example: make PYTHON=python3.13 $(or $(firstword $(MAKECMDGOALS)),setup)" ;; \
+	esac; \
+	echo "error: $(PYTHON) $$found. $$mend" >&2; exit 1

@@ -1,0 +1,80 @@
+"""Bayesian models for how firms in regional clusters go abroad.
+
+The steps of the command line, as functions for notebooks::
+
+    import intlmodels as im
+
+    study = im.load_study("rochester")      # or a folder of your own
+    fit = im.fit_study(study)               # xarray.DataTree
+    im.estimates(fit)                       # pandas.DataFrame
+    im.plots.estimates(fit)                 # matplotlib figure
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from intlmodels import plots
+    from intlmodels.api import (
+        estimates,
+        gate_table,
+        parameter_table,
+        predict,
+        prior_table,
+        read_fit,
+        variant_table,
+        write_report,
+    )
+    from intlmodels.errors import StudyError
+    from intlmodels.study import list_studies, load_study
+    from intlmodels.workflow import NotConverged, fit_study
+
+#: name -> module; imported when first used, so that importing the package, and
+#: ``intlmodels --help``, cost nothing.
+_PUBLIC = {
+    "NotConverged": "workflow",
+    "StudyError": "errors",
+    "estimates": "api",
+    "fit_study": "workflow",
+    "gate_table": "api",
+    "list_studies": "study",
+    "load_study": "study",
+    "parameter_table": "api",
+    "plots": "",
+    "predict": "api",
+    "prior_table": "api",
+    "read_fit": "api",
+    "variant_table": "api",
+    "write_report": "api",
+}
+
+__all__ = [
+    "NotConverged",
+    "StudyError",
+    "estimates",
+    "fit_study",
+    "gate_table",
+    "list_studies",
+    "load_study",
+    "parameter_table",
+    "plots",
+    "predict",
+    "prior_table",
+    "read_fit",
+    "variant_table",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
+    if not _PUBLIC[name]:
+        return import_module(f"intlmodels.{name}")
+    return getattr(import_module(f"intlmodels.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,160 @@
+"""The steps of the command line as functions for notebooks, returning standard objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.diagnostics import Gate
+from intlmodels.errors import StudyError
+from intlmodels.models import DEFAULT, catalogue, design_of, priors_of
+from intlmodels.models.design import fixed_priors
+from intlmodels.study import Study, load_study
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from xarray import Dataset, DataTree
+
+
+def _study(study: Study | str | Path) -> Study:
+    return study if isinstance(study, Study) else load_study(study)
+
+
+def prior_rows(
+    study: Study, variant: str = DEFAULT, overrides: Mapping[str, str] | None = None
+) -> list[tuple[str, ...]]:
+    """Rows of the table of priors: name, prior, where it comes from, meaning."""
+    rows: list[tuple[str, ...]] = [
+        (prior.name, prior.text, prior.origin, prior.meaning)
+        for prior in priors_of(study, variant, overrides).values()
+    ]
+    rows += [
+        (name, text, "follows", meaning)
+        for name, text, meaning in fixed_priors(design_of(study, variant))
+    ]
+    return rows
+
+
+def prior_table(
+    study: Study | str | Path,
+    variant: str = DEFAULT,
+    priors: Mapping[str, str] | None = None,
+) -> DataFrame:
+    """Priors of a variant.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    variant : str
+    priors : mapping of str to str, optional
+        Overrides, as for :func:`intlmodels.fit_study`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name``, ``prior``, ``from``, ``meaning``; one row a parameter.
+    """
+    import pandas as pd
+
+    rows = prior_rows(_study(study), variant, priors)
+    return pd.DataFrame(rows, columns=["name", "prior", "from", "meaning"])
+
+
+def variant_table(study: Study | str | Path) -> DataFrame:
+    """Variants of a study's model: ``variant``, ``change``, ``comparable`` (by elpd)."""
+    import pandas as pd
+
+    rows = [(v.name, v.change, v.comparable) for v in catalogue(_study(study)).values()]
+    return pd.DataFrame(rows, columns=["variant", "change", "comparable"])
+
+
+def read_fit(path: str | Path) -> DataTree:
+    """Read a stored fit (``posterior.nc``).
+
+    Raises
+    ------
+    StudyError
+        If there is no such file, or it is not a stored fit.
+    """
+    from intlmodels import store
+
+    attributes = store.stored_attributes(Path(path))
+    if attributes is None:
+        raise StudyError("there is no stored fit; run intlmodels fit first", file=str(path))
+    if "fingerprint" not in attributes:
+        raise StudyError("this is not a stored fit of intlmodels", file=str(path))
+    return store.read(Path(path))
+
+
+def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
+    """Estimands of a fit, in percent and percentage points.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From :func:`intlmodels.fit_study` or :func:`intlmodels.read_fit`.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See :func:`intlmodels.estimands.summary`; the column ``converged`` says whether the
+        fit passed the gate.
+    """
+    from intlmodels.estimands import summary
+
+    table = summary(fit["estimands"].to_dataset(), prob)
+    table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
+    return table
+
+
+def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
+    """Parameters of a fit, on their own scales; columns as :func:`estimates`."""
+    from intlmodels.estimands import summary
+
+    table = summary(fit[group].to_dataset(), prob)
+    table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
+    return table
+
+
+def gate_table(fit: DataTree) -> DataFrame:
+    """Convergence checks of a fit: label, value, limit, outcome, where, hint."""
+    import pandas as pd
+
+    return pd.DataFrame(json.loads(fit.attrs["gate"]))
+
+
+def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]) -> Dataset:
+    """Printed share of firms that were not in the study.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    profiles : mapping or list of mapping
+        Predictor -> level (number for a covariate).
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`intlmodels.estimands.new_firms`.
+    """
+    from intlmodels.estimands import new_firms
+
+    listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
+    return new_firms(fit, listed, seed=int(fit.attrs["seed"]))
+
+
+def write_report(study: Study | str | Path, out: str | Path) -> Path:
+    """Write the report of the fits stored in ``out``; return the path of its HTML page.
+
+    Raises
+    ------
+    StudyError
+        If ``out`` holds no fit of the study.
+    """
+    from intlmodels import report
+
+    return report.write(_study(study), Path(out))

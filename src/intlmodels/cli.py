@@ -1,0 +1,286 @@
+"""The command line: the only place that wires everything together.
+
+Exit codes: 0 done, 1 a fit did not pass the gate (or a report is stale), 2 unusable input,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from intlmodels.errors import StudyError
+
+if TYPE_CHECKING:
+    from intlmodels.diagnostics import Gate
+    from intlmodels.fit import Progress
+    from intlmodels.study import Study
+    from intlmodels.workflow import Job
+
+app = typer.Typer(
+    name="intlmodels",
+    help="Bayesian models for how firms in regional clusters go abroad.",
+    epilog="Start with: intlmodels fit rochester",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="Name of a study that ships with the package, or a study folder."
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Output folder [default: reports/NAME]."),
+]
+PriorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior", metavar="NAME=PRIOR", help='Override a prior, e.g. "phi=Gamma(2, 0.1)".'
+    ),
+]
+VariantOption = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="Which variant of the model.")
+]
+
+
+@app.command(epilog="Example: intlmodels fit rochester --variants all --seed 7")
+def fit(
+    study: StudyArgument,
+    variants: Annotated[
+        str,
+        typer.Option("--variants", metavar="NAMES", help="'all', or names separated by commas."),
+    ] = "default",
+    out: OutOption = None,
+    prior: PriorOption = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same draws.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Kept draws of each chain.")] = None,
+    tune: Annotated[int | None, typer.Option(help="Tuning draws of each chain.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
+    cores: Annotated[int | None, typer.Option(help="Processor cores to use.")] = None,
+    target_accept: Annotated[
+        float | None, typer.Option(help="Target acceptance, between 0 and 1.")
+    ] = None,
+    sampler: Annotated[str | None, typer.Option(help="nutpie or pymc.")] = None,
+) -> None:
+    """Fit a study and write its report; refits only what changed."""
+    from intlmodels import workflow
+
+    loaded = _load(study)
+    given = {
+        "seed": seed,
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "cores": cores,
+        "target_accept": target_accept,
+        "sampler": sampler,
+    }
+    settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
+    folder = _folder(loaded, out)
+    overrides = _overrides(prior)
+    jobs = workflow.plan(
+        loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
+    )
+    _run(jobs, folder)
+    _report(loaded, folder)
+    raise typer.Exit(_gate_exit(jobs))
+
+
+@app.command(epilog="Example: intlmodels report rochester --out my-report")
+def report(
+    study: StudyArgument,
+    out: OutOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell whether the report is stale (exit 1).")
+    ] = False,
+) -> None:
+    """Write the report of a study from its stored fits."""
+    from intlmodels import report as reports
+
+    loaded = _load(study)
+    folder = _folder(loaded, out)
+    if check:
+        stale = reports.why_stale(loaded, folder)
+        for reason in stale:
+            typer.echo(f"stale: {reason}", err=True)
+        raise typer.Exit(1 if stale else 0)
+    _report(loaded, folder, force=True)
+
+
+@app.command(epilog="Example: intlmodels check path/to/my-study")
+def check(study: StudyArgument) -> None:
+    """Read a study, tell what was understood, and stop at the first mistake."""
+    from intlmodels.models import catalogue, priors_of
+    from intlmodels.study import describe
+    from intlmodels.workflow import settings_of
+
+    loaded = _load(study)
+    for name in catalogue(loaded):
+        priors_of(loaded, name)
+    settings_of(loaded)
+    typer.echo(describe(loaded))
+
+
+@app.command(epilog='Example: intlmodels priors rochester --prior "phi=Gamma(2, 0.1)"')
+def priors(
+    study: StudyArgument, variant: VariantOption = "default", prior: PriorOption = None
+) -> None:
+    """Print the priors of a model, where each comes from, and how to override it."""
+    from intlmodels.api import prior_rows
+
+    rows = prior_rows(_load(study), variant, _overrides(prior))
+    _table(("name", "prior", "from", "meaning"), rows)
+    typer.echo("\nOverride by name: in [priors] of study.toml, or with --prior NAME=PRIOR.")
+
+
+@app.command(epilog="Example: intlmodels variants rochester")
+def variants(study: StudyArgument) -> None:
+    """Print the variants of a study's model."""
+    from intlmodels.models import catalogue
+
+    rows = [(row.name, row.change) for row in catalogue(_load(study)).values()]
+    _table(("variant", "change"), rows)
+
+
+# -- helpers -----------------------------------------------------------------------------
+
+
+def _load(name: str) -> Study:
+    from intlmodels.study import load_study
+
+    return load_study(name)
+
+
+def _folder(study: Study, out: Path | None) -> Path:
+    folder = out if out is not None else Path("reports") / study.name
+    if folder.exists() and not folder.is_dir():
+        raise StudyError("--out must be a folder, and this is a file", file=str(folder))
+    return folder
+
+
+def _overrides(given: list[str] | None) -> dict[str, str]:
+    from intlmodels.priors import parse_assignment
+
+    return dict(parse_assignment(text) for text in given or [])
+
+
+def _variant_names(study: Study, text: str) -> list[str]:
+    from intlmodels.models import catalogue, find_variant
+
+    if text.strip() == "all":
+        return list(catalogue(study))
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise StudyError("--variants needs 'all' or at least one name", value=text)
+    # The report is about the default; a variant stands beside it.
+    return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, tuple("-" * width for width in widths), *rows]:
+        typer.echo("  ".join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def _run(jobs: list[Job], folder: Path) -> None:
+    from intlmodels import store, workflow
+
+    store.require_writable(folder)
+
+    due = [job for job in jobs if not job.current]
+    for job in jobs:
+        if job.current:
+            _say(f"{job.variant}: unchanged, not fitted again")
+        elif job.reasons:
+            _say(f"{job.variant}: to be fitted ({'; '.join(job.reasons)})")
+        else:
+            _say(f"{job.variant}: draws unchanged, estimands computed again")
+    if len(due) == 1:
+        with _bar(f"sampling {due[0].variant}") as progress:
+            checks = workflow.bring_up_to_date(due[0], progress)
+        _tell(due[0], checks)
+    elif due:
+        with _bar(f"fitting {len(due)} variants") as progress:
+            for done, (job, checks) in enumerate(workflow.run_all(due), start=1):
+                _tell(job, checks)
+                if progress is not None:
+                    progress(done / len(due))
+
+
+def _tell(job: Job, checks: Gate) -> None:
+    if checks.passed:
+        _say(f"{job.variant}: converged, stored in {job.path}")
+    else:
+        what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
+        _say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
+
+
+def _gate_exit(jobs: list[Job]) -> int:
+    from intlmodels.diagnostics import Gate
+    from intlmodels.store import stored_attributes
+
+    failed = []
+    for job in jobs:
+        attributes = stored_attributes(job.path) or {}
+        if not Gate.from_json(attributes["gate"]).passed:
+            failed.append(job.variant)
+    if failed:
+        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
+    return 1 if failed else 0
+
+
+def _report(study: Study, folder: Path, force: bool = False) -> None:
+    from intlmodels import report as reports
+
+    stale = reports.why_stale(study, folder)
+    if not stale and not force and (folder / "index.html").exists():
+        _say(f"report: unchanged, {folder / 'index.html'}")
+        return
+    reports.write(study, folder)
+    _say(f"report: written to {folder / 'index.html'}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Progress | None]:
+    """A progress bar on a terminal; nothing when the output is piped."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and exit with its code."""
+    try:
+        app(arguments)
+    except StudyError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: finished fits are kept, run the same command to go on", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""Reading printed tables: CSV files as text, cell by cell, with the place of every cell.
+
+Cells stay text until someone needs them as a label or a number; 3.70 is not 3.7. Everything
+that can be wrong with a file as such is found here; what its cells mean is not known here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from intlmodels.errors import StudyError, did_you_mean, listed
+
+#: Cells that stand for a value that is not known (in numbers; nothing else does).
+MISSING = ("", "NA", "N/A")
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as printed.
+
+    Attributes
+    ----------
+    file : str
+        File name inside the study's folder.
+    header : tuple of str
+        Names of the columns, without white space around them.
+    rows : tuple of tuple of str
+        The cells as they stand in the file. ``rows[i]`` is row ``i + 2`` of the file as a
+        spreadsheet counts rows: the header is row 1, and a cell with line breaks in it is
+        still in one row.
+    """
+
+    file: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, name: str, asked_by: str = "") -> tuple[str, ...]:
+        """Cells of a column, as printed.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        asked_by : str, optional
+            The key of study.toml that names the column, for the message.
+
+        Raises
+        ------
+        StudyError
+            If there is no such column.
+        """
+        name = clean_label(name)
+        if name not in self.header:
+            asked = f", named by {asked_by} in study.toml" if asked_by else ""
+            raise StudyError(
+                f"expected this column{asked}, but the file has none of that name"
+                f"{did_you_mean(name, self.header)}; its columns are {listed(self.header)}",
+                file=self.file,
+                row=1,
+                column=name,
+            )
+        position = self.header.index(name)
+        return tuple(row[position] for row in self.rows)
+
+
+def clean_label(text: str) -> str:
+    """A label in Unicode NFC, without outer and with single inner white space."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def clean_name(text: str) -> str:
+    """A name in Unicode NFC without outer white space; what is inside stays."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def parse_number(text: str) -> float:
+    """Read a number as a CSV file should hold it: ASCII digits and a decimal point.
+
+    Raises
+    ------
+    ValueError
+        With what was expected and how to mend it, to be put after the place of the cell.
+    """
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"expected a number{_mend(text)}")
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("expected a number that a computer can hold (below 1e308)")
+    return value
+
+
+def _mend(text: str) -> str:
+    bare = text.rstrip("%\N{PER MILLE SIGN}").strip()
+    if bare != text and _NUMBER.fullmatch(bare):
+        return f"; write {bare} without the percent sign and state the unit in study.toml"
+    if re.fullmatch(r"[+-]?\d+,\d+", text, flags=re.ASCII):
+        return (
+            f"; write it with a decimal point, as {text.replace(',', '.')}, or if the comma "
+            f"separates thousands without it, as {text.replace(',', '')}"
+        )
+    if re.fullmatch(r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", text, flags=re.ASCII):
+        bare = re.sub(r"[^\d.+-]", "", text)
+        return f"; write it without marks between thousands, as {bare}"
+    plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
+    if plain != text and _NUMBER.fullmatch(plain):
+        return f"; write a plain minus sign, as {plain}"
+    if text.casefold().strip("-+") in _NOT_KNOWN:
+        return "; if the value is not known leave the cell empty, or write NA or N/A"
+    return " such as 5 or 2.5; if the value is not known leave the cell empty, or write NA"
+
+
+_NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#n/a", "inf"} | {
+    "infinity",
+    "\N{EN DASH}",
+    "\N{EM DASH}",
+}
+
+
+def read_text(folder: Path, file: str) -> str:
+    """Read a file of a study as UTF-8 text (a byte order mark is dropped).
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, outside the folder, not a file, not readable, not UTF-8, or
+        holds a NUL.
+    """
+    pure = PurePosixPath(file)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or not file.isprintable():
+        raise StudyError(
+            "expected the name of a file inside the study's folder; copy the file there, so "
+            "that the folder holds the whole study",
+            file="study.toml",
+            value=file,
+        )
+    path = folder / file
+    try:
+        if path.is_dir():
+            raise StudyError("expected a file, but this is a folder", file=file)
+        if not path.exists():
+            here = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+            raise StudyError(
+                f"file is missing{did_you_mean(file, here)}; expected it in the folder {folder}, "
+                f"which holds {listed(here) or 'no files'}",
+                file=file,
+            )
+        if not path.is_file():
+            raise StudyError("expected an ordinary file", file=file)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StudyError(
+            f"file cannot be read: {error.strerror or error}; expected a readable file", file=file
+        ) from error
+    return _decoded(raw, file)
+
+
+def _decoded(raw: bytes, file: str) -> str:
+    as_what = "with the encoding UTF-8" if file.endswith(".toml") else "as 'CSV UTF-8'"
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StudyError(
+            f"expected text in UTF-8; save the file {as_what}",
+            file=file,
+            row=raw.count(b"\n", 0, error.start) + 1,
+            value=raw[error.start : error.start + 1],
+        ) from error
+    if "\0" in text:
+        raise StudyError(
+            "expected text in UTF-8 without NUL characters; the file may be UTF-16 or damaged, "
+            f"save it {as_what}",
+            file=file,
+            row=text.count("\n", 0, text.index("\0")) + 1,
+            value="\0",
+        )
+    return text
+
+
+def read_table(folder: Path, file: str) -> Table:
+    """Read a CSV file: commas between cells, double quotes around cells that need them.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the study.
+    file : str
+        Name of the file in it.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read as text, is empty, is not well-formed CSV with commas, has
+        a nameless or doubled column, or a row with too many or too few cells.
+    """
+    records = _records(read_text(folder, file), file)
+    if not records:
+        raise StudyError("file is empty; expected a header and one row a firm", file=file)
+    _check_separator(records[0], file)
+    header = tuple(clean_label(name) for name in records[0])
+    _check_header(header, file)
+    for number, record in enumerate(records[1:], start=2):
+        if len(record) != len(header):
+            _refuse_ragged(record, len(header), file, number)
+    if len(records) == 1:
+        raise StudyError("file has a header only; expected one row a firm below it", file=file)
+    return Table(file, header, tuple(tuple(record) for record in records[1:]))
+
+
+def _records(text: str, file: str) -> list[list[str]]:
+    """Split CSV text into records; a record is a row as a spreadsheet counts it."""
+    # newline="" leaves line breaks inside quotes alone; strict refuses text after a quote.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records: list[list[str]] = []
+    try:
+        records.extend(reader)
+    except csv.Error as error:
+        raise StudyError(
+            f"not well-formed CSV ({error}); expected a cell with a comma, quote or line break to "
+            'stand in double quotes, and quotes inside it to be doubled, as in "5"" lens"',
+            file=file,
+            row=len(records) + 1,
+        ) from error
+    while records and not records[-1]:  # blank lines at the end mean nothing
+        records.pop()
+    return records
+
+
+def _check_separator(names: list[str], file: str) -> None:
+    if len(names) != 1:
+        return
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in names[0]:
+            raise StudyError(
+                f"the cells seem to be separated by {called}; expected commas: save the file as "
+                "'CSV UTF-8 (comma delimited)', with a decimal point in numbers",
+                file=file,
+                row=1,
+                value=names[0],
+            )
+
+
+def _check_header(header: tuple[str, ...], file: str) -> None:
+    if not header:
+        raise StudyError(
+            "the row is blank; expected the names of the columns: delete the row", file=file, row=1
+        )
+    for position, name in enumerate(header, start=1):
+        if not name:
+            raise StudyError(
+                f"column {position} has no name; expected a name in every cell of the first row: "
+                "name the column or delete it",
+                file=file,
+                row=1,
+            )
+        if name in header[: position - 1]:
+            raise StudyError(
+                "two columns have this name; expected every name once: rename or delete one",
+                file=file,
+                row=1,
+                column=name,
+            )
+
+
+def _refuse_ragged(record: list[str], expected: int, file: str, row: int) -> None:
+    if not record:
+        raise StudyError("the row is blank; expected a firm: delete the row", file=file, row=row)
+    many = "too many" if len(record) > expected else "too few"
+    raise StudyError(
+        f"{many} cells: {len(record)}; expected {expected}, as in the header (a comma inside a "
+        "cell needs double quotes around the cell)",
+        file=file,
+        row=row,
+        value=record[-1] if len(record) > expected else None,
+    )

@@ -1,0 +1,93 @@
+"""The one error that a user can cause: an unusable study, setting or option.
+
+Its text is always a single line that says where, what was found, what was expected and how
+to mend it. The command line prints it after ``error:`` and stops; a traceback would help
+nobody who has mistyped a cell.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+#: Longest value shown in a message; a whole paragraph in a cell would hide the message.
+LONGEST_SHOWN = 60
+
+
+class StudyError(ValueError):
+    """An unusable study, setting or option, told in one line.
+
+    Parameters
+    ----------
+    message : str
+        What was expected and how to mend it.
+    file : str, optional
+        The file, or what stands for it, such as ``command line``.
+    row : int, optional
+        Row as a spreadsheet counts it: the header is row 1. In a ``.toml`` file, the line.
+    column : str, optional
+        Name of the column; in a ``.toml`` file the key, such as ``[outcome] unit``.
+    value : object, optional
+        What was found; shown in quotes, control characters escaped, cut when long.
+
+    Examples
+    --------
+    >>> str(StudyError("expected a number", file="a.csv", row=4, column="x", value="abc"))
+    "a.csv, row 4, column 'x': found 'abc'; expected a number"
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+    ) -> None:
+        where = _where(file, row, column)
+        found = "" if value is None else f"found {shown(value)}; "
+        super().__init__(one_line(f"{where}{': ' if where else ''}{found}{message}"))
+        self.file = file
+        self.row = row
+        self.column = column
+        self.value = value
+
+
+def _where(file: str | None, row: int | None, column: str | None) -> str:
+    toml = file is not None and file.endswith(".toml")
+    parts = [] if file is None else [file]
+    if row is not None:
+        parts.append(f"{'line' if toml else 'row'} {row}")
+    if column is not None:
+        parts.append(f"key {column}" if toml else f"column {shown(column)}")
+    return ", ".join(parts)
+
+
+def one_line(text: str) -> str:
+    """Escape what does not print, so that a text takes one line and cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: quoted, control characters escaped, cut when long."""
+    if value == "":
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the candidate nearest to a word, or nothing."""
+    names = list(candidates)
+    # Capitals and outer blanks are the commonest slips, and difflib counts them as differences.
+    plain = {name.casefold().strip(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.casefold().strip(), list(plain), n=1)
+    return f" (did you mean {shown(plain[near[0]])}?)" if near else ""
+
+
+def listed(names: Iterable[str], limit: int = 12) -> str:
+    """Names as a message lists them: quoted, and no more than ``limit`` of them."""
+    quoted = [shown(name) for name in names]
+    more = len(quoted) - limit
+    return ", ".join(quoted[:limit]) + (f" and {more} more" if more > 0 else "")

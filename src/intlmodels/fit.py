@@ -1,0 +1,448 @@
+"""Model and settings in, one DataTree with every group out.
+
+The only module that samples. Labels, units, scales and settings travel in the tree, so
+that nothing downstream needs the model, or PyMC, again.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels import observation
+from intlmodels.compilation import compile_model
+from intlmodels.errors import StudyError
+from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
+from intlmodels.models.design import Design
+from intlmodels.priors import Prior
+from intlmodels.rounding import grid, intervals
+from intlmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from xarray import Dataset, DataTree
+
+#: ``progress(done)`` is called with the finished part of the sampling, 0 to 1.
+Progress = Callable[[float], None]
+
+PRIOR_DRAWS = 1000
+#: Packages whose versions are recorded with the draws.
+RECORDED = ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample.
+
+    Attributes
+    ----------
+    draws, tune, chains : int
+        Kept draws and tuning draws of each chain, and the number of chains.
+    seed : int
+        The same seed gives the same draws.
+    target_accept : float
+        Target acceptance of NUTS, between 0 and 1.
+    sampler : {"nutpie", "pymc"}
+        Which implementation of NUTS.
+    cores : int or None
+        Chains sampled at the same time; does not change the draws.
+    """
+
+    draws: int = 2000
+    tune: int = 1000
+    chains: int = 4
+    seed: int = 20261
+    target_accept: float = 0.95
+    sampler: str = "nutpie"
+    cores: int | None = None
+
+    def __post_init__(self) -> None:
+        limits = {
+            "draws": (4, 10**7),
+            "tune": (0, 10**7),
+            "chains": (1, 1000),
+            "seed": (0, 2**32 - 1),
+            "cores": (1, 10**4),
+        }
+        for name, (least, most) in limits.items():
+            # From study.toml anything may come; True counts as 1 unless it is refused here.
+            value: Any = getattr(self, name)
+            if name == "cores" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise StudyError(
+                    f"{name} must be a whole number from {least} to {most}", value=str(value)
+                )
+        accept: Any = self.target_accept
+        if isinstance(accept, bool) or not isinstance(accept, (int, float)) or not 0 < accept < 1:
+            raise StudyError("target_accept must be between 0 and 1", value=str(accept))
+        if self.sampler not in ("nutpie", "pymc"):
+            raise StudyError("sampler must be nutpie or pymc", value=str(self.sampler))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings on which the draws depend."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
+
+
+def fit(
+    study: Study,
+    variant: str = DEFAULT,
+    priors: Mapping[str, Prior] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> DataTree:
+    """Fit one variant and return every group in one tree.
+
+    Parameters
+    ----------
+    study : Study
+    variant : str
+        Name in the catalogue.
+    priors : mapping of str to Prior, optional
+        Defaults to :func:`intlmodels.models.priors_of`.
+    settings : Settings, optional
+    progress : callable, optional
+        Called with the finished part of the sampling, 0 to 1.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive``
+        (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain), ``observed_data`` and
+        ``constant_data``. Printed shares are in percent, ``mu`` is a share between 0 and 1.
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant or setting.
+    """
+    import xarray as xr
+
+    from intlmodels.models.share import build
+
+    priors = priors_of(study, variant) if priors is None else priors
+    settings = settings or Settings()
+    design = design_of(study, variant)
+    model = build(study, variant, priors)
+
+    draws, stats = _sample(model, settings, progress)
+    posterior, log_likelihood = _derive(model, draws)
+    prior, _ = _derive(model, _prior_draws(model, settings.seed), log_likelihood=False)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": stats,
+            "log_likelihood": log_likelihood,
+            "posterior_predictive": _predict(study, design, posterior, settings.seed, step=1),
+            "prior": prior,
+            "prior_predictive": _predict(study, design, prior, settings.seed, step=2),
+            "observed_data": _observed(study),
+            "constant_data": _constant(study, design),
+        }
+    )
+    tree.attrs = {
+        "study": study.name,
+        "model": study.model,
+        "variant": variant,
+        "family": design.family,
+        "comparable": int(find_variant(study, variant).comparable),
+        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
+        "settings": json.dumps(settings.identity()),
+        "seed": settings.seed,
+        "versions": json.dumps({name: version(name) for name in RECORDED}),
+    }
+    return tree
+
+
+# -- sampling ----------------------------------------------------------------------------
+
+
+def _sample(
+    model: pm.Model, settings: Settings, progress: Progress | None
+) -> tuple[Dataset, Dataset]:
+    """Draws of the free parameters and the statistics of the sampler."""
+    names = [rv.name for rv in model.free_RVs]
+    tree = (_with_nutpie if settings.sampler == "nutpie" else _with_pymc)(model, settings, progress)
+    draws = tree["posterior"].to_dataset()[names]
+    stats = tree["sample_stats"].to_dataset()
+    if "maxdepth_reached" not in stats and "reached_max_treedepth" in stats:
+        stats = stats.rename(reached_max_treedepth="maxdepth_reached")
+    keep = ["diverging", "energy", "depth", "tree_depth", "maxdepth_reached", "n_steps"]
+    keep += ["step_size", "acceptance_rate", "mean_tree_accept", "lp", "logp"]
+    stats = stats[[name for name in keep if name in stats]]
+    return draws.drop_attrs(), stats.drop_attrs()
+
+
+def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
+    import nutpie
+
+    free = [rv.name for rv in model.free_RVs]
+    # Only the free parameters: what follows from them is computed once, for all draws.
+    compiled = compile_model(model, free)
+
+    def report(chains: list[Any]) -> None:
+        if progress is not None:
+            total = sum(chain.total_draws for chain in chains)
+            progress(sum(chain.finished_draws for chain in chains) / max(total, 1))
+
+    return nutpie.sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=settings.cores,
+        seed=settings.seed,
+        target_accept=settings.target_accept,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=report if progress is not None else None,
+    )
+
+
+def _with_pymc(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
+    import pymc as pm
+
+    total = settings.chains * (settings.draws + settings.tune)
+    done = 0
+
+    def report(trace: Any, draw: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None and done % 100 == 0:
+            progress(done / total)
+
+    with model:
+        return pm.sample(
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1 if progress is not None else settings.cores,
+            random_seed=settings.seed,
+            nuts={"target_accept": settings.target_accept},
+            nuts_sampler="pymc",
+            progressbar=False,
+            compute_convergence_checks=False,
+            callback=report if progress is not None else None,
+            var_names=[rv.name for rv in model.free_RVs],
+        )
+
+
+def _prior_draws(model: pm.Model, seed: int) -> Dataset:
+    import pymc as pm
+    import xarray as xr
+    from pytensor.compile.mode import Mode
+
+    free = list(model.free_RVs)
+    values = pm.draw(
+        free,
+        draws=PRIOR_DRAWS,
+        random_seed=np.random.default_rng([seed, 0]),
+        mode=Mode(linker="py", optimizer=None),
+    )
+    return xr.Dataset(
+        {
+            rv.name: (("chain", "draw", *_dims(model, rv.name)), np.asarray(value)[None])
+            for rv, value in zip(free, values, strict=True)
+        },
+        coords=_coords(model, [rv.name for rv in free])
+        | {"chain": [0], "draw": np.arange(PRIOR_DRAWS)},
+    )
+
+
+# -- what follows from the draws ---------------------------------------------------------
+
+
+def _derive(
+    model: pm.Model, draws: Dataset, log_likelihood: bool = True
+) -> tuple[Dataset, Dataset]:
+    """Deterministic quantities and pointwise log likelihood, for all draws at once.
+
+    The model's own graph is evaluated with a leading dimension for the draws, through
+    PyTensor's Python linker: nothing to compile, and no second copy of the formulas.
+    """
+    import pymc as pm
+    import xarray as xr
+
+    from intlmodels.models.share import OUTCOME
+
+    wanted = {rv.name: rv for rv in model.deterministics}
+    if log_likelihood:
+        observed = model[OUTCOME]
+        wanted["__log_likelihood"] = pm.logp(observed, model.rvs_to_values[observed])
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    flat = {
+        rv.name: draws[rv.name].to_numpy().reshape((-1, *draws[rv.name].shape[2:]))
+        for rv in model.free_RVs
+    }
+    values = _evaluate(model, list(wanted.values()), flat)
+    arrays = {
+        name: value.reshape((*shape, *value.shape[1:]))
+        for name, value in zip(wanted, values, strict=True)
+    }
+    pointwise = arrays.pop("__log_likelihood", None)
+    coords = {"chain": draws["chain"], "draw": draws["draw"]}
+    derived = xr.Dataset(
+        {n: (("chain", "draw", *_dims(model, n)), a) for n, a in arrays.items()},
+        coords=coords | _coords(model, list(arrays)),
+    )
+    posterior = xr.merge([draws, derived], join="exact", compat="no_conflicts")
+    if pointwise is None:
+        return posterior, xr.Dataset()
+    firms = list(model.coords["firm"])
+    return posterior, xr.Dataset(
+        {OUTCOME: (("chain", "draw", "firm"), pointwise)}, coords=coords | {"firm": firms}
+    )
+
+
+def _evaluate(
+    model: pm.Model, outputs: list[Any], draws: Mapping[str, np.ndarray], chunk: int = 4000
+) -> list[np.ndarray]:
+    import pytensor
+    import pytensor.tensor as pt
+    from pytensor.compile.mode import Mode
+    from pytensor.graph.replace import vectorize_graph
+
+    batched = {
+        rv: pt.tensor(f"{rv.name}_draws", dtype=rv.dtype, shape=(None, *rv.type.shape))
+        for rv in model.free_RVs
+    }
+    function = pytensor.function(
+        list(batched.values()),
+        vectorize_graph(outputs, replace=batched),
+        mode=Mode(linker="py", optimizer=None),
+        on_unused_input="ignore",
+    )
+    inputs = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
+    size = len(inputs[0])
+    with warnings.catch_warnings():
+        # exp of a far tail draw from a wide prior may overflow to the limit it stands for
+        warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
+        parts = [
+            function(*(values[start : start + chunk] for values in inputs))
+            for start in range(0, size, chunk)
+        ]
+    return [np.concatenate([part[i] for part in parts]) for i in range(len(outputs))]
+
+
+def _predict(study: Study, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
+    """Printed shares of the same firms, drawn anew from every draw of the parameters."""
+    import xarray as xr
+
+    from intlmodels.models.share import OUTCOME
+
+    mu = draws["mu"].to_numpy()
+    with np.errstate(divide="ignore"):
+        linear = np.log(mu) - np.log1p(-mu)
+    parameters = {
+        name: draws[name].to_numpy()[..., None] for name in observation.PARAMETERS[design.family]
+    }
+    printed = observation.simulate(
+        design.family,
+        linear,
+        parameters,
+        study.outcome.width,
+        np.random.default_rng([seed, step]),
+    )
+    return xr.Dataset(
+        {OUTCOME: (("chain", "draw", "firm"), printed, {"units": "percent"})},
+        coords={name: draws[name] for name in ("chain", "draw", "firm")},
+    )
+
+
+# -- labels ------------------------------------------------------------------------------
+
+
+def _dims(model: pm.Model, name: str) -> tuple[str, ...]:
+    return tuple(str(dim) for dim in model.named_vars_to_dims.get(name, ()))
+
+
+def _coords(model: pm.Model, names: list[str]) -> dict[str, Any]:
+    dims = {dim for name in names for dim in _dims(model, name)}
+    return {dim: list(model.coords[dim]) for dim in model.coords if dim in dims}
+
+
+def _observed(study: Study) -> Dataset:
+    import xarray as xr
+
+    from intlmodels.models.share import OUTCOME
+
+    return xr.Dataset(
+        {OUTCOME: ("firm", study.outcome.printed, {"units": "percent"})},
+        coords={"firm": list(study.firms)},
+    )
+
+
+def _constant(study: Study, design: Design) -> Dataset:
+    """The design in numbers: what the estimands need instead of the model.
+
+    ``design[firm, coefficient]`` holds the weights (NaN where a covariate is missing);
+    ``setting_weights[setting, coefficient]`` what changes when one predictor is set to one
+    level (NaN: as observed).
+    """
+    import xarray as xr
+
+    blocks = design.blocks
+    width = study.outcome.width
+    lower, upper = intervals(study.outcome.printed, width)
+    starts = np.cumsum([0, *(block.weights.shape[1] for block in blocks)])
+    place = {b.name: slice(starts[i], starts[i + 1]) for i, b in enumerate(blocks)}
+    labels = [
+        f"{block.name}[{level}]" if block.levels else block.name
+        for block in blocks
+        for level in (block.levels or ("",))
+    ]
+    settings = [(block, i) for block in blocks for i in range(len(block.settings))]
+    weights = np.full((len(settings), len(labels)), np.nan)
+    for row, (block, i) in enumerate(settings):
+        for name, values in block.rows.items():
+            weights[row, place[name]] = values[i]
+    described = [
+        {
+            "name": block.name,
+            "kind": block.kind,
+            "label": block.label,
+            "variable": f"{block.name}_effect" if block.kind == "monotonic" else block.name,
+            "levels": list(block.levels),
+            "settings": list(block.settings),
+            "center": block.center,
+            "scale": block.scale,
+            "transform": block.transform,
+            "unit": block.unit,
+            "missing": [int(i) for i in block.missing],
+        }
+        for block in blocks
+    ]
+    matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
+    return xr.Dataset(
+        {
+            "lower": ("firm", lower, {"units": "share"}),
+            "upper": ("firm", upper, {"units": "share"}),
+            "printed_grid": ("grid", grid(width), {"units": "percent"}),
+            "design": (
+                ("firm", "coefficient"),
+                np.zeros((len(study.firms), 0)) if matrix is None else matrix,
+            ),
+            "setting_weights": (("setting", "coefficient"), weights),
+        },
+        coords={
+            "firm": list(study.firms),
+            "coefficient": np.asarray(labels, dtype=object),
+            "setting_predictor": ("setting", np.asarray([b.name for b, _ in settings], object)),
+            "setting_level": (
+                "setting",
+                np.asarray([b.settings[i] for b, i in settings], object),
+            ),
+        },
+        attrs={
+            "blocks": json.dumps(described),
+            "rounding_width": float(width),
+            "outcome_label": study.outcome.label,
+            "firm_label": study.firm_label,
+        },
+    )

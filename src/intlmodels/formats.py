@@ -1,0 +1,95 @@
+"""How numbers are written for people: no more digits than their uncertainty bears."""
+
+from __future__ import annotations
+
+import math
+
+#: Between a number and its unit: a line does not break there.
+SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+
+
+def number(value: float, decimals: int = 1) -> str:
+    """A number with fixed decimals and a true minus sign; never "-0".
+
+    >>> number(-0.04), number(2.345, 2)
+    ('0.0', '2.35')
+    """
+    if not math.isfinite(value):
+        return DASH
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = f"{0:.{decimals}f}"
+    return text.replace("-", MINUS)
+
+
+def decimals_for(width: float) -> int:
+    """Decimals that suit numbers known to within an interval of this width.
+
+    >>> [decimals_for(width) for width in (30, 4, 0.5, 0.0)]
+    [0, 1, 2, 3]
+    """
+    if not math.isfinite(width) or width <= 0:
+        return 3
+    return min(3, max(0, math.ceil(1 - math.log10(width) - 1e-9)))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with a few significant digits, as parameters are written.
+
+    >>> significant(0.012345), significant(-1234.5), significant(0.0)
+    ('0.0123', '−1234', '0')
+    """
+    if not math.isfinite(value):
+        return DASH
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return number(value, decimals)
+
+
+def percent(value: float, decimals: int = 0) -> str:
+    """A share in percent."""
+    return f"{number(value, decimals)}{SPACE}%"
+
+
+def probability(value: float) -> str:
+    """A probability from draws: never quite 0 or 1.
+
+    >>> probability(1.0), probability(0.98765), probability(0.5)
+    ('> 0.999', '0.99', '0.50')
+    """
+    if not math.isfinite(value):
+        return DASH
+    if value > 0.999:
+        return "> 0.999"
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.3f}" if value > 0.99 or value < 0.01 else f"{value:.2f}"
+
+
+def span(low: float, high: float, decimals: int | None = None) -> str:
+    """The two ends of an interval in words: ``−3 to 12``."""
+    decimals = decimals_for(high - low) if decimals is None else decimals
+    return f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def interval_name(prob: float, kind: str = "eti") -> str:
+    """Kind and probability of an interval in words: ``95 % equal-tailed interval``."""
+    kinds = {"eti": "equal-tailed interval", "hdi": "highest-density interval"}
+    return f"{100 * prob:g}{SPACE}% {kinds[kind]}"
+
+
+def listed(words: list[str], last: str = "and") -> str:
+    """Words as a sentence lists them: a, b and c."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: 1 firm, 2 firms."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

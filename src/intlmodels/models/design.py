@@ -1,0 +1,308 @@
+"""What enters the linear predictor of a share model, as data.
+
+Every part of the linear predictor is a *block*: a vector of coefficients and the weights
+with which each firm takes them. The model draws the coefficients, the estimands multiply
+the same weights with the drawn coefficients; neither needs to know the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.errors import StudyError
+from intlmodels.priors import Prior, parameter
+from intlmodels.study import Axes, Covariate, Membership, Nested, Predictor, Study
+
+Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
+Family = Literal["beta", "logit-normal", "hurdle", "heaped", "density"]
+
+Array = NDArray[np.float64]
+
+#: Kinds whose coefficients are drawn around zero with a common, estimated spread.
+VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One source of differences between firms.
+
+    Attributes
+    ----------
+    name : str
+        Name of the coefficient(s) in the stored posterior.
+    kind : str
+        How the coefficients are drawn, see :data:`Kind`.
+    label : str
+        What it is, in words.
+    levels : tuple of str
+        One label a coefficient; empty for a single slope.
+    weights : array, shape (firm, coefficient)
+        Weight with which a firm takes each coefficient; NaN where a covariate is missing.
+    rows : dict of str to array
+        Weights of all blocks that move together when this predictor is set to one of
+        ``settings``; block name -> array of shape (setting, coefficient).
+    settings : tuple of str
+        The levels at which the predictor is compared; empty if it is not compared.
+    center, scale : float
+        Of a numeric covariate: ``weight = (value - center) / scale``.
+    transform, unit : str
+        Of a numeric covariate: how the value was transformed, and its unit as printed.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    levels: tuple[str, ...]
+    weights: Array
+    rows: dict[str, Array] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    center: float = 0.0
+    scale: float = 1.0
+    transform: str = "none"
+    unit: str = ""
+
+    @property
+    def missing(self) -> NDArray[np.intp]:
+        """Positions of the firms whose value is missing."""
+        return np.flatnonzero(np.isnan(self.weights).any(axis=1))
+
+
+@dataclass(frozen=True)
+class Design:
+    """The linear predictor and the observation family of one model variant."""
+
+    blocks: tuple[Block, ...]
+    family: Family = "beta"
+
+    def block(self, name: str) -> Block:
+        """Look a block up by name."""
+        return next(block for block in self.blocks if block.name == name)
+
+
+def default_design(study: Study) -> Design:
+    """Every predictor of the study as a block of its own (models: section 2, default)."""
+    return Design(tuple(_block(predictor) for predictor in study.predictors.values()))
+
+
+def _one_hot(codes: NDArray[np.intp], size: int) -> Array:
+    return np.eye(size)[codes]
+
+
+def _block(predictor: Predictor) -> Block:
+    name = predictor.name
+    if predictor.kind == "category":
+        size = len(predictor.levels)
+        return Block(
+            name,
+            "category",
+            predictor.label,
+            predictor.levels,
+            _one_hot(predictor.codes, size),
+            rows={name: np.eye(size)},
+            settings=predictor.levels,
+        )
+    if predictor.kind == "contrast":
+        return Block(
+            name,
+            "contrast",
+            predictor.label,
+            (),
+            predictor.values[:, None],
+            rows={name: np.array([[-0.5], [0.5]])},
+            settings=predictor.levels,
+        )
+    standardized = (predictor.values - predictor.center) / predictor.scale
+    steps = np.array([-1.0, 0.0, 1.0])
+    at = predictor.center + steps * predictor.scale
+    if predictor.transform == "log":
+        at = np.exp(at)
+    unit = f" {predictor.unit}" if predictor.unit else ""
+    names = ("one sd below the mean", "at the mean", "one sd above the mean")
+    return Block(
+        name,
+        "numeric",
+        predictor.label,
+        (),
+        standardized[:, None],
+        rows={name: steps[:, None]},
+        settings=tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True)),
+        center=predictor.center,
+        scale=predictor.scale,
+        transform=predictor.transform,
+        unit=predictor.unit,
+    )
+
+
+# -- what a variant that a study declares does to the design -----------------------------
+
+
+def with_nested(design: Design, spec: Nested) -> Design:
+    """Add an effect of the printed label within its family."""
+    family = design.block(spec.predictor)
+    size = len(spec.labels)
+    within = _one_hot(spec.label_codes, size)
+    # A family as a whole: its labels in the proportion in which its firms carry them.
+    belongs = _one_hot(spec.family_of_label, len(family.levels))
+    counts = within.sum(axis=0)[:, None] * belongs
+    shares = (counts / counts.sum(axis=0)).T
+    label = Block(
+        f"{family.name}_label",
+        "nested",
+        f"{family.label}, as printed",
+        spec.labels,
+        within,
+        rows={f"{family.name}_label": np.eye(size), family.name: belongs},
+        settings=spec.labels,
+    )
+    moved = replace(family, rows={**family.rows, label.name: shares})
+    blocks = tuple(moved if block is family else block for block in design.blocks)
+    return replace(design, blocks=(*blocks, label))
+
+
+def with_axes(design: Design, spec: Axes) -> Design:
+    """Replace a categorical predictor by ordered axes with monotonic effects."""
+    size = len(spec.levels)
+    axes = tuple(
+        Block(
+            axis,
+            "monotonic",
+            axis.replace("_", " ").capitalize(),
+            spec.levels,
+            _one_hot(codes, size),
+            rows={axis: np.eye(size)},
+            settings=spec.levels,
+        )
+        for axis, codes in spec.axes.items()
+    )
+    kept = tuple(block for block in design.blocks if block.name != spec.replaces)
+    return replace(design, blocks=(*kept, *axes))
+
+
+def with_membership(design: Design, spec: Membership) -> Design:
+    """Let a firm belong to two levels of a predictor at once."""
+    old = design.block(spec.predictor)
+    new = replace(
+        old,
+        kind="membership",
+        levels=spec.levels,
+        weights=spec.weights,
+        rows={old.name: np.eye(len(spec.levels))},
+        settings=spec.levels,
+    )
+    return replace(design, blocks=tuple(new if block is old else block for block in design.blocks))
+
+
+def with_covariate(design: Design, spec: Covariate) -> Design:
+    """Add a numeric covariate."""
+    return replace(design, blocks=(*design.blocks, _block(spec.predictor)))
+
+
+def with_family(design: Design, family: Family) -> Design:
+    """Change how a printed share comes about, given the linear predictor."""
+    return replace(design, family=family)
+
+
+# -- the parameters of a design ----------------------------------------------------------
+
+_FAMILY_PARAMETERS: dict[Family, tuple[tuple[str, str, str, str], ...]] = {
+    "beta": (
+        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+    ),
+    "logit-normal": (
+        ("sigma", "LogNormal(log(1), 0.5)", "positive", "spread of the shares, logit scale"),
+    ),
+    "hurdle": (
+        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+        ("never", "Beta(1, 9)", "unit", "probability that a firm is a structural zero"),
+    ),
+    "heaped": (
+        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+        ("heaping", "Beta(1, 1)", "unit", "probability of rounding to the double width"),
+    ),
+    "density": (
+        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+    ),
+}
+
+
+def parameters(design: Design) -> dict[str, Prior]:
+    """Parameters of a design that have a prior of their own, with the default of each.
+
+    Returns
+    -------
+    dict of str to Prior
+        In the order of the model's formula.
+    """
+    listed = [
+        parameter("intercept", "Normal(-1.5, 1)", "real", "average level, logit scale"),
+    ]
+    for block in design.blocks:
+        listed += _block_parameters(block)
+    for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
+        listed.append(parameter(name, prior, support, meaning))  # type: ignore[arg-type]
+    names = [prior.name for prior in listed]
+    for name in names:
+        if names.count(name) > 1:
+            raise StudyError(
+                f"two parameters of the model would be called '{name}'; rename the predictor",
+                file="study.toml",
+                value=name,
+            )
+    return {prior.name: prior for prior in listed}
+
+
+def _block_parameters(block: Block) -> list[Prior]:
+    name, what = block.name, block.label.lower()
+    if block.kind in VARYING:
+        return [
+            parameter(
+                f"sigma_{name}",
+                "HalfNormal(0.5)",
+                "positive",
+                f"spread of the effects of {what}, logit scale",
+            )
+        ]
+    if block.kind == "contrast":
+        low, high = block.settings
+        return [
+            parameter(name, "Normal(0, 0.5)", "real", f"{high} against {low}, logit scale"),
+        ]
+    if block.kind == "monotonic":
+        return [
+            parameter(
+                name,
+                "Normal(0, 0.5)",
+                "real",
+                f"{what}: {block.levels[-1]} against {block.levels[0]}, logit scale",
+            )
+        ]
+    slope = parameter(name, "Normal(0, 0.5)", "real", f"slope of {what}, logit scale per sd")
+    if not block.missing.size:
+        return [slope]
+    # The missing values are parameters: they need a distribution to come from.
+    return [
+        slope,
+        parameter(f"{name}_mean", "Normal(0, 1)", "real", f"mean of standardized {what}"),
+        parameter(f"{name}_sd", "HalfNormal(1)", "positive", f"sd of standardized {what}"),
+    ]
+
+
+def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
+    """Priors that follow from the others, as (name, prior, meaning), for the printed table."""
+    rows: list[tuple[str, str, str]] = []
+    for block in design.blocks:
+        name, what = block.name, block.label.lower()
+        if block.kind in VARYING:
+            rows.append((name, f"Normal(0, sigma_{name})", f"effect of each level of {what}"))
+        elif block.kind == "monotonic":
+            ones = ", ".join("1" for _ in block.levels[1:])
+            rows.append((f"{name}_steps", f"Dirichlet({ones})", f"share of each step of {what}"))
+        elif block.missing.size:
+            rows.append(
+                (f"{name}_missing", f"Normal({name}_mean, {name}_sd)", f"missing values of {what}")
+            )
+    return rows

@@ -1,0 +1,230 @@
+"""The share model: printed shares of firms, explained by what the firms are.
+
+For a firm with printed share r, rounding width w, l = max(0, r - w/2)/100 and
+u = min(100, r + w/2)/100::
+
+    Pr(r)     = F(u) - F(l),  F the CDF of Beta(mu * phi, (1 - mu) * phi)
+    logit mu  = intercept + sum of the blocks of the design
+
+:func:`build` is a pure function from study, variant and priors to a PyMC model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels import observation
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.design import VARYING, Block, Family
+from intlmodels.priors import Prior
+from intlmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+#: Name of the observed variable: the share as printed, in percent.
+OUTCOME = "printed_share"
+
+
+def build(
+    study: Study,
+    variant: str = DEFAULT,
+    priors: Mapping[str, Prior] | None = None,
+) -> pm.Model:
+    """Build the model of one variant.
+
+    Parameters
+    ----------
+    study : Study
+    variant : str
+        Name in the catalogue, see :func:`intlmodels.models.catalogue`.
+    priors : mapping of str to Prior, optional
+        As :func:`intlmodels.models.priors_of` returns them (the default).
+
+    Returns
+    -------
+    pymc.Model
+        With the dimension ``firm`` and one dimension ``<name>_level`` for each varying or
+        monotonic predictor; the outcome is ``printed_share`` in percent.
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant.
+    """
+    import pymc as pm
+
+    design = design_of(study, variant)
+    priors = priors_of(study, variant) if priors is None else priors
+    coords: dict[str, Any] = {"firm": list(study.firms)}
+    with pm.Model(coords=coords) as model:
+        linear = _draw(priors["intercept"])
+        for block in design.blocks:
+            linear = linear + _contribution(model, block, priors)
+        mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
+        arguments = [_draw(priors[name]) for name in observation.PARAMETERS[design.family]]
+        _observe(design.family, study, linear, mu, arguments)
+    return model
+
+
+def _draw(prior: Prior, **kwargs: Any) -> Any:
+    import pymc as pm
+
+    a = prior.args
+    match prior.distribution:
+        case "Normal":
+            return pm.Normal(prior.name, a[0], a[1], **kwargs)
+        case "StudentT":
+            return pm.StudentT(prior.name, nu=a[0], mu=a[1], sigma=a[2], **kwargs)
+        case "Cauchy":
+            return pm.Cauchy(prior.name, a[0], a[1], **kwargs)
+        case "HalfNormal":
+            return pm.HalfNormal(prior.name, a[0], **kwargs)
+        case "HalfCauchy":
+            return pm.HalfCauchy(prior.name, a[0], **kwargs)
+        case "HalfStudentT":
+            return pm.HalfStudentT(prior.name, nu=a[0], sigma=a[1], **kwargs)
+        case "Exponential":
+            return pm.Exponential(prior.name, a[0], **kwargs)
+        case "Gamma":
+            return pm.Gamma(prior.name, alpha=a[0], beta=a[1], **kwargs)
+        case "LogNormal":
+            return pm.LogNormal(prior.name, a[0], a[1], **kwargs)
+        case "Beta":
+            return pm.Beta(prior.name, a[0], a[1], **kwargs)
+    raise ValueError(f"no distribution is called {prior.distribution!r}")
+
+
+def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
+    """Register a block's coefficients; return what it adds to the linear predictor."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    name = block.name
+    level = f"{name}_level"
+    if block.kind in VARYING:
+        model.add_coord(level, list(block.levels))
+        # Non-centred: with this few levels the spread is hardly known, and the centred
+        # form has a funnel.
+        sigma = _draw(priors[f"sigma_{name}"])
+        standard = pm.Normal(f"{name}_z", 0, 1, dims=level)
+        effect = pm.Deterministic(name, sigma * standard, dims=level)
+        return _weighted(block, effect)
+    if block.kind == "monotonic":
+        model.add_coord(level, list(block.levels))
+        model.add_coord(f"{name}_step", list(block.levels[1:]))
+        total = _draw(priors[name])
+        # Monotonic effect (Buerkner and Charpentier 2020): the total, in simplex steps.
+        steps = pm.Dirichlet(f"{name}_steps", np.ones(len(block.levels) - 1), dims=f"{name}_step")
+        climb = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
+        effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
+        return _weighted(block, effect)
+    coefficient = _draw(priors[name])
+    values = block.weights[:, 0]
+    if not block.missing.size:
+        return coefficient * values
+    observed = np.flatnonzero(~np.isnan(values))
+    mean, sd = _draw(priors[f"{name}_mean"]), _draw(priors[f"{name}_sd"])
+    firms = list(model.coords["firm"])
+    model.add_coord(f"{name}_missing_firm", [firms[i] for i in block.missing])
+    model.add_coord(f"{name}_observed_firm", [firms[i] for i in observed])
+    pm.Normal(f"{name}_observed", mean, sd, observed=values[observed], dims=f"{name}_observed_firm")
+    absent = pm.Normal(f"{name}_missing", mean, sd, dims=f"{name}_missing_firm")
+    filled = pt.set_subtensor(pt.as_tensor(np.nan_to_num(values))[block.missing], absent)
+    return coefficient * filled
+
+
+def _weighted(block: Block, effect: Any) -> Any:
+    """Effects as each firm takes them; an index is cheaper than a product of matrices."""
+    single = np.isin(block.weights, (0.0, 1.0)).all() and (block.weights.sum(axis=1) == 1).all()
+    if single:
+        return effect[block.weights.argmax(axis=1)]
+    return (block.weights * effect).sum(axis=1)
+
+
+def _observe(family: Family, study: Study, linear: Any, mu: Any, arguments: list[Any]) -> None:
+    import pymc as pm
+
+    width = study.outcome.width
+    log_density = _LOG_DENSITIES[family]
+    size = len(study.firms)
+
+    def logp(value: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
+        return log_density(value, width, size, linear, mu, *arguments)
+
+    def random(linear: Any, mu: Any, *arguments: Any, rng: Any = None, size: Any = None) -> Any:
+        parameters = dict(zip(observation.PARAMETERS[family], arguments, strict=True))
+        return observation.simulate(family, linear, parameters, width, rng, shape=size)
+
+    pm.CustomDist(
+        OUTCOME,
+        linear,
+        mu,
+        *arguments,
+        logp=logp,
+        random=random,
+        observed=study.outcome.printed,
+        dims="firm",
+    )
+
+
+def _edges(value: Any, width: float) -> tuple[Any, Any]:
+    import pytensor.tensor as pt
+
+    lower = pt.maximum(value - width / 2, 0.0) / 100
+    upper = pt.minimum(value + width / 2, 100.0) / 100
+    return lower, upper
+
+
+def _beta(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
+    from intlmodels.likelihoods import interval_logprob
+
+    return interval_logprob(mu * phi, (1 - mu) * phi, *_edges(value, width))
+
+
+def _logit_normal(value: Any, width: float, size: int, linear: Any, mu: Any, sigma: Any) -> Any:
+    from intlmodels.likelihoods import logit_normal_interval_logprob
+
+    return logit_normal_interval_logprob(linear, sigma, *_edges(value, width))
+
+
+def _hurdle(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, never: Any) -> Any:
+    import pytensor.tensor as pt
+
+    sells = pt.log1p(-never) + _beta(value, width, size, linear, mu, phi)
+    return pt.switch(pt.eq(value, 0.0), pt.logaddexp(pt.log(never), sells), sells)
+
+
+def _heaped(
+    value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, heaping: Any
+) -> Any:
+    import pytensor.tensor as pt
+
+    fine = pt.log1p(-heaping) + _beta(value, width, size, linear, mu, phi)
+    on_coarse = pt.eq(pt.mod(pt.round(value / width), 2), 0)
+    # Off the coarse grid the coarse interval is not used: the whole range stands in for it.
+    lower, upper = _edges(value, 2 * width)
+    lower, upper = pt.switch(on_coarse, lower, 0.0), pt.switch(on_coarse, upper, 1.0)
+    from intlmodels.likelihoods import interval_logprob
+
+    coarse = pt.log(heaping) + interval_logprob(mu * phi, (1 - mu) * phi, lower, upper)
+    return pt.switch(on_coarse, pt.logaddexp(fine, coarse), fine)
+
+
+def _density(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
+    import pymc as pm
+
+    squeezed = observation.squeeze(value / 100, size)
+    return pm.logp(pm.Beta.dist(alpha=mu * phi, beta=(1 - mu) * phi), squeezed)
+
+
+_LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
+    "beta": _beta,
+    "logit-normal": _logit_normal,
+    "hurdle": _hurdle,
+    "heaped": _heaped,
+    "density": _density,
+}

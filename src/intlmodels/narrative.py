@@ -1,0 +1,412 @@
+"""Sentences computed from tables of results, never typed in.
+
+Every function takes tables of :mod:`intlmodels.results` and returns sentences. What counts as
+clear is stated wherever it is used: a direction is clear when its probability is at least
+``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
+tell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from intlmodels import formats as f
+from intlmodels.results import NOT_EXPLAINED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLEAR = 0.975
+LEANING = 0.9
+#: A parameter hardly moved: its posterior is nearly as wide as its prior, around the same value.
+WIDE, SHIFTED = 0.8, 0.5
+#: A level with so few firms says little of its own.
+FEW_FIRMS = 3
+#: Posterior predictive probabilities outside of this are misfit.
+TAIL = 0.025
+#: Written before every sentence of a fit that did not pass the gate.
+NOT_CONVERGED = "Did not converge, not to be quoted: "
+
+Verdict = Literal["clear", "leaning", "cannot tell"]
+
+
+def verdict(p_direction: float) -> Verdict:
+    """What a probability of direction allows to say."""
+    if p_direction >= CLEAR:
+        return "clear"
+    return "leaning" if p_direction >= LEANING else "cannot tell"
+
+
+def _marked(sentences: list[str], passed: bool) -> list[str]:
+    return sentences if passed else [NOT_CONVERGED + sentence for sentence in sentences]
+
+
+def _title(row: Any) -> str:
+    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
+    return f"{row.label}: {above} above {below}"
+
+
+def _sizes(row: Any) -> str:
+    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
+    decimals = f.decimals_for(high - low)
+    size = f.number(abs(row.median), decimals)
+    return (
+        f"by {size} percentage points ({f.interval_name(row.ci_prob, row.ci_kind)} "
+        f"{f.span(low, high, decimals)}; probability of direction {f.probability(row.p_direction)})"
+    )
+
+
+def difference(row: Any) -> str:
+    """One difference in words, the larger level first."""
+    return f"{_title(row)} {_sizes(row)}"
+
+
+# -- the answer --------------------------------------------------------------------------
+
+
+def answer(
+    levels: pd.DataFrame,
+    differences: pd.DataFrame,
+    ranks: pd.DataFrame,
+    variation: pd.DataFrame,
+    average: pd.DataFrame,
+    checks: pd.DataFrame,
+    firms: str,
+) -> list[str]:
+    """The answer in three sentences: differences, order of levels, variation.
+
+    Parameters
+    ----------
+    levels, differences, ranks, variation, average, checks : pandas.DataFrame
+        From the functions of the same names in :mod:`intlmodels.results`
+        (``checks``: ``predictive_checks``).
+    firms : str
+        Who they are, with their number: ``22 firms``.
+
+    Returns
+    -------
+    list of str
+        Three sentences; where a study has too few predictors for one of them, the average and
+        the scatter of the firms take its place.
+    """
+    passed = bool(average["converged"].all())
+    candidates = [
+        answer_differences(differences, firms),
+        answer_ranks(ranks, levels),
+        answer_variation(variation),
+        _average(average, firms),
+        _scatter(checks, firms),
+    ]
+    return _marked([sentence for sentence in candidates if sentence][:3], passed)
+
+
+def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
+    """Which differences between levels are clear, or how far the data are from telling."""
+    if not len(table):
+        return ""
+    ordered = table.sort_values("p_direction", ascending=False, kind="stable")
+    rows = list(ordered.itertuples(index=False))
+    for wanted in ("clear", "leaning"):
+        found = [row for row in rows if verdict(row.p_direction) == wanted]
+        if not found:
+            continue
+        more = f"; and {len(found) - most} more" if len(found) > most else ""
+        what = "; ".join(difference(row) for row in found[:most]) + more
+        if wanted == "clear":
+            return (
+                f"Of {f.counted(len(rows), 'comparison')} between levels {len(found)} "
+                f"{'is' if len(found) == 1 else 'are'} clear (probability of direction at least "
+                f"{CLEAR:g}): {what}."
+            )
+        return (
+            f"No difference between levels is clear (none of {f.counted(len(rows), 'comparison')} "
+            f"has a probability of direction of {CLEAR:g} or more), but the data lean towards "
+            f"{what}."
+        )
+    names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
+    return (
+        f"These {firms} cannot tell the levels of {f.listed(names, 'or')} apart: of "
+        f"{f.counted(len(rows), 'comparison')} none reaches a probability of direction of "
+        f"{LEANING:g}; nearest to it is {difference(rows[0])}."
+    )
+
+
+def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> str:
+    """Which level most probably has the largest and the smallest expected share."""
+    if not len(ranks):
+        return _contrast_levels(levels)
+    parts = []
+    for _, part in list(ranks.groupby("predictor", sort=False))[:most]:
+        last = part["rank"].max()
+        top = part[part["rank"] == 1].nlargest(1, "probability").iloc[0]
+        bottom = part[part["rank"] == last].nlargest(1, "probability").iloc[0]
+        parts.append(
+            f"{top['label']}: {top['level']} (probability {f.probability(top['probability'])}; "
+            f"smallest: {bottom['level']}, {f.probability(bottom['probability'])})"
+        )
+    return f"Most probably the largest expected share, by predictor, has {'; '.join(parts)}."
+
+
+def _contrast_levels(levels: pd.DataFrame) -> str:
+    if not len(levels):
+        return ""
+    first = levels[levels["predictor"] == levels["predictor"].iloc[0]]
+    parts = [f"{_level(row)} for {row.level}" for row in first.itertuples(index=False)]
+    return (
+        f"With everything else as observed, the average expected printed share by "
+        f"{first['label'].iloc[0]} is {f.listed(parts)}."
+    )
+
+
+def _level(row: Any) -> str:
+    decimals = f.decimals_for(row.ci_high - row.ci_low)
+    return (
+        f"{f.percent(row.median, decimals)} ({f.interval_name(row.ci_prob, row.ci_kind)} "
+        f"{f.span(row.ci_low, row.ci_high, decimals)})"
+    )
+
+
+def answer_variation(table: pd.DataFrame) -> str:
+    """How much of the variation between firms each source takes up."""
+    known = table[table["source"] != NOT_EXPLAINED]
+    if not len(known):
+        return ""
+    left = next(table[table["source"] == NOT_EXPLAINED].itertuples(index=False))
+    ordered = known.sort_values("median", ascending=False, kind="stable")
+    largest = next(ordered.itertuples(index=False))
+    return (
+        f"Of the variation of shares between firms {_level(left)} is left unexplained by "
+        f"{'the predictor' if len(known) == 1 else f'all {len(known)} predictors together'}; "
+        f"the largest part that is explained goes with {largest.label}: {_level(largest)}."
+    )
+
+
+def _average(table: pd.DataFrame, firms: str) -> str:
+    row = next(table.itertuples(index=False))
+    return f"The average expected printed share of the {firms} is {_level(row)}."
+
+
+def _scatter(checks: pd.DataFrame, firms: str) -> str:
+    row = checks[checks["feature"] == "standard deviation between firms"]
+    if not len(row):
+        return ""
+    first = next(row.itertuples(index=False))
+    return (
+        f"The printed shares of the {firms} have a standard deviation of "
+        f"{f.number(first.observed, 1)} percentage points; the model expects "
+        f"{f.span(first.ci_low, first.ci_high)} ({f.interval_name(first.ci_prob, first.ci_kind)})."
+    )
+
+
+# -- prior and posterior -----------------------------------------------------------------
+
+
+def hardly_moved(parameters: pd.DataFrame) -> list[str]:
+    """Names of the parameters of which the data said little."""
+    still = (parameters["spread_ratio"] > WIDE) & (parameters["shift"].abs() < SHIFTED)
+    return parameters.loc[still, "name"].tolist()
+
+
+def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
+    """Which parameters the data moved and which they hardly did."""
+    passed = bool(parameters["converged"].all())
+    still = hardly_moved(parameters)
+    rule = (
+        f"posterior spread above {WIDE:g} of the prior's, median moved by less than {SHIFTED:g} "
+        "of it; spread is half the width of the central 68 %"
+    )
+    if not still:
+        text = f"Every parameter was moved by the data ({rule})."
+    else:
+        shown = f.listed(still[:most] + ([f"{len(still) - most} more"] * (len(still) > most)))
+        text = (
+            f"Of {f.counted(len(parameters), 'parameter')} {len(still)} hardly moved from the "
+            f"prior ({rule}): {shown}. What is said about them is the prior speaking."
+        )
+    return _marked([text], passed)
+
+
+# -- checks ------------------------------------------------------------------------------
+
+
+def misfit_sentences(checks: pd.DataFrame) -> list[str]:
+    """Whether data predicted by the fit look like the data."""
+    passed = bool(checks["converged"].all())
+    p = checks["p_larger"]
+    bad = checks[(p < TAIL) | (p > 1 - TAIL)]
+    if not len(bad):
+        text = (
+            f"In all {len(checks)} features looked at, the data lie within what the fitted model "
+            f"predicts (probability of a larger value between {TAIL:g} and {1 - TAIL:g})."
+        )
+        return _marked([text], passed)
+    parts = [
+        f"{row.feature}: {f.number(row.observed, 1).removesuffix('.0')} observed, "
+        f"{f.span(row.ci_low, row.ci_high)} predicted"
+        for row in bad.itertuples(index=False)
+    ]
+    text = (
+        f"The fitted model misses {f.counted(len(bad), 'feature')} of the data (probability of a "
+        f"larger value below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
+    )
+    return _marked([text], passed)
+
+
+def variant_sentences(table: pd.DataFrame) -> list[str]:
+    """Whether the conclusions of the default hold in the variants that converged.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.results.compare_variants`.
+    """
+    names = list(dict.fromkeys(table["variant"]))
+    default = names[0]
+    rows = table[table["quantity"] == "difference"]
+    usable = rows[rows["converged"].astype(bool) & rows["comparable"].astype(bool)]
+    own = rows[rows["variant"] == default]
+    others = [name for name in names[1:] if name in set(usable["variant"])]
+    sentences: list[str] = []
+    if others and len(own):
+        sentences = _held_against(own, usable, others)
+    failed = list(dict.fromkeys(table.loc[~table["converged"].astype(bool), "variant"]))
+    if failed:
+        sentences.append(
+            f"Did not converge and do not count: {f.listed([str(name) for name in failed])}."
+        )
+    only = list(dict.fromkeys(table.loc[~table["comparable"].astype(bool), "variant"]))
+    if only:
+        sentences.append(
+            f"For comparison only: {f.listed([str(name) for name in only])}. Its likelihood is a "
+            "density of other values than the printed ones, so it is not compared by elpd."
+        )
+    return _marked(sentences, bool(own["converged"].all()) if len(own) else True)
+
+
+def _held_against(own: pd.DataFrame, usable: pd.DataFrame, others: list[str]) -> list[str]:
+    keys = ["predictor", "level", "against"]
+    turned, resized, revised, compared = [], [], [], 0
+    for row in own.itertuples(index=False):
+        for name in others:
+            match = usable[
+                (usable["variant"] == name)
+                & (usable[keys] == [row.predictor, row.level, row.against]).all(axis=1)
+            ]
+            if not len(match):
+                continue
+            compared += 1
+            other = next(match.itertuples(index=False))
+            half = (row.ci_high - row.ci_low) / 2
+            what = f"{row.level} against {row.against} in {name}"
+            if verdict(row.p_direction) != verdict(other.p_direction):
+                revised.append(
+                    f"{what} ({verdict(other.p_direction)}, probability of direction "
+                    f"{f.probability(other.p_direction)}, instead of {verdict(row.p_direction)})"
+                )
+            if np.sign(row.median) != np.sign(other.median) and _clear_enough(row, other):
+                turned.append(what)
+            if abs(other.median - row.median) > half / 2:
+                resized.append(f"{what} ({f.number(other.median - row.median, 1)} points)")
+    if not compared:
+        return []
+    scope = f"Over {f.counted(compared, 'comparison')} in {f.counted(len(others), 'variant')}"
+    return [
+        f"{scope}, {_listing(revised, 'the verdict changes for', 'no verdict changes')}.",
+        _listing(
+            turned,
+            "The sign turns where either fit has a direction to speak of, for",
+            f"No sign turns where either fit has a probability of direction of {LEANING:g} or more",
+        )
+        + ".",
+        _listing(
+            resized,
+            "The median moves by more than a quarter of the default's interval for",
+            "No median moves by more than a quarter of the default's interval",
+        )
+        + ".",
+    ]
+
+
+def _clear_enough(row: Any, other: Any) -> bool:
+    return max(row.p_direction, other.p_direction) >= LEANING
+
+
+def _listing(found: list[str], some: str, none: str, most: int = 5) -> str:
+    if not found:
+        return none
+    more = [f"{len(found) - most} more"] if len(found) > most else []
+    return f"{some} {'; '.join(found[:most] + more)}"
+
+
+# -- what the firms cannot tell ----------------------------------------------------------
+
+
+def cannot_tell(
+    levels: pd.DataFrame,
+    differences: pd.DataFrame,
+    parameters: pd.DataFrame,
+    crossings: pd.DataFrame,
+    firms: str,
+) -> list[str]:
+    """What so few firms leave open, from the fit itself.
+
+    Parameters
+    ----------
+    levels, differences, parameters, crossings : pandas.DataFrame
+        From the functions of the same names in :mod:`intlmodels.results`.
+    firms : str
+        Who they are, with their number: ``22 firms``.
+    """
+    passed = bool(parameters["converged"].all())
+    sentences = [_width(part, firms) for _, part in differences.groupby("predictor", sort=False)]
+    open_ = differences[differences["p_direction"] < LEANING]
+    if len(differences):
+        sentences.append(
+            f"The direction is open (probability below {LEANING:g}) for {len(open_)} of "
+            f"{f.counted(len(differences), 'comparison')}."
+        )
+    few = levels[levels["firms"] <= FEW_FIRMS]
+    if len(few):
+        parts = [f"{row.level} ({row.firms})" for row in few.itertuples(index=False)][:12]
+        more = f" and {len(few) - 12} more" if len(few) > 12 else ""
+        sentences.append(
+            f"Levels with {FEW_FIRMS} firms or fewer borrow most of their estimate from the "
+            f"others: {'; '.join(parts)}{more}."
+        )
+    sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]
+    still = hardly_moved(parameters)
+    if still:
+        sentences.append(
+            f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the "
+            "prior (see posterior against prior)."
+        )
+    return _marked(sentences, passed)
+
+
+def _width(part: pd.DataFrame, firms: str) -> str:
+    widths = (part["ci_high"] - part["ci_low"]).to_numpy()
+    decimals = f.decimals_for(float(widths.max()))
+    name = f.interval_name(part["ci_prob"].iloc[0], part["ci_kind"].iloc[0])
+    if len(part) == 1:
+        wide = f"The {name} of the difference is {f.number(widths[0], decimals)}"
+    else:
+        wide = (
+            f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)}"
+        )
+    half = f.number(float(np.median(widths)) / 2, decimals)
+    return (
+        f"{part['label'].iloc[0]}: {wide} percentage points wide; with {firms}, a difference of "
+        f"less than about {half} points cannot be told from none."
+    )
+
+
+def _crossing(row: Any) -> str:
+    text = (
+        f"{row.label_a} and {row.label_b} are not crossed: {row.empty} of {row.cells} combinations "
+        "of their levels have no firm"
+    )
+    if row.tied:
+        text += f", and {row.tied}"
+    return text + ". Their effects are told apart by the model's additivity, not by the data alone."

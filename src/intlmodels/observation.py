@@ -1,0 +1,124 @@
+"""How a printed share comes about, given a firm's linear predictor: forward and in numpy.
+
+The model turns these laws into log densities; here they are simulated and summed over the
+printed grid. Nothing here needs PyMC, so that reports can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.betainterval import grid_probabilities as beta_grid
+from intlmodels.betainterval import logit_normal_grid_probabilities as logit_normal_grid
+from intlmodels.rounding import grid
+
+Array = NDArray[np.float64]
+
+#: Parameters of each observation family, in the order of its log density.
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "beta": ("phi",),
+    "logit-normal": ("sigma",),
+    "hurdle": ("phi", "never"),
+    "heaped": ("phi", "heaping"),
+    "density": ("phi",),
+}
+
+
+def squeeze(share: Any, size: int) -> Any:
+    """Move shares off 0 and 1, as usual for a Beta density.
+
+    Smithson and Verkuilen (2006), Psychological Methods 11(1), p. 55: (y (n - 1) + 1/2) / n.
+    """
+    return (share * (size - 1) + 0.5) / size
+
+
+def inverse_logit(linear: Any) -> Any:
+    """Share in (0, 1) at a value of the linear predictor."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(linear)))
+
+
+def printed_probabilities(
+    family: str, linear: Array, parameters: Mapping[str, Array], width: float
+) -> Array:
+    """Probability of every printed value.
+
+    Parameters
+    ----------
+    family : str
+        One of :data:`PARAMETERS`.
+    linear : array, shape (...)
+        Linear predictor, logit scale.
+    parameters : mapping of str to array
+        Parameters of the family, broadcast against ``linear``.
+    width : float
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    array, shape (..., grid)
+        Over ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density,
+        rounded.
+    """
+    if family == "logit-normal":
+        return logit_normal_grid(linear, parameters["sigma"], width)
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    fine = beta_grid(mu * phi, (1 - mu) * phi, width)
+    if family == "hurdle":
+        never = np.asarray(parameters["never"])[..., None]
+        mixed = (1 - never) * fine
+        mixed[..., :1] += never
+        return mixed
+    if family == "heaped":
+        heaping = np.asarray(parameters["heaping"])[..., None]
+        mixed = (1 - heaping) * fine
+        mixed[..., ::2] += heaping * beta_grid(mu * phi, (1 - mu) * phi, 2 * width)
+        return mixed
+    return fine
+
+
+def simulate(
+    family: str,
+    linear: Array,
+    parameters: Mapping[str, Array],
+    width: float,
+    rng: np.random.Generator,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
+    """Draw printed shares, in percent, by drawing a share and rounding it.
+
+    Parameters
+    ----------
+    family, linear, parameters, width
+        As in :func:`printed_probabilities`.
+    rng : numpy.random.Generator
+    shape : tuple of int, optional
+        Shape of the result; by default what the parameters broadcast to.
+
+    Returns
+    -------
+    array
+        Multiples of ``width``, between 0 and 100.
+    """
+    values = [np.asarray(parameters[name], dtype=float) for name in PARAMETERS[family]]
+    if shape is None:
+        shape = np.broadcast_shapes(np.shape(linear), *(v.shape for v in values))
+    if family == "logit-normal":
+        share = inverse_logit(rng.normal(linear, values[0], size=shape))
+    else:
+        mu = inverse_logit(linear)
+        tiny = np.finfo(float).tiny
+        # numpy's Beta needs shapes above zero; the logit has underflowed there anyway.
+        a, b = np.maximum(mu * values[0], tiny), np.maximum((1 - mu) * values[0], tiny)
+        share = rng.beta(a, b, size=shape)
+    if family == "hurdle":
+        share = np.where(rng.random(shape) < values[1], 0.0, share)
+    if family == "heaped":
+        step = np.where(rng.random(shape) < values[1], 2 * width, width)
+    else:
+        step = np.full(shape, width)
+    printed = step * np.rint(100 * share / step)
+    return np.minimum(printed, grid(width)[-1])

@@ -1,0 +1,127 @@
+"""Printed percentages and the intervals they stand for.
+
+A share printed as a multiple of the rounding width w says only that the true share lies within
+w / 2 of it; at 0 and 100 percent half of that interval falls away. This module is the only place
+that turns one into the other, so that data, likelihood and predictions agree on the same numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: How far, in rounding widths, a number may lie from the grid and still be a value of the grid:
+#: room for the rounding of doubles, far less than any slip of transcription.
+GRID_TOLERANCE = 1e-9
+
+
+def grid(width: float) -> FloatArray:
+    """Return every value that rounding to ``width`` can print.
+
+    Parameters
+    ----------
+    width
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    ndarray, shape (grid,)
+        0, w, 2w, ... up to at most 100, in percent.
+
+    Raises
+    ------
+    ValueError
+        If the width is not a positive number, or if shares near 100 percent would have no printed
+        value (the last multiple of the width up to 100 lies more than half a width below 100).
+    """
+    _check_width(width)
+    exact = 100.0 / width
+    steps = int(np.floor(exact + GRID_TOLERANCE))
+    if exact - steps > 0.5 + GRID_TOLERANCE:
+        raise ValueError(
+            f"rounding width {width:g}: the last printed value would be {steps * width:g}, which "
+            "leaves shares near 100 percent without one; expected a width with a multiple within "
+            "half a width of 100"
+        )
+    # 3 * 0.1 is 0.30000000000000004: rounding gives the number that a table would print.
+    decimals = 12 - int(np.floor(np.log10(width)))
+    return np.minimum(np.round(np.arange(steps + 1) * float(width), decimals), 100.0)
+
+
+def intervals(printed_percent: npt.ArrayLike, width: float) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of true shares that each printed percentage stands for.
+
+    The interval of r is [max(0, r - w/2), min(100, r + w/2)] / 100. The ends of values on the grid
+    are computed from their place on it, so that the upper end of one is, to the last bit, the lower
+    end of the next: the intervals of `grid` cover [0, 1] with no gap and no overlap.
+
+    Parameters
+    ----------
+    printed_percent
+        Printed shares in percent, any shape. NaN (not printed) gives NaN.
+    width
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape of `printed_percent`
+        Ends of the interval as shares between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the width is not a positive number, or if a printed value is below 0 or above 100.
+    """
+    _check_width(width)
+    printed = np.asarray(printed_percent, dtype=np.float64)
+    outside = (printed < 0.0) | (printed > 100.0)
+    if np.any(outside):
+        raise ValueError(
+            f"printed share {printed[outside].flat[0]:g} percent; expected a value from 0 to 100"
+        )
+    place = printed / width
+    place = np.where(on_grid(printed, width), np.rint(place), place)
+    lower, upper = (place - 0.5) * width, (place + 0.5) * width
+    # An end that misses 0 or 100 by rounding alone would leave out the mass next to it, and a
+    # share with a small shape parameter has much of its mass there.
+    slack = GRID_TOLERANCE * width
+    lower = np.where(lower <= slack, 0.0, lower) / 100.0
+    upper = np.where(upper >= 100.0 - slack, 100.0, upper) / 100.0
+    return lower, upper
+
+
+def on_grid(printed_percent: npt.ArrayLike, width: float) -> BoolArray:
+    """Tell which printed percentages are values that rounding to ``width`` can print.
+
+    Parameters
+    ----------
+    printed_percent
+        Printed shares in percent, any shape.
+    width
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    ndarray of bool, shape of `printed_percent`
+        True for a multiple of the width (within 1e-9 widths) from 0 to 100; False for NaN.
+
+    Raises
+    ------
+    ValueError
+        If the width is not a positive number.
+    """
+    _check_width(width)
+    printed = np.asarray(printed_percent, dtype=np.float64)
+    place = printed / width
+    near = np.abs(place - np.rint(place)) <= GRID_TOLERANCE
+    return np.asarray(near & (printed >= 0.0) & (printed <= 100.0))
+
+
+def _check_width(width: float) -> None:
+    if not (np.isfinite(width) and width > 0.0):
+        raise ValueError(
+            f"rounding width {width!r}; expected a positive number of percentage points"
+        )

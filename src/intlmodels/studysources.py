@@ -1,0 +1,182 @@
+"""The tables of a study, joined by firm.
+
+Every other file of a study is joined to the list of firms by name, so that no column can
+slip by a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from intlmodels.csvtable import (
+    MISSING,
+    Table,
+    clean_label,
+    clean_name,
+    parse_number,
+    read_table,
+)
+from intlmodels.errors import StudyError, did_you_mean, shown
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell with its place."""
+
+    file: str
+    row: int
+    column: str
+    text: str
+
+    def error(self, message: str) -> StudyError:
+        """The error for this cell."""
+        return StudyError(
+            message, file=self.file, row=self.row, column=self.column, value=self.text
+        )
+
+    @property
+    def missing(self) -> bool:
+        """Whether the cell says that a value is not known."""
+        return self.text.strip() in MISSING
+
+    def number(self) -> float:
+        """Read the cell as a number.
+
+        Raises
+        ------
+        StudyError
+            If it is not one.
+        """
+        try:
+            return parse_number(self.text)
+        except ValueError as error:
+            raise self.error(str(error)) from error
+
+
+class Sources:
+    """The tables of a study, joined by firm; collects how cells were read.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the study.
+    file, column : str
+        The table that lists the firms, and the column with their names.
+    keys : mapping of str to str
+        File to the column with the names of the firms, where that is another one.
+
+    Attributes
+    ----------
+    firms : tuple of str
+        In the order of the table that lists them.
+    tables : dict of str to Table
+        Every table read so far, as printed.
+    read_as : dict of (file, row, column) to (printed, read as)
+        Cells whose white space or Unicode form was changed.
+    """
+
+    def __init__(self, folder: Path, file: str, column: str, keys: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.file = file
+        self.column = clean_label(column)
+        self.keys = {file: column, **keys}
+        self.tables: dict[str, Table] = {}
+        self.read_as: dict[tuple[str, int, str], tuple[str, str]] = {}
+        self._rows: dict[str, dict[str, int]] = {}
+        names = self._firm_cells(file)
+        self.firms = tuple(clean_name(cell.text) for cell in names.values())
+        self._joined = list(names)
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Leave out all firms but those at these positions."""
+        self.firms = tuple(self.firms[i] for i in positions)
+        self._joined = [self._joined[i] for i in positions]
+
+    def cells(self, file: str, column: str, asked_by: str) -> tuple[Cell, ...]:
+        """Cells of a column, one a firm, in the order of the firms.
+
+        Raises
+        ------
+        StudyError
+            If the file cannot be read, has no such column, or has other firms.
+        """
+        table = self._table(file)
+        if file not in self._rows:
+            self._match(file, self._firm_cells(file))
+        texts = table.column(column, asked_by)
+        rows, name = self._rows[file], clean_label(column)
+        return tuple(Cell(file, rows[f] + 2, name, texts[rows[f]]) for f in self._joined)
+
+    def note(self, cell: Cell, read_as: str) -> str:
+        """Record how a cell was read, if not as printed."""
+        if cell.text != read_as:
+            self.read_as[cell.file, cell.row, cell.column] = (cell.text, read_as)
+        return read_as
+
+    def label(self, cell: Cell) -> str:
+        """Read a cell as a label.
+
+        Raises
+        ------
+        StudyError
+            If the cell is empty or says that the value is not known.
+        """
+        if cell.missing:
+            raise cell.error(
+                "expected a label; a missing label needs a level of its own, such as "
+                "'not reported' (if NA is a label write it in full), or delete the firm"
+            )
+        return self.note(cell, clean_label(cell.text))
+
+    def level(self, cell: Cell, separator: str) -> str:
+        """The level that a cell stands for: its label, or what is before the separator."""
+        label = self.label(cell)
+        level = clean_label(label.split(separator)[0]) if separator else label
+        if not level:
+            raise cell.error(f"expected a label before the family separator {shown(separator)}")
+        return level
+
+    def _table(self, file: str) -> Table:
+        if file not in self.tables:
+            self.tables[file] = read_table(self.folder, file)
+        return self.tables[file]
+
+    def _firm_cells(self, file: str) -> dict[str, Cell]:
+        """Cells with the firms' names by the name that joins them (single inner blanks)."""
+        column = clean_label(self.keys.get(file, self.column))
+        found: dict[str, Cell] = {}
+        for position, text in enumerate(self._table(file).column(column, "[firms] column or key")):
+            cell = Cell(file, position + 2, column, text)
+            name = clean_label(text)
+            if not name:
+                raise cell.error("expected the name of a firm; name it or delete the row")
+            if name in found:
+                raise cell.error(
+                    f"the firm is already in row {found[name].row}; expected every firm once: "
+                    "rename or delete one"
+                )
+            found[name] = cell
+            self.note(cell, clean_name(text))
+        self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
+        return found
+
+    def _match(self, file: str, found: Mapping[str, Cell]) -> None:
+        known = self._rows[self.file]
+        for name, cell in found.items():
+            if name not in known:
+                raise cell.error(
+                    f"expected a firm of {self.file}{did_you_mean(name, known)}; add it there or "
+                    "delete this row"
+                )
+        for name, position in known.items():
+            if name not in found:
+                raise StudyError(
+                    f"expected a row for every firm of {self.file}, but {file} has none for this "
+                    f"one{did_you_mean(name, found)}; add the row or delete the firm",
+                    file=self.file,
+                    row=position + 2,
+                    column=self.column,
+                    value=name,
+                )

@@ -1,0 +1,337 @@
+"""From a study to stored fits: plan what to fit and why, fit, check, retry once, store.
+
+Used by the command line and from notebooks alike.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intlmodels import store
+from intlmodels.diagnostics import Gate, gate
+from intlmodels.errors import StudyError
+from intlmodels.estimands import estimate
+from intlmodels.fit import Progress, Settings, fit
+from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
+from intlmodels.priors import Prior
+from intlmodels.study import Study, load_study
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+#: Modules whose code decides what is computed from the draws.
+ESTIMAND_CODE = ("estimands.py", "diagnostics.py")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant to be brought up to date.
+
+    Attributes
+    ----------
+    study, variant, priors, settings
+        What to fit.
+    path : Path
+        Where the fit is stored.
+    reasons : tuple of str
+        Why it has to be fitted again; empty if the stored fit is current.
+    refresh : bool
+        The draws are current, what was computed from them is not.
+    """
+
+    study: Study
+    variant: str
+    priors: dict[str, Prior]
+    settings: Settings
+    path: Path
+    reasons: tuple[str, ...]
+    refresh: bool = False
+
+    @property
+    def current(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.reasons and not self.refresh
+
+
+class NotConverged(UserWarning):
+    """A fit did not pass the gate; its numbers are not a posterior."""
+
+
+def settings_of(study: Study, changes: Mapping[str, Any] | None = None) -> Settings:
+    """Settings: defaults, then the study's ``[fit]`` table, then ``changes``."""
+    valid = {field.name for field in fields(Settings)}
+    merged = {**study.settings, **(changes or {})}
+    for name in merged:
+        if name not in valid:
+            raise StudyError(
+                f"no setting is called '{name}'; the settings are {', '.join(sorted(valid))}",
+                value=name,
+            )
+    return Settings(**merged)
+
+
+def stored_path(out: Path, variant: str) -> Path:
+    """Where the fit of a variant is stored below the study's output folder."""
+    return out / "posterior.nc" if variant == DEFAULT else out / "variants" / f"{variant}.nc"
+
+
+def plan(
+    study: Study,
+    variants: Iterable[str],
+    out: Path,
+    *,
+    priors: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> list[Job]:
+    """What has to be fitted, and why; nothing is fitted or written.
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant, prior or setting.
+    """
+    settings = settings or settings_of(study)
+    jobs = []
+    for name in variants:
+        find_variant(study, name)
+        used = priors_of(study, name, priors)
+        path = stored_path(out, name)
+        reasons = store.why_refit(path, store.fingerprint(study, name, used, settings))
+        refresh = not reasons and _estimands_stale(path)
+        jobs.append(Job(study, name, used, settings, path, tuple(reasons), refresh))
+    return jobs
+
+
+def _estimands_stale(path: Path) -> bool:
+    attributes = store.stored_attributes(path) or {}
+    return attributes.get("estimand_code") != store.code_hash(ESTIMAND_CODE)
+
+
+def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
+    """Fit (or recompute what follows from the draws), check, and store one job."""
+    if job.reasons:
+        tree = checked_fit(job.study, job.variant, job.priors, job.settings, progress)
+    else:
+        tree = _with_estimands(store.read(job.path))
+    store.write(tree, job.path)
+    return Gate.from_json(tree.attrs["gate"])
+
+
+def checked_fit(
+    study: Study,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None = None,
+) -> DataTree:
+    """Fit, compute the estimands, and check; retry once with a higher target acceptance."""
+    tree = _with_estimands(fit(study, variant, priors, settings, progress))
+    retried = ""
+    if not Gate.from_json(tree.attrs["gate"]).passed:
+        failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
+        higher = 1 - (1 - settings.target_accept) / 5
+        retried = f"{', '.join(failed)} failed at target acceptance {settings.target_accept}"
+        tree = _with_estimands(
+            fit(study, variant, priors, replace(settings, target_accept=higher), progress)
+        )
+        # What was asked for identifies the fit; what was used is told beside it.
+        tree.attrs["settings_used"] = tree.attrs["settings"]
+        tree.attrs["settings"] = json.dumps(settings.identity())
+    tree.attrs["retried"] = retried
+    tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
+    return tree
+
+
+def _with_estimands(tree: DataTree) -> DataTree:
+    import xarray as xr
+
+    tree["estimands"] = xr.DataTree(estimate(tree))
+    tree.attrs["gate"] = gate(tree).to_json()
+    tree.attrs["estimand_code"] = store.code_hash(ESTIMAND_CODE)
+    return tree
+
+
+def fit_study(
+    study: Study | str | Path,
+    variant: str = DEFAULT,
+    *,
+    priors: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> DataTree:
+    """Fit a study from a notebook or script.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        A study, the name of one that ships with the package, or a study folder.
+    variant : str
+        Name in :func:`intlmodels.variants`.
+    priors : mapping of str to str, optional
+        Parameter -> prior, such as ``{"phi": "Gamma(2, 0.1)"}``.
+    progress : callable, optional
+        Called with the finished part of the sampling, 0 to 1.
+    **settings
+        ``draws``, ``tune``, ``chains``, ``seed``, ``target_accept``, ``sampler``, ``cores``.
+
+    Returns
+    -------
+    xarray.DataTree
+        As :func:`intlmodels.fit.fit`, with the group ``estimands`` and the outcome of the
+        gate in ``attrs["gate"]``.
+
+    Raises
+    ------
+    StudyError
+        For unusable input, before anything is compiled.
+
+    Warns
+    -----
+    NotConverged
+        If the fit does not pass the gate, also after one retry.
+    """
+    study = study if isinstance(study, Study) else load_study(study)
+    used = priors_of(study, variant, priors)
+    tree = checked_fit(study, variant, used, settings_of(study, settings), progress)
+    checks = Gate.from_json(tree.attrs["gate"])
+    if not checks.passed:
+        what = "; ".join(f"{r.label}: {r.value:.3g}" for r in checks.failures)
+        warnings.warn(f"this fit did not converge ({what})", NotConverged, stacklevel=2)
+    return tree
+
+
+# -- many variants on several cores ------------------------------------------------------
+
+
+def run_all(jobs: list[Job], workers: int | None = None) -> Iterator[tuple[Job, Gate]]:
+    """Run jobs in parallel processes; yield each as it is stored.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    workers : int, optional
+        Processes; by default one a core, at most one a job.
+
+    Yields
+    ------
+    Job, Gate
+    """
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+    )
+    try:
+        pending: dict[Future[Gate], Job] = {
+            pool.submit(
+                bring_up_to_date, replace(job, settings=replace(job.settings, cores=1))
+            ): job
+            for job in jobs
+        }
+        while pending:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield pending.pop(future), future.result()
+    except BaseException:
+        _stop(pool)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """The parent is interrupted and stops its workers; they need not complain as well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+
+
+def all_variants(study: Study) -> list[str]:
+    """Names of all variants of a study, the default first."""
+    return list(catalogue(study))
+
+
+# -- what is stored ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored fit and whether it is still what the study asks for.
+
+    Attributes
+    ----------
+    variant : str
+    path : Path
+    fingerprint : str
+        Short hash of everything the draws depend on.
+    reasons : tuple of str
+        Why it is stale; empty if it is current.
+    gate : Gate
+    """
+
+    variant: str
+    path: Path
+    fingerprint: str
+    reasons: tuple[str, ...]
+    gate: Gate
+
+
+def stored_fits(study: Study, out: Path) -> list[Stored]:
+    """The fits below ``out``, the default first, held against the study as it is now.
+
+    Priors given on the command line and the settings are those of the stored default fit: a
+    variant is current if it was fitted with the same.
+
+    Raises
+    ------
+    StudyError
+        If there is no readable default fit.
+    """
+    path = stored_path(out, DEFAULT)
+    attributes = store.stored_attributes(path) or {}
+    if "fingerprint" not in attributes:
+        raise StudyError(
+            f"there is no stored fit of {study.name}; run intlmodels fit first", file=str(path)
+        )
+    shared = json.loads(attributes["priors"])
+    overrides = _from_command_line(shared)
+    settings = Settings(**json.loads(attributes["settings"]))
+    found = []
+    for variant in catalogue(study):
+        path = stored_path(out, variant)
+        attributes = store.stored_attributes(path) or {}
+        if "fingerprint" not in attributes:
+            continue
+        own = _from_command_line(json.loads(attributes["priors"]))
+        own = {name: text for name, text in own.items() if name not in shared}
+        priors = priors_of(study, variant, {**overrides, **own})
+        wanted = store.fingerprint(study, variant, priors, settings)
+        stored = json.loads(attributes["fingerprint"])
+        found.append(
+            Stored(
+                variant,
+                path,
+                store.short_hash(stored),
+                tuple(store.changes(stored, wanted)),
+                Gate.from_json(attributes["gate"]),
+            )
+        )
+    return found
+
+
+def _from_command_line(priors: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {
+        name: prior["text"] for name, prior in priors.items() if prior["origin"] == "command line"
+    }

@@ -1,0 +1,90 @@
+"""The gate on made-up chains: each defect is caught, and by its own check."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from intlmodels.diagnostics import CHECKS, Gate, gate
+
+
+def made_up(rng, draws=1000, chains=4, **stats):
+    """Independent draws of two parameters and flawless sampler statistics."""
+    shape = (chains, draws)
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws), "level": ["low", "high"]}
+    posterior = xr.Dataset(
+        {
+            "a": (("chain", "draw"), rng.normal(size=shape)),
+            "b": (("chain", "draw", "level"), rng.normal(size=(*shape, 2))),
+        },
+        coords=coords,
+    )
+    sampler = {
+        "diverging": np.zeros(shape, bool),
+        "maxdepth_reached": np.zeros(shape, bool),
+        "energy": rng.normal(size=shape),
+    } | stats
+    sample_stats = xr.Dataset({k: (("chain", "draw"), v) for k, v in sampler.items()})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
+
+
+def failed(tree):
+    return {result.name for result in gate(tree).failures}
+
+
+def test_independent_draws_pass():
+    checks = gate(made_up(np.random.default_rng(1)))
+    assert checks.passed
+    assert [r.name for r in checks.results] == [c.name for c in CHECKS]
+
+
+def test_a_chain_elsewhere_is_caught_and_named():
+    tree = made_up(np.random.default_rng(2))
+    tree["posterior"]["b"][0, :, 1] += 1.0
+    checks = gate(tree)
+    assert "rhat" in {r.name for r in checks.failures}
+    assert next(r for r in checks.results if r.name == "rhat").where == "b[high]"
+
+
+def test_sticky_draws_are_caught_by_the_effective_sample_size():
+    rng = np.random.default_rng(3)
+    tree = made_up(rng)
+    tree["posterior"]["a"][:] = np.repeat(rng.normal(size=(4, 50)), 20, axis=1)
+    assert {"ess_bulk", "ess_tail"} <= failed(tree)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "check"), [("diverging", "divergences"), ("maxdepth_reached", "treedepth")]
+)
+def test_one_bad_transition_is_enough(statistic, check):
+    flags = np.zeros((4, 1000), bool)
+    flags[2, 17] = True
+    tree = made_up(np.random.default_rng(4), **{statistic: flags})
+    assert failed(tree) == {check}
+    assert next(r for r in gate(tree).failures).where == "chain 2"
+
+
+def test_slow_energy_is_caught():
+    rng = np.random.default_rng(5)
+    energy = rng.normal(size=(4, 1000))
+    energy[1] = np.cumsum(rng.normal(size=1000))
+    assert failed(made_up(rng, energy=energy)) == {"ebfmi"}
+
+
+def test_undefined_numbers_fail_rather_than_pass():
+    tree = made_up(np.random.default_rng(6))
+    tree["posterior"]["a"][1, 5] = np.nan
+    assert {"rhat", "ess_bulk", "ess_tail"} <= failed(tree)
+
+
+def test_estimands_are_checked_as_well():
+    rng = np.random.default_rng(7)
+    tree = made_up(rng)
+    bad = np.repeat(rng.normal(size=(4, 20)), 50, axis=1)
+    tree["estimands"] = xr.DataTree(xr.Dataset({"difference": (("chain", "draw"), bad)}))
+    worst = {r.name: r.where for r in gate(tree).failures}
+    assert worst["ess_bulk"] == "difference"
+
+
+def test_a_gate_survives_storage():
+    checks = gate(made_up(np.random.default_rng(8)))
+    assert Gate.from_json(checks.to_json()) == checks

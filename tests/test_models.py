@@ -1,0 +1,236 @@
+"""Every variant: finite at the start, equal to formulas written with scipy, and compilable."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from pytensor.compile.mode import Mode
+from scipy import stats
+
+from intlmodels.errors import StudyError
+from intlmodels.models import catalogue, design_of, find_variant, priors_of
+from intlmodels.models.design import fixed_priors
+from intlmodels.models.share import OUTCOME, build
+from intlmodels.study import load_study
+
+STUDY = load_study("rochester")
+VARIANTS = list(catalogue(STUDY))
+PLAIN = Mode(linker="py", optimizer=None)
+
+
+def lively_point(model, seed):
+    """A point with every unconstrained value drawn from Normal(0, 1/2)."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: np.asarray(rng.normal(0, 0.5, np.shape(value)))
+        for name, value in model.initial_point().items()
+    }
+
+
+def constrained(model, point):
+    """Values of all parameters and deterministics at an unconstrained point."""
+    variables = list(model.unobserved_value_vars)
+    function = model.compile_fn(
+        variables, inputs=model.value_vars, mode=PLAIN, on_unused_input="ignore"
+    )
+    return {v.name: value for v, value in zip(variables, function(point), strict=True)}
+
+
+def test_the_catalogue_is_that_of_the_specification():
+    assert set(VARIANTS) == {
+        "default",
+        "logit-normal",
+        "hurdle",
+        "nested-expertise",
+        "two-axes",
+        "second-product",
+        "revenue",
+        "heaped",
+        "density",
+    }
+    assert [name for name in VARIANTS if not find_variant(STUDY, name).comparable] == ["density"]
+
+
+def test_unknown_variant_lists_the_valid_ones():
+    with pytest.raises(StudyError, match="did you mean 'heaped'") as caught:
+        find_variant(STUDY, "heapd")
+    assert "second-product" in str(caught.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_log_density_and_gradient_are_finite(variant):
+    model = build(STUDY, variant)
+    logp = model.compile_logp(mode=PLAIN)
+    gradient = model.compile_dlogp(mode=PLAIN)
+    for point in (model.initial_point(), lively_point(model, 1), lively_point(model, 2)):
+        assert np.isfinite(logp(point))
+        assert np.isfinite(gradient(point)).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradient_is_the_slope_of_the_log_density(variant):
+    model = build(STUDY, variant)
+    logp, gradient = model.compile_logp(mode=PLAIN), model.compile_dlogp(mode=PLAIN)
+    point = lively_point(model, 3)
+    step = 1e-5
+    numeric = []
+    for name in (v.name for v in model.value_vars):
+        for index in np.ndindex(np.shape(point[name])):
+            sides = []
+            for sign in (1, -1):
+                moved = {k: np.array(v, dtype=float) for k, v in point.items()}
+                moved[name][index] += sign * step
+                sides.append(logp(moved))
+            numeric.append((sides[0] - sides[1]) / (2 * step))
+    np.testing.assert_allclose(gradient(point), numeric, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_dimensions_carry_labels(variant):
+    model = build(STUDY, variant)
+    assert list(model.coords["firm"]) == list("ABCDEFGHIJKLMNOPQRSTUV")
+    if "sigma_expertise" in model.named_vars:
+        assert list(model.coords["expertise_level"]) == [
+            "Both",
+            "Design",
+            "Manufacturing",
+            "Service Value Added",
+        ]
+
+
+def by_hand(variant, values):
+    """Pointwise log likelihood from scipy and the printed table, formula by formula."""
+    r = STUDY.outcome.printed
+    phi, mu = values.get("phi"), values["mu"]
+
+    def probability(width, at):
+        low, high = np.maximum(at - width / 2, 0) / 100, np.minimum(at + width / 2, 100) / 100
+        law = stats.beta(mu * phi, (1 - mu) * phi)
+        return law.cdf(high) - law.cdf(low)
+
+    if variant == "logit-normal":
+        with np.errstate(divide="ignore"):
+            low, high = (
+                np.log(e / (1 - e)) for e in (np.maximum(r - 2.5, 0) / 100, (r + 2.5) / 100)
+            )
+        law = stats.norm(np.log(mu / (1 - mu)), values["sigma"])
+        return np.log(law.cdf(high) - law.cdf(low))
+    if variant == "density":
+        return stats.beta(mu * phi, (1 - mu) * phi).logpdf((r / 100 * 21 + 0.5) / 22)
+    if variant == "hurdle":
+        never = values["never"]
+        return np.log((1 - never) * probability(5, r) + never * (r == 0))
+    if variant == "heaped":
+        h = values["heaping"]
+        return np.log((1 - h) * probability(5, r) + h * (r % 10 == 0) * probability(10, r))
+    return np.log(probability(5, r))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_log_likelihood_equals_scipy(variant):
+    model = build(STUDY, variant)
+    observed = model[OUTCOME]
+    pointwise = model.compile_fn(
+        model.logp(vars=[observed], sum=False),
+        inputs=model.value_vars,
+        mode=PLAIN,
+        on_unused_input="ignore",
+    )
+    for seed in range(5):
+        point = lively_point(model, seed)
+        expected = by_hand(variant, constrained(model, point))
+        np.testing.assert_allclose(pointwise(point)[0], expected, atol=1e-8)
+
+
+def linear_by_hand(variant, v):
+    """The linear predictor from the tables, firm by firm, without the design matrices."""
+    frame = [
+        dict(zip(t.header, row, strict=True))
+        for t in (STUDY.tables["table2.csv"],)
+        for row in t.rows
+    ]
+    lines = [
+        row[STUDY.tables["table1.csv"].header.index("product_line")]
+        for row in STUDY.tables["table1.csv"].rows
+    ]
+    products = (
+        sorted({*lines, "Optical Components"})
+        if variant == "second-product"
+        else sorted(set(lines))
+    )
+    families = sorted({row["expertise"].split("--")[0] for row in frame})
+    labels = sorted({row["expertise"] for row in frame})
+    total = []
+    for i, row in enumerate(frame):
+        eta = v["intercept"] + v["relocatability"] * (
+            0.5 if row["relocatability"] == "Ease" else -0.5
+        )
+        product = v["product"][products.index(lines[i])]
+        if variant == "second-product" and row["product_type_2"]:
+            product = 2 / 3 * product + 1 / 3 * v["product"][products.index(row["product_type_2"])]
+        eta += product
+        if variant == "two-axes":
+            eta += axes_by_hand(row["expertise"], v)
+        else:
+            eta += v["expertise"][families.index(row["expertise"].split("--")[0])]
+        if variant == "nested-expertise":
+            eta += v["expertise_label"][labels.index(row["expertise"])]
+        total.append(eta)
+    return np.array(total)
+
+
+def axes_by_hand(label, v):
+    reading = {
+        "Design": (2, 0),
+        "Manufacturing": (0, 2),
+        "Manufacturing--limited design": (1, 2),
+        "Both": (2, 2),
+        "Design--limited manufacturing": (2, 1),
+        "Design--plans for manufacturing": (2, 0),
+        "Design--crafts manufacturing": (2, 1),
+        "Service Value Added": (0, 0),
+    }[label]
+    return sum(
+        v[axis] * v[f"{axis}_steps"][:level].sum()
+        for axis, level in zip(("design", "manufacturing"), reading, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "variant", ["default", "nested-expertise", "second-product", "two-axes", "hurdle"]
+)
+def test_linear_predictor_equals_the_tables(variant):
+    model = build(STUDY, variant)
+    values = constrained(model, lively_point(model, 7))
+    mu = values["mu"]
+    np.testing.assert_allclose(np.log(mu / (1 - mu)), linear_by_hand(variant, values), atol=1e-10)
+
+
+def test_missing_revenues_are_parameters_and_the_rest_is_standardized():
+    model = build(STUDY, "revenue")
+    assert list(model.coords["revenue_missing_firm"]) == ["B", "G"]
+    values = constrained(model, lively_point(model, 8))
+    base = linear_by_hand("default", values)
+    logs = np.log([float(row[1]) for row in STUDY.tables["table1.csv"].rows if row[1]])
+    standardized = iter((logs - logs.mean()) / logs.std(ddof=1))
+    missing = iter(values["revenue_missing"])
+    z = np.array(
+        [next(standardized) if row[1] else next(missing) for row in STUDY.tables["table1.csv"].rows]
+    )
+    mu = values["mu"]
+    np.testing.assert_allclose(np.log(mu / (1 - mu)), base + values["revenue"] * z, atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_free_parameter_stands_in_the_table_of_priors(variant):
+    model = build(STUDY, variant)
+    listed = set(priors_of(STUDY, variant)) | {
+        name for name, _, _ in fixed_priors(design_of(STUDY, variant))
+    }
+    free = {rv.name.removesuffix("_z") for rv in model.free_RVs}
+    assert free <= listed
+
+
+def test_an_overridden_prior_reaches_the_model():
+    wide = build(STUDY, "default", priors_of(STUDY, overrides={"intercept": "Normal(3, 0.001)"}))
+    draws = pm.draw(wide["intercept"], draws=20, random_seed=1, mode=PLAIN)
+    assert abs(draws.mean() - 3) < 0.001

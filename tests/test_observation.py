@@ -1,0 +1,72 @@
+"""The forward laws: probabilities over the printed grid, and simulation, agree."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from intlmodels import observation
+from intlmodels.rounding import grid
+
+FAMILIES = {
+    "beta": {"phi": 4.0},
+    "logit-normal": {"sigma": 1.3},
+    "hurdle": {"phi": 4.0, "never": 0.2},
+    "heaped": {"phi": 4.0, "heaping": 0.6},
+    "density": {"phi": 4.0},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("width", [2.5, 5.0, 10.0])
+@pytest.mark.parametrize("linear", [-6.0, -1.5, 0.0, 2.0])
+def test_probabilities_sum_to_one(family, width, linear):
+    parameters = {name: np.array(value) for name, value in FAMILIES[family].items()}
+    p = observation.printed_probabilities(family, np.array(linear), parameters, width)
+    assert p.shape == grid(width).shape
+    assert (p >= 0).all()
+    assert p.sum() == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("linear", [-3.0, -1.0, 1.0])
+def test_simulated_shares_follow_the_probabilities(family, linear):
+    parameters = {name: np.array(value) for name, value in FAMILIES[family].items()}
+    p = observation.printed_probabilities(family, np.array(linear), parameters, 5.0)
+    size = 40_000
+    rng = np.random.default_rng(11)
+    drawn = observation.simulate(family, np.full(size, linear), parameters, 5.0, rng)
+    values, counts = np.unique(drawn, return_counts=True)
+    assert set(values) <= set(grid(5.0))
+    expected = size * p
+    observed = np.zeros_like(expected)
+    observed[np.searchsorted(grid(5.0), values)] = counts
+    # cells with few expected counts are pooled, as usual for a chi-square test
+    pooled = expected < 5
+    observed = np.append(observed[~pooled], observed[pooled].sum())
+    expected = np.append(expected[~pooled], expected[pooled].sum())
+    keep = expected > 0
+    statistic = ((observed - expected)[keep] ** 2 / expected[keep]).sum()
+    assert stats.chi2(keep.sum() - 1).sf(statistic) > 1e-4
+
+
+def test_heaping_puts_more_on_multiples_of_ten():
+    linear = np.array(-1.0)
+    plain = observation.printed_probabilities("beta", linear, {"phi": np.array(4.0)}, 5.0)
+    heaped = observation.printed_probabilities(
+        "heaped", linear, {"phi": np.array(4.0), "heaping": np.array(1.0)}, 5.0
+    )
+    assert heaped[1::2].sum() == 0
+    assert heaped[2] == pytest.approx(plain[2] + 0.5 * (plain[1] + plain[3]), abs=0.02)
+
+
+def test_squeeze_is_that_of_smithson_and_verkuilen():
+    assert observation.squeeze(0.0, 22) == pytest.approx(0.5 / 22)
+    assert observation.squeeze(1.0, 22) == pytest.approx(21.5 / 22)
+    assert observation.squeeze(0.5, 22) == 0.5
+
+
+def test_simulation_survives_extreme_parameters():
+    rng = np.random.default_rng(1)
+    linear = np.array([-800.0, 800.0, 0.0])
+    drawn = observation.simulate("beta", linear, {"phi": np.array(1e-6)}, 5.0, rng)
+    assert np.isin(drawn, grid(5.0)).all()
