@@ -170,15 +170,15 @@ def convergence(
         return {name: ([], np.empty(0)) for name in ("rhat", "ess_bulk", "ess_tail", "mcse_mean")}
     stacked = np.stack([draws for _, draws in pairs], axis=-1)
     axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
-    return {
-        "rhat": (labels, np.asarray(array_stats.rhat(stacked, **axes))),
-        "ess_bulk": (labels, np.asarray(array_stats.ess(stacked, method="bulk", **axes))),
-        "ess_tail": (
-            labels,
-            np.asarray(array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes)),
-        ),
-        "mcse_mean": (labels, np.asarray(array_stats.mcse(stacked, method="mean", **axes))),
-    }
+    # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = {
+            "rhat": array_stats.rhat(stacked, **axes),
+            "ess_bulk": array_stats.ess(stacked, method="bulk", **axes),
+            "ess_tail": array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
+            "mcse_mean": array_stats.mcse(stacked, method="mean", **axes),
+        }
+    return {name: (labels, np.asarray(value)) for name, value in values.items()}
 
 
 def gate(tree: DataTree) -> Gate:

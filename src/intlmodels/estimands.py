@@ -29,8 +29,13 @@ CI_KIND = "eti"
 CI_PROB = 0.95
 #: Predictors up to which the variation is split exactly (2^n subsets).
 MOST_SOURCES = 8
-#: Pairs of draw and profile up to which every draw is used; beyond, evenly spaced draws.
-MOST_PAIRS = 4_000_000
+#: Rounding width, in percentage points, up to which the mean share stands for the printed one.
+FINE = 0.5
+#: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
+#: evenly spaced draws.
+MOST_PROBABILITIES = 100_000_000
+#: Draws whose probabilities over the grid are held at a time.
+CHUNK = 10_000
 
 
 class Coefficients:
@@ -132,23 +137,28 @@ class Coefficients:
                 total[:, position] += self.values[:, column] * draws
         return total
 
-    def probabilities(self, linear: Array) -> Array:
-        """Probability of every printed value, (draw, profile, grid)."""
-        parameters = {name: value[:, None] for name, value in self.parameters.items()}
-        return observation.printed_probabilities(self.family, linear, parameters, self.width)
+    def expected(self, linear: Array) -> Array:
+        """Expected printed share in percent, (draw, profile).
 
-    def expected(self, linear: Array, chunk: int = 200_000) -> Array:
-        """Expected printed share in percent, (draw, profile)."""
-        values = grid(self.width)
+        On a grid of at most ``FINE`` the expectation of the printed share is that of the
+        share itself, as long as shares vary by more than the grid: a printed mean is the
+        midpoint rule for the mean, and its error is below 0.01 points there (by brute force
+        in the tests). Elsewhere it is summed over the grid.
+        """
         result = np.empty_like(linear)
-        step = max(1, chunk // max(1, linear.shape[1]))
-        for start in range(0, len(linear), step):
-            part = slice(start, start + step)
-            parameters = {name: value[part, None] for name, value in self.parameters.items()}
-            result[part] = (
-                observation.printed_probabilities(self.family, linear[part], parameters, self.width)
-                @ values
-            )
+        summed = np.ones(linear.shape, bool)
+        if self.width <= FINE:
+            mean, variance = _moments(self, linear)
+            summed = variance < (self.width / 100) ** 2
+            result = 100 * mean
+        for column in range(linear.shape[1]):
+            draws = np.flatnonzero(summed[:, column])
+            for start in range(0, len(draws), CHUNK):
+                pick = draws[start : start + CHUNK]
+                parameters = {name: value[pick] for name, value in self.parameters.items()}
+                result[pick, column] = observation.printed_probabilities(
+                    self.family, linear[pick, column], parameters, self.width
+                ) @ grid(self.width)
         return result
 
     def thinned(self, step: int) -> Coefficients:
@@ -193,7 +203,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     weights = constant["setting_weights"].to_numpy()
     as_observed = np.full((1, weights.shape[1]), np.nan)
     rows, firm, profile = coefficients.profiles(np.concatenate([as_observed, weights]))
-    step = max(1, math.ceil(len(coefficients.intercept) * len(rows) / MOST_PAIRS))
+    values = 1 if coefficients.width <= FINE else len(grid(coefficients.width))
+    asked = len(coefficients.intercept) * len(rows) * values
+    step = max(1, math.ceil(asked / MOST_PROBABILITIES))
     coefficients = coefficients.thinned(step)
 
     def shape(values: Array) -> Array:
@@ -286,7 +298,7 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
         for subset in itertools.combinations(range(n), size):
             linear = level + sum(centred[i] for i in subset)
             linear = np.broadcast_to(linear, (len(level), len(coefficients.design)))
-            worth[subset] = _mean_share(coefficients, linear).var(axis=1)
+            worth[subset] = _moments(coefficients, linear)[0].var(axis=1)
     explained = np.zeros((len(level), n))
     for i in range(n):
         for subset in worth:
@@ -296,7 +308,7 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
             gain = worth[tuple(sorted((*subset, i)))] - worth[subset]
             explained[:, i] += weight / math.factorial(n) * gain
     full = level + sum(centred) if n else np.broadcast_to(level, (len(level), 1))
-    left = _within_variance(coefficients, full).mean(axis=1)
+    left = _moments(coefficients, full)[1].mean(axis=1)
     total = worth[tuple(range(n))] + left
     shares = 100 * np.column_stack([explained, left]) / total[:, None]
     return [*names, "not explained"], shares
@@ -320,14 +332,6 @@ def _moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
         sells = 1 - parameters["never"]
         return sells * mu, sells * within + sells * (1 - sells) * mu**2
     return mu, within
-
-
-def _mean_share(coefficients: Coefficients, linear: Array) -> Array:
-    return _moments(coefficients, linear)[0]
-
-
-def _within_variance(coefficients: Coefficients, linear: Array) -> Array:
-    return _moments(coefficients, linear)[1]
 
 
 # -- new firms ---------------------------------------------------------------------------
@@ -365,16 +369,18 @@ def new_firms(
 
     coefficients = Coefficients(tree, group)
     rng = np.random.default_rng(seed)
-    linear = np.stack([_profile(coefficients, p, rng) for p in profiles], axis=-1)
-    probability = coefficients.probabilities(linear)
     values = grid(coefficients.width)
+    linear = [_profile(coefficients, profile, rng) for profile in profiles]
+    # One profile at a time: with all draws, a fine grid is large.
+    probability = np.stack([_mean_probabilities(coefficients, draws) for draws in linear])
+    expected = coefficients.expected(np.stack(linear, axis=-1))
     names = [describe_profile(profile) for profile in profiles]
     return xr.Dataset(
         {
-            "probability": (("profile", "grid"), probability.mean(axis=0)),
+            "probability": (("profile", "grid"), probability),
             "expected_share": (
                 ("chain", "draw", "profile"),
-                (probability @ values).reshape(*coefficients.sizes, -1),
+                expected.reshape(*coefficients.sizes, -1),
             ),
         },
         coords={
@@ -384,6 +390,17 @@ def new_firms(
             "draw": tree[group]["draw"].to_numpy(),
         },
     )
+
+
+def _mean_probabilities(coefficients: Coefficients, linear: Array) -> Array:
+    total = np.zeros(len(grid(coefficients.width)))
+    for start in range(0, len(linear), CHUNK):
+        part = slice(start, start + CHUNK)
+        parameters = {name: value[part] for name, value in coefficients.parameters.items()}
+        total += observation.printed_probabilities(
+            coefficients.family, linear[part], parameters, coefficients.width
+        ).sum(axis=0)
+    return total / len(linear)
 
 
 def describe_profile(profile: Mapping[str, Any]) -> str:

@@ -1,0 +1,100 @@
+"""A fit that takes no time: independent made-up draws in a tree of the real form."""
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+
+import numpy as np
+import xarray as xr
+
+from intlmodels import fit as fitting
+from intlmodels import observation
+from intlmodels.models import design_of, find_variant, priors_of
+from intlmodels.models.share import OUTCOME
+
+
+def mock_fit(study, variant="default", priors=None, settings=None, progress=None, bad=False):
+    """Stand in for :func:`intlmodels.fit.fit`; ``bad`` adds one divergent transition."""
+    settings = settings or fitting.Settings()
+    priors = priors or priors_of(study, variant)
+    design = design_of(study, variant)
+    rng = np.random.default_rng(settings.seed)
+    groups = {
+        group: _draws(rng, study, design, chains, draws)
+        for group, chains, draws in (("posterior", 4, 500), ("prior", 1, 500))
+    }
+    shape = (4, 500)
+    diverging = np.zeros(shape, bool)
+    diverging[1, 3] = bad
+    stats = {
+        "diverging": diverging,
+        "maxdepth_reached": np.zeros(shape, bool),
+        "energy": rng.normal(size=shape),
+        "step_size": np.full(shape, 0.3),
+        "n_steps": np.full(shape, 15),
+    }
+    coords = {"chain": np.arange(4), "draw": np.arange(500)}
+    pointwise = rng.normal(-2, 0.3, size=(*shape, len(study.firms)))
+    tree = xr.DataTree.from_dict(
+        groups
+        | {
+            "sample_stats": xr.Dataset(
+                {k: (("chain", "draw"), v) for k, v in stats.items()}, coords=coords
+            ),
+            "log_likelihood": xr.Dataset(
+                {OUTCOME: (("chain", "draw", "firm"), pointwise)},
+                coords=coords | {"firm": list(study.firms)},
+            ),
+            "posterior_predictive": fitting._predict(study, design, groups["posterior"], 1, 1),
+            "prior_predictive": fitting._predict(study, design, groups["prior"], 1, 2),
+            "observed_data": fitting._observed(study),
+            "constant_data": fitting._constant(study, design),
+        }
+    )
+    tree.attrs = {
+        "study": study.name,
+        "model": study.model,
+        "variant": variant,
+        "family": design.family,
+        "comparable": int(find_variant(study, variant).comparable),
+        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
+        "settings": json.dumps(settings.identity()),
+        "seed": settings.seed,
+        "versions": json.dumps({name: version(name) for name in fitting.RECORDED}),
+    }
+    return tree
+
+
+def _draws(rng, study, design, chains, draws):
+    shape = (chains, draws)
+    data, linear = {}, rng.normal(-1.5, 0.2, size=shape)
+    data["intercept"] = (("chain", "draw"), linear)
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws), "firm": list(study.firms)}
+    total = linear[..., None] + np.zeros(len(study.firms))
+    for block in design.blocks:
+        weights = np.nan_to_num(block.weights)
+        effect = rng.normal(0, 0.3, size=(*shape, weights.shape[1]))
+        if block.levels:
+            coords[f"{block.name}_level"] = list(block.levels)
+            name = f"{block.name}_effect" if block.kind == "monotonic" else block.name
+            data[name] = (("chain", "draw", f"{block.name}_level"), effect)
+        else:
+            data[block.name] = (("chain", "draw"), effect[..., 0])
+        if block.kind in ("category", "nested", "membership"):
+            data[f"sigma_{block.name}"] = (("chain", "draw"), rng.gamma(4, 0.1, size=shape))
+        if block.missing.size:
+            data[f"{block.name}_missing"] = (
+                ("chain", "draw", f"{block.name}_missing_firm"),
+                rng.normal(size=(*shape, block.missing.size)),
+            )
+        total = total + effect @ weights.T
+    positive = {"phi": 8.0, "sigma": 1.0}
+    for name in observation.PARAMETERS[design.family]:
+        value = (
+            rng.gamma(50, positive[name] / 50, size=shape)
+            if name in positive
+            else rng.beta(2, 18, size=shape)
+        )
+        data[name] = (("chain", "draw"), value)
+    data["mu"] = (("chain", "draw", "firm"), observation.inverse_logit(total))
+    return xr.Dataset(data, coords=coords)

@@ -1,0 +1,177 @@
+"""Plan, fit, check, retry once, store: with fits that take no time."""
+
+import json
+import warnings
+from functools import partial
+
+import pytest
+from mockfit import mock_fit
+from studies import STUDY, write_study
+
+from intlmodels import store, workflow
+from intlmodels.diagnostics import Gate
+from intlmodels.errors import StudyError
+from intlmodels.fit import Settings
+from intlmodels.models import catalogue, priors_of
+from intlmodels.study import load_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    return load_study(write_study(tmp_path / "study"))
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Every call of the sampler, as (variant, target acceptance)."""
+    calls = []
+
+    def counted(study, variant, priors, settings, progress=None):
+        calls.append((variant, settings.target_accept))
+        return mock_fit(study, variant, priors, settings)
+
+    monkeypatch.setattr(workflow, "fit", counted)
+    return calls
+
+
+def run(study, out, variants=("default",), **kwargs):
+    for job in workflow.plan(study, variants, out, **kwargs):
+        if not job.current:
+            workflow.bring_up_to_date(job)
+
+
+def test_every_variant_is_fitted_once_and_then_left_alone(study, fits, tmp_path):
+    names = list(catalogue(study))
+    run(study, tmp_path / "out", names)
+    assert [name for name, _ in fits] == names
+    run(study, tmp_path / "out", names)
+    assert len(fits) == len(names)
+
+
+def test_only_what_changed_is_fitted_again_and_it_says_why(study, fits, tmp_path):
+    names = ["default", "hurdle"]
+    run(study, tmp_path / "out", names)
+    jobs = workflow.plan(study, names, tmp_path / "out", priors={"never": "Beta(2, 2)"})
+    assert jobs[0].current
+    assert jobs[1].reasons == ("prior of never changed from Beta(1, 9) to Beta(2, 2)",)
+
+
+def test_changed_estimand_code_recomputes_without_sampling(study, fits, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    run(study, out)
+    monkeypatch.setattr(workflow, "ESTIMAND_CODE", ("estimands.py",))
+    (job,) = workflow.plan(study, ["default"], out)
+    assert job.refresh
+    assert not job.reasons
+    workflow.bring_up_to_date(job)
+    assert len(fits) == 1
+    assert workflow.plan(study, ["default"], out)[0].current
+
+
+def test_a_fit_that_fails_is_retried_once_with_a_higher_target(study, tmp_path, monkeypatch):
+    targets = []
+
+    def failing(study, variant, priors, settings, progress=None):
+        targets.append(settings.target_accept)
+        return mock_fit(study, variant, priors, settings, bad=True)
+
+    monkeypatch.setattr(workflow, "fit", failing)
+    run(study, tmp_path / "out")
+    assert targets == [0.95, pytest.approx(0.99)]
+    tree = store.read(tmp_path / "out" / "posterior.nc")
+    assert not Gate.from_json(tree.attrs["gate"]).passed
+    assert "divergences failed at target acceptance 0.95" in tree.attrs["retried"]
+    # asked for 0.95: the stored fit answers that request, and is not fitted again and again
+    assert workflow.plan(study, ["default"], tmp_path / "out")[0].current
+
+
+def test_a_retry_that_helps_is_kept(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        workflow,
+        "fit",
+        lambda study, variant, priors, settings, progress=None: mock_fit(
+            study, variant, priors, settings, bad=settings.target_accept < 0.96
+        ),
+    )
+    run(study, tmp_path / "out")
+    tree = store.read(tmp_path / "out" / "posterior.nc")
+    assert Gate.from_json(tree.attrs["gate"]).passed
+    assert tree.attrs["retried"]
+    assert json.loads(tree.attrs["settings_used"])["target_accept"] == pytest.approx(0.99)
+
+
+def test_fit_study_warns_when_it_did_not_converge(study, monkeypatch):
+    monkeypatch.setattr(workflow, "fit", partial(mock_fit, bad=True))
+    with pytest.warns(workflow.NotConverged, match="divergent transitions: 1"):
+        workflow.fit_study(study)
+    monkeypatch.setattr(workflow, "fit", mock_fit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        workflow.fit_study(study)
+
+
+def test_stored_fits_tell_which_are_stale(study, fits, tmp_path):
+    out = tmp_path / "out"
+    run(study, out, ["default", "hurdle", "density"])
+    assert [s.variant for s in workflow.stored_fits(study, out)] == ["default", "hurdle", "density"]
+    assert not any(s.reasons for s in workflow.stored_fits(study, out))
+    run(study, out, settings=Settings(seed=3))
+    found = {s.variant: s.reasons for s in workflow.stored_fits(study, out)}
+    assert found["default"] == ()
+    assert found["hurdle"] == ("seed changed from 20261 to 3",)
+
+
+def test_priors_from_the_command_line_are_remembered(study, fits, tmp_path):
+    out = tmp_path / "out"
+    run(study, out, ["default", "hurdle"], priors={"phi": "Gamma(2, 0.1)", "never": "Beta(2, 2)"})
+    assert not any(s.reasons for s in workflow.stored_fits(study, out))
+
+
+def test_no_stored_fit_says_what_to_run(study, tmp_path):
+    with pytest.raises(StudyError, match="run intlmodels fit first"):
+        workflow.stored_fits(study, tmp_path / "nothing")
+
+
+def test_settings_come_from_defaults_study_and_call(tmp_path):
+    study = load_study(
+        write_study(tmp_path / "s", toml=STUDY + "\n[fit]\nseed = 5\ndraws = 700\n")
+    )
+    settings = workflow.settings_of(study, {"draws": 900})
+    assert (settings.seed, settings.draws, settings.tune) == (5, 900, 1000)
+    with pytest.raises(StudyError, match="no setting is called 'darws'"):
+        workflow.settings_of(study, {"darws": 1})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"draws": 0},
+        {"draws": 2.5},
+        {"draws": True},
+        {"chains": 0},
+        {"seed": -1},
+        {"seed": 2**40},
+        {"target_accept": 1},
+        {"target_accept": 0.0},
+        {"target_accept": "high"},
+        {"sampler": "stan"},
+        {"cores": 0},
+    ],
+)
+def test_unusable_settings_are_refused_before_anything_runs(changes):
+    with pytest.raises(StudyError):
+        Settings(**changes)
+
+
+def test_a_variant_of_an_unknown_name_plans_nothing(study, tmp_path):
+    with pytest.raises(StudyError, match="no variant is called"):
+        workflow.plan(study, ["default", "nonsense"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_stored_priors_are_those_that_were_used(study, fits, tmp_path):
+    run(study, tmp_path / "out", priors={"phi": "Gamma(2, 0.1)"})
+    stored = json.loads(store.read(tmp_path / "out" / "posterior.nc").attrs["priors"])
+    assert stored["phi"]["text"] == "Gamma(2, 0.1)"
+    assert stored["phi"]["origin"] == "command line"
+    assert set(stored) == set(priors_of(study))
