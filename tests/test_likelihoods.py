@@ -92,7 +92,7 @@ def test_shape_needs_no_evaluation():
 
 def test_integers_and_single_precision_are_computed_in_double():
     logp = likelihoods.interval_logprob(np.float32(2), 1, LOWER, UPPER)
-    assert logp.dtype == "float64"
+    assert {value.dtype for value in (*logp.owner.inputs, logp)} == {"float64"}
     np.testing.assert_allclose(logp.eval(), np.log(UPPER**2 - LOWER**2), rtol=1e-11)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from intlmodels import rounding
 
-WIDTHS = [100, 40, 20, 10, 5, 2.5, 1, 0.5, 0.1, 0.01, 3, 7, 0.3, 100 / 3.5, 200, 1000]
+WIDTHS = [100, 40, 20, 10, 5, 2.5, 1, 0.5, 0.1, 0.01, 3, 7, 0.3, 100 / 3.5, 100 / 48.5, 200, 1000]
 
 # A width whose last multiple lies within half a width of 100 has a grid.
 usable_widths = st.one_of(

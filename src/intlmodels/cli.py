@@ -92,7 +92,11 @@ def fit(
     jobs = workflow.plan(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
     )
-    _run(jobs, folder)
+    try:
+        _run(jobs, folder)
+    except KeyboardInterrupt:
+        _say("interrupted: finished fits are kept; run the same command to go on")
+        raise typer.Exit(130) from None
     _report(loaded, folder)
     raise typer.Exit(_gate_exit(jobs))
 
@@ -277,9 +281,6 @@ def main(arguments: list[str] | None = None) -> Any:
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: finished fits are kept, run the same command to go on", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

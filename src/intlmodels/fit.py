@@ -171,6 +171,9 @@ def _sample(
     tree = (_with_nutpie if settings.sampler == "nutpie" else _with_pymc)(model, settings, progress)
     draws = tree["posterior"].to_dataset()[names]
     stats = tree["sample_stats"].to_dataset()
+    if stats.sizes["draw"] < settings.draws:
+        # A sampler that is interrupted may hand over what it has; that is not a fit.
+        raise KeyboardInterrupt
     if "maxdepth_reached" not in stats and "reached_max_treedepth" in stats:
         stats = stats.rename(reached_max_treedepth="maxdepth_reached")
     keep = ["diverging", "energy", "depth", "tree_depth", "maxdepth_reached", "n_steps"]
@@ -191,7 +194,7 @@ def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None)
             total = sum(chain.total_draws for chain in chains)
             progress(sum(chain.finished_draws for chain in chains) / max(total, 1))
 
-    return nutpie.sample(
+    sampling = nutpie.sample(
         compiled,
         draws=settings.draws,
         tune=settings.tune,
@@ -202,7 +205,14 @@ def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None)
         save_warmup=False,
         progress_bar=False,
         progress_callback=report if progress is not None else None,
+        blocking=False,
     )
+    # Waiting inside nutpie would turn an interrupt into a shorter, whole-looking result.
+    try:
+        return sampling.wait()
+    except BaseException:
+        sampling.cancel()
+        raise
 
 
 def _with_pymc(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:

@@ -13,7 +13,7 @@ DASH = "\N{EN DASH}"
 def number(value: float, decimals: int = 1) -> str:
     """A number with fixed decimals and a true minus sign; never "-0".
 
-    >>> number(-0.04), number(2.345, 2)
+    >>> number(-0.04), number(2.346, 2)
     ('0.0', '2.35')
     """
     if not math.isfinite(value):
@@ -74,7 +74,7 @@ def probability(value: float) -> str:
 def span(low: float, high: float, decimals: int | None = None) -> str:
     """The two ends of an interval in words: ``−3 to 12``."""
     decimals = decimals_for(high - low) if decimals is None else decimals
-    return f"{number(low, decimals)} to {number(high, decimals)}"
+    return f"{number(low, decimals)}{SPACE}to{SPACE}{number(high, decimals)}"
 
 
 def interval_name(prob: float, kind: str = "eti") -> str:
@@ -90,6 +90,17 @@ def listed(words: list[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def plural(noun: str) -> str:
+    """The plural of an English noun, by the common rules.
+
+    >>> plural("firm"), plural("company"), plural("business")
+    ('firms', 'companies', 'businesses')
+    """
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def counted(count: int, noun: str) -> str:
     """A count with its noun: 1 firm, 2 firms."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+    return f"{count} {noun if count == 1 else plural(noun)}"

@@ -142,11 +142,15 @@ def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> st
         last = part["rank"].max()
         top = part[part["rank"] == 1].nlargest(1, "probability").iloc[0]
         bottom = part[part["rank"] == last].nlargest(1, "probability").iloc[0]
+        first = not parts
         parts.append(
-            f"{top['label']}: {top['level']} (probability {f.probability(top['probability'])}; "
-            f"smallest: {bottom['level']}, {f.probability(bottom['probability'])})"
+            f"by {top['label']}, {'the largest expected share most probably belongs ' * first}to "
+            f"{top['level']} ({'probability ' * first}{f.probability(top['probability'])}, where "
+            f"even chances are {f.probability(1 / last)}) and {'the smallest ' * first}to "
+            f"{bottom['level']} ({f.probability(bottom['probability'])})"
         )
-    return f"Most probably the largest expected share, by predictor, has {'; '.join(parts)}."
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _contrast_levels(levels: pd.DataFrame) -> str:
@@ -209,6 +213,48 @@ def hardly_moved(parameters: pd.DataFrame) -> list[str]:
     return parameters.loc[still, "name"].tolist()
 
 
+def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
+    """What the priors imply for printed shares, before any data.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        In percent: ``low``, ``median``, ``high`` of one firm's printed share, the same with
+        ``mean_`` of the average; ``zero`` is the probability of a printed 0.
+    prob : float
+        Of the intervals between low and high.
+    firms : str
+        Who they are, with their number.
+    """
+    name = f.interval_name(prob)
+    return (
+        f"Before seeing data the model expects one firm to print {f.percent(values['median'])} "
+        f"({name} {f.span(values['low'], values['high'], 0)}), a printed 0 with probability "
+        f"{f.probability(values['zero'])}, and an average over the {firms} of "
+        f"{f.percent(values['mean_median'])} "
+        f"({name} {f.span(values['mean_low'], values['mean_high'], 0)})."
+    )
+
+
+def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
+    """What the priors imply for the difference between two levels of each predictor.
+
+    Parameters
+    ----------
+    differences : pandas.DataFrame
+        From :func:`intlmodels.results.differences` with ``group="prior"``.
+    """
+    sentences = []
+    for _, part in differences.groupby("predictor", sort=False):
+        row = next(part.itertuples(index=False))
+        sentences.append(
+            f"{row.label}: the difference between {row.level} and {row.against} is expected "
+            f"within {f.span(row.ci_low, row.ci_high, 0)} percentage points "
+            f"({f.interval_name(row.ci_prob, row.ci_kind)})."
+        )
+    return sentences
+
+
 def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
     """Which parameters the data moved and which they hardly did."""
     passed = bool(parameters["converged"].all())
@@ -231,6 +277,11 @@ def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
 # -- checks ------------------------------------------------------------------------------
 
 
+def feature_decimals(feature: str) -> int:
+    """Decimals with which a feature of the data is written: none for counts."""
+    return 0 if feature.startswith("firms") else 1
+
+
 def misfit_sentences(checks: pd.DataFrame) -> list[str]:
     """Whether data predicted by the fit look like the data."""
     passed = bool(checks["converged"].all())
@@ -243,13 +294,16 @@ def misfit_sentences(checks: pd.DataFrame) -> list[str]:
         )
         return _marked([text], passed)
     parts = [
-        f"{row.feature}: {f.number(row.observed, 1).removesuffix('.0')} observed, "
-        f"{f.span(row.ci_low, row.ci_high)} predicted"
+        f"{row.feature}: {f.number(row.observed, places)} observed, "
+        f"{f.span(row.ci_low, row.ci_high, places)} predicted (probability of a larger value "
+        f"{f.probability(row.p_larger)})"
         for row in bad.itertuples(index=False)
+        for places in [feature_decimals(row.feature)]
     ]
     text = (
-        f"The fitted model misses {f.counted(len(bad), 'feature')} of the data (probability of a "
-        f"larger value below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
+        f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
+        f"that were looked at (a feature is missed when the probability of a larger value is "
+        f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
     )
     return _marked([text], passed)
 
@@ -392,9 +446,7 @@ def _width(part: pd.DataFrame, firms: str) -> str:
     if len(part) == 1:
         wide = f"The {name} of the difference is {f.number(widths[0], decimals)}"
     else:
-        wide = (
-            f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)}"
-        )
+        wide = f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)}"
     half = f.number(float(np.median(widths)) / 2, decimals)
     return (
         f"{part['label'].iloc[0]}: {wide} percentage points wide; with {firms}, a difference of "

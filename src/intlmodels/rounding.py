@@ -85,12 +85,10 @@ def intervals(printed_percent: npt.ArrayLike, width: float) -> tuple[FloatArray,
     place = printed / width
     place = np.where(on_grid(printed, width), np.rint(place), place)
     lower, upper = (place - 0.5) * width, (place + 0.5) * width
-    # An end that misses 0 or 100 by rounding alone would leave out the mass next to it, and a
-    # share with a small shape parameter has much of its mass there.
-    slack = GRID_TOLERANCE * width
-    lower = np.where(lower <= slack, 0.0, lower) / 100.0
-    upper = np.where(upper >= 100.0 - slack, 100.0, upper) / 100.0
-    return lower, upper
+    # An upper end that misses 100 by the rounding of doubles alone would leave out the mass next
+    # to it, and a Beta law with a small shape has much of its mass there.
+    upper = np.where(upper >= 100.0 - GRID_TOLERANCE * width, 100.0, upper)
+    return np.maximum(lower, 0.0) / 100.0, upper / 100.0
 
 
 def on_grid(printed_percent: npt.ArrayLike, width: float) -> BoolArray:
