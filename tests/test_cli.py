@@ -6,10 +6,10 @@ import sys
 from functools import partial
 
 import pytest
-from mockfit import mock_fit
-from studies import write_study
 
 from intlmodels import cli, workflow
+from mockfit import mock_fit
+from studies import write_study
 
 
 def run(capsys, *arguments):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import write_study
 
 from intlmodels import store, workflow
 from intlmodels.diagnostics import Gate, convergence, scalars
 from intlmodels.fit import Settings, fit
 from intlmodels.study import load_study
+from studies import write_study
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,8 @@ def stored(tmp_path_factory):
     """All variants of the Rochester study, fitted in parallel as the command line does."""
     study, out = load_study("rochester"), tmp_path_factory.mktemp("rochester")
     jobs = workflow.plan(study, workflow.all_variants(study), out)
-    return {job.variant: (job.path, checks) for job, checks in workflow.run_all(jobs)}
+    with workflow.helpers(2) as pool:
+        return {job.variant: (job.path, checks) for job, checks in workflow.run_all(jobs, pool)}
 
 
 def test_every_variant_passes_the_gate(stored):

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
-from studies import write_study
 
 from intlmodels import store
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
 from intlmodels.study import load_study
+from studies import write_study
 
 
 @pytest.fixture

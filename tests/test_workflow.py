@@ -5,8 +5,6 @@ import warnings
 from functools import partial
 
 import pytest
-from mockfit import mock_fit
-from studies import STUDY, write_study
 
 from intlmodels import store, workflow
 from intlmodels.diagnostics import Gate
@@ -14,6 +12,8 @@ from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
 from intlmodels.study import load_study
+from mockfit import mock_fit
+from studies import STUDY, write_study
 
 
 @pytest.fixture
@@ -133,9 +133,7 @@ def test_no_stored_fit_says_what_to_run(study, tmp_path):
 
 
 def test_settings_come_from_defaults_study_and_call(tmp_path):
-    study = load_study(
-        write_study(tmp_path / "s", toml=STUDY + "\n[fit]\nseed = 5\ndraws = 700\n")
-    )
+    study = load_study(write_study(tmp_path / "s", toml=STUDY + "\n[fit]\nseed = 5\ndraws = 700\n"))
     settings = workflow.settings_of(study, {"draws": 900})
     assert (settings.seed, settings.draws, settings.tune) == (5, 900, 1000)
     with pytest.raises(StudyError, match="no setting is called 'darws'"):

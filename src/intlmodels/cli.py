@@ -6,8 +6,10 @@ Exit codes: 0 done, 1 a fit did not pass the gate (or a report is stale), 2 unus
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,11 +95,12 @@ def fit(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
     )
     try:
-        _run(jobs, folder)
+        with workflow.helpers(min(settings.cores or os.cpu_count() or 1, len(jobs) + 1)) as pool:
+            _run(jobs, folder, pool)
+            _report(loaded, folder, pool)
     except KeyboardInterrupt:
         _say("interrupted: finished fits are kept; run the same command to go on")
         raise typer.Exit(130) from None
-    _report(loaded, folder)
     raise typer.Exit(_gate_exit(jobs))
 
 
@@ -197,11 +200,10 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         typer.echo("  ".join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
 
 
-def _run(jobs: list[Job], folder: Path) -> None:
+def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
     from intlmodels import store, workflow
 
     store.require_writable(folder)
-
     due = [job for job in jobs if not job.current]
     for job in jobs:
         if job.current:
@@ -211,12 +213,13 @@ def _run(jobs: list[Job], folder: Path) -> None:
         else:
             _say(f"{job.variant}: draws unchanged, estimands computed again")
     if len(due) == 1:
+        pool.submit(workflow.get_ready_for_reports)
         with _bar(f"sampling {due[0].variant}") as progress:
             checks = workflow.bring_up_to_date(due[0], progress)
         _tell(due[0], checks)
     elif due:
         with _bar(f"fitting {len(due)} variants") as progress:
-            for done, (job, checks) in enumerate(workflow.run_all(due), start=1):
+            for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
                 _tell(job, checks)
                 if progress is not None:
                     progress(done / len(due))
@@ -244,14 +247,14 @@ def _gate_exit(jobs: list[Job]) -> int:
     return 1 if failed else 0
 
 
-def _report(study: Study, folder: Path, force: bool = False) -> None:
+def _report(study: Study, folder: Path, pool: Executor | None = None, force: bool = False) -> None:
     from intlmodels import report as reports
 
     stale = reports.why_stale(study, folder)
     if not stale and not force and (folder / "index.html").exists():
         _say(f"report: unchanged, {folder / 'index.html'}")
         return
-    reports.write(study, folder)
+    reports.write(study, folder, pool)
     _say(f"report: written to {folder / 'index.html'}")
 
 

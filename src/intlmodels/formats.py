@@ -77,6 +77,11 @@ def span(low: float, high: float, decimals: int | None = None) -> str:
     return f"{number(low, decimals)}{SPACE}to{SPACE}{number(high, decimals)}"
 
 
+def significant_span(low: float, high: float, digits: int = 3) -> str:
+    """The two ends of an interval of a parameter, on its own scale."""
+    return f"{significant(low, digits)}{SPACE}to{SPACE}{significant(high, digits)}"
+
+
 def interval_name(prob: float, kind: str = "eti") -> str:
     """Kind and probability of an interval in words: ``95 % equal-tailed interval``."""
     kinds = {"eti": "equal-tailed interval", "hdi": "highest-density interval"}

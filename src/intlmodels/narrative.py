@@ -39,7 +39,8 @@ def verdict(p_direction: float) -> Verdict:
     return "leaning" if p_direction >= LEANING else "cannot tell"
 
 
-def _marked(sentences: list[str], passed: bool) -> list[str]:
+def marked(sentences: list[str], passed: bool) -> list[str]:
+    """Sentences with the mark of a failed fit before each, if it failed."""
     return sentences if passed else [NOT_CONVERGED + sentence for sentence in sentences]
 
 
@@ -99,7 +100,7 @@ def answer(
         _average(average, firms),
         _scatter(checks, firms),
     ]
-    return _marked([sentence for sentence in candidates if sentence][:3], passed)
+    return marked([sentence for sentence in candidates if sentence][:3], passed)
 
 
 def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
@@ -137,7 +138,7 @@ def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> st
     """Which level most probably has the largest and the smallest expected share."""
     if not len(ranks):
         return _contrast_levels(levels)
-    parts = []
+    parts: list[str] = []
     for _, part in list(ranks.groupby("predictor", sort=False))[:most]:
         last = part["rank"].max()
         top = part[part["rank"] == 1].nlargest(1, "probability").iloc[0]
@@ -271,7 +272,7 @@ def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
             f"Of {f.counted(len(parameters), 'parameter')} {len(still)} hardly moved from the "
             f"prior ({rule}): {shown}. What is said about them is the prior speaking."
         )
-    return _marked([text], passed)
+    return marked([text], passed)
 
 
 # -- checks ------------------------------------------------------------------------------
@@ -292,7 +293,7 @@ def misfit_sentences(checks: pd.DataFrame) -> list[str]:
             f"In all {len(checks)} features looked at, the data lie within what the fitted model "
             f"predicts (probability of a larger value between {TAIL:g} and {1 - TAIL:g})."
         )
-        return _marked([text], passed)
+        return marked([text], passed)
     parts = [
         f"{row.feature}: {f.number(row.observed, places)} observed, "
         f"{f.span(row.ci_low, row.ci_high, places)} predicted (probability of a larger value "
@@ -305,93 +306,7 @@ def misfit_sentences(checks: pd.DataFrame) -> list[str]:
         f"that were looked at (a feature is missed when the probability of a larger value is "
         f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
     )
-    return _marked([text], passed)
-
-
-def variant_sentences(table: pd.DataFrame) -> list[str]:
-    """Whether the conclusions of the default hold in the variants that converged.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`intlmodels.results.compare_variants`.
-    """
-    names = list(dict.fromkeys(table["variant"]))
-    default = names[0]
-    rows = table[table["quantity"] == "difference"]
-    usable = rows[rows["converged"].astype(bool) & rows["comparable"].astype(bool)]
-    own = rows[rows["variant"] == default]
-    others = [name for name in names[1:] if name in set(usable["variant"])]
-    sentences: list[str] = []
-    if others and len(own):
-        sentences = _held_against(own, usable, others)
-    failed = list(dict.fromkeys(table.loc[~table["converged"].astype(bool), "variant"]))
-    if failed:
-        sentences.append(
-            f"Did not converge and do not count: {f.listed([str(name) for name in failed])}."
-        )
-    only = list(dict.fromkeys(table.loc[~table["comparable"].astype(bool), "variant"]))
-    if only:
-        sentences.append(
-            f"For comparison only: {f.listed([str(name) for name in only])}. Its likelihood is a "
-            "density of other values than the printed ones, so it is not compared by elpd."
-        )
-    return _marked(sentences, bool(own["converged"].all()) if len(own) else True)
-
-
-def _held_against(own: pd.DataFrame, usable: pd.DataFrame, others: list[str]) -> list[str]:
-    keys = ["predictor", "level", "against"]
-    turned, resized, revised, compared = [], [], [], 0
-    for row in own.itertuples(index=False):
-        for name in others:
-            match = usable[
-                (usable["variant"] == name)
-                & (usable[keys] == [row.predictor, row.level, row.against]).all(axis=1)
-            ]
-            if not len(match):
-                continue
-            compared += 1
-            other = next(match.itertuples(index=False))
-            half = (row.ci_high - row.ci_low) / 2
-            what = f"{row.level} against {row.against} in {name}"
-            if verdict(row.p_direction) != verdict(other.p_direction):
-                revised.append(
-                    f"{what} ({verdict(other.p_direction)}, probability of direction "
-                    f"{f.probability(other.p_direction)}, instead of {verdict(row.p_direction)})"
-                )
-            if np.sign(row.median) != np.sign(other.median) and _clear_enough(row, other):
-                turned.append(what)
-            if abs(other.median - row.median) > half / 2:
-                resized.append(f"{what} ({f.number(other.median - row.median, 1)} points)")
-    if not compared:
-        return []
-    scope = f"Over {f.counted(compared, 'comparison')} in {f.counted(len(others), 'variant')}"
-    return [
-        f"{scope}, {_listing(revised, 'the verdict changes for', 'no verdict changes')}.",
-        _listing(
-            turned,
-            "The sign turns where either fit has a direction to speak of, for",
-            f"No sign turns where either fit has a probability of direction of {LEANING:g} or more",
-        )
-        + ".",
-        _listing(
-            resized,
-            "The median moves by more than a quarter of the default's interval for",
-            "No median moves by more than a quarter of the default's interval",
-        )
-        + ".",
-    ]
-
-
-def _clear_enough(row: Any, other: Any) -> bool:
-    return max(row.p_direction, other.p_direction) >= LEANING
-
-
-def _listing(found: list[str], some: str, none: str, most: int = 5) -> str:
-    if not found:
-        return none
-    more = [f"{len(found) - most} more"] if len(found) > most else []
-    return f"{some} {'; '.join(found[:most] + more)}"
+    return marked([text], passed)
 
 
 # -- what the firms cannot tell ----------------------------------------------------------
@@ -436,7 +351,7 @@ def cannot_tell(
             f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the "
             "prior (see posterior against prior)."
         )
-    return _marked(sentences, passed)
+    return marked(sentences, passed)
 
 
 def _width(part: pd.DataFrame, firms: str) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import signal
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,50 +212,55 @@ def fit_study(
 # -- many variants on several cores ------------------------------------------------------
 
 
-def run_all(jobs: list[Job], workers: int | None = None) -> Iterator[tuple[Job, Gate]]:
-    """Run jobs in parallel processes; yield each as it is stored.
+@contextmanager
+def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that help with fits and reports, and stop at once if something goes wrong.
 
-    Parameters
-    ----------
-    jobs : list of Job
-    workers : int, optional
-        Processes; by default one a core, at most one a job.
-
-    Yields
-    ------
-    Job, Gate
+    They start when the first work is given to them.
     """
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
     # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
     )
     try:
-        pending: dict[Future[Gate], Job] = {
-            pool.submit(
-                bring_up_to_date, replace(job, settings=replace(job.settings, cores=1))
-            ): job
-            for job in jobs
-        }
-        while pending:
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield pending.pop(future), future.result()
+        yield pool
     except BaseException:
-        _stop(pool)
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
+    """Run jobs in other processes; yield each as it is stored.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    pool : concurrent.futures.Executor
+        See :func:`helpers`.
+
+    Yields
+    ------
+    Job, Gate
+    """
+    one_core = [replace(job, settings=replace(job.settings, cores=1)) for job in jobs]
+    pending: dict[Future[Gate], Job] = {pool.submit(bring_up_to_date, job): job for job in one_core}
+    while pending:
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield pending.pop(future), future.result()
+
+
+def get_ready_for_reports() -> None:
+    """Import what a report needs; worth doing while another process still samples."""
+    import intlmodels.report.content  # noqa: F401
+
+
 def _ignore_interrupt() -> None:
-    """The parent is interrupted and stops its workers; they need not complain as well."""
+    """The parent is interrupted and stops its helpers; they need not complain as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
 
 
 def all_variants(study: Study) -> list[str]:

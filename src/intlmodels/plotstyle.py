@@ -1,0 +1,243 @@
+"""One look for all figures: colours, sizes, labels that fit, and the mark of a failed fit.
+
+Figures are made with matplotlib's objects, not with pyplot: no window system, no global
+state, and an import that is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as _Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from intlmodels.results import converged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from xarray import DataTree
+
+#: Okabe and Ito (2008), "Color Universal Design": told apart with any colour vision.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+AMBER, SKY = "#E69F00", "#56B4E9"
+INK, MUTED, FAINT = "#222222", "#595959", "#D9D9D9"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
+#: Colour of everything that stems from the prior, and of a failure.
+PRIOR, FAILED = "#8A8A8A", "#B00020"
+
+#: Width in inches: enlarged to 14 cm on paper nothing is smaller than 8 points, and fitted to
+#: the width of a phone the text can still be read.
+WIDTH = 4.9
+ROW = 0.23
+MARK = "DID NOT CONVERGE: these are not estimates"
+
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.unicode_minus": True,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    # Labels come from data: a dollar sign is a dollar sign.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "intlmodels",
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "savefig.dpi": 150,
+    "path.simplify": True,
+    "lines.solid_capstyle": "butt",
+}
+
+
+class Figure(_Figure):
+    """A matplotlib figure that notebooks show without pyplot."""
+
+    def _repr_svg_(self) -> str:
+        return svg(self)
+
+
+def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with the common style, whatever the caller's settings are."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": "svg"}):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure in the common width, heights in inches."""
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04, hspace=0.05)
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def one_line(text: object) -> str:
+    """A label without line breaks or control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def wrapped(text: object, width: int = 26, lines: int = 2) -> str:
+    """A label broken into at most ``lines`` lines of ``width`` characters, cut with an ellipsis."""
+    parts = textwrap.wrap(one_line(text), width, break_on_hyphens=True) or [""]
+    if len(parts) > lines:
+        rest = " ".join(parts[lines - 1 :])
+        parts = [*parts[: lines - 1], rest[: width - 1].rstrip() + "…"]
+    return "\n".join(parts)
+
+
+def shortened(text: object, width: int = 40) -> str:
+    """A label on one line, cut with an ellipsis."""
+    return wrapped(text, width, lines=1)
+
+
+def mark(figure: Figure, fit: DataTree | bool) -> Figure:
+    """Write across the top that the fit did not pass the gate, if it did not."""
+    passed = fit if isinstance(fit, bool) else converged(fit)
+    if not passed:
+        figure.suptitle(
+            MARK,
+            color="white",
+            fontsize=9.5,
+            fontweight="bold",
+            backgroundcolor=FAILED,
+        )
+    return figure
+
+
+def percent_axis(
+    axes: Axes, label: str, *, signed: bool = False, grid: bool = True, ticks: int = 6
+) -> None:
+    """Label the horizontal axis in percent (or signed percentage points)."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    def show(value: float, _: Any) -> str:
+        text = f"{abs(value):g}"
+        if value == 0 or not signed:
+            return f"{text}" if signed else f"{value:g} %"
+        return f"{'+' if value > 0 else '−'}{text}"
+
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(show))
+    axes.set_xlabel(label)
+    if grid:
+        axes.grid(axis="x")
+
+
+def row_labels(axes: Axes, places: Iterable[float], texts: Iterable[str]) -> None:
+    """Put labels beside rows; no tick marks, the first row at the top."""
+    axes.set_yticks(list(places), list(texts), parse_math=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def dots(
+    axes: Axes,
+    places: Any,
+    rows: Any,
+    color: str = BLUE,
+    *,
+    size: float = 5.0,
+    hollow: bool = False,
+) -> None:
+    """Dot at the median, thick line over 50 percent, thin line over the outer interval."""
+    axes.hlines(places, rows["ci_low"], rows["ci_high"], color=color, linewidth=1.1)
+    axes.hlines(
+        places, rows["ci50_low"], rows["ci50_high"], color=color, linewidth=0.6 * size, alpha=0.55
+    )
+    axes.plot(
+        rows["median"],
+        places,
+        "o",
+        markersize=size,
+        color=color,
+        markerfacecolor="white" if hollow else color,
+        markeredgewidth=1.2 if hollow else 0.6,
+        markeredgecolor=color if hollow else "white",
+    )
+
+
+def interval_words(prob: float) -> str:
+    """What the lines of an interval picture are."""
+    return f"dot: median; thick: 50 %, thin: {100 * prob:g} % equal-tailed interval"
+
+
+def caption_below(figure: Figure, text: str) -> None:
+    """A small line under everything, such as what the marks mean."""
+    figure.supxlabel(text, fontsize=8, color=MUTED)
+
+
+# -- writing -----------------------------------------------------------------------------
+
+
+def svg(figure: _Figure) -> str:
+    """A figure as SVG text: the same figure gives the same text.
+
+    Letters are drawn as outlines, so that the figure looks the same everywhere. A figure with
+    a letter that the font lacks is written with text instead: the reader's system has a font
+    for it, or nobody has.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        text = _svg(figure, "path")
+    lacking = [w for w in caught if "missing from font" in str(w.message)]
+    for other in caught:
+        if other not in lacking:
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if not lacking:
+        return text
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*missing from font")
+        return _svg(figure, "none")
+
+
+def _svg(figure: _Figure, letters: str) -> str:
+    buffer = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.fonttype": letters}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+    # The labels are repeated in comments; whoever reads the file needs only the picture.
+    text = _COMMENT.sub("", buffer.getvalue())
+    text = _INDENT.sub("\n", text)
+    return _PLACES.sub(lambda place: _DIGITS.sub(r"\1", place.group()), text)
+
+
+#: No date and no versions: the same figure gives the same text.
+_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+_COMMENT = re.compile(r" *<!--.*?-->\n", flags=re.DOTALL)
+_INDENT = re.compile(r"\n +")
+_PLACES = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
+#: Hundredths of a point are more than can be seen.
+_DIGITS = re.compile(r"(\.\d\d)\d+")

@@ -1,0 +1,121 @@
+"""The pieces a report is made of, before they become HTML or Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+    kind: str = "paragraph"
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of sentences."""
+
+    items: tuple[str, ...]
+    ordered: bool = False
+    kind: str = "items"
+
+
+@dataclass(frozen=True)
+class Box:
+    """Something that must not be overlooked."""
+
+    title: str
+    items: tuple[str, ...]
+    failed: bool = False
+    kind: str = "box"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, with a caption and the file that holds all of it."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[int, ...] = ()
+    file: str = ""
+    note: str = ""
+    failed: bool = False
+    kind: str = "table"
+
+    def __post_init__(self) -> None:
+        """Put the mark of a failed fit beside every row."""
+        if self.failed:
+            object.__setattr__(self, "header", (*self.header, "converged"))
+            marked = tuple((*row, "NO") for row in self.rows)
+            object.__setattr__(self, "rows", marked)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, drawn."""
+
+    name: str
+    caption: str
+    alt: str
+    svg: str
+    failed: bool = False
+    kind: str = "picture"
+
+    @property
+    def file(self) -> str:
+        """Where the Markdown report finds the picture."""
+        return f"figures/{self.name}.svg"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Lines of mathematics: MathML for HTML, TeX for Markdown."""
+
+    mathml: tuple[str, ...]
+    tex: tuple[str, ...]
+    kind: str = "formula"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commands, as typed."""
+
+    text: str
+    kind: str = "code"
+
+
+Block = Paragraph | Items | Box | Table | Picture | Formula | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of a report."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    top: tuple[Block, ...] = ()
+    footer: str = ""
+    csv: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures, in order."""
+        return [
+            block
+            for section in self.sections
+            for block in section.blocks
+            if isinstance(block, Picture)
+        ]

@@ -1,0 +1,42 @@
+"""Tables as CSV text that a spreadsheet opens without surprises."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A spreadsheet takes text that starts with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV: UTF-8, quoted where needed, six significant digits.
+
+    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return has an
+    apostrophe put before it: spreadsheets would run it as a formula. Missing numbers are
+    empty.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([_cell(str(name)) for name in table.columns])
+    columns = [table[name].tolist() for name in table.columns]
+    for row in zip(*columns, strict=True):
+        writer.writerow([_cell(value) for value in row])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(value)
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.6g}" if np.isfinite(value) else ""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,120 @@
+"""How to get the same draws again, and what to cite."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+
+from intlmodels.fit import Settings
+from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
+from intlmodels.report.material import Material
+from intlmodels.study import Study, list_studies, load_study
+from intlmodels.workflow import settings_of
+
+METHODS = (
+    "R-hat and effective sample size: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "
+    "Rank-normalization, folding, and localization: an improved R-hat, Bayesian Analysis 16(2), "
+    "667–718.",
+    "E-BFMI: Betancourt (2016), Diagnosing suboptimal cotangent disintegrations in Hamiltonian "
+    "Monte Carlo, arXiv:1604.00695.",
+    "Variation by source: Shorrocks (2013), Decomposition procedures for distributional analysis: "
+    "a unified framework based on the Shapley value, Journal of Economic Inequality 11, 99–126.",
+    "Variant density: Smithson and Verkuilen (2006), A better lemon squeezer? Maximum-likelihood "
+    "regression with beta-distributed dependent variables, Psychological Methods 11(1), 54–71.",
+)
+MONOTONIC = (
+    "Ordered effects: Bürkner and Charpentier (2020), Modelling monotonic effects of ordinal "
+    "predictors in Bayesian regression models, British Journal of Mathematical and Statistical "
+    "Psychology 73(3), 420–451."
+)
+
+
+def study_argument(study: Study) -> str:
+    """What to type for the study: its name if it comes with the package, else its folder."""
+    if study.name in list_studies() and load_study(study.name).folder == study.folder:
+        return study.name
+    return f"./{study.folder.name}"
+
+
+def command(m: Material) -> str:
+    """The command line that gives the same draws."""
+    parts = ["intlmodels", "fit", study_argument(m.study)]
+    names = [name for name in m.variants if name != "default"]
+    if names:
+        every = set(names) == set(m.catalogue) - {"default"}
+        parts += ["--variants", "all" if every else ",".join(names)]
+    used, usual = m.attribute("settings"), settings_of(m.study).identity()
+    for field in fields(Settings):
+        name = field.name
+        if name in used and used[name] != usual[name]:
+            parts += [f"--{name.replace('_', '-')}", str(used[name])]
+    overrides: dict[str, str] = {}
+    for fit in m.variants.values():
+        import json
+
+        for name, prior in json.loads(fit.attrs["priors"]).items():
+            if prior["origin"] == "command line":
+                overrides[name] = prior["text"]
+    for name, text in overrides.items():
+        parts += ["--prior", f"{name}={text}"]
+    return shlex.join(parts)
+
+
+def reproduce(m: Material) -> Section:
+    """Command, settings, versions and fingerprints."""
+    settings = m.attribute("settings")
+    versions = m.attribute("versions")
+    rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
+    blocks: list[Block] = [
+        Paragraph(
+            "With the same versions on the same kind of machine, this command gives the same draws:"
+        ),
+        Code(command(m)),
+        Table("Settings", ("setting", "value"), tuple(rows)),
+        Table(
+            "Versions recorded with the draws",
+            ("package", "version"),
+            tuple((name, str(version)) for name, version in versions.items()),
+        ),
+        Table(
+            "Fits shown, and the fingerprint of everything their draws depend on",
+            ("fit", "fingerprint", "converged"),
+            tuple(
+                (
+                    item.variant,
+                    item.fingerprint,
+                    "yes" if item.gate.passed else "NO, did not converge",
+                )
+                for item in m.stored
+                if item.variant in m.variants
+            ),
+        ),
+        Paragraph(
+            "In the CSV files a text that starts with =, +, - or @ has an apostrophe before it, "
+            "so that a spreadsheet does not take it for a formula."
+        ),
+    ]
+    return Section("reproduce", "How to reproduce it to the draw", tuple(blocks))
+
+
+def sources(m: Material) -> Section:
+    """Where data, software and methods come from."""
+    version = m.attribute("versions")["intlmodels"]
+    methods = list(METHODS)
+    if any(block.kind == "monotonic" for block in m.design.blocks) or "two-axes" in m.variants:
+        methods.append(MONOTONIC)
+    own = m.study.source or "The study names no source."
+    return Section(
+        "sources",
+        "Sources and how to cite",
+        (
+            Paragraph(f"Data: {own}"),
+            Paragraph(
+                f"Software: intlmodels developers, intlmodels: Bayesian models for how firms in "
+                f"regional clusters go abroad, version {version}. Cite it together with the source "
+                f"of the data; the fit is identified by {m.stored[0].fingerprint}."
+            ),
+            Paragraph("Methods:"),
+            Items(tuple(methods)),
+        ),
+    )

@@ -1,0 +1,73 @@
+"""From a report's blocks to HTML and Markdown; templates format and compute nothing."""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intlmodels.report.blocks import Picture, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]$~#^])")
+_LEADING = re.compile(r"^(\s*)(\d+)([.)])(?=\s|$)|^(\s*)([-+=:])")
+
+
+def markdown_text(text: object) -> str:
+    """Text that Markdown shows as it is: nothing in it is markup, HTML, math or a table."""
+    line = " ".join(str(text).split("\n")).replace("\r", " ")
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _MARKDOWN.sub(r"\\\1", line).replace("|", "\\|")
+    return _LEADING.sub(_escape_start, line)
+
+
+def _escape_start(match: re.Match[str]) -> str:
+    space, digits, stop, other_space, mark = match.groups()
+    if digits:
+        return f"{space}{digits}\\{stop}"
+    return f"{other_space}\\{mark}"
+
+
+def fence(text: str) -> str:
+    """A code fence longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return "`" * max(3, longest + 1)
+
+
+def data_uri(picture: Picture) -> str:
+    """A picture for an ``img`` element, inside the page itself."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
+
+
+@cache
+def _environment(html: bool) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(md=markdown_text, fence=fence, data_uri=data_uri)
+    return environment
+
+
+def html(report: Report) -> str:
+    """The report as one self-contained HTML page."""
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return _environment(True).get_template("index.html.j2").render(report=report, style=style)
+
+
+def markdown(report: Report, record: str) -> str:
+    """The report as Markdown, figures beside it; ``record`` is hidden at its end."""
+    text = _environment(False).get_template("report.md.j2").render(report=report, record=record)
+    return re.sub(r"\n{3,}", "\n\n", text)

@@ -1,0 +1,217 @@
+"""Sentences computed from fits of which the right answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from intlmodels import comparison, narrative, predictions, results
+from intlmodels import formats as f
+from intlmodels.narrativevariants import variant_sentences
+from intlmodels.study import Study, load_study
+from studies import write_study
+from trees import made_up, share_positive
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    return load_study(write_study(tmp_path_factory.mktemp("narrative")))
+
+
+def answer(fit) -> list[str]:
+    return narrative.answer(
+        results.levels(fit),
+        results.differences(fit),
+        results.ranks(fit),
+        results.variation(fit),
+        results.average(fit),
+        predictions.predictive_checks(fit),
+        "8 firms",
+    )
+
+
+# -- numbers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(12.345, 1, "12.3"), (-0.04, 1, "0.0"), (-3.0, 0, "−3"), (np.nan, 1, "–"), (1e-9, 0, "0")],
+)
+def test_numbers_have_fixed_decimals_and_a_true_minus(value, decimals, text):
+    assert f.number(value, decimals) == text
+
+
+def test_decimals_follow_the_width_of_the_interval():
+    assert [f.decimals_for(width) for width in (40, 10, 9, 1, 0.1, 0.0, np.inf)] == [
+        0, 0, 1, 1, 2, 3, 3,
+    ]  # fmt: skip
+
+
+def test_parameters_have_significant_digits():
+    assert f.significant(0.000012) == "1.20e−05"
+    assert f.significant(123456.0) == "123456"
+    assert f.significant(-0.5) == "−0.500"
+    assert f.significant(0.0) == "0"
+
+
+def test_probabilities_from_draws_are_never_0_or_1():
+    assert f.probability(1.0) == "> 0.999"
+    assert f.probability(0.0) == "< 0.001"
+    assert f.probability(0.9876) == "0.99"
+    assert f.probability(0.9951) == "0.995"
+
+
+def test_interval_names_say_kind_and_probability():
+    assert f.interval_name(0.95) == "95\N{NO-BREAK SPACE}% equal-tailed interval"
+    assert f.interval_name(0.5, "hdi") == "50\N{NO-BREAK SPACE}% highest-density interval"
+
+
+def test_plurals_and_lists():
+    assert f.counted(1, "company") == "1 company"
+    assert f.counted(3, "company") == "3 companies"
+    assert f.listed(["a"]) == "a"
+    assert f.listed(["a", "b", "c"], "or") == "a, b or c"
+
+
+# -- the answer --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.975, "clear"), (0.97, "leaning"), (0.9, "leaning"), (0.89, "cannot tell")]
+)
+def test_verdicts(p, said):
+    assert narrative.verdict(p) == said
+
+
+def test_a_clear_difference_is_told_with_its_size(study):
+    fit = made_up(study, {"ease": 2.0})
+    row = results.differences(fit).query("predictor == 'ease'").iloc[0]
+    first = answer(fit)[0]
+    assert "1 is clear" in first or "are clear" in first
+    assert "Ease of moving: Easy above Hard" in first
+    assert f"by {f.number(row['median'], f.decimals_for(row['ci_high'] - row['ci_low']))}" in first
+    assert "probability of direction > 0.999" in first
+    assert "95\N{NO-BREAK SPACE}% equal-tailed interval" in first
+
+
+def test_a_negative_difference_is_turned_round(study):
+    first = answer(made_up(study, {"ease": -2.0}))[0]
+    assert "Ease of moving: Hard above Easy by" in first
+    assert "−" not in first.split("Hard above Easy")[1].split(";")[0]
+
+
+def test_a_leaning_is_not_called_clear(study):
+    fit = made_up(study, {"ease": share_positive(0.95)})
+    row = results.differences(fit).query("predictor == 'ease'").iloc[0]
+    assert row["p_direction"] == pytest.approx(0.95)
+    first = answer(fit)[0]
+    assert first.startswith("No difference between levels is clear")
+    assert "lean towards Ease of moving: Easy above Hard" in first
+    assert "probability of direction 0.95" in first
+
+
+def test_what_the_data_cannot_tell_is_said(study):
+    first = answer(made_up(study, {"ease": share_positive(0.6)}))[0]
+    assert first.startswith("These 8 firms cannot tell the levels of ease of moving, branch")
+    assert "none reaches a probability of direction of 0.9" in first
+
+
+def test_order_and_variation_follow(study):
+    fit = made_up(study, {"branch": [2.0, 0.0, -2.0], "phi": 50.0})
+    sentences = answer(fit)
+    assert len(sentences) == 3
+    top, bottom = study.predictors["branch"].levels[0], study.predictors["branch"].levels[2]
+    assert f"by Branch, the largest expected share most probably belongs to {top}" in (
+        sentences[1][0].lower() + sentences[1][1:]
+    )
+    assert f"the smallest to {bottom} (> 0.999)" in sentences[1]
+    variation = results.variation(fit).set_index("source")["median"]
+    assert "goes with Branch: " + f.percent(variation["branch"], 2)[:2] in sentences[2]
+
+
+def test_nothing_of_a_failed_fit_goes_unmarked(study):
+    fit = made_up(study, fails=True)
+    parameters = results.parameters(fit)
+    everything = [
+        *answer(fit),
+        *narrative.prior_sentences(parameters),
+        *narrative.misfit_sentences(predictions.predictive_checks(fit)),
+        *narrative.cannot_tell(
+            results.levels(fit),
+            results.differences(fit),
+            parameters,
+            results.crossings(fit),
+            "8 firms",
+        ),
+        *variant_sentences(comparison.compare_variants({"default": fit})),
+    ]
+    assert everything
+    assert all(text.startswith(narrative.NOT_CONVERGED) for text in everything)
+
+
+# -- priors, checks, limits, variants ----------------------------------------------------
+
+
+def test_parameters_that_did_not_move_are_named(study):
+    fit = made_up(study, prior_scale=0.3)
+    assert narrative.hardly_moved(results.parameters(fit)) == []
+    still = fit.copy()
+    draws = fit["prior"].to_dataset()["ease"].to_numpy().ravel()
+    posterior = fit["posterior"].to_dataset()
+    repeated = np.resize(draws, posterior["ease"].shape)
+    still["posterior"] = posterior.assign(ease=(("chain", "draw"), repeated))
+    table = results.parameters(still)
+    assert narrative.hardly_moved(table) == ["ease"]
+    row = table.set_index("name").loc["ease"]
+    assert row["spread_ratio"] == pytest.approx(1.0, abs=0.05)
+    assert "1 hardly moved" in narrative.prior_sentences(table)[0]
+
+
+def test_misfit_is_found_where_it_is(study):
+    good = predictions.predictive_checks(made_up(study, {"intercept": -1.2, "phi": 5.0}))
+    assert "In all" in narrative.misfit_sentences(good)[0]
+    bad = predictions.predictive_checks(made_up(study, {"intercept": 2.0, "phi": 100.0}))
+    assert "mean of the printed shares: 22.5 observed" in narrative.misfit_sentences(bad)[0]
+
+
+def test_few_firms_and_empty_cells_are_told(study):
+    fit = made_up(study)
+    text = " ".join(
+        narrative.cannot_tell(
+            results.levels(fit),
+            results.differences(fit),
+            results.parameters(fit),
+            results.crossings(fit),
+            "8 firms",
+        )
+    )
+    assert "Boats (2)" in text
+    assert "are not crossed" in text
+    assert "cannot be told from none" in text
+
+
+def test_variants_that_change_a_verdict_are_named(study):
+    default = made_up(study, {"ease": share_positive(0.98)})
+    same = made_up(study, {"ease": share_positive(0.98)}, variant="heaped")
+    table = comparison.compare_variants({"default": default, "heaped": same})
+    quiet = [text for text in variant_sentences(table) if "Easy" in text]
+    assert quiet == []
+    turned = made_up(study, {"ease": share_positive(0.05)}, variant="heaped")
+    table = comparison.compare_variants({"default": default, "heaped": turned})
+    loud = " ".join(variant_sentences(table))
+    assert "the verdict changes for Easy against Hard in heaped (leaning" in loud
+    assert "The sign turns" in loud
+    assert "Easy against Hard in heaped" in loud
+
+
+def test_density_and_failed_variants_do_not_count(study):
+    fits = {
+        "default": made_up(study, {"ease": 1.0}),
+        "heaped": made_up(study, {"ease": -1.0}, variant="heaped", fails=True),
+        "density": made_up(study, {"ease": -1.0}, variant="density"),
+    }
+    text = " ".join(variant_sentences(comparison.compare_variants(fits)))
+    assert "Did not converge and do not count: heaped." in text
+    assert "For comparison only: density." in text
+    assert "verdict" not in text
+    assert "not compared by elpd" in text

@@ -1,0 +1,180 @@
+"""Stored fits made up by hand, of which the right answer is known exactly.
+
+``made_up(study, {"ease": 1.0})`` is a fit whose draws of ``ease`` scatter by ``JITTER`` around
+1; an array of ``DRAWS`` values is taken as the draws themselves. Everything that follows from
+the draws (predictions, estimands, gate, labels) comes from the package, only the sampler is
+left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from intlmodels import fit as fits
+from intlmodels import observation, store, workflow
+from intlmodels.models import design_of, find_variant, priors_of
+from intlmodels.models.design import VARYING, Block
+from intlmodels.study import Study
+
+CHAINS, LENGTH = 4, 250
+DRAWS = CHAINS * LENGTH
+JITTER = 1e-3
+#: Where a parameter lies if nothing else is said.
+USUAL = {"intercept": -1.5, "phi": 10.0, "never": 0.1, "heaping": 0.4, "sigma": 0.8}
+
+
+def share_positive(positive: float, size: float = 1.0, seed: int = 7) -> np.ndarray:
+    """Draws around +-``size`` of which exactly the part ``positive`` is above zero."""
+    above = round(positive * DRAWS)
+    signs = np.repeat([1.0, -1.0], [above, DRAWS - above])
+    rng = np.random.default_rng(seed)
+    return rng.permutation(signs * size * rng.uniform(0.5, 1.5, DRAWS))
+
+
+def made_up(
+    study: Study,
+    values: Mapping[str, Any] | None = None,
+    *,
+    variant: str = "default",
+    fails: bool = False,
+    prior_scale: float = 1.0,
+) -> xr.DataTree:
+    """A fit with known draws.
+
+    Parameters
+    ----------
+    study : Study
+    values : mapping of str to number or array, optional
+        Parameter, or predictor with levels (one number a level), to its centre or its draws.
+    variant : str
+    fails : bool
+        Whether the chains diverge, so that the gate fails.
+    prior_scale : float
+        Spread of the prior draws around 0 (around their centre for positive parameters).
+    """
+    rng = np.random.default_rng(1)
+    design = design_of(study, variant)
+    priors = priors_of(study, variant)
+    given = dict(values or {})
+    posterior = _draws(study, variant, given, JITTER, rng, (CHAINS, LENGTH))
+    prior = _draws(study, variant, {}, prior_scale, rng, (1, 200))
+    count = np.zeros((CHAINS, LENGTH), dtype=bool)
+    count[0, :3] = fails
+    stats = {
+        "diverging": count,
+        "energy": rng.normal(size=count.shape),
+        "maxdepth_reached": np.zeros_like(count),
+    }
+    settings = workflow.settings_of(study)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "prior": prior,
+            "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
+            "posterior_predictive": fits._predict(study, design, posterior, 1, step=1),
+            "prior_predictive": fits._predict(study, design, prior, 1, step=2),
+            "observed_data": fits._observed(study),
+            "constant_data": fits._constant(study, design),
+        }
+    )
+    tree.attrs = {
+        "study": study.name,
+        "model": study.model,
+        "variant": variant,
+        "family": design.family,
+        "comparable": int(find_variant(study, variant).comparable),
+        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
+        "settings": json.dumps(settings.identity()),
+        "seed": settings.seed,
+        "versions": json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"}),
+    }
+    tree = workflow._with_estimands(tree)
+    tree.attrs["retried"] = "divergences failed at target acceptance 0.95" if fails else ""
+    tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
+    return tree
+
+
+def store_fits(study: Study, folder: Path, **fits_by_variant: Any) -> None:
+    """Store fits where the workflow would; underscores in names stand for hyphens."""
+    for name, tree in fits_by_variant.items():
+        store.write(tree, workflow.stored_path(folder, name.replace("_", "-")))
+
+
+def _draws(
+    study: Study,
+    variant: str,
+    given: Mapping[str, Any],
+    jitter: float,
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+) -> xr.Dataset:
+    design = design_of(study, variant)
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {
+        "chain": np.arange(shape[0]),
+        "draw": np.arange(shape[1]),
+        "firm": list(study.firms),
+    }
+
+    def drawn(center: Any, *, positive: bool = False, unit: bool = False) -> np.ndarray:
+        center = np.asarray(center, dtype=float)
+        if center.shape[:1] == (shape[0] * shape[1],):
+            return center.reshape(*shape, *center.shape[1:])
+        noise = rng.normal(size=(*shape, *center.shape))
+        if positive or unit:
+            scattered = center * np.exp(jitter * noise)
+            return np.minimum(scattered, 0.999) if unit else scattered
+        return center + jitter * noise
+
+    for name, prior in priors_of(study, variant).items():
+        usual = USUAL.get(name, 0.3 if prior.support == "positive" else 0.0)
+        center = given.get(name, usual)
+        variables[name] = (
+            ("chain", "draw"),
+            drawn(center, positive=prior.support == "positive", unit=prior.support == "unit"),
+        )
+    for block in design.blocks:
+        _add_effects(block, variables, coords, given, drawn, study)
+    draws = xr.Dataset(variables, coords)
+    draws["mu"] = (("chain", "draw", "firm"), _mean(draws, design.blocks))
+    return draws
+
+
+def _add_effects(
+    block: Block, variables: Any, coords: Any, given: Any, drawn: Any, study: Study
+) -> None:
+    name, level = block.name, f"{block.name}_level"
+    if block.kind in VARYING:
+        coords[level] = list(block.levels)
+        center = given.get(name, np.zeros(len(block.levels)))
+        variables[name] = (("chain", "draw", level), drawn(center))
+    elif block.kind == "monotonic":
+        coords[level] = list(block.levels)
+        total = variables[name][1]
+        climb = np.linspace(0, 1, len(block.levels))
+        variables[f"{name}_effect"] = (("chain", "draw", level), total[..., None] * climb)
+    elif block.missing.size:
+        firm = f"{name}_missing_firm"
+        coords[firm] = [study.firms[i] for i in block.missing]
+        variables[f"{name}_missing"] = (
+            ("chain", "draw", firm),
+            drawn(np.zeros(block.missing.size)),
+        )
+
+
+def _mean(draws: xr.Dataset, blocks: tuple[Block, ...]) -> np.ndarray:
+    linear = draws["intercept"].to_numpy()[..., None] + np.zeros(draws.sizes["firm"])
+    for block in blocks:
+        variable = f"{block.name}_effect" if block.kind == "monotonic" else block.name
+        effect = draws[variable].to_numpy()
+        if effect.ndim == 2:
+            effect = effect[..., None]
+        linear = linear + effect @ np.nan_to_num(block.weights).T
+    return np.asarray(observation.inverse_logit(linear))
