@@ -78,6 +78,7 @@ $(VENV)/project.stamp: pyproject.toml $(VENV)/locked.stamp
 	@rm -f $@
 	@echo "==> $(VENV): intlmodels itself, editable"
 	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -qq src/intlmodels
 	@touch $@
 
 $(BIN)/python: ;

@@ -95,9 +95,11 @@ def fit(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
     )
     try:
-        with workflow.helpers(min(settings.cores or os.cpu_count() or 1, len(jobs) + 1)) as pool:
+        cores = settings.cores or os.cpu_count() or 1
+        due = [job for job in jobs if not job.current]
+        with workflow.helpers(min(cores, max(1, len(due)))) as pool:
             _run(jobs, folder, pool)
-            _report(loaded, folder, pool)
+            _report(loaded, folder, pool if cores > 1 else None)
     except KeyboardInterrupt:
         _say("interrupted: finished fits are kept; run the same command to go on")
         raise typer.Exit(130) from None

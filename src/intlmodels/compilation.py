@@ -12,6 +12,8 @@ takes the default model from 3.5 s to about 1 s on two cores. They keep nutpie's
 from __future__ import annotations
 
 import hashlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -51,6 +53,26 @@ def expand(dim, expanded, x_, out_, user_data_):
 """
 
 
+def import_nutpie() -> ModuleType:
+    """Import nutpie without all of ArviZ, of which it uses the converters only.
+
+    nutpie imports ``arviz``, and with it every plot, for ``from_dict``; that function lives
+    in ``arviz_base``, which stands in for the whole while nutpie is imported. An ``arviz``
+    imported before or later is the real one.
+    """
+    if "nutpie" not in sys.modules and "arviz" not in sys.modules:
+        import arviz_base
+
+        sys.modules["arviz"] = arviz_base
+        try:
+            import nutpie
+        finally:
+            del sys.modules["arviz"]
+    import nutpie
+
+    return nutpie
+
+
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     """Compile a PyMC model without shared data for nutpie.
 
@@ -71,6 +93,7 @@ def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     ValueError
         If the model holds shared data.
     """
+    import_nutpie()
     from nutpie import compile_pymc
 
     theirs = compile_pymc._make_c_logp_func, compile_pymc._make_c_expand_func

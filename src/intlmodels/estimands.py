@@ -369,11 +369,12 @@ def new_firms(
 
     coefficients = Coefficients(tree, group)
     rng = np.random.default_rng(seed)
-    values = grid(coefficients.width)
-    linear = [_profile(coefficients, profile, rng) for profile in profiles]
     # One profile at a time: with all draws, a fine grid is large.
-    probability = np.stack([_mean_probabilities(coefficients, draws) for draws in linear])
-    expected = coefficients.expected(np.stack(linear, axis=-1))
+    predicted = [
+        _predicted(coefficients, _profile(coefficients, profile, rng)) for profile in profiles
+    ]
+    probability = np.stack([p for p, _ in predicted])
+    expected = np.stack([e for _, e in predicted], axis=-1)
     names = [describe_profile(profile) for profile in profiles]
     return xr.Dataset(
         {
@@ -385,22 +386,26 @@ def new_firms(
         },
         coords={
             "profile": _labels(names),
-            "grid": values,
+            "grid": grid(coefficients.width),
             "chain": tree[group]["chain"].to_numpy(),
             "draw": tree[group]["draw"].to_numpy(),
         },
     )
 
 
-def _mean_probabilities(coefficients: Coefficients, linear: Array) -> Array:
-    total = np.zeros(len(grid(coefficients.width)))
+def _predicted(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
+    """Probability of every printed value, and the expected printed share of every draw."""
+    values = grid(coefficients.width)
+    total, expected = np.zeros(len(values)), np.empty(len(linear))
     for start in range(0, len(linear), CHUNK):
         part = slice(start, start + CHUNK)
         parameters = {name: value[part] for name, value in coefficients.parameters.items()}
-        total += observation.printed_probabilities(
+        chance = observation.printed_probabilities(
             coefficients.family, linear[part], parameters, coefficients.width
-        ).sum(axis=0)
-    return total / len(linear)
+        )
+        total += chance.sum(axis=0)
+        expected[part] = chance @ values
+    return total / len(linear), expected
 
 
 def describe_profile(profile: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels import observation
-from intlmodels.compilation import compile_model
+from intlmodels.compilation import compile_model, import_nutpie
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
 from intlmodels.models.design import Design
@@ -183,8 +183,7 @@ def _sample(
 
 
 def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
-    import nutpie
-
+    nutpie = import_nutpie()
     free = [rv.name for rv in model.free_RVs]
     # Only the free parameters: what follows from them is computed once, for all draws.
     compiled = compile_model(model, free)
@@ -207,6 +206,9 @@ def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None)
         progress_callback=report if progress is not None else None,
         blocking=False,
     )
+    # The chains run outside Python: what the gate needs can be imported meanwhile.
+    import arviz_stats.base  # noqa: F401
+
     # Waiting inside nutpie would turn an interrupt into a shorter, whole-looking result.
     try:
         return sampling.wait()

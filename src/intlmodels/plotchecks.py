@@ -97,7 +97,7 @@ def prior_predictive(fit: DataTree) -> Figure:
     figure = s.new_figure(2.9)
     one, average = figure.subplots(1, 2)
     width, grid, chance = _cells(grid, chance[None])
-    one.bar(grid, chance[0], width=0.86 * width, color=s.PRIOR, linewidth=0)
+    s.bars(one, grid, chance[0], 0.86 * width, s.PRIOR)
     one.set_title("One firm")
     one.set_ylabel("Probability, percent")
     s.percent_axis(one, "Printed share", grid=False, ticks=4)

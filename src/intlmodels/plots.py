@@ -282,11 +282,12 @@ def new_firms(prediction: Dataset, passed: bool = True, prob: float = 0.95) -> F
         low, high = (int((cumulative[i] < end - 1e-9).sum()) for end in ends)
         inside = (np.arange(len(grid)) >= low) & (np.arange(len(grid)) <= high)
         colors = np.where(inside, s.BLUE, "#B9D3E6")
-        axes.bar(grid, chance[i], width=0.86 * width, color=colors, linewidth=0)
+        s.bars(axes, grid, chance[i], 0.86 * width, colors)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_ylabel(s.wrapped(name, 25, 3), rotation=0, ha="right", va="center", fontsize=8.5)
     panels[-1].set_xlim(grid[0] - width, grid[-1] + width)
+    panels[-1].set_ylim(0, 1.05 * float(chance.max()))
     s.percent_axis(panels[-1], "Printed share of a new firm", grid=False)
     s.caption_below(
         figure,

@@ -224,11 +224,10 @@ def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
     )
     try:
         yield pool
-    except BaseException:
+    finally:
+        # What is wanted of them has been waited for; their orderly end takes half a second.
         for process in list((pool._processes or {}).values()):
             process.terminate()
-        raise
-    finally:
         pool.shutdown(cancel_futures=True)
 
 
@@ -255,7 +254,18 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
 
 def get_ready_for_reports() -> None:
     """Import what a report needs; worth doing while another process still samples."""
+    import arviz_stats.base  # noqa: F401
+    import h5netcdf  # noqa: F401
+    import xarray as xr
+
     import intlmodels.report.content  # noqa: F401
+    from intlmodels import plotstyle
+
+    # The first figure of a process also loads fonts.
+    figure = plotstyle.new_figure(1.0)
+    plotstyle.percent_axis(figure.subplots(), "warm")
+    plotstyle.svg(figure)
+    xr.backends.list_engines()
 
 
 def _ignore_interrupt() -> None:

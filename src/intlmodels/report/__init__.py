@@ -6,16 +6,41 @@ when this package is imported: telling whether a report is current must be quick
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from intlmodels.report.record import why_stale
+from intlmodels.report.record import current_fits, why_stale
 from intlmodels.study import Study
+
+if TYPE_CHECKING:
+    from intlmodels.report.blocks import Report, Section
+
+#: The sections in their order.
+ORDER = (
+    "answer",
+    "data",
+    "model",
+    "priors",
+    "diagnostics",
+    "prior_posterior",
+    "estimates",
+    "new_firms",
+    "predictions",
+    "variants",
+    "limits",
+    "reproduce",
+    "sources",
+)
+#: Drawing takes most of the time of a report: these take about half of it.
+SECOND_HALF = ("prior_posterior", "new_firms", "predictions")
 
 __all__ = ["why_stale", "write"]
 
 
-def write(study: Study, folder: Path, helper: Executor | None = None) -> Path:
+def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     """Write the report of the fits stored in a folder.
 
     Everything is made before anything is written: if something fails, the old report stays.
@@ -25,8 +50,8 @@ def write(study: Study, folder: Path, helper: Executor | None = None) -> Path:
     study : Study
     folder : Path
         With the stored fits; the report goes there.
-    helper : concurrent.futures.Executor, optional
-        Draws half of the figures meanwhile.
+    pool : concurrent.futures.Executor, optional
+        A process that makes half of it.
 
     Returns
     -------
@@ -38,22 +63,19 @@ def write(study: Study, folder: Path, helper: Executor | None = None) -> Path:
     StudyError
         If the default fit is missing or no longer what the study asks for.
     """
-    from intlmodels.report.content import HALF, report, sections_of
-    from intlmodels.report.material import gather
     from intlmodels.report.record import write_record
     from intlmodels.report.render import html, markdown
     from intlmodels.store import write_text
 
-    half = helper.submit(sections_of, study, folder, HALF) if helper is not None else None
-    material = gather(study, folder)
-    made = report(material, half)
+    stored = tuple(current_fits(study, folder))
+    made = _make(study, folder, pool)
     files = {f"tables/{name}": text for name, text in made.csv.items()}
     files |= {picture.file: picture.svg for picture in made.pictures}
     files["index.html"] = html(made)
     record = write_record(
         study,
-        material.stored,
-        list(material.variants),
+        stored,
+        [fit.variant for fit in stored if not fit.reasons],
         [name for name in files if name != "index.html"],
     )
     # report.md carries the record, hence comes last: a broken-off writing leaves a stale report.
@@ -65,3 +87,22 @@ def write(study: Study, folder: Path, helper: Executor | None = None) -> Path:
             if f"{kind}/{path.name}" not in files:
                 path.unlink()
     return folder / "index.html"
+
+
+def _make(study: Study, folder: Path, pool: Executor | None) -> Report:
+    if pool is None:
+        frame, sections = _sections_of(study, folder, ORDER)
+    else:
+        half = pool.submit(_sections_of, study, folder, SECOND_HALF)
+        first = [name for name in ORDER if name not in SECOND_HALF]
+        frame, sections = _sections_of(study, folder, first)
+        sections |= half.result()[1]
+    return replace(frame, sections=tuple(sections[name] for name in ORDER))
+
+
+def _sections_of(
+    study: Study, folder: Path, names: Sequence[str]
+) -> tuple[Report, dict[str, Section]]:
+    from intlmodels.report.content import sections_of
+
+    return sections_of(study, folder, names, tables=ORDER[0] in names)

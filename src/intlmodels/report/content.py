@@ -7,7 +7,6 @@ Numbers come from :class:`~intlmodels.report.material.Material`, sentences from
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -27,36 +26,39 @@ from intlmodels.study import Study
 MOST_FIRMS = 120
 
 
-def sections_of(study: Study, folder: Path, names: Sequence[str]) -> dict[str, Section]:
-    """Some sections of the report, made from what is stored: the work of a second process."""
-    m = gather(study, folder)
-    return {name: SECTIONS[name](m) for name in names}
-
-
-def report(m: Material, half: Future[dict[str, Section]] | None = None) -> Report:
-    """Make the whole report.
+def sections_of(
+    study: Study, folder: Path, names: Sequence[str], tables: bool = True
+) -> tuple[Report, dict[str, Section]]:
+    """Make some sections of a report from what is stored; the work of one process.
 
     Parameters
     ----------
-    m : Material
-    half : concurrent.futures.Future, optional
-        The sections of ``HALF``, being made by another process.
+    study : Study
+    folder : Path
+        With the stored fits.
+    names : sequence of str
+        Which sections.
+    tables : bool
+        Whether the CSV tables are made as well.
+
+    Returns
+    -------
+    Report
+        Without sections.
+    dict of str to Section
+        The sections by name.
     """
-    here = [name for name in SECTIONS if half is None or name not in HALF]
-    made = {name: SECTIONS[name](m) for name in here}
-    tables = {name: csv_text(table) for name, table in m.csv_tables().items()}
-    if half is not None:
-        made |= half.result()
-    sections = tuple(made[name] for name in SECTIONS)
+    m = gather(study, folder)
     version = m.attribute("versions")["intlmodels"]
-    return Report(
+    frame = Report(
         title=m.study.title,
         subtitle=f"{m.study.outcome.label}: {m.firms}, model {m.study.model}",
-        sections=sections,
+        sections=(),
         top=tuple(failure(m)),
         footer=f"Written by intlmodels {version} from the fit {m.stored[0].fingerprint}.",
-        csv=tables,
+        csv={n: csv_text(table) for n, table in m.csv_tables().items()} if tables else {},
     )
+    return frame, {name: SECTIONS[name](m) for name in names}
 
 
 def failure(m: Material) -> list[Block]:
@@ -412,5 +414,3 @@ SECTIONS: dict[str, Callable[[Material], Section]] = {
     "reproduce": reproduce,
     "sources": sources,
 }
-#: Drawing takes most of the time of a report: these sections are about half of it.
-HALF = ("diagnostics", "prior_posterior", "new_firms")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels import comparison, predictions, results, store
 from intlmodels.diagnostics import Gate
-from intlmodels.errors import StudyError
 from intlmodels.estimands import CI_PROB, new_firms
 from intlmodels.formats import counted
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of
 from intlmodels.models.design import Design
+from intlmodels.report.record import current_fits
 from intlmodels.study import Study
-from intlmodels.workflow import Stored, stored_fits
+from intlmodels.workflow import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,15 +224,8 @@ def gather(study: Study, folder: Path) -> Material:
     StudyError
         If the default fit is missing or no longer what the study asks for.
     """
-    stored = stored_fits(study, folder)
-    default = stored[0]
-    if default.variant != DEFAULT or default.reasons:
-        raise StudyError(
-            f"the stored fit of {study.name} is not current ({'; '.join(default.reasons)}); run "
-            "intlmodels fit first",
-            file=str(default.path),
-        )
-    fit = store.read(default.path)
+    stored = current_fits(study, folder)
+    fit = store.read(stored[0].path)
     variants = {DEFAULT: fit}
     for item in stored[1:]:
         if not item.reasons:

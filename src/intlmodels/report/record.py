@@ -52,6 +52,25 @@ def report_code() -> str:
     return digest.hexdigest()[:16]
 
 
+def current_fits(study: Study, folder: Path) -> list[Stored]:
+    """The stored fits, the default first and current.
+
+    Raises
+    ------
+    StudyError
+        If the default fit is missing or no longer what the study asks for.
+    """
+    stored = stored_fits(study, folder)
+    default = stored[0]
+    if default.variant != DEFAULT or default.reasons:
+        raise StudyError(
+            f"the stored fit of {study.name} is not current ({'; '.join(default.reasons)}); run "
+            "intlmodels fit first",
+            file=str(default.path),
+        )
+    return stored
+
+
 def study_text(study: Study) -> str:
     """Hash of a study as written: its tables and what study.toml says."""
     toml = (study.folder / "study.toml").read_text(encoding="utf-8")
