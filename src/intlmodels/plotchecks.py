@@ -49,11 +49,16 @@ def prior_posterior(fit: DataTree) -> Figure:
         axes.set_visible(False)
     for axes, name in zip(grid.ravel(), names, strict=False):
         _two_densities(axes, before[name][1].ravel(), after[name][1].ravel(), name in positive)
-        axes.set_title(s.wrapped(name, 24), fontsize=8, fontweight="normal")
+        axes.set_title(s.wrapped(_in_words(name), 24), fontsize=8, fontweight="normal")
     more = len(after) - len(names)
     note = f"; {more} more parameters are in the table" if more else ""
     s.caption_below(figure, f"grey: prior; blue: posterior{note}")
     return s.mark(figure, fit)
+
+
+def _in_words(name: str) -> str:
+    """``product[Precision Optics]`` as a title that can be broken at blanks."""
+    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name
 
 
 def _two_densities(axes: Axes, before: Array, after: Array, positive: bool) -> None:
@@ -226,7 +231,7 @@ def chains(fit: DataTree, most: int = 6) -> Figure:
         axes.set_visible(False)
     for axes, name in zip(grid.ravel(), worst, strict=False):
         _rank_lines(axes, found[name][1])
-        axes.set_title(s.wrapped(name, 22), fontsize=8, fontweight="normal")
+        axes.set_title(s.wrapped(_in_words(name), 22), fontsize=8, fontweight="normal")
     for axes in grid[:, 0]:
         axes.set_ylabel("times expected", fontsize=8)
     s.caption_below(

@@ -6,11 +6,11 @@ named. A refit happens exactly when a part changed, and says which.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
 import tempfile
+import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -45,23 +45,34 @@ MODEL_CODE = (
 )
 
 
+#: Tokens that say nothing about what code does; a line's indentation does.
+_SILENT = (
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+)
+_STARTS_A_LINE = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+
+
 @cache
 def code_hash(files: tuple[str, ...]) -> str:
-    """Hash of what modules do: comments, docstrings and layout do not count."""
+    """Hash of what modules do: comments, docstrings and layout do not count.
+
+    Of tokens rather than of syntax trees, which differ between versions of Python.
+    """
     digest = hashlib.sha256()
     for name in files:
-        tree = ast.parse((_PACKAGE / name).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if (
-                isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
-                and isinstance(body, list)
-                and body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)
-            ):
-                del body[0]
-        digest.update(ast.dump(tree).encode())
+        before = tokenize.NEWLINE
+        with (_PACKAGE / name).open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type in _SILENT:
+                    continue
+                docstring = token.type == tokenize.STRING and before in _STARTS_A_LINE
+                before = token.type
+                if not docstring:
+                    text = "" if token.type in _STARTS_A_LINE else token.string
+                    digest.update(f"{tokenize.tok_name[token.type]} {text}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -162,16 +162,22 @@ def prior_implied(m: Material) -> tuple[dict[str, float], float]:
     return {**values, "zero": zero}, m.prob
 
 
+def _on_its_scale(median: float, low: float, high: float) -> tuple[str, str]:
+    """A median and its interval, with the digits that the width of the interval deserves."""
+    if high - low < 0.01:
+        return f.significant(median), f.significant_span(low, high)
+    decimals = f.decimals_for(high - low) + 1
+    return f.number(median, decimals), f.span(low, high, decimals)
+
+
 def parameter_rows(m: Material) -> Rows:
     """Posterior and prior of each parameter."""
     rows = list(m.parameters.itertuples(index=False))[:MOST_PARAMETERS]
     return tuple(
         (
             row.name,
-            f.significant(row.median, 3),
-            f.significant_span(row.ci_low, row.ci_high, 3),
-            f.significant(row.prior_median, 2),
-            f.significant_span(row.prior_low, row.prior_high, 2),
+            *_on_its_scale(row.median, row.ci_low, row.ci_high),
+            *_on_its_scale(row.prior_median, row.prior_low, row.prior_high),
             f.number(row.spread_ratio, 2),
         )
         for row in rows
