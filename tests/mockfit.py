@@ -1,16 +1,12 @@
 """A fit that takes no time: independent made-up draws in a tree of the real form."""
 
-import json
-from dataclasses import asdict
-from importlib.metadata import version
-
 import numpy as np
 import xarray as xr
 
 from intlmodels import fit as fitting
-from intlmodels import observation
-from intlmodels.models import design_of, find_variant, priors_of
-from intlmodels.models.share import OUTCOME
+from intlmodels import groups, observation
+from intlmodels.models import design_of, priors_of
+from intlmodels.observation import OUTCOME
 
 
 def mock_fit(study, variant="default", priors=None, settings=None, progress=None, bad=False):
@@ -19,9 +15,9 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
     priors = priors or priors_of(study, variant)
     design = design_of(study, variant)
     rng = np.random.default_rng(settings.seed)
-    groups = {
-        group: _draws(rng, study, design, chains, draws)
-        for group, chains, draws in (("posterior", 4, 500), ("prior", 1, 500))
+    draws = {
+        group: _draws(rng, study, design, chains, count)
+        for group, chains, count in (("posterior", 4, 500), ("prior", 1, 500))
     }
     shape = (4, 500)
     diverging = np.zeros(shape, bool)
@@ -36,7 +32,7 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
     coords = {"chain": np.arange(4), "draw": np.arange(500)}
     pointwise = rng.normal(-2, 0.3, size=(*shape, len(study.firms)))
     tree = xr.DataTree.from_dict(
-        groups
+        draws
         | {
             "sample_stats": xr.Dataset(
                 {k: (("chain", "draw"), v) for k, v in stats.items()}, coords=coords
@@ -45,23 +41,13 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
                 {OUTCOME: (("chain", "draw", "firm"), pointwise)},
                 coords=coords | {"firm": list(study.firms)},
             ),
-            "posterior_predictive": fitting._predict(study, design, groups["posterior"], 1, 1),
-            "prior_predictive": fitting._predict(study, design, groups["prior"], 1, 2),
-            "observed_data": fitting._observed(study),
-            "constant_data": fitting._constant(study, design),
+            "posterior_predictive": groups.predictive(study, design, draws["posterior"], 1, 1),
+            "prior_predictive": groups.predictive(study, design, draws["prior"], 1, 2),
+            "observed_data": groups.observed_data(study),
+            "constant_data": groups.constant_data(study, design),
         }
     )
-    tree.attrs = {
-        "study": study.name,
-        "model": study.model,
-        "variant": variant,
-        "family": design.family,
-        "comparable": int(find_variant(study, variant).comparable),
-        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
-        "settings": json.dumps(settings.identity()),
-        "seed": settings.seed,
-        "versions": json.dumps({name: version(name) for name in fitting.RECORDED}),
-    }
+    tree.attrs = groups.attributes(study, variant, design, priors, settings.identity())
     return tree
 
 

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from intlmodels.coefficients import Coefficients
 from intlmodels.errors import StudyError
 from intlmodels.estimands import (
-    Coefficients,
     estimate,
     interval,
     new_firms,
@@ -17,7 +17,7 @@ from intlmodels.estimands import (
     summary,
     variation_by_source,
 )
-from intlmodels.fit import _constant
+from intlmodels.groups import constant_data
 from intlmodels.models import design_of
 from intlmodels.rounding import grid
 from intlmodels.study import load_study
@@ -45,7 +45,7 @@ def tree_of(variant="default", study=STUDY, draws=50, **values):
         data[name] = (("chain", "draw", *(f"{name}_{i}" for i in range(array.ndim - 2))), array)
     posterior = xr.Dataset(data, coords={"chain": [0, 1], "draw": np.arange(draws)})
     tree = xr.DataTree.from_dict(
-        {"posterior": posterior, "constant_data": _constant(study, design)}
+        {"posterior": posterior, "constant_data": constant_data(study, design)}
     )
     tree.attrs = {"family": design.family, "seed": 1, "variant": variant}
     return tree

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from intlmodels import fit as fits
-from intlmodels import observation, store, workflow
-from intlmodels.models import design_of, find_variant, priors_of
+from intlmodels import groups, observation, store, workflow
+from intlmodels.models import design_of, priors_of
 from intlmodels.models.design import VARYING, Block
 from intlmodels.study import Study
 
@@ -78,23 +76,14 @@ def made_up(
             "posterior": posterior,
             "prior": prior,
             "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
-            "posterior_predictive": fits._predict(study, design, posterior, 1, step=1),
-            "prior_predictive": fits._predict(study, design, prior, 1, step=2),
-            "observed_data": fits._observed(study),
-            "constant_data": fits._constant(study, design),
+            "posterior_predictive": groups.predictive(study, design, posterior, 1, step=1),
+            "prior_predictive": groups.predictive(study, design, prior, 1, step=2),
+            "observed_data": groups.observed_data(study),
+            "constant_data": groups.constant_data(study, design),
         }
     )
-    tree.attrs = {
-        "study": study.name,
-        "model": study.model,
-        "variant": variant,
-        "family": design.family,
-        "comparable": int(find_variant(study, variant).comparable),
-        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
-        "settings": json.dumps(settings.identity()),
-        "seed": settings.seed,
-        "versions": json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"}),
-    }
+    tree.attrs = groups.attributes(study, variant, design, priors, settings.identity())
+    tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
     tree = workflow._with_estimands(tree)
     tree.attrs["retried"] = "divergences failed at target acceptance 0.95" if fails else ""
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))

@@ -203,6 +203,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
+    from intlmodels import report as reports
     from intlmodels import store, workflow
 
     store.require_writable(folder)
@@ -215,7 +216,7 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
         else:
             _say(f"{job.variant}: draws unchanged, estimands computed again")
     if len(due) == 1:
-        pool.submit(workflow.get_ready_for_reports)
+        pool.submit(reports.get_ready)
         with _bar(f"sampling {due[0].variant}") as progress:
             checks = workflow.bring_up_to_date(due[0], progress)
         _tell(due[0], checks)

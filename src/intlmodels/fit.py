@@ -6,22 +6,19 @@ that nothing downstream needs the model, or PyMC, again.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels import observation
 from intlmodels.compilation import compile_model, import_nutpie
 from intlmodels.errors import StudyError
-from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
-from intlmodels.models.design import Design
+from intlmodels.groups import attributes, constant_data, observed_data, predictive
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.observation import OUTCOME
 from intlmodels.priors import Prior
-from intlmodels.rounding import grid, intervals
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 
 PRIOR_DRAWS = 1000
-#: Packages whose versions are recorded with the draws.
-RECORDED = ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
 
 
 @dataclass(frozen=True)
@@ -139,24 +134,14 @@ def fit(
             "posterior": posterior,
             "sample_stats": stats,
             "log_likelihood": log_likelihood,
-            "posterior_predictive": _predict(study, design, posterior, settings.seed, step=1),
+            "posterior_predictive": predictive(study, design, posterior, settings.seed, step=1),
             "prior": prior,
-            "prior_predictive": _predict(study, design, prior, settings.seed, step=2),
-            "observed_data": _observed(study),
-            "constant_data": _constant(study, design),
+            "prior_predictive": predictive(study, design, prior, settings.seed, step=2),
+            "observed_data": observed_data(study),
+            "constant_data": constant_data(study, design),
         }
     )
-    tree.attrs = {
-        "study": study.name,
-        "model": study.model,
-        "variant": variant,
-        "family": design.family,
-        "comparable": int(find_variant(study, variant).comparable),
-        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
-        "settings": json.dumps(settings.identity()),
-        "seed": settings.seed,
-        "versions": json.dumps({name: version(name) for name in RECORDED}),
-    }
+    tree.attrs = attributes(study, variant, design, priors, settings.identity())
     return tree
 
 
@@ -281,8 +266,6 @@ def _derive(
     import pymc as pm
     import xarray as xr
 
-    from intlmodels.models.share import OUTCOME
-
     wanted = {rv.name: rv for rv in model.deterministics}
     if log_likelihood:
         observed = model[OUTCOME]
@@ -342,31 +325,6 @@ def _evaluate(
     return [np.concatenate([part[i] for part in parts]) for i in range(len(outputs))]
 
 
-def _predict(study: Study, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
-    """Printed shares of the same firms, drawn anew from every draw of the parameters."""
-    import xarray as xr
-
-    from intlmodels.models.share import OUTCOME
-
-    mu = draws["mu"].to_numpy()
-    with np.errstate(divide="ignore"):
-        linear = np.log(mu) - np.log1p(-mu)
-    parameters = {
-        name: draws[name].to_numpy()[..., None] for name in observation.PARAMETERS[design.family]
-    }
-    printed = observation.simulate(
-        design.family,
-        linear,
-        parameters,
-        study.outcome.width,
-        np.random.default_rng([seed, step]),
-    )
-    return xr.Dataset(
-        {OUTCOME: (("chain", "draw", "firm"), printed, {"units": "percent"})},
-        coords={name: draws[name] for name in ("chain", "draw", "firm")},
-    )
-
-
 # -- labels ------------------------------------------------------------------------------
 
 
@@ -377,84 +335,3 @@ def _dims(model: pm.Model, name: str) -> tuple[str, ...]:
 def _coords(model: pm.Model, names: list[str]) -> dict[str, Any]:
     dims = {dim for name in names for dim in _dims(model, name)}
     return {dim: list(model.coords[dim]) for dim in model.coords if dim in dims}
-
-
-def _observed(study: Study) -> Dataset:
-    import xarray as xr
-
-    from intlmodels.models.share import OUTCOME
-
-    return xr.Dataset(
-        {OUTCOME: ("firm", study.outcome.printed, {"units": "percent"})},
-        coords={"firm": list(study.firms)},
-    )
-
-
-def _constant(study: Study, design: Design) -> Dataset:
-    """The design in numbers: what the estimands need instead of the model.
-
-    ``design[firm, coefficient]`` holds the weights (NaN where a covariate is missing);
-    ``setting_weights[setting, coefficient]`` what changes when one predictor is set to one
-    level (NaN: as observed).
-    """
-    import xarray as xr
-
-    blocks = design.blocks
-    width = study.outcome.width
-    lower, upper = intervals(study.outcome.printed, width)
-    starts = np.cumsum([0, *(block.weights.shape[1] for block in blocks)])
-    place = {b.name: slice(starts[i], starts[i + 1]) for i, b in enumerate(blocks)}
-    labels = [
-        f"{block.name}[{level}]" if block.levels else block.name
-        for block in blocks
-        for level in (block.levels or ("",))
-    ]
-    settings = [(block, i) for block in blocks for i in range(len(block.settings))]
-    weights = np.full((len(settings), len(labels)), np.nan)
-    for row, (block, i) in enumerate(settings):
-        for name, values in block.rows.items():
-            weights[row, place[name]] = values[i]
-    described = [
-        {
-            "name": block.name,
-            "kind": block.kind,
-            "label": block.label,
-            "variable": f"{block.name}_effect" if block.kind == "monotonic" else block.name,
-            "levels": list(block.levels),
-            "settings": list(block.settings),
-            "center": block.center,
-            "scale": block.scale,
-            "transform": block.transform,
-            "unit": block.unit,
-            "missing": [int(i) for i in block.missing],
-        }
-        for block in blocks
-    ]
-    matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
-    return xr.Dataset(
-        {
-            "lower": ("firm", lower, {"units": "share"}),
-            "upper": ("firm", upper, {"units": "share"}),
-            "printed_grid": ("grid", grid(width), {"units": "percent"}),
-            "design": (
-                ("firm", "coefficient"),
-                np.zeros((len(study.firms), 0)) if matrix is None else matrix,
-            ),
-            "setting_weights": (("setting", "coefficient"), weights),
-        },
-        coords={
-            "firm": list(study.firms),
-            "coefficient": np.asarray(labels, dtype=object),
-            "setting_predictor": ("setting", np.asarray([b.name for b, _ in settings], object)),
-            "setting_level": (
-                "setting",
-                np.asarray([b.settings[i] for b, i in settings], object),
-            ),
-        },
-        attrs={
-            "blocks": json.dumps(described),
-            "rounding_width": float(width),
-            "outcome_label": study.outcome.label,
-            "firm_label": study.firm_label,
-        },
-    )

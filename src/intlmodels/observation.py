@@ -18,6 +18,8 @@ from intlmodels.rounding import grid
 
 Array = NDArray[np.float64]
 
+#: Name of the observed variable: the share as printed, in percent.
+OUTCOME = "printed_share"
 #: Parameters of each observation family, in the order of its log density.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "beta": ("phi",),

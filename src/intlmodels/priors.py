@@ -127,23 +127,8 @@ def parse(
             file=where or None,
             value=text,
         )
-    labels, lives_on, must_be_positive = DISTRIBUTIONS[distribution]
-    parts = inside.split(",") if inside.strip() else []
-    if len(parts) != len(labels):
-        raise StudyError(
-            f"prior of '{name}': {distribution} takes {len(labels)} "
-            f"argument{'s' if len(labels) > 1 else ''} ({', '.join(labels)})",
-            file=where or None,
-            value=text,
-        )
-    args = tuple(_number(part, name, text, where) for part in parts)
-    for value, label, positive in zip(args, labels, must_be_positive, strict=True):
-        if positive and value <= 0:
-            raise StudyError(
-                f"prior of '{name}': the {label} of {distribution} must be above 0",
-                file=where or None,
-                value=text,
-            )
+    lives_on = DISTRIBUTIONS[distribution][1]
+    args = _arguments(distribution, inside, name=name, text=text, where=where)
     if support != "real" and lives_on != support:
         fitting = [n for n, (_, s, _) in DISTRIBUTIONS.items() if s == support]
         raise StudyError(
@@ -214,6 +199,29 @@ def parse_assignment(text: str) -> tuple[str, str]:
             value=text,
         )
     return name.strip(), prior.strip()
+
+
+def _arguments(
+    distribution: str, inside: str, *, name: str, text: str, where: str
+) -> tuple[float, ...]:
+    labels, _, must_be_positive = DISTRIBUTIONS[distribution]
+    parts = inside.split(",") if inside.strip() else []
+    if len(parts) != len(labels):
+        raise StudyError(
+            f"prior of '{name}': {distribution} takes {len(labels)} "
+            f"argument{'s' if len(labels) > 1 else ''} ({', '.join(labels)})",
+            file=where or None,
+            value=text,
+        )
+    args = tuple(_number(part, name, text, where) for part in parts)
+    for value, label, positive in zip(args, labels, must_be_positive, strict=True):
+        if positive and value <= 0:
+            raise StudyError(
+                f"prior of '{name}': the {label} of {distribution} must be above 0",
+                file=where or None,
+                value=text,
+            )
+    return args
 
 
 def _number(text: str, name: str, prior: str, where: str) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.estimands import CI_KIND, CI_PROB, estimate, rank_probabilities
+from intlmodels.observation import OUTCOME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: The variable of the printed shares in every group of a fit.
-OUTCOME = "printed_share"
 #: What the variation that no predictor takes up is called among the sources.
 NOT_EXPLAINED = "not explained"
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.

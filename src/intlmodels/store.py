@@ -40,6 +40,7 @@ MODEL_CODE = (
     "likelihoods.py",
     "compilation.py",
     "observation.py",
+    "groups.py",
     "rounding.py",
     "fit.py",
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
 #: Modules whose code decides what is computed from the draws.
-ESTIMAND_CODE = ("estimands.py", "diagnostics.py")
+ESTIMAND_CODE = ("coefficients.py", "estimands.py", "diagnostics.py")
 
 
 @dataclass(frozen=True)
@@ -250,22 +250,6 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
         done, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
             yield pending.pop(future), future.result()
-
-
-def get_ready_for_reports() -> None:
-    """Import what a report needs; worth doing while another process still samples."""
-    import arviz_stats.base  # noqa: F401
-    import h5netcdf  # noqa: F401
-    import xarray as xr
-
-    import intlmodels.report.content  # noqa: F401
-    from intlmodels import plotstyle
-
-    # The first figure of a process also loads fonts.
-    figure = plotstyle.new_figure(1.0)
-    plotstyle.percent_axis(figure.subplots(), "warm")
-    plotstyle.svg(figure)
-    xr.backends.list_engines()
 
 
 def _ignore_interrupt() -> None:

@@ -19,14 +19,12 @@ import numpy as np
 from intlmodels import observation
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.design import VARYING, Block, Family
+from intlmodels.observation import OUTCOME
 from intlmodels.priors import Prior
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
     import pymc as pm
-
-#: Name of the observed variable: the share as printed, in percent.
-OUTCOME = "printed_share"
 
 
 def build(

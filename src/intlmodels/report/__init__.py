@@ -37,7 +37,7 @@ ORDER = (
 #: Drawing takes most of the time of a report: these take about half of it.
 SECOND_HALF = ("prior_posterior", "new_firms", "predictions")
 
-__all__ = ["why_stale", "write"]
+__all__ = ["get_ready", "why_stale", "write"]
 
 
 def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
@@ -87,6 +87,22 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
             if f"{kind}/{path.name}" not in files:
                 path.unlink()
     return folder / "index.html"
+
+
+def get_ready() -> None:
+    """Import what a report needs; worth doing while another process still samples."""
+    import arviz_stats.base  # noqa: F401
+    import h5netcdf  # noqa: F401
+    import xarray as xr
+
+    import intlmodels.report.content  # noqa: F401
+    from intlmodels import plotstyle
+
+    # The first figure of a process also loads fonts.
+    figure = plotstyle.new_figure(1.0)
+    plotstyle.percent_axis(figure.subplots(), "warm")
+    plotstyle.svg(figure)
+    xr.backends.list_engines()
 
 
 def _make(study: Study, folder: Path, pool: Executor | None) -> Report:
