@@ -843,7 +843,7 @@ def test_bad_variants(tmp_path: Path, case: str) -> None:
     [
         ("[priors]\nphi = 3\n", ["[priors] phi", "found 3", "expected text"]),
         ("[fit]\ndraws = 1.5\n", ["[fit] draws", "found 1.5", "whole number"]),
-        ("[fit]\nchains = 0\n", ["[fit] chains", "found 0", "from 1 to"]),
+        ("[fit]\nchains = 1\n", ["[fit] chains", "found 1", "from 2 to"]),
         ("[fit]\nseed = -1\n", ["[fit] seed", "found -1", "from 0"]),
         ("[fit]\ntarget_accept = 1.0\n", ["[fit] target_accept", "found 1.0", "to 0.999"]),
         ("[fit]\ntarget_accept = inf\n", ["[fit] target_accept", "found inf", "to 0.999"]),

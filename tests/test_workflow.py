@@ -146,7 +146,7 @@ def test_settings_come_from_defaults_study_and_call(tmp_path):
         {"draws": 0},
         {"draws": 2.5},
         {"draws": True},
-        {"chains": 0},
+        {"chains": 1},
         {"seed": -1},
         {"seed": 2**40},
         {"target_accept": 1},

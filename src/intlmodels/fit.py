@@ -61,7 +61,8 @@ class Settings:
         limits = {
             "draws": (4, 10**7),
             "tune": (0, 10**7),
-            "chains": (1, 1000),
+            # R-hat compares chains: with one there is nothing to compare.
+            "chains": (2, 1000),
             "seed": (0, 2**32 - 1),
             "cores": (1, 10**4),
         }

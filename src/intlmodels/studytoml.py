@@ -118,7 +118,7 @@ FIT = {
     "seed": Key("integer", within=(0, 2**32 - 1)),
     "draws": Key("integer", within=(4, 1_000_000)),
     "tune": Key("integer", within=(0, 1_000_000)),
-    "chains": Key("integer", within=(1, 256)),
+    "chains": Key("integer", within=(2, 256)),
     "target_accept": Key("number", within=(0.1, 0.999)),
 }
 
