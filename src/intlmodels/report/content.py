@@ -391,7 +391,7 @@ def limits(m: Material) -> Section:
         Items(tuple(sentences)),
     ]
     if m.study.limits:
-        blocks += [Paragraph("From the description of the study (study.toml):"), Items(m.study.limits)]
+        blocks += [Paragraph("From the study's own description:"), Items(m.study.limits)]
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:
         blocks.append(Paragraph(f"Firms with a missing covariate, which is estimated: {missing}."))
