@@ -156,9 +156,9 @@ def edited(text: str, edits: Iterable[tuple[str, str]]) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as CSV, quoted where needed."""
+    """Rows as CSV, all quoted: early releases of Python 3.12 forget to where a cell has a \\r."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
     return out.getvalue()
 
 

@@ -314,7 +314,7 @@ def test_csv_is_quoted_and_rounded():
     import pandas as pd
 
     table = pd.DataFrame(
-        {"a,b": ['say "x"', "line\nbreak"], "n": [1 / 3, float("nan")], "k": [True, False]}
+        {"a,b": ['say "x"', "line\rbreak"], "n": [1 / 3, float("nan")], "k": [True, False]}
     )
     text = csv_text(table)
     assert list(csv.reader(io.StringIO(text))) == [

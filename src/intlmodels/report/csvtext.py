@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: A spreadsheet takes text that starts with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def csv_text(table: pd.DataFrame) -> str:
     """A table as CSV: UTF-8, quoted where needed, six significant digits.
 
-    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return has an
+    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a line break has an
     apostrophe put before it: spreadsheets would run it as a formula. Missing numbers are
     empty.
     """
@@ -38,5 +38,6 @@ def _cell(value: Any) -> str:
         return str(value)
     if isinstance(value, (float, np.floating)):
         return f"{value:.6g}" if np.isfinite(value) else ""
-    text = "" if value is None else str(value)
+    # A lone carriage return ends a row for some readers, and Python 3.12.1 does not quote it.
+    text = "" if value is None else str(value).replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) else text
