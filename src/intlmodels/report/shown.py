@@ -110,7 +110,9 @@ def readings(m: Material) -> list[Block]:
             Items(tuple(notes[:MOST_NOTES] + more)),
         ]
     else:
-        blocks.append(Paragraph("No cell was changed; where a level is part of a label, both are shown."))
+        blocks.append(
+            Paragraph("No cell was changed; a level that is part of a label stands beside it.")
+        )
     if study.dropped:
         blocks += [
             Paragraph(f"Left out, since the {study.outcome.label} is not printed:"),
