@@ -18,8 +18,11 @@ help:  ## list the targets
 setup: $(VENV)/project.stamp  ## create .venv and install everything (the other targets do this when needed)
 	@:
 
-fit: $(VENV)/project.stamp  ## fit all variants of the Rochester study and write reports/rochester
-	@$(BIN)/intlmodels fit rochester --variants all
+fit: $(VENV)/project.stamp  ## fit both studies in all variants and write reports/
+	@status=0; for study in rochester norway; do \
+		$(BIN)/intlmodels fit $$study --variants all || status=$$?; \
+		if [ $$status -gt 1 ]; then break; fi; \
+	done; exit $$status
 
 test: $(VENV)/project.stamp  ## run the tests, except those marked slow
 	@$(BIN)/python -m pytest -q -m "not slow"

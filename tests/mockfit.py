@@ -43,11 +43,11 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
             ),
             "posterior_predictive": groups.predictive(study, design, draws["posterior"], 1, 1),
             "prior_predictive": groups.predictive(study, design, draws["prior"], 1, 2),
-            "observed_data": groups.observed_data(study),
+            "observed_data": groups.observed_data(study, design),
             "constant_data": groups.constant_data(study, design),
         }
     )
-    tree.attrs = groups.attributes(study, variant, design, priors, settings.identity())
+    tree.attrs = fitting._attributes(study, variant, design, priors, settings)
     return tree
 
 

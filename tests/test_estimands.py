@@ -9,16 +9,10 @@ from scipy import stats
 
 from intlmodels.coefficients import Coefficients
 from intlmodels.errors import StudyError
-from intlmodels.estimands import (
-    estimate,
-    interval,
-    new_firms,
-    rank_probabilities,
-    summary,
-    variation_by_source,
-)
+from intlmodels.estimands import estimate, new_firms, rank_probabilities, variation_by_source
 from intlmodels.groups import constant_data
 from intlmodels.models import design_of
+from intlmodels.results import interval, summary
 from intlmodels.rounding import grid
 from intlmodels.study import load_study
 

@@ -10,7 +10,8 @@ import pytest
 import intlmodels
 from intlmodels import fit, report, studytoml
 from intlmodels.models import catalogue
-from intlmodels.report import content
+from intlmodels.report import layout, record
+from intlmodels.report.material import Material
 from intlmodels.study import load_study
 
 PACKAGE = Path(intlmodels.__file__).parent
@@ -19,40 +20,65 @@ PACKAGE = Path(intlmodels.__file__).parent
 ORDER = [
     "errors",
     "rounding",
+    "counts",
     "csvtable",
+    "studykeys",
     "studytoml",
     "studysources",
     "studycolumns",
     "studyvariants",
+    "crosschecks",
+    "studybase",
+    "studyshare",
+    "studycounts",
+    "studydecisions",
+    "studyclaims",
+    "studydecay",
     "study",
+    "audit.integers",
+    "audit.system",
+    "audit.conflicting",
+    "audit.repairing",
+    "audit.bounding",
+    "audit",
+    "possible",
     "priors",
     "intervalkernels",
     "betainterval",
     "observation",
     "likelihoods",
+    "models.variant",
     "models.design",
+    "models.decaydesign",
     "models",
+    "models.drawing",
     "models.share",
+    "models.decay",
     "compilation",
     "groups",
+    "decay",
+    "decay.kernels",
+    "decay.steps",
+    "decay.sampler",
+    "decay.tables",
+    "decay.groups",
     "fit",
     "store",
     "diagnostics",
+    "results",
     "coefficients",
     "estimands",
-    "results",
+    "decay.estimands",
     "workflow",
-    "predictions",
     "comparison",
     "formats",
     "plotstyle",
-    "plotdata",
     "plotchecks",
-    "plots",
     "narrative",
     "narrativevariants",
     "report.blocks",
     "report.csvtext",
+    "report.layout",
     "report.record",
     "report.material",
     "report.figures",
@@ -61,6 +87,33 @@ ORDER = [
     "report.provenance",
     "report.render",
     "report.content",
+    "share",
+    "share.results",
+    "share.predictions",
+    "share.sentences",
+    "share.plotdata",
+    "share.plotpredictions",
+    "share.plots",
+    "share.material",
+    "share.figures",
+    "share.formula",
+    "share.rows",
+    "share.sections",
+    "audit.told",
+    "decay.results",
+    "decay.sentences",
+    "decay.claims",
+    "decay.plotdata",
+    "decay.plotcounts",
+    "decay.plots",
+    "decay.material",
+    "decay.figures",
+    "decay.formula",
+    "decay.rows",
+    "decay.sections",
+    "decay.claimsection",
+    "decay.reconstruct",
+    "plots",
     "report",
     "api",
     "cli",
@@ -125,7 +178,10 @@ def test_only_models_and_fit_know_pymc():
         for name, path in MODULES.items()
         if any(word in path.read_text(encoding="utf-8") for word in IMPORTS)
     }
-    assert users <= {"models.share", "likelihoods", "compilation", "fit"}
+    assert users <= {
+        *("models.share", "models.decay", "models.drawing"),
+        *("likelihoods", "compilation", "fit"),
+    }
 
 
 def test_importing_the_package_imports_nothing_else():
@@ -143,10 +199,48 @@ def test_every_public_name_is_there():
 
 def test_names_that_two_modules_know_are_the_same():
     built_in = set(catalogue(load_study("rochester"))) - set(load_study("rochester").variants)
-    assert set(studytoml.BUILT_IN_VARIANTS) == built_in | {"all"}
-    assert set(studytoml.FIT) <= set(fit.Settings.__dataclass_fields__)
-    assert tuple(content.SECTIONS) == report.ORDER
-    assert set(report.SECOND_HALF) < set(report.ORDER)
+    assert set(studytoml.BUILT_IN_VARIANTS["share"]) == built_in | {"all"}
+    norway = load_study("norway")
+    own = [name for name in catalogue(norway) if name not in norway.readings]
+    own = [name for name in own if not name.startswith(studytoml.BUILT_IN_STARTS["decay"])]
+    assert set(studytoml.BUILT_IN_VARIANTS["decay"]) == {*own, "complete", "all"}
+    for vocabulary in studytoml.VOCABULARIES.values():
+        assert set(vocabulary.tables["fit"]) <= set(fit.Settings.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("model", layout.LAYOUTS)
+def test_what_a_layout_names_is_there(model):
+    known = layout.layout_of(model)
+    assert issubclass(layout.load(known.material), Material)
+    for place in known.sections.values():
+        assert place.startswith((f"{model}.", "report."))
+        assert layout.load(place).__doc__
+    assert set(known.second_half) < set(known.sections)
+
+
+def below(modules):
+    """Modules and everything that they import, directly or not."""
+    found, due = set(), set(modules)
+    while due:
+        module = due.pop()
+        found.add(module)
+        due |= {name for name in imports(MODULES[module]) if name} - found
+    return found
+
+
+@pytest.mark.parametrize("model", layout.LAYOUTS)
+def test_all_that_makes_a_report_is_in_its_hash_and_nothing_of_another_model(model):
+    known = layout.layout_of(model)
+    places = [known.material, *known.sections.values()]
+    needed = below({place.partition(":")[0] for place in places} | {"report.render"})
+    files = set(record.code_of(model))
+    # What stands before the stored fit is in the fit's own fingerprint; the layout is hashed by
+    # what it says of this model.
+    after = ORDER[ORDER.index("results") :]
+    made = {name for name in needed if name in after} - {"workflow", "report.layout"}
+    assert {str(MODULES[name].relative_to(PACKAGE)) for name in made} <= files
+    others = {name for name in layout.LAYOUTS if name != model} | {"decay"} - {model}
+    assert not {name for name in files if name.split("/")[0] in others}
 
 
 def test_no_package_data_names_a_study():

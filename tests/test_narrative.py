@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intlmodels import comparison, narrative, predictions, results
 from intlmodels import formats as f
-from intlmodels.narrativevariants import variant_sentences
+from intlmodels import narrative, narrativevariants, results
+from intlmodels.share import predictions, sentences
+from intlmodels.share import results as shares
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up, share_positive
@@ -18,13 +19,22 @@ def study(tmp_path_factory) -> Study:
     return load_study(write_study(tmp_path_factory.mktemp("narrative")))
 
 
+def variant_sentences(fits) -> list[str]:
+    return narrativevariants.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
+
+
+def misfit_sentences(fit) -> list[str]:
+    checks = predictions.predictive_checks(fit)
+    return narrative.misfit_sentences(checks, sentences.feature_decimals)
+
+
 def answer(fit) -> list[str]:
-    return narrative.answer(
-        results.levels(fit),
-        results.differences(fit),
-        results.ranks(fit),
-        results.variation(fit),
-        results.average(fit),
+    return sentences.answer(
+        shares.levels(fit),
+        shares.differences(fit),
+        shares.ranks(fit),
+        shares.variation(fit),
+        shares.average(fit),
         predictions.predictive_checks(fit),
         "8 firms",
     )
@@ -85,7 +95,7 @@ def test_verdicts(p, said):
 
 def test_a_clear_difference_is_told_with_its_size(study):
     fit = made_up(study, {"ease": 2.0})
-    row = results.differences(fit).query("predictor == 'ease'").iloc[0]
+    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
     first = answer(fit)[0]
     assert "1 is clear" in first or "are clear" in first
     assert "Ease of moving: Easy above Hard" in first
@@ -102,7 +112,7 @@ def test_a_negative_difference_is_turned_round(study):
 
 def test_a_leaning_is_not_called_clear(study):
     fit = made_up(study, {"ease": share_positive(0.95)})
-    row = results.differences(fit).query("predictor == 'ease'").iloc[0]
+    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
     assert row["p_direction"] == pytest.approx(0.95)
     first = answer(fit)[0]
     assert first.startswith("No difference between levels is clear")
@@ -118,15 +128,15 @@ def test_what_the_data_cannot_tell_is_said(study):
 
 def test_order_and_variation_follow(study):
     fit = made_up(study, {"branch": [2.0, 0.0, -2.0], "phi": 50.0})
-    sentences = answer(fit)
-    assert len(sentences) == 3
+    said = answer(fit)
+    assert len(said) == 3
     top, bottom = study.predictors["branch"].levels[0], study.predictors["branch"].levels[2]
     assert f"by Branch, the largest expected share most probably belongs to {top}" in (
-        sentences[1][0].lower() + sentences[1][1:]
+        said[1][0].lower() + said[1][1:]
     )
-    assert f"the smallest to {bottom} (> 0.999)" in sentences[1]
-    variation = results.variation(fit).set_index("source")["median"]
-    assert "goes with Branch: " + f.percent(variation["branch"], 2)[:2] in sentences[2]
+    assert f"the smallest to {bottom} (> 0.999)" in said[1]
+    variation = shares.variation(fit).set_index("source")["median"]
+    assert "goes with Branch: " + f.percent(variation["branch"], 2)[:2] in said[2]
 
 
 def test_nothing_of_a_failed_fit_goes_unmarked(study):
@@ -135,15 +145,15 @@ def test_nothing_of_a_failed_fit_goes_unmarked(study):
     everything = [
         *answer(fit),
         *narrative.prior_sentences(parameters),
-        *narrative.misfit_sentences(predictions.predictive_checks(fit)),
-        *narrative.cannot_tell(
-            results.levels(fit),
-            results.differences(fit),
+        *misfit_sentences(fit),
+        *sentences.cannot_tell(
+            shares.levels(fit),
+            shares.differences(fit),
             parameters,
-            results.crossings(fit),
+            shares.crossings(fit),
             "8 firms",
         ),
-        *variant_sentences(comparison.compare_variants({"default": fit})),
+        *variant_sentences({"default": fit}),
     ]
     assert everything
     assert all(text.startswith(narrative.NOT_CONVERGED) for text in everything)
@@ -168,20 +178,20 @@ def test_parameters_that_did_not_move_are_named(study):
 
 
 def test_misfit_is_found_where_it_is(study):
-    good = predictions.predictive_checks(made_up(study, {"intercept": -1.2, "phi": 5.0}))
-    assert "In all" in narrative.misfit_sentences(good)[0]
-    bad = predictions.predictive_checks(made_up(study, {"intercept": 2.0, "phi": 100.0}))
-    assert "mean of the printed shares: 22.5 observed" in narrative.misfit_sentences(bad)[0]
+    good = made_up(study, {"intercept": -1.2, "phi": 5.0})
+    assert "In all" in misfit_sentences(good)[0]
+    bad = made_up(study, {"intercept": 2.0, "phi": 100.0})
+    assert "mean of the printed shares: 22.5 observed" in misfit_sentences(bad)[0]
 
 
 def test_few_firms_and_empty_cells_are_told(study):
     fit = made_up(study)
     text = " ".join(
-        narrative.cannot_tell(
-            results.levels(fit),
-            results.differences(fit),
+        sentences.cannot_tell(
+            shares.levels(fit),
+            shares.differences(fit),
             results.parameters(fit),
-            results.crossings(fit),
+            shares.crossings(fit),
             "8 firms",
         )
     )
@@ -193,12 +203,11 @@ def test_few_firms_and_empty_cells_are_told(study):
 def test_variants_that_change_a_verdict_are_named(study):
     default = made_up(study, {"ease": share_positive(0.98)})
     same = made_up(study, {"ease": share_positive(0.98)}, variant="heaped")
-    table = comparison.compare_variants({"default": default, "heaped": same})
-    quiet = [text for text in variant_sentences(table) if "Easy" in text]
+    fits = {"default": default, "heaped": same}
+    quiet = [text for text in variant_sentences(fits) if "Easy" in text]
     assert quiet == []
     turned = made_up(study, {"ease": share_positive(0.05)}, variant="heaped")
-    table = comparison.compare_variants({"default": default, "heaped": turned})
-    loud = " ".join(variant_sentences(table))
+    loud = " ".join(variant_sentences({"default": default, "heaped": turned}))
     assert "the verdict changes for Easy against Hard in heaped (leaning" in loud
     assert "The sign turns" in loud
     assert "Easy against Hard in heaped" in loud
@@ -210,7 +219,7 @@ def test_density_and_failed_variants_do_not_count(study):
         "heaped": made_up(study, {"ease": -1.0}, variant="heaped", fails=True),
         "density": made_up(study, {"ease": -1.0}, variant="density"),
     }
-    text = " ".join(variant_sentences(comparison.compare_variants(fits)))
+    text = " ".join(variant_sentences(fits))
     assert "Did not converge and do not count: heaped." in text
     assert "For comparison only: density." in text
     assert "verdict" not in text

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from markdown_it import MarkdownIt
 from hostile import HOSTILE, hostile_study
 from intlmodels import report, store, workflow
 from intlmodels.errors import StudyError
-from intlmodels.report import record
+from intlmodels.report import layout, record
 from intlmodels.report.csvtext import csv_text
-from intlmodels.report.formula import formula, symbols
 from intlmodels.report.render import fence, markdown_text
+from intlmodels.share.formula import formula, symbols
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up, store_fits
@@ -241,6 +242,7 @@ def test_a_failure_stands_at_the_top(failed):
     assert "divergent transitions: 3" in before
     assert "**This fit did not converge**" in failed.markdown.partition("## 1.")[0]
     assert "It was fitted twice: divergences failed" in failed.html
+    assert "those of the second try, at target acceptance 0.99." in failed.html
 
 
 def test_every_estimate_of_a_failed_fit_is_marked(failed):
@@ -256,6 +258,24 @@ def test_every_estimate_of_a_failed_fit_is_marked(failed):
     assert answers.count("<li>") == answers.count("Did not converge, not to be quoted") == 3
     assert failed.markdown.count("**(did not converge)**") == 15
     assert "| NO |" in failed.markdown
+
+
+def test_a_check_that_does_not_apply_does_not_count(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    tree = made_up(study)
+    rows = json.loads(tree.attrs["gate"])
+    for row in rows:
+        if row["name"] in ("divergences", "ebfmi", "treedepth"):
+            row.update(value=float("nan"), outcome="informational", where="does not apply")
+    tree.attrs["gate"] = json.dumps(rows)
+    store_fits(study, tmp_path, default=tree)
+    written = Written(study, tmp_path)
+    assert "passed every check" in written.html
+    line = next(x for x in written.markdown.splitlines() if x.startswith("| divergent"))
+    assert line == "| divergent transitions | – | at most 0 | does not apply | informational |"
+    cells = {row["check"]: row["value"] for row in written.table("diagnostics.csv")}
+    assert cells["divergent transitions"] == ""
+    assert cells["smallest bulk effective sample size"] != ""
 
 
 # -- labels that try to be more than labels ----------------------------------------------
@@ -412,7 +432,7 @@ def test_a_report_is_stale_when_something_under_it_changed(good, tmp_path, monke
     store_fits(good.study, folder, default=tree)
     assert "the report shows an earlier fit of default" in report.why_stale(good.study, folder)
 
-    monkeypatch.setattr(record, "report_code", lambda: "other")
+    monkeypatch.setattr(record, "report_code", lambda model: "other")
     assert "the code that writes reports changed" in report.why_stale(good.study, good.folder)
 
 
@@ -427,7 +447,7 @@ def test_a_changed_study_makes_the_report_of_a_fresh_clone_stale(good, tmp_path)
 
 
 def test_a_stale_variant_is_left_out_and_named(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("intlmodels.plots.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
     old = made_up(study, variant="heaped")
     parts = json.loads(old.attrs["fingerprint"])
     parts["data"]["branch"] = "older"
@@ -455,7 +475,7 @@ def test_without_a_current_default_nothing_is_written(study, tmp_path):
 def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
     folder = copy_report(failed, tmp_path, fits=True)
     before = (folder / "index.html").read_bytes()
-    monkeypatch.setattr("intlmodels.plots.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
 
     def broken(*_args: object) -> str:
         raise OSError("disk full")
@@ -469,10 +489,30 @@ def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
 def test_every_module_of_the_report_is_in_its_hash():
     package = Path(report.__file__).parent
     modules = {f"report/{path.name}" for path in package.glob("*.py")}
-    assert modules <= set(record.REPORT_CODE)
-    others = {path.name for path in package.parent.glob("plot*.py")}
+    # Of the layout only what it says of the model counts.
+    assert modules - {"report/layout.py"} <= set(record.COMMON_CODE)
+    others = {path.name for path in package.parent.glob("plot?*.py")} - {"plots.py"}
     others |= {path.name for path in package.parent.glob("narrative*.py")}
-    assert others <= set(record.REPORT_CODE)
+    assert others <= set(record.COMMON_CODE)
+    share = {f"share/{path.name}" for path in (package.parent / "share").glob("*.py")}
+    assert share <= set(record.code_of("share"))
+
+
+def test_another_model_does_not_make_a_report_stale(good, monkeypatch):
+    record.report_code.cache_clear()
+    other = replace(layout.LAYOUTS["share"], second_half=())
+    monkeypatch.setitem(layout.LAYOUTS, "another", other)
+    assert report.why_stale(good.study, good.folder) == []
+    record.report_code.cache_clear()
+    monkeypatch.setitem(layout.LAYOUTS, "share", other)
+    reasons = report.why_stale(good.study, good.folder)
+    record.report_code.cache_clear()
+    assert reasons == ["the code that writes reports changed"]
+
+
+def test_a_model_without_a_report_is_refused(study):
+    with pytest.raises(StudyError, match="there is no report of this model"):
+        report.get_ready("nonsense")
 
 
 def test_writing_a_report_imports_no_sampler(failed):

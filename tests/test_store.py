@@ -115,9 +115,11 @@ def test_comments_and_docstrings_are_not_code(tmp_path, monkeypatch):
 
 
 def test_all_modules_that_decide_on_the_draws_are_hashed():
-    for name in store.MODEL_CODE:
-        assert (store._PACKAGE / name).exists()
-    assert {"compilation.py", "intervalkernels.py", "betainterval.py"} <= set(store.MODEL_CODE)
+    for names in store.MODEL_CODE.values():
+        assert all((store._PACKAGE / name).exists() for name in names)
+    share, decay = (set(store.MODEL_CODE[model]) for model in ("share", "decay"))
+    assert {"compilation.py", "intervalkernels.py", "betainterval.py"} <= share
+    assert {"decay/kernels.py", "decay/sampler.py", "models/decay.py"} <= decay
 
 
 def small_tree():

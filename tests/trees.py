@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intlmodels import groups, observation, store, workflow
+from intlmodels import fit, groups, observation, store, workflow
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.design import VARYING, Block
 from intlmodels.study import Study
@@ -78,14 +78,18 @@ def made_up(
             "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
             "posterior_predictive": groups.predictive(study, design, posterior, 1, step=1),
             "prior_predictive": groups.predictive(study, design, prior, 1, step=2),
-            "observed_data": groups.observed_data(study),
+            "observed_data": groups.observed_data(study, design),
             "constant_data": groups.constant_data(study, design),
         }
     )
-    tree.attrs = groups.attributes(study, variant, design, priors, settings.identity())
+    tree.attrs = fit._attributes(study, variant, design, priors, settings)
     tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
     tree = workflow._with_estimands(tree)
-    tree.attrs["retried"] = "divergences failed at target acceptance 0.95" if fails else ""
+    tree.attrs["retried"] = ""
+    if fails:
+        tree.attrs["retried"] = "divergences failed at target acceptance 0.95"
+        used = {**json.loads(tree.attrs["settings"]), "target_accept": 0.99}
+        tree.attrs["settings_used"] = json.dumps(used)
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
 

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intlmodels import plots
     from intlmodels.api import (
+        audit_tables,
         estimates,
         gate_table,
         parameter_table,
         predict,
         prior_table,
         read_fit,
+        reconstruct,
         variant_table,
         write_report,
     )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "NotConverged": "workflow",
     "StudyError": "errors",
+    "audit_tables": "api",
     "estimates": "api",
     "fit_study": "workflow",
     "gate_table": "api",
@@ -46,6 +49,7 @@ _PUBLIC = {
     "predict": "api",
     "prior_table": "api",
     "read_fit": "api",
+    "reconstruct": "api",
     "variant_table": "api",
     "write_report": "api",
 }
@@ -53,6 +57,7 @@ _PUBLIC = {
 __all__ = [
     "NotConverged",
     "StudyError",
+    "audit_tables",
     "estimates",
     "fit_study",
     "gate_table",
@@ -63,6 +68,7 @@ __all__ = [
     "predict",
     "prior_table",
     "read_fit",
+    "reconstruct",
     "variant_table",
     "write_report",
 ]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
-from intlmodels.models import DEFAULT, catalogue, design_of, priors_of
-from intlmodels.models.design import fixed_priors
-from intlmodels.study import Study, load_study
+from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
+from intlmodels.study import DecayStudy, ShareStudy, Study, load_study
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +31,9 @@ def prior_rows(
     ]
     rows += [
         (name, text, "follows", meaning)
-        for name, text, meaning in fixed_priors(design_of(study, variant))
+        for name, text, meaning in design_module(study.model).fixed_priors(
+            design_of(study, variant)
+        )
     ]
     return rows
 
@@ -101,10 +102,10 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     Returns
     -------
     pandas.DataFrame
-        See :func:`intlmodels.estimands.summary`; the column ``converged`` says whether the
+        See :func:`intlmodels.results.summary`; the column ``converged`` says whether the
         fit passed the gate.
     """
-    from intlmodels.estimands import summary
+    from intlmodels.results import summary
 
     table = summary(fit["estimands"].to_dataset(), prob)
     table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
@@ -113,7 +114,7 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
 
 def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
     """Parameters of a fit, on their own scales; columns as :func:`estimates`."""
-    from intlmodels.estimands import summary
+    from intlmodels.results import summary
 
     table = summary(fit[group].to_dataset(), prob)
     table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
@@ -140,11 +141,78 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     -------
     xarray.Dataset
         See :func:`intlmodels.estimands.new_firms`.
+
+    Raises
+    ------
+    StudyError
+        For an unknown predictor or level, or a fit of another model.
     """
     from intlmodels.estimands import new_firms
 
+    if fit.attrs["model"] != "share":
+        raise StudyError(
+            "predictions of firms are for the share model; see plots.curves for this one",
+            value=str(fit.attrs["model"]),
+        )
+
     listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
     return new_firms(fit, listed, seed=int(fit.attrs["seed"]))
+
+
+def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
+    """The audit of a study: text for a person, and tables by file name.
+
+    Raises
+    ------
+    StudyError
+        If the study has neither counts nor crosschecks, or more counts than an audit takes.
+    """
+    if isinstance(study, ShareStudy):
+        from intlmodels.crosschecks import crosscheck_lines, crosscheck_table
+
+        lines = crosscheck_lines(study.crosschecks, study.firms)
+        return "\n".join(lines), {
+            "crosschecks.csv": crosscheck_table(study.crosschecks, study.firms)
+        }
+    assert isinstance(study, DecayStudy)
+    if not study.counts:
+        raise StudyError(
+            "nothing to audit: the decisions of this study are known, and there are no counts",
+            file="study.toml",
+        )
+    from intlmodels.audit import audit
+    from intlmodels.audit.told import audit_tables, audit_text
+    from intlmodels.counts import rows
+
+    found = audit(rows(study.counts, study.firms, study.periods), study.groups)
+    return audit_text(found), audit_tables(found)
+
+
+def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
+    """Audit what a study prints: contradictions, largest consistent sets, repairs, bounds.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        With published counts, or with crosschecks between its tables.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
+        ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
+    """
+    return audit_of(_study(study))[1]
+
+
+def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
+    """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
+
+    See :func:`intlmodels.decay.reconstruct.reconstruct`.
+    """
+    from intlmodels.decay.reconstruct import reconstruct as draw
+
+    return draw(fit, draws, seed)
 
 
 def write_report(study: Study | str | Path, out: str | Path) -> Path:

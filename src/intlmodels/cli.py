@@ -74,6 +74,9 @@ def fit(
         float | None, typer.Option(help="Target acceptance, between 0 and 1.")
     ] = None,
     sampler: Annotated[str | None, typer.Option(help="nutpie or pymc.")] = None,
+    sweeps: Annotated[
+        int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
+    ] = None,
 ) -> None:
     """Fit a study and write its report; refits only what changed."""
     from intlmodels import workflow
@@ -87,6 +90,7 @@ def fit(
         "cores": cores,
         "target_accept": target_accept,
         "sampler": sampler,
+        "sweeps": sweeps,
     }
     settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
     folder = _folder(loaded, out)
@@ -131,14 +135,69 @@ def report(
 def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""
     from intlmodels.models import catalogue, priors_of
+    from intlmodels.possible import require_possible
     from intlmodels.study import describe
     from intlmodels.workflow import settings_of
 
     loaded = _load(study)
+    require_possible(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)
     settings_of(loaded)
     typer.echo(describe(loaded))
+
+
+@app.command(epilog="Example: intlmodels audit norway")
+def audit(
+    study: StudyArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
+    ] = None,
+) -> None:
+    """Tell whether what a study prints can all be true, and what would mend it."""
+    from intlmodels.api import audit_of
+
+    text, tables = audit_of(_load(study))
+    typer.echo(text)
+    if out is not None:
+        from intlmodels.report.csvtext import csv_text
+        from intlmodels.store import write_text
+
+        for name, table in tables.items():
+            write_text(csv_text(table), out / name)
+        _say(f"{len(tables)} tables written to {out}")
+
+
+@app.command(epilog="Example: intlmodels reconstruct norway --draws 10")
+def reconstruct(
+    study: StudyArgument,
+    draws: Annotated[int, typer.Option(help="How many tables of decisions.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same tables.")] = None,
+    variant: VariantOption = "default",
+    out: OutOption = None,
+) -> None:
+    """Write tables of decisions drawn from a stored fit, each row marked as reconstructed."""
+    from intlmodels import store, workflow
+    from intlmodels.api import read_fit
+    from intlmodels.decay.reconstruct import reconstruct as draw
+    from intlmodels.models import find_variant
+    from intlmodels.report.csvtext import csv_text
+
+    loaded = _load(study)
+    folder = _folder(loaded, out)
+    path = workflow.stored_path(folder, find_variant(loaded, variant).name)
+    fit = read_fit(path)
+    for item in workflow.stored_fits(loaded, folder):
+        if item.path == path and item.reasons:
+            raise StudyError(
+                f"the stored fit is not current ({'; '.join(item.reasons)}); run intlmodels fit "
+                "first",
+                file=str(path),
+            )
+    table = draw(fit, draws, seed)
+    path = folder / "reconstructed.csv"
+    store.write_text(csv_text(table), path)
+    _say(f"{draws} reconstructed tables of {len(table) // draws} decisions: {path}")
 
 
 @app.command(epilog='Example: intlmodels priors rochester --prior "phi=Gamma(2, 0.1)"')
@@ -216,7 +275,7 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
         else:
             _say(f"{job.variant}: draws unchanged, estimands computed again")
     if len(due) == 1:
-        pool.submit(reports.get_ready)
+        pool.submit(reports.get_ready, due[0].study.model)
         with _bar(f"sampling {due[0].variant}") as progress:
             checks = workflow.bring_up_to_date(due[0], progress)
         _tell(due[0], checks)
@@ -230,10 +289,21 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
 
 def _tell(job: Job, checks: Gate) -> None:
     if checks.passed:
-        _say(f"{job.variant}: converged, stored in {job.path}")
+        _say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
     else:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
         _say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
+
+
+def _speed(job: Job) -> str:
+    """Effective draws of the slowest parameter, in all and a second, if a fit was made now."""
+    from intlmodels.store import stored_attributes
+
+    found = stored_attributes(job.path) or {}
+    if not job.reasons or not found.get("seconds"):
+        return ""
+    ess, seconds = float(found["ess"]), float(found["seconds"])
+    return f"{ess:.0f} effective draws ({ess / seconds:.0f} a second), "
 
 
 def _gate_exit(jobs: list[Job]) -> int:

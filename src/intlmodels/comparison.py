@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.errors import StudyError
-from intlmodels.estimands import CI_PROB
-from intlmodels.results import average, differences, levels, table_of
+from intlmodels.results import CI_PROB, one_by_one, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,20 +30,27 @@ def light(path: Path) -> DataTree:
     -------
     xarray.DataTree
         The attributes, the groups ``estimands`` and ``constant_data``, and of ``posterior``
-        the parameters without dimensions. HDF5 is read directly: with many variants the
-        general reader would take most of the time of a report.
+        the parameters with a prior of their own. HDF5 is read directly: with many variants
+        the general reader would take most of the time of a report.
     """
     import h5py
     import xarray as xr
 
     with h5py.File(path, "r") as file:
-        groups = {name: _group(file[name]) for name in ("estimands", "constant_data")}
-        parameters = [name for name, item in file["posterior"].items() if item.ndim == 2]
-        groups["posterior"] = _group(file["posterior"], parameters)
         attributes = _attributes(file)
+        groups = {name: _group(file[name]) for name in ("estimands", "constant_data")}
+        posterior = file["posterior"]
+        names = [name for name in json.loads(attributes["priors"]) if name in posterior]
+        dims = {dim for name in names for dim in _dims(posterior[name])[2:]}
+        groups["posterior"] = _group(posterior, [*names, *sorted(dims & set(posterior))])
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = attributes
     return tree
+
+
+def _dims(item: Any) -> list[str]:
+    """Names of the dimensions of a variable of a netCDF file."""
+    return [axis[0].name.rpartition("/")[2] for axis in item.dims]
 
 
 def _group(group: Any, names: Iterable[str] | None = None) -> Dataset:
@@ -57,7 +64,7 @@ def _group(group: Any, names: Iterable[str] | None = None) -> Dataset:
         if _NO_VARIABLE in item.attrs.get("NAME", b""):
             continue
         scale = bool(item.is_scale)
-        dims = [name] if scale else [axis[0].name.rpartition("/")[2] for axis in item.dims]
+        dims = [name] if scale else _dims(item)
         text = item.dtype.kind == "O"
         values = np.asarray(item.asstr()[()], dtype=object) if text else item[()]
         # In a fit whatever is text is a label of something.
@@ -74,6 +81,92 @@ def _attributes(item: Any, hidden: frozenset[str] = frozenset()) -> dict[str, An
         for name, value in found.items()
         if not name.startswith("_N")
     }
+
+
+# -- tables ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Compared:
+    """By which quantity the variants of a model are held against each other.
+
+    Attributes
+    ----------
+    quantity : str
+        Value of the column ``quantity`` of :func:`side_by_side`; its rows have the columns
+        of :func:`intlmodels.results.table_of` and ``p_direction``.
+    key : tuple of str
+        Columns that tell the rows of one fit apart.
+    words, heading : str
+        What a row is called in a sentence and at the head of a column, with the columns of
+        the key in braces: ``{level} against {against}``.
+    unit : str
+        What follows a number in a sentence.
+    apart : str
+        Sentence on why variants that are not comparable by elpd are for comparison only; empty
+        if their conclusions count like those of the others.
+    decimals : int
+        With which a change of the median is written.
+    """
+
+    quantity: str
+    key: tuple[str, ...]
+    words: str
+    heading: str
+    unit: str
+    apart: str = ""
+    decimals: int = 1
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows that are held against each other."""
+        return table[table["quantity"] == self.quantity]
+
+    def key_of(self, row: Any) -> tuple[str, ...]:
+        """What tells a row apart from the others of its fit."""
+        return tuple(getattr(row, name) for name in self.key)
+
+    def name(self, key: tuple[str, ...], form: str) -> str:
+        """What a row is called; ``form`` is :attr:`words` or :attr:`heading`."""
+        return form.format_map(dict(zip(self.key, key, strict=True)))
+
+
+def side_by_side(
+    fits: Mapping[str, DataTree], tables: Mapping[str, Callable[[DataTree], pd.DataFrame]]
+) -> pd.DataFrame:
+    """Tables of several variants, one below the other.
+
+    Parameters
+    ----------
+    fits : mapping of str to DataTree
+        Variant -> fit, whole or :func:`light`; the default first.
+    tables : mapping of str to callable
+        Quantity -> the function that makes its table from a fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variant``, ``comparable`` (by elpd with the default), ``quantity``, and the columns
+        of the tables.
+
+    Raises
+    ------
+    StudyError
+        Without any fit.
+    """
+    import pandas as pd
+
+    if not fits:
+        raise StudyError("no fits to compare")
+    parts = []
+    for name, fit in fits.items():
+        for quantity, make in tables.items():
+            table = make(fit)
+            if len(table):
+                table.insert(0, "variant", name)
+                table.insert(1, "comparable", bool(int(fit.attrs["comparable"])))
+                table.insert(2, "quantity", quantity)
+                parts.append(table)
+    return pd.concat(parts, ignore_index=True)
 
 
 def own_parameters(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
@@ -98,45 +191,14 @@ def own_parameters(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.Da
     parts = []
     for variant, priors in written.items():
         own = [name for name in priors if name not in known]
-        if own:
-            posterior = fits[variant]["posterior"].to_dataset()
-            draws = np.stack([posterior[name].to_numpy().ravel() for name in own], axis=-1)
+        found = one_by_one(fits[variant]["posterior"].to_dataset(), own)
+        if found:
             columns = {
                 "variant": variant,
-                "parameter": own,
-                "meaning": [priors[name]["meaning"] for name in own],
-                "prior": [priors[name]["text"] for name in own],
+                "parameter": list(found),
+                "meaning": [priors[name]["meaning"] for name, _ in found.values()],
+                "prior": [priors[name]["text"] for name, _ in found.values()],
             }
+            draws = np.stack([draws.ravel() for _, draws in found.values()], axis=-1)
             parts.append(table_of(fits[variant], columns, draws, prob))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """Levels and differences of several variants, one below the other.
-
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`light`; the default first.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``variant``, ``comparable`` (by elpd with the default), ``quantity`` (``average``,
-        ``level`` or ``difference``), and the columns of :func:`levels` and
-        :func:`differences`.
-    """
-    import pandas as pd
-
-    if not fits:
-        raise StudyError("no fits to compare")
-    parts = []
-    for name, fit in fits.items():
-        tables = {"average": average(fit), "level": levels(fit), "difference": differences(fit)}
-        for quantity, table in tables.items():
-            if len(table):
-                table.insert(0, "variant", name)
-                table.insert(1, "comparable", bool(int(fit.attrs["comparable"])))
-                table.insert(2, "quantity", quantity)
-                parts.append(table)
-    return pd.concat(parts, ignore_index=True)

@@ -185,7 +185,7 @@ def _decoded(raw: bytes, file: str) -> str:
     return text
 
 
-def read_table(folder: Path, file: str) -> Table:
+def read_table(folder: Path, file: str, one: str = "firm") -> Table:
     """Read a CSV file: commas between cells, double quotes around cells that need them.
 
     Parameters
@@ -194,6 +194,8 @@ def read_table(folder: Path, file: str) -> Table:
         Folder of the study.
     file : str
         Name of the file in it.
+    one : str, optional
+        What stands in one row, for the messages.
 
     Raises
     ------
@@ -203,15 +205,15 @@ def read_table(folder: Path, file: str) -> Table:
     """
     records = _records(read_text(folder, file), file)
     if not records:
-        raise StudyError("file is empty; expected a header and one row a firm", file=file)
+        raise StudyError(f"file is empty; expected a header and one row a {one}", file=file)
     _check_separator(records[0], file)
     header = tuple(clean_label(name) for name in records[0])
     _check_header(header, file)
     for number, record in enumerate(records[1:], start=2):
         if len(record) != len(header):
-            _refuse_ragged(record, len(header), file, number)
+            _refuse_ragged(record, len(header), file, number, one)
     if len(records) == 1:
-        raise StudyError("file has a header only; expected one row a firm below it", file=file)
+        raise StudyError(f"file has a header only; expected one row a {one} below it", file=file)
     return Table(file, header, tuple(tuple(record) for record in records[1:]))
 
 
@@ -270,9 +272,9 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
             )
 
 
-def _refuse_ragged(record: list[str], expected: int, file: str, row: int) -> None:
+def _refuse_ragged(record: list[str], expected: int, file: str, row: int, one: str) -> None:
     if not record:
-        raise StudyError("the row is blank; expected a firm: delete the row", file=file, row=row)
+        raise StudyError(f"the row is blank; expected a {one}: delete the row", file=file, row=row)
     many = "too many" if len(record) > expected else "too few"
     raise StudyError(
         f"{many} cells: {len(record)}; expected {expected}, as in the header (a comma inside a "

@@ -195,7 +195,12 @@ def gate(tree: DataTree) -> Gate:
         One result for each row of :data:`CHECKS`.
     """
     found = _measure(tree)
-    return Gate(tuple(_judge(check, *found[check.name]) for check in CHECKS))
+    return Gate(
+        tuple(
+            _judge(check, *found[check.name]) if check.name in found else _without(check)
+            for check in CHECKS
+        )
+    )
 
 
 def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
@@ -214,6 +219,8 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
         i = int(pick(values))
         found[name] = (float(values[i]), labels[i])
     stats = tree["sample_stats"].to_dataset()
+    if "energy" not in stats:
+        return found  # drawn without Hamiltonian trajectories: the other checks do not apply
     from arviz_stats.base import array_stats
 
     energy = np.asarray(array_stats.bfmi(stats["energy"].to_numpy(), chain_axis=0, draw_axis=1))
@@ -230,4 +237,18 @@ def _judge(check: Check, value: float, where: str) -> Result:
     outcome: Outcome = "passed" if good else "failed"
     return Result(
         check.name, check.label, check.direction, check.limit, value, where, outcome, check.hint
+    )
+
+
+def _without(check: Check) -> Result:
+    """The result of a check that does not apply to how a fit was drawn."""
+    return Result(
+        check.name,
+        check.label,
+        check.direction,
+        check.limit,
+        float("nan"),
+        "does not apply",
+        "informational",
+        check.hint,
     )

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
 
-CI_KIND = "eti"
-CI_PROB = 0.95
 #: Predictors up to which the variation is split exactly (2^n subsets).
 MOST_SOURCES = 8
 #: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
@@ -290,53 +288,7 @@ def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:
     return draws[:, levels.index(value)]
 
 
-# -- tables ------------------------------------------------------------------------------
-
-
-def interval(draws: Array, prob: float = CI_PROB) -> tuple[float, float]:
-    """Equal-tailed interval of draws."""
-    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
-    return float(low), float(high)
-
-
-def summary(dataset: Dataset, prob: float = CI_PROB) -> DataFrame:
-    """One row for each scalar of a group of draws.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``variable``, ``label``, ``mean``, ``median``, ``sd``, ``ci_low``, ``ci_high``,
-        ``ci_kind`` ("eti", equal-tailed), ``ci_prob``, ``p_positive`` (probability of being
-        above zero), ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean``.
-    """
-    import pandas as pd
-
-    from intlmodels.diagnostics import convergence, scalars
-
-    found = convergence(dataset)
-    quality = {
-        name: dict(zip(labels, values, strict=True)) for name, (labels, values) in found.items()
-    }
-    rows = []
-    for label, draws in scalars(dataset):
-        low, high = interval(draws, prob)
-        variable = label.partition("[")[0]
-        rows.append(
-            {
-                "variable": variable,
-                "label": label.removeprefix(variable).removeprefix("[").removesuffix("]"),
-                "mean": draws.mean(),
-                "median": float(np.median(draws)),
-                "sd": draws.std(ddof=1),
-                "ci_low": low,
-                "ci_high": high,
-                "ci_kind": CI_KIND,
-                "ci_prob": prob,
-                "p_positive": float((draws > 0).mean()),
-                **{name: values.get(label, np.nan) for name, values in quality.items()},
-            }
-        )
-    return pd.DataFrame(rows)
+# -- ranks -------------------------------------------------------------------------------
 
 
 def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> DataFrame:

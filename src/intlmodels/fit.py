@@ -6,18 +6,20 @@ that nothing downstream needs the model, or PyMC, again.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from importlib.metadata import version
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.compilation import compile_model, import_nutpie
 from intlmodels.errors import StudyError
-from intlmodels.groups import attributes, constant_data, observed_data, predictive
-from intlmodels.models import DEFAULT, design_of, priors_of
-from intlmodels.observation import OUTCOME
+from intlmodels.models import DEFAULT, design_module, design_of, find_variant, priors_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
 
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 Progress = Callable[[float], None]
 
 PRIOR_DRAWS = 1000
+
+#: Model -> the module with the model itself, and the one with what travels with its draws.
+_MODULES = {
+    "share": ("intlmodels.models.share", "intlmodels.groups"),
+    "decay": ("intlmodels.models.decay", "intlmodels.decay.groups"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Settings:
         Target acceptance of NUTS, between 0 and 1.
     sampler : {"nutpie", "pymc"}
         Which implementation of NUTS.
+    sweeps : int
+        Where tables are drawn together with parameters: sweeps over both for each draw.
     cores : int or None
         Chains sampled at the same time; does not change the draws.
     """
@@ -55,6 +65,7 @@ class Settings:
     seed: int = 20261
     target_accept: float = 0.95
     sampler: str = "nutpie"
+    sweeps: int = 3
     cores: int | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +75,7 @@ class Settings:
             # R-hat compares chains: with one there is nothing to compare.
             "chains": (2, 1000),
             "seed": (0, 2**32 - 1),
+            "sweeps": (1, 10**5),
             "cores": (1, 10**4),
         }
         for name, (least, most) in limits.items():
@@ -81,9 +93,10 @@ class Settings:
         if self.sampler not in ("nutpie", "pymc"):
             raise StudyError("sampler must be nutpie or pymc", value=str(self.sampler))
 
-    def identity(self) -> dict[str, Any]:
-        """The settings on which the draws depend."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
+    def identity(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """The settings on which the draws depend: those named, or all that may matter."""
+        kept = {f.name for f in fields(self) if f.name != "cores"} if names is None else set(names)
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in kept}
 
 
 def fit(
@@ -120,30 +133,90 @@ def fit(
     """
     import xarray as xr
 
-    from intlmodels.models.share import build
-
     priors = priors_of(study, variant) if priors is None else priors
     settings = settings or Settings()
     design = design_of(study, variant)
-    model = build(study, variant, priors)
+    latent = design_module(study.model).latent(design)
+    groups = import_module(_MODULES[study.model][1])
+    draw = _with_tables if latent else _with_model
+    begun = perf_counter()
+    found = draw(study, variant, design, priors, settings, progress)
+    seconds = perf_counter() - begun
+    after, before = found["posterior"], found["prior"]
+    tree = xr.DataTree.from_dict(
+        {
+            **found,
+            "posterior_predictive": groups.predictive(study, design, after, settings.seed, step=1),
+            "prior_predictive": groups.predictive(study, design, before, settings.seed, step=2),
+            "observed_data": groups.observed_data(study, design),
+            "constant_data": groups.constant_data(study, design),
+        }
+    )
+    tree.attrs = _attributes(study, variant, design, priors, settings)
+    tree.attrs["seconds"] = seconds  # for a person who waits; not part of what identifies a fit
+    return tree
 
+
+def _attributes(
+    study: Study, variant: str, design: Any, priors: Mapping[str, Prior], settings: Settings
+) -> dict[str, Any]:
+    """How a fit was made, as attributes that netCDF can hold."""
+    module = design_module(study.model)
+    return {
+        "study": study.name,
+        "model": study.model,
+        "variant": variant,
+        "family": design.family,
+        "comparable": int(find_variant(study, variant).comparable),
+        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
+        "shown": json.dumps(module.shown(design)),
+        "settings": json.dumps(settings.identity(module.settings(design))),
+        "seed": settings.seed,
+        "versions": json.dumps({name: version(name) for name in module.packages(design)}),
+    }
+
+
+def _with_model(
+    study: Study,
+    variant: str,
+    design: Any,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> dict[str, Dataset]:
+    """Groups of draws of a PyMC model."""
+    model = import_module(_MODULES[study.model][0]).build(study, variant, priors)
     draws, stats = _sample(model, settings, progress)
     posterior, log_likelihood = _derive(model, draws)
     prior, _ = _derive(model, _prior_draws(model, settings.seed), log_likelihood=False)
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": posterior,
-            "sample_stats": stats,
-            "log_likelihood": log_likelihood,
-            "posterior_predictive": predictive(study, design, posterior, settings.seed, step=1),
-            "prior": prior,
-            "prior_predictive": predictive(study, design, prior, settings.seed, step=2),
-            "observed_data": observed_data(study),
-            "constant_data": constant_data(study, design),
-        }
-    )
-    tree.attrs = attributes(study, variant, design, priors, settings.identity())
-    return tree
+    return {
+        "posterior": posterior,
+        "sample_stats": stats,
+        "log_likelihood": log_likelihood,
+        "prior": prior,
+    }
+
+
+def _with_tables(
+    study: Study,
+    variant: str,
+    design: Any,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> dict[str, Dataset]:
+    """Groups of draws where a table of decisions is drawn together with the parameters."""
+    from intlmodels.decay import groups
+    from intlmodels.decay.sampler import sample
+
+    draws = sample(design, priors, settings, progress)
+    posterior = groups.posterior(design, draws)
+    return {
+        "posterior": posterior,
+        "sample_stats": groups.sample_stats(draws),
+        "log_likelihood": groups.log_likelihood(design, posterior),
+        "prior": groups.prior(design, priors, PRIOR_DRAWS, settings.seed),
+    }
 
 
 # -- sampling ----------------------------------------------------------------------------
@@ -268,8 +341,9 @@ def _derive(
     import xarray as xr
 
     wanted = {rv.name: rv for rv in model.deterministics}
+    # The outcome is observed last: before it may come covariates with missing values.
+    observed = model.observed_RVs[-1]
     if log_likelihood:
-        observed = model[OUTCOME]
         wanted["__log_likelihood"] = pm.logp(observed, model.rvs_to_values[observed])
     shape = draws.sizes["chain"], draws.sizes["draw"]
     flat = {
@@ -290,9 +364,10 @@ def _derive(
     posterior = xr.merge([draws, derived], join="exact", compat="no_conflicts")
     if pointwise is None:
         return posterior, xr.Dataset()
-    firms = list(model.coords["firm"])
+    name = observed.name
     return posterior, xr.Dataset(
-        {OUTCOME: (("chain", "draw", "firm"), pointwise)}, coords=coords | {"firm": firms}
+        {name: (("chain", "draw", *_dims(model, name)), pointwise)},
+        coords=coords | _coords(model, [name]),
     )
 
 

@@ -1,52 +1,23 @@
-"""What travels with the draws: data, design in numbers, predictions, and how it was fitted."""
+"""What travels with the draws of a share model: data, design in numbers, predictions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from intlmodels import observation
-from intlmodels.models import find_variant
 from intlmodels.models.design import Design
 from intlmodels.observation import OUTCOME
-from intlmodels.priors import Prior
 from intlmodels.rounding import grid, intervals
-from intlmodels.study import Study
+from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-#: Packages whose versions are recorded with the draws.
-RECORDED = ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
 
-
-def attributes(
-    study: Study,
-    variant: str,
-    design: Design,
-    priors: Mapping[str, Prior],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """How a fit was made, as attributes that netCDF can hold."""
-    return {
-        "study": study.name,
-        "model": study.model,
-        "variant": variant,
-        "family": design.family,
-        "comparable": int(find_variant(study, variant).comparable),
-        "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
-        "settings": json.dumps(settings),
-        "seed": settings["seed"],
-        "versions": json.dumps({name: version(name) for name in RECORDED}),
-    }
-
-
-def observed_data(study: Study) -> Dataset:
+def observed_data(study: ShareStudy, design: Design) -> Dataset:
     """Printed shares in percent."""
     import xarray as xr
 
@@ -56,7 +27,7 @@ def observed_data(study: Study) -> Dataset:
     )
 
 
-def constant_data(study: Study, design: Design) -> Dataset:
+def constant_data(study: ShareStudy, design: Design) -> Dataset:
     """The design in numbers: what the estimands need instead of the model.
 
     ``design[firm, coefficient]`` holds the weights (NaN where a covariate is missing);
@@ -85,7 +56,7 @@ def constant_data(study: Study, design: Design) -> Dataset:
             "name": block.name,
             "kind": block.kind,
             "label": block.label,
-            "variable": f"{block.name}_effect" if block.kind == "monotonic" else block.name,
+            "variable": block.variable,
             "levels": list(block.levels),
             "settings": list(block.settings),
             "center": block.center,
@@ -126,7 +97,7 @@ def constant_data(study: Study, design: Design) -> Dataset:
     )
 
 
-def predictive(study: Study, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
+def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
     """Printed shares of the same firms, drawn anew from every draw of the parameters."""
     import xarray as xr
 

@@ -1,19 +1,17 @@
-"""Sentences computed from tables of results, never typed in.
+"""Sentences computed from tables of results, never typed in: those that fit any model.
 
-Every function takes tables of :mod:`intlmodels.results` and returns sentences. What counts as
-clear is stated wherever it is used: a direction is clear when its probability is at least
-``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
-tell.
+Functions take tables of :mod:`intlmodels.results` and return sentences. What counts as clear is
+stated wherever it is used: a direction is clear when its probability is at least ``CLEAR``, the
+data lean towards it when it is at least ``LEANING``, and otherwise they cannot tell. What only
+one model can say is in the module ``sentences`` of the package named after the model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from intlmodels import formats as f
-from intlmodels.results import NOT_EXPLAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +20,6 @@ CLEAR = 0.975
 LEANING = 0.9
 #: A parameter hardly moved: its posterior is nearly as wide as its prior, around the same value.
 WIDE, SHIFTED = 0.8, 0.5
-#: A level with so few firms says little of its own.
-FEW_FIRMS = 3
 #: Posterior predictive probabilities outside of this are misfit.
 TAIL = 0.025
 #: Written before every sentence of a fit that did not pass the gate.
@@ -44,164 +40,12 @@ def marked(sentences: list[str], passed: bool) -> list[str]:
     return sentences if passed else [NOT_CONVERGED + sentence for sentence in sentences]
 
 
-def _title(row: Any) -> str:
-    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
-    return f"{row.label}: {above} above {below}"
-
-
-def _sizes(row: Any) -> str:
-    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
-    decimals = f.decimals_for(high - low)
-    size = f.number(abs(row.median), decimals)
-    return (
-        f"by {size} percentage points ({f.interval_name(row.ci_prob, row.ci_kind)} "
-        f"{f.span(low, high, decimals)}; probability of direction {f.probability(row.p_direction)})"
-    )
-
-
-def difference(row: Any) -> str:
-    """One difference in words, the larger level first."""
-    return f"{_title(row)} {_sizes(row)}"
-
-
-# -- the answer --------------------------------------------------------------------------
-
-
-def answer(
-    levels: pd.DataFrame,
-    differences: pd.DataFrame,
-    ranks: pd.DataFrame,
-    variation: pd.DataFrame,
-    average: pd.DataFrame,
-    checks: pd.DataFrame,
-    firms: str,
-) -> list[str]:
-    """The answer in three sentences: differences, order of levels, variation.
-
-    Parameters
-    ----------
-    levels, differences, ranks, variation, average, checks : pandas.DataFrame
-        From the functions of the same names in :mod:`intlmodels.results`
-        (``checks``: ``predictive_checks``).
-    firms : str
-        Who they are, with their number: ``22 firms``.
-
-    Returns
-    -------
-    list of str
-        Three sentences; where a study has too few predictors for one of them, the average and
-        the scatter of the firms take its place.
-    """
-    passed = bool(average["converged"].all())
-    candidates = [
-        answer_differences(differences, firms),
-        answer_ranks(ranks, levels),
-        answer_variation(variation),
-        _average(average, firms),
-        _scatter(checks, firms),
-    ]
-    return marked([sentence for sentence in candidates if sentence][:3], passed)
-
-
-def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
-    """Which differences between levels are clear, or how far the data are from telling."""
-    if not len(table):
-        return ""
-    ordered = table.sort_values("p_direction", ascending=False, kind="stable")
-    rows = list(ordered.itertuples(index=False))
-    for wanted in ("clear", "leaning"):
-        found = [row for row in rows if verdict(row.p_direction) == wanted]
-        if not found:
-            continue
-        more = f"; and {len(found) - most} more" if len(found) > most else ""
-        what = "; ".join(difference(row) for row in found[:most]) + more
-        if wanted == "clear":
-            return (
-                f"Of {f.counted(len(rows), 'comparison')} between levels {len(found)} "
-                f"{'is' if len(found) == 1 else 'are'} clear (probability of direction at least "
-                f"{CLEAR:g}): {what}."
-            )
-        return (
-            f"No difference between levels is clear (none of {f.counted(len(rows), 'comparison')} "
-            f"has a probability of direction of {CLEAR:g} or more), but the data lean towards "
-            f"{what}."
-        )
-    names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
-    return (
-        f"These {firms} cannot tell the levels of {f.listed(names, 'or')} apart: of "
-        f"{f.counted(len(rows), 'comparison')} none reaches a probability of direction of "
-        f"{LEANING:g}; nearest to it is {difference(rows[0])}."
-    )
-
-
-def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> str:
-    """Which level most probably has the largest and the smallest expected share."""
-    if not len(ranks):
-        return _contrast_levels(levels)
-    parts: list[str] = []
-    for _, part in list(ranks.groupby("predictor", sort=False))[:most]:
-        last = part["rank"].max()
-        top = part[part["rank"] == 1].nlargest(1, "probability").iloc[0]
-        bottom = part[part["rank"] == last].nlargest(1, "probability").iloc[0]
-        first = not parts
-        parts.append(
-            f"by {top['label']}, {'the largest expected share most probably belongs ' * first}to "
-            f"{top['level']} ({'probability ' * first}{f.probability(top['probability'])}, where "
-            f"even chances are {f.probability(1 / last)}) and {'the smallest ' * first}to "
-            f"{bottom['level']} ({f.probability(bottom['probability'])})"
-        )
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _contrast_levels(levels: pd.DataFrame) -> str:
-    if not len(levels):
-        return ""
-    first = levels[levels["predictor"] == levels["predictor"].iloc[0]]
-    parts = [f"{_level(row)} for {row.level}" for row in first.itertuples(index=False)]
-    return (
-        f"With everything else as observed, the average expected printed share by "
-        f"{first['label'].iloc[0]} is {f.listed(parts)}."
-    )
-
-
-def _level(row: Any) -> str:
+def in_percent(row: Any) -> str:
+    """A median in percent with its interval, from a row of a table."""
     decimals = f.decimals_for(row.ci_high - row.ci_low)
     return (
         f"{f.percent(row.median, decimals)} ({f.interval_name(row.ci_prob, row.ci_kind)} "
         f"{f.span(row.ci_low, row.ci_high, decimals)})"
-    )
-
-
-def answer_variation(table: pd.DataFrame) -> str:
-    """How much of the variation between firms each source takes up."""
-    known = table[table["source"] != NOT_EXPLAINED]
-    if not len(known):
-        return ""
-    left = next(table[table["source"] == NOT_EXPLAINED].itertuples(index=False))
-    ordered = known.sort_values("median", ascending=False, kind="stable")
-    largest = next(ordered.itertuples(index=False))
-    return (
-        f"Of the variation of shares between firms {_level(left)} is left unexplained by "
-        f"{'the predictor' if len(known) == 1 else f'all {len(known)} predictors together'}; "
-        f"the largest part that is explained goes with {largest.label}: {_level(largest)}."
-    )
-
-
-def _average(table: pd.DataFrame, firms: str) -> str:
-    row = next(table.itertuples(index=False))
-    return f"The average expected printed share of the {firms} is {_level(row)}."
-
-
-def _scatter(checks: pd.DataFrame, firms: str) -> str:
-    row = checks[checks["feature"] == "standard deviation between firms"]
-    if not len(row):
-        return ""
-    first = next(row.itertuples(index=False))
-    return (
-        f"The printed shares of the {firms} have a standard deviation of "
-        f"{f.number(first.observed, 1)} percentage points; the model expects "
-        f"{f.span(first.ci_low, first.ci_high)} ({f.interval_name(first.ci_prob, first.ci_kind)})."
     )
 
 
@@ -212,48 +56,6 @@ def hardly_moved(parameters: pd.DataFrame) -> list[str]:
     """Names of the parameters of which the data said little."""
     still = (parameters["spread_ratio"] > WIDE) & (parameters["shift"].abs() < SHIFTED)
     return parameters.loc[still, "name"].tolist()
-
-
-def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
-    """What the priors imply for printed shares, before any data.
-
-    Parameters
-    ----------
-    values : dict of str to float
-        In percent: ``low``, ``median``, ``high`` of one firm's printed share, the same with
-        ``mean_`` of the average; ``zero`` is the probability of a printed 0.
-    prob : float
-        Of the intervals between low and high.
-    firms : str
-        Who they are, with their number.
-    """
-    name = f.interval_name(prob)
-    return (
-        f"Before seeing data the model expects one firm to print {f.percent(values['median'])} "
-        f"({name} {f.span(values['low'], values['high'], 0)}), a printed 0 with probability "
-        f"{f.probability(values['zero'])}, and an average over the {firms} of "
-        f"{f.percent(values['mean_median'])} "
-        f"({name} {f.span(values['mean_low'], values['mean_high'], 0)})."
-    )
-
-
-def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
-    """What the priors imply for the difference between two levels of each predictor.
-
-    Parameters
-    ----------
-    differences : pandas.DataFrame
-        From :func:`intlmodels.results.differences` with ``group="prior"``.
-    """
-    sentences = []
-    for _, part in differences.groupby("predictor", sort=False):
-        row = next(part.itertuples(index=False))
-        sentences.append(
-            f"{row.label}: the difference between {row.level} and {row.against} is expected "
-            f"within {f.span(row.ci_low, row.ci_high, 0)} percentage points "
-            f"({f.interval_name(row.ci_prob, row.ci_kind)})."
-        )
-    return sentences
 
 
 def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
@@ -275,16 +77,32 @@ def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
     return marked([text], passed)
 
 
+def still_sentence(parameters: pd.DataFrame) -> list[str]:
+    """How many parameters the data hardly moved, where what they leave open is told."""
+    still = hardly_moved(parameters)
+    if not still:
+        return []
+    return [
+        f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the prior "
+        "(see posterior against prior)."
+    ]
+
+
 # -- checks ------------------------------------------------------------------------------
 
 
-def feature_decimals(feature: str) -> int:
-    """Decimals with which a feature of the data is written: none for counts."""
-    return 0 if feature.startswith("firms") else 1
+def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
+    """Whether data predicted by the fit look like the data.
 
-
-def misfit_sentences(checks: pd.DataFrame) -> list[str]:
-    """Whether data predicted by the fit look like the data."""
+    Parameters
+    ----------
+    checks : pandas.DataFrame
+        One row a feature of the data: ``feature``, ``observed``, the columns of
+        :func:`intlmodels.results.table_of` of its predictions, and ``p_larger``, the
+        probability that a prediction is larger than what was observed.
+    decimals : callable
+        Feature -> decimals with which it is written.
+    """
     passed = bool(checks["converged"].all())
     p = checks["p_larger"]
     bad = checks[(p < TAIL) | (p > 1 - TAIL)]
@@ -299,7 +117,7 @@ def misfit_sentences(checks: pd.DataFrame) -> list[str]:
         f"{f.span(row.ci_low, row.ci_high, places)} predicted (probability of a larger value "
         f"{f.probability(row.p_larger)})"
         for row in bad.itertuples(index=False)
-        for places in [feature_decimals(row.feature)]
+        for places in [decimals(row.feature)]
     ]
     text = (
         f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
@@ -307,73 +125,3 @@ def misfit_sentences(checks: pd.DataFrame) -> list[str]:
         f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
     )
     return marked([text], passed)
-
-
-# -- what the firms cannot tell ----------------------------------------------------------
-
-
-def cannot_tell(
-    levels: pd.DataFrame,
-    differences: pd.DataFrame,
-    parameters: pd.DataFrame,
-    crossings: pd.DataFrame,
-    firms: str,
-) -> list[str]:
-    """What so few firms leave open, from the fit itself.
-
-    Parameters
-    ----------
-    levels, differences, parameters, crossings : pandas.DataFrame
-        From the functions of the same names in :mod:`intlmodels.results`.
-    firms : str
-        Who they are, with their number: ``22 firms``.
-    """
-    passed = bool(parameters["converged"].all())
-    sentences = [_width(part, firms) for _, part in differences.groupby("predictor", sort=False)]
-    open_ = differences[differences["p_direction"] < LEANING]
-    if len(differences):
-        sentences.append(
-            f"The direction is open (probability below {LEANING:g}) for {len(open_)} of "
-            f"{f.counted(len(differences), 'comparison')}."
-        )
-    few = levels[levels["firms"] <= FEW_FIRMS]
-    if len(few):
-        parts = [f"{row.level} ({row.firms})" for row in few.itertuples(index=False)][:12]
-        more = f" and {len(few) - 12} more" if len(few) > 12 else ""
-        sentences.append(
-            f"Levels with {FEW_FIRMS} firms or fewer borrow most of their estimate from the "
-            f"others: {'; '.join(parts)}{more}."
-        )
-    sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]
-    still = hardly_moved(parameters)
-    if still:
-        sentences.append(
-            f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the "
-            "prior (see posterior against prior)."
-        )
-    return marked(sentences, passed)
-
-
-def _width(part: pd.DataFrame, firms: str) -> str:
-    widths = (part["ci_high"] - part["ci_low"]).to_numpy()
-    decimals = f.decimals_for(float(widths.max()))
-    name = f.interval_name(part["ci_prob"].iloc[0], part["ci_kind"].iloc[0])
-    if len(part) == 1:
-        wide = f"The {name} of the difference is {f.number(widths[0], decimals)}"
-    else:
-        wide = f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)}"
-    half = f.number(float(np.median(widths)) / 2, decimals)
-    return (
-        f"{part['label'].iloc[0]}: {wide} percentage points wide; with {firms}, a difference of "
-        f"less than about {half} points cannot be told from none."
-    )
-
-
-def _crossing(row: Any) -> str:
-    text = (
-        f"{row.label_a} and {row.label_b} are not crossed: {row.empty} of {row.cells} combinations "
-        "of their levels have no firm"
-    )
-    if row.tied:
-        text += f", and {row.tied}"
-    return text + ". Their effects are told apart by the model's additivity, not by the data alone."

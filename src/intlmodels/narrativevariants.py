@@ -7,57 +7,59 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels import formats as f
+from intlmodels.comparison import Compared
 from intlmodels.narrative import LEANING, marked, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def variant_sentences(table: pd.DataFrame) -> list[str]:
+def variant_sentences(table: pd.DataFrame, compared: Compared) -> list[str]:
     """Whether the conclusions of the default hold in the variants that converged.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.results.compare_variants`.
+        From :func:`intlmodels.comparison.side_by_side`.
+    compared : Compared
+        Which rows of it are held against each other.
     """
     names = list(dict.fromkeys(table["variant"]))
     default = names[0]
-    rows = table[table["quantity"] == "difference"]
-    usable = rows[rows["converged"].astype(bool) & rows["comparable"].astype(bool)]
+    rows = compared.rows(table)
+    counts = table["comparable"].astype(bool) | (not compared.apart)
+    usable = rows[rows["converged"].astype(bool) & counts[rows.index]]
     own = rows[rows["variant"] == default]
     others = [name for name in names[1:] if name in set(usable["variant"])]
     sentences: list[str] = []
     if others and len(own):
-        sentences = _held_against(own, usable, others)
+        sentences = _held_against(own, usable, others, compared)
     failed = list(dict.fromkeys(table.loc[~table["converged"].astype(bool), "variant"]))
     if failed:
         sentences.append(
             f"Did not converge and do not count: {f.listed([str(name) for name in failed])}."
         )
-    only = list(dict.fromkeys(table.loc[~table["comparable"].astype(bool), "variant"]))
+    only = list(dict.fromkeys(table.loc[~counts, "variant"]))
     if only:
         sentences.append(
-            f"For comparison only: {f.listed([str(name) for name in only])}. Its likelihood is a "
-            "density of other values than the printed ones, so it is not compared by elpd."
+            f"For comparison only: {f.listed([str(name) for name in only])}. {compared.apart}"
         )
     return marked(sentences, bool(own["converged"].all()) if len(own) else True)
 
 
-def _held_against(own: pd.DataFrame, usable: pd.DataFrame, others: list[str]) -> list[str]:
-    by_key = {
-        (row.variant, row.predictor, row.level, row.against): row
-        for row in usable.itertuples(index=False)
-    }
-    turned, resized, revised, compared = [], [], [], 0
+def _held_against(
+    own: pd.DataFrame, usable: pd.DataFrame, others: list[str], compared: Compared
+) -> list[str]:
+    by_key = {(row.variant, compared.key_of(row)): row for row in usable.itertuples(index=False)}
+    turned, resized, revised, count = [], [], [], 0
     for row in own.itertuples(index=False):
         for name in others:
-            other = by_key.get((name, row.predictor, row.level, row.against))
+            other = by_key.get((name, compared.key_of(row)))
             if other is None:
                 continue
-            compared += 1
+            count += 1
             half = (row.ci_high - row.ci_low) / 2
-            what = f"{row.level} against {row.against} in {name}"
+            what = f"{compared.name(compared.key_of(row), compared.words)} in {name}"
             if verdict(row.p_direction) != verdict(other.p_direction):
                 revised.append(
                     f"{what} ({verdict(other.p_direction)}, probability of direction "
@@ -66,10 +68,11 @@ def _held_against(own: pd.DataFrame, usable: pd.DataFrame, others: list[str]) ->
             if np.sign(row.median) != np.sign(other.median) and _clear_enough(row, other):
                 turned.append(what)
             if abs(other.median - row.median) > half / 2:
-                resized.append(f"{what} ({f.number(other.median - row.median, 1)} points)")
-    if not compared:
+                moved = f.number(other.median - row.median, compared.decimals)
+                resized.append(f"{what} ({moved} {compared.unit})")
+    if not count:
         return []
-    scope = f"Over {f.counted(compared, 'comparison')} in {f.counted(len(others), 'variant')}"
+    scope = f"Over {f.counted(count, 'comparison')} in {f.counted(len(others), 'variant')}"
     return [
         f"{scope}, {_listing(revised, 'the verdict changes for', 'no verdict changes')}.",
         _listing(

@@ -192,6 +192,41 @@ def dots(
     )
 
 
+def variant_dots(
+    axes: Axes, rows: Any, names: list[str], *, absent: str = "not compared", hollow: bool = False
+) -> None:
+    """One dot and interval a variant, from the top; a red cross on what did not converge.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    rows : pandas.DataFrame
+        At most one row a variant, from :func:`intlmodels.comparison.side_by_side`.
+    names : list of str
+        All variants.
+    absent : str
+        What is written where a variant has no row.
+    hollow : bool
+        Whether the dots of variants that are not comparable are hollow and grey.
+    """
+    places = rows["variant"].map(names.index).to_numpy(dtype=float)
+    plain = rows["comparable"].to_numpy(dtype=bool) | (not hollow)
+    dots(axes, places[plain], rows[plain], BLUE, size=4)
+    dots(axes, places[~plain], rows[~plain], MUTED, size=4, hollow=True)
+    failed = ~rows["converged"].to_numpy(dtype=bool)
+    axes.plot(rows["median"][failed], places[failed], "x", color=FAILED, markersize=8, zorder=5)
+    for place in sorted(set(range(len(names))) - set(places)):
+        axes.annotate(
+            absent,
+            (0.03, place),
+            xycoords=("axes fraction", "data"),
+            fontsize=8,
+            color=MUTED,
+            va="center",
+        )
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
 def bars(axes: Axes, centres: Any, heights: Any, width: float, colors: Any) -> None:
     """Bars from zero as one collection: laying out a patch for each takes most of a figure."""
     left, right = centres - width / 2, centres + width / 2

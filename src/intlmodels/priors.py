@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from intlmodels.errors import StudyError, did_you_mean
 
 Support = Literal["real", "positive", "unit"]
@@ -237,3 +240,41 @@ def _number(text: str, name: str, prior: str, where: str) -> float:
             value=prior,
         )
     return value
+
+
+def draw(prior: Prior, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+    """Draw from a prior.
+
+    Parameters
+    ----------
+    prior : Prior
+    rng : numpy.random.Generator
+    size : int
+
+    Returns
+    -------
+    array, shape (size,)
+    """
+    a = prior.args
+    match prior.distribution:
+        case "Normal":
+            return rng.normal(a[0], a[1], size)
+        case "StudentT":
+            return a[1] + a[2] * rng.standard_t(a[0], size)
+        case "Cauchy":
+            return a[0] + a[1] * rng.standard_cauchy(size)
+        case "HalfNormal":
+            return np.abs(rng.normal(0, a[0], size))
+        case "HalfCauchy":
+            return np.abs(a[0] * rng.standard_cauchy(size))
+        case "HalfStudentT":
+            return np.abs(a[1] * rng.standard_t(a[0], size))
+        case "Exponential":
+            return rng.exponential(1 / a[0], size)
+        case "Gamma":
+            return rng.gamma(a[0], 1 / a[1], size)
+        case "LogNormal":
+            return rng.lognormal(a[0], a[1], size)
+        case "Beta":
+            return rng.beta(a[0], a[1], size)
+    raise ValueError(f"no distribution is called {prior.distribution!r}")

@@ -1,23 +1,20 @@
-"""From a fit to the tables that are shown: labelled rows, intervals, counts of firms.
+"""From a fit of any model to the tables that are shown: intervals, parameters, convergence.
 
 Everything here reads a stored fit, or its light form (:func:`intlmodels.comparison.light`);
-pictures, sentences and reports show these rows and compute nothing of their own.
+pictures, sentences and reports show these rows and compute nothing of their own. What only one
+model has is in the module ``results`` of the package named after the model.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.diagnostics import Gate, convergence, gate
-from intlmodels.estimands import CI_KIND, CI_PROB, estimate, rank_probabilities
-from intlmodels.observation import OUTCOME
+from intlmodels.diagnostics import Gate, convergence, gate, scalars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +22,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: What the variation that no predictor takes up is called among the sources.
-NOT_EXPLAINED = "not explained"
-#: Draws, firms and settings (their product) up to which estimands of the prior are computed.
-MOST_PRIOR = 1_000_000
+#: Kind and probability of the intervals that are shown if nothing else is said.
+CI_KIND = "eti"
+CI_PROB = 0.95
 
 
 def converged(fit: DataTree) -> bool:
@@ -38,48 +34,29 @@ def converged(fit: DataTree) -> bool:
     return gate(fit).passed
 
 
-def blocks(fit: DataTree) -> list[dict[str, Any]]:
-    """Parts of the linear predictor: name, kind, label, levels, settings and so on."""
-    return json.loads(fit["constant_data"].attrs["blocks"])
-
-
-def labels(fit: DataTree) -> dict[str, str]:
-    """Name of each predictor -> what it is called in words."""
-    return {block["name"]: block["label"] for block in blocks(fit)}
-
-
-def observed(fit: DataTree) -> Array:
-    """Printed shares of the firms, in percent."""
-    return fit["observed_data"][OUTCOME].to_numpy()
-
-
-def outcomes(fit: DataTree, group: str) -> DataArray:
-    """Draws of the printed shares of the firms from a predictive group."""
-    return fit[group].to_dataset()[OUTCOME]
-
-
-def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
-    """Draws of the estimands: those stored with the fit, or computed now.
-
-    Of the prior as many draws as ``MOST_PRIOR`` allows: it is shown in round numbers.
-    """
-    if group != "prior":
-        return fit["estimands"].to_dataset() if "estimands" in fit.children else estimate(fit)
-    import xarray as xr
-
-    constant = fit["constant_data"].to_dataset()
-    work = fit[group].sizes["draw"] * constant.sizes["firm"] * constant.sizes["setting"]
-    step = max(1, math.ceil(work / MOST_PRIOR))
-    thinned = fit[group].to_dataset().isel(draw=slice(None, None, step))
-    tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
-    tree.attrs = dict(fit.attrs)
-    return estimate(tree, group)
-
-
 def flat(array: DataArray) -> Array:
     """Draws of all chains in one row each, (draw, ...)."""
     values = array.transpose("chain", "draw", ...).to_numpy()
     return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+
+
+def texts(array: DataArray) -> list[str]:
+    """Labels as plain text."""
+    return [str(value) for value in array.to_numpy()]
+
+
+def estimands(fit: DataTree) -> Dataset:
+    """Draws of the estimands that are stored with a fit."""
+    return fit["estimands"].to_dataset()
+
+
+# -- intervals ---------------------------------------------------------------------------
+
+
+def interval(draws: Array, prob: float = CI_PROB) -> tuple[float, float]:
+    """Equal-tailed interval of draws."""
+    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
+    return float(low), float(high)
 
 
 def intervals(draws: Array, prob: float = CI_PROB) -> dict[str, Array]:
@@ -123,109 +100,63 @@ def table_of(fit: DataTree, columns: Mapping[str, Any], draws: Array, prob: floa
     )
 
 
-def texts(array: DataArray) -> list[str]:
-    """Labels as plain text."""
-    return [str(value) for value in array.to_numpy()]
-
-
-def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Which firms stand at which setting of a predictor, (firm, setting).
-
-    With multiple membership a firm stands at more than one; a numeric covariate has its
-    known values at every setting, since all of them bear on the slope.
-    """
-    constant = fit["constant_data"].to_dataset()
-    names = texts(constant["coefficient"])
-    own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
-    weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
-    if block["kind"] == "contrast":
-        return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
-    if block["kind"] == "numeric":
-        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
-    return weights > 0
-
-
-def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
-    """Average expected printed share at each level of each predictor, in percent.
+def directions(values: Array) -> dict[str, Array]:
+    """Columns of a table of differences, of draws (draw, quantity).
 
     Returns
     -------
-    pandas.DataFrame
-        ``predictor``, ``label``, ``level``, ``firms`` (how many stand at the level), the
-        columns of :func:`intervals`, ``ci_kind``, ``ci_prob``, ``converged``.
+    dict of str to array
+        ``p_positive``: probability of being above zero; ``p_direction``: of the likelier
+        direction.
     """
-    draws = estimands(fit)
-    predictors = texts(draws["setting_predictor"])
-    named = labels(fit)
-    counts = {block["name"]: membership(fit, block).sum(axis=0) for block in blocks(fit)}
-    seen: dict[str, int] = {}
-    firms = []
-    for name in predictors:
-        firms.append(int(counts[name][seen.setdefault(name, 0)]))
-        seen[name] += 1
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["setting_level"]),
-        "firms": firms,
-    }
-    return table_of(fit, columns, flat(draws["expected_share"]), prob)
-
-
-def average(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
-    """Average expected printed share of all firms, in percent; one row."""
-    return table_of(fit, {}, flat(estimands(fit)["average_share"])[:, None], prob)
-
-
-def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
-    """All pairwise differences of expected shares, in percentage points.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
-        level minus against, ``p_positive`` (probability that it is above zero) and
-        ``p_direction`` (probability of the likelier direction).
-    """
-    draws = estimands(fit, group)
-    values = flat(draws["difference"])
-    predictors = texts(draws["comparison_predictor"])
-    named = labels(fit)
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["comparison_level"]),
-        "against": texts(draws["comparison_against"]),
-    }
-    table = table_of(fit, columns, values, prob)
     positive, negative = (values > 0).mean(axis=0), (values < 0).mean(axis=0)
-    table["p_positive"] = positive
-    table["p_direction"] = np.maximum(positive, negative)
-    return table
+    return {"p_positive": positive, "p_direction": np.maximum(positive, negative)}
 
 
-def ranks(fit: DataTree) -> pd.DataFrame:
-    """Probability of each rank (1 = largest expected share) of each level.
+def clearest(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The rows with the clearest direction, in their original order."""
+    if len(table) <= most:
+        return table
+    kept = table["p_direction"].sort_values(ascending=False, kind="stable").index[:most]
+    return table.loc[sorted(kept)]
+
+
+def summary(dataset: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
+    """One row for each scalar of a group of draws.
 
     Returns
     -------
     pandas.DataFrame
-        ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
+        ``variable``, ``label``, ``mean``, ``median``, ``sd``, ``ci_low``, ``ci_high``,
+        ``ci_kind`` ("eti", equal-tailed), ``ci_prob``, ``p_positive`` (probability of being
+        above zero), ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean``.
     """
-    table = rank_probabilities(estimands(fit), blocks(fit))
-    named = labels(fit)
-    table.insert(1, "label", [named[name] for name in table["predictor"]])
-    table["converged"] = converged(fit)
-    return table
+    import pandas as pd
 
-
-def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
-    """Each source's part of the variation of shares between firms, in percent."""
-    draws = estimands(fit)
-    sources = texts(draws["source"])
-    named = {**labels(fit), NOT_EXPLAINED: NOT_EXPLAINED}
-    columns = {"source": sources, "label": [named[name] for name in sources]}
-    return table_of(fit, columns, flat(draws["variation"]), prob)
+    found = convergence(dataset)
+    quality = {
+        name: dict(zip(labels, values, strict=True)) for name, (labels, values) in found.items()
+    }
+    rows = []
+    for label, draws in scalars(dataset):
+        low, high = interval(draws, prob)
+        variable = label.partition("[")[0]
+        rows.append(
+            {
+                "variable": variable,
+                "label": label.removeprefix(variable).removeprefix("[").removesuffix("]"),
+                "mean": draws.mean(),
+                "median": float(np.median(draws)),
+                "sd": draws.std(ddof=1),
+                "ci_low": low,
+                "ci_high": high,
+                "ci_kind": CI_KIND,
+                "ci_prob": prob,
+                "p_positive": float((draws > 0).mean()),
+                **{name: values.get(label, np.nan) for name, values in quality.items()},
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 # -- parameters --------------------------------------------------------------------------
@@ -234,16 +165,19 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 def parameter_draws(fit: DataTree, group: str) -> dict[str, tuple[str, Array]]:
     """Draws of every parameter a reader may ask about: label -> (variable, draws).
 
-    Those with a prior of their own come first, then the effects of levels, the steps of
-    ordered effects, and missing values.
+    Which variables these are, and in which order, the fit says itself (attribute ``shown``).
     """
-    draws = fit[group].to_dataset()
-    wanted = list(json.loads(fit.attrs["priors"]))
-    for block in blocks(fit):
-        name = block["name"]
-        wanted += [block["variable"], f"{name}_steps", f"{name}_missing"]
+    return one_by_one(fit[group].to_dataset(), json.loads(fit.attrs["shown"]))
+
+
+def one_by_one(draws: Dataset, names: Iterable[str]) -> dict[str, tuple[str, Array]]:
+    """Draws of the scalars that variables consist of: label -> (variable, draws).
+
+    Variables that are not there are passed over, and so are scalars that never vary (the
+    first level of an ordered effect).
+    """
     found: dict[str, tuple[str, Array]] = {}
-    for name in dict.fromkeys(wanted):
+    for name in dict.fromkeys(names):
         if name not in draws:
             continue
         array = draws[name].transpose("chain", "draw", ...)
@@ -251,9 +185,12 @@ def parameter_draws(fit: DataTree, group: str) -> dict[str, tuple[str, Array]]:
         if values.ndim == 2:
             found[name] = (name, values)
             continue
-        for i, level in enumerate(texts(array[array.dims[2]])):
-            if np.ptp(values[:, :, i]) > 0:
-                found[f"{name}[{level}]"] = (name, values[:, :, i])
+        levels = [texts(array[dim]) for dim in array.dims[2:]]
+        for index in np.ndindex(*values.shape[2:]):
+            one = values[(..., *index)]
+            if np.ptp(one) > 0:
+                label = ", ".join(level[i] for level, i in zip(levels, index, strict=True))
+                found[f"{name}[{label}]"] = (name, one)
     return found
 
 
@@ -276,11 +213,11 @@ def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     written = {name: prior["text"] for name, prior in json.loads(fit.attrs["priors"]).items()}
     stacked = np.stack([draws.ravel() for _, draws in found.values()], axis=-1)
     names = list(found)
-    table = table_of(
-        fit, {"name": names, "prior": [written.get(name, "") for name in names]}, stacked, prob
-    )
+    texts_of = [written.get(variable, "") for variable, _ in found.values()]
+    table = table_of(fit, {"name": names, "prior": texts_of}, stacked, prob)
+    unknown = np.full(fit["prior"].sizes["chain"] * fit["prior"].sizes["draw"], np.nan)
     prior = np.stack(
-        [before[n][1].ravel() if n in before else np.zeros(1) + np.nan for n in names], axis=-1
+        [before[name][1].ravel() if name in before else unknown for name in names], axis=-1
     )
     low, sixth, middle, five_sixths, high = np.quantile(
         prior, [(1 - prob) / 2, 0.16, 0.5, 0.84, (1 + prob) / 2], axis=0
@@ -297,39 +234,3 @@ def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         known = dict(zip(which, values, strict=True))
         table[column] = [known.get(f"q{i}", np.nan) for i in range(len(names))]
     return table
-
-
-def crossings(fit: DataTree) -> pd.DataFrame:
-    """How far each pair of grouping predictors is crossed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``label_a``, ``label_b``, ``cells`` (combinations of levels), ``empty`` (those without
-        a firm), ``tied``: in words, levels that occur with one level of the other only.
-    """
-    import pandas as pd
-
-    parts = [(block, membership(fit, block)) for block in blocks(fit)]
-    parts = [(block, at) for block, at in parts if block["kind"] not in ("numeric", "nested")]
-    rows = []
-    for (a, at_a), (b, at_b) in itertools.combinations(parts, 2):
-        counts = at_a.T.astype(int) @ at_b.astype(int)
-        rows.append(
-            {
-                "label_a": a["label"],
-                "label_b": b["label"],
-                "cells": counts.size,
-                "empty": int((counts == 0).sum()),
-                "tied": "; ".join([*_tied(a, b, counts), *_tied(b, a, counts.T)][:4]),
-            }
-        )
-    return pd.DataFrame(rows, columns=["label_a", "label_b", "cells", "empty", "tied"])
-
-
-def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str]:
-    return [
-        f"{a['settings'][i]} occurs only with {b['settings'][int(np.argmax(counts[i]))]}"
-        for i in range(len(counts))
-        if (counts[i] > 0).sum() == 1
-    ]

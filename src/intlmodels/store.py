@@ -21,7 +21,7 @@ import numpy as np
 
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
-from intlmodels.models import design_of
+from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
 
@@ -31,19 +31,36 @@ if TYPE_CHECKING:
 Fingerprint = dict[str, dict[str, Any]]
 
 _PACKAGE = Path(__file__).parent
-#: Modules whose code decides what the draws are.
-MODEL_CODE = (
-    "models/design.py",
-    "models/share.py",
-    "betainterval.py",
-    "intervalkernels.py",
-    "likelihoods.py",
-    "compilation.py",
-    "observation.py",
-    "groups.py",
-    "rounding.py",
-    "fit.py",
-)
+#: Model -> modules whose code decides what the draws are.
+MODEL_CODE = {
+    "share": (
+        "models/design.py",
+        "models/drawing.py",
+        "models/share.py",
+        "betainterval.py",
+        "intervalkernels.py",
+        "likelihoods.py",
+        "compilation.py",
+        "observation.py",
+        "groups.py",
+        "rounding.py",
+        "fit.py",
+    ),
+    "decay": (
+        "models/decaydesign.py",
+        "models/drawing.py",
+        "models/decay.py",
+        "compilation.py",
+        "counts.py",
+        "priors.py",
+        "decay/kernels.py",
+        "decay/steps.py",
+        "decay/sampler.py",
+        "decay/tables.py",
+        "decay/groups.py",
+        "fit.py",
+    ),
+}
 
 
 #: Tokens that say nothing about what code does; a line's indentation does.
@@ -97,28 +114,21 @@ def fingerprint(
     Returns
     -------
     dict of str to dict
-        ``data`` (outcome, firms and each predictor that this variant uses), ``model``
+        ``data`` (everything of the study that this variant uses), ``model``
         (code and variant), ``priors`` and ``settings``.
     """
     design = design_of(study, variant)
-    outcome = study.outcome
-    data = {
-        study.firm_label: short_hash(list(study.firms)),
-        outcome.column: short_hash(outcome.printed, outcome.width),
-    }
-    for block in design.blocks:
-        data[block.name] = short_hash(
-            block.kind,
-            list(block.levels),
-            list(block.settings),
-            block.weights,
-            *[value for item in sorted(block.rows.items()) for value in item],
-        )
+    module = design_module(study.model)
+    parts = module.data_parts(study, design)
     return {
-        "data": data,
-        "model": {"code": code_hash(MODEL_CODE), "variant": variant, "family": design.family},
+        "data": {name: short_hash(*values) for name, values in parts.items()},
+        "model": {
+            "code": code_hash(MODEL_CODE[study.model]),
+            "variant": variant,
+            "family": design.family,
+        },
         "priors": {name: prior.text for name, prior in priors.items()},
-        "settings": settings.identity(),
+        "settings": settings.identity(module.settings(design)),
     }
 
 
@@ -153,12 +163,16 @@ def stored_attributes(path: Path) -> dict[str, Any] | None:
 
     try:
         with h5py.File(path, "r") as file:
-            return {
-                key: value.decode() if isinstance(value, bytes) else value
-                for key, value in file.attrs.items()
-            }
+            return {key: _plain(value) for key, value in file.attrs.items()}
     except OSError as error:
         return {"unreadable": str(error)}
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as it was written: HDF5 hands numbers back as arrays of one."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        return value.item()
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def why_refit(path: Path, wanted: Fingerprint) -> list[str]:

@@ -6,7 +6,7 @@ slip by a row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,18 @@ from intlmodels.csvtable import (
     parse_number,
     read_table,
 )
-from intlmodels.errors import StudyError, did_you_mean, shown
+from intlmodels.errors import StudyError, did_you_mean, listed, shown
+
+#: What people write for a word, by what they write.
+_MEANT = {
+    **dict.fromkeys(("true", "t", "1", "y", "x"), "yes"),
+    **dict.fromkeys(("false", "f", "0", "n", "-"), "no"),
+    **dict.fromkeys(("=", "==", "equals", "is", "exactly"), "equal"),
+    **dict.fromkeys((">=", "=>", "\N{GREATER-THAN OR EQUAL TO}", "min", "least"), "at least"),
+    **dict.fromkeys(("<=", "=<", "\N{LESS-THAN OR EQUAL TO}", "max", "most"), "at most"),
+    **dict.fromkeys(("exact", "certain", "sure"), "hard"),
+    **dict.fromkeys(("soft", "uncertain", "unsure"), "noisy"),
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ class Sources:
         StudyError
             If the file cannot be read, has no such column, or has other firms.
         """
-        table = self._table(file)
+        table = self.table(file)
         if file not in self._rows:
             self._match(file, self._firm_cells(file))
         texts = table.column(column, asked_by)
@@ -138,16 +149,41 @@ class Sources:
             raise cell.error(f"expected a label before the family separator {shown(separator)}")
         return level
 
-    def _table(self, file: str) -> Table:
+    def word(self, cell: Cell, options: Iterable[str]) -> str:
+        """Read a cell as one of a few words; ``""`` among them allows an empty cell.
+
+        Raises
+        ------
+        StudyError
+            If the cell holds anything else.
+        """
+        words = list(options)
+        said = clean_label(cell.text)
+        if said in words:
+            return self.note(cell, said)
+        meant = _MEANT.get(said.casefold(), "")
+        hint = f": write {meant}" if meant in words and meant else did_you_mean(said, words)
+        nothing = ", or nothing" if "" in words else ""
+        raise cell.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
+
+    def table(self, file: str, one: str = "firm") -> Table:
+        """A table of the study as printed, read once.
+
+        Parameters
+        ----------
+        file : str
+        one : str, optional
+            What stands in one of its rows, for the messages.
+        """
         if file not in self.tables:
-            self.tables[file] = read_table(self.folder, file)
+            self.tables[file] = read_table(self.folder, file, one)
         return self.tables[file]
 
     def _firm_cells(self, file: str) -> dict[str, Cell]:
         """Cells with the firms' names by the name that joins them (single inner blanks)."""
         column = clean_label(self.keys.get(file, self.column))
         found: dict[str, Cell] = {}
-        for position, text in enumerate(self._table(file).column(column, "[firms] column or key")):
+        for position, text in enumerate(self.table(file).column(column, "[firms] column or key")):
             cell = Cell(file, position + 2, column, text)
             name = clean_label(text)
             if not name:

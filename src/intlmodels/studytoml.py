@@ -1,4 +1,4 @@
-"""Reading study.toml: its vocabulary, as data, and the checks that need no table.
+"""Reading study.toml: its vocabulary for each model, as data, and the checks that need no table.
 
 A key that is not in the vocabulary is an error, not a shrug: a misspelled key would else
 leave a default in place without a word.
@@ -6,25 +6,33 @@ leave a default in place without a word.
 
 from __future__ import annotations
 
-import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from intlmodels.csvtable import clean_label, read_text
-from intlmodels.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.errors import StudyError, shown
+from intlmodels.studykeys import (
+    FILE,
+    NEEDED,
+    PROSE,
+    TEXT,
+    Key,
+    Keys,
+    by_kind,
+    check_keys,
+    check_text,
+    parsed,
+    section,
+    wrong,
+)
 
-FILE = "study.toml"
-
-#: Models that a study can name.
-MODELS = ("share",)
 UNITS = ("percent", "fraction")
 TRANSFORMS = ("none", "log")
 
-#: Names that the models use for themselves.
+#: Names that the share model uses for itself.
 RESERVED = frozenset(
     (
         *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
@@ -36,83 +44,54 @@ ENDINGS = (
     *("level", "label", "z", "step", "steps", "effect", "mean", "sd"),
     *("observed", "missing", "missing_firm", "observed_firm"),
 )
-#: Names of variants that a study cannot give to its own: every study has these, and ``all``
-#: stands for all of them on the command line.
-BUILT_IN_VARIANTS = ("default", "logit-normal", "hurdle", "heaped", "density", "all")
+#: Names of variants that a study cannot give to its own, by model: every study has these, and
+#: ``all`` stands for all of them on the command line.
+BUILT_IN_VARIANTS = {
+    "share": ("default", "logit-normal", "hurdle", "heaped", "density", "all"),
+    "decay": ("default", "power", "step", "period", "common-decay", "complete", "all"),
+}
+#: Starts of names of variants that the decay model numbers itself, such as ``repair-1``.
+BUILT_IN_STARTS: dict[str, tuple[str, ...]] = {
+    "share": (),
+    "decay": ("rho-", "concentration-", "repair-"),
+}
 
 
 @dataclass(frozen=True)
-class Key:
-    """What a key of study.toml may hold.
+class Vocabulary:
+    """The tables of study.toml that a model knows, and their keys.
 
     Attributes
     ----------
-    holds : {"text", "prose", "number", "integer", "texts", "tables"}
-        ``prose`` is text that may be blank and whose line breaks mean nothing.
-    required : bool
-    options : tuple of str
-        For text: the allowed words.
-    within : tuple of float
-        For numbers: least and greatest allowed value.
+    tables : dict of str to mapping
+        Tables with fixed keys.
+    kinds : dict of str to mapping
+        Groups of tables [group.NAME]: the keys of each kind.
+    required : tuple of str
+        Tables that must be there.
+    further : tuple of str
+        Tables that are checked in another way.
     """
 
-    holds: Literal["text", "prose", "number", "integer", "texts", "tables"]
-    required: bool = False
-    options: tuple[str, ...] = ()
-    within: tuple[float, float] = (-math.inf, math.inf)
+    tables: dict[str, Keys]
+    kinds: dict[str, Mapping[str, Keys]]
+    required: tuple[str, ...]
+    further: tuple[str, ...] = ("priors",)
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """Names of all tables."""
+        return (*self.tables, *self.kinds, *self.further)
 
 
-_TEXT, _PROSE, _NEEDED = Key("text"), Key("prose"), Key("text", required=True)
-
-TOP = ("study", "firms", "outcome", "predictors", "variants", "priors", "profiles", "fit")
-STUDY = {
-    "name": _NEEDED,
-    "title": _NEEDED,
-    "question": _PROSE,
-    "model": Key("text", required=True, options=MODELS),
-    "source": _PROSE,
+_MODELS = ("share", "decay")
+_STUDY = {
+    "name": NEEDED,
+    "title": NEEDED,
+    "question": PROSE,
+    "model": Key("text", required=True, options=_MODELS),
+    "source": PROSE,
     "limits": Key("texts"),
-}
-FIRMS = {"file": _NEEDED, "column": _NEEDED, "label": _TEXT}
-OUTCOME = {
-    "file": _TEXT,
-    "column": _NEEDED,
-    "label": _TEXT,
-    "unit": Key("text", required=True, options=UNITS),
-    "rounding_width": Key("number", required=True),
-}
-_PREDICTOR = {
-    "kind": _NEEDED,
-    "file": _TEXT,
-    "column": _NEEDED,
-    "label": _TEXT,
-    "key": _TEXT,
-}
-_NUMERIC = {"transform": Key("text", options=TRANSFORMS), "unit": _PROSE}
-PREDICTORS = {
-    "category": _PREDICTOR | {"family_separator": _TEXT},
-    "contrast": _PREDICTOR | {"low": _NEEDED, "high": _NEEDED},
-    "numeric": _PREDICTOR | _NUMERIC,
-}
-_VARIANT = {"kind": _NEEDED, "note": _PROSE}
-VARIANTS = {
-    "nested": _VARIANT | {"predictor": _NEEDED},
-    "axes": _VARIANT
-    | {
-        "replaces": _NEEDED,
-        "levels": Key("texts", required=True),
-        "readings": Key("tables", required=True),
-    },
-    "membership": _VARIANT
-    | {
-        "predictor": _NEEDED,
-        "column": _NEEDED,
-        "file": _TEXT,
-        # At one half the first label would no longer be the primary one, at one the second
-        # label would not count at all.
-        "primary_weight": Key("number", required=True),
-    },
-    "covariate": _VARIANT | {"column": _NEEDED, "file": _TEXT, "label": _TEXT} | _NUMERIC,
 }
 FIT = {
     "seed": Key("integer", within=(0, 2**32 - 1)),
@@ -121,25 +100,141 @@ FIT = {
     "chains": Key("integer", within=(2, 256)),
     "target_accept": Key("number", within=(0.1, 0.999)),
 }
+_FIRMS = {"file": NEEDED, "column": NEEDED, "label": TEXT}
+_PREDICTOR = {
+    "kind": NEEDED,
+    "file": TEXT,
+    "column": NEEDED,
+    "label": TEXT,
+    "key": TEXT,
+}
+_NUMERIC = {"transform": Key("text", options=TRANSFORMS), "unit": PROSE}
+_VARIANT = {"kind": NEEDED, "note": PROSE}
+
+_SHARE = Vocabulary(
+    tables={
+        "study": _STUDY,
+        "firms": _FIRMS,
+        "outcome": {
+            "file": TEXT,
+            "column": NEEDED,
+            "label": TEXT,
+            "unit": Key("text", required=True, options=UNITS),
+            "rounding_width": Key("number", required=True),
+        },
+        "fit": FIT,
+    },
+    kinds={
+        "predictors": {
+            "category": _PREDICTOR | {"family_separator": TEXT},
+            "contrast": _PREDICTOR | {"low": NEEDED, "high": NEEDED},
+            "numeric": _PREDICTOR | _NUMERIC,
+        },
+        "variants": {
+            "nested": _VARIANT | {"predictor": NEEDED},
+            "axes": _VARIANT
+            | {
+                "replaces": NEEDED,
+                "levels": Key("texts", required=True),
+                "readings": Key("tables", required=True),
+            },
+            "membership": _VARIANT
+            | {
+                "predictor": NEEDED,
+                "column": NEEDED,
+                "file": TEXT,
+                # At one half the first label would no longer be the primary one, at one the
+                # second label would not count at all.
+                "primary_weight": Key("number", required=True),
+            },
+            "covariate": _VARIANT | {"column": NEEDED, "file": TEXT, "label": TEXT} | _NUMERIC,
+        },
+        "crosschecks": {
+            "same": _VARIANT | {"columns": Key("texts", required=True)},
+            "at most": _VARIANT
+            | {"columns": Key("texts", required=True), "value": Key("number", required=True)},
+        },
+    },
+    required=("firms", "outcome", "predictors"),
+    further=("priors", "profiles"),
+)
+_DECAY = Vocabulary(
+    tables={
+        "study": _STUDY,
+        "firms": _FIRMS | {"size": TEXT},
+        "outcome": {"event": TEXT, "flag": TEXT},
+        "periods": {
+            "names": Key("texts", required=True),
+            "weights": Key("numbers"),
+            "starts": Key("integers"),
+        },
+        "counts": {"file": NEEDED, "rho": Key("number"), "concentration": Key("number")},
+        "decisions": {
+            "file": NEEDED,
+            "firm": NEEDED,
+            "flag": NEEDED,
+            "when": TEXT,
+            "period": TEXT,
+        },
+        "fit": FIT | {"sweeps": Key("integer", within=(1, 100_000))},
+    },
+    kinds={
+        "variants": {
+            "reading": _VARIANT
+            | {
+                "column": NEEDED,
+                "periods": Key("texts", required=True),
+                "weights": Key("numbers"),
+            },
+            "more counts": _VARIANT | {"file": NEEDED},
+        },
+    },
+    required=("firms",),
+    further=("priors", "claims"),
+)
+#: Keys of every claim, and those of each rule by which claims are held against a study.
+CLAIM = {"id": NEEDED, "text": Key("prose", required=True), "where": PROSE, "rule": NEEDED}
+_PERCENT = Key("number", within=(0, 100))
+_SIZE = Key("text", options=("large", "other"))
+CLAIM_RULES: Mapping[str, Keys] = {
+    "sum": {
+        "counts": Key("texts", required=True),
+        "total": Key("texts", required=True),
+    },
+    "share": {"part": NEEDED, "whole": NEEDED, "least": _PERCENT, "most": _PERCENT},
+    "falls": {"size": _SIZE},
+    "falls more": {"size": replace(_SIZE, required=True)},
+    # a and b say which decisions: tables with the keys of CLAIM_PART.
+    "higher share": {"a": Key("tables", required=True), "b": Key("tables", required=True)},
+    "none": {"a": Key("tables", required=True)},
+    "cannot": {"why": Key("prose", required=True)},
+}
+CLAIM_PART = {"size": _SIZE, "periods": Key("texts")}
+#: Models that a study can name, with the tables and keys that each knows.
+VOCABULARIES = {"share": _SHARE, "decay": _DECAY}
 
 
 @dataclass(frozen=True)
 class StudyFile:
-    """The content of study.toml, checked for names and types, with no default filled in."""
+    """The content of study.toml, checked for names and types, with no default filled in.
+
+    Tables that are not there are empty; which ones a study may have depends on its model.
+    Claims are as written: :mod:`intlmodels.studyclaims` checks them.
+    """
 
     study: dict[str, Any]
     firms: dict[str, Any]
     outcome: dict[str, Any]
-    predictors: dict[str, dict[str, Any]]
-    variants: dict[str, dict[str, Any]]
-    priors: dict[str, str]
-    profiles: tuple[dict[str, Any], ...]
     fit: dict[str, Any]
-
-
-def wrong(message: str, key: str, value: object = None) -> StudyError:
-    """The error for a key of study.toml, such as ``[outcome] unit``."""
-    return StudyError(message, file=FILE, column=key, value=value)
+    priors: dict[str, str]
+    variants: dict[str, dict[str, Any]]
+    predictors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    crosschecks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profiles: tuple[dict[str, Any], ...] = ()
+    periods: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    decisions: dict[str, Any] = field(default_factory=dict)
+    claims: Any = ()
 
 
 def read_study_toml(folder: Path) -> StudyFile:
@@ -156,139 +251,89 @@ def read_study_toml(folder: Path) -> StudyFile:
         If the file is missing or not TOML, or has a key, type, kind or name that it may not
         have.
     """
-    document = _parsed(read_text(folder, FILE))
-    _check_keys(document, TOP, "")
-    for name in ("study", "firms", "outcome", "predictors"):
-        if name not in document:
-            raise StudyError(f"the table [{name}] is missing; expected it", file=FILE)
-    predictors = _by_kind(document, "predictors", PREDICTORS)
+    document = parsed(read_text(folder, FILE))
+    # Before the model is known, whatever any model knows will do.
+    check_keys(document, dict.fromkeys(k for v in VOCABULARIES.values() for k in v.top), "")
+    study = section(_required(document, "study"), _STUDY, "[study]")
+    _check_study_name(study["name"])
+    model = study["model"]
+    vocabulary = VOCABULARIES[model]
+    others = {
+        f"studies of the model {shown(name)}": other
+        for name, other in VOCABULARIES.items()
+        if name != model
+    }
+    check_keys(document, vocabulary.top, "", {k: o for o, v in others.items() for k in v.top})
+    for name in vocabulary.required:
+        _required(document, name)
+    tables: dict[str, Any] = {}
+    for name, keys in vocabulary.tables.items():
+        if name in document or name in ("outcome", "fit"):
+            elsewhere = {k: o for o, v in others.items() for k in v.tables.get(name, {})}
+            tables[name] = section(document.get(name, {}), keys, f"[{name}]", elsewhere)
+    for group, kinds in vocabulary.kinds.items():
+        elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
+        tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
+    _check_variant_names(tables["variants"], model)
+    if model == "share":
+        _check_share(tables["predictors"], tables["variants"])
+        tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
+    claims = document.get("claims", ())
+    return StudyFile(**tables, priors=_priors(document.get("priors", {})), claims=claims)
+
+
+def _required(document: Mapping[str, Any], name: str) -> Any:
+    if name not in document:
+        raise StudyError(f"the table [{name}] is missing; expected it", file=FILE)
+    return document[name]
+
+
+def _check_study_name(name: str) -> None:
+    # The name becomes the name of a folder of reports.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise wrong(
+            "expected a short name of ASCII letters, digits, '_' and '-'; put the full name in "
+            "title",
+            "[study] name",
+            name,
+        )
+
+
+def _check_variant_names(variants: Iterable[str], model: str) -> None:
+    seen: set[str] = set()
+    for name in variants:
+        where, low = f"[variants.{name}]", name.lower()
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise wrong("expected a name of ASCII letters, digits, '_' and '-'", where, name)
+        if low in BUILT_IN_VARIANTS[model] or low.startswith(BUILT_IN_STARTS[model]):
+            raise wrong("expected another name; this one has a meaning in every study", where, name)
+        if low in seen:
+            raise wrong("expected names that differ by more than capitals", where, name)
+        seen.add(low)
+
+
+def _priors(table: object) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise wrong('expected lines such as phi = "Gamma(2, 0.1)"', "[priors]", table)
+    # Which names and distributions exist is known where the models are.
+    return {name: check_text(prior, TEXT, f"[priors] {name}") for name, prior in table.items()}
+
+
+# -- the share model ---------------------------------------------------------------------
+
+
+def _check_share(
+    predictors: Mapping[str, dict[str, Any]], variants: Mapping[str, dict[str, Any]]
+) -> None:
     if not predictors:
         raise StudyError("no predictor; expected at least one [predictors.NAME]", file=FILE)
     for name, predictor in predictors.items():
         if predictor["kind"] == "contrast":
             _check_contrast(predictor, f"[predictors.{name}]")
-    variants = _by_kind(document, "variants", VARIANTS)
     for name, variant in variants.items():
         if variant["kind"] == "axes":
             variant["readings"] = _readings(name, variant)
-    study = _section(document["study"], STUDY, "[study]")
-    _check_study_name(study["name"])
     _check_names(predictors, variants)
-    return StudyFile(
-        study=study,
-        firms=_section(document["firms"], FIRMS, "[firms]"),
-        outcome=_section(document["outcome"], OUTCOME, "[outcome]"),
-        predictors=predictors,
-        variants=variants,
-        priors=_priors(document.get("priors", {})),
-        profiles=_profiles(document.get("profiles", []), predictors),
-        fit=_section(document.get("fit", {}), FIT, "[fit]"),
-    )
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise StudyError("nested too deeply; expected plain tables", file=FILE) from None
-    except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
-        line = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        said = str(error).split(" (at ")[0]
-        raise StudyError(
-            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5',
-            file=FILE,
-            row=int(line.group(1)) if line else None,
-        ) from error
-
-
-def _check_keys(table: Mapping[str, Any], valid: Iterable[str], where: str) -> None:
-    names = list(valid)
-    for key in table:
-        if key not in names:
-            raise wrong(
-                f"unknown key{did_you_mean(key, names)}; valid here: {', '.join(names)}",
-                f"{where} {key}".strip() if where else f"[{key}]",
-            )
-
-
-def _section(table: object, keys: Mapping[str, Key], where: str) -> dict[str, Any]:
-    """Check a table of study.toml against its keys; prose comes out in one line."""
-    if not isinstance(table, dict):
-        raise wrong(f"expected a table: a line {where} and its keys below it", where, table)
-    _check_keys(table, keys, where)
-    for name, key in keys.items():
-        if key.required and name not in table:
-            options = f", one of {listed(key.options)}" if key.options else ""
-            raise wrong(f"key is missing; expected it{options}", f"{where} {name}")
-    return {name: _value(table[name], keys[name], f"{where} {name}") for name in table}
-
-
-def _value(value: object, key: Key, where: str) -> Any:
-    match key.holds:
-        case "text" | "prose":
-            return _text(value, key, where)
-        case "number" | "integer":
-            return _number(value, key, where)
-        case "texts":
-            if not isinstance(value, list):
-                raise wrong('expected a list of texts, as in ["one", "two"]', where, value)
-            return tuple(clean_label(_text(item, _TEXT, where)) for item in value)
-        case "tables":
-            if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-                raise wrong("expected tables, each below a line of two brackets", where, value)
-            return value
-
-
-def _text(value: object, key: Key, where: str) -> str:
-    if not isinstance(value, str):
-        raise wrong('expected text; put it in quotes, as in "text"', where, value)
-    if "\0" in value:
-        raise wrong("expected text without NUL characters", where, value)
-    if key.holds == "prose":
-        return clean_label(value)
-    if not value.strip():
-        raise wrong("expected text that is not blank", where, value)
-    if key.options and value not in key.options:
-        raise wrong(
-            f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}",
-            where,
-            value,
-        )
-    return value
-
-
-def _number(value: object, key: Key, where: str) -> float | int:
-    whole = key.holds == "integer"
-    kinds = (int,) if whole else (int, float)
-    # bool is a kind of int in Python, but true is not a number in TOML.
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        what = "a whole number" if whole else "a number"
-        quotes = " without quotes" if isinstance(value, str) else ""
-        raise wrong(f"expected {what}{quotes}", where, value)
-    least, greatest = key.within
-    if not (math.isfinite(value) and least <= value <= greatest):
-        bounds = f" from {least:g} to {greatest:.10g}" if math.isfinite(greatest) else ""
-        raise wrong(f"expected a finite number{bounds}", where, value)
-    return value
-
-
-def _by_kind(
-    document: Mapping[str, Any], group: str, kinds: Mapping[str, Mapping[str, Key]]
-) -> dict[str, dict[str, Any]]:
-    """Check the tables [group.NAME], whose keys depend on their kind."""
-    tables = document.get(group, {})
-    if not isinstance(tables, dict):
-        raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
-    checked = {}
-    for name, table in tables.items():
-        where = f"[{group}.{name}]"
-        if not isinstance(table, dict):
-            raise wrong(f"expected a table {where} with a kind", where, table)
-        if "kind" not in table:
-            raise wrong(f"key is missing; expected it, one of {listed(kinds)}", f"{where} kind")
-        kind = _text(table["kind"], Key("text", options=tuple(kinds)), f"{where} kind")
-        checked[name] = _section(table, kinds[kind], where)
-    return checked
 
 
 def _check_contrast(predictor: Mapping[str, Any], where: str) -> None:
@@ -308,29 +353,18 @@ def _readings(name: str, variant: Mapping[str, Any]) -> list[dict[str, str]]:
     axes = [key for key in readings[0] if key not in ("label", "note")]
     if not axes:
         raise wrong("expected a key for each axis, as in design = ...", f"{where} readings")
-    keys = {"label": _NEEDED, "note": _PROSE}
+    keys = {"label": NEEDED, "note": PROSE}
     keys |= {axis: Key("text", required=True, options=levels) for axis in axes}
     checked, seen = [], set()
     for number, reading in enumerate(readings, start=1):
         here = f"[[variants.{name}.readings]] number {number},"
-        reading = _section(reading, keys, here)
+        reading = section(reading, keys, here)
         reading["label"] = clean_label(reading["label"])
         if reading["label"] in seen:
             raise wrong("expected each label once", f"{here} label", reading["label"])
         seen.add(reading["label"])
         checked.append(reading)
     return checked
-
-
-def _check_study_name(name: str) -> None:
-    # The name becomes the name of a folder of reports.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise wrong(
-            "expected a short name of ASCII letters, digits, '_' and '-'; put the full name in "
-            "title",
-            "[study] name",
-            name,
-        )
 
 
 def _check_names(
@@ -341,10 +375,8 @@ def _check_names(
     for name in predictors:
         _check_variable(name, f"[predictors.{name}]", taken)
         taken[name.lower()] = f"[predictors.{name}]"
-    seen: set[str] = set()
     for name, variant in variants.items():
         where = f"[variants.{name}]"
-        _check_variant_name(name, where, seen)
         new = dict(taken)
         names = [name] if variant["kind"] == "covariate" else []
         if variant["kind"] == "axes":
@@ -352,16 +384,6 @@ def _check_names(
         for variable in names:
             _check_variable(variable, where, new)
             new[variable.lower()] = where
-
-
-def _check_variant_name(name: str, where: str, seen: set[str]) -> None:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-        raise wrong("expected a name of ASCII letters, digits, '_' and '-'", where, name)
-    if name.lower() in BUILT_IN_VARIANTS:
-        raise wrong("expected another name; this one has a meaning in every study", where, name)
-    if name.lower() in seen:
-        raise wrong("expected names that differ by more than capitals", where, name)
-    seen.add(name.lower())
 
 
 def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
@@ -389,13 +411,6 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
             )
 
 
-def _priors(table: object) -> dict[str, str]:
-    if not isinstance(table, dict):
-        raise wrong('expected lines such as phi = "Gamma(2, 0.1)"', "[priors]", table)
-    # Which names and distributions exist is known where the models are.
-    return {name: _text(prior, _TEXT, f"[priors] {name}") for name, prior in table.items()}
-
-
 def _profiles(tables: object, predictors: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     if not isinstance(tables, list):
         raise wrong("expected tables, each below a line [[profiles]]", "[[profiles]]", tables)
@@ -403,7 +418,7 @@ def _profiles(tables: object, predictors: Mapping[str, Any]) -> tuple[dict[str, 
         where = f"[[profiles]] number {number},"
         if not isinstance(table, dict):
             raise wrong("expected a table with a level for each predictor", where, table)
-        _check_keys(table, predictors, where)
+        check_keys(table, predictors, where)
         for name in predictors:
             if name not in table:
                 raise wrong(

@@ -22,8 +22,8 @@ from intlmodels.studycolumns import (
     frozen,
     read_predictor,
 )
+from intlmodels.studykeys import wrong
 from intlmodels.studysources import Sources
-from intlmodels.studytoml import wrong
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,23 +13,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import store
-from intlmodels.diagnostics import Gate, gate
+from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.errors import StudyError
-from intlmodels.estimands import estimate
 from intlmodels.fit import Progress, Settings, fit
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
+from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
 from intlmodels.study import Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
-#: Modules whose code decides what is computed from the draws.
-ESTIMAND_CODE = ("coefficients.py", "estimands.py", "diagnostics.py")
+#: Model -> modules whose code decides what is computed from the draws; the first one computes it.
+ESTIMAND_CODE = {
+    "share": ("estimands.py", "coefficients.py", "diagnostics.py"),
+    "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def plan(
     StudyError
         For an unknown variant, prior or setting.
     """
+    require_possible(study)
     settings = settings or settings_of(study)
     jobs = []
     for name in variants:
@@ -106,14 +111,14 @@ def plan(
         used = priors_of(study, name, priors)
         path = stored_path(out, name)
         reasons = store.why_refit(path, store.fingerprint(study, name, used, settings))
-        refresh = not reasons and _estimands_stale(path)
+        refresh = not reasons and _estimands_stale(path, study.model)
         jobs.append(Job(study, name, used, settings, path, tuple(reasons), refresh))
     return jobs
 
 
-def _estimands_stale(path: Path) -> bool:
+def _estimands_stale(path: Path, model: str) -> bool:
     attributes = store.stored_attributes(path) or {}
-    return attributes.get("estimand_code") != store.code_hash(ESTIMAND_CODE)
+    return attributes.get("estimand_code") != store.code_hash(ESTIMAND_CODE[model])
 
 
 def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
@@ -133,30 +138,44 @@ def checked_fit(
     settings: Settings,
     progress: Progress | None = None,
 ) -> DataTree:
-    """Fit, compute the estimands, and check; retry once with a higher target acceptance."""
+    """Fit, compute the estimands, and check; retry once with more careful sampling."""
     tree = _with_estimands(fit(study, variant, priors, settings, progress))
     retried = ""
     if not Gate.from_json(tree.attrs["gate"]).passed:
         failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
-        higher = 1 - (1 - settings.target_accept) / 5
-        retried = f"{', '.join(failed)} failed at target acceptance {settings.target_accept}"
-        tree = _with_estimands(
-            fit(study, variant, priors, replace(settings, target_accept=higher), progress)
-        )
+        asked = tree.attrs["settings"]
+        careful, what = _more_careful(settings, json.loads(asked))
+        retried = f"{', '.join(failed)} failed at {what}"
+        tree = _with_estimands(fit(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
-        tree.attrs["settings"] = json.dumps(settings.identity())
+        tree.attrs["settings"] = asked
     tree.attrs["retried"] = retried
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
 
 
+def _more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
+    """Settings for a second try, and in words what the first try had."""
+    if "target_accept" in used:
+        higher = 1 - (1 - settings.target_accept) / 5
+        words = f"target acceptance {settings.target_accept}"
+        return replace(settings, target_accept=higher), words
+    return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps a draw"
+
+
 def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 
+    code = ESTIMAND_CODE[tree.attrs["model"]]
+    module = code[0].removesuffix(".py").replace("/", ".")
+    estimate = import_module(f"intlmodels.{module}").estimate
     tree["estimands"] = xr.DataTree(estimate(tree))
+    posterior = tree["posterior"].to_dataset()
+    named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
+    tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
     tree.attrs["gate"] = gate(tree).to_json()
-    tree.attrs["estimand_code"] = store.code_hash(ESTIMAND_CODE)
+    tree.attrs["estimand_code"] = store.code_hash(code)
     return tree
 
 
@@ -200,6 +219,7 @@ def fit_study(
         If the fit does not pass the gate, also after one retry.
     """
     study = study if isinstance(study, Study) else load_study(study)
+    require_possible(study)
     used = priors_of(study, variant, priors)
     tree = checked_fit(study, variant, used, settings_of(study, settings), progress)
     checks = Gate.from_json(tree.attrs["gate"])
@@ -306,7 +326,8 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
         )
     shared = json.loads(attributes["priors"])
     overrides = _from_command_line(shared)
-    settings = Settings(**json.loads(attributes["settings"]))
+    common = json.loads(attributes["settings"])
+    settings = Settings(**common)
     found = []
     for variant in catalogue(study):
         path = stored_path(out, variant)
@@ -316,7 +337,9 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
         own = _from_command_line(json.loads(attributes["priors"]))
         own = {name: text for name, text in own.items() if name not in shared}
         priors = priors_of(study, variant, {**overrides, **own})
-        wanted = store.fingerprint(study, variant, priors, settings)
+        # A variant that is sampled in another way has settings that the default has not.
+        used = replace(settings, **{**json.loads(attributes["settings"]), **common})
+        wanted = store.fingerprint(study, variant, priors, used)
         stored = json.loads(attributes["fingerprint"])
         found.append(
             Stored(

@@ -1,94 +1,36 @@
 """The catalogue of models and their variants, as data.
 
 A variant is a row: a name, what changes in words, and the function that changes the
-design. Studies add rows for what depends on their own columns.
+design. Studies add rows for what depends on their own tables. What is special about a model
+stands in its design module; here a study finds its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
 from intlmodels.errors import StudyError, did_you_mean
-from intlmodels.models import design as d
-from intlmodels.models.design import Design
+from intlmodels.models import decaydesign, design
+from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, apply_overrides
-from intlmodels.rounding import grid
-from intlmodels.study import Axes, Covariate, Membership, Nested, Study
+from intlmodels.study import Study
 
-DEFAULT = "default"
+__all__ = ["DEFAULT", "Variant", "catalogue", "design_module", "design_of", "find_variant"]
+__all__ += ["priors_of"]
 
-
-@dataclass(frozen=True)
-class Variant:
-    """One row of the catalogue.
-
-    Attributes
-    ----------
-    name : str
-        What it is called on the command line and in the reports.
-    change : str
-        What it changes against the default, in words.
-    apply : callable
-        Takes the default design, returns the changed one.
-    comparable : bool
-        Whether its elpd is of the same printed outcomes as the default's.
-    """
-
-    name: str
-    change: str
-    apply: Callable[[Design], Design]
-    comparable: bool = True
+#: Model -> the module with ``default_design``, ``variants``, ``alias``, ``why_absent``,
+#: ``parameters``, ``fixed_priors``, ``shown`` and ``data_parts``.
+_DESIGNS: dict[str, ModuleType] = {"share": design, "decay": decaydesign}
 
 
-_FAMILY_VARIANTS = (
-    Variant(
-        "logit-normal",
-        "latent share logit-normal with scale sigma, same rounding intervals",
-        partial(d.with_family, family="logit-normal"),
-    ),
-    Variant(
-        "hurdle",
-        "a printed 0 is either a structural zero (probability never) or a rounded small share",
-        partial(d.with_family, family="hurdle"),
-    ),
-    Variant(
-        "heaped",
-        "a multiple of the double rounding width may have been rounded to that width, with an "
-        "unknown probability",
-        partial(d.with_family, family="heaped"),
-    ),
-    Variant(
-        "density",
-        "the usual practice: Beta density at values squeezed into (0, 1); for comparison only",
-        partial(d.with_family, family="density"),
-        comparable=False,
-    ),
-)
+def design_module(model: str) -> Any:
+    """The module that describes a model as data."""
+    return _DESIGNS[model]
 
 
-def _study_variant(spec: Nested | Axes | Membership | Covariate) -> Variant:
-    if isinstance(spec, Nested):
-        change = f"adds an effect of the printed label within its {spec.predictor} family"
-        return Variant(spec.name, change, partial(d.with_nested, spec=spec))
-    if isinstance(spec, Axes):
-        change = (
-            f"{spec.replaces} is replaced by {' and '.join(spec.axes)}, each "
-            f"{' / '.join(spec.levels)}, with monotonic effects"
-        )
-        return Variant(spec.name, change, partial(d.with_axes, spec=spec))
-    if isinstance(spec, Membership):
-        change = f"the second {spec.predictor} of a firm enters by multiple membership"
-        return Variant(spec.name, change, partial(d.with_membership, spec=spec))
-    missing = int(d.with_covariate(Design(()), spec).blocks[0].missing.size)
-    change = f"adds {spec.predictor.label.lower()}" + (
-        f", its {missing} missing values as parameters" if missing else ""
-    )
-    return Variant(spec.name, change, partial(d.with_covariate, spec=spec))
-
-
-def catalogue(study: Study) -> dict[str, Variant]:
+def catalogue(study: Study) -> dict[str, Variant[Any]]:
     """All variants of a study's model, the default first.
 
     Parameters
@@ -99,24 +41,10 @@ def catalogue(study: Study) -> dict[str, Variant]:
     -------
     dict of str to Variant
     """
-    rows = [Variant(DEFAULT, "the model as stated", lambda design: design)]
-    rows += [
-        row for row in _FAMILY_VARIANTS if row.name != "heaped" or _doubles(study.outcome.width)
-    ]
-    rows += [_study_variant(spec) for spec in study.variants.values()]
-    return {row.name: row for row in rows}
+    return {row.name: row for row in design_module(study.model).variants(study)}
 
 
-def _doubles(width: float) -> bool:
-    """Whether the double rounding width leaves no share without a printed value."""
-    try:
-        grid(2 * width)
-    except ValueError:
-        return False
-    return True
-
-
-def find_variant(study: Study, name: str) -> Variant:
+def find_variant(study: Study, name: str) -> Variant[Any]:
     """Look a variant up by name.
 
     Raises
@@ -125,24 +53,22 @@ def find_variant(study: Study, name: str) -> Variant:
         For an unknown name; the message lists the valid ones.
     """
     rows = catalogue(study)
-    if name == "heaped" and name not in rows:
-        raise StudyError(
-            f"variant heaped needs a rounding width whose double tiles 0 to 100 as well; "
-            f"twice {study.outcome.width:g} does not",
-            value=name,
-        )
-    if name not in rows:
-        raise StudyError(
-            f"no variant is called '{name}'{did_you_mean(name, rows)}; "
-            f"the variants are {', '.join(rows)}",
-            value=name,
-        )
-    return rows[name]
+    module = design_module(study.model)
+    name = module.alias(study, name)
+    if name in rows:
+        return rows[name]
+    why = module.why_absent(study, name)
+    raise StudyError(
+        why
+        or f"no variant is called '{name}'{did_you_mean(name, rows)}; "
+        f"the variants are {', '.join(rows)}",
+        value=name,
+    )
 
 
-def design_of(study: Study, variant: str = DEFAULT) -> Design:
-    """The linear predictor and observation family of a variant."""
-    return find_variant(study, variant).apply(d.default_design(study))
+def design_of(study: Study, variant: str = DEFAULT) -> Any:
+    """The design of a variant: a ``Design`` of the module of the study's model."""
+    return find_variant(study, variant).apply(design_module(study.model).default_design(study))
 
 
 def priors_of(
@@ -169,13 +95,14 @@ def priors_of(
     StudyError
         For an unknown variant, an unknown parameter or an unusable prior.
     """
+    module = design_module(study.model)
     everywhere = {
         name: prior
         for row in catalogue(study)
-        for name, prior in d.parameters(design_of(study, row)).items()
+        for name, prior in module.parameters(design_of(study, row)).items()
     }
     return apply_overrides(
-        d.parameters(design_of(study, variant)),
+        module.parameters(design_of(study, variant)),
         [(study.priors, "study.toml"), (overrides or {}, "command line")],
         everywhere,
     )

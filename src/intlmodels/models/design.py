@@ -8,14 +8,17 @@ the same weights with the drawn coefficients; neither needs to know the other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError
+from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, parameter
-from intlmodels.study import Axes, Covariate, Membership, Nested, Predictor, Study
+from intlmodels.rounding import grid
+from intlmodels.study import Axes, Covariate, Membership, Nested, Predictor, ShareStudy
 
 Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
 Family = Literal["beta", "logit-normal", "hurdle", "heaped", "density"]
@@ -66,6 +69,11 @@ class Block:
     unit: str = ""
 
     @property
+    def variable(self) -> str:
+        """Name of the variable of the posterior that holds the effects."""
+        return f"{self.name}_effect" if self.kind == "monotonic" else self.name
+
+    @property
     def missing(self) -> NDArray[np.intp]:
         """Positions of the firms whose value is missing."""
         return np.flatnonzero(np.isnan(self.weights).any(axis=1))
@@ -83,7 +91,7 @@ class Design:
         return next(block for block in self.blocks if block.name == name)
 
 
-def default_design(study: Study) -> Design:
+def default_design(study: ShareStudy) -> Design:
     """Every predictor of the study as a block of its own (models: section 2, default)."""
     return Design(tuple(_block(predictor) for predictor in study.predictors.values()))
 
@@ -306,3 +314,129 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
                 (f"{name}_missing", f"Normal({name}_mean, {name}_sd)", f"missing values of {what}")
             )
     return rows
+
+
+def shown(design: Design) -> list[str]:
+    """Variables of the posterior that a table of parameters shows, in their order.
+
+    Those with a prior of their own come first, then the effects of levels, the steps of
+    ordered effects, and missing values.
+    """
+    names = list(parameters(design))
+    for block in design.blocks:
+        names += [block.variable, f"{block.name}_steps", f"{block.name}_missing"]
+    return list(dict.fromkeys(names))
+
+
+def latent(design: Design) -> bool:
+    """Whether a table of decisions is drawn together with the parameters."""
+    return False
+
+
+def settings(design: Design) -> tuple[str, ...]:
+    """Settings on which the draws depend."""
+    return ("draws", "tune", "chains", "seed", "target_accept", "sampler")
+
+
+def packages(design: Design) -> tuple[str, ...]:
+    """Packages whose versions are recorded with the draws."""
+    return ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
+
+
+def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
+    """What the draws depend on, by name, for the fingerprint."""
+    outcome = study.outcome
+    parts: dict[str, list[Any]] = {
+        study.firm_label: [list(study.firms)],
+        outcome.column: [outcome.printed, outcome.width],
+    }
+    for block in design.blocks:
+        parts[block.name] = [
+            block.kind,
+            list(block.levels),
+            list(block.settings),
+            block.weights,
+            *[value for item in sorted(block.rows.items()) for value in item],
+        ]
+    return parts
+
+
+# -- the catalogue of variants -----------------------------------------------------------
+
+_FAMILY_VARIANTS = (
+    Variant[Design](
+        "logit-normal",
+        "latent share logit-normal with scale sigma, same rounding intervals",
+        partial(with_family, family="logit-normal"),
+    ),
+    Variant[Design](
+        "hurdle",
+        "a printed 0 is either a structural zero (probability never) or a rounded small share",
+        partial(with_family, family="hurdle"),
+    ),
+    Variant[Design](
+        "heaped",
+        "a multiple of the double rounding width may have been rounded to that width, with an "
+        "unknown probability",
+        partial(with_family, family="heaped"),
+    ),
+    Variant[Design](
+        "density",
+        "the usual practice: Beta density at values squeezed into (0, 1); for comparison only",
+        partial(with_family, family="density"),
+        comparable=False,
+    ),
+)
+
+
+def _study_variant(spec: Nested | Axes | Membership | Covariate) -> Variant[Design]:
+    if isinstance(spec, Nested):
+        change = f"adds an effect of the printed label within its {spec.predictor} family"
+        return Variant(spec.name, change, partial(with_nested, spec=spec))
+    if isinstance(spec, Axes):
+        change = (
+            f"{spec.replaces} is replaced by {' and '.join(spec.axes)}, each "
+            f"{' / '.join(spec.levels)}, with monotonic effects"
+        )
+        return Variant(spec.name, change, partial(with_axes, spec=spec))
+    if isinstance(spec, Membership):
+        change = f"the second {spec.predictor} of a firm enters by multiple membership"
+        return Variant(spec.name, change, partial(with_membership, spec=spec))
+    missing = int(with_covariate(Design(()), spec).blocks[0].missing.size)
+    change = f"adds {spec.predictor.label.lower()}" + (
+        f", its {missing} missing values as parameters" if missing else ""
+    )
+    return Variant(spec.name, change, partial(with_covariate, spec=spec))
+
+
+def variants(study: ShareStudy) -> list[Variant[Design]]:
+    """Rows of the catalogue, the default first."""
+    rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
+    rows += [
+        row for row in _FAMILY_VARIANTS if row.name != "heaped" or _doubles(study.outcome.width)
+    ]
+    return rows + [_study_variant(spec) for spec in study.variants.values()]
+
+
+def alias(study: ShareStudy, name: str) -> str:
+    """The name under which a variant stands in the catalogue."""
+    return name
+
+
+def why_absent(study: ShareStudy, name: str) -> str:
+    """Why a variant that other studies have is not one of this study; empty if unknown."""
+    if name != "heaped":
+        return ""
+    return (
+        "variant heaped needs a rounding width whose double tiles 0 to 100 as well; "
+        f"twice {study.outcome.width:g} does not"
+    )
+
+
+def _doubles(width: float) -> bool:
+    """Whether the double rounding width leaves no share without a printed value."""
+    try:
+        grid(2 * width)
+    except ValueError:
+        return False
+    return True

@@ -19,16 +19,17 @@ import numpy as np
 from intlmodels import observation
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.design import VARYING, Block, Family
+from intlmodels.models.drawing import draw_pymc
 from intlmodels.observation import OUTCOME
 from intlmodels.priors import Prior
-from intlmodels.study import Study
+from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
     import pymc as pm
 
 
 def build(
-    study: Study,
+    study: ShareStudy,
     variant: str = DEFAULT,
     priors: Mapping[str, Prior] | None = None,
 ) -> pm.Model:
@@ -59,41 +60,13 @@ def build(
     priors = priors_of(study, variant) if priors is None else priors
     coords: dict[str, Any] = {"firm": list(study.firms)}
     with pm.Model(coords=coords) as model:
-        linear = _draw(priors["intercept"])
+        linear = draw_pymc(priors["intercept"])
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors)
         mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
-        arguments = [_draw(priors[name]) for name in observation.PARAMETERS[design.family]]
+        arguments = [draw_pymc(priors[name]) for name in observation.PARAMETERS[design.family]]
         _observe(design.family, study, linear, mu, arguments)
     return model
-
-
-def _draw(prior: Prior, **kwargs: Any) -> Any:
-    import pymc as pm
-
-    a = prior.args
-    match prior.distribution:
-        case "Normal":
-            return pm.Normal(prior.name, a[0], a[1], **kwargs)
-        case "StudentT":
-            return pm.StudentT(prior.name, nu=a[0], mu=a[1], sigma=a[2], **kwargs)
-        case "Cauchy":
-            return pm.Cauchy(prior.name, a[0], a[1], **kwargs)
-        case "HalfNormal":
-            return pm.HalfNormal(prior.name, a[0], **kwargs)
-        case "HalfCauchy":
-            return pm.HalfCauchy(prior.name, a[0], **kwargs)
-        case "HalfStudentT":
-            return pm.HalfStudentT(prior.name, nu=a[0], sigma=a[1], **kwargs)
-        case "Exponential":
-            return pm.Exponential(prior.name, a[0], **kwargs)
-        case "Gamma":
-            return pm.Gamma(prior.name, alpha=a[0], beta=a[1], **kwargs)
-        case "LogNormal":
-            return pm.LogNormal(prior.name, a[0], a[1], **kwargs)
-        case "Beta":
-            return pm.Beta(prior.name, a[0], a[1], **kwargs)
-    raise ValueError(f"no distribution is called {prior.distribution!r}")
 
 
 def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
@@ -107,25 +80,25 @@ def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) ->
         model.add_coord(level, list(block.levels))
         # Non-centred: with this few levels the spread is hardly known, and the centred
         # form has a funnel.
-        sigma = _draw(priors[f"sigma_{name}"])
+        sigma = draw_pymc(priors[f"sigma_{name}"])
         standard = pm.Normal(f"{name}_z", 0, 1, dims=level)
         effect = pm.Deterministic(name, sigma * standard, dims=level)
         return _weighted(block, effect)
     if block.kind == "monotonic":
         model.add_coord(level, list(block.levels))
         model.add_coord(f"{name}_step", list(block.levels[1:]))
-        total = _draw(priors[name])
+        total = draw_pymc(priors[name])
         # Monotonic effect (Buerkner and Charpentier 2020): the total, in simplex steps.
         steps = pm.Dirichlet(f"{name}_steps", np.ones(len(block.levels) - 1), dims=f"{name}_step")
         climb = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
         effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
         return _weighted(block, effect)
-    coefficient = _draw(priors[name])
+    coefficient = draw_pymc(priors[name])
     values = block.weights[:, 0]
     if not block.missing.size:
         return coefficient * values
     observed = np.flatnonzero(~np.isnan(values))
-    mean, sd = _draw(priors[f"{name}_mean"]), _draw(priors[f"{name}_sd"])
+    mean, sd = draw_pymc(priors[f"{name}_mean"]), draw_pymc(priors[f"{name}_sd"])
     firms = list(model.coords["firm"])
     model.add_coord(f"{name}_missing_firm", [firms[i] for i in block.missing])
     model.add_coord(f"{name}_observed_firm", [firms[i] for i in observed])
@@ -143,7 +116,7 @@ def _weighted(block: Block, effect: Any) -> Any:
     return (block.weights * effect).sum(axis=1)
 
 
-def _observe(family: Family, study: Study, linear: Any, mu: Any, arguments: list[Any]) -> None:
+def _observe(family: Family, study: ShareStudy, linear: Any, mu: Any, arguments: list[Any]) -> None:
     import pymc as pm
 
     width = study.outcome.width

@@ -12,30 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits, why_stale
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
     from intlmodels.report.blocks import Report, Section
-
-#: The sections in their order.
-ORDER = (
-    "answer",
-    "data",
-    "model",
-    "priors",
-    "diagnostics",
-    "prior_posterior",
-    "estimates",
-    "new_firms",
-    "predictions",
-    "variants",
-    "limits",
-    "reproduce",
-    "sources",
-)
-#: Drawing takes most of the time of a report: these take about half of it.
-SECOND_HALF = ("prior_posterior", "new_firms", "predictions")
 
 __all__ = ["get_ready", "why_stale", "write"]
 
@@ -89,15 +71,16 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     return folder / "index.html"
 
 
-def get_ready() -> None:
+def get_ready(model: str) -> None:
     """Import what a report needs; worth doing while another process still samples."""
     import arviz_stats.base  # noqa: F401
     import h5netcdf  # noqa: F401
     import xarray as xr
 
-    import intlmodels.report.content  # noqa: F401
     from intlmodels import plotstyle
 
+    for place in layout_of(model).sections.values():
+        load(place)
     # The first figure of a process also loads fonts.
     figure = plotstyle.new_figure(1.0)
     plotstyle.percent_axis(figure.subplots(), "warm")
@@ -106,19 +89,21 @@ def get_ready() -> None:
 
 
 def _make(study: Study, folder: Path, pool: Executor | None) -> Report:
+    layout = layout_of(study.model)
+    order = list(layout.sections)
     if pool is None:
-        frame, sections = _sections_of(study, folder, ORDER)
+        frame, sections = _sections_of(study, folder, order)
     else:
-        half = pool.submit(_sections_of, study, folder, SECOND_HALF)
-        first = [name for name in ORDER if name not in SECOND_HALF]
+        half = pool.submit(_sections_of, study, folder, layout.second_half, tables=False)
+        first = [name for name in order if name not in layout.second_half]
         frame, sections = _sections_of(study, folder, first)
         sections |= half.result()[1]
-    return replace(frame, sections=tuple(sections[name] for name in ORDER))
+    return replace(frame, sections=tuple(sections[name] for name in order if name in sections))
 
 
 def _sections_of(
-    study: Study, folder: Path, names: Sequence[str]
+    study: Study, folder: Path, names: Sequence[str], tables: bool = True
 ) -> tuple[Report, dict[str, Section]]:
     from intlmodels.report.content import sections_of
 
-    return sections_of(study, folder, names, tables=ORDER[0] in names)
+    return sections_of(study, folder, names, tables)

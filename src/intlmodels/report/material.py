@@ -1,32 +1,35 @@
-"""Everything a report shows, gathered from the study and its stored fits."""
+"""Everything a report shows, gathered from the study and its stored fits: what all models have."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from intlmodels import comparison, predictions, results, store
+from intlmodels import comparison, results, store
+from intlmodels.comparison import Compared
 from intlmodels.diagnostics import Gate
-from intlmodels.estimands import CI_PROB, new_firms
 from intlmodels.formats import counted
-from intlmodels.models import DEFAULT, Variant, catalogue, design_of
-from intlmodels.models.design import Design
+from intlmodels.models import DEFAULT, Variant, catalogue, design_module, design_of
+from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits
+from intlmodels.results import CI_PROB
 from intlmodels.study import Study
 from intlmodels.workflow import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
-    from xarray import Dataset, DataTree
+    from xarray import DataTree
 
 
 @dataclass
-class Material:
+class Material(ABC):
     """A study, its default fit, and what its variants say.
+
+    Each model has a subclass; what it must say itself is abstract here.
 
     Attributes
     ----------
@@ -37,6 +40,8 @@ class Material:
         Every current fit, the default first; of the others only the estimands.
     stored : tuple of Stored
         What is stored, current or not.
+    compared : Compared
+        By what the variants are held against each other.
     """
 
     study: Study
@@ -44,6 +49,38 @@ class Material:
     variants: dict[str, DataTree]
     stored: tuple[Stored, ...] = ()
     prob: float = CI_PROB
+
+    compared: ClassVar[Compared]
+
+    # -- what each model says itself -----------------------------------------------------
+
+    @property
+    @abstractmethod
+    def subtitle(self) -> str:
+        """What stands below the title of the report."""
+
+    @property
+    @abstractmethod
+    def methods(self) -> tuple[str, ...]:
+        """Where the methods were published."""
+
+    @abstractmethod
+    def compare(self) -> pd.DataFrame:
+        """The variants side by side: see :func:`intlmodels.comparison.side_by_side`."""
+
+    def note_on(self, variant: str) -> str:
+        """What the study says of a variant of its own; empty if nothing."""
+        return ""
+
+    def csv_tables(self) -> dict[str, pd.DataFrame]:
+        """File name -> table, everything that is written beside the report."""
+        return {
+            "parameters.csv": self.parameters,
+            "diagnostics.csv": self.gate_table,
+            "variants.csv": self.comparison,
+        }
+
+    # -- what all have -------------------------------------------------------------------
 
     @property
     def passed(self) -> bool:
@@ -56,12 +93,18 @@ class Material:
         return counted(len(self.study.firms), self.study.firm_label)
 
     @cached_property
-    def design(self) -> Design:
+    def design(self) -> Any:
         """Design of the default model."""
         return design_of(self.study)
 
+    @property
+    def fixed_priors(self) -> list[tuple[str, str, str]]:
+        """Priors that follow from the others, as (name, prior, meaning)."""
+        rows: list[tuple[str, str, str]] = design_module(self.study.model).fixed_priors(self.design)
+        return rows
+
     @cached_property
-    def catalogue(self) -> dict[str, Variant]:
+    def catalogue(self) -> dict[str, Variant[Any]]:
         """All variants of the model."""
         return catalogue(self.study)
 
@@ -83,68 +126,14 @@ class Material:
     # -- tables --------------------------------------------------------------------------
 
     @cached_property
-    def average(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.average`."""
-        return results.average(self.fit, self.prob)
-
-    @cached_property
-    def levels(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.levels`."""
-        return results.levels(self.fit, self.prob)
-
-    @cached_property
-    def differences(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.differences`."""
-        return results.differences(self.fit, self.prob)
-
-    @cached_property
-    def prior_differences(self) -> pd.DataFrame:
-        """The same differences under the priors."""
-        return results.differences(self.fit, self.prob, group="prior")
-
-    @cached_property
-    def ranks(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.ranks`."""
-        return results.ranks(self.fit)
-
-    @cached_property
-    def variation(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.variation`."""
-        return results.variation(self.fit, self.prob)
-
-    @cached_property
     def parameters(self) -> pd.DataFrame:
         """See :func:`intlmodels.results.parameters`."""
         return results.parameters(self.fit, self.prob)
 
     @cached_property
-    def crossings(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.crossings`."""
-        return results.crossings(self.fit)
-
-    @cached_property
-    def checks(self) -> pd.DataFrame:
-        """See :func:`intlmodels.predictions.predictive_checks`."""
-        return predictions.predictive_checks(self.fit, self.prob)
-
-    @cached_property
-    def prediction(self) -> Dataset:
-        """Draws for the profiles asked for, or else for those observed."""
-        asked: list[dict[str, str]] = list(self.study.profiles)
-        profiles: list[Mapping[str, Any]] = [
-            *(asked or predictions.observed_profiles(self.fit) or [{}])
-        ]
-        return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
-
-    @cached_property
-    def new_firms(self) -> pd.DataFrame:
-        """See :func:`intlmodels.predictions.new_firm_table`."""
-        return predictions.new_firm_table(self.fit, self.prediction, self.prob)
-
-    @cached_property
     def comparison(self) -> pd.DataFrame:
-        """See :func:`intlmodels.comparison.compare_variants`."""
-        return comparison.compare_variants(self.variants, self.prob)
+        """The variants side by side."""
+        return self.compare()
 
     @cached_property
     def own_parameters(self) -> pd.DataFrame:
@@ -178,46 +167,9 @@ class Material:
         ]
         return pd.DataFrame(rows)
 
-    @cached_property
-    def data(self) -> pd.DataFrame:
-        """The firms as printed and as read."""
-        import pandas as pd
-
-        from intlmodels.rounding import intervals
-
-        study, outcome = self.study, self.study.outcome
-        lower, upper = intervals(outcome.printed, outcome.width)
-        columns: dict[str, Any] = {
-            study.firm_label: list(study.firms),
-            "printed_pct": outcome.printed,
-            "lower_pct": 100 * lower,
-            "upper_pct": 100 * upper,
-        }
-        for name, predictor in study.predictors.items():
-            columns[f"{name}_printed"] = list(predictor.printed)
-            if predictor.kind == "category":
-                columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
-        return pd.DataFrame(columns)
-
-    def csv_tables(self) -> dict[str, pd.DataFrame]:
-        """File name -> table, everything that is written beside the report."""
-        return {
-            "data.csv": self.data,
-            "estimates.csv": self.levels,
-            "differences.csv": self.differences,
-            "ranks.csv": self.ranks,
-            "variation.csv": self.variation,
-            "parameters.csv": self.parameters,
-            "diagnostics.csv": self.gate_table,
-            "predictions.csv": predictions.predicted_firms(self.fit, self.prob),
-            "checks.csv": self.checks,
-            "new_firms.csv": self.new_firms,
-            "variants.csv": self.comparison,
-        }
-
 
 def gather(study: Study, folder: Path) -> Material:
-    """Read what is stored for a study.
+    """Read the stored fits of a study.
 
     Raises
     ------
@@ -230,4 +182,5 @@ def gather(study: Study, folder: Path) -> Material:
     for item in stored[1:]:
         if not item.reasons:
             variants[item.variant] = comparison.light(item.path)
-    return Material(study, fit, variants, tuple(stored))
+    material: type[Material] = load(layout_of(study.model).material)
+    return material(study, fit, variants, tuple(stored))

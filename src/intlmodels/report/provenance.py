@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from dataclasses import fields
 
-from intlmodels.fit import Settings
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.material import Material
 from intlmodels.study import Study, list_studies, load_study
 from intlmodels.workflow import settings_of
 
-METHODS = (
+#: References that materials of several models name among their methods.
+RHAT = (
     "R-hat and effective sample size: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "
     "Rank-normalization, folding, and localization: an improved R-hat, Bayesian Analysis 16(2), "
-    "667–718.",
-    "E-BFMI: Betancourt (2016), Diagnosing suboptimal cotangent disintegrations in Hamiltonian "
-    "Monte Carlo, arXiv:1604.00695.",
-    "Variation by source: Shorrocks (2013), Decomposition procedures for distributional analysis: "
-    "a unified framework based on the Shapley value, Journal of Economic Inequality 11, 99–126.",
-    "Variant density: Smithson and Verkuilen (2006), A better lemon squeezer? Maximum-likelihood "
-    "regression with beta-distributed dependent variables, Psychological Methods 11(1), 54–71.",
+    "667–718."
 )
-MONOTONIC = (
-    "Ordered effects: Bürkner and Charpentier (2020), Modelling monotonic effects of ordinal "
-    "predictors in Bayesian regression models, British Journal of Mathematical and Statistical "
-    "Psychology 73(3), 420–451."
+EBFMI = (
+    "E-BFMI: Betancourt (2016), Diagnosing suboptimal cotangent disintegrations in Hamiltonian "
+    "Monte Carlo, arXiv:1604.00695."
 )
 
 
@@ -44,14 +37,11 @@ def command(m: Material) -> str:
         every = set(names) == set(m.catalogue) - {"default"}
         parts += ["--variants", "all" if every else ",".join(names)]
     used, usual = m.attribute("settings"), settings_of(m.study).identity()
-    for field in fields(Settings):
-        name = field.name
-        if name in used and used[name] != usual[name]:
-            parts += [f"--{name.replace('_', '-')}", str(used[name])]
+    for name, value in used.items():
+        if value != usual.get(name):
+            parts += [f"--{name.replace('_', '-')}", str(value)]
     overrides: dict[str, str] = {}
     for fit in m.variants.values():
-        import json
-
         for name, prior in json.loads(fit.attrs["priors"]).items():
             if prior["origin"] == "command line":
                 overrides[name] = prior["text"]
@@ -100,9 +90,6 @@ def reproduce(m: Material) -> Section:
 def sources(m: Material) -> Section:
     """Where data, software and methods come from."""
     version = m.attribute("versions")["intlmodels"]
-    methods = list(METHODS)
-    if any(block.kind == "monotonic" for block in m.design.blocks) or "two-axes" in m.variants:
-        methods.append(MONOTONIC)
     own = m.study.source or "The study names no source."
     return Section(
         "sources",
@@ -115,6 +102,6 @@ def sources(m: Material) -> Section:
                 f"of the data; the fit is identified by {m.stored[0].fingerprint}."
             ),
             Paragraph("Methods:"),
-            Items(tuple(methods)),
+            Items(m.methods),
         ),
     )

@@ -12,21 +12,20 @@ from typing import Any
 from intlmodels import store
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
+from intlmodels.report.layout import layout_of
 from intlmodels.study import Study
 from intlmodels.workflow import ESTIMAND_CODE, Stored, settings_of, stored_fits, stored_path
 
-REPORT_CODE = (
-    *ESTIMAND_CODE,
+#: Modules that make the reports of every model. ``report/layout.py`` is not among them: of it,
+#: only what it says of the model counts.
+COMMON_CODE = (
     "results.py",
-    "predictions.py",
     "comparison.py",
     "formats.py",
-    "plotstyle.py",
-    "plotchecks.py",
-    "plotdata.py",
-    "plots.py",
     "narrative.py",
     "narrativevariants.py",
+    "plotstyle.py",
+    "plotchecks.py",
     "report/__init__.py",
     "report/blocks.py",
     "report/content.py",
@@ -39,14 +38,30 @@ REPORT_CODE = (
     "report/render.py",
     "report/shown.py",
 )
+#: Model -> packages beside its own whose results its report shows.
+FURTHER = {"decay": ("audit",)}
+_PACKAGE = Path(__file__).parent.parent
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")
 
 
+def code_of(model: str) -> tuple[str, ...]:
+    """Modules that make the report of a model: the common ones and those of its own package."""
+    folders = (model, *FURTHER.get(model, ()))
+    own = [f"{folder}/{path.name}" for folder in folders for path in _modules(folder)]
+    listed = (*ESTIMAND_CODE[model], *COMMON_CODE, *own)
+    return tuple(dict.fromkeys(listed))
+
+
+def _modules(folder: str) -> list[Path]:
+    return sorted((_PACKAGE / folder).glob("*.py"))
+
+
 @cache
-def report_code() -> str:
-    """Hash of the code and the templates that make reports."""
-    digest = hashlib.sha256(store.code_hash(REPORT_CODE).encode())
+def report_code(model: str) -> str:
+    """Hash of the code, the layout and the templates that make the report of a model."""
+    digest = hashlib.sha256(store.code_hash(code_of(model)).encode())
+    digest.update(repr(layout_of(model)).encode())
     for path in sorted(_TEMPLATES.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -88,7 +103,7 @@ def write_record(
             item.variant: item.fingerprint for item in stored if item.variant not in shown
         },
         "study": study_text(study),
-        "code": report_code(),
+        "code": report_code(study.model),
         "files": sorted(files),
     }
     return json.dumps(record, sort_keys=True).replace("--", "-\\u002d")
@@ -117,7 +132,7 @@ def why_stale(study: Study, folder: Path) -> list[str]:
     if record is None:
         return ["report.md does not say what it was written from"]
     reasons = []
-    if record.get("code") != report_code():
+    if record.get("code") != report_code(study.model):
         reasons.append("the code that writes reports changed")
     if record.get("study") != study_text(study):
         reasons.append("the text of the study changed")

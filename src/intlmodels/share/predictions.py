@@ -1,4 +1,4 @@
-"""Predictions of a fit as tables: against the data, and of new firms."""
+"""Predicted shares as tables: against the data, and of new firms."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.estimands import CI_PROB
-from intlmodels.results import (
-    Array,
-    blocks,
-    flat,
-    membership,
-    observed,
-    outcomes,
-    table_of,
-    texts,
-)
+from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.share.results import blocks, membership, observed, outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +33,9 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``feature``, ``observed``, the columns of :func:`intervals` of the predictions, and
-        ``p_larger``: probability that a prediction is larger than what was observed, ties
-        counted half (posterior predictive p-value).
+        ``feature``, ``observed``, the columns of :func:`intlmodels.results.intervals` of the
+        predictions, and ``p_larger``: probability that a prediction is larger than what was
+        observed, ties counted half (posterior predictive p-value).
     """
     width = float(fit["constant_data"].attrs["rounding_width"])
     found = _statistics(observed(fit), width)
@@ -105,9 +96,9 @@ def new_firm_table(fit: DataTree, prediction: Dataset, prob: float = CI_PROB) ->
     Returns
     -------
     pandas.DataFrame
-        ``profile``, the columns of :func:`intervals` of the expected printed share, and
-        ``printed_median``, ``printed_low``, ``printed_high``: central values of the printed
-        share itself, within the firms' own scatter.
+        ``profile``, the columns of :func:`intlmodels.results.intervals` of the expected printed
+        share, and ``printed_median``, ``printed_low``, ``printed_high``: central values of the
+        printed share itself, within the firms' own scatter.
     """
     draws = flat(prediction["expected_share"])
     table = table_of(fit, {"profile": texts(prediction["profile"])}, draws, prob)

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels import plotstyle as s
-from intlmodels import results
 from intlmodels.errors import StudyError, listed
 from intlmodels.formats import plural
 from intlmodels.plotstyle import Figure, styled
+from intlmodels.results import Array
 from intlmodels.rounding import intervals
-from intlmodels.study import Study
+from intlmodels.share import results
+from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from xarray import DataTree
-
-Array = NDArray[np.float64]
 
 #: Firms up to which each is named in a picture.
 MOST_NAMED = 60
@@ -37,8 +37,8 @@ class _Printed:
     groups: dict[str, tuple[str, list[str], NDArray[np.intp]]]
 
 
-def _printed(source: Study | DataTree) -> _Printed:
-    if isinstance(source, Study):
+def _printed(source: ShareStudy | DataTree) -> _Printed:
+    if isinstance(source, ShareStudy):
         groups = {
             p.name: (
                 p.label,
@@ -78,12 +78,12 @@ def _printed(source: Study | DataTree) -> _Printed:
 
 
 @styled
-def data(source: Study | DataTree, predictor: str | None = None) -> Figure:
+def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     """Printed shares as the intervals they stand for, firm by firm.
 
     Parameters
     ----------
-    source : Study or xarray.DataTree
+    source : ShareStudy or xarray.DataTree
     predictor : str, optional
         Categorical predictor or contrast by which the firms are grouped; by default the one
         with the most levels up to eight.
@@ -124,20 +124,7 @@ def data(source: Study | DataTree, predictor: str | None = None) -> Figure:
     else:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-    for group in np.unique(gaps):
-        first = int(np.flatnonzero(gaps == group)[0])
-        code = int(codes[order][first])
-        count = int((codes == code).sum())
-        if levels[code]:
-            axes.annotate(
-                f"{s.shortened(levels[code], 46)} ({count})",
-                (0, places[first] - 0.85),
-                xycoords=("axes fraction", "data"),
-                fontsize=8.5,
-                fontweight="bold",
-                color=s.INK,
-                va="center",
-            )
+    _headings(axes, places, gaps, codes[order], levels)
     axes.set_ylim(places[-1] + 1, -1.6)
     axes.set_xlim(-1, min(101, max(upper) + 3))
     s.percent_axis(axes, s.shortened(shown.outcome, 60))
@@ -149,6 +136,29 @@ def data(source: Study | DataTree, predictor: str | None = None) -> Figure:
         + ("\ntick: the printed share" if named else ""),
     )
     return figure
+
+
+def _headings(
+    axes: Axes,
+    places: Array,
+    gaps: NDArray[np.intp],
+    codes: NDArray[np.intp],
+    levels: list[str],
+) -> None:
+    """Name and size of each group above its first firm; ``codes`` in the order of the rows."""
+    for group in np.unique(gaps):
+        first = int(np.flatnonzero(gaps == group)[0])
+        code = int(codes[first])
+        if levels[code]:
+            axes.annotate(
+                f"{s.shortened(levels[code], 46)} ({int((codes == code).sum())})",
+                (0, places[first] - 0.85),
+                xycoords=("axes fraction", "data"),
+                fontsize=8.5,
+                fontweight="bold",
+                color=s.INK,
+                va="center",
+            )
 
 
 def _grouping(shown: _Printed) -> str | None:

@@ -1,0 +1,366 @@
+"""Integer programs solved exactly.
+
+HiGHS does the solving, in floating point; nothing it says is taken on trust. A solution counts as
+found once it satisfies every row in integer arithmetic. That there is none, or none better, counts
+as shown once the multipliers of the linear relaxation prove it in integer arithmetic; where the
+relaxation is too weak for that, the box of variables is split until it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.counts import RELATIONS
+from intlmodels.errors import StudyError
+
+Ints = NDArray[np.int64]
+
+#: Linear programs that one question may ask for; some milliseconds each.
+MOST_STEPS = 2_000
+#: What an integer program counts for, in linear programs.
+GUESS = 50
+#: Rounds of cuts before the first box is split, and before any other is; cuts of a round; the
+#: largest coefficient of a cut.
+MOST_ROUNDS = 20
+FEWER_ROUNDS = 3
+MOST_CUTS = 40
+MOST_COEFFICIENT = 100
+#: Numbers of the solver within this of an integer are taken for it when choosing where to cut.
+NEAR = 1e-6
+#: Multipliers beyond this prove nothing: products with them might not fit.
+MOST_MULTIPLIER = 1_000_000
+#: Multipliers are rounded to this many parts: the least number that 1 to 16 divide, so that the
+#: small fractions which occur in practice are kept as they are.
+PARTS = 720_720
+
+EQUAL, AT_LEAST, AT_MOST = range(len(RELATIONS))
+
+
+class TooLongError(StudyError):
+    """A search that would not end in reasonable time."""
+
+    def __init__(self, what: str, most: int) -> None:
+        super().__init__(
+            f"the audit of the counts was given up after {most:,} {what}; expected fewer or "
+            "simpler counts; leave out counts that others imply"
+        )
+
+
+class Program:
+    """Rows ``matrix @ x`` (equal, at least, at most) ``right`` over integers in a box.
+
+    Parameters
+    ----------
+    matrix : array of int, shape (row, variable)
+    relation : array of int, shape (row,)
+        Position in :data:`intlmodels.counts.RELATIONS`.
+    right : array of int, shape (row,)
+    """
+
+    def __init__(self, matrix: Ints, relation: Ints, right: Ints) -> None:
+        self.matrix, self.relation, self.right = matrix, relation, right
+        self.solved = 0  # so far, for those who limit a search
+        self._equal = np.flatnonzero(relation == EQUAL)
+        self._other = np.flatnonzero(relation != EQUAL)
+        # The solver knows "at most" only: "at least" is turned round.
+        self._sign = np.where(relation[self._other] == AT_LEAST, -1, 1)
+
+    def with_row(self, row: Ints, relation: int, right: int) -> Program:
+        """The same rows and one more."""
+        return self._and([row], relation, [right])
+
+    def with_rows(self, cuts: Sequence[tuple[Ints, int]]) -> Program:
+        """The same rows and others that say at most."""
+        if not cuts:
+            return self
+        return self._and([row for row, _ in cuts], AT_MOST, [right for _, right in cuts])
+
+    def _binding(self, point: NDArray[np.float64], first: int) -> Program:
+        """The first rows, and of the others those on which a point lies."""
+        if len(self.right) == first:
+            return self
+        keep = np.abs(self.matrix @ point - self.right) < NEAR
+        keep[:first] = True
+        return Program(self.matrix[keep], self.relation[keep], self.right[keep])
+
+    def _and(self, new: list[Ints], relation: int, right: list[int]) -> Program:
+        return Program(
+            np.vstack([self.matrix, *new]),
+            np.concatenate([self.relation, np.full(len(new), relation)]),
+            np.concatenate([self.right, np.asarray(right, np.int64)]),
+        )
+
+    def holds(self, x: Ints) -> bool:
+        """Whether integers satisfy every row, in exact arithmetic."""
+        off = self.matrix @ x - self.right
+        bad = np.choose(self.relation, [off != 0, off < 0, off > 0])
+        return not bad.any()
+
+    def least(
+        self, cost: Ints, low: Ints, high: Ints, below: int | None = None
+    ) -> tuple[int, Ints] | None:
+        """The least ``cost @ x`` over integers in a box, with an ``x`` that has it.
+
+        Branch and bound: every box that is given up is given up for a reason that holds in
+        integer arithmetic.
+
+        Parameters
+        ----------
+        cost, low, high : array of int, shape (variable,)
+        below : int, optional
+            Only values below this are asked for.
+
+        Returns
+        -------
+        tuple or None
+            None if no ``x`` satisfies the rows (at a cost below ``below``).
+
+        Raises
+        ------
+        TooLongError
+            If more than MOST_STEPS linear programs are needed.
+        """
+        best: tuple[int, Ints] | None = None
+        last = self.solved + MOST_STEPS
+        root = True
+        # Cuts hold in the box where they were found, and in all that it is split into.
+        boxes = [(self, MOST_ROUNDS, low, high)]
+        while boxes:
+            if self.solved > last:
+                raise TooLongError("steps for one question", MOST_STEPS)
+            tight, rounds, low, high = boxes.pop()
+            bound, point = tight._relaxed(cost, low, high)
+            self.solved += 1
+            if point is None or _reached(bound, best, below):
+                continue
+            best = self._better(best, below, cost, self._whole(point, low, high))
+            if best is None and root:
+                best = self._better(best, below, cost, self.guess(cost, low, high))
+            root = False
+            if _reached(bound, best, below):
+                continue
+            # Before anything is split, cut off what is no integer.
+            cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
+            tight = tight._binding(point, len(self.right)).with_rows(cuts)
+            if cuts:
+                boxes.append((tight, rounds - 1, low, high))
+            else:
+                boxes += [(tight, FEWER_ROUNDS, *half) for half in _halves(point, low, high)]
+        return best
+
+    def near(self, cost: Ints, low: Ints, high: Ints) -> Ints | None:
+        """Integers that satisfy the rows at a low cost, found quickly if at all; no proof."""
+        _, point = self._relaxed(cost, low, high)
+        self.solved += 1
+        found = None if point is None else self._whole(point, low, high)
+        return self.guess(cost, low, high, gap=0.1) if found is None else found
+
+    def _whole(self, point: NDArray[np.float64], low: Ints, high: Ints) -> Ints | None:
+        """A point rounded, if that satisfies the rows and is in the box, in exact arithmetic."""
+        x = np.rint(point).astype(np.int64)
+        return x if self.holds(x) and (x >= low).all() and (x <= high).all() else None
+
+    @staticmethod
+    def _better(
+        best: tuple[int, Ints] | None, below: int | None, cost: Ints, x: Ints | None
+    ) -> tuple[int, Ints] | None:
+        limit = below if best is None else best[0]
+        if x is None or (limit is not None and int(cost @ x) >= limit):
+            return best
+        return int(cost @ x), x
+
+    def guess(self, cost: Ints, low: Ints, high: Ints, gap: float = 0.0) -> Ints | None:
+        """The solver's own integer solution, if it has one that holds; nothing else is proved.
+
+        ``gap`` is how much worse than the best it may be, relative to its own value.
+        """
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        self.solved += GUESS
+        infinity = np.full(self.right.shape, np.inf)
+        result = milp(
+            cost,
+            integrality=np.ones(cost.shape),
+            bounds=Bounds(low, high),
+            constraints=LinearConstraint(
+                self.matrix,
+                np.where(self.relation == AT_MOST, -infinity, self.right),
+                np.where(self.relation == AT_LEAST, infinity, self.right),
+            ),
+            options={"mip_rel_gap": gap, "node_limit": MOST_STEPS, "presolve": False},
+        )
+        return None if result.x is None else self._whole(result.x, low, high)
+
+    def _cuts(self, point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, int]]:
+        """Rows "at most" that every integer solution in the box satisfies, but the point does not.
+
+        Multipliers of the rows are read off the basis of the point (Gomory 1958, Bulletin of the
+        AMS 64, 275-278), in floating point. The cut follows from the multipliers, whatever they
+        are, in integer arithmetic: with the distance of x from one end of its box, and what is
+        left of each row that is no equation, as variables that are not negative, any sum of
+        multiples of the rows may have its coefficients rounded down and then, as all variables
+        are integers, its right side (Chvatal 1973, Discrete Mathematics 4, 305-337).
+        """
+        sign = np.choose(self.relation, [0, -1, 1])
+        slack = sign * (self.right - self.matrix @ point)
+        inside = (point > low + NEAR) & (point < high - NEAR)
+        loose = slack > NEAR
+        values = np.concatenate([point[inside], slack[loose]])
+        fractional = np.abs(values - np.rint(values)) > NEAR
+        if not fractional.any():
+            return []
+        inverse = _left_inverse(np.hstack([self.matrix[:, inside], np.diag(sign)[:, loose]]))
+        if inverse is None:
+            return []
+        y, unit = inverse[0][fractional], inverse[1]
+        parts = np.rint(y * unit).astype(np.int64) % unit
+        top = point > high - NEAR
+        end = np.where(top, high, low)
+        total = parts @ self.matrix
+        rows = np.where(top, -(-total // unit), total // unit)
+        rest = sign * (sign * parts // unit)
+        # Python's own integers where products might not fit.
+        right = parts @ self.right - np.asarray(_exact(total, end), object)
+        right = right // unit + _exact(rows, end) - _exact(rest, self.right)
+        rows = rows - rest @ self.matrix
+        short = np.abs(rows).max(axis=1) <= MOST_COEFFICIENT
+        cut = rows @ point > right.astype(float) + NEAR
+        found = np.flatnonzero(short & cut)[:MOST_CUTS]
+        return [(rows[i], int(right[i])) for i in found]
+
+    def _relaxed(
+        self, cost: Ints, low: Ints, high: Ints
+    ) -> tuple[int | None, NDArray[np.float64] | None]:
+        """A proven lower bound, and the point where the relaxation has its least value.
+
+        The point is None if it is proven that there is none in the box; the bound is None if
+        there is no proof of any.
+        """
+        status, point, y = self._linear(cost, low, high, self._system)
+        if status == 0 and point is not None:
+            return self._proven(cost, y, low, high), point
+        # No point was found: look for the one that misses the rows by least. Its multipliers
+        # prove, by Farkas' lemma, that it cannot be mended.
+        apart = np.eye(len(self.right), dtype=np.int64)
+        wide = np.hstack([self.matrix, apart, -apart])
+        n = len(self.right)
+        status, point, y = self._linear(
+            np.concatenate([np.zeros_like(cost), np.ones(2 * n, np.int64)]),
+            np.concatenate([low, np.zeros(2 * n, np.int64)]),
+            np.concatenate([high, np.full(2 * n, np.iinfo(np.int32).max)]),
+            self._split(wide),
+        )
+        if status == 0 and (self._proven(np.zeros_like(cost), y, low, high) or 0) > 0:
+            return None, None
+        return None, (low + high) / 2
+
+    @cached_property
+    def _system(self) -> tuple[Ints, Ints]:
+        return self._split(self.matrix)
+
+    def _split(self, matrix: Ints) -> tuple[Ints, Ints]:
+        return matrix[self._equal], self._sign[:, None] * matrix[self._other]
+
+    def _linear(
+        self, cost: Ints, low: Ints, high: Ints, system: tuple[Ints, Ints]
+    ) -> tuple[int, NDArray[np.float64] | None, NDArray[np.float64]]:
+        """Solve the relaxation: status, point, multiplier of every row."""
+        from scipy.optimize import linprog
+
+        equal, other = system
+        result = linprog(
+            cost,
+            A_eq=equal,
+            b_eq=self.right[self._equal],
+            A_ub=other,
+            b_ub=self._sign * self.right[self._other],
+            bounds=np.stack([low, high], axis=1),
+            method="highs",
+        )
+        y = np.zeros(len(self.right))
+        if result.status == 0:
+            y[self._equal] = result.eqlin.marginals
+            y[self._other] = self._sign * result.ineqlin.marginals
+        return result.status, result.x, y
+
+    def _proven(self, cost: Ints, y: NDArray[np.float64], low: Ints, high: Ints) -> int | None:
+        """A lower bound of ``cost @ x`` that holds whatever the multipliers are.
+
+        For x that satisfies the rows, ``cost @ x >= y @ right + (cost - y @ matrix) @ x`` for
+        every y that is not negative where a row says at least and not positive where it says at
+        most; the last term is bounded by the ends of the box (Neumaier and Shcherbina 2004,
+        Mathematical Programming 99, 283-296). Here in integers, in units of 1 / PARTS; the
+        bound of an integer is rounded up.
+        """
+        y = np.where(self.relation == AT_LEAST, np.maximum(y, 0.0), y)
+        y = np.where(self.relation == AT_MOST, np.minimum(y, 0.0), y)
+        if not np.isfinite(y).all() or np.abs(y).max(initial=0.0) > MOST_MULTIPLIER:
+            return None
+        parts = np.rint(y * PARTS).astype(np.int64)
+        rest = PARTS * cost - parts @ self.matrix
+        # Python's own integers: they cannot overflow.
+        total = sum(p * b for p, b in zip(parts.tolist(), self.right.tolist(), strict=True))
+        ends = zip(rest.tolist(), low.tolist(), high.tolist(), strict=True)
+        total += sum(r * (a if r > 0 else b) for r, a, b in ends)
+        return -(-total // PARTS)
+
+
+def _exact(matrix: Ints, vector: Ints) -> NDArray[np.object_]:
+    """A product in Python's own integers, which cannot overflow."""
+    some = vector != 0
+    product = matrix[:, some].astype(object) @ vector[some].astype(object)
+    return np.asarray(product + np.zeros(len(matrix), object), object)
+
+
+def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
+    """Multipliers that turn each column into one and the others into none, by elimination.
+
+    They rest on as many rows as there are columns, and are whole numbers of parts of which the
+    determinant tells how many make one. None if the columns depend on each other.
+    LAPACK is not used: its threads get in each other's way with matrices as small as these.
+    """
+    n = columns.shape[1]
+    work = np.hstack([columns, np.eye(len(columns))]).astype(float)
+    free = np.ones(len(columns), bool)
+    chosen, determinant = [], 1.0
+    for j in range(n):
+        i = int((np.abs(work[:, j]) * free).argmax())
+        if not free[i] or abs(work[i, j]) < NEAR:
+            return None
+        determinant *= work[i, j]
+        work[i] /= work[i, j]
+        factor = work[:, j].copy()
+        factor[i] = 0.0
+        work -= np.multiply.outer(factor, work[i])
+        free[i] = False
+        chosen.append(i)
+    unit = round(abs(determinant))
+    return work[chosen, n:], unit if 1 < unit <= MOST_MULTIPLIER else PARTS
+
+
+def _reached(bound: int | None, best: tuple[int, Ints] | None, below: int | None) -> bool:
+    """Whether nothing that is better than what is known can lie beyond a proven bound."""
+    limit = below if best is None else best[0]
+    return bound is not None and limit is not None and bound >= limit
+
+
+def _halves(point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, Ints]]:
+    """Split a box in two, at the variable that is least an integer; the likelier half last."""
+    room = high > low
+    if not room.any():
+        return []
+    fraction = np.abs(point - np.rint(point)) * room
+    if fraction.max() > NEAR:
+        i = int(fraction.argmax())
+        cut = int(np.clip(np.floor(point[i]), low[i], high[i] - 1))
+    else:
+        i = int((high - low).argmax())
+        cut = int(low[i] + high[i]) // 2
+    down, up = high.copy(), low.copy()
+    down[i], up[i] = cut, cut + 1
+    halves = [(up, high), (low, down)]
+    return halves if point[i] - cut < 0.5 else halves[::-1]

@@ -1,0 +1,228 @@
+"""Published counts as integer programs: which of them hold, and by how much they are off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program
+from intlmodels.counts import Rows, rows
+from intlmodels.errors import StudyError
+
+#: Longest list of counts, and largest printed value, that an audit takes.
+MOST_COUNTS = 60
+MOST_VALUE = 1_000_000
+#: Largest system: conditions times variables, cells that no count tells apart being one variable.
+MOST_ENTRIES = 1_000_000
+#: Linear programs that one search may ask for: about a minute.
+MOST_SOLVED = 10_000
+
+
+class System:
+    """The cells of a decision table, those that no count tells apart merged into one variable.
+
+    A sum over cells that are in the same counts can be shared out among them in any way, so
+    nothing is lost by asking for the sum alone.
+
+    Attributes
+    ----------
+    rows : Rows
+    matrix : array of int, shape (row, variable)
+    variable : array of int, shape (cell,)
+        The variable that a cell is part of.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.matrix, variable = np.unique(rows.member, axis=1, return_inverse=True)
+        self.variable: Ints = variable.ravel()
+        check_size(rows, self.matrix)
+
+    @cached_property
+    def capped(self) -> NDArray[np.bool_]:
+        """Whether some count limits a variable from above, (variable,)."""
+        return np.asarray((self.matrix[self.rows.relation != AT_LEAST] > 0).any(axis=0))
+
+    def ceiling(self, slack: int) -> Ints:
+        """The most that a variable needs to be, (variable,).
+
+        Parameters
+        ----------
+        slack : int
+            By how much a printed value may be too small.
+
+        Returns
+        -------
+        array of int
+            What no variable exceeds; for one that no count limits from above, what satisfies
+            every count that it is part of, so that more is never needed.
+        """
+        limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
+        most = np.iinfo(np.int64).max
+        upper = np.where((self.matrix > 0) & (limit >= 0)[:, None], limit[:, None], most).min(
+            axis=0, initial=most
+        )
+        return np.where(self.capped, upper, self.reach)
+
+    @cached_property
+    def reach(self) -> Ints:
+        """The largest value printed of the counts that a variable is part of, (variable,)."""
+        return np.asarray((self.matrix * self.rows.printed[:, None]).max(axis=0, initial=0))
+
+    def table(self, x: Ints) -> Ints:
+        """A decision table with these sums, shared out evenly: array [firm, period, flag]."""
+        size = np.bincount(self.variable, minlength=len(x))
+        # The place of a cell among those of its variable.
+        order = np.argsort(self.variable, kind="stable")
+        first = np.cumsum(size) - size
+        place = np.empty_like(self.variable)
+        place[order] = np.arange(len(order)) - first[self.variable[order]]
+        share, more = np.divmod(x, size)
+        cells = share[self.variable] + (place < more[self.variable])
+        return cells.reshape(self.rows.shape)
+
+
+class Slack:
+    """Rows that may be missed, each by a variable of its own: which counts can hold together.
+
+    Attributes
+    ----------
+    program : Program
+        Variables: those of the system, then by how much a row falls short, then by how much it
+        is exceeded.
+    low, high : array of int
+        The box.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        r = system.rows
+        self.short = np.flatnonzero(r.relation != AT_MOST)
+        self.over = np.flatnonzero(r.relation != AT_LEAST)
+        one = np.eye(len(r.relation), dtype=np.int64)
+        matrix = np.hstack([system.matrix, one[:, self.short], -one[:, self.over]])
+        self.program = Program(matrix, r.relation, r.printed)
+        most = system.matrix @ system.reach
+        self.low = np.zeros(matrix.shape[1], np.int64)
+        # A cell above every printed value of its counts can be lowered to the largest: counts
+        # that limit it do not hold either way, and the others still hold.
+        self.high = np.concatenate([system.reach, r.printed[self.short], most[self.over]])
+
+    def cost(self, asked: NDArray[np.bool_] | Ints) -> Ints:
+        """The cost of missing rows by one each; ``asked`` gives it by row."""
+        cells = np.zeros(self.system.matrix.shape[1], np.int64)
+        return np.concatenate([cells, asked[self.short], asked[self.over]]).astype(np.int64)
+
+    def without(self, asked: NDArray[np.bool_]) -> Ints:
+        """The upper end of the box when these rows are not to be missed."""
+        return np.where(self.cost(asked) > 0, 0, self.high)
+
+
+class Change:
+    """Counts whose printed values may change, each at a cost of one for one.
+
+    A count that says at least is only ever lowered, and one that says at most only ever raised:
+    the other direction asks for more at a cost.
+
+    Attributes
+    ----------
+    up, down : array of int
+        Counts that may be raised, and lowered. The variables are those of the system, then the
+        rises, then the falls.
+    most : int
+        An upper limit of the total change.
+    """
+
+    def __init__(self, system: System, keep_hard: bool = False, most: int | None = None) -> None:
+        self.system = system
+        counts = system.rows.counts
+        free = [i for i, count in enumerate(counts) if not (count.hard and keep_hard)]
+        self.up = np.asarray([i for i in free if counts[i].relation != "at least"], np.int64)
+        self.down = np.asarray([i for i in free if counts[i].relation != "at most"], np.int64)
+        self.most = self._enough(keep_hard) if most is None else most
+        of = (system.rows.count[:, None] == np.arange(len(counts))).astype(np.int64)
+        matrix = np.hstack([system.matrix, -of[:, self.up], of[:, self.down]])
+        self.program = Program(matrix, system.rows.relation, system.rows.printed)
+        self.cells = system.matrix.shape[1]
+        values = np.asarray([count.value for count in counts], np.int64)
+        self.low = np.zeros(matrix.shape[1], np.int64)
+        self.high = np.concatenate(
+            [
+                system.ceiling(self.most),
+                np.full(len(self.up), self.most, np.int64),
+                np.minimum(values[self.down], self.most),
+            ]
+        )
+        self.cost = (np.arange(matrix.shape[1]) >= self.cells).astype(np.int64)
+
+    def _enough(self, keep_hard: bool) -> int:
+        """A total change that is enough for some repair, if there is one."""
+        counts = self.system.rows.counts
+        total = sum(count.value for count in counts)
+        if not keep_hard:
+            return total  # every value may become 0, and the empty table will do
+        # Take a table that satisfies the hard counts, no cell larger than they need; every other
+        # count can be what it says.
+        largest = int((self.system.matrix @ self.system.reach).max(initial=0))
+        enough = sum(max(count.value, largest) for count in counts if not count.hard)
+        # A count that is to be equal for each of several firms can ask for more. Then there is
+        # no such simple limit, and this one is generous.
+        shared = any(count.each and count.relation == "equal" for count in counts)
+        return (total + enough) * len(counts) if shared else enough
+
+    def shift(self, x: Ints) -> Ints:
+        """The change of every count, (count,)."""
+        shift = np.zeros(len(self.system.rows.counts), np.int64)
+        shift[self.up] += x[self.cells : self.cells + len(self.up)]
+        shift[self.down] -= x[self.cells + len(self.up) :]
+        return shift
+
+
+def check_size(r: Rows, matrix: Ints) -> None:
+    """Refuse what an audit cannot take.
+
+    Raises
+    ------
+    StudyError
+        One line, with the count in question if it is one.
+    """
+    if len(r.counts) > MOST_COUNTS:
+        raise StudyError(
+            f"expected at most {MOST_COUNTS} counts for an audit, found {len(r.counts)}; leave out "
+            "counts that others imply",
+            file=r.counts[0].file or None,
+        )
+    for count in r.counts:
+        if not 0 <= count.value <= MOST_VALUE:
+            raise StudyError(
+                f"expected a count from 0 to {MOST_VALUE:,} (count {count.id})",
+                file=count.file or None,
+                row=count.row or None,
+                value=count.value,
+            )
+    if matrix.size > MOST_ENTRIES:
+        raise StudyError(
+            f"expected at most {MOST_ENTRIES:,} conditions times cells for an audit, found "
+            f"{matrix.shape[0]:,} times {matrix.shape[1]:,}; merge firms that no count tells apart"
+        )
+
+
+def subset(r: Rows, ids: Iterable[str]) -> Rows:
+    """The rows of some of the counts."""
+    wanted = set(ids)
+    return rows((count for count in r.counts if count.id in wanted), r.firms, r.periods)
+
+
+def revised(r: Rows, changes: Mapping[str, int]) -> Rows:
+    """The rows with other values in the place of some that were printed."""
+    changed = (replace(c, value=int(changes.get(c.id, c.value))) for c in r.counts)
+    return rows(changed, r.firms, r.periods)
+
+
+def hard(r: Rows) -> Rows:
+    """The rows of the hard counts."""
+    return subset(r, (count.id for count in r.counts if count.hard))

@@ -1,0 +1,93 @@
+"""The decay model where decisions are known: an ordinary hierarchical logistic regression.
+
+:func:`build` is a pure function from study, variant and priors to a PyMC model; its formula
+stands in :mod:`intlmodels.models.decaydesign`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from intlmodels.errors import StudyError
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.decaydesign import OUTCOME, basis
+from intlmodels.models.drawing import draw_pymc
+from intlmodels.priors import Prior
+from intlmodels.study import DecayStudy
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def build(
+    study: DecayStudy,
+    variant: str = DEFAULT,
+    priors: Mapping[str, Prior] | None = None,
+) -> pm.Model:
+    """The ordinary hierarchical model, for decisions that are known.
+
+    Parameters
+    ----------
+    study : DecayStudy
+    variant : str
+        Name in the catalogue; one that is estimated from decisions, not from counts.
+    priors : mapping of str to Prior, optional
+        As :func:`intlmodels.models.priors_of` returns them (the default).
+
+    Returns
+    -------
+    pymc.Model
+        With the dimensions ``decision``, ``firm_level`` and ``size``; the outcome is
+        ``flagged``, 0 or 1.
+
+    Raises
+    ------
+    StudyError
+        If only counts of the decisions are known.
+    """
+    import pymc as pm
+
+    design = design_of(study, variant)
+    priors = priors_of(study, variant) if priors is None else priors
+    made = design.decisions
+    if made is None:
+        raise StudyError("the decisions of this study are not known, only counts of them")
+    firm = np.array([design.firms.index(name) for name in made.firm])
+    size = np.array(design.size_of_firm)
+    coords = {
+        "decision": np.arange(len(firm)) + 1,
+        "firm_level": list(design.firms),
+        "size": list(design.sizes),
+    }
+    with pm.Model(coords=coords) as model:
+        linear = draw_pymc(priors["intercept"])
+        if design.two_sizes:
+            large = draw_pymc(priors["large"])
+            linear = linear + large * (size[firm] == 0)
+        spread = draw_pymc(priors["sigma_firm"])
+        effect = pm.Deterministic(
+            "firm", spread * pm.Normal("firm_z", 0, 1, dims="firm_level"), dims="firm_level"
+        )
+        mean = draw_pymc(priors["decay_mean"])
+        if design.common:
+            decay = pm.Deterministic("decay", mean * np.ones(len(design.sizes)), dims="size")
+        else:
+            between = draw_pymc(priors["sigma_decay"])
+            decay = pm.Deterministic(
+                "decay", mean + between * pm.Normal("decay_z", 0, 1, dims="size"), dims="size"
+            )
+        linear = linear + effect[firm] - decay[size[firm]] * basis(design.family, made.entries)
+        if design.by_period:
+            model.add_coord("period_level", list(design.periods))
+            between = draw_pymc(priors["sigma_period"])
+            period = pm.Deterministic(
+                "period",
+                between * pm.Normal("period_z", 0, 1, dims="period_level"),
+                dims="period_level",
+            )
+            linear = linear + period[[design.periods.index(name) for name in made.period]]
+        pm.Bernoulli(OUTCOME, logit_p=linear, observed=made.flag, dims="decision")
+    return model

@@ -1,0 +1,97 @@
+"""What a report of each model consists of, as data; nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from intlmodels.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The report of one model.
+
+    Attributes
+    ----------
+    material : str
+        Class that gathers what the report shows, a subclass of
+        :class:`intlmodels.report.material.Material`, as ``module:name`` within the package.
+    sections : mapping of str to str
+        Name of each section, in their order, to the function that makes it from the material;
+        where there is nothing to say it returns None, and the section is left out.
+    second_half : tuple of str
+        Drawing takes most of the time of a report: these sections take about half of it.
+    """
+
+    material: str
+    sections: Mapping[str, str]
+    second_half: tuple[str, ...]
+
+
+#: Model -> its report. What only one model has is in the package named after the model; sections
+#: that every model has are in ``report``.
+LAYOUTS: dict[str, Layout] = {
+    "share": Layout(
+        material="share.material:ShareMaterial",
+        sections={
+            "answer": "share.sections:answer",
+            "data": "share.sections:data",
+            "model": "share.sections:model",
+            "priors": "share.sections:priors",
+            "diagnostics": "report.content:diagnostics",
+            "prior_posterior": "report.content:prior_posterior",
+            "estimates": "share.sections:estimates",
+            "new_firms": "share.sections:new_firms",
+            "predictions": "share.sections:predictions",
+            "variants": "share.sections:variants",
+            "limits": "share.sections:limits",
+            "reproduce": "report.provenance:reproduce",
+            "sources": "report.provenance:sources",
+        },
+        second_half=("prior_posterior", "new_firms", "predictions"),
+    ),
+    "decay": Layout(
+        material="decay.material:DecayMaterial",
+        sections={
+            "answer": "decay.sections:answer",
+            "audit": "decay.sections:audit",
+            "claims": "decay.claimsection:claims",
+            "data": "decay.sections:data",
+            "model": "decay.sections:model",
+            "priors": "decay.sections:priors",
+            "diagnostics": "report.content:diagnostics",
+            "prior_posterior": "report.content:prior_posterior",
+            "estimates": "decay.sections:estimates",
+            "reconstruction": "decay.sections:reconstruction",
+            "variants": "decay.sections:variants",
+            "limits": "decay.sections:limits",
+            "reproduce": "report.provenance:reproduce",
+            "sources": "report.provenance:sources",
+        },
+        second_half=("data", "prior_posterior", "diagnostics", "variants"),
+    ),
+}
+
+
+def layout_of(model: str) -> Layout:
+    """The report of a model.
+
+    Raises
+    ------
+    StudyError
+        If reports of the model are not known.
+    """
+    if model not in LAYOUTS:
+        raise StudyError(
+            f"there is no report of this model; there is one of {', '.join(LAYOUTS)}", value=model
+        )
+    return LAYOUTS[model]
+
+
+def load(place: str) -> Any:
+    """The class or function at ``module:name`` within the package."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"intlmodels.{module}"), name)

@@ -1,0 +1,1 @@
+"""What only the share model needs once it is fitted: tables, sentences, pictures, sections."""

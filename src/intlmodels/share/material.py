@@ -1,0 +1,159 @@
+"""What the report of a share model shows, from its study and its stored fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.estimands import new_firms
+from intlmodels.report.material import Material
+from intlmodels.report.provenance import EBFMI, RHAT
+from intlmodels.rounding import intervals
+from intlmodels.share import predictions, results
+from intlmodels.study import Axes, Covariate, Membership, Nested, ShareStudy
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from xarray import Dataset
+
+METHODS = (
+    "Variation by source: Shorrocks (2013), Decomposition procedures for distributional analysis: "
+    "a unified framework based on the Shapley value, Journal of Economic Inequality 11, 99–126.",
+    "Variant density: Smithson and Verkuilen (2006), A better lemon squeezer? Maximum-likelihood "
+    "regression with beta-distributed dependent variables, Psychological Methods 11(1), 54–71.",
+)
+MONOTONIC = (
+    "Ordered effects: Bürkner and Charpentier (2020), Modelling monotonic effects of ordinal "
+    "predictors in Bayesian regression models, British Journal of Mathematical and Statistical "
+    "Psychology 73(3), 420–451."
+)
+
+
+@dataclass
+class ShareMaterial(Material):
+    """Shares of firms, and what they have to do with the firms' predictors."""
+
+    study: ShareStudy
+
+    compared = results.COMPARED
+
+    @property
+    def subtitle(self) -> str:
+        """Outcome, firms and model."""
+        return f"{self.study.outcome.label}: {self.firms}, model {self.study.model}"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """References that what is shown rests on."""
+        ordered = any(block.kind == "monotonic" for block in self.design.blocks)
+        ordered = ordered or any(isinstance(self._spec(name), Axes) for name in self.variants)
+        return (RHAT, EBFMI, *METHODS, *([MONOTONIC] if ordered else []))
+
+    def compare(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.compare_variants`."""
+        return results.compare_variants(self.variants, self.prob)
+
+    def _spec(self, variant: str) -> Any:
+        """What the study says of a variant; None for one of the model."""
+        return self.study.variants.get(variant)
+
+    def note_on(self, variant: str) -> str:
+        """The study's note, and how labels that leave a level open were read."""
+        spec = self._spec(variant)
+        if not isinstance(spec, (Nested, Axes, Membership, Covariate)):
+            return ""
+        note = getattr(spec, "note", "")
+        if not isinstance(spec, Axes):
+            return note
+        return " ".join([note, *(f"{label}: {how}" for label, _, how in spec.readings if how)])
+
+    # -- tables --------------------------------------------------------------------------
+
+    @cached_property
+    def average(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.average`."""
+        return results.average(self.fit, self.prob)
+
+    @cached_property
+    def levels(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.levels`."""
+        return results.levels(self.fit, self.prob)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.differences`."""
+        return results.differences(self.fit, self.prob)
+
+    @cached_property
+    def prior_differences(self) -> pd.DataFrame:
+        """The same differences under the priors."""
+        return results.differences(self.fit, self.prob, group="prior")
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.ranks`."""
+        return results.ranks(self.fit)
+
+    @cached_property
+    def variation(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.variation`."""
+        return results.variation(self.fit, self.prob)
+
+    @cached_property
+    def crossings(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.results.crossings`."""
+        return results.crossings(self.fit)
+
+    @cached_property
+    def checks(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.predictions.predictive_checks`."""
+        return predictions.predictive_checks(self.fit, self.prob)
+
+    @cached_property
+    def prediction(self) -> Dataset:
+        """Draws for the profiles asked for, or else for those observed."""
+        asked: list[dict[str, str]] = list(self.study.profiles)
+        profiles: list[Mapping[str, Any]] = [
+            *(asked or predictions.observed_profiles(self.fit) or [{}])
+        ]
+        return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
+
+    @cached_property
+    def new_firms(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.predictions.new_firm_table`."""
+        return predictions.new_firm_table(self.fit, self.prediction, self.prob)
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The firms as printed and as read."""
+        import pandas as pd
+
+        study, outcome = self.study, self.study.outcome
+        lower, upper = intervals(outcome.printed, outcome.width)
+        columns: dict[str, Any] = {
+            study.firm_label: list(study.firms),
+            "printed_pct": outcome.printed,
+            "lower_pct": 100 * lower,
+            "upper_pct": 100 * upper,
+        }
+        for name, predictor in study.predictors.items():
+            columns[f"{name}_printed"] = list(predictor.printed)
+            if predictor.kind == "category":
+                columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
+        return pd.DataFrame(columns)
+
+    def csv_tables(self) -> dict[str, pd.DataFrame]:
+        """File name -> table, everything that is written beside the report."""
+        return {
+            "data.csv": self.data,
+            "estimates.csv": self.levels,
+            "differences.csv": self.differences,
+            "ranks.csv": self.ranks,
+            "variation.csv": self.variation,
+            "predictions.csv": predictions.predicted_firms(self.fit, self.prob),
+            "checks.csv": self.checks,
+            "new_firms.csv": self.new_firms,
+            **super().csv_tables(),
+        }

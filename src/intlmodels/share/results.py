@@ -1,0 +1,240 @@
+"""From a fit of the share model to its tables: labelled rows, intervals, counts of firms.
+
+Everything here reads a stored fit, or its light form (:func:`intlmodels.comparison.light`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.comparison import Compared, side_by_side
+from intlmodels.estimands import estimate, rank_probabilities
+from intlmodels.formats import MINUS
+from intlmodels.observation import OUTCOME
+from intlmodels.results import CI_PROB, Array, converged, directions, flat, table_of, texts
+from intlmodels.results import estimands as stored
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from xarray import DataArray, Dataset, DataTree
+
+#: What the variation that no predictor takes up is called among the sources.
+NOT_EXPLAINED = "not explained"
+#: Variants are held against each other by the differences between levels.
+COMPARED = Compared(
+    quantity="difference",
+    key=("predictor", "level", "against"),
+    words="{level} against {against}",
+    heading=f"{{level}} {MINUS} {{against}}",
+    unit="points",
+    apart="Its likelihood is a density of other values than the printed ones, so it is not "
+    "compared by elpd.",
+)
+#: Draws, firms and settings (their product) up to which estimands of the prior are computed.
+MOST_PRIOR = 1_000_000
+
+
+def blocks(fit: DataTree) -> list[dict[str, Any]]:
+    """Parts of the linear predictor: name, kind, label, levels, settings and so on."""
+    return json.loads(fit["constant_data"].attrs["blocks"])
+
+
+def labels(fit: DataTree) -> dict[str, str]:
+    """Name of each predictor -> what it is called in words."""
+    return {block["name"]: block["label"] for block in blocks(fit)}
+
+
+def observed(fit: DataTree) -> Array:
+    """Printed shares of the firms, in percent."""
+    return fit["observed_data"][OUTCOME].to_numpy()
+
+
+def outcomes(fit: DataTree, group: str) -> DataArray:
+    """Draws of the printed shares of the firms from a predictive group."""
+    return fit[group].to_dataset()[OUTCOME]
+
+
+def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
+    """Draws of the estimands: those stored with the fit, or computed now.
+
+    Of the prior as many draws as ``MOST_PRIOR`` allows: it is shown in round numbers.
+    """
+    if group != "prior":
+        return stored(fit) if "estimands" in fit.children else estimate(fit)
+    import xarray as xr
+
+    constant = fit["constant_data"].to_dataset()
+    work = fit[group].sizes["draw"] * constant.sizes["firm"] * constant.sizes["setting"]
+    step = max(1, math.ceil(work / MOST_PRIOR))
+    thinned = fit[group].to_dataset().isel(draw=slice(None, None, step))
+    tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
+    tree.attrs = dict(fit.attrs)
+    return estimate(tree, group)
+
+
+def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Which firms stand at which setting of a predictor, (firm, setting).
+
+    With multiple membership a firm stands at more than one; a numeric covariate has its
+    known values at every setting, since all of them bear on the slope.
+    """
+    constant = fit["constant_data"].to_dataset()
+    names = texts(constant["coefficient"])
+    own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
+    weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
+    if block["kind"] == "contrast":
+        return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
+    if block["kind"] == "numeric":
+        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
+    return weights > 0
+
+
+def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average expected printed share at each level of each predictor, in percent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``firms`` (how many stand at the level), the
+        columns of :func:`intervals`, ``ci_kind``, ``ci_prob``, ``converged``.
+    """
+    draws = estimands(fit)
+    predictors = texts(draws["setting_predictor"])
+    named = labels(fit)
+    counts = {block["name"]: membership(fit, block).sum(axis=0) for block in blocks(fit)}
+    seen: dict[str, int] = {}
+    firms = []
+    for name in predictors:
+        firms.append(int(counts[name][seen.setdefault(name, 0)]))
+        seen[name] += 1
+    columns = {
+        "predictor": predictors,
+        "label": [named[name] for name in predictors],
+        "level": texts(draws["setting_level"]),
+        "firms": firms,
+    }
+    return table_of(fit, columns, flat(draws["expected_share"]), prob)
+
+
+def average(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average expected printed share of all firms, in percent; one row."""
+    return table_of(fit, {}, flat(estimands(fit)["average_share"])[:, None], prob)
+
+
+def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
+    """All pairwise differences of expected shares, in percentage points.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
+        level minus against, ``p_positive`` (probability that it is above zero) and
+        ``p_direction`` (probability of the likelier direction).
+    """
+    draws = estimands(fit, group)
+    values = flat(draws["difference"])
+    predictors = texts(draws["comparison_predictor"])
+    named = labels(fit)
+    columns = {
+        "predictor": predictors,
+        "label": [named[name] for name in predictors],
+        "level": texts(draws["comparison_level"]),
+        "against": texts(draws["comparison_against"]),
+    }
+    return table_of(fit, columns, values, prob).assign(**directions(values))
+
+
+def ranks(fit: DataTree) -> pd.DataFrame:
+    """Probability of each rank (1 = largest expected share) of each level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
+    """
+    table = rank_probabilities(estimands(fit), blocks(fit))
+    named = labels(fit)
+    table.insert(1, "label", [named[name] for name in table["predictor"]])
+    table["converged"] = converged(fit)
+    return table
+
+
+def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Each source's part of the variation of shares between firms, in percent."""
+    draws = estimands(fit)
+    sources = texts(draws["source"])
+    named = {**labels(fit), NOT_EXPLAINED: NOT_EXPLAINED}
+    columns = {"source": sources, "label": [named[name] for name in sources]}
+    return table_of(fit, columns, flat(draws["variation"]), prob)
+
+
+def crossings(fit: DataTree) -> pd.DataFrame:
+    """How far each pair of grouping predictors is crossed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``label_a``, ``label_b``, ``cells`` (combinations of levels), ``empty`` (those without
+        a firm), ``tied``: in words, levels that occur with one level of the other only.
+    """
+    import pandas as pd
+
+    parts = [(block, membership(fit, block)) for block in blocks(fit)]
+    parts = [(block, at) for block, at in parts if block["kind"] not in ("numeric", "nested")]
+    rows = []
+    for (a, at_a), (b, at_b) in itertools.combinations(parts, 2):
+        counts = at_a.T.astype(int) @ at_b.astype(int)
+        rows.append(
+            {
+                "label_a": a["label"],
+                "label_b": b["label"],
+                "cells": counts.size,
+                "empty": int((counts == 0).sum()),
+                "tied": "; ".join([*_tied(a, b, counts), *_tied(b, a, counts.T)][:4]),
+            }
+        )
+    return pd.DataFrame(rows, columns=["label_a", "label_b", "cells", "empty", "tied"])
+
+
+def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str]:
+    return [
+        f"{a['settings'][i]} occurs only with {b['settings'][int(np.argmax(counts[i]))]}"
+        for i in range(len(counts))
+        if (counts[i] > 0).sum() == 1
+    ]
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+    """Levels and differences of several variants, one below the other.
+
+    Parameters
+    ----------
+    fits : mapping of str to DataTree
+        Variant -> fit, whole or :func:`intlmodels.comparison.light`; the default first.
+    prob : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variant``, ``comparable`` (by elpd with the default), ``quantity`` (``average``,
+        ``level`` or ``difference``), and the columns of :func:`levels` and
+        :func:`differences`.
+    """
+    return side_by_side(
+        fits,
+        {
+            "average": lambda fit: average(fit, prob),
+            "level": lambda fit: levels(fit, prob),
+            "difference": lambda fit: differences(fit, prob),
+        },
+    )

@@ -1,0 +1,102 @@
+"""What every study has, whatever its model: a name, firms, tables as printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intlmodels.csvtable import Table, clean_label
+from intlmodels.errors import one_line
+from intlmodels.studysources import Sources
+from intlmodels.studytoml import StudyFile
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A validated study: what all models have in common.
+
+    Attributes
+    ----------
+    name, title, question : str
+    model : str
+        Name of the model, ``share`` or ``decay``.
+    folder : Path
+    source : str
+        Where the tables were printed.
+    limits : tuple of str
+        What the study cannot tell, in its author's words.
+    firm_label : str
+        What a firm is called.
+    firms : tuple of str
+        In the order of the table that lists them.
+    priors : dict of str to str
+        Overrides as written; checked where the model is known.
+    tables : dict of str to Table
+        Every table used, as printed, by file name.
+    normalizations : tuple of (file, row, column, printed, read as)
+        Cells whose white space or Unicode form was changed.
+    settings : dict
+        The table [fit], if any.
+    """
+
+    name: str
+    title: str
+    question: str
+    model: str
+    folder: Path
+    source: str
+    limits: tuple[str, ...]
+    firm_label: str
+    firms: tuple[str, ...]
+    priors: dict[str, str]
+    tables: dict[str, Table]
+    normalizations: tuple[tuple[str, int, str, str, str], ...]
+    settings: dict[str, Any]
+
+
+def common(folder: Path, toml: StudyFile, sources: Sources) -> dict[str, Any]:
+    """The attributes that every study has, once all of its tables are read."""
+    return {
+        "name": toml.study["name"],
+        "title": clean_label(toml.study["title"]),
+        "question": toml.study.get("question", ""),
+        "model": toml.study["model"],
+        "folder": folder,
+        "source": toml.study.get("source", ""),
+        "limits": toml.study.get("limits", ()),
+        "firm_label": clean_label(toml.firms.get("label", "firm")),
+        "firms": sources.firms,
+        "priors": toml.priors,
+        "tables": sources.tables,
+        "normalizations": tuple((*place, *texts) for place, texts in sources.read_as.items()),
+        "settings": toml.fit,
+    }
+
+
+def first_lines(study: Study) -> Iterator[str]:
+    """The beginning of what a person is told about a study."""
+    yield one_line(f"{study.name}: {study.title}")
+    yield one_line(f"  folder    {study.folder}")
+    yield f"  model     {study.model}"
+    yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
+
+
+def normalization_lines(study: Study) -> Iterator[str]:
+    """Cells whose white space or Unicode form was changed."""
+    yield f"cells read otherwise than printed: {len(study.normalizations) or 'none'}"
+    for file, row, column, printed, read in study.normalizations:
+        yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
+
+
+def prior_lines(study: Study) -> Iterator[str]:
+    """Priors of the study's own."""
+    for name, prior in study.priors.items():
+        yield one_line(f"prior of the study's own: {name} = {prior}")
+
+
+def shortened(names: tuple[str, ...], limit: int = 30) -> str:
+    """Names in one line, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

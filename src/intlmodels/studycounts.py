@@ -1,0 +1,268 @@
+"""Published counts as a CSV file has them: one row a count, names of its subset in cells."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from intlmodels.counts import FLAGS, RELATIONS, Count
+from intlmodels.csvtable import Table, clean_label
+from intlmodels.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.studysources import Cell, Sources
+
+#: Sizes of a firm, as they are written.
+SIZES = ("large", "other")
+#: Whether a count holds exactly, as it is written.
+STATUS = ("hard", "noisy")
+#: Columns that every file of counts has, and columns that it may have.
+NEEDED = ("id", "relation", "value", "status")
+OPTIONAL = ("quantity", "firms", "size", "periods", "flag", "each", "where")
+#: Mark between names in one cell.
+MARK = ";"
+#: Largest printed count; decision tables are stored in 16 bits.
+LARGEST = 30_000
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What counts can speak of.
+
+    Attributes
+    ----------
+    firms : tuple of str
+    sizes : tuple of str
+        One a firm.
+    periods : tuple of str
+    """
+
+    firms: tuple[str, ...]
+    sizes: tuple[str, ...]
+    periods: tuple[str, ...]
+
+    def of_size(self, size: str) -> tuple[str, ...]:
+        """Firms of one size."""
+        return tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == size)
+
+    def is_total(self, count: Count) -> bool:
+        """Whether a count tells exactly how many decisions there are in all."""
+        whole = count.firms, count.periods, count.flags
+        return (
+            whole == (self.firms, self.periods, FLAGS)
+            and count.hard
+            and count.relation == "equal"
+            and (not count.each or len(self.firms) == 1)
+        )
+
+
+def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
+    """Columns that mean nothing to the models, such as notes.
+
+    Raises
+    ------
+    StudyError
+        If the name of one is nearly that of a column that would mean something and is not
+        there: it would else be passed over without a word.
+    """
+    known = [*NEEDED, *OPTIONAL, *used]
+    absent = [name for name in known if name not in table.header]
+    unused = tuple(name for name in table.header if name not in known)
+    for name in unused:
+        near = difflib.get_close_matches(name.casefold(), absent, n=1, cutoff=0.8)
+        if near:
+            raise StudyError(
+                f"unknown column (did you mean {shown(near[0])}?); the columns with a meaning are "
+                f"{', '.join(known)}: rename this one",
+                file=table.file,
+                row=1,
+                column=name,
+            )
+    return unused
+
+
+def check_names(names: Iterable[str]) -> str:
+    """The first name that cannot stand in a list of names; empty if all can."""
+    return next((name for name in names if MARK in name), "")
+
+
+class CountFile:
+    """A CSV file of counts, read row by row.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    sources : Sources
+    subjects : Subjects
+    """
+
+    def __init__(self, file: str, sources: Sources, subjects: Subjects) -> None:
+        self.file, self.sources, self.subjects = file, sources, subjects
+        self.table = sources.table(file, "count")
+
+    def cells(self, column: str, asked_by: str = "") -> tuple[Cell, ...]:
+        """Cells of a column; empty ones if it is optional and not there."""
+        if column in OPTIONAL and column not in self.table.header:
+            texts: tuple[str, ...] = ("",) * len(self.table.rows)
+        else:
+            texts = self.table.column(column, asked_by)
+        return tuple(Cell(self.file, row, column, text) for row, text in enumerate(texts, start=2))
+
+    def counts(self) -> tuple[Count, ...]:
+        """All counts of the file.
+
+        Raises
+        ------
+        StudyError
+            For the first cell that is wrong.
+        """
+        columns = {name: self.cells(name) for name in (*NEEDED, *OPTIONAL)}
+        seen: dict[str, int] = {}
+        counts = []
+        for position in range(len(self.table.rows)):
+            count = self._count({name: cells[position] for name, cells in columns.items()})
+            if count.id in seen:
+                raise columns["id"][position].error(
+                    f"row {seen[count.id]} has this id; expected every id once: rename one"
+                )
+            seen[count.id] = count.row
+            counts.append(count)
+        return tuple(counts)
+
+    def _count(self, cells: Mapping[str, Cell]) -> Count:
+        word, subjects = self.sources.word, self.subjects
+        identity = clean_label(cells["id"].text)
+        if not identity:
+            raise cells["id"].error("expected what the count is called, such as M01")
+        firms = read_names(cells["firms"], subjects.firms, "firm")
+        size = word(cells["size"], (*SIZES, ""))
+        if size:
+            if cells["firms"].text.strip():
+                raise cells["size"].error(
+                    "expected nothing, as the column 'firms' has names: keep one of the two"
+                )
+            firms = subjects.of_size(size)
+            if not firms:
+                raise cells["size"].error(
+                    "no firm is of this size, so that nothing could be counted; expected another "
+                    "size: mend it, or the sizes of the firms"
+                )
+        flag = word(cells["flag"], (*FLAGS, ""))
+        relation = word(cells["relation"], RELATIONS)
+        return Count(
+            id=identity,
+            firms=firms,
+            periods=read_names(cells["periods"], subjects.periods, "period"),
+            flags=(flag,) if flag else FLAGS,
+            relation=next(known for known in RELATIONS if known == relation),
+            value=read_value(cells["value"]),
+            hard=word(cells["status"], STATUS) == "hard",
+            each=word(cells["each"], ("yes", "no", "")) == "yes",
+            text=clean_label(cells["quantity"].text),
+            where=clean_label(cells["where"].text),
+            file=self.file,
+            row=cells["id"].row,
+        )
+
+    def reread(
+        self, counts: Iterable[Count], column: str, periods: tuple[str, ...], asked_by: str
+    ) -> tuple[Count, ...]:
+        """The same counts with other periods.
+
+        Parameters
+        ----------
+        counts : iterable of Count
+            As :meth:`counts` has given them.
+        column : str
+            The column with their other periods.
+        periods : tuple of str
+            Names of the other periods.
+        asked_by : str
+            The key of study.toml that names the column.
+
+        Raises
+        ------
+        StudyError
+            If a cell names no such period, or the number of all decisions is no longer over
+            all periods.
+        """
+        read = []
+        for count, cell in zip(counts, self.cells(clean_label(column), asked_by), strict=True):
+            other = replace(count, periods=read_names(cell, periods, "period"))
+            if self.subjects.is_total(count) and other.periods != periods:
+                raise cell.error(
+                    f"{count.id} tells how many there are in all; expected all periods here too: "
+                    "empty the cell"
+                )
+            read.append(other)
+        return tuple(read)
+
+
+def read_names(cell: Cell, known: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """Names in a cell, in the order of the study; all names if it is empty.
+
+    Parameters
+    ----------
+    cell : Cell
+    known : tuple of str
+    what : str
+        What the names are of, for the message.
+    """
+    if not cell.text.strip():
+        return known
+    by_label = {clean_label(name): name for name in known}
+    found: list[str] = []
+    for part in cell.text.split(MARK):
+        label = clean_label(part)
+        if not label:
+            raise cell.error(f"expected a name on both sides of every {shown(MARK)}")
+        if label not in by_label:
+            comma = f"; names are separated by {shown(MARK)}" if "," in label else ""
+            raise cell.error(
+                f"expected names of {what}s, but {shown(label)} is none"
+                f"{did_you_mean(label, by_label)}{comma}; the {what}s are {listed(known)}"
+            )
+        if by_label[label] in found:
+            raise cell.error(f"expected every {what} once, but {shown(label)} stands here twice")
+        found.append(by_label[label])
+    return tuple(name for name in known if name in found)
+
+
+def read_value(cell: Cell) -> int:
+    """The printed count."""
+    if cell.missing:
+        raise cell.error("expected a count; for one that is not known delete the row")
+    value = cell.number()
+    if not value.is_integer():
+        raise cell.error("expected a whole number")
+    if not 0 <= value <= LARGEST:
+        raise cell.error(f"expected a count from 0 to {LARGEST}")
+    return int(value)
+
+
+def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
+    """The count that tells how many decisions there are in all.
+
+    Raises
+    ------
+    StudyError
+        If there is none, or it is zero.
+    """
+    for count in counts:
+        if file.subjects.is_total(count):
+            if not count.value:
+                raise Cell(file.file, count.row, "value", "0").error("expected at least one in all")
+            return count
+    filled = {"id": "all", "relation": "equal", "value": "N", "status": "hard"}
+    example = ",".join(filled.get(name, "") for name in file.table.header)
+    for count in counts:
+        if file.subjects.is_total(replace(count, hard=True)):
+            raise Cell(file.file, count.row, "status", "noisy").error(
+                f"expected hard: {count.id} tells how many there are in all, and that must be known"
+            )
+    raise StudyError(
+        "no row tells how many there are in all; expected one with relation equal and status hard "
+        "that leaves firms, size, periods and flag empty: with their number for N, add the row "
+        f"{shown(example)}",
+        file=file.file,
+    )

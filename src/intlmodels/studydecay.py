@@ -1,0 +1,429 @@
+"""Studies of the decay model: decisions of firms that may carry a flag, known or only counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.counts import FLAGS, Count
+from intlmodels.csvtable import clean_label
+from intlmodels.errors import StudyError, listed, one_line
+from intlmodels.studybase import (
+    Study,
+    common,
+    first_lines,
+    normalization_lines,
+    prior_lines,
+    shortened,
+)
+from intlmodels.studyclaims import Claim, read_claims
+from intlmodels.studycounts import (
+    MARK,
+    SIZES,
+    CountFile,
+    Subjects,
+    require_total,
+    unused_columns,
+)
+from intlmodels.studydecisions import Decisions, read_decisions
+from intlmodels.studykeys import FILE, finite, wrong
+from intlmodels.studysources import Sources
+from intlmodels.studytoml import StudyFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Fewest firms that a study may have: the spread of firms is a parameter.
+FEWEST_FIRMS = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The counts of a study, read in another way.
+
+    Attributes
+    ----------
+    name : str
+        Name of the variant.
+    change : str
+        What is read otherwise, in words.
+    periods : tuple of str
+    period_weights : tuple of float
+    counts : tuple of Count
+    note : str
+        Why it is read so.
+    """
+
+    name: str
+    change: str
+    periods: tuple[str, ...]
+    period_weights: tuple[float, ...]
+    counts: tuple[Count, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class DecayStudy(Study):
+    """A validated study of the decay model.
+
+    Attributes
+    ----------
+    sizes : tuple of str
+        ``large`` or ``other``, one a firm.
+    periods : tuple of str
+        Names in order of time.
+    period_weights : tuple of float
+        Prior chance of a decision's period; they sum to 1.
+    counts : tuple of Count
+        What was published; empty if only decisions are known.
+    rho : float
+        A count that may be off contributes ``rho ** abs(printed - true)``.
+    concentration : float
+        Of the Polya urn that shares decisions out to firms, per firm.
+    decisions : Decisions or None
+        All decisions, if they are known.
+    readings : dict of str to Reading
+        Variants of the study's own.
+    event : str
+        What is counted, such as ``decision``.
+    flag_label : str
+        What the flag says of it, such as ``motivated by the cluster``.
+    unused : tuple of (file, column)
+        Columns of files of counts that mean nothing to the model.
+    claims : tuple of Claim
+        What the publication says, to be held against the study.
+    """
+
+    sizes: tuple[str, ...]
+    periods: tuple[str, ...]
+    period_weights: tuple[float, ...]
+    counts: tuple[Count, ...]
+    rho: float = 0.05
+    concentration: float = 1.0
+    decisions: Decisions | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
+    event: str = "decision"
+    flag_label: str = "flagged"
+    unused: tuple[tuple[str, str], ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Firms by size, where there are two sizes; else empty."""
+        found = {
+            size: tuple(f for f, own in zip(self.firms, self.sizes, strict=True) if own == size)
+            for size in SIZES
+            if size in self.sizes
+        }
+        return found if len(found) > 1 else {}
+
+    @property
+    def total(self) -> int:
+        """Number of decisions: as published, else as listed."""
+        subjects = Subjects(self.firms, self.sizes, self.periods)
+        for count in self.counts:
+            if subjects.is_total(count):
+                return count.value
+        return len(self.decisions.firm) if self.decisions is not None else 0
+
+    def frame(self) -> pd.DataFrame:
+        """What was printed, as read, for notebooks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a count; or one row a decision where there are no counts.
+        """
+        import pandas as pd
+
+        if self.counts or self.decisions is None:
+            rows = [
+                {
+                    "quantity": count.text,
+                    "firms": f"{MARK} ".join(count.firms),
+                    "periods": f"{MARK} ".join(count.periods),
+                    "flag": f"{MARK} ".join(count.flags),
+                    "relation": count.relation,
+                    "each": count.each,
+                    "value": count.value,
+                    "hard": count.hard,
+                    "where": count.where,
+                }
+                for count in self.counts
+            ]
+            return pd.DataFrame(rows, index=pd.Index([c.id for c in self.counts], name="id"))
+        known = self.decisions
+        return pd.DataFrame(
+            {
+                "firm": known.firm,
+                "period": known.period,
+                "when": known.when,
+                "prior_entries": known.entries,
+                "flag": [FLAGS[flag] for flag in known.flag],
+            }
+        )
+
+
+# -- reading it --------------------------------------------------------------------------
+
+
+def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
+    """Read and check the tables of a study of the decay model.
+
+    Whether the counts can hold together is not asked here; see :mod:`intlmodels.possible`.
+
+    Raises
+    ------
+    StudyError
+        For the first thing that is wrong, in one line.
+    """
+    if not toml.counts and not toml.decisions:
+        raise StudyError(
+            "neither [counts] nor [decisions]; expected a table that names a CSV file of published "
+            "counts, or one of decisions, or both",
+            file=FILE,
+        )
+    if not toml.periods and (toml.counts or "period" in toml.decisions):
+        raise StudyError(
+            "the table [periods] is missing; expected it, with names in order of time (names = "
+            '["all"] where nothing was counted by period)',
+            file=FILE,
+        )
+    sources = Sources(folder, toml.firms["file"], toml.firms["column"], {})
+    if len(sources.firms) < FEWEST_FIRMS:
+        raise StudyError(
+            f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
+        )
+    sizes = _sizes(toml, sources)
+    spec = toml.periods or {"names": ("all",)}
+    periods = _period_names(spec["names"], "[periods] names")
+    weights = _weights(spec.get("weights"), periods, "[periods] weights")
+    starts = _starts(spec.get("starts", ()), periods)
+    subjects = Subjects(sources.firms, sizes, periods)
+    counts, readings, unused = _counts(toml, sources, subjects, weights)
+    decisions = read_decisions(toml.decisions, sources, periods, starts) if toml.decisions else None
+    return DecayStudy(
+        **common(folder, toml, sources),
+        sizes=sizes,
+        periods=periods,
+        period_weights=weights,
+        counts=counts,
+        rho=_number(toml.counts, "rho", 0.05, 1.0),
+        concentration=_number(toml.counts, "concentration", 1.0, 1e6),
+        decisions=decisions,
+        readings=readings,
+        event=clean_label(toml.outcome.get("event", "decision")),
+        flag_label=clean_label(toml.outcome.get("flag", "flagged")),
+        unused=unused,
+        claims=read_claims(toml.claims, subjects, counts),
+    )
+
+
+def _sizes(toml: StudyFile, sources: Sources) -> tuple[str, ...]:
+    if "size" not in toml.firms:
+        return ("other",) * len(sources.firms)
+    cells = sources.cells(sources.file, toml.firms["size"], "[firms] size")
+    return tuple(sources.word(cell, SIZES) for cell in cells)
+
+
+def _period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
+    if not names:
+        raise wrong("expected at least one period", key, list(names))
+    for name in names:
+        if names.count(name) > 1:
+            raise wrong("expected every period once", key, name)
+        if MARK in name:
+            raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
+    return names
+
+
+def _weights(
+    given: Sequence[float] | None, periods: tuple[str, ...], key: str
+) -> tuple[float, ...]:
+    """Weights of the periods, made to sum to 1; the same for all if none are given."""
+    if given is None:
+        return (1 / len(periods),) * len(periods)
+    if len(given) != len(periods):
+        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
+    total = sum(given)
+    for weight in given:
+        # A weight that vanishes beside the others would make a period impossible.
+        if weight <= 0 or not finite(total) or weight / total < 1e-9:
+            raise wrong("expected weights above 0, and none that vanishes", key, weight)
+    return tuple(weight / total for weight in given)
+
+
+def _starts(starts: Sequence[int], periods: tuple[str, ...]) -> Sequence[int]:
+    key = "[periods] starts"
+    if starts and len(starts) != len(periods) - 1:
+        raise wrong(
+            f"expected {len(periods) - 1} years: the first year of every period but the first",
+            key,
+            list(starts),
+        )
+    for earlier, later in pairwise(starts):
+        if later <= earlier:
+            raise wrong(f"expected years in order of time, after {earlier}", key, later)
+    return starts
+
+
+def _number(table: dict[str, Any], name: str, default: float, below: float) -> float:
+    value = table.get(name, default)
+    if not 0 < value < below:
+        raise wrong(f"expected a number above 0 and below {below:.10g}", f"[counts] {name}", value)
+    return float(value)
+
+
+_Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
+
+
+def _counts(
+    toml: StudyFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
+) -> _Counts:
+    """Counts, variants of the study's own, and columns without a meaning."""
+    if not toml.counts:
+        for name in toml.variants:
+            raise wrong(
+                "a variant of the study's own reads counts; expected a table [counts]",
+                f"[variants.{name}]",
+            )
+        return (), {}, ()
+    for firm in subjects.firms:
+        if MARK in firm:
+            raise StudyError(
+                f"expected names without {MARK!r}, which separates names in counts: rename it",
+                file=sources.file,
+                column=sources.column,
+                value=firm,
+            )
+    file = CountFile(toml.counts["file"], sources, subjects)
+    columns = [
+        clean_label(spec["column"]) for spec in toml.variants.values() if spec["kind"] == "reading"
+    ]
+    unused = [(file.file, column) for column in unused_columns(file.table, columns)]
+    counts = file.counts()
+    require_total(file, counts)
+    readings: dict[str, Reading] = {}
+    for name, spec in toml.variants.items():
+        where, note = f"[variants.{name}]", spec.get("note", "")
+        if spec["kind"] == "reading":
+            other = _period_names(spec["periods"], f"{where} periods")
+            readings[name] = Reading(
+                name,
+                f"counts over other periods: {' / '.join(other)}",
+                other,
+                _weights(spec.get("weights"), other, f"{where} weights"),
+                file.reread(counts, spec["column"], other, f"{where} column"),
+                note,
+            )
+            continue
+        more = CountFile(spec["file"], sources, subjects)
+        unused += [(more.file, column) for column in unused_columns(more.table, columns)]
+        added = more.counts()
+        _check_ids(added, counts)
+        change = f"{len(added)} more counts ({more.file})"
+        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, note)
+    return counts, readings, tuple(dict.fromkeys(unused))
+
+
+def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
+    taken = {count.id: count for count in counts}
+    for count in added:
+        if count.id in taken:
+            other = taken[count.id]
+            raise StudyError(
+                f"{other.file}, row {other.row} has this id; expected every id once: rename one",
+                file=count.file,
+                row=count.row,
+                column="id",
+                value=count.id,
+            )
+
+
+# -- telling what was read ---------------------------------------------------------------
+
+
+def decay_lines(study: DecayStudy) -> Iterator[str]:
+    """What was read, for a person to check before fitting."""
+    yield from first_lines(study)
+    large = tuple(f for f, s in zip(study.firms, study.sizes, strict=True) if s == "large")
+    rest = len(study.firms) - len(large)
+    yield one_line(
+        f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
+        if large and rest
+        else f"  sizes     all {len(study.firms)} of one size"
+    )
+    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
+    chances = (
+        f"{name} ({weight:.3g})"
+        for name, weight in zip(study.periods, study.period_weights, strict=True)
+    )
+    yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
+    if study.counts:
+        hard = sum(count.hard for count in study.counts)
+        yield (
+            f"counts: {len(study.counts)}, all in all {study.total}; {hard} hold exactly, "
+            f"{len(study.counts) - hard} may be off (a factor of {study.rho:g} for each one off)"
+        )
+        for count in study.counts:
+            yield one_line(f"  {_count_line(count, study)}")
+    yield from _decision_lines(study)
+    yield f"variants of this study's own: {len(study.readings) or 'none'}"
+    for reading in study.readings.values():
+        yield from _reading_lines(reading, study)
+    if study.claims:
+        yield one_line(f"claims: {', '.join(claim.id for claim in study.claims)}")
+    if study.unused:
+        names = listed(f"{file}, {column}" for file, column in study.unused)
+        yield one_line(f"columns without a meaning to the model: {names}")
+    yield from normalization_lines(study)
+    yield from prior_lines(study)
+
+
+def _count_line(count: Count, study: DecayStudy, periods: tuple[str, ...] = ()) -> str:
+    signs = {"equal": "=", "at least": ">=", "at most": "<="}
+    status = "hard " if count.hard else "noisy"
+    firms = "all firms" if count.firms == study.firms else ", ".join(count.firms)
+    every = count.periods == (periods or study.periods)
+    when = "all periods" if every else ", ".join(count.periods)
+    flag = "any" if count.flags == FLAGS else f"flag {count.flags[0]}"
+    each = "each of " if count.each else ""
+    size = f"{signs[count.relation]:>2} {count.value:>3}"
+    longest = min(20, max(len(count.id) for count in study.counts))
+    return f"{count.id:<{longest}} {size}  {status}  {flag:<8}  {each}{firms}; {when}"
+
+
+def _reading_lines(reading: Reading, study: DecayStudy) -> Iterator[str]:
+    yield one_line(f"  {reading.name}: {reading.change}")
+    before = {count.id: count for count in study.counts}
+    for count in reading.counts:
+        other = before.get(count.id)
+        # Which periods make up "all" is told above; what else differs is worth a look.
+        same = other is not None and (
+            other.periods == count.periods
+            or (other.periods == study.periods and count.periods == reading.periods)
+        )
+        if not same:
+            yield one_line(f"    {_count_line(count, study, reading.periods)}")
+
+
+def _decision_lines(study: DecayStudy) -> Iterator[str]:
+    known = study.decisions
+    if known is None:
+        return
+    yield one_line(
+        f"decisions: {len(known.firm)}, {int(known.flag.sum())} of them {study.flag_label}"
+    )
+    if any(known.when):
+        yield f"  ties in time: {known.ties or 'none'}" + (
+            "; they keep the order of the rows" if known.ties else ""
+        )
+    else:
+        yield "  without dates: in the order of the rows"
+    table = known.table(study.firms, study.periods)
+    for firm, cells in zip(study.firms, table, strict=True):
+        no, yes = cells.sum(axis=0)
+        yield one_line(f"  {firm}: {no + yes}, {yes} of them {study.flag_label}")

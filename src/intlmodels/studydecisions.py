@@ -1,0 +1,274 @@
+"""Decisions known one by one, as a CSV file has them: one row a decision."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.counts import FLAGS
+from intlmodels.csvtable import clean_label, parse_number
+from intlmodels.errors import StudyError, did_you_mean, listed
+from intlmodels.studycolumns import frozen
+from intlmodels.studykeys import wrong
+from intlmodels.studysources import Cell, Sources
+
+#: A year, a month or a day, as ISO 8601 writes them.
+_ISO = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", flags=re.ASCII)
+#: Numbers that are taken for years.
+_YEARS = (1000, 3000)
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """All decisions of the firms, firm by firm, each firm's in order of time.
+
+    Attributes
+    ----------
+    firm, period : tuple of str
+        One a decision.
+    when : tuple of str
+        Dates as printed; empty where the order of the rows is all that is known.
+    flag : array of int, shape (decision,)
+        1 where a decision carries the flag.
+    ties : int
+        Decisions whose date does not put them behind all earlier ones of their firm; they
+        keep the order of the rows.
+    """
+
+    firm: tuple[str, ...]
+    period: tuple[str, ...]
+    when: tuple[str, ...]
+    flag: NDArray[np.int64]
+    ties: int = 0
+
+    @property
+    def entries(self) -> NDArray[np.int64]:
+        """Prior entries: how many decisions of its firm came before each, (decision,)."""
+        seen: dict[str, int] = {}
+        found = []
+        for firm in self.firm:
+            found.append(seen.get(firm, 0))
+            seen[firm] = found[-1] + 1
+        return np.asarray(found, np.int64)
+
+    def table(self, firms: tuple[str, ...], periods: tuple[str, ...]) -> NDArray[np.int64]:
+        """The decision table: how many decisions of each kind, (firm, period, flag)."""
+        table = np.zeros((len(firms), len(periods), len(FLAGS)), np.int64)
+        for firm, period, flag in zip(self.firm, self.period, self.flag, strict=True):
+            table[firms.index(firm), periods.index(period), flag] += 1
+        return table
+
+
+@dataclass(frozen=True)
+class _Time:
+    """A date as printed: from the first to the last moment that it can mean."""
+
+    cell: Cell
+    first: float
+    last: float
+    year: float
+
+
+def read_decisions(
+    spec: Mapping[str, Any], sources: Sources, periods: tuple[str, ...], starts: Sequence[int]
+) -> Decisions:
+    """Read decisions.
+
+    Parameters
+    ----------
+    spec : mapping
+        The table [decisions] of study.toml.
+    sources : Sources
+    periods : tuple of str
+        Names of the periods.
+    starts : sequence of int
+        First years of the second, third ... period; empty if they are not told.
+
+    Raises
+    ------
+    StudyError
+        For the first cell that is wrong, or if rows go back in time.
+    """
+    firms = _firms(_cells(spec, "firm", sources), sources)
+    flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
+    times = _times(_cells(spec, "when", sources)) if "when" in spec else []
+    of_firm: dict[str, list[int]] = {firm: [] for firm in sources.firms}
+    for row, firm in enumerate(firms):
+        of_firm[firm].append(row)
+    ties = sum(_check_order([times[row] for row in rows]) for rows in of_firm.values() if times)
+    placed = _periods(spec, sources, periods, starts, times)
+    for rows in of_firm.values():
+        _check_periods([placed[row] for row in rows], periods)
+    order = [row for rows in of_firm.values() for row in rows]
+    return Decisions(
+        firm=tuple(firms[row] for row in order),
+        period=tuple(placed[row][0] for row in order),
+        when=tuple(times[row].cell.text.strip() if times else "" for row in order),
+        flag=frozen([flags[row] for row in order], np.int64),
+        ties=ties,
+    )
+
+
+def _cells(spec: Mapping[str, Any], key: str, sources: Sources) -> list[Cell]:
+    table = sources.table(spec["file"], "decision")
+    column = clean_label(spec[key])
+    texts = table.column(column, f"[decisions] {key}")
+    return [Cell(table.file, row, column, text) for row, text in enumerate(texts, start=2)]
+
+
+def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
+    by_label = {clean_label(firm): firm for firm in sources.firms}
+    found = []
+    for cell in cells:
+        label = clean_label(cell.text)
+        if label not in by_label:
+            raise cell.error(
+                f"expected a firm of {sources.file}{did_you_mean(label, by_label)}; add it there "
+                "or mend the name"
+            )
+        found.append(by_label[label])
+        sources.note(cell, label)
+    return found
+
+
+# -- time --------------------------------------------------------------------------------
+
+
+def _times(cells: Sequence[Cell]) -> list[_Time]:
+    """Read a column of dates, or of numbers that order the decisions."""
+    dashed = next((c for c in cells if "-" in c.text and _ISO.fullmatch(c.text.strip())), None)
+    return [_date(cell, dashed) if dashed else _order(cell) for cell in cells]
+
+
+def _date(cell: Cell, model: Cell) -> _Time:
+    text = cell.text.strip()
+    if not _ISO.fullmatch(text):
+        raise _no_time(
+            cell, f"a year, month or day, as {model.text.strip()} in row {model.row} is one"
+        )
+    year, *rest = (int(part) for part in text.split("-"))
+    try:
+        first = datetime.date(year, *[*rest, 1, 1][:2])
+    except ValueError as error:
+        raise cell.error(f"expected a date that exists ({error})") from error
+    month = rest[0] if rest else 12
+    last = first if len(rest) == 2 else first.replace(month=month, day=monthrange(year, month)[1])
+    return _Time(cell, first.toordinal(), last.toordinal(), year)
+
+
+def _order(cell: Cell) -> _Time:
+    try:
+        number = parse_number(cell.text)
+    except ValueError as error:
+        raise _no_time(
+            cell, "a year, a date such as 2006-05-31, or a number that orders"
+        ) from error
+    return _Time(cell, number, number, number)
+
+
+def _no_time(cell: Cell, expected: str) -> StudyError:
+    if cell.missing:
+        return cell.error(
+            f"expected {expected}; where dates are not known sort the rows of each firm and leave "
+            "'when' out of study.toml"
+        )
+    return cell.error(f"expected {expected}; days are written as year-month-day")
+
+
+def _check_order(times: Sequence[_Time]) -> int:
+    """Check that the decisions of one firm do not go back in time; count what dates leave open."""
+    ties = 0
+    reached = -math.inf
+    latest: _Time | None = None
+    for time in times:
+        if latest is not None and time.last < latest.first:
+            raise time.cell.error(
+                f"row {latest.cell.row} has a later decision of the same firm "
+                f"({latest.cell.text.strip()}); expected the rows of a firm in order of time: move "
+                "the row"
+            )
+        ties += time.first <= reached
+        reached = max(reached, time.last)
+        if latest is None or time.first >= latest.first:
+            latest = time
+    return ties
+
+
+# -- periods -----------------------------------------------------------------------------
+
+Placed = tuple[str, Cell | None]
+
+
+def _periods(
+    spec: Mapping[str, Any],
+    sources: Sources,
+    periods: tuple[str, ...],
+    starts: Sequence[int],
+    times: Sequence[_Time],
+) -> list[Placed]:
+    """The period of each row, and the cell that says so."""
+    dated = [_by_date(time, periods, starts) for time in times] if starts and times else []
+    if "period" in spec:
+        placed: list[Placed] = []
+        for row, cell in enumerate(_cells(spec, "period", sources)):
+            name = clean_label(cell.text)
+            if name not in periods:
+                raise cell.error(
+                    f"expected a period, one of {listed(periods)}{did_you_mean(name, periods)}"
+                )
+            if dated and dated[row][0] != name:
+                raise cell.error(
+                    f"the date {times[row].cell.text.strip()} is in the period {dated[row][0]!r} "
+                    "by [periods] starts; expected the two to agree: mend one"
+                )
+            sources.note(cell, name)
+            placed.append((name, cell))
+        return placed
+    if dated:
+        return dated
+    if len(periods) == 1:
+        rows = len(sources.table(spec["file"], "decision").rows)
+        return [(periods[0], None)] * rows
+    if starts:
+        raise wrong(
+            "key is missing; expected a column with the date of each decision, as [periods] has "
+            "starts",
+            "[decisions] when",
+        )
+    raise wrong(
+        "key is missing; expected a column with the period of each decision, or the column of "
+        "dates in when and the first years of the periods in [periods] starts",
+        "[decisions] period",
+    )
+
+
+def _by_date(time: _Time, periods: tuple[str, ...], starts: Sequence[int]) -> Placed:
+    if not _YEARS[0] <= time.year < _YEARS[1]:
+        raise time.cell.error(
+            "expected a year, as [periods] starts places decisions by their year; name a column "
+            "with their periods in [decisions] period instead"
+        )
+    return periods[sum(time.year >= start for start in starts)], time.cell
+
+
+def _check_periods(placed: Sequence[Placed], periods: tuple[str, ...]) -> None:
+    """Check that the decisions of one firm do not go back to an earlier period."""
+    reached = 0
+    row: int | None = None
+    for name, cell in placed:
+        position = periods.index(name)
+        if cell is not None and position < reached:
+            raise cell.error(
+                f"row {row} has a decision of the same firm in a later period "
+                f"({periods[reached]}); expected the rows of a firm in order of time: move the row"
+            )
+        if position >= reached:
+            reached, row = position, None if cell is None else cell.row

@@ -1,0 +1,209 @@
+"""Keys of study.toml: what a key may hold, and the checks that every table goes through.
+
+What the keys are called is known in :mod:`intlmodels.studytoml`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from intlmodels.csvtable import clean_label
+from intlmodels.errors import StudyError, did_you_mean, listed
+
+FILE = "study.toml"
+
+Holds = Literal["text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key of study.toml may hold.
+
+    Attributes
+    ----------
+    holds : {"text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"}
+        ``prose`` is text that may be blank and whose line breaks mean nothing.
+    required : bool
+    options : tuple of str
+        For text: the allowed words.
+    within : tuple of float
+        For numbers: least and greatest allowed value.
+    """
+
+    holds: Holds
+    required: bool = False
+    options: tuple[str, ...] = ()
+    within: tuple[float, float] = (-math.inf, math.inf)
+
+
+Keys = Mapping[str, Key]
+
+TEXT, PROSE, NEEDED = Key("text"), Key("prose"), Key("text", required=True)
+
+
+def wrong(message: str, key: str, value: object = None) -> StudyError:
+    """The error for a key of study.toml, such as ``[outcome] unit``."""
+    return StudyError(message, file=FILE, column=key, value=value)
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The document that a TOML text stands for."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise StudyError("nested too deeply; expected plain tables", file=FILE) from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
+        line = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        said = str(error).split(" (at ")[0]
+        raise StudyError(
+            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5',
+            file=FILE,
+            row=int(line.group(1)) if line else None,
+        ) from error
+
+
+def check_keys(
+    table: Mapping[str, Any],
+    valid: Iterable[str],
+    where: str,
+    elsewhere: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse keys that are not in the vocabulary.
+
+    Parameters
+    ----------
+    table : mapping
+    valid : iterable of str
+    where : str
+        Name of the table, such as ``[outcome]``; empty for the tables themselves.
+    elsewhere : mapping of str to str, optional
+        Keys that are unknown here but not everywhere, and where they belong.
+    """
+    names = list(valid)
+    for key in table:
+        if key in names:
+            continue
+        belongs = f"; it belongs to {elsewhere[key]}" if elsewhere and key in elsewhere else ""
+        raise wrong(
+            f"unknown key{belongs or did_you_mean(key, names)}; valid here: {', '.join(names)}",
+            f"{where} {key}".strip() if where else f"[{key}]",
+        )
+
+
+def section(
+    table: object, keys: Keys, where: str, elsewhere: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Check a table of study.toml against its keys; prose comes out in one line."""
+    if not isinstance(table, dict):
+        raise wrong(f"expected a table: a line {where} and its keys below it", where, table)
+    check_keys(table, keys, where, elsewhere)
+    for name, key in keys.items():
+        if key.required and name not in table:
+            options = f", one of {listed(key.options)}" if key.options else ""
+            raise wrong(f"key is missing; expected it{options}", f"{where} {name}")
+    return {name: _value(table[name], keys[name], f"{where} {name}") for name in table}
+
+
+def by_kind(
+    tables: object, group: str, kinds: Mapping[str, Keys], elsewhere: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Check the tables [group.NAME], whose keys depend on their kind.
+
+    Parameters
+    ----------
+    tables : object
+        What study.toml has under this group.
+    group : str
+        Such as ``variants``.
+    kinds : mapping of str to mapping
+        Keys of each kind.
+    elsewhere : mapping of str to str
+        Kinds that are unknown here but not everywhere, and where they belong.
+    """
+    if not isinstance(tables, dict):
+        raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
+    checked = {}
+    for name, table in tables.items():
+        where = f"[{group}.{name}]"
+        if not isinstance(table, dict):
+            raise wrong(f"expected a table {where} with a kind", where, table)
+        if "kind" not in table:
+            raise wrong(f"key is missing; expected it, one of {listed(kinds)}", f"{where} kind")
+        said = table["kind"]
+        if isinstance(said, str) and said in elsewhere and said not in kinds:
+            raise wrong(
+                f"this kind belongs to {elsewhere[said]}; expected one of {listed(kinds)}",
+                f"{where} kind",
+                said,
+            )
+        kind = check_text(said, Key("text", options=tuple(kinds)), f"{where} kind")
+        checked[name] = section(table, kinds[kind], where)
+    return checked
+
+
+def _value(value: object, key: Key, where: str) -> Any:
+    match key.holds:
+        case "text" | "prose":
+            return check_text(value, key, where)
+        case "number" | "integer":
+            return _number(value, key, where)
+        case "texts":
+            if not isinstance(value, list):
+                raise wrong('expected a list of texts, as in ["one", "two"]', where, value)
+            return tuple(clean_label(check_text(item, TEXT, where)) for item in value)
+        case "numbers" | "integers":
+            if not isinstance(value, list):
+                raise wrong("expected a list of numbers, as in [1, 2]", where, value)
+            one = Key("integer" if key.holds == "integers" else "number", within=key.within)
+            return tuple(_number(item, one, where) for item in value)
+        case "tables":
+            if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+                raise wrong("expected tables, each below a line of two brackets", where, value)
+            return value
+
+
+def check_text(value: object, key: Key, where: str) -> str:
+    """Check that a value is text that its key allows."""
+    if not isinstance(value, str):
+        raise wrong('expected text; put it in quotes, as in "text"', where, value)
+    if "\0" in value:
+        raise wrong("expected text without NUL characters", where, value)
+    if key.holds == "prose":
+        return clean_label(value)
+    if not value.strip():
+        raise wrong("expected text that is not blank", where, value)
+    if key.options and value not in key.options:
+        raise wrong(
+            f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}",
+            where,
+            value,
+        )
+    return value
+
+
+def _number(value: object, key: Key, where: str) -> float | int:
+    whole = key.holds == "integer"
+    kinds = (int,) if whole else (int, float)
+    # bool is a kind of int in Python, but true is not a number in TOML.
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        what = "a whole number" if whole else "a number"
+        quotes = " without quotes" if isinstance(value, str) else ""
+        raise wrong(f"expected {what}{quotes}", where, value)
+    least, greatest = key.within
+    if not (finite(value) and least <= value <= greatest):
+        bounds = f" from {least:g} to {greatest:.10g}" if math.isfinite(greatest) else ""
+        raise wrong(f"expected a finite number{bounds}", where, value)
+    return value
+
+
+def finite(value: float) -> bool:
+    """Whether a number of a TOML file can be computed with."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # whole numbers of hundreds of digits
+        return False

@@ -1,0 +1,245 @@
+"""Studies of the share model: a share of every firm, printed rounded, and what may explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels.crosschecks import Crosscheck, read_crosscheck
+from intlmodels.csvtable import clean_label, parse_number
+from intlmodels.errors import did_you_mean, listed, one_line
+from intlmodels.studybase import (
+    Study,
+    common,
+    first_lines,
+    normalization_lines,
+    prior_lines,
+    shortened,
+)
+from intlmodels.studycolumns import Outcome, Predictor, read_outcome, read_predictor
+from intlmodels.studykeys import finite, wrong
+from intlmodels.studysources import Sources
+from intlmodels.studytoml import StudyFile
+from intlmodels.studyvariants import Axes, Covariate, Membership, Nested, Variant, read_variant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class ShareStudy(Study):
+    """A validated study of the share model.
+
+    ``firms`` are those with an outcome.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    predictors : dict of str to Predictor
+    variants : dict of str to Nested, Axes, Membership or Covariate
+    dropped : tuple of (firm, why)
+        Firms without an outcome.
+    profiles : tuple of dict of str to str
+        New firms to predict: predictor -> level or number.
+    crosschecks : tuple of Crosscheck
+        Columns that are held against each other.
+    """
+
+    outcome: Outcome
+    predictors: dict[str, Predictor]
+    variants: dict[str, Variant]
+    dropped: tuple[tuple[str, str], ...]
+    profiles: tuple[dict[str, str], ...]
+    crosschecks: tuple[Crosscheck, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """The firms with outcome and predictors as read, for notebooks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a firm. ``printed_pct`` is the outcome in percent; then a column for each
+            predictor and each covariate: ordered levels (low, high) for a contrast, levels
+            for a category, numbers before any transform for a numeric predictor.
+        """
+        import pandas as pd
+
+        columns: dict[str, Any] = {"printed_pct": self.outcome.printed}
+        covariates = [v.predictor for v in self.variants.values() if isinstance(v, Covariate)]
+        for predictor in [*self.predictors.values(), *covariates]:
+            columns[predictor.name] = _as_read(predictor)
+        return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
+
+
+def _as_read(predictor: Predictor) -> Any:
+    import pandas as pd
+
+    if predictor.kind == "numeric":
+        known = ~np.isnan(predictor.values)
+        cells = zip(predictor.printed, known, strict=True)
+        return np.array([parse_number(text) if there else np.nan for text, there in cells])
+    contrast = predictor.kind == "contrast"
+    codes = (predictor.values > 0).astype(int) if contrast else predictor.codes
+    return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
+
+
+def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
+    """Read and check the tables of a study of the share model.
+
+    Raises
+    ------
+    StudyError
+        For the first thing that is wrong, in one line.
+    """
+    sources = Sources(folder, toml.firms["file"], toml.firms["column"], _keys(toml))
+    outcome, dropped = read_outcome(toml.outcome, sources)
+    predictors = {
+        name: read_predictor(name, spec, sources, outcome, f"[predictors.{name}]")
+        for name, spec in toml.predictors.items()
+    }
+    variants = {
+        name: read_variant(name, spec, predictors, sources, outcome)
+        for name, spec in toml.variants.items()
+    }
+    profiles = tuple(
+        _profile(profile, predictors, f"[[profiles]] number {number},")
+        for number, profile in enumerate(toml.profiles, start=1)
+    )
+    return ShareStudy(
+        **common(folder, toml, sources),
+        outcome=outcome,
+        predictors=predictors,
+        variants=variants,
+        dropped=dropped,
+        profiles=profiles,
+        crosschecks=tuple(
+            read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
+        ),
+    )
+
+
+def _keys(toml: StudyFile) -> dict[str, str]:
+    """File to the column with the firms' names, where a predictor says which it is."""
+    home = toml.firms["file"]
+    keys: dict[str, str] = {home: toml.firms["column"]}
+    for name, spec in toml.predictors.items():
+        if "key" not in spec:
+            continue
+        file, key = spec.get("file", home), spec["key"]
+        if clean_label(keys.setdefault(file, key)) != clean_label(key):
+            raise wrong(
+                f"another key of this study says {keys[file]!r} for {file}; expected one column "
+                "with the firms in each file",
+                f"[predictors.{name}] key",
+                key,
+            )
+    return keys
+
+
+def _profile(
+    profile: Mapping[str, Any], predictors: Mapping[str, Predictor], where: str
+) -> dict[str, str]:
+    """Check the levels of a new firm; numbers come out as text."""
+    checked = {}
+    for name, predictor in predictors.items():
+        key, value = f"{where} {name}", profile[name]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if predictor.kind == "numeric":
+            if not number or not finite(value):
+                raise wrong("expected a finite number without quotes", key, value)
+            if predictor.transform == "log" and value <= 0:
+                raise wrong("expected a number above 0, as the transform log needs", key, value)
+            checked[name] = repr(value)
+            continue
+        if not isinstance(value, str):
+            raise wrong("expected text; put it in quotes", key, value)
+        level = clean_label(value)
+        if level not in predictor.levels:
+            raise wrong(
+                f"expected one of {listed(predictor.levels)}"
+                f"{did_you_mean(level, predictor.levels)}",
+                key,
+                value,
+            )
+        checked[name] = level
+    return checked
+
+
+# -- telling what was read ---------------------------------------------------------------
+
+
+def share_lines(study: ShareStudy) -> Iterator[str]:
+    """What was read, for a person to check before fitting."""
+    outcome = study.outcome
+    yield from first_lines(study)
+    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+    low, high = outcome.printed.min(), outcome.printed.max()
+    yield (
+        f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
+        f"points; from {low:.10g} to {high:.10g} percent"
+    )
+    yield "predictors"
+    for predictor in study.predictors.values():
+        yield from _predictor_lines(predictor, study.firms)
+    yield f"variants of this study's own: {len(study.variants) or 'none'}"
+    for variant in study.variants.values():
+        yield one_line(f"  {variant.name}: {_variant_line(variant)}")
+        if isinstance(variant, Covariate):
+            yield from _predictor_lines(variant.predictor, study.firms, indent="    ")
+    yield f"firms left out for want of an outcome: {len(study.dropped) or 'none'}"
+    for firm, why in study.dropped:
+        yield one_line(f"  {firm}: {why}")
+    yield from normalization_lines(study)
+    if study.profiles:
+        yield f"new firms to predict: {len(study.profiles)}"
+    yield from prior_lines(study)
+
+
+def _predictor_lines(
+    predictor: Predictor, firms: tuple[str, ...], indent: str = "  "
+) -> Iterator[str]:
+    place = f"{predictor.file}, {predictor.column}"
+    yield one_line(f"{indent}{predictor.name}: {predictor.kind}, {predictor.label} ({place})")
+    if predictor.kind == "numeric":
+        missing = np.isnan(predictor.values)
+        known = predictor.values[~missing]
+        log = "log of " if predictor.transform == "log" else ""
+        unit = f" in {predictor.unit}" if predictor.unit else ""
+        yield one_line(
+            f"{indent}  {log}values{unit}: {known.size} known, mean {predictor.center:.4g}, "
+            f"sd {predictor.scale:.4g}"
+        )
+        if missing.any():
+            without = tuple(firms[i] for i in np.flatnonzero(missing))
+            yield one_line(f"{indent}  missing for {shortened(without)}")
+        return
+    if predictor.kind == "contrast":
+        counts = [int((predictor.values < 0).sum()), int((predictor.values > 0).sum())]
+    else:
+        counts = np.bincount(predictor.codes, minlength=len(predictor.levels)).tolist()
+    for level, count in zip(predictor.levels, counts, strict=True):
+        yield one_line(f"{indent}  {count:>3}  {level}")
+    for level, other in pairwise(sorted(predictor.levels, key=str.casefold)):
+        if level.casefold() == other.casefold():
+            yield one_line(f"{indent}  {level!r} and {other!r} differ in capitals only")
+
+
+def _variant_line(variant: Variant) -> str:
+    match variant:
+        case Nested():
+            return (
+                f"{len(variant.labels)} printed labels within the families of {variant.predictor}"
+            )
+        case Axes():
+            axes = " and ".join(variant.axes)
+            return f"{axes} ({' / '.join(variant.levels)}) in place of {variant.replaces}"
+        case Membership():
+            both = int(((variant.weights > 0) & (variant.weights < 1)).any(axis=1).sum())
+            return f"{both} firms have a second {variant.predictor} ({variant.column})"
+        case Covariate():
+            return "one more numeric predictor"

@@ -1,0 +1,161 @@
+"""The posterior of a small decay study by summing over every table: no sampler, no recursion.
+
+Parameters are drawn from their priors and weighted (importance sampling); for each draw the
+probability of the counts is summed over all tables and, within each firm and period, over
+every order of the flags. Written from the model's definition alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from intlmodels.models.decaydesign import Design
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Posterior means with their Monte Carlo errors, by name; cells likewise."""
+
+    mean: dict[str, np.ndarray]
+    error: dict[str, np.ndarray]
+    sd: dict[str, np.ndarray]
+    cells: np.ndarray
+    cells_error: np.ndarray
+
+
+def compositions(total: int, parts: int):
+    """All ways to write a number as an ordered sum of so many numbers from 0."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
+    """Posterior of a design with the default priors of the model."""
+    rng = np.random.default_rng(seed)
+    firms, periods = len(design.firms), len(design.periods)
+    theta = {
+        "intercept": rng.normal(0, 1.5, draws),
+        "sigma_firm": np.abs(rng.normal(0, 1, draws)),
+        "decay_mean": rng.normal(0, 0.5, draws),
+    }
+    theta["firm"] = theta["sigma_firm"][:, None] * rng.normal(size=(draws, firms))
+    if design.two_sizes:
+        theta["large"] = rng.normal(0, 1, draws)
+    if design.common:
+        theta["decay"] = np.repeat(theta["decay_mean"][:, None], len(design.sizes), axis=1)
+    else:
+        theta["sigma_decay"] = np.abs(rng.normal(0, 0.5, draws))
+        theta["decay"] = theta["decay_mean"][:, None] + theta["sigma_decay"][:, None] * rng.normal(
+            size=(draws, 2)
+        )
+    if design.by_period:
+        theta["sigma_period"] = np.abs(rng.normal(0, 1, draws))
+        theta["period"] = theta["sigma_period"][:, None] * rng.normal(size=(draws, periods))
+    weight = np.zeros(draws)
+    cells = np.zeros((draws, firms, periods, 2))
+    known: dict[tuple[int, bytes], np.ndarray] = {}
+    for flat in compositions(design.total, firms * periods * 2):
+        table = np.array(flat).reshape(firms, periods, 2)
+        factor = _of_counts(design, table)
+        if factor == 0:
+            continue
+        value = np.full(draws, factor * math.exp(_log_prior(design, table)))
+        for f in range(firms):
+            key = f, table[f].tobytes()
+            if key not in known:
+                known[key] = _flags(design, theta, f, table[f])
+            value = value * known[key]
+        weight += value
+        cells += value[:, None, None, None] * table
+    share = weight / weight.sum()
+
+    def estimate(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean = np.tensordot(share, values, axes=(0, 0))
+        off = values - mean
+        error = np.sqrt(np.tensordot(share**2, off**2, axes=(0, 0)))
+        return mean, error, np.sqrt(np.tensordot(share, off**2, axes=(0, 0)))
+
+    found = {name: estimate(values) for name, values in theta.items()}
+    expected = cells / np.where(weight > 0, weight, 1)[:, None, None, None]
+    mean, error, _ = estimate(expected)
+    return Exact(
+        {name: item[0] for name, item in found.items()},
+        {name: item[1] for name, item in found.items()},
+        {name: item[2] for name, item in found.items()},
+        mean,
+        error,
+    )
+
+
+def _of_counts(design: Design, table: np.ndarray) -> float:
+    factor = 1.0
+    for count in design.counts:
+        groups = [[firm] for firm in count.firms] if count.each else [list(count.firms)]
+        for group in groups:
+            true = sum(
+                table[design.firms.index(firm), design.periods.index(period), int(flag == "yes")]
+                for firm in group
+                for period in count.periods
+                for flag in count.flags
+            )
+            off = {
+                "equal": abs(true - count.value),
+                "at least": max(0, count.value - true),
+                "at most": max(0, true - count.value),
+            }[count.relation]
+            if count.hard and off:
+                return 0.0
+            factor *= design.rho**off
+    return factor
+
+
+def _log_prior(design: Design, table: np.ndarray) -> float:
+    """Decisions fall to firms one after the other (Polya urn), then to periods."""
+    a, firms = design.concentration, len(design.firms)
+    made = table.sum(axis=2)
+    total = math.lgamma(design.total + 1)
+    for n in made.sum(axis=1):
+        total -= math.lgamma(n + 1)
+        total += sum(math.log(a + i) for i in range(n))
+    total -= sum(math.log(firms * a + i) for i in range(design.total))
+    weights = np.array(design.period_weights) / sum(design.period_weights)
+    for row in made:
+        total += math.lgamma(row.sum() + 1)
+        total += sum(
+            n * math.log(w) - math.lgamma(n + 1) for n, w in zip(row, weights, strict=True)
+        )
+    return total
+
+
+def _flags(design: Design, theta: dict[str, np.ndarray], f: int, counts: np.ndarray) -> np.ndarray:
+    """Probability of a firm's flags, summed over every order within each period."""
+    total, place = 1.0, 0
+    size = design.size_of_firm[f]
+    for t, (no, yes) in enumerate(counts):
+        n = int(no + yes)
+        chance = []
+        for k in range(place, place + n):
+            step = {"linear": k, "power": math.log(1 + k), "step": float(k > 0)}[design.family]
+            odds = theta["intercept"] + theta["firm"][:, f] - theta["decay"][:, size] * step
+            if design.two_sizes and size == 0:
+                odds = odds + theta["large"]
+            if design.by_period:
+                odds = odds + theta["period"][:, t]
+            chance.append(1 / (1 + np.exp(-odds)))
+        place += n
+        within = 0.0
+        for flagged in itertools.combinations(range(n), int(yes)):
+            one = 1.0
+            for i in range(n):
+                one = one * (chance[i] if i in flagged else 1 - chance[i])
+            within = within + one
+        total = total * within
+    return np.broadcast_to(total, len(theta["intercept"]))

@@ -1,0 +1,577 @@
+"""Claims: reading them, and what each rule makes of draws whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from decaystudies import PERIODS, write_counts_study, write_decisions_study
+from intlmodels import store
+from intlmodels.counts import FLAGS
+from intlmodels.decay import claims, claimsection
+from intlmodels.decay.material import DecayMaterial
+from intlmodels.diagnostics import Gate, Result
+from intlmodels.errors import StudyError
+from intlmodels.models import priors_of
+from intlmodels.narrative import CLEAR, LEANING
+from intlmodels.report.layout import LAYOUTS
+from intlmodels.results import converged
+from intlmodels.study import DecayStudy, describe, load_study
+from intlmodels.studyclaims import Claim, Part
+from intlmodels.studytoml import CLAIM_RULES
+from intlmodels.workflow import settings_of
+
+SIZES = ("large", "other")
+
+
+def block(keys: str, name: str = "C1", text: str = "It is so") -> str:
+    return f'[[claims]]\nid = "{name}"\ntext = "{text}"\n{keys}\n'
+
+
+def study_with(folder: Path, *keys: str, **more: Any) -> DecayStudy:
+    """A study of counts with one claim for each text of keys."""
+    text = "".join(block(one, f"C{i}") for i, one in enumerate(keys, start=1))
+    study = load_study(write_counts_study(folder, toml=text, **more))
+    assert isinstance(study, DecayStudy)
+    return study
+
+
+def known_with(folder: Path, *keys: str, **more: Any) -> DecayStudy:
+    text = "".join(block(one, f"C{i}") for i, one in enumerate(keys, start=1))
+    extra = {"periods": PERIODS, "starts": [2000], "sizes": ["large", "other", "other"]}
+    study = load_study(write_decisions_study(folder, toml=text, **{**extra, **more}))
+    assert isinstance(study, DecayStudy)
+    return study
+
+
+# -- reading -----------------------------------------------------------------------------
+
+
+def test_a_study_need_not_have_claims(tmp_path: Path) -> None:
+    study = study_with(tmp_path)
+    assert study.claims == ()
+    assert "claims" not in describe(study)
+
+
+def test_every_rule_is_read(tmp_path: Path) -> None:
+    study = study_with(
+        tmp_path,
+        'rule = "sum"\ncounts = ["early-yes", " large "]\ntotal = "all"\nwhere = "p.  3"',
+        'rule = "share"\npart = "yes"\nwhole = "all"\nleast = 50',
+        'rule = "falls"',
+        'rule = "falls more"\nsize = "other"',
+        'rule = "higher share"\na = {periods = ["late", "early"]}\nb = {size = "large"}',
+        'rule = "none"\na = {size = "large", periods = ["late"]}',
+        'rule = "cannot"\nwhy = "No dates"',
+    )
+    first, second, third, fourth, fifth, sixth, last = study.claims
+    assert first == Claim(
+        "C1", "It is so", "sum", "p. 3", counts=("early-yes", "large"), total=("all",)
+    )
+    assert (second.part, second.whole, second.least, second.most) == ("yes", "all", 50, 100)
+    assert (third.size, fourth.size) == ("", "other")
+    # What is left out is not restricted, so that a is all decisions.
+    assert (fifth.a, fifth.b) == (Part("", PERIODS), Part("large", PERIODS))
+    assert sixth.a == Part("large", ("late",))
+    assert last.why == "No dates"
+    assert {claim.rule for claim in study.claims} == set(CLAIM_RULES)
+    assert "claims: C1, C2, C3, C4, C5, C6, C7" in describe(study)
+
+
+SUM = 'rule = "sum"\ncounts = {}\ntotal = {}'
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("", "rule: key is missing; expected it, one of 'sum', 'share'"),
+        ('rule = "fall"', "found 'fall'; expected one of 'sum'"),
+        ('rule = "fall"', "did you mean 'falls'?"),
+        ("rule = 3", "rule: found 3; expected text"),
+        ('rule = "sum"\ncounts = ["all"]', "number 1, total: key is missing"),
+        ('rule = "share"\npart = "all"', "whole: key is missing"),
+        ('rule = "falls more"', "size: key is missing; expected it, one of 'large', 'other'"),
+        ('rule = "none"', "a: key is missing"),
+        ('rule = "higher share"\na = {}', "b: key is missing"),
+        ('rule = "cannot"', "why: key is missing"),
+        ('rule = "cannot"\nwhy = " "', "why: expected text that is not blank"),
+        ('rule = "falls"\nwhy = "x"', "unknown key; it belongs to the rule 'cannot'"),
+        ('rule = "falls"\nverdict = "supported"', "verdict: unknown key"),
+        (SUM.format('["all", "alll"]', '"yes"'), "found 'alll'; expected the id of a count (did"),
+        (SUM.format('["yes"]', '"nowhere"'), "total: found 'nowhere'; expected the id of a count"),
+        (SUM.format("[]", '"yes"'), "counts: found []; expected the id of at least one count"),
+        (SUM.format('["yes", "yes"]', '"all"'), "expected every count once"),
+        (SUM.format('["yes"]', '["yes"]'), "expected a count on one side of the sum only"),
+        (SUM.format('["some"]', '"all"'), "this count says 'each of several firms'"),
+        (SUM.format('["yes"]', "3"), "total: found 3; expected a list of texts"),
+        ('rule = "share"\npart = "yes"\nwhole = "all"', "least: key is missing"),
+        (
+            'rule = "share"\npart = "yes"\nwhole = "all"\nleast = 60\nmost = 50',
+            "most: found 50.0; expected at least 60",
+        ),
+        (
+            'rule = "share"\npart = "yes"\nwhole = "all"\nmost = 101',
+            "expected a finite number from 0 to 100",
+        ),
+        (
+            'rule = "share"\npart = "yes"\nwhole = "large-late"\nmost = 10',
+            "whole: found 'large-late'; expected a count above zero",
+        ),
+        ('rule = "falls"\nsize = "small"', "found 'small'; expected one of 'large', 'other'"),
+        ('rule = "none"\na = "late"', "a: found 'late'; expected which decisions"),
+        ('rule = "none"\na = {period = ["late"]}', "a period: unknown key (did you mean"),
+        (
+            'rule = "none"\na = {periods = ["lat"]}',
+            "found 'lat'; expected a period, one of 'early'",
+        ),
+        ('rule = "none"\na = {periods = ["late", "late"]}', "expected every period once"),
+        ('rule = "none"\na = {periods = []}', "expected at least one period"),
+        ('rule = "none"\na = {size = "big"}', "a size: found 'big'; expected one of"),
+        (
+            'rule = "higher share"\na = {periods = ["early", "late"]}\nb = {}',
+            "b: expected other decisions than in a",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        study_with(tmp_path, keys)
+    text = str(caught.value)
+    assert text.startswith("study.toml, key [[claims]] number 1")
+    assert said in text
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[claims]\nid = 'C1'", "key [[claims]]: found {'id': 'C1'}; expected tables, each below"),
+        ("[[claims]]\nid = 'C1'\nrule = 'falls'", "number 1, text: key is missing"),
+        (block('rule = "falls"') * 2, "number 2, id: found 'C1'; number 1 has this id"),
+        (block('rule = "falls"', text=" "), "number 1, text: expected text that is not blank"),
+    ],
+)
+def test_tables_of_claims(tmp_path: Path, toml: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write_counts_study(tmp_path, toml=toml))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["3", '["C1"]'])
+def test_claims_that_are_no_tables(tmp_path: Path, value: str) -> None:
+    path = write_counts_study(tmp_path) / "study.toml"
+    path.write_text(f"claims = {value}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(StudyError, match=r"claims.*expected"):
+        load_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "keys", ['rule = "falls more"\nsize = "large"', 'rule = "none"\na = {size = "other"}']
+)
+def test_sizes_need_firms_of_both(tmp_path: Path, keys: str) -> None:
+    counts = [{"id": "all", "value": 6, "status": "hard"}]
+    with pytest.raises(StudyError, match="all firms of this study are of one size"):
+        study_with(tmp_path, keys, sizes=None, counts=counts)
+
+
+def test_sums_and_shares_need_counts(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"reads printed counts; expected a table \[counts\]"):
+        known_with(tmp_path, SUM.format('["a"]', '"b"'))
+
+
+def test_claims_are_not_part_of_the_fit(tmp_path: Path) -> None:
+    one = study_with(tmp_path / "one", 'rule = "falls"')
+    other = study_with(tmp_path / "other", 'rule = "cannot"\nwhy = "No dates"')
+    prints = [
+        store.fingerprint(study, "default", priors_of(study, "default"), settings_of(study))
+        for study in (one, other)
+    ]
+    assert prints[0] == prints[1]
+
+
+# -- facts in printed counts ---------------------------------------------------------------
+
+
+def fit_of(
+    cells: Any = None, decay: Any = None, *, fails: bool = False, sizes: tuple[str, ...] = SIZES
+) -> xr.DataTree:
+    """A fit of which only what claims look at is there: 2 chains.
+
+    ``cells`` is (draw, size, period, flag), ``decay`` (draw, size); half of the draws go to
+    each chain.
+    """
+    decay = np.asarray([[0.5] * len(sizes)] * 200 if decay is None else decay, float)
+    shape = (2, len(decay) // 2)
+    found: dict[str, Any] = {
+        "halvings": (("chain", "draw", "size"), (decay / np.log(2)).reshape(*shape, -1)),
+        # Any increasing function of the decay will do here.
+        "fall": (("chain", "draw", "size"), (100 * np.tanh(decay)).reshape(*shape, -1)),
+    }
+    coords: dict[str, Any] = {"size": list(sizes)}
+    if cells is not None:
+        cells = np.asarray(cells, float)
+        dims = ("chain", "draw", "size", "period_level", "flag")
+        found["group_cell"] = (dims, cells.reshape(*shape, *cells.shape[1:]))
+        coords |= {"period_level": list(PERIODS), "flag": list(FLAGS)}
+    posterior = xr.Dataset({"table": 0} if cells is not None else {"intercept": 0})
+    tree = xr.DataTree.from_dict({"estimands": xr.Dataset(found, coords), "posterior": posterior})
+    outcome: Any = "failed" if fails else "passed"
+    tree.attrs["gate"] = Gate((Result("rhat", "", "", 1, 2, "", outcome, ""),)).to_json()
+    return tree
+
+
+def only(study: DecayStudy, fit: xr.DataTree) -> Any:
+    (row,) = claims.evaluate(study, fit).itertuples(index=False)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("counts", "total", "verdict", "numbers"),
+    [
+        ('["early-yes", "large"]', '"all"', claims.HOLDS, "3 + 3 = 6, against 6"),
+        ('["early", "large"]', '"all"', claims.CONTRADICTED, "4 + 3 = 7, against 6"),
+        ('["yes"]', '["early"]', claims.HOLDS, "4, against 4"),
+        ('["all", "large-late"]', '["early-yes", "large"]', claims.HOLDS, "against 3 + 3 = 6"),
+    ],
+)
+def test_sums(tmp_path: Path, counts: str, total: str, verdict: str, numbers: str) -> None:
+    row = only(study_with(tmp_path, SUM.format(counts, total)), fit_of())
+    assert row.verdict == verdict.format("counts")
+    assert numbers in row.numbers
+    assert np.isnan(row.probability)
+    assert row.effect_unit == "decisions"
+    assert row.converged
+
+
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [
+        ("least = 60\nmost = 70", claims.HOLDS),
+        ("least = 67", claims.CONTRADICTED),
+        ("most = 66", claims.CONTRADICTED),
+        ("most = 67", claims.HOLDS),
+    ],
+)
+def test_shares(tmp_path: Path, limits: str, verdict: str) -> None:
+    keys = f'rule = "share"\npart = "yes"\nwhole = "all"\n{limits}'
+    row = only(study_with(tmp_path, keys), fit_of())
+    assert row.verdict == verdict.format("counts")
+    assert row.effect_median == pytest.approx(100 * 4 / 6)
+    assert "4 of 6" in row.numbers
+
+
+def test_what_cannot_be_checked_says_why(tmp_path: Path) -> None:
+    row = only(study_with(tmp_path, 'rule = "cannot"\nwhy = "No dates"'), fit_of(fails=True))
+    assert (row.verdict, row.numbers, row.converged) == (claims.CANNOT, "No dates", True)
+
+
+# -- verdicts from draws -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("probability", "verdict"),
+    [
+        (1.0, "supported"),
+        (CLEAR, "supported"),
+        (CLEAR - 0.001, "leaning"),
+        (LEANING, "leaning"),
+        (LEANING - 0.001, "uncertain"),
+        (0.101, "uncertain"),
+        (0.1, "unsupported"),
+        (0.0, "unsupported"),
+    ],
+)
+def test_thresholds(probability: float, verdict: str) -> None:
+    assert claims.verdict_of(probability) == verdict
+
+
+def decays(large: float, other: float, draws: int = 1000) -> np.ndarray:
+    """Draws of which the given parts are above zero, those of the two sizes on the same draws."""
+    place = (np.arange(draws) + 0.5) / draws
+    # In the order of a shuffle, so that chains agree.
+    place = np.random.default_rng(1).permutation(place)
+    return np.stack([large - place, other - place], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("size", "probability", "verdict"),
+    [("large", 0.99, "supported"), ("other", 0.05, "unsupported"), ("", 0.05, "unsupported")],
+)
+def test_falls(tmp_path: Path, size: str, probability: float, verdict: str) -> None:
+    keys = 'rule = "falls"' + (f'\nsize = "{size}"' if size else "")
+    fit = fit_of(decay=decays(0.99, 0.05))
+    row = only(study_with(tmp_path, keys), fit)
+    assert row.probability == pytest.approx(probability)
+    assert row.verdict == verdict
+    at = 0 if size == "large" else 1
+    fall = fit["estimands"]["fall"].to_numpy()[..., at].ravel()
+    assert row.effect_median == pytest.approx(np.median(fall))
+    assert (row.effect_low, row.effect_high) == pytest.approx(np.quantile(fall, [0.025, 0.975]))
+    assert row.effect_unit == "percentage points"
+    assert ("large firms" in row.numbers) == (size != "other")
+
+
+def test_every_size_must_fall_in_the_same_draw(tmp_path: Path) -> None:
+    study = study_with(tmp_path, 'rule = "falls"')
+    decay = decays(0.5, 0.5)
+    assert only(study, fit_of(decay=decay)).probability == pytest.approx(0.5)
+    decay[:, 1] = -decay[:, 1]  # one size falls exactly where the other rises
+    assert only(study, fit_of(decay=decay)).probability == 0
+
+
+def test_falls_with_one_size(tmp_path: Path) -> None:
+    counts = [{"id": "all", "value": 6, "status": "hard"}]
+    study = study_with(tmp_path, 'rule = "falls"', sizes=None, counts=counts)
+    row = only(study, fit_of(decay=decays(0.99, 0)[:, :1], sizes=("all",)))
+    assert row.probability == pytest.approx(0.99)
+
+
+def test_falls_more(tmp_path: Path) -> None:
+    study = study_with(
+        tmp_path, *(f'rule = "falls more"\nsize = "{size}"' for size in ("large", "other"))
+    )
+    decay = decays(0.95, 0)
+    decay[:, 1] = 0
+    large, other = claims.evaluate(study, fit_of(decay=decay)).itertuples(index=False)
+    assert (large.probability, large.verdict) == (pytest.approx(0.95), "leaning")
+    assert (other.probability, other.verdict) == (pytest.approx(0.05), "unsupported")
+    assert large.effect_median == pytest.approx(np.median(decay[:, 0]))
+    assert large.effect_low == pytest.approx(-other.effect_high)
+    assert large.effect_unit == "log odds a decision"
+
+
+#: Early and late decisions of large and other firms, (no, yes): three kinds of tables.
+MORE = [[[1, 3], [2, 0]], [[0, 0], [4, 0]]]  # early 3 of 4, late 0 of 6
+LESS = [[[4, 0], [0, 2]], [[0, 0], [2, 2]]]  # early 0 of 4, late 4 of 6
+EMPTY = [[[0, 0], [1, 4]], [[0, 0], [5, 0]]]  # no early ones, late 4 of 10
+
+
+def mixed(*parts: tuple[int, Any], seed: int = 0) -> np.ndarray:
+    tables = np.concatenate([np.tile(table, (times, 1, 1, 1)) for times, table in parts])
+    return np.random.default_rng(seed).permutation(tables)
+
+
+EARLIER = 'rule = "higher share"\na = {periods = ["early"]}\nb = {periods = ["late"]}'
+
+
+def test_higher_share_leaves_out_draws_without_decisions(tmp_path: Path) -> None:
+    cells = mixed((190, MORE), (10, LESS), (50, EMPTY))
+    row = only(study_with(tmp_path, EARLIER), fit_of(cells, decay=np.zeros((250, 2))))
+    assert row.probability == pytest.approx(0.95)
+    assert row.verdict == "leaning"
+    assert row.effect_median == pytest.approx(75)
+    assert row.effect_low == pytest.approx(-200 / 3)
+    assert "left out: 20.0" in row.numbers
+    assert "75" in row.numbers
+
+
+def test_shares_that_are_equal_are_not_higher(tmp_path: Path) -> None:
+    equal = [[[1, 1], [1, 1]], [[0, 0], [0, 0]]]
+    row = only(study_with(tmp_path, EARLIER), fit_of(mixed((200, equal))))
+    assert (row.probability, row.effect_median) == (0, 0)
+    assert row.verdict == "unsupported"
+    assert "left out" not in row.numbers
+
+
+def test_higher_share_of_one_size(tmp_path: Path) -> None:
+    keys = 'rule = "higher share"\na = {size = "large", periods = ["late"]}\nb = {size = "other"}'
+    row = only(study_with(tmp_path, keys), fit_of(mixed((100, MORE), (100, LESS))))
+    # MORE: 0 of 2 against 0 of 4; LESS: 2 of 2 against 2 of 4.
+    assert row.probability == pytest.approx(0.5)
+    assert row.verdict == "uncertain"
+
+
+def test_a_share_of_nothing_cannot_be_checked(tmp_path: Path) -> None:
+    row = only(study_with(tmp_path, EARLIER), fit_of(mixed((200, EMPTY))))
+    assert row.verdict == claims.CANNOT
+    assert "no decision" in row.numbers
+
+
+def test_none(tmp_path: Path) -> None:
+    keys = 'rule = "none"\na = {size = "large", periods = ["late"]}'
+    row = only(study_with(tmp_path, keys), fit_of(mixed((196, MORE), (4, LESS))))
+    assert row.probability == pytest.approx(0.98)
+    assert row.verdict == "supported"
+    assert (row.effect_median, row.effect_low, row.effect_high) == (0, 0, 0)
+    assert row.effect_unit == "decisions"
+    assert "0.0 decisions flagged expected" in row.numbers
+
+
+def test_none_of_all(tmp_path: Path) -> None:
+    row = only(study_with(tmp_path, 'rule = "none"\na = {}'), fit_of(mixed((200, MORE))))
+    assert (row.probability, row.effect_median) == (0, 3)
+    assert row.verdict == "unsupported"
+
+
+def test_a_probability_near_a_limit_says_so(tmp_path: Path) -> None:
+    study = study_with(tmp_path, 'rule = "falls"\nsize = "large"')
+    near = only(study, fit_of(decay=decays(0.905, 0))).numbers
+    far = only(study, fit_of(decay=decays(0.5, 0))).numbers
+    assert "more draws could move this verdict" in near
+    assert "more draws" not in far
+
+
+def test_a_fit_that_failed_gives_no_verdicts(tmp_path: Path) -> None:
+    study = study_with(
+        tmp_path,
+        'rule = "falls"',
+        'rule = "falls more"\nsize = "large"',
+        EARLIER,
+        'rule = "none"\na = {periods = ["late"]}',
+        SUM.format('["early-yes", "large"]', '"all"'),
+    )
+    fit = fit_of(mixed((190, MORE), (10, LESS)), fails=True)
+    assert not converged(fit)
+    table = claims.evaluate(study, fit)
+    assert table["verdict"].tolist() == [claims.FAILED] * 4 + ["holds in the printed counts"]
+    assert table["converged"].tolist() == [False] * 4 + [True]
+
+
+# -- known decisions -----------------------------------------------------------------------
+
+# Ash (large): early yes, late yes, late no; Box: early yes, late no; Cob: early no.
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict", "numbers"),
+    [
+        (EARLIER, claims.HOLDS, "2 of 3 (67"),
+        (
+            'rule = "higher share"\na = {size = "other"}\nb = {size = "large"}',
+            claims.CONTRADICTED,
+            "1 of 3 (33",
+        ),
+        (
+            'rule = "none"\na = {size = "other", periods = ["late"]}',
+            claims.HOLDS,
+            "0 decisions flagged",
+        ),
+        ('rule = "none"\na = {size = "large"}', claims.CONTRADICTED, "2 decisions flagged"),
+    ],
+)
+def test_known_decisions_are_facts(tmp_path: Path, keys: str, verdict: str, numbers: str) -> None:
+    row = only(known_with(tmp_path, keys), fit_of(fails=True))
+    assert row.verdict == verdict.format("decisions")
+    assert numbers in row.numbers
+    assert row.converged
+    assert np.isnan(row.probability)
+
+
+def test_falls_asks_the_fit_even_of_known_decisions(tmp_path: Path) -> None:
+    study = known_with(tmp_path, 'rule = "falls"\nsize = "large"')
+    row = only(study, fit_of(decay=decays(0.99, 0)))
+    assert row.verdict == "supported"
+
+
+# -- the report ----------------------------------------------------------------------------
+
+
+def material(study: DecayStudy, fit: xr.DataTree) -> DecayMaterial:
+    return DecayMaterial(study, fit, {"default": fit})
+
+
+def test_no_section_without_claims(tmp_path: Path) -> None:
+    assert claimsection.claims(material(study_with(tmp_path), fit_of())) is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_section(tmp_path: Path, fails: bool) -> None:
+    study = study_with(
+        tmp_path,
+        EARLIER,
+        'rule = "cannot"\nwhy = "No dates"',
+        SUM.format('["early", "large"]', '"all"'),
+    )
+    fit = fit_of(mixed((190, MORE), (10, LESS)), fails=fails)
+    section = claimsection.claims(material(study, fit))
+    assert section is not None
+    assert section.title == "Claims of the study, held against its counts"
+    blocks: Any = section.blocks
+    told, counted, table = blocks
+    assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, claims.UNSUPPORTED))
+    verdicts = [row[3] for row in table.rows]
+    asked = claims.FAILED if fails else "leaning"
+    assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
+    assert counted.text.startswith("Verdicts on 3 claims: ")
+    assert all(f"{verdict} 1" in counted.text for verdict in verdicts)
+    assert table.file == "tables/claims.csv"
+    assert table.header[-1] == ("converged" if fails else "what was found")
+    assert "0.95" in table.rows[0][4]
+    assert ("no posterior" in table.rows[0][4]) == fails
+
+
+def test_the_section_of_known_decisions(tmp_path: Path) -> None:
+    section = claimsection.claims(material(known_with(tmp_path, EARLIER), fit_of()))
+    assert section is not None
+    assert section.title == "Claims of the study, held against its decisions"
+    first: Any = section.blocks[0]
+    assert "all known" in first.text
+
+
+def test_its_place_in_the_report() -> None:
+    names = list(LAYOUTS["decay"].sections)
+    assert names[names.index("audit") + 1] == "claims"
+
+
+def test_columns_without_claims(tmp_path: Path) -> None:
+    table = claims.evaluate(study_with(tmp_path), fit_of())
+    assert isinstance(table, pd.DataFrame)
+    assert tuple(table.columns) == claims.COLUMNS
+    assert not len(table)
+
+
+# -- Norway --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def norway() -> pd.DataFrame:
+    """Claims of the paper, with draws that do not matter for those of arithmetic."""
+    study = load_study("norway")
+    assert isinstance(study, DecayStudy)
+    tree = fit_of(np.ones((200, 2, 2, 2)))
+    cells = np.ones((2, 100, 2, 3, 2))
+    estimands = tree["estimands"].to_dataset().drop_dims(("period_level", "flag"))
+    estimands = estimands.assign_coords(period_level=list(study.periods), flag=list(FLAGS))
+    dims = ("chain", "draw", "size", "period_level", "flag")
+    tree["estimands"] = xr.DataTree(estimands.assign(group_cell=(dims, cells)))
+    return claims.evaluate(study, tree).set_index("id")
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "holds"),
+    [
+        ("N01", "11 + 19 + 11 = 41, against 41", True),
+        ("N02", "26 + 15 = 41, against 41", True),
+        ("N03", "8 + 13 + 5 = 26, against 26", True),
+        ("N04", "3 + 6 + 5 = 14, against 15", False),
+        ("N05a", "8 + 3 = 11, against 11", True),
+        ("N05b", "13 + 6 = 19, against 19", True),
+        ("N05c", "5 + 5 = 10, against 11", False),
+        ("N06", "26 of 41", True),
+    ],
+)
+def test_arithmetic_of_the_norwegian_paper(
+    norway: pd.DataFrame, name: str, numbers: str, holds: bool
+) -> None:
+    verdict = claims.HOLDS if holds else claims.CONTRADICTED
+    assert norway.loc[name, "verdict"] == verdict.format("counts")
+    assert norway.loc[name, "numbers"].startswith(numbers)
+
+
+def test_other_claims_of_the_norwegian_paper(norway: pd.DataFrame) -> None:
+    asked = norway[norway["probability"].notna()]
+    assert dict(asked["rule"]) == {
+        "N07": "higher share",
+        "N08": "none",
+        "N09": "falls",
+        "N10": "falls",
+        "N11": "higher share",
+    }
+    cannot = norway[norway["verdict"] == claims.CANNOT]
+    assert list(cannot.index) == ["N15", "N42", "N44", "N46"]
+    assert cannot["numbers"].str.endswith(".").all()

@@ -1,0 +1,118 @@
+"""The sampler of tables and parameters against sums over every table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+
+from bruteforce import exact
+from intlmodels.counts import Count, rows
+from intlmodels.decay import groups, sampler
+from intlmodels.fit import Settings
+from intlmodels.models.decaydesign import Design, parameters
+
+FIRMS = ("A", "B", "C")
+EARLY, LATE = "early", "late"
+ALL = {"firms": FIRMS, "periods": (EARLY, LATE), "flags": ("no", "yes")}
+
+
+def count(name: str, value: int, relation: str = "equal", hard: bool = False, **subset) -> Count:
+    return Count(name, **{**ALL, **subset}, relation=relation, value=value, hard=hard)
+
+
+def design(*counts: Count, total: int = 5, **changes) -> Design:
+    everything = {
+        "firms": FIRMS,
+        "size_of_firm": (0, 1, 1),
+        "sizes": ("large", "other"),
+        "periods": (EARLY, LATE),
+        "period_weights": (0.5, 0.5),
+        "total": total,
+        "counts": (count("all", total, hard=True), *counts),
+        "decisions": None,
+    }
+    return Design(**{**everything, **changes})
+
+
+SOME = (
+    count("flagged", 3, hard=True, flags=("yes",)),
+    count("early", 4, periods=(EARLY,)),
+    count("large, late, flagged", 0, firms=("A",), periods=(LATE,), flags=("yes",)),
+    count("one each", 1, "at least", hard=True, firms=("A", "B"), flags=("yes",), each=True),
+)
+CONTRADICTORY = (
+    count("early", 4, periods=(EARLY,)),
+    count("late", 4, periods=(LATE,)),
+    count("flagged early", 5, "at least", periods=(EARLY,), flags=("yes",)),
+)
+CASES = {
+    "hard and noisy": design(*SOME, total=6),
+    "contradictory": design(*CONTRADICTORY, rho=0.2),
+    "nothing but the total": design(total=4),
+    "concentrated": design(*SOME, concentration=0.5),
+    "spread": design(*SOME, concentration=5.0, period_weights=(0.8, 0.2)),
+    "power": design(*SOME, family="power"),
+    "step": design(*SOME, family="step"),
+    "period": design(*SOME, by_period=True),
+    "common": design(*SOME, common=True),
+    "one size": design(*SOME, sizes=("all",), size_of_firm=(0, 0, 0), common=True),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_draws_agree_with_the_sum_over_all_tables(name):
+    case = CASES[name]
+    wanted = exact(case, draws=8_000)
+    settings = Settings(draws=3000, tune=500, chains=4, seed=11)
+    drawn = groups.posterior(case, sampler.sample(case, parameters(case), settings))
+    for parameter, mean in wanted.mean.items():
+        values = drawn[parameter].to_numpy()
+        error = _error(values)
+        off = (values.mean(axis=(0, 1)) - mean) / np.hypot(error, wanted.error[parameter])
+        assert np.abs(off).max() < 4.5, (parameter, off)
+    tables = drawn["table"].to_numpy().astype(float)
+    off = tables.mean(axis=(0, 1)) - wanted.cells
+    scale = np.hypot(_error(tables), wanted.cells_error)
+    assert (np.abs(off) <= 4.5 * scale + 1e-12).all()
+
+
+def _error(values: np.ndarray) -> np.ndarray:
+    """Monte Carlo error of the mean over chains and draws; 0 of what never varies."""
+    flat = values.reshape(*values.shape[:2], -1)
+    found = np.zeros(flat.shape[2])
+    for i in range(flat.shape[2]):
+        if np.ptp(flat[..., i]) > 0:
+            found[i] = array_stats.mcse(
+                flat[..., i].astype(float), method="mean", chain_axis=0, draw_axis=1
+            )
+    return found.reshape(values.shape[2:])
+
+
+def test_every_hard_count_holds_in_every_draw():
+    case = CASES["hard and noisy"]
+    drawn = sampler.sample(case, parameters(case), Settings(draws=500, tune=50, chains=2))
+    system = rows(case.counts, case.firms, case.periods)
+    off = system.deviation(system.true(drawn.tables))
+    assert (off[..., system.hard] == 0).all()
+    assert (off[..., ~system.hard] > 0).any()  # the others are readings, and move
+
+
+def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores():
+    case = CASES["contradictory"]
+    one, two = (
+        sampler.sample(case, parameters(case), Settings(draws=50, tune=20, chains=3, cores=cores))
+        for cores in (1, 3)
+    )
+    assert np.array_equal(one.theta, two.theta)
+    assert np.array_equal(one.tables, two.tables)
+
+
+def test_chains_start_from_different_tables():
+    case = CASES["contradictory"]
+    where = sampler.layout(case)
+    starts = [
+        sampler._start(case, where, np.random.default_rng(seed), near=seed % 2 == 0)[1]
+        for seed in range(6)
+    ]
+    assert len({start.tobytes() for start in starts}) > 3

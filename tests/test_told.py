@@ -1,0 +1,72 @@
+"""An audit in words: the reasons it gives are true, whatever found them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from intlmodels.audit import audit
+from intlmodels.audit.told import audit_tables, audit_text, bound_table, conflict_sentences
+from intlmodels.counts import Count, rows
+from intlmodels.study import load_study
+
+NORWAY = load_study("norway")
+
+
+@pytest.fixture(scope="module")
+def norway():
+    return audit(rows(NORWAY.counts, NORWAY.firms, NORWAY.periods), NORWAY.groups)
+
+
+def test_every_contradiction_has_a_reason(norway):
+    """That the reasons hold is tested where they are found."""
+    for text in conflict_sentences(norway):
+        assert re.search(r"cannot all be true\. .* but .* = \d+", text), text
+
+
+def test_sentences_name_every_count_with_its_words_and_value(norway):
+    first = conflict_sentences(norway)[0]
+    assert "M04 (decisions made from 2008 to 2013: 11)" in first
+    assert first.endswith(
+        "M04 counts the same as M30 + M33, but M04 = 11 and M30 + M33 = 5 + 5 = 10."
+    )
+
+
+def test_tables_hold_everything_that_was_found(norway):
+    tables = audit_tables(norway)
+    assert len(tables["audit_conflicts.csv"]) == len(norway.conflicts)
+    largest = tables["audit_largest.csv"]
+    assert len(largest) == len(norway.subsets.left_out)
+    assert set(largest.loc[largest["largest"], "left_out"]) == {"M33; M36", "M33; M37"}
+    repairs = tables["audit_repairs.csv"]
+    assert repairs["changes"].tolist() == ["M33 = 6; M36 = 6", "M33 = 6; M37 = 1"]
+    bounds = bound_table(norway)
+    cell = bounds[
+        (bounds["basis"] == "cheapest repairs")
+        & (bounds["name"] == "large")
+        & (bounds["period"] == "2008-13")
+        & (bounds["flag"] == "yes")
+    ]
+    assert cell[["low", "high"]].to_numpy().tolist() == [[0, 1]]
+
+
+def test_counts_that_agree_are_said_to():
+    everything = {"firms": ("A", "B"), "periods": ("x",), "flags": ("no", "yes")}
+    counts = (
+        Count("all", **everything, relation="equal", value=3, hard=True),
+        Count("A", **{**everything, "firms": ("A",)}, relation="at most", value=1),
+    )
+    text = audit_text(audit(rows(counts, ("A", "B"), ("x",)), {}))
+    assert "All 2 counts can be true together." in text
+    assert "contradiction" not in text
+
+
+def test_a_part_cannot_be_larger_than_the_whole():
+    counts = (
+        Count("all", ("A",), ("x",), ("no", "yes"), "equal", 3, hard=True),
+        Count("more", ("A",), ("x",), ("yes",), "at least", 4),
+    )
+    found = audit(rows(counts, ("A",), ("x",)), {})
+    (text,) = conflict_sentences(found)
+    assert "All of more is in all, but more" in text
