@@ -106,6 +106,15 @@ def plural(noun: str) -> str:
     return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
 
 
+def a(noun: str) -> str:
+    """A noun with its indefinite article, by the common rule.
+
+    >>> a("decision"), a("acquisition")
+    ('a decision', 'an acquisition')
+    """
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun: 1 firm, 2 firms."""
     return f"{count} {noun if count == 1 else plural(noun)}"

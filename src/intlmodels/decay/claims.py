@@ -272,7 +272,7 @@ def _falls_more(claim: Claim, evidence: _Evidence) -> _Found:
         for size in (claim.size, other)
     )
     found = _of_draws(more > less, _all(more), more - less, evidence)
-    unit = f"log odds a {evidence.study.event}"
+    unit = f"log odds {f.a(evidence.study.event)}"
     said = f"difference of the decays {_middle(more - less, 2, evidence)} {unit}"
     return replace(found, unit=unit, numbers=said + found.numbers)
 

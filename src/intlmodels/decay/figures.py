@@ -49,7 +49,7 @@ def curves(m: DecayMaterial) -> Picture:
     return picture(
         "curves",
         plots.curves(m.fit, m.prob),
-        f"Probability that a {m.study.event} is {m.study.flag_label}, by the number of earlier "
+        f"Probability that {f.a(m.study.event)} is {m.study.flag_label}, by the number of earlier "
         f"ones of the same {m.study.firm_label}: median, 50{f.SPACE}% and "
         f"{f.interval_name(m.prob)} of a typical one; grey outline: the prior. The line is "
         "dotted where fewer than one decision is expected, as the bars below show: there it is "

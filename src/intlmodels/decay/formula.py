@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intlmodels.formats import plural
+from intlmodels.formats import a, plural
 from intlmodels.models.decaydesign import Design
 from intlmodels.report.blocks import Formula
 from intlmodels.report.formula import (
@@ -75,7 +75,7 @@ def formula(design: Design) -> Formula:
 def symbols(design: Design, firm: str, event: str, flag: str) -> list[tuple[str, str]]:
     """What the symbols of :func:`formula` stand for, as (symbol, meaning)."""
     rows = [
-        ("d", f"a {event}"),
+        ("d", a(event)),
         ("y", f"1 if the {event} is {flag}, else 0"),
         ("f(d)", f"the {firm} that made it"),
         ("k", f"prior entries: earlier {plural(event)} of the same {firm}"),

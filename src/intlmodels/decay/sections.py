@@ -17,7 +17,8 @@ def answer(m: DecayMaterial) -> Section:
     study = m.study
     words = (study.firm_label, study.event, study.flag_label)
     asked = study.question or (
-        f"Is a {study.event} less often {study.flag_label} the more of them a {study.firm_label} "
+        f"Is {f.a(study.event)} less often {study.flag_label} the more of them "
+        f"{f.a(study.firm_label)} "
         "has behind it?"
     )
     said: list[str] = []
@@ -35,7 +36,9 @@ def answer(m: DecayMaterial) -> Section:
     about.append(
         sentences.data_and_assumption(m.parameters, study.total, hard, counts, study.event)
     )
-    return content.answer(asked, [*said, *marked([line for line in about if line], m.passed)])
+    about.insert(-1, sentences.over_variants(m.comparison, study.firm_label, m.latent))
+    told = [*said, *marked([line for line in about if line], m.passed)]
+    return content.answer(asked, told, f"diagnostics{' and under reconstruction' * m.latent}")
 
 
 def audit(m: DecayMaterial) -> Section | None:
@@ -128,8 +131,9 @@ def model(m: DecayMaterial) -> Section:
     """The model in mathematics."""
     study = m.study
     text = (
-        f"A {study.event} is {study.flag_label} or not; effects add up on the log odds. A decay "
-        "above zero means that the probability falls with experience; it is free to be negative."
+        f"{f.a(study.event).capitalize()} is {study.flag_label} or not; effects add up on the log "
+        "odds. A decay above zero means that the probability falls with experience; it is free to "
+        "be negative."
     )
     if m.latent:
         text += (
@@ -165,7 +169,7 @@ def estimates(m: DecayMaterial) -> Section:
     blocks: list[Block] = [
         figures.curves(m),
         Table(
-            f"Probability that a {study.event} is {study.flag_label} ({name})",
+            f"Probability that {f.a(study.event)} is {study.flag_label} ({name})",
             ("size", "prior entries", "median", "interval"),
             rows.curve_rows(m),
             numeric=(1, 2, 3),

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 #: Readings of the counts that a sentence names, at most.
 MOST_NAMED = 3
+#: What a probability of direction allows to say: that it falls, and that it rises.
 _VERDICTS = {
-    "clear": "this is clear",
-    "leaning": "the counts lean towards it",
-    "cannot tell": "the counts cannot tell",
+    "clear": ("this is clear", "it clearly rises"),
+    "leaning": ("these data lean towards it", "these data lean towards a rise"),
+    "cannot tell": ("these data cannot tell", "these data cannot tell, and if anything it rises"),
+    "on the edge": (
+        "this is on the edge of what is called clear here",
+        "a rise is on the edge of what is called clear here",
+    ),
 }
 
 
@@ -102,14 +107,11 @@ def experience(
         first, later = (
             next(own[own["entries"] == k].itertuples(index=False)) for k in (0, FALL_AFTER)
         )
-        said = _VERDICTS[verdict(row.p_direction)]
-        if on_the_edge(row):
-            said = "this is on the edge of what is called clear here"
-        if row.p_positive < 0.5:
-            said += ", and if anything it rises"
+        known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
+        said = _VERDICTS[known][row.p_positive < 0.5]
         sentences.append(
-            f"{group_name(row.size, firm).capitalize()}: the probability that a {event} is {flag} "
-            f"goes from {_level(first)} at the first {event} to {_level(later)} after "
+            f"{group_name(row.size, firm).capitalize()}: the probability that {f.a(event)} is "
+            f"{flag} goes from {_level(first)} at the first {event} to {_level(later)} after "
             f"{FALL_AFTER} earlier ones. That it falls has probability "
             f"{f.probability(row.p_positive)}: {said}."
         )
@@ -136,7 +138,34 @@ def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
         f"That experience lowers the odds more among {group_name(first, firm)} than among "
         f"{group_name(second, firm)} has probability {f.probability(row.p_positive)} (difference "
         f"of the decays {f.number(row.median, 2)}, {f.interval_name(row.ci_prob, row.ci_kind)} "
-        f"{f.span(row.ci_low, row.ci_high, 2)}, in log odds a {event})."
+        f"{f.span(row.ci_low, row.ci_high, 2)}, in log odds {f.a(event)})."
+    )
+
+
+def over_variants(table: pd.DataFrame, firm: str, latent: bool) -> str:
+    """How far the probability of a fall goes with the readings, priors and shapes.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.decay.results.compare_variants`.
+    """
+    rows = table[(table["quantity"] == "fall") & table["converged"].astype(bool)]
+    count = rows["variant"].nunique()
+    if count < 2:
+        return ""
+    said = []
+    for size, own in rows.groupby("size", sort=False):
+        ends = own.sort_values("p_positive", kind="stable")
+        low, high = ends.iloc[0], ends.iloc[-1]
+        said.append(
+            f"among {group_name(str(size), firm)} from {f.probability(low['p_positive'])} "
+            f"({low['variant']}) to {f.probability(high['p_positive'])} ({high['variant']})"
+        )
+    return (
+        f"Over the {count} {'readings of the counts, priors and ' * latent}shapes of the decay "
+        f"that were fitted, the probability of a fall goes {f.listed(said)}: see variants side "
+        "by side."
     )
 
 
@@ -232,7 +261,7 @@ def prior_sentence(curves: pd.DataFrame, firm: str, event: str, flag: str) -> st
             f"{_level(later)} after {FALL_AFTER}"
         )
     return (
-        f"Before any count the model expects this of the probability that a {event} is {flag}: "
+        f"Before any count the model expects this of the probability that {f.a(event)} is {flag}: "
         f"{f.listed(parts)}. It may fall as well as rise."
     )
 

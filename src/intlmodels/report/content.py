@@ -85,13 +85,15 @@ def failure(m: Material) -> list[Block]:
     return blocks
 
 
-def answer(asked: str, sentences: Iterable[str]) -> Section:
-    """What was asked, and the answer in a few sentences."""
+def answer(asked: str, sentences: Iterable[str], believed: str) -> Section:
+    """What was asked, and the answer in a few sentences.
+
+    ``believed`` names the sections that tell whether the fit may be believed.
+    """
     rule = (
         f"Computed from the posterior. A direction is called clear when its probability is at "
         f"least {narrative.CLEAR:g}; the data lean towards it from {narrative.LEANING:g}; below "
-        "that these data cannot tell. Whether the fit may be believed is told under diagnostics "
-        "and under predictions against data."
+        f"that these data cannot tell. Whether the fit may be believed is told under {believed}."
     )
     blocks = (Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True))
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
