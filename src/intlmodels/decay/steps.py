@@ -173,6 +173,21 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     return c
 
 
+@inlined
+def _weigh(table, f, fixed, space):
+    """Log weight of a firm's part of a table, with the chances in ``space.all``."""
+    return log_firm(
+        table,
+        f,
+        space.all,
+        fixed.at[7] >= 0,
+        fixed.log_urn,
+        fixed.log_factorial,
+        fixed.log_weights,
+        space.work,
+    )
+
+
 @kernel
 def line_step(rng, number, table, fixed, space):
     """Heat bath along a line of tables: ``table + d * (signs at cells)``, every d that exists.
@@ -216,16 +231,7 @@ def line_step(rng, number, table, fixed, space):
         space.true[c] += d * change[c]
     for i in range(kept):
         f = cells[i] // wide
-        space.weight[f] = log_firm(
-            table,
-            f,
-            space.all,
-            fixed.at[7] >= 0,
-            fixed.log_urn,
-            fixed.log_factorial,
-            fixed.log_weights,
-            space.work,
-        )
+        space.weight[f] = _weigh(table, f, fixed, space)
     return d
 
 
@@ -267,16 +273,7 @@ def _line_height(d, kept, table, fixed, space):
             if d == 0:
                 value += space.weight[f]
             else:
-                value += log_firm(
-                    table,
-                    f,
-                    space.all,
-                    fixed.at[7] >= 0,
-                    fixed.log_urn,
-                    fixed.log_factorial,
-                    fixed.log_weights,
-                    space.work,
-                )
+                value += _weigh(table, f, fixed, space)
     _shift(table, cells, space.signs, kept, -d)
     return value
 
@@ -397,16 +394,7 @@ def sweeps(
                 widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
         for f in range(firms):
             chances(space.all, f, f, length, theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
-            space.weight[f] = log_firm(
-                table,
-                f,
-                space.all,
-                fixed.at[7] >= 0,
-                fixed.log_urn,
-                fixed.log_factorial,
-                fixed.log_weights,
-                space.work,
-            )
+            space.weight[f] = _weigh(table, f, fixed, space)
         for _ in range(table_steps):
             number = draw_line(rng, firms, periods, space.cells, space.signs)
             changed += line_step(rng, number, table, fixed, space) != 0
