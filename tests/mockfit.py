@@ -4,9 +4,9 @@ import numpy as np
 import xarray as xr
 
 from intlmodels import fit as fitting
-from intlmodels import groups, observation
 from intlmodels.models import design_of, priors_of
-from intlmodels.observation import OUTCOME
+from intlmodels.share import groups, observation
+from intlmodels.share.observation import OUTCOME
 
 
 def mock_fit(study, variant="default", priors=None, settings=None, progress=None, bad=False):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from intlmodels import betainterval
 from intlmodels.rounding import grid, intervals
+from intlmodels.share import betainterval
 
 SHAPES = [0.01, 0.3, 1.0, 2.5, 30.0, 1000.0]
 TOLERANCE = 1e-9

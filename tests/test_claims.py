@@ -22,8 +22,8 @@ from intlmodels.narrative import CLEAR, LEANING
 from intlmodels.report.layout import LAYOUTS
 from intlmodels.results import converged
 from intlmodels.study import DecayStudy, describe, load_study
-from intlmodels.studyclaims import Claim, Part
-from intlmodels.studytoml import CLAIM_RULES
+from intlmodels.study.claims import Claim, Part
+from intlmodels.study.file import CLAIM_RULES
 from intlmodels.workflow import settings_of
 
 SIZES = ("large", "other")

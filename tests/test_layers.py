@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import intlmodels
-from intlmodels import fit, report, studytoml
+from intlmodels import fit, report
 from intlmodels.models import catalogue
 from intlmodels.report import layout, record
 from intlmodels.report.material import Material
+from intlmodels.study import file as studytoml
 from intlmodels.study import load_study
 
 PACKAGE = Path(intlmodels.__file__).parent
@@ -22,18 +23,18 @@ ORDER = [
     "rounding",
     "counts",
     "csvtable",
-    "studykeys",
-    "studytoml",
-    "studysources",
-    "studycolumns",
-    "studyvariants",
-    "crosschecks",
-    "studybase",
-    "studyshare",
-    "studycounts",
-    "studydecisions",
-    "studyclaims",
-    "studydecay",
+    "study.keys",
+    "study.file",
+    "study.sources",
+    "study.columns",
+    "study.variants",
+    "study.crosschecks",
+    "study.base",
+    "study.share",
+    "study.counts",
+    "study.decisions",
+    "study.claims",
+    "study.decay",
     "study",
     "audit.integers",
     "audit.system",
@@ -43,19 +44,20 @@ ORDER = [
     "audit",
     "possible",
     "priors",
-    "intervalkernels",
-    "betainterval",
-    "observation",
-    "likelihoods",
+    "share",
+    "share.intervalkernels",
+    "share.betainterval",
+    "share.observation",
+    "share.likelihoods",
     "models.variant",
-    "models.design",
+    "models.sharedesign",
     "models.decaydesign",
     "models",
     "models.drawing",
     "models.share",
     "models.decay",
     "compilation",
-    "groups",
+    "share.groups",
     "decay",
     "decay.kernels",
     "decay.steps",
@@ -66,8 +68,8 @@ ORDER = [
     "store",
     "diagnostics",
     "results",
-    "coefficients",
-    "estimands",
+    "share.coefficients",
+    "share.estimands",
     "decay.estimands",
     "workflow",
     "comparison",
@@ -87,7 +89,6 @@ ORDER = [
     "report.provenance",
     "report.render",
     "report.content",
-    "share",
     "share.results",
     "share.predictions",
     "share.sentences",
@@ -180,7 +181,7 @@ def test_only_models_and_fit_know_pymc():
     }
     assert users <= {
         *("models.share", "models.decay", "models.drawing"),
-        *("likelihoods", "compilation", "fit"),
+        *("share.likelihoods", "compilation", "fit"),
     }
 
 

@@ -9,8 +9,8 @@ from pytensor.gradient import DisconnectedInputError, verify_grad
 from pytensor.graph import vectorize_graph
 from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
 
-from intlmodels import betainterval, likelihoods
 from intlmodels.rounding import grid, intervals
+from intlmodels.share import betainterval, likelihoods
 
 LAWS = {
     "beta": (likelihoods.interval_logprob, betainterval.interval_logprob_numpy),

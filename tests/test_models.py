@@ -8,8 +8,8 @@ from scipy import stats
 
 from intlmodels.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.design import fixed_priors
 from intlmodels.models.share import OUTCOME, build
+from intlmodels.models.sharedesign import fixed_priors
 from intlmodels.study import load_study
 
 STUDY = load_study("rochester")

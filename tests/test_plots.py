@@ -16,9 +16,9 @@ from matplotlib.text import Text
 from hostile import HOSTILE, hostile_study
 from intlmodels import plots, plotstyle
 from intlmodels.errors import StudyError
-from intlmodels.estimands import new_firms
 from intlmodels.plotstyle import MARK, svg
 from intlmodels.share import predictions
+from intlmodels.share.estimands import new_firms
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up

@@ -118,7 +118,7 @@ def test_all_modules_that_decide_on_the_draws_are_hashed():
     for names in store.MODEL_CODE.values():
         assert all((store._PACKAGE / name).exists() for name in names)
     share, decay = (set(store.MODEL_CODE[model]) for model in ("share", "decay"))
-    assert {"compilation.py", "intervalkernels.py", "betainterval.py"} <= share
+    assert {"compilation.py", "share/intervalkernels.py", "share/betainterval.py"} <= share
     assert {"decay/kernels.py", "decay/sampler.py", "models/decay.py"} <= decay
 
 

@@ -59,7 +59,7 @@ def test_only_what_changed_is_fitted_again_and_it_says_why(study, fits, tmp_path
 def test_changed_estimand_code_recomputes_without_sampling(study, fits, tmp_path, monkeypatch):
     out = tmp_path / "out"
     run(study, out)
-    monkeypatch.setitem(workflow.ESTIMAND_CODE, "share", ("estimands.py",))
+    monkeypatch.setitem(workflow.ESTIMAND_CODE, "share", ("share/estimands.py",))
     (job,) = workflow.plan(study, ["default"], out)
     assert job.refresh
     assert not job.reasons

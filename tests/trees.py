@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intlmodels import fit, groups, observation, store, workflow
+from intlmodels import fit, store, workflow
 from intlmodels.models import design_of, priors_of
-from intlmodels.models.design import VARYING, Block
+from intlmodels.models.sharedesign import VARYING, Block
+from intlmodels.share import groups, observation
 from intlmodels.study import Study
 
 CHAINS, LENGTH = 4, 250

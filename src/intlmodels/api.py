@@ -140,14 +140,14 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     Returns
     -------
     xarray.Dataset
-        See :func:`intlmodels.estimands.new_firms`.
+        See :func:`intlmodels.share.estimands.new_firms`.
 
     Raises
     ------
     StudyError
         For an unknown predictor or level, or a fit of another model.
     """
-    from intlmodels.estimands import new_firms
+    from intlmodels.share.estimands import new_firms
 
     if fit.attrs["model"] != "share":
         raise StudyError(
@@ -168,7 +168,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
         If the study has neither counts nor crosschecks, or more counts than an audit takes.
     """
     if isinstance(study, ShareStudy):
-        from intlmodels.crosschecks import crosscheck_lines, crosscheck_table
+        from intlmodels.study.crosschecks import crosscheck_lines, crosscheck_table
 
         lines = crosscheck_lines(study.crosschecks, study.firms)
         return "\n".join(lines), {

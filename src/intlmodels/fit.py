@@ -34,7 +34,7 @@ PRIOR_DRAWS = 1000
 
 #: Model -> the module with the model itself, and the one with what travels with its draws.
 _MODULES = {
-    "share": ("intlmodels.models.share", "intlmodels.groups"),
+    "share": ("intlmodels.models.share", "intlmodels.share.groups"),
     "decay": ("intlmodels.models.decay", "intlmodels.decay.groups"),
 }
 

@@ -34,15 +34,15 @@ _PACKAGE = Path(__file__).parent
 #: Model -> modules whose code decides what the draws are.
 MODEL_CODE = {
     "share": (
-        "models/design.py",
+        "models/sharedesign.py",
         "models/drawing.py",
         "models/share.py",
-        "betainterval.py",
-        "intervalkernels.py",
-        "likelihoods.py",
+        "share/betainterval.py",
+        "share/intervalkernels.py",
+        "share/likelihoods.py",
         "compilation.py",
-        "observation.py",
-        "groups.py",
+        "share/observation.py",
+        "share/groups.py",
         "rounding.py",
         "fit.py",
     ),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Model -> modules whose code decides what is computed from the draws; the first one computes it.
 ESTIMAND_CODE = {
-    "share": ("estimands.py", "coefficients.py", "diagnostics.py"),
+    "share": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
     "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
 }
 

@@ -23,7 +23,7 @@ from intlmodels.decay.sentences import group_name
 from intlmodels.narrative import CLEAR, LEANING
 from intlmodels.results import CI_PROB, converged, flat, interval, texts
 from intlmodels.study import DecayStudy
-from intlmodels.studyclaims import Claim, Part
+from intlmodels.study.claims import Claim, Part
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels import observation
 from intlmodels.models import DEFAULT, design_of, priors_of
-from intlmodels.models.design import VARYING, Block, Family
 from intlmodels.models.drawing import draw_pymc
-from intlmodels.observation import OUTCOME
+from intlmodels.models.sharedesign import VARYING, Block, Family
 from intlmodels.priors import Prior
+from intlmodels.share import observation
+from intlmodels.share.observation import OUTCOME
 from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
@@ -151,13 +151,13 @@ def _edges(value: Any, width: float) -> tuple[Any, Any]:
 
 
 def _beta(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
-    from intlmodels.likelihoods import interval_logprob
+    from intlmodels.share.likelihoods import interval_logprob
 
     return interval_logprob(mu * phi, (1 - mu) * phi, *_edges(value, width))
 
 
 def _logit_normal(value: Any, width: float, size: int, linear: Any, mu: Any, sigma: Any) -> Any:
-    from intlmodels.likelihoods import logit_normal_interval_logprob
+    from intlmodels.share.likelihoods import logit_normal_interval_logprob
 
     return logit_normal_interval_logprob(linear, sigma, *_edges(value, width))
 
@@ -179,7 +179,7 @@ def _heaped(
     # Off the coarse grid the coarse interval is not used: the whole range stands in for it.
     lower, upper = _edges(value, 2 * width)
     lower, upper = pt.switch(on_coarse, lower, 0.0), pt.switch(on_coarse, upper, 1.0)
-    from intlmodels.likelihoods import interval_logprob
+    from intlmodels.share.likelihoods import interval_logprob
 
     coarse = pt.log(heaping) + interval_logprob(mu * phi, (1 - mu) * phi, lower, upper)
     return pt.switch(on_coarse, pt.logaddexp(fine, coarse), fine)

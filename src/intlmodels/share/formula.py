@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intlmodels.formats import MINUS, number
-from intlmodels.models.design import VARYING, Block, Design
+from intlmodels.models.sharedesign import VARYING, Block, Design
 from intlmodels.report.blocks import Formula
 from intlmodels.report.formula import (
     DRAWN,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.estimands import new_firms
 from intlmodels.report.material import Material
 from intlmodels.report.provenance import EBFMI, RHAT
 from intlmodels.rounding import intervals
 from intlmodels.share import predictions, results
+from intlmodels.share.estimands import new_firms
 from intlmodels.study import Axes, Covariate, Membership, Nested, ShareStudy
 
 if TYPE_CHECKING:

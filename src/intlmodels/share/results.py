@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.comparison import Compared, side_by_side
-from intlmodels.estimands import estimate, rank_probabilities
 from intlmodels.formats import MINUS
-from intlmodels.observation import OUTCOME
 from intlmodels.results import CI_PROB, Array, converged, directions, flat, table_of, texts
 from intlmodels.results import estimands as stored
+from intlmodels.share.estimands import estimate, rank_probabilities
+from intlmodels.share.observation import OUTCOME
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from intlmodels.counts import FLAGS, RELATIONS, Count
 from intlmodels.csvtable import Table, clean_label
 from intlmodels.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.studysources import Cell, Sources
+from intlmodels.study.sources import Cell, Sources
 
 #: Sizes of a firm, as they are written.
 SIZES = ("large", "other")

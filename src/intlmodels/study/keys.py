@@ -1,6 +1,6 @@
 """Keys of study.toml: what a key may hold, and the checks that every table goes through.
 
-What the keys are called is known in :mod:`intlmodels.studytoml`.
+What the keys are called is known in :mod:`intlmodels.study.file`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, shown
-from intlmodels.studykeys import wrong
-from intlmodels.studysources import Cell, Sources
+from intlmodels.study.keys import wrong
+from intlmodels.study.sources import Cell, Sources
 
 if TYPE_CHECKING:
     import pandas as pd

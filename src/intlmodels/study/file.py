@@ -14,7 +14,7 @@ from typing import Any
 
 from intlmodels.csvtable import clean_label, read_text
 from intlmodels.errors import StudyError, shown
-from intlmodels.studykeys import (
+from intlmodels.study.keys import (
     FILE,
     NEEDED,
     PROSE,
@@ -219,7 +219,7 @@ class StudyFile:
     """The content of study.toml, checked for names and types, with no default filled in.
 
     Tables that are not there are empty; which ones a study may have depends on its model.
-    Claims are as written: :mod:`intlmodels.studyclaims` checks them.
+    Claims are as written: :mod:`intlmodels.study.claims` checks them.
     """
 
     study: dict[str, Any]

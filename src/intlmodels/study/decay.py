@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intlmodels.counts import FLAGS, Count
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, listed, one_line
-from intlmodels.studybase import (
+from intlmodels.study.base import (
     Study,
     common,
     first_lines,
@@ -19,8 +19,8 @@ from intlmodels.studybase import (
     prior_lines,
     shortened,
 )
-from intlmodels.studyclaims import Claim, read_claims
-from intlmodels.studycounts import (
+from intlmodels.study.claims import Claim, read_claims
+from intlmodels.study.counts import (
     MARK,
     SIZES,
     CountFile,
@@ -28,10 +28,10 @@ from intlmodels.studycounts import (
     require_total,
     unused_columns,
 )
-from intlmodels.studydecisions import Decisions, read_decisions
-from intlmodels.studykeys import FILE, finite, wrong
-from intlmodels.studysources import Sources
-from intlmodels.studytoml import StudyFile
+from intlmodels.study.decisions import Decisions, read_decisions
+from intlmodels.study.file import StudyFile
+from intlmodels.study.keys import FILE, finite, wrong
+from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:
     import pandas as pd

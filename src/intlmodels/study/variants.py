@@ -14,7 +14,7 @@ import numpy as np
 
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.studycolumns import (
+from intlmodels.study.columns import (
     Floats,
     Integers,
     Outcome,
@@ -22,8 +22,8 @@ from intlmodels.studycolumns import (
     frozen,
     read_predictor,
 )
-from intlmodels.studykeys import wrong
-from intlmodels.studysources import Sources
+from intlmodels.study.keys import wrong
+from intlmodels.study.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)

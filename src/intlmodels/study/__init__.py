@@ -11,14 +11,14 @@ from pathlib import Path
 
 from intlmodels.csvtable import Table
 from intlmodels.errors import StudyError, did_you_mean, listed
-from intlmodels.studybase import Study
-from intlmodels.studycolumns import Outcome, Predictor
-from intlmodels.studydecay import DecayStudy, Reading, decay_lines, read_decay_study
-from intlmodels.studydecisions import Decisions
-from intlmodels.studykeys import FILE
-from intlmodels.studyshare import ShareStudy, read_share_study, share_lines
-from intlmodels.studytoml import read_study_toml
-from intlmodels.studyvariants import Axes, Covariate, Membership, Nested
+from intlmodels.study.base import Study
+from intlmodels.study.columns import Outcome, Predictor
+from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study
+from intlmodels.study.decisions import Decisions
+from intlmodels.study.file import read_study_toml
+from intlmodels.study.keys import FILE
+from intlmodels.study.share import ShareStudy, read_share_study, share_lines
+from intlmodels.study.variants import Axes, Covariate, Membership, Nested
 
 __all__ = [
     "Axes",
@@ -45,7 +45,7 @@ __all__ = [
 
 def _data_folders() -> list[Path]:
     """Where the studies that come with the package are: in a wheel, else in the checkout."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     folders = [here / "data"]
     if here.parent.name == "src":
         folders.append(here.parents[1] / "data")

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.csvtable import clean_label, parse_number
 from intlmodels.errors import did_you_mean, listed, one_line
-from intlmodels.studybase import (
+from intlmodels.study.base import (
     Study,
     common,
     first_lines,
@@ -21,11 +20,12 @@ from intlmodels.studybase import (
     prior_lines,
     shortened,
 )
-from intlmodels.studycolumns import Outcome, Predictor, read_outcome, read_predictor
-from intlmodels.studykeys import finite, wrong
-from intlmodels.studysources import Sources
-from intlmodels.studytoml import StudyFile
-from intlmodels.studyvariants import Axes, Covariate, Membership, Nested, Variant, read_variant
+from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_predictor
+from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
+from intlmodels.study.file import StudyFile
+from intlmodels.study.keys import finite, wrong
+from intlmodels.study.sources import Sources
+from intlmodels.study.variants import Axes, Covariate, Membership, Nested, Variant, read_variant
 
 if TYPE_CHECKING:
     import pandas as pd

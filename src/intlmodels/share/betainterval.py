@@ -1,8 +1,8 @@
 """Probability that a share falls between two values, under a Beta or a logit-normal law.
 
 NumPy in, NumPy out: neither PyMC nor PyTensor is needed, so that reports can use it. Method,
-accuracy and cost are in `intlmodels.intervalkernels`; `intlmodels.likelihoods` has the same for
-PyTensor.
+accuracy and cost are in `intlmodels.share.intervalkernels`; `intlmodels.share.likelihoods` has
+the same for PyTensor.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from intlmodels import intervalkernels
 from intlmodels.rounding import grid, intervals
+from intlmodels.share import intervalkernels
 
 FloatArray = npt.NDArray[np.float64]
 

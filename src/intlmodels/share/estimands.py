@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels import observation
-from intlmodels.coefficients import CHUNK, FINE, Array, Coefficients, moments
 from intlmodels.errors import StudyError
 from intlmodels.rounding import grid
+from intlmodels.share import observation
+from intlmodels.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
 
 if TYPE_CHECKING:
     from pandas import DataFrame

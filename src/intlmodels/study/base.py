@@ -9,8 +9,8 @@ from typing import Any
 
 from intlmodels.csvtable import Table, clean_label
 from intlmodels.errors import one_line
-from intlmodels.studysources import Sources
-from intlmodels.studytoml import StudyFile
+from intlmodels.study.file import StudyFile
+from intlmodels.study.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)

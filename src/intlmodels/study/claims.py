@@ -13,9 +13,9 @@ from typing import Any
 from intlmodels.counts import Count
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import did_you_mean, listed, shown
-from intlmodels.studycounts import SIZES, Subjects
-from intlmodels.studykeys import Key, check_text, section, wrong
-from intlmodels.studytoml import CLAIM, CLAIM_PART, CLAIM_RULES
+from intlmodels.study.counts import SIZES, Subjects
+from intlmodels.study.file import CLAIM, CLAIM_PART, CLAIM_RULES
+from intlmodels.study.keys import Key, check_text, section, wrong
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Claim:
     text : str
         A paraphrase.
     rule : str
-        One of :data:`intlmodels.studytoml.CLAIM_RULES`.
+        One of :data:`intlmodels.study.file.CLAIM_RULES`.
     where : str
         Section or page.
     counts, total : tuple of str

@@ -1,12 +1,12 @@
 """PyTensor variables for the log probability of a printed, rounded share.
 
-Kernels, method, accuracy and cost are in `intlmodels.intervalkernels`; here they become PyTensor
-operations. Each is a `ScalarOp` with three outputs, the log probability and its two partial
-derivatives, so that the gradient costs no second evaluation. `Elemwise` around it gives
+Kernels, method, accuracy and cost are in `intlmodels.share.intervalkernels`; here they become
+PyTensor operations. Each is a `ScalarOp` with three outputs, the log probability and its two
+partial derivatives, so that the gradient costs no second evaluation. `Elemwise` around it gives
 broadcasting, shapes, vectorization over draws and every backend.
 
 Importing this module imports PyTensor. What needs probabilities only, such as a report, uses
-`intlmodels.betainterval`.
+`intlmodels.share.betainterval`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytensor.scalar.basic import ScalarOp, float64
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from intlmodels import intervalkernels
+from intlmodels.share import intervalkernels
 
 #: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call. With
 #: the hash of the kernels' source in its key, a graph is compiled anew when a kernel changes.

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from intlmodels.counts import FLAGS
 from intlmodels.csvtable import clean_label, parse_number
 from intlmodels.errors import StudyError, did_you_mean, listed
-from intlmodels.studycolumns import frozen
-from intlmodels.studykeys import wrong
-from intlmodels.studysources import Cell, Sources
+from intlmodels.study.columns import frozen
+from intlmodels.study.keys import wrong
+from intlmodels.study.sources import Cell, Sources
 
 #: A year, a month or a day, as ISO 8601 writes them.
 _ISO = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", flags=re.ASCII)

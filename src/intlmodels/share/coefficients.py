@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels import observation
 from intlmodels.rounding import grid
+from intlmodels.share import observation
 
 if TYPE_CHECKING:
     from xarray import DataArray, DataTree

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.betainterval import grid_probabilities as beta_grid
-from intlmodels.betainterval import logit_normal_grid_probabilities as logit_normal_grid
 from intlmodels.rounding import grid
+from intlmodels.share.betainterval import grid_probabilities as beta_grid
+from intlmodels.share.betainterval import logit_normal_grid_probabilities as logit_normal_grid
 
 Array = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from intlmodels import rounding
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.studykeys import wrong
-from intlmodels.studysources import Cell, Sources
+from intlmodels.study.keys import wrong
+from intlmodels.study.sources import Cell, Sources
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]

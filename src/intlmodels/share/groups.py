@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels import observation
-from intlmodels.models.design import Design
-from intlmodels.observation import OUTCOME
+from intlmodels.models.sharedesign import Design
 from intlmodels.rounding import grid, intervals
+from intlmodels.share import observation
+from intlmodels.share.observation import OUTCOME
 from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
