@@ -14,7 +14,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from intlmodels.decay.kernels import (
@@ -28,9 +27,6 @@ from intlmodels.decay.kernels import (
     log_flags,
     log_parameters,
 )
-
-#: For what is called often with many arguments: passing them would cost more than the work.
-inlined = njit(error_model="numpy", inline="always")
 
 #: Cells that one step of a table can touch: two a transfer.
 MOST_CELLS = 24
@@ -119,16 +115,15 @@ def moved(theta, vector, scaled, c, new):
     return 0.0
 
 
-@inlined
-def _height(theta, table, moves, r, c, fixed, space):
-    """Log posterior at theta moved by c along move r, without firms that it does not touch."""
-    total = moved(theta, moves.vectors[r], moves.scaled[r], c, space.new)
-    new, fresh, one, work = space.new, space.fresh, space.one, space.work
-    at, size, basis, linear = fixed.at, fixed.size, fixed.basis, fixed.linear
-    total += log_parameters(new, at, fixed.named, table.shape[0], table.shape[1])
-    touched = moves.touched
+@kernel
+def _height(
+    theta, vector, scaled, touched, c, table, at, named, size, basis, linear, new, fresh, one, work
+):
+    """Log posterior at theta moved by c along a move, without firms that it does not touch."""
+    total = moved(theta, vector, scaled, c, new)
+    total += log_parameters(new, at, named, table.shape[0], table.shape[1])
     for f in range(table.shape[0]):
-        if touched[r, f]:
+        if touched[f]:
             fresh[f] = firm_likelihood(f, table, new, at, size, basis, linear, one, work)
             total += fresh[f]
     return total
@@ -140,52 +135,42 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
 
     Returns how far theta moved.
     """
+    # Looked up once: what is called in the loops below gets arrays, not tuples of them.
+    vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
+    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear)
+    memory = (space.new, space.fresh, space.one, space.work)
+    known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
     for f in range(table.shape[0]):
-        if moves.touched[r, f]:
-            level += space.known[f]
+        if touched[f]:
+            level += known[f]
     level += math.log(rng.random())
     low = -width * rng.random()
     high = low + width
     left = int(MOST_STEPS * rng.random())
     right = MOST_STEPS - 1 - left
-    while left > 0 and _height(theta, table, moves, r, low, fixed, space) > level:
+    while left > 0 and _height(theta, vector, scaled, touched, low, *given, *memory) > level:
         low -= width
         left -= 1
-    while right > 0 and _height(theta, table, moves, r, high, fixed, space) > level:
+    while right > 0 and _height(theta, vector, scaled, touched, high, *given, *memory) > level:
         high += width
         right -= 1
     while True:
         c = low + (high - low) * rng.random()
         if c == 0.0 or high - low < 1e-12:
             return 0.0
-        if _height(theta, table, moves, r, c, fixed, space) > level:
+        if _height(theta, vector, scaled, touched, c, *given, *memory) > level:
             break
         if c < 0:
             low = c
         else:
             high = c
     for i in range(theta.shape[0]):
-        theta[i] = space.new[i]
+        theta[i] = new[i]
     for f in range(table.shape[0]):
-        if moves.touched[r, f]:
-            space.known[f] = space.fresh[f]
+        if touched[f]:
+            known[f] = fresh[f]
     return c
-
-
-@inlined
-def _weigh(table, f, fixed, space):
-    """Log weight of a firm's part of a table, with the chances in ``space.all``."""
-    return log_firm(
-        table,
-        f,
-        space.all,
-        fixed.at[7] >= 0,
-        fixed.log_urn,
-        fixed.log_factorial,
-        fixed.log_weights,
-        space.work,
-    )
 
 
 @kernel
@@ -206,14 +191,25 @@ def line_step(rng, number, table, fixed, space):
             high = min(high, have // (-signs[i]))
     if low == high or high - low >= logs.shape[0]:
         return 0
+    member, true, weight = fixed.member, space.true, space.weight
+    laws = (space.all, fixed.at[7] >= 0, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    relation, printed, log_rho, work = fixed.relation, fixed.printed, fixed.log_rho, space.work
     for c in range(change.shape[0]):
         change[c] = 0
         for i in range(kept):
-            change[c] += fixed.member[c, cells[i]] * signs[i]
+            change[c] += member[c, cells[i]] * signs[i]
     top = -math.inf
     for d in range(low, high + 1):
-        logs[d - low] = _line_height(d, kept, table, fixed, space)
-        top = max(top, logs[d - low])
+        value = _log_change(d, change, true, relation, printed, log_rho)
+        if value > -math.inf:
+            _shift(table, cells, signs, kept, d)
+            for i in range(kept):
+                if _first_of_firm(cells, i, wide):
+                    f = cells[i] // wide
+                    value += weight[f] if d == 0 else log_firm(table, f, *laws, work)
+            _shift(table, cells, signs, kept, -d)
+        logs[d - low] = value
+        top = max(top, value)
     total = 0.0
     for d in range(high - low + 1):
         logs[d] = math.exp(logs[d] - top)
@@ -228,11 +224,23 @@ def line_step(rng, number, table, fixed, space):
         return 0
     _shift(table, cells, signs, kept, d)
     for c in range(change.shape[0]):
-        space.true[c] += d * change[c]
+        true[c] += d * change[c]
     for i in range(kept):
         f = cells[i] // wide
-        space.weight[f] = _weigh(table, f, fixed, space)
+        weight[f] = log_firm(table, f, *laws, work)
     return d
+
+
+@kernel
+def _log_change(d, change, true, relation, printed, log_rho):
+    """Log weight of the counts that a line changes, d steps along it."""
+    value = 0.0
+    for c in range(change.shape[0]):
+        if change[c] != 0:
+            off = deviation(relation[c], printed[c], true[c] + d * change[c])
+            if off > 0:
+                value += off * log_rho[c]
+    return value
 
 
 @kernel
@@ -251,31 +259,6 @@ def _merged(cells, signs, number):
             signs[kept] = signs[i]
             kept += 1
     return kept
-
-
-@inlined
-def _line_height(d, kept, table, fixed, space):
-    """Log weight of the table d steps along the line: counts, and the firms that it touches."""
-    cells, wide = space.cells, 2 * table.shape[1]
-    value = 0.0
-    for c in range(space.change.shape[0]):
-        if space.change[c] != 0:
-            true = space.true[c] + d * space.change[c]
-            off = deviation(fixed.relation[c], fixed.printed[c], true)
-            if off > 0:
-                value += off * fixed.log_rho[c]
-    if value == -math.inf:
-        return value
-    _shift(table, cells, space.signs, kept, d)
-    for i in range(kept):
-        if _first_of_firm(cells, i, wide):
-            f = cells[i] // wide
-            if d == 0:
-                value += space.weight[f]
-            else:
-                value += _weigh(table, f, fixed, space)
-    _shift(table, cells, space.signs, kept, -d)
-    return value
 
 
 @kernel
@@ -381,6 +364,7 @@ def sweeps(
     firms, periods = table.shape[0], table.shape[1]
     by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]
     thetas, tables, heights = kept
+    laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
     count_up(table, fixed.member, space.true)
     for f in range(firms):
         space.known[f] = firm_likelihood(
@@ -394,7 +378,7 @@ def sweeps(
                 widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
         for f in range(firms):
             chances(space.all, f, f, length, theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
-            space.weight[f] = _weigh(table, f, fixed, space)
+            space.weight[f] = log_firm(table, f, *laws, space.work)
         for _ in range(table_steps):
             number = draw_line(rng, firms, periods, space.cells, space.signs)
             changed += line_step(rng, number, table, fixed, space) != 0
