@@ -28,7 +28,10 @@ from intlmodels.share import intervalkernels
 
 #: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call. With
 #: the hash of the kernels' source in its key, a graph is compiled anew when a kernel changes.
-_KERNEL_VERSION = hashlib.sha256(Path(intervalkernels.__file__).read_bytes()).hexdigest()
+_KERNEL_VERSION = hashlib.sha256(
+    # With its name: compiled code in the cache looks the module up by it.
+    intervalkernels.__name__.encode() + Path(intervalkernels.__file__).read_bytes()
+).hexdigest()
 
 
 class IntervalScalarOp(ScalarOp):
