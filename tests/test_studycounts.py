@@ -569,10 +569,6 @@ def test_more_counts_that_cannot_hold(tmp_path: Path) -> None:
     assert "T (told.csv, row 2): 3 each" in text
 
 
-def test_shares_are_always_possible(tmp_path: Path) -> None:
-    require_possible(load_study(write_study(tmp_path)))
-
-
 # -- whatever stands in the files ------------------------------------------------------------
 
 GOOD = {
