@@ -313,7 +313,7 @@ def test_grid_refuses_negative_parameters():
 
 def test_probabilities_need_neither_pymc_nor_pytensor():
     code = (
-        "import sys; from intlmodels import betainterval;"
+        "import sys; from intlmodels.share import betainterval;"
         "print([name for name in ('pymc', 'pytensor', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
