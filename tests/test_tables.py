@@ -15,7 +15,7 @@ from intlmodels.decay import kernels, tables
 from intlmodels.decay.sampler import alike
 from intlmodels.errors import StudyError
 from intlmodels.models.decaydesign import Design
-from intlmodels.priors import draw, parameter
+from intlmodels.priors import DISTRIBUTIONS, draw, parameter
 
 FIRMS, PERIODS = ("A", "B", "C"), ("early", "late")
 LAWS = {
@@ -28,6 +28,7 @@ LAWS = {
     "Exponential(2)": stats.expon(0, 0.5),
     "Gamma(2, 3)": stats.gamma(2, 0, 1 / 3),
     "LogNormal(log(2), 0.4)": stats.lognorm(0.4, 0, 2),
+    "Beta(2, 3)": stats.beta(2, 3),
 }
 
 
@@ -47,12 +48,21 @@ def design(total=5, **changes) -> Design:
     )
 
 
+def support_of(text):
+    low, high = LAWS[text].support()
+    return "real" if low < 0 else ("unit" if high == 1 else "positive")
+
+
+def test_kernels_know_every_distribution():
+    assert set(kernels.DISTRIBUTION_CODES) == set(DISTRIBUTIONS)
+
+
 @pytest.mark.parametrize("text", LAWS)
 def test_kernel_priors_differ_from_scipys_by_a_constant(text):
-    prior = parameter("x", text, "real" if LAWS[text].support()[0] < 0 else "positive", "")
+    prior = parameter("x", text, support_of(text), "")
     arguments = [*prior.args, 0.0, 0.0, 0.0][:3]
     code = kernels.DISTRIBUTION_CODES[prior.distribution]
-    at = np.array([0.05, 0.4, 1.3, 4.0])
+    at = np.array([0.05, 0.4, 0.7, 0.95] if text.startswith("Beta") else [0.05, 0.4, 1.3, 4.0])
     found = np.array([kernels.log_prior(code, *arguments, x) for x in at])
     off = found - LAWS[text].logpdf(at)
     assert off == pytest.approx(off[0], abs=1e-12)
@@ -62,7 +72,7 @@ def test_kernel_priors_differ_from_scipys_by_a_constant(text):
 
 @pytest.mark.parametrize("text", LAWS)
 def test_draws_of_a_prior_have_its_distribution(text):
-    prior = parameter("x", text, "real" if LAWS[text].support()[0] < 0 else "positive", "")
+    prior = parameter("x", text, support_of(text), "")
     values = draw(prior, np.random.default_rng(5), 4000)
     law = LAWS[text]
     if prior.distribution == "HalfStudentT":

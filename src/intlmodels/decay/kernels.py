@@ -33,6 +33,7 @@ DISTRIBUTION_CODES = {
     "Exponential": 6,
     "Gamma": 7,
     "LogNormal": 8,
+    "Beta": 9,
 }
 
 
@@ -98,7 +99,11 @@ def log_prior(code, a, b, c, x):
         return -a * x
     if code == 7:
         return (a - 1) * math.log(x) - b * x
-    return -0.5 * ((math.log(x) - a) / b) ** 2 - math.log(x)
+    if code == 8:
+        return -0.5 * ((math.log(x) - a) / b) ** 2 - math.log(x)
+    if x >= 1:
+        return -math.inf
+    return (a - 1) * math.log(x) + (b - 1) * math.log1p(-x)
 
 
 @kernel
