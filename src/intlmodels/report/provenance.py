@@ -57,7 +57,10 @@ def reproduce(m: Material) -> Section:
     rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
     blocks: list[Block] = [
         Paragraph(
-            "With the same versions on the same kind of machine, this command gives the same draws:"
+            "With the same versions on the same kind of machine, this command gives the same "
+            "draws. Run it twice to compare: freshly compiled code can round the last digit "
+            "otherwise than code from the compiler's cache, and draws then differ within their "
+            "Monte Carlo error."
         ),
         Code(command(m)),
         Table("Settings", ("setting", "value"), tuple(rows)),
