@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from intlmodels import clitrust
 from intlmodels.errors import StudyError
+from intlmodels.terminal import (
+    OutOption,
+    PriorOption,
+    StudyArgument,
+    VariantOption,
+    load,
+    output_folder,
+    print_table,
+    prior_overrides,
+    progress_bar,
+    refresh_report,
+    say,
+)
 
 if TYPE_CHECKING:
     from intlmodels.diagnostics import Gate
-    from intlmodels.fit import Progress
     from intlmodels.study import Study
     from intlmodels.workflow import Job
 
@@ -34,26 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-StudyArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="STUDY", help="Name of a study that ships with the package, or a study folder."
-    ),
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Output folder [default: reports/NAME]."),
-]
-PriorOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--prior", metavar="NAME=PRIOR", help='Override a prior, e.g. "phi=Gamma(2, 0.1)".'
-    ),
-]
-VariantOption = Annotated[
-    str, typer.Option("--variant", metavar="NAME", help="Which variant of the model.")
-]
 
 
 @app.command(epilog="Example: intlmodels fit rochester --variants all --seed 7")
@@ -81,7 +72,7 @@ def fit(
     """Fit a study and write its report; refits only what changed."""
     from intlmodels import workflow
 
-    loaded = _load(study)
+    loaded = load(study)
     given = {
         "seed": seed,
         "draws": draws,
@@ -93,8 +84,8 @@ def fit(
         "sweeps": sweeps,
     }
     settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
-    folder = _folder(loaded, out)
-    overrides = _overrides(prior)
+    folder = output_folder(loaded, out)
+    overrides = prior_overrides(prior)
     jobs = workflow.plan(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
     )
@@ -103,9 +94,9 @@ def fit(
         due = [job for job in jobs if not job.current]
         with workflow.helpers(min(cores, max(1, len(due)))) as pool:
             _run(jobs, folder, pool)
-            _report(loaded, folder, pool if cores > 1 else None)
+            refresh_report(loaded, folder, pool if cores > 1 else None)
     except KeyboardInterrupt:
-        _say("interrupted: finished fits are kept; run the same command to go on")
+        say("interrupted: finished fits are kept; run the same command to go on")
         raise typer.Exit(130) from None
     raise typer.Exit(_gate_exit(jobs))
 
@@ -121,14 +112,14 @@ def report(
     """Write the report of a study from its stored fits."""
     from intlmodels import report as reports
 
-    loaded = _load(study)
-    folder = _folder(loaded, out)
+    loaded = load(study)
+    folder = output_folder(loaded, out)
     if check:
         stale = reports.why_stale(loaded, folder)
         for reason in stale:
             typer.echo(f"stale: {reason}", err=True)
         raise typer.Exit(1 if stale else 0)
-    _report(loaded, folder, force=True)
+    refresh_report(loaded, folder, force=True)
 
 
 @app.command(epilog="Example: intlmodels check path/to/my-study")
@@ -139,7 +130,7 @@ def check(study: StudyArgument) -> None:
     from intlmodels.study import describe
     from intlmodels.workflow import settings_of
 
-    loaded = _load(study)
+    loaded = load(study)
     require_possible(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)
@@ -157,7 +148,7 @@ def audit(
     """Tell whether what a study prints can all be true, and what would mend it."""
     from intlmodels.api import audit_of
 
-    text, tables = audit_of(_load(study))
+    text, tables = audit_of(load(study))
     typer.echo(text)
     if out is not None:
         from intlmodels.report.csvtext import csv_text
@@ -165,7 +156,7 @@ def audit(
 
         for name, table in tables.items():
             write_text(csv_text(table), out / name)
-        _say(f"{len(tables)} tables written to {out}")
+        say(f"{len(tables)} tables written to {out}")
 
 
 @app.command(epilog="Example: intlmodels reconstruct norway --draws 10")
@@ -183,8 +174,8 @@ def reconstruct(
     from intlmodels.models import find_variant
     from intlmodels.report.csvtext import csv_text
 
-    loaded = _load(study)
-    folder = _folder(loaded, out)
+    loaded = load(study)
+    folder = output_folder(loaded, out)
     path = workflow.stored_path(folder, find_variant(loaded, variant).name)
     fit = read_fit(path)
     for item in workflow.stored_fits(loaded, folder):
@@ -197,7 +188,7 @@ def reconstruct(
     table = draw(fit, draws, seed)
     path = folder / "reconstructed.csv"
     store.write_text(csv_text(table), path)
-    _say(f"{draws} reconstructed tables of {len(table) // draws} decisions: {path}")
+    say(f"{draws} reconstructed tables of {len(table) // draws} decisions: {path}")
 
 
 @app.command(epilog='Example: intlmodels priors rochester --prior "phi=Gamma(2, 0.1)"')
@@ -207,8 +198,8 @@ def priors(
     """Print the priors of a model, where each comes from, and how to override it."""
     from intlmodels.api import prior_rows
 
-    rows = prior_rows(_load(study), variant, _overrides(prior))
-    _table(("name", "prior", "from", "meaning"), rows)
+    rows = prior_rows(load(study), variant, prior_overrides(prior))
+    print_table(("name", "prior", "from", "meaning"), rows)
     typer.echo("\nOverride by name: in [priors] of study.toml, or with --prior NAME=PRIOR.")
 
 
@@ -217,30 +208,14 @@ def variants(study: StudyArgument) -> None:
     """Print the variants of a study's model."""
     from intlmodels.models import catalogue
 
-    rows = [(row.name, row.change) for row in catalogue(_load(study)).values()]
-    _table(("variant", "change"), rows)
+    rows = [(row.name, row.change) for row in catalogue(load(study)).values()]
+    print_table(("variant", "change"), rows)
+
+
+clitrust.register(app)
 
 
 # -- helpers -----------------------------------------------------------------------------
-
-
-def _load(name: str) -> Study:
-    from intlmodels.study import load_study
-
-    return load_study(name)
-
-
-def _folder(study: Study, out: Path | None) -> Path:
-    folder = out if out is not None else Path("reports") / study.name
-    if folder.exists() and not folder.is_dir():
-        raise StudyError("--out must be a folder, and this is a file", file=str(folder))
-    return folder
-
-
-def _overrides(given: list[str] | None) -> dict[str, str]:
-    from intlmodels.priors import parse_assignment
-
-    return dict(parse_assignment(text) for text in given or [])
 
 
 def _variant_names(study: Study, text: str) -> list[str]:
@@ -255,12 +230,6 @@ def _variant_names(study: Study, text: str) -> list[str]:
     return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, tuple("-" * width for width in widths), *rows]:
-        typer.echo("  ".join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
-
-
 def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
     from intlmodels import report as reports
     from intlmodels import store, workflow
@@ -269,18 +238,18 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
     due = [job for job in jobs if not job.current]
     for job in jobs:
         if job.current:
-            _say(f"{job.variant}: unchanged, not fitted again")
+            say(f"{job.variant}: unchanged, not fitted again")
         elif job.reasons:
-            _say(f"{job.variant}: to be fitted ({'; '.join(job.reasons)})")
+            say(f"{job.variant}: to be fitted ({'; '.join(job.reasons)})")
         else:
-            _say(f"{job.variant}: draws unchanged, estimands computed again")
+            say(f"{job.variant}: draws unchanged, estimands computed again")
     if len(due) == 1:
         pool.submit(reports.get_ready, due[0].study.model)
-        with _bar(f"sampling {due[0].variant}") as progress:
+        with progress_bar(f"sampling {due[0].variant}") as progress:
             checks = workflow.bring_up_to_date(due[0], progress)
         _tell(due[0], checks)
     elif due:
-        with _bar(f"fitting {len(due)} variants") as progress:
+        with progress_bar(f"fitting {len(due)} variants") as progress:
             for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
                 _tell(job, checks)
                 if progress is not None:
@@ -289,10 +258,10 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
 
 def _tell(job: Job, checks: Gate) -> None:
     if checks.passed:
-        _say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
+        say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
     else:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
-        _say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
+        say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
 
 
 def _speed(job: Job) -> str:
@@ -318,36 +287,6 @@ def _gate_exit(jobs: list[Job]) -> int:
     if failed:
         typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
     return 1 if failed else 0
-
-
-def _report(study: Study, folder: Path, pool: Executor | None = None, force: bool = False) -> None:
-    from intlmodels import report as reports
-
-    stale = reports.why_stale(study, folder)
-    if not stale and not force and (folder / "index.html").exists():
-        _say(f"report: unchanged, {folder / 'index.html'}")
-        return
-    reports.write(study, folder, pool)
-    _say(f"report: written to {folder / 'index.html'}")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Progress | None]:
-    """A progress bar on a terminal; nothing when the output is piped."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def main(arguments: list[str] | None = None) -> Any:

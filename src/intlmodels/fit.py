@@ -33,7 +33,7 @@ Progress = Callable[[float], None]
 PRIOR_DRAWS = 1000
 
 #: Model -> the module with the model itself, and the one with what travels with its draws.
-_MODULES = {
+MODULES = {
     "share": ("intlmodels.models.share", "intlmodels.share.groups"),
     "decay": ("intlmodels.models.decay", "intlmodels.decay.groups"),
 }
@@ -137,7 +137,7 @@ def fit(
     settings = settings or Settings()
     design = design_of(study, variant)
     latent = design_module(study.model).latent(design)
-    groups = import_module(_MODULES[study.model][1])
+    groups = import_module(MODULES[study.model][1])
     draw = _with_tables if latent else _with_model
     begun = perf_counter()
     found = draw(study, variant, design, priors, settings, progress)
@@ -185,7 +185,7 @@ def _with_model(
     progress: Progress | None,
 ) -> dict[str, Dataset]:
     """Groups of draws of a PyMC model."""
-    model = import_module(_MODULES[study.model][0]).build(study, variant, priors)
+    model = import_module(MODULES[study.model][0]).build(study, variant, priors)
     draws, stats = _sample(model, settings, progress)
     posterior, log_likelihood = _derive(model, draws)
     prior, _ = _derive(model, _prior_draws(model, settings.seed), log_likelihood=False)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.errors import StudyError, did_you_mean
 
@@ -278,3 +278,148 @@ def draw(prior: Prior, rng: np.random.Generator, size: int) -> NDArray[np.float6
         case "Beta":
             return rng.beta(a[0], a[1], size)
     raise ValueError(f"no distribution is called {prior.distribution!r}")
+
+
+def log_density(prior: Prior, values: ArrayLike) -> NDArray[np.float64]:
+    """Natural logarithm of the density of a prior, with its normalizing constant.
+
+    Parameters
+    ----------
+    prior : Prior
+    values : array-like
+        On the parameter's own scale.
+
+    Returns
+    -------
+    array, of the shape of ``values``
+        Minus infinity where the distribution has no mass, NaN where a value is NaN.
+    """
+    x = np.asarray(values, dtype=float)
+    lives_on = DISTRIBUTIONS[prior.distribution][1]
+    outside = np.isinf(x)
+    if lives_on != "real":
+        # At 0 a LogNormal is a difference of two infinities, whose limit is minus infinity.
+        outside |= x <= 0 if prior.distribution == "LogNormal" else x < 0
+    if lives_on == "unit":
+        outside |= x > 1
+    return np.where(outside, -np.inf, _log_formula(prior, np.where(outside, 0.5, x)))
+
+
+def _log_formula(prior: Prior, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of the density, of values inside the support."""
+    a = prior.args
+    # Half of a distribution that is symmetric around zero has twice its density.
+    double = math.log(2)
+    match prior.distribution:
+        case "Normal":
+            return _log_normal((x - a[0]) / a[1]) - math.log(a[1])
+        case "StudentT":
+            return _log_t((x - a[1]) / a[2], a[0]) - math.log(a[2])
+        case "Cauchy":
+            return _log_t((x - a[0]) / a[1], 1.0) - math.log(a[1])
+        case "HalfNormal":
+            return double + _log_normal(x / a[0]) - math.log(a[0])
+        case "HalfCauchy":
+            return double + _log_t(x / a[0], 1.0) - math.log(a[0])
+        case "HalfStudentT":
+            return double + _log_t(x / a[1], a[0]) - math.log(a[1])
+        case "Exponential":
+            return math.log(a[0]) - a[0] * x
+        case "Gamma":
+            constant = a[0] * math.log(a[1]) - math.lgamma(a[0])
+            return constant + _times_log(a[0] - 1, x) - a[1] * x
+        case "LogNormal":
+            log_x = np.log(x)
+            return _log_normal((log_x - a[0]) / a[1]) - math.log(a[1]) - log_x
+        case "Beta":
+            constant = math.lgamma(a[0] + a[1]) - math.lgamma(a[0]) - math.lgamma(a[1])
+            return constant + _times_log(a[0] - 1, x) + _times_log(a[1] - 1, 1 - x)
+    raise ValueError(f"no distribution is called {prior.distribution!r}")
+
+
+def _log_normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -0.5 * (z * z + math.log(2 * math.pi))
+
+
+def _log_t(z: NDArray[np.float64], df: float) -> NDArray[np.float64]:
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    return constant - (df + 1) / 2 * np.log1p(z * z / df)
+
+
+def _times_log(power: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``power * log(x)``, and 0 for a power of 0, also where x is 0."""
+    if power == 0:
+        return 0 * x
+    with np.errstate(divide="ignore"):
+        return power * np.log(x)
+
+
+def rescaled(prior: Prior, factor: float) -> Prior:
+    """The same kind of prior, with its scale multiplied: more or less sure of itself.
+
+    ==============================  ================================  ==========================
+    distribution                    multiplied by ``factor``          stays as it is
+    ==============================  ================================  ==========================
+    Normal                          sd                                mean
+    StudentT, Cauchy                scale                             location, df
+    HalfNormal, HalfCauchy,         scale, hence the mean as well     df
+    HalfStudentT
+    Exponential                     sd, hence the mean as well
+    Gamma                           sd                                mean
+    LogNormal                       sd of the logarithm               median
+    Beta                            sd, as far as it can be           mean
+    ==============================  ================================  ==========================
+
+    A Gamma gets shape and rate divided by the square of the factor. A Beta(a, b) gets its sum,
+    plus one, divided by it: the variance is ``m (1 - m) / (a + b + 1)``. It cannot grow without
+    end, and long before it is at its end nearly all mass is at 0 and 1; so a + b, which is the
+    number of observations that the prior is worth, falls to 1 and no further (or stays, if it
+    is below 1 already). Thus Beta(1, 9) doubled is Beta(0.175, 1.575), whose sd is twice as
+    large, but Beta(1, 1) doubled is Beta(0.5, 0.5), whose sd is only 1.22 times as large.
+
+    Parameters
+    ----------
+    prior : Prior
+    factor : float
+        Above 0, such as 0.5 or 2.
+
+    Returns
+    -------
+    Prior
+        With ``text`` as a person would write it, six digits at most where an argument changed;
+        the arguments are those of the text. Everything else is as before.
+
+    Raises
+    ------
+    ValueError
+        If the factor is not a number above 0.
+    """
+    if not (math.isfinite(factor) and factor > 0):
+        raise ValueError(f"a scale is multiplied by a number above 0, not by {factor}")
+    inside = prior.text.partition("(")[2].rpartition(")")[0]
+    parts = [
+        # What did not change keeps its form: log(10) is more readable than 2.30259.
+        written.strip() if math.isclose(old, new, rel_tol=1e-12) else f"{new:.6g}"
+        for written, old, new in zip(
+            inside.split(","), prior.args, _multiplied(prior, factor), strict=True
+        )
+    ]
+    text = f"{prior.distribution}({', '.join(parts)})"
+    _, args = parse(text, name=prior.name, support=prior.support)
+    return replace(prior, args=args, text=text)
+
+
+def _multiplied(prior: Prior, factor: float) -> tuple[float, ...]:
+    """Arguments of a prior with another scale, see :func:`rescaled`."""
+    a = prior.args
+    match prior.distribution:
+        case "Exponential":
+            return (a[0] / factor,)
+        case "Gamma":
+            return a[0] / factor**2, a[1] / factor**2
+        case "Beta":
+            worth = a[0] + a[1]
+            new = max((worth + 1) / factor**2 - 1, min(worth, 1.0))
+            return a[0] * new / worth, a[1] * new / worth
+    # Of all others the scale is the last argument.
+    return *a[:-1], a[-1] * factor

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,27 @@ def texts(array: DataArray) -> list[str]:
 def estimands(fit: DataTree) -> Dataset:
     """Draws of the estimands that are stored with a fit."""
     return fit["estimands"].to_dataset()
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Something that a reader takes from a fit.
+
+    Attributes
+    ----------
+    name : str
+        In words, such as ``Ease against Difficult``.
+    unit : str
+        What follows its numbers.
+    direction : bool
+        Whether its sign is what is concluded; otherwise it is a level.
+    draws : array, shape (chain, draw)
+    """
+
+    name: str
+    unit: str
+    direction: bool
+    draws: Array
 
 
 # -- intervals ---------------------------------------------------------------------------

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -144,7 +146,7 @@ def checked_fit(
     if not Gate.from_json(tree.attrs["gate"]).passed:
         failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
         asked = tree.attrs["settings"]
-        careful, what = _more_careful(settings, json.loads(asked))
+        careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
         tree = _with_estimands(fit(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
@@ -155,7 +157,7 @@ def checked_fit(
     return tree
 
 
-def _more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
+def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
     """Settings for a second try, and in words what the first try had."""
     if "target_accept" in used:
         higher = 1 - (1 - settings.target_accept) / 5
@@ -240,7 +242,7 @@ def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
     """
     # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
     pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
     try:
         yield pool
@@ -272,9 +274,18 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
             yield pending.pop(future), future.result()
 
 
-def _ignore_interrupt() -> None:
+def _follow_parent() -> None:
     """The parent is interrupted and stops its helpers; they need not complain as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot stop its helpers, which would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def all_variants(study: Study) -> list[str]:
@@ -350,6 +361,16 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
                 Gate.from_json(attributes["gate"]),
             )
         )
+    return found
+
+
+def stored_overrides(study: Study, out: Path) -> dict[str, str]:
+    """Priors given on the command line when the stored fits were made; none if there are none."""
+    found: dict[str, str] = {}
+    for variant in reversed(catalogue(study)):
+        attributes = store.stored_attributes(stored_path(out, variant)) or {}
+        # What was given for the default counts for all.
+        found |= _from_command_line(json.loads(attributes.get("priors", "{}")))
     return found
 
 

@@ -102,7 +102,18 @@ def flat_parameters(draws: Dataset) -> dict[str, Array]:
 
 def prior(design: Design, priors: Mapping[str, Prior], number: int, seed: int) -> Dataset:
     """Draws of the parameters, and of tables, before any count is known; one chain."""
-    rng = np.random.default_rng([seed, 0])
+    values, tables = prior_values(design, priors, number, np.random.default_rng([seed, 0]))
+    return dataset(
+        design,
+        {name: value[None] for name, value in values.items()},
+        None if tables is None else tables[None],
+    )
+
+
+def prior_values(
+    design: Design, priors: Mapping[str, Prior], number: int, rng: np.random.Generator
+) -> tuple[dict[str, Array], NDArray[np.int64] | None]:
+    """Parameters (draw, ...) from their priors, and where only counts are known, tables."""
     values = {name: draw(prior, rng, number) for name, prior in priors.items()}
     firms, sizes = len(design.firms), len(design.sizes)
     values["firm"] = values["sigma_firm"][:, None] * rng.normal(size=(number, firms))
@@ -112,12 +123,7 @@ def prior(design: Design, priors: Mapping[str, Prior], number: int, seed: int) -
         values["period"] = values["sigma_period"][:, None] * rng.normal(
             size=(number, len(design.periods))
         )
-    tables = t.simulate(design, values, rng)[1] if design.decisions is None else None
-    return dataset(
-        design,
-        {name: value[None] for name, value in values.items()},
-        None if tables is None else tables[None],
-    )
+    return values, t.simulate(design, values, rng)[1] if design.decisions is None else None
 
 
 def printed_counts(design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
@@ -132,12 +138,20 @@ def printed_counts(design: Design, draws: Dataset, seed: int, step: int) -> Data
     system = rows(design.counts, design.firms, design.periods)
     true = system.true(draws["table"].to_numpy())
     rng = np.random.default_rng([seed, step])
-    up, down = (rng.geometric(1 - design.rho, size=true.shape) - 1 for _ in range(2))
-    printed = np.where(system.hard, true, true + up - down)
+    printed = np.where(system.hard, true, true + noise(design.rho, true.shape, rng))
     return xr.Dataset(
         {PRINTED: (("chain", "draw", "count"), printed)},
         coords={"chain": draws["chain"], "draw": draws["draw"], "count": row_labels(system)},
     )
+
+
+def noise(rho: float, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """By how much noisy counts are off: two-sided geometric, Pr(d) = rho^|d| (1 - rho)/(1 + rho).
+
+    The difference of two geometric numbers has that law.
+    """
+    up, down = (rng.geometric(1 - rho, size=shape) - 1 for _ in range(2))
+    return np.asarray(up - down, np.int64)
 
 
 def predictive(study: DecayStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.comparison import Compared, side_by_side
-from intlmodels.decay.estimands import estimate
-from intlmodels.results import CI_PROB, converged, flat, table_of, texts
+from intlmodels.decay.estimands import FALL_AFTER, estimate
+from intlmodels.results import CI_PROB, Conclusion, converged, flat, table_of, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,28 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
     table["p_direction"] = np.maximum(positive, negative)
     table["p_mcse"] = _error_of(values > 0, draws.sizes["chain"])
     return table
+
+
+def conclusions(fit: DataTree) -> list[Conclusion]:
+    """First decision and fall by size, with their draws: see `intlmodels.results.Conclusion`."""
+    found = estimands(fit)
+    sizes = texts(found["size"])
+    curve = found["curve"].transpose("chain", "draw", "size", "entries").to_numpy()
+    fall = found["fall"].transpose("chain", "draw", "size").to_numpy()
+    after = f"over {FALL_AFTER} entries"
+    told = [
+        Conclusion(f"probability at the first decision, {size} firms", "%", False, curve[..., i, 0])
+        for i, size in enumerate(sizes)
+    ]
+    told += [
+        Conclusion(f"fall {after}, {size} firms", "points", True, fall[..., i])
+        for i, size in enumerate(sizes)
+    ]
+    if len(sizes) == 2:
+        between = fall[..., 0] - fall[..., 1]
+        name = f"fall {after}, {sizes[0]} firms against {sizes[1]}"
+        told.append(Conclusion(name, "points", True, between))
+    return told
 
 
 def _error_of(holds: NDArray[np.bool_], chains: int) -> Array:

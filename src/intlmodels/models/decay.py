@@ -7,14 +7,14 @@ stands in :mod:`intlmodels.models.decaydesign`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.decaydesign import OUTCOME, basis
-from intlmodels.models.drawing import draw_pymc
+from intlmodels.models.drawing import draw_pymc, register_data
 from intlmodels.priors import Prior
 from intlmodels.study import DecayStudy
 
@@ -63,31 +63,48 @@ def build(
         "size": list(design.sizes),
     }
     with pm.Model(coords=coords) as model:
-        linear = draw_pymc(priors["intercept"])
+        flags, weights = register_data(priors, made.flag)
+        linear = draw_pymc(priors, "intercept")
         if design.two_sizes:
-            large = draw_pymc(priors["large"])
+            large = draw_pymc(priors, "large")
             linear = linear + large * (size[firm] == 0)
-        spread = draw_pymc(priors["sigma_firm"])
+        spread = draw_pymc(priors, "sigma_firm")
         effect = pm.Deterministic(
             "firm", spread * pm.Normal("firm_z", 0, 1, dims="firm_level"), dims="firm_level"
         )
-        mean = draw_pymc(priors["decay_mean"])
+        mean = draw_pymc(priors, "decay_mean")
         if design.common:
             decay = pm.Deterministic("decay", mean * np.ones(len(design.sizes)), dims="size")
         else:
-            between = draw_pymc(priors["sigma_decay"])
+            between = draw_pymc(priors, "sigma_decay")
             decay = pm.Deterministic(
                 "decay", mean + between * pm.Normal("decay_z", 0, 1, dims="size"), dims="size"
             )
         linear = linear + effect[firm] - decay[size[firm]] * basis(design.family, made.entries)
         if design.by_period:
             model.add_coord("period_level", list(design.periods))
-            between = draw_pymc(priors["sigma_period"])
+            between = draw_pymc(priors, "sigma_period")
             period = pm.Deterministic(
                 "period",
                 between * pm.Normal("period_z", 0, 1, dims="period_level"),
                 dims="period_level",
             )
             linear = linear + period[[design.periods.index(name) for name in made.period]]
-        pm.Bernoulli(OUTCOME, logit_p=linear, observed=made.flag, dims="decision")
+        _observe(flags, weights, linear)
     return model
+
+
+def _observe(flags: Any, weights: Any, linear: Any) -> None:
+    import pymc as pm
+    from scipy.special import expit
+
+    def logp(value: Any, weights: Any, linear: Any) -> Any:
+        # log Pr(1) = -log(1 + exp(-odds)), log Pr(0) = -log(1 + exp(odds))
+        return -weights * pm.math.log1pexp((1 - 2 * value) * linear)
+
+    def random(weights: Any, linear: Any, rng: Any = None, size: Any = None) -> Any:
+        return (rng.random(size) < expit(linear)).astype(float)
+
+    pm.CustomDist(
+        OUTCOME, weights, linear, logp=logp, random=random, observed=flags, dims="decision"
+    )

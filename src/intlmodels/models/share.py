@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.models import DEFAULT, design_of, priors_of
-from intlmodels.models.drawing import draw_pymc
+from intlmodels.models.drawing import draw_pymc, register_data
 from intlmodels.models.sharedesign import VARYING, Block, Family
 from intlmodels.priors import Prior
 from intlmodels.share import observation
@@ -60,12 +60,13 @@ def build(
     priors = priors_of(study, variant) if priors is None else priors
     coords: dict[str, Any] = {"firm": list(study.firms)}
     with pm.Model(coords=coords) as model:
-        linear = draw_pymc(priors["intercept"])
+        printed, weights = register_data(priors, study.outcome.printed)
+        linear = draw_pymc(priors, "intercept")
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors)
         mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
-        arguments = [draw_pymc(priors[name]) for name in observation.PARAMETERS[design.family]]
-        _observe(design.family, study, linear, mu, arguments)
+        arguments = [draw_pymc(priors, name) for name in observation.PARAMETERS[design.family]]
+        _observe(design.family, study, printed, weights, linear, mu, arguments)
     return model
 
 
@@ -80,32 +81,38 @@ def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) ->
         model.add_coord(level, list(block.levels))
         # Non-centred: with this few levels the spread is hardly known, and the centred
         # form has a funnel.
-        sigma = draw_pymc(priors[f"sigma_{name}"])
+        sigma = draw_pymc(priors, f"sigma_{name}")
         standard = pm.Normal(f"{name}_z", 0, 1, dims=level)
         effect = pm.Deterministic(name, sigma * standard, dims=level)
         return _weighted(block, effect)
     if block.kind == "monotonic":
         model.add_coord(level, list(block.levels))
         model.add_coord(f"{name}_step", list(block.levels[1:]))
-        total = draw_pymc(priors[name])
+        total = draw_pymc(priors, name)
         # Monotonic effect (Buerkner and Charpentier 2020): the total, in simplex steps.
         steps = pm.Dirichlet(f"{name}_steps", np.ones(len(block.levels) - 1), dims=f"{name}_step")
         climb = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
         effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
         return _weighted(block, effect)
-    coefficient = draw_pymc(priors[name])
+    coefficient = draw_pymc(priors, name)
     values = block.weights[:, 0]
     if not block.missing.size:
         return coefficient * values
     observed = np.flatnonzero(~np.isnan(values))
-    mean, sd = draw_pymc(priors[f"{name}_mean"]), draw_pymc(priors[f"{name}_sd"])
+    mean, sd = draw_pymc(priors, f"{name}_mean"), draw_pymc(priors, f"{name}_sd")
     firms = list(model.coords["firm"])
     model.add_coord(f"{name}_missing_firm", [firms[i] for i in block.missing])
     model.add_coord(f"{name}_observed_firm", [firms[i] for i in observed])
-    pm.Normal(f"{name}_observed", mean, sd, observed=values[observed], dims=f"{name}_observed_firm")
+    seen = pm.Data(covariate_data(name), values[observed])
+    pm.Normal(f"{name}_observed", mean, sd, observed=seen, dims=f"{name}_observed_firm")
     absent = pm.Normal(f"{name}_missing", mean, sd, dims=f"{name}_missing_firm")
-    filled = pt.set_subtensor(pt.as_tensor(np.nan_to_num(values))[block.missing], absent)
-    return coefficient * filled
+    filled = pt.set_subtensor(pt.zeros(len(values))[observed], seen)
+    return coefficient * pt.set_subtensor(filled[block.missing], absent)
+
+
+def covariate_data(name: str) -> str:
+    """Name of the model's data that hold the known values of a covariate."""
+    return f"{name}_known"
 
 
 def _weighted(block: Block, effect: Any) -> Any:
@@ -116,28 +123,39 @@ def _weighted(block: Block, effect: Any) -> Any:
     return (block.weights * effect).sum(axis=1)
 
 
-def _observe(family: Family, study: ShareStudy, linear: Any, mu: Any, arguments: list[Any]) -> None:
+def _observe(
+    family: Family,
+    study: ShareStudy,
+    printed: Any,
+    weights: Any,
+    linear: Any,
+    mu: Any,
+    arguments: list[Any],
+) -> None:
     import pymc as pm
 
     width = study.outcome.width
     log_density = _LOG_DENSITIES[family]
     size = len(study.firms)
 
-    def logp(value: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
-        return log_density(value, width, size, linear, mu, *arguments)
+    def logp(value: Any, weights: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
+        return weights * log_density(value, width, size, linear, mu, *arguments)
 
-    def random(linear: Any, mu: Any, *arguments: Any, rng: Any = None, size: Any = None) -> Any:
+    def random(
+        weights: Any, linear: Any, mu: Any, *arguments: Any, rng: Any = None, size: Any = None
+    ) -> Any:
         parameters = dict(zip(observation.PARAMETERS[family], arguments, strict=True))
         return observation.simulate(family, linear, parameters, width, rng, shape=size)
 
     pm.CustomDist(
         OUTCOME,
+        weights,
         linear,
         mu,
         *arguments,
         logp=logp,
         random=random,
-        observed=study.outcome.printed,
+        observed=printed,
         dims="firm",
     )
 

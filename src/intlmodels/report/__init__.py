@@ -56,6 +56,7 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     files["index.html"] = html(made)
     record = write_record(
         study,
+        folder,
         stored,
         [fit.variant for fit in stored if not fit.reasons],
         [name for name in files if name != "index.html"],

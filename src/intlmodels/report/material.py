@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,9 @@ from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits
 from intlmodels.results import CI_PROB
 from intlmodels.study import Study
-from intlmodels.workflow import Stored
+from intlmodels.trust.stored import NOTHING, Trust, trust
+from intlmodels.trust.tables import csv_tables as trust_tables
+from intlmodels.workflow import Stored, stored_overrides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +43,8 @@ class Material(ABC):
         Every current fit, the default first; of the others only the estimands.
     stored : tuple of Stored
         What is stored, current or not.
+    trust : Trust
+        What calibration, comparison and sensitivity found.
     compared : Compared
         By what the variants are held against each other.
     """
@@ -48,6 +53,7 @@ class Material(ABC):
     fit: DataTree
     variants: dict[str, DataTree]
     stored: tuple[Stored, ...] = ()
+    trust: Trust = NOTHING
     prob: float = CI_PROB
 
     compared: ClassVar[Compared]
@@ -68,6 +74,11 @@ class Material(ABC):
     def compare(self) -> pd.DataFrame:
         """The variants side by side: see :func:`intlmodels.comparison.side_by_side`."""
 
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What is counted, by the id of a count; none where there are no counts."""
+        return {}
+
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
         return ""
@@ -78,6 +89,7 @@ class Material(ABC):
             "parameters.csv": self.parameters,
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
+            **trust_tables(self.trust),
         }
 
     # -- what all have -------------------------------------------------------------------
@@ -183,4 +195,5 @@ def gather(study: Study, folder: Path) -> Material:
         if not item.reasons:
             variants[item.variant] = comparison.light(item.path)
     material: type[Material] = load(layout_of(study.model).material)
-    return material(study, fit, variants, tuple(stored))
+    found = trust(study, folder, stored_overrides(study, folder))
+    return material(study, fit, variants, tuple(stored), found)

@@ -8,6 +8,7 @@ import shlex
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.material import Material
 from intlmodels.study import Study, list_studies, load_study
+from intlmodels.trust.stored import Trust
 from intlmodels.workflow import settings_of
 
 #: References that materials of several models name among their methods.
@@ -19,6 +20,31 @@ RHAT = (
 EBFMI = (
     "E-BFMI: Betancourt (2016), Diagnosing suboptimal cotangent disintegrations in Hamiltonian "
     "Monte Carlo, arXiv:1604.00695."
+)
+
+#: Where the methods were published.
+CALIBRATION_METHODS = (
+    "Simulation-based calibration: Talts, Betancourt, Simpson, Vehtari and Gelman (2018), "
+    "Validating Bayesian inference algorithms with simulation-based calibration, "
+    "arXiv:1804.06788; Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman and Vehtari "
+    "(2023), Simulation-based calibration checking for Bayesian computation: the choice of test "
+    "quantities shapes sensitivity, Bayesian Analysis.",
+    "Uniform ranks, and their simultaneous bands: Säilynoja, Bürkner and Vehtari (2022), Graphical "
+    "test for discrete uniformity and its applications in goodness-of-fit evaluation and multiple "
+    "sample comparison, Statistics and Computing 32, 32.",
+)
+COMPARISON_METHODS = (
+    "Uncertainty of differences in elpd: Sivula, Magnusson, Matamoros and Vehtari (2020), "
+    "Uncertainty in Bayesian leave-one-out cross-validation based model comparison, "
+    "arXiv:2008.10296.",
+    "Stacking: Yao, Vehtari, Simpson and Gelman (2018), Using stacking to average Bayesian "
+    "predictive distributions, Bayesian Analysis 13(3), 917–1007.",
+    "Probability integral transform of discrete outcomes: Czado, Gneiting and Held (2009), "
+    "Predictive model assessment for count data, Biometrics 65(4), 1254–1261.",
+)
+SENSITIVITY_METHODS = (
+    "Power-scaling: Kallioinen, Paananen, Bürkner and Vehtari (2024), Detecting and diagnosing "
+    "prior and likelihood sensitivity with power-scaling, Statistics and Computing 34, 57.",
 )
 
 
@@ -57,10 +83,7 @@ def reproduce(m: Material) -> Section:
     rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
     blocks: list[Block] = [
         Paragraph(
-            "With the same versions on the same kind of machine, this command gives the same "
-            "draws. Run it twice to compare: freshly compiled code can round the last digit "
-            "otherwise than code from the compiler's cache, and draws then differ within their "
-            "Monte Carlo error."
+            "With the same versions on the same kind of machine, this command gives the same draws."
         ),
         Code(command(m)),
         Table("Settings", ("setting", "value"), tuple(rows)),
@@ -105,6 +128,16 @@ def sources(m: Material) -> Section:
                 f"of the data; the fit is identified by {m.stored[0].fingerprint}."
             ),
             Paragraph("Methods:"),
-            Items(m.methods),
+            Items((*m.methods, *methods_of(m.trust))),
         ),
     )
+
+
+def methods_of(trust: Trust) -> tuple[str, ...]:
+    """References of what is shown."""
+    shown = (
+        (trust.calibration, CALIBRATION_METHODS),
+        (trust.comparison, COMPARISON_METHODS),
+        (trust.sensitivity, SENSITIVITY_METHODS),
+    )
+    return tuple(line for found, lines in shown if found.value is not None for line in lines)

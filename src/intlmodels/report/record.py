@@ -14,6 +14,7 @@ from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.report.layout import layout_of
 from intlmodels.study import Study
+from intlmodels.trust.stored import KINDS, path_of
 from intlmodels.workflow import ESTIMAND_CODE, Stored, settings_of, stored_fits, stored_path
 
 #: Modules that make the reports of every model. ``report/layout.py`` is not among them: of it,
@@ -26,6 +27,16 @@ COMMON_CODE = (
     "narrativevariants.py",
     "plotstyle.py",
     "plotchecks.py",
+    "plottrust.py",
+    "plotleaveout.py",
+    "narrativetrust.py",
+    "narrativeleaveout.py",
+    "trust/__init__.py",
+    "trust/ranks.py",
+    "trust/leaveout.py",
+    "trust/stored.py",
+    "trust/predicted.py",
+    "trust/tables.py",
     "report/__init__.py",
     "report/blocks.py",
     "report/content.py",
@@ -35,8 +46,10 @@ COMMON_CODE = (
     "report/material.py",
     "report/provenance.py",
     "report/record.py",
+    "report/leaveout.py",
     "report/render.py",
     "report/shown.py",
+    "report/trust.py",
 )
 #: Model -> packages beside its own whose results its report shows.
 FURTHER = {"decay": ("audit",)}
@@ -93,8 +106,15 @@ def study_text(study: Study) -> str:
     return store.short_hash(toml, tables)
 
 
+def trust_text(folder: Path) -> str:
+    """Hash of what calibration, comparison and sensitivity found, as stored."""
+    paths = [path_of(folder, kind) for kind in KINDS]
+    found = {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+    return store.short_hash(found)
+
+
 def write_record(
-    study: Study, stored: tuple[Stored, ...], shown: list[str], files: list[str]
+    study: Study, folder: Path, stored: tuple[Stored, ...], shown: list[str], files: list[str]
 ) -> str:
     """The record of a report, as text that fits an HTML comment."""
     record = {
@@ -103,6 +123,7 @@ def write_record(
             item.variant: item.fingerprint for item in stored if item.variant not in shown
         },
         "study": study_text(study),
+        "trust": trust_text(folder),
         "code": report_code(study.model),
         "files": sorted(files),
     }
@@ -136,6 +157,8 @@ def why_stale(study: Study, folder: Path) -> list[str]:
         reasons.append("the code that writes reports changed")
     if record.get("study") != study_text(study):
         reasons.append("the text of the study changed")
+    if record.get("trust") != trust_text(folder):
+        reasons.append("calibration, comparison or sensitivity were computed again")
     missing = [name for name in record.get("files", []) if not (folder / name).is_file()]
     reasons += [f"{name} is missing" for name in missing]
     fits = dict(record.get("fits", {}))

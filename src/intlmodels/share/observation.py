@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.rounding import grid
+from intlmodels.rounding import grid, intervals
 from intlmodels.share.betainterval import grid_probabilities as beta_grid
+from intlmodels.share.betainterval import (
+    interval_logprob_numpy,
+    logit_normal_interval_logprob_numpy,
+)
 from intlmodels.share.betainterval import logit_normal_grid_probabilities as logit_normal_grid
 
 Array = NDArray[np.float64]
@@ -79,6 +83,41 @@ def printed_probabilities(
         mixed = (1 - heaping) * fine
         mixed[..., ::2] += heaping * beta_grid(mu * phi, (1 - mu) * phi, 2 * width)
         return mixed
+    return fine
+
+
+def printed_log_probability(
+    family: str, linear: Array, parameters: Mapping[str, Array], width: float, printed: Array
+) -> Array:
+    """Log probability of printed values.
+
+    Parameters
+    ----------
+    family, linear, parameters, width
+        As in :func:`printed_probabilities`.
+    printed : array
+        Printed shares in percent, broadcast against ``linear``.
+
+    Returns
+    -------
+    array
+        Of the shape that all broadcast to; natural logarithms.
+    """
+    if family == "logit-normal":
+        spread = parameters["sigma"]
+        return logit_normal_interval_logprob_numpy(linear, spread, *intervals(printed, width))[0]
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    fine = interval_logprob_numpy(mu * phi, (1 - mu) * phi, *intervals(printed, width))[0]
+    if family == "hurdle":
+        sells = np.log1p(-parameters["never"]) + fine
+        return np.where(printed == 0, np.logaddexp(np.log(parameters["never"]), sells), sells)
+    if family == "heaped":
+        on_coarse = np.rint(printed / width) % 2 == 0
+        lower, upper = intervals(np.where(on_coarse, printed, 0.0), 2 * width)
+        coarse = interval_logprob_numpy(mu * phi, (1 - mu) * phi, lower, upper)[0]
+        own = np.log1p(-parameters["heaping"]) + fine
+        both = np.logaddexp(own, np.log(parameters["heaping"]) + coarse)
+        return np.where(on_coarse, both, own)
     return fine
 
 

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from intlmodels.comparison import Compared, side_by_side
 from intlmodels.formats import MINUS
-from intlmodels.results import CI_PROB, Array, converged, directions, flat, table_of, texts
+from intlmodels.results import (
+    CI_PROB,
+    Array,
+    Conclusion,
+    converged,
+    directions,
+    flat,
+    table_of,
+    texts,
+)
 from intlmodels.results import estimands as stored
 from intlmodels.share.estimands import estimate, rank_probabilities
 from intlmodels.share.observation import OUTCOME
@@ -149,6 +158,30 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
         "against": texts(draws["comparison_against"]),
     }
     return table_of(fit, columns, values, prob).assign(**directions(values))
+
+
+def conclusions(fit: DataTree) -> list[Conclusion]:
+    """Levels and differences, with their draws: see :class:`intlmodels.results.Conclusion`."""
+    found = estimands(fit)
+    named = labels(fit)
+    level = found["expected_share"].transpose("chain", "draw", "setting").to_numpy()
+    told = [
+        Conclusion(f"{named[p]}: {v}", "%", False, level[..., i])
+        for i, (p, v) in enumerate(
+            zip(texts(found["setting_predictor"]), texts(found["setting_level"]), strict=True)
+        )
+    ]
+    draws = found["difference"].transpose("chain", "draw", "comparison").to_numpy()
+    pairs = zip(
+        texts(found["comparison_predictor"]),
+        texts(found["comparison_level"]),
+        texts(found["comparison_against"]),
+        strict=True,
+    )
+    return told + [
+        Conclusion(f"{named[p]}: {level} against {against}", "points", True, draws[..., i])
+        for i, (p, level, against) in enumerate(pairs)
+    ]
 
 
 def ranks(fit: DataTree) -> pd.DataFrame:

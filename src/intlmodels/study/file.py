@@ -37,12 +37,13 @@ RESERVED = frozenset(
     (
         *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
         *("firm", "chain", "draw", "printed", "share", "printed_share"),
+        *("prior_arguments", "likelihood_weights", "observed_outcome"),
     )
 )
 #: A model appends these to a name, for example ``product_level``.
 ENDINGS = (
     *("level", "label", "z", "step", "steps", "effect", "mean", "sd"),
-    *("observed", "missing", "missing_firm", "observed_firm"),
+    *("observed", "known", "missing", "missing_firm", "observed_firm"),
 )
 #: Names of variants that a study cannot give to its own, by model: every study has these, and
 #: ``all`` stands for all of them on the command line.

@@ -1,0 +1,95 @@
+"""A model compiled once, to be fitted again and again to other data of the same shape.
+
+What calibration and leave-one-out do hundreds of times. Only values change: the outcome, the
+weight of each unit, the arguments of the priors, or the published counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.compilation import compile_model, import_nutpie
+from intlmodels.fit import MODULES, Settings
+from intlmodels.models import design_module, design_of
+from intlmodels.priors import Prior
+from intlmodels.study import Study
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+#: What a refit may change. Of a PyMC model: values of its data by name. Where tables are drawn:
+#: ``counts``, the published counts.
+Given = Mapping[str, Any]
+
+#: Ending of the names of standard normal variables, of which effects are made.
+_STANDARD = "_z"
+
+
+class Refit:
+    """A model of one study and variant, ready to be fitted.
+
+    Parameters
+    ----------
+    study : Study
+    variant : str
+    priors : mapping of str to Prior
+    """
+
+    def __init__(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> None:
+        self._priors = priors
+        self._design = design_of(study, variant)
+        self._latent = design_module(study.model).latent(self._design)
+        if not self._latent:
+            model = import_module(MODULES[study.model][0]).build(study, variant, priors)
+            names = [rv.name for rv in [*model.free_RVs, *model.deterministics]]
+            self._compiled = compile_model(
+                model, [name for name in names if not name.endswith(_STANDARD)]
+            )
+
+    def draw(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
+        """Fit once.
+
+        Parameters
+        ----------
+        settings : Settings
+        given : mapping
+            What is not as in the study; see :data:`Given`.
+
+        Returns
+        -------
+        posterior, sample_stats : xarray.Dataset
+            Draws of every parameter, (chain, draw, ...), and statistics of the sampler.
+
+        Raises
+        ------
+        RuntimeError
+            If the sampler finds no starting point.
+        """
+        if self._latent:
+            return self._draw_tables(settings, given)
+        drawn = import_nutpie().sample(
+            self._compiled.with_data(**given),
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=settings.cores,
+            seed=settings.seed,
+            target_accept=settings.target_accept,
+            save_warmup=False,
+            progress_bar=False,
+        )
+        posterior = drawn["posterior"].to_dataset()
+        if posterior.sizes["draw"] < settings.draws:
+            raise KeyboardInterrupt  # what nutpie makes of an interrupt is a shorter result
+        return posterior, drawn["sample_stats"].to_dataset()
+
+    def _draw_tables(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
+        from intlmodels.decay import groups
+        from intlmodels.decay.sampler import sample
+
+        design = replace(self._design, **given)
+        draws = sample(design, self._priors, settings)
+        return groups.posterior(design, draws), groups.sample_stats(draws)

@@ -1,0 +1,101 @@
+"""What the commands share: options, messages, progress, and where a study and its output are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intlmodels.errors import StudyError
+
+if TYPE_CHECKING:
+    from intlmodels.fit import Progress
+    from intlmodels.study import Study
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="Name of a study that ships with the package, or a study folder."
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Output folder [default: reports/NAME]."),
+]
+PriorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior", metavar="NAME=PRIOR", help='Override a prior, e.g. "phi=Gamma(2, 0.1)".'
+    ),
+]
+VariantOption = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="Which variant of the model.")
+]
+
+
+def load(name: str) -> Study:
+    """A study by its name or folder."""
+    from intlmodels.study import load_study
+
+    return load_study(name)
+
+
+def output_folder(study: Study, out: Path | None) -> Path:
+    """Where the output of a study goes."""
+    folder = out if out is not None else Path("reports") / study.name
+    if folder.exists() and not folder.is_dir():
+        raise StudyError("--out must be a folder, and this is a file", file=str(folder))
+    return folder
+
+
+def prior_overrides(given: list[str] | None) -> dict[str, str]:
+    """Priors given on the command line, by the name of the parameter."""
+    from intlmodels.priors import parse_assignment
+
+    return dict(parse_assignment(text) for text in given or [])
+
+
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table in columns."""
+    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, tuple("-" * width for width in widths), *rows]:
+        typer.echo("  ".join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def refresh_report(
+    study: Study, folder: Path, pool: Executor | None = None, force: bool = False
+) -> None:
+    """Write the report if it is not current, or in any case if it is forced."""
+    from intlmodels import report as reports
+
+    stale = reports.why_stale(study, folder)
+    if not stale and not force and (folder / "index.html").exists():
+        say(f"report: unchanged, {folder / 'index.html'}")
+        return
+    reports.write(study, folder, pool)
+    say(f"report: written to {folder / 'index.html'}")
+
+
+def say(text: str) -> None:
+    """Tell how the work goes on, beside what a command prints."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress | None]:
+    """A progress bar on a terminal; nothing when the output is piped."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda done: bar.update(task, completed=done)

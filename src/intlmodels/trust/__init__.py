@@ -1,0 +1,1 @@
+"""Whether a model and its conclusions can be trusted: calibration, comparison, sensitivity."""

@@ -1,0 +1,211 @@
+"""Made-up findings of calibration, comparison and sensitivity with known contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import NormalDist
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from intlmodels.trust.stored import (
+    PROBS,
+    Calibrated,
+    Calibration,
+    Caught,
+    Comparison,
+    Found,
+    LeftOut,
+    Moved,
+    Refit,
+    Scaled,
+    Sensitivity,
+    Trust,
+)
+
+LEVELS = 100
+NAMES = ("intercept", "phi", "sigma_branch", "branch[Tools]", "branch[Toys]")
+#: What a quantity has instead of its posterior: standard deviations it is off, and a factor.
+FAULTS = {
+    "right": (0.0, 1.0),
+    "narrow": (0.0, 0.5),
+    "wide": (0.0, 2.0),
+    "high": (0.6, 1.0),
+    "low": (-0.6, 1.0),
+}
+
+
+def quantity(
+    name: str, fault: str = "right", *, noise: float = 0.5, sims: int = 200, seed: int = 0
+) -> Calibrated:
+    """A truth from Normal(0, 1) seen with noise, and its posterior, right or not."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    truth = rng.normal(size=sims)
+    seen = truth + noise * rng.normal(size=sims)
+    share = 1 / (1 + noise**2)
+    sd = noise * np.sqrt(share)
+    off, factor = FAULTS[fault]
+    mean = share * seen + off * sd
+    draws = mean + factor * sd * rng.normal(size=(LEVELS, sims))
+    rank = (draws < truth).sum(axis=0)
+    error = mean - truth
+    reach = [NormalDist().inv_cdf((1 + prob) / 2) * factor * sd for prob in PROBS]
+    covered = [int((np.abs(error) <= half).sum()) for half in reach]
+    return Calibrated(
+        name=name,
+        ranks=tuple(np.bincount(rank, minlength=LEVELS + 1).tolist()),
+        covered=tuple(covered),
+        bias=float(error.mean()),
+        bias_error=float(error.std(ddof=1) / np.sqrt(sims)),
+        error=float(np.sqrt((error**2).mean())),
+        spread=factor * sd,
+        width=2 * reach[-1],
+        prior_spread=float(truth.std(ddof=1)),
+    )
+
+
+def calibration(
+    names: Sequence[str] = NAMES,
+    faults: Mapping[str, str] | None = None,
+    noise: Mapping[str, float] | None = None,
+    **changes: Any,
+) -> Calibration:
+    """A calibration of 200 simulations in which quantities have the faults that are given."""
+    faults, noise = faults or {}, noise or {}
+    made = [quantity(n, faults.get(n, "right"), noise=noise.get(n, 0.5)) for n in names]
+    value = Calibration(
+        variant="default",
+        wrong="",
+        sims=200,
+        failed=(),
+        divergent=0,
+        unconverged=0,
+        limit=1.05,
+        settings={"draws": 500, "chains": 2},
+        quantities=tuple(made),
+    )
+    return replace(value, **changes)
+
+
+CAUGHT = (
+    Caught("too-exact", "rounding read as finer than it is", (25, 50), 25, "phi", 0.0004),
+    Caught("narrow-priors", "every prior three times too narrow", (25, 50), None, "ease", 0.21),
+)
+
+
+def law(values: np.ndarray, center: float, spread: float) -> np.ndarray:
+    """A discrete bell."""
+    chance = np.exp(-0.5 * ((values - center) / spread) ** 2)
+    return chance / chance.sum()
+
+
+def left_out(
+    unit: str, values: np.ndarray, printed: float, center: float, spread: float, **changes: Any
+) -> LeftOut:
+    """A unit with a bell for its predictive law."""
+    chance = law(values, center, spread)
+    with np.errstate(divide="ignore"):
+        lpd = float(np.log(chance[np.abs(values - printed).argmin()]))
+    item = LeftOut(unit, printed, lpd, 0.02, tuple(chance.tolist()), 1.003, 2100.0, 0)
+    return replace(item, **changes)
+
+
+def comparison(
+    units: int = 8,
+    spreads: Mapping[str, float] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    centers: float = 30.0,
+    spread: float = 15.0,
+    printed: Sequence[float] | None = None,
+    **changes: Any,
+) -> Comparison:
+    """Units drawn from the default's own laws; other variants are as wide as is given."""
+    values = np.arange(0.0, 101.0, 5.0)
+    rng = np.random.default_rng(units)
+    middle = centers + 8 * rng.normal(size=units)
+    drawn = [rng.choice(values, p=law(values, c, spread)) for c in middle]
+    seen = drawn if printed is None else list(printed)
+    labels = names or [f"Firm {i + 1}" for i in range(units)]
+    every = {"default": spread, **({"heaped": 16.0} if spreads is None else spreads)}
+    variants = {
+        variant: tuple(
+            left_out(label, values, float(y), c, wide)
+            for label, y, c in zip(labels, seen, middle, strict=True)
+        )
+        for variant, wide in every.items()
+    }
+    value = Comparison(
+        unit="firm",
+        unit_label="firm",
+        values=tuple(values.tolist()),
+        variants=variants,
+        skipped={"density": "it predicts other outcomes than those printed"},
+        settings={"draws": 1000, "chains": 4},
+    )
+    return replace(value, **changes)
+
+
+def changed_unit(found: Comparison, variant: str, place: int, **changes: Any) -> Comparison:
+    """The same comparison with something else of one unit."""
+    units = list(found.variants[variant])
+    units[place] = replace(units[place], **changes)
+    return replace(found, variants={**found.variants, variant: tuple(units)})
+
+
+def moved(refit: str, quantity: str, median: float, p: float, **changes: Any) -> Moved:
+    """One conclusion, with a standard deviation of 4 points."""
+    item = Moved(refit, quantity, "points", median, median - 8, median + 8, 4.0, p, True)
+    return replace(item, **changes)
+
+
+def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> Sensitivity:
+    """Two differences and a level, the same under every refit but where rows say otherwise."""
+    given = {(row.refit, row.quantity): row for row in rows}
+    every = [
+        Refit("default", "the model as stated", "base", True),
+        Refit("phi halved", "LogNormal(2.3, 0.4) in place of LogNormal(2.3, 0.8)", "prior", True),
+        Refit("phi doubled", "LogNormal(2.3, 1.6) in place of LogNormal(2.3, 0.8)", "prior", True),
+        Refit("heaped", "multiples of ten may be rounded", "reading", True),
+    ]
+    every = [next((r for r in refits if r.name == old.name), old) for old in every]
+    every += [refit for refit in refits if refit.name not in {old.name for old in every}]
+    items = []
+    for refit in every:
+        for name, median, p in (("Easy against Hard", 9.0, 0.98), ("Tools against Toys", 1.0, 0.6)):
+            items.append(given.get((refit.name, name), moved(refit.name, name, median, p)))
+        level = Moved(refit.name, "Branch: Tools", "%", 20.0, 12.0, 28.0, 4.0, 1.0, False)
+        items.append(given.get((refit.name, "Branch: Tools"), level))
+    value = Sensitivity(
+        scaled=(
+            Scaled("Easy against Hard", 0.02, 0.2),
+            Scaled("Tools against Toys", 0.09, 0.03),
+            Scaled("Branch: Tools", 0.07, 0.3),
+        ),
+        pareto_k=0.2,
+        refits=tuple(every),
+        moved=tuple(items),
+    )
+    return replace(value, **changes)
+
+
+def trust(**parts: Any) -> Trust:
+    """What is given, current; of the rest, that it was never computed."""
+    names = ("calibration", "wrong", "comparison", "sensitivity")
+    return Trust(
+        **{n: Found(parts[n]) if n in parts else Found(None, ("never computed",)) for n in names}
+    )
+
+
+def material(found: Trust, *, passed: bool = True, texts: Any = None, model: str = "share") -> Any:
+    """What sections take of the material of a report."""
+    study = SimpleNamespace(
+        name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
+    )
+    made = SimpleNamespace(study=study, trust=found, passed=passed)
+    if texts is not None:
+        made.texts = texts
+    return made

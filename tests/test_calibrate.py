@@ -1,0 +1,254 @@
+"""Simulation-based calibration: its verdict with known ranks, and interrupted and whole runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from intlmodels.errors import StudyError
+from intlmodels.models import priors_of
+from intlmodels.priors import rescaled
+from intlmodels.share import trials as share
+from intlmodels.study import load_study
+from intlmodels.trust import calibrate as c
+from intlmodels.trust import trial
+from intlmodels.trust.stored import PROBS, trust, write
+from studies import write_study
+
+ROCHESTER = load_study("rochester")
+
+
+class Here(Executor):
+    """Does everything at once, in this process."""
+
+    def submit(self, function, /, *arguments, **named):
+        future = Future()
+        future.set_result(function(*arguments, **named))
+        return future
+
+
+class Ignorant:
+    """A sampler that draws from priors and never looks at the data."""
+
+    def __init__(self, study, priors):
+        self.study, self.priors = study, priors
+
+    def draw(self, settings, given):
+        design = trial.design_of(self.study, "default")
+        rng = np.random.default_rng(settings.seed)
+        size = settings.chains * settings.draws
+        drawn = [share.simulate(self.study, design, self.priors, rng)[0] for _ in range(size)]
+        values = {
+            name: np.array([one[name] for one in drawn]).reshape(
+                settings.chains, settings.draws, *np.shape(drawn[0][name])
+            )
+            for name in drawn[0]
+        }
+        posterior = xr.Dataset(
+            {
+                name: (("chain", "draw", *(f"{name}_{i}" for i in range(v.ndim - 2))), v)
+                for name, v in values.items()
+            }
+        )
+        return posterior, xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 50), bool))})
+
+
+@pytest.fixture
+def study(tmp_path):
+    return load_study(write_study(tmp_path / "study"))
+
+
+def plan(study, **settings):
+    given = {"draws": 50, "tune": 50, **settings}
+    return c.plan_of(study, "default", priors_of(study), c.settings_for(study, given))
+
+
+def ignorant(monkeypatch, scale=1.0):
+    def made(study, variant, priors, wrong=""):
+        return Ignorant(study, {n: rescaled(prior, scale) for n, prior in priors.items()})
+
+    monkeypatch.setattr(share, "fitter", made)
+    monkeypatch.setattr(trial, "_FITTERS", {})
+
+
+def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_looked_at(
+    monkeypatch, study, tmp_path
+):
+    """Prior draws pass for every parameter; only the log likelihood tells that data are ignored."""
+    ignorant(monkeypatch)
+    found = c.calibrate(plan(study), 250, tmp_path / "out", Here())
+    p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
+    assert p_values.pop("log likelihood") < 1e-6
+    assert min(p_values.values()) > c.LEVEL
+    assert not c.uniform(found)
+    for quantity in found.quantities:
+        assert sum(quantity.ranks) == found.ranked == 250
+        if quantity.name == "log likelihood":
+            continue
+        for prob, covered in zip(PROBS, quantity.covered, strict=True):
+            # binomial, and the interval ends are those of 100 draws
+            assert abs(covered / 250 - prob) < 4.5 * np.sqrt(prob * (1 - prob) / 250) + 0.02
+        assert quantity.spread / quantity.prior_spread == pytest.approx(1, abs=0.35)
+
+
+def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
+    ignorant(monkeypatch, scale=0.25)
+    found = c.calibrate(plan(study), 120, tmp_path / "out", Here())
+    p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
+    assert p_values["intercept"] < c.LEVEL
+    own = next(q for q in found.quantities if q.name == "intercept")
+    assert own.covered[0] < 0.4 * 120
+
+
+def test_a_rank_counts_the_draws_below_and_splits_ties_at_random():
+    rng = np.random.default_rng(1)
+    draws = np.arange(1000.0)
+    assert trial._ranked(draws, -1.0, rng)[:2] == [0, 0.0]
+    assert trial._ranked(draws, 2000.0, rng)[:2] == [trial.LEVELS, 1.0]
+    assert trial._ranked(draws, 499.5, rng)[:2] == [50, 0.5]
+    tied = np.zeros(1000)
+    ranks = [trial._ranked(tied, 0.0, rng)[0] for _ in range(4000)]
+    counts = np.bincount(ranks, minlength=trial.LEVELS + 1)
+    expected = 4000 / (trial.LEVELS + 1)
+    assert ((counts - expected) ** 2 / expected).sum() < 160  # chi-square, 100 degrees of freedom
+
+
+def test_failed_divergent_and_unconverged_fits_are_counted_and_kept():
+    good = {"divergences": 0, "rhat": 1.0, "ess": 300.0, "quantities": {"x": [3, 0.03, 0, 1, 2, 4]}}
+    results = [
+        good,
+        {"failed": "RuntimeError: no start"},
+        {**good, "divergences": 2},
+        {**good, "rhat": 1.2},
+        {**good, "rhat": float("nan")},
+    ]
+    found = c.summarize(plan(ROCHESTER), results)
+    assert found.failed == ((1, "RuntimeError: no start"),)
+    assert (found.sims, found.ranked, found.divergent, found.unconverged) == (5, 4, 1, 2)
+    assert found.quantities[0].ranks[3] == 4
+    assert found.quantities[0].bias == 1
+    assert found.quantities[0].covered == (0, 0, 4)
+
+
+def test_a_sampler_that_finds_no_start_is_a_failed_fit(monkeypatch, study):
+    class Broken:
+        def draw(self, settings, given):
+            raise RuntimeError("could not find a start\nand more")
+
+    monkeypatch.setattr(share, "fitter", lambda *_: Broken())
+    monkeypatch.setattr(trial, "_FITTERS", {})
+    assert trial.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
+
+
+def test_the_first_of_many_simulations_are_those_of_few(monkeypatch, study, tmp_path):
+    ignorant(monkeypatch)
+    few = c.calibrate(plan(study), 5, tmp_path / "few", Here())
+    many = c.calibrate(plan(study), 12, tmp_path / "many", Here())
+    again = c.calibrate(plan(study), 5, tmp_path / "many", Here())
+    assert few == again
+    assert many != few
+
+
+def test_a_deliberate_error_is_looked_for_until_it_is_found(monkeypatch, study, tmp_path):
+    ignorant(monkeypatch, scale=0.25)
+    wrong = c.plan_of(
+        study,
+        "default",
+        priors_of(study),
+        c.settings_for(study, {"draws": 50, "tune": 50}),
+        "density",
+    )
+    caught = c.catch(wrong, 200, tmp_path / "out", Here())
+    assert caught.after in c.LOOKS
+    assert caught.p_value < c.LEVEL / len(caught.looks)
+    ignorant(monkeypatch)
+    monkeypatch.setattr(share, "quantities", without_likelihood(share.quantities))
+    caught = c.catch(wrong, 60, tmp_path / "other", Here())
+    assert caught.after is None
+    assert caught.looks == (25, 50, 60)
+
+
+def without_likelihood(quantities):
+    def kept(*arguments):
+        found = quantities(*arguments)
+        del found["log likelihood"]
+        return found
+
+    return kept
+
+
+def test_what_cannot_be_calibrated_is_told(study):
+    priors = priors_of(study)
+    settings = c.settings_for(study, {})
+    with pytest.raises(StudyError, match="density says nothing of printed values"):
+        c.plan_of(study, "density", priors_of(study, "density"), settings)
+    with pytest.raises(StudyError, match="did you mean 'density'"):
+        c.plan_of(study, "default", priors, settings, "densty")
+    with pytest.raises(StudyError, match="100 draws"):
+        c.plan_of(study, "default", priors, c.settings_for(study, {"draws": 20}))
+    with pytest.raises(StudyError, match="leave out --variant or --wrong"):
+        c.only_of_the_default("hurdle", ["density"])
+
+
+def test_findings_come_back_from_disk_until_something_changes(monkeypatch, study, tmp_path):
+    ignorant(monkeypatch)
+    out = tmp_path / "out"
+    found = c.calibrate(plan(study), 8, out, Here())
+    write("calibration", found, study, {}, out)
+    read = trust(study, out, {}).calibration
+    assert read.reasons == ()
+    assert [q.ranks for q in read.value.quantities] == [q.ranks for q in found.quantities]
+    assert read.value.quantities[0].bias == pytest.approx(found.quantities[0].bias, rel=1e-6)
+    changed = trust(study, out, {"phi": "Gamma(2, 0.1)"}).calibration
+    assert changed.value is None
+    assert "prior of phi changed" in changed.reasons[0]
+    text = (out / "trust" / "calibration.json").read_text(encoding="utf-8")
+    (out / "trust" / "calibration.json").write_text(text[:200], encoding="utf-8")
+    broken = trust(study, out, {}).calibration
+    assert broken.value is None
+    assert "cannot be read" in broken.reasons[0]
+    assert trust(study, out, {}).comparison.reasons == ("it was not computed yet",)
+
+
+def command(study, out, sims, *more):
+    code = [sys.executable, "-m", "intlmodels.cli", "calibrate", str(study.folder)]
+    size = ["--sims", str(sims), "--draws", "60", "--tune", "60", "--cores", "2"]
+    return [*code, *size, "--out", str(out), *more]
+
+
+@pytest.mark.slow
+def test_a_run_killed_several_times_ends_with_the_same_ranks(study, tmp_path):
+    """SIGKILL at three moments, then the same command: every rank as in a run left alone."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    done = subprocess.run(command(study, whole, 24), capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    journal = broken / "trust" / "calibration.jsonl"
+    before = 0
+    for _ in range(3):
+        process = subprocess.Popen(
+            command(study, broken, 24), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(1200):
+            lines = len(journal.read_bytes().splitlines()) if journal.exists() else 0
+            if lines > max(before, 1) + 2 or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        lines = len(journal.read_bytes().splitlines())
+        assert lines >= before  # nothing is lost
+        before = lines
+    done = subprocess.run(command(study, broken, 24), capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    ranks = "trust/ranks.csv"
+    assert (broken / ranks).read_text() == (whole / ranks).read_text()
+    one, two = (json.loads((p / "trust/calibration.json").read_text()) for p in (whole, broken))
+    assert one == two
+    assert len((whole / ranks).read_text().splitlines()) == 25

@@ -1,0 +1,751 @@
+"""Pages on calibration, comparison and sensitivity, from findings with known contents."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+import madetrust as made
+from hostile import HOSTILE
+from intlmodels import narrativeleaveout as left_out
+from intlmodels import narrativetrust as told
+from intlmodels import plotleaveout, plottrust
+from intlmodels.narrative import NOT_CONVERGED
+from intlmodels.plotstyle import MARK, svg
+from intlmodels.report import leaveout, provenance, trust
+from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Table
+from intlmodels.report.csvtext import csv_text
+from intlmodels.report.render import html, markdown
+from intlmodels.trust import predicted, ranks, tables
+from intlmodels.trust.stored import Caught, Found, Refit, Scaled
+
+ALL_METHODS = (
+    *provenance.CALIBRATION_METHODS,
+    *provenance.COMPARISON_METHODS,
+    *provenance.SENSITIVITY_METHODS,
+)
+
+SECTIONS = (trust.calibration, leaveout.comparison, trust.sensitivity)
+
+
+def words(section) -> str:
+    """All sentences of a section."""
+    lines = []
+    for block in section.blocks:
+        if isinstance(block, Paragraph):
+            lines.append(block.text)
+        elif isinstance(block, Items):
+            lines += block.items
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def of_kind(section, kind):
+    return [block for block in section.blocks if isinstance(block, kind)]
+
+
+def test_pages_and_computations_have_the_same_limits():
+    from intlmodels.trust import calibrate, powerscale, trial
+
+    assert tables.FAMILYWISE == calibrate.LEVEL
+    assert tables.SENSITIVE == powerscale.SENSITIVE
+    assert (predicted.MOST_RHAT, predicted.LEAST_ESS) == (trial.RHAT, trial.ESS)
+
+
+# -- calibration: tables and sentences ---------------------------------------------------
+
+FAULTS = {"phi": "narrow", "sigma_branch": "wide", "intercept": "high", "branch[Tools]": "low"}
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    return made.calibration(faults=FAULTS)
+
+
+@pytest.fixture(scope="module")
+def faulty_table(faulty):
+    return tables.calibrated(faulty)
+
+
+def test_the_table_of_a_calibration_holds_what_was_put_in(faulty, faulty_table):
+    row = faulty_table.set_index("quantity").loc["phi"]
+    item = faulty.quantities[1]
+    assert row["simulations"] == 200
+    assert row["coverage_95"] == pytest.approx(100 * item.covered[2] / 200)
+    low, high = ranks.coverage_band(200, 0.95)
+    assert (row["low_95"], row["high_95"]) == pytest.approx((100 * low, 100 * high))
+    assert row["spread_ratio"] == pytest.approx(item.spread / item.prior_spread)
+    counts = np.array([q.ranks for q in faulty.quantities])
+    assert faulty_table["p_adjusted"].tolist() == pytest.approx(
+        ranks.holm(ranks.p_values(counts)).tolist()
+    )
+    assert set(faulty_table.loc[faulty_table["deviates"], "quantity"]) == set(FAULTS)
+
+
+def test_each_deviation_is_told_with_its_direction(faulty, faulty_table):
+    text = told.recovery_sentences(faulty, faulty_table)[1].replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("4 of 5 quantities deviate from uniform ranks")
+    parts = {part.split(" (")[0]: part for part in text.split("0.01): ")[1].split("; ")}
+    assert "too narrow, its 95 % intervals held the truth in" in parts["phi"]
+    assert "too wide" in parts["sigma_branch"]
+    assert "too high, by 0." in parts["intercept"]
+    assert "too low, by 0." in parts["branch[Tools]"]
+    assert "branch[Toys]" not in parts
+
+
+def test_a_shape_that_is_neither_biased_nor_narrow_is_told_as_such():
+    right = made.quantity("phi")
+    # Ranks pile up in the middle and in both tails; coverage and bias are as they should be.
+    counts = np.zeros(made.LEVELS + 1, dtype=int)
+    counts[[0, 20, 50, 80, 100]] = 40
+    covered = (100, 160, 190)
+    found = replace(right, ranks=tuple(counts.tolist()), covered=covered, bias=0.0)
+    value = made.calibration([], quantities=(found,))
+    assert "the shape of the posterior is off" in told.calibration_sentences(value)[1]
+
+
+def test_no_deviation_is_told_with_the_smallest_p_value():
+    value = made.calibration()
+    table = tables.calibrated(value)
+    lowest = table.loc[table["p_adjusted"].idxmin()]
+    text = told.recovery_sentences(value, table)[1]
+    assert text.startswith("No quantity deviates from uniform ranks")
+    assert f"({lowest['quantity']}); below 0.01" in text
+    assert "5 quantities" in text
+
+
+def test_coverages_outside_are_counted_against_chance(faulty, faulty_table):
+    outside = int(faulty_table[["outside_50", "outside_80", "outside_95"]].to_numpy().sum())
+    assert outside >= 9
+    text = told.recovery_sentences(faulty, faulty_table)[2]
+    assert text.startswith("Of 15 coverages (5 quantities")
+    assert f"{outside} are outside" in text
+    chance = tables.outside_by_chance(faulty_table)
+    # Limits of at least 95 % of a discrete law leave less than 5 % outside.
+    assert 0.3 < chance <= 0.75
+    assert f"{chance:.1f} are expected to be by chance" in text
+
+
+def test_chance_is_that_of_the_binomial_law(faulty_table):
+    rng = np.random.default_rng(3)
+    one = faulty_table.head(1)
+    outside = 0.0
+    for prob in made.PROBS:
+        drawn = 100 * rng.binomial(200, prob, 40_000) / 200
+        low, high = one[f"low_{100 * prob:g}"].iloc[0], one[f"high_{100 * prob:g}"].iloc[0]
+        outside += ((drawn < low - 1e-9) | (drawn > high + 1e-9)).mean()
+    assert tables.outside_by_chance(one) == pytest.approx(outside, abs=0.006)
+
+
+def test_what_a_study_cannot_learn_is_named():
+    value = made.calibration(noise={"phi": 3.0})
+    text = told.calibration_sentences(value)[3]
+    assert "can hardly learn 1 of 5 quantities" in text
+    assert text.split("): ")[1].startswith("phi.")
+    assert "narrows every quantity down" in told.calibration_sentences(made.calibration())[3]
+
+
+def test_fits_that_failed_or_did_not_converge_are_counted():
+    value = made.calibration(
+        sims=203, failed=((3, "no start"), (9, "no start"), (11, "a bad one")), divergent=4,
+        unconverged=7,
+    )  # fmt: skip
+    first = told.calibration_sentences(value)[0]
+    assert first.startswith(
+        "203 studies were simulated and fitted. 3 fits failed and have no ranks"
+    )
+    assert "(no start and a bad one)" in first
+    assert "4 had divergent transitions and 7 an R-hat above 1.05; they are kept" in first
+
+
+def test_where_every_fit_failed_nothing_else_is_said():
+    value = made.calibration([], sims=2, failed=((0, "no start"), (1, "no start")))
+    assert len(told.calibration_sentences(value)) == 1
+    found = made.trust(calibration=value, wrong=())
+    section = trust.calibration(made.material(found))
+    assert of_kind(section, Picture) == []
+    assert tables.csv_tables(found) == {}
+
+
+def test_deliberate_errors_are_told_one_by_one():
+    said = told.error_sentences(made.CAUGHT)
+    assert "Caught after 25 simulations (phi, adjusted p-value < 0.001)" in said[0]
+    assert "NOT caught within 50 simulations" in said[1]
+    assert "at this size such an error would pass unnoticed" in said[1]
+    summary = told.errors_summary(made.CAUGHT)
+    assert "number of looks: 1 of 2 was caught; NOT caught: narrow-priors." in summary
+    every = told.calibration_sentences(made.calibration(), made.CAUGHT)
+    assert every[-3:] == [summary, *said]
+
+
+# -- comparison: tables and sentences ----------------------------------------------------
+
+
+def made_sentences(found, texts=None) -> str:
+    text = "\n".join(left_out.comparison_sentences(found, texts=texts))
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_central_interval_of_a_discrete_law():
+    values = np.arange(0.0, 101.0, 5.0)
+    chance = np.zeros(21)
+    chance[[2, 4, 6]] = 0.04, 0.9, 0.06
+    unit = made.left_out("A", values, 10.0, 30.0, 5.0, law=tuple(chance), lpd=math.log(0.04))
+    found = made.comparison(3, {})
+    found = replace(found, variants={"default": (unit, *found.variants["default"][1:])})
+    row = predicted.left_out(found).iloc[0]
+    # 4 % lie below 20, too few for half of the rest; 6 % lie at 30, enough.
+    assert (row["ci_low"], row["ci_high"], row["median"]) == (20, 30, 20)
+    assert (row["ci50_low"], row["ci50_high"]) == (20, 20)
+    assert bool(row["outside"])
+    assert row["p_tail"] == pytest.approx(0.08)
+    assert row["p_outside"] == pytest.approx(0.04)
+    assert row["ci_prob"] == 0.9
+
+
+def test_few_firms_and_small_differences_are_not_told_apart():
+    text = made_sentences(made.comparison(22, {"heaped": 16.0, "logit-normal": 14.5}))
+    assert "a difference in elpd of less than 4 cannot be told from none" in text
+    assert "this is so for all of them: they cannot be told apart" in text
+    assert "predicts worse" not in text
+    table = predicted.elpds(made.comparison(22, {"heaped": 16.0}))
+    assert abs(table["difference"].iloc[1]) < 4
+    assert not table["told_apart"].any()
+
+
+def test_large_differences_are_told_with_interval_and_probability():
+    found = made.comparison(40, {"wide": 60.0, "heaped": 15.5})
+    table = predicted.elpds(found).set_index("variant")
+    gap = sum(u.lpd for u in found.variants["wide"]) - sum(u.lpd for u in found.variants["default"])
+    assert table.loc["wide", "difference"] == pytest.approx(gap)
+    assert gap < -4
+    text = made_sentences(found)
+    assert f"wide predicts worse than the default by {-gap:.1f} (95 % interval" in text
+    assert "Bayesian bootstrap over firms; probability of predicting better < 0.001" in text
+    assert "Against the default this is so for heaped" in text
+    assert "fewer than 100 firms such intervals are usually too narrow" in text
+
+
+def test_with_many_units_small_differences_have_an_interval_too():
+    text = made_sentences(made.comparison(120, {"heaped": 15.2}))
+    assert "cannot be told from none" not in text
+    assert "heaped predicts" in text
+    assert "95 % interval of the difference" in text
+
+
+def test_the_largest_elpd_is_named():
+    # Narrow laws around what was printed.
+    found = made.comparison(30, {"sharp": 4.0}, printed=[30.0] * 30, centers=30)
+    better = [replace(u, lpd=-0.5) for u in found.variants["sharp"]]
+    found = replace(found, variants={**found.variants, "sharp": tuple(better)})
+    text = made_sentences(found)
+    assert "Of 2 variants sharp has the largest elpd, −15.0" in text
+    assert "sharp predicts better than the default" in text
+    assert "weights sharp 1.00" in text
+    alone = made_sentences(made.comparison(10, {}))
+    assert "no other variant was compared" in alone
+    assert "stacking" not in alone
+
+
+def test_weights_come_with_their_spread_and_a_warning():
+    table = predicted.elpds(made.comparison(22, {"same": 15.0}))
+    assert table["weight"].tolist() == pytest.approx([0.5, 0.5])
+    text = made_sentences(made.comparison(22, {"same": 15.0}))
+    assert "default 0.50 (0.50 to 0.50) and same 0.50 (0.50 to 0.50)" in text
+    assert "Variants that predict alike share out their weight" in text
+
+
+def test_units_that_are_hard_to_predict_are_named():
+    found = made.comparison(8, {}, printed=[30.0] * 7 + [95.0])
+    text = made_sentences(found)
+    assert "of 8 firms" in text
+    assert "Firm 8 (printed 95, expected " in text
+    own = predicted.predicted(found).own
+    assert f"({own['p_outside'].sum():.1f} by chance)" in text
+    assert "Least probable of what was printed, with its probability: Firm 8 (95, " in text
+
+
+def test_printed_values_as_they_should_be():
+    right = predicted.predicted(made.comparison(60, {})).pit
+    assert right.p_value > 0.05
+    assert "is spread over the default's predictions as it should be" in made_sentences(
+        made.comparison(60, {})
+    )
+
+
+@pytest.mark.parametrize(
+    ("spread", "centers", "said"),
+    [(4.0, 0, "too narrow"), (40.0, 0, "too wide"), (15.0, 12, "too high"), (15.0, -12, "too low")],
+)
+def test_how_predictions_are_wrong_is_said(spread, centers, said):
+    right = made.comparison(60, {}, centers=50.0)
+    values = np.array(right.values)
+    units = []
+    for unit in right.variants["default"]:
+        center = float(values @ np.array(unit.law))
+        units.append(made.left_out(unit.unit, values, unit.printed, center + centers, spread))
+    found = replace(right, variants={"default": tuple(units)})
+    assert f"the predictions are {said}." in made_sentences(found)
+
+
+def test_what_is_impossible_is_said():
+    found = made.comparison(12, {"hurdle": 16.0})
+    found = made.changed_unit(found, "hurdle", 2, lpd=-math.inf, lpd_error=math.inf)
+    table = predicted.elpds(found)
+    assert table["impossible"].tolist() == [0, 1]
+    text = made_sentences(found)
+    assert "By elpd hurdle is infinitely worse than the default" in text
+    assert "No draw allowed what was printed for Firm 3 in hurdle" in text
+    both = made.changed_unit(found, "default", 5, lpd=-math.inf)
+    assert "hurdle and the default cannot be compared" in made_sentences(both)
+    section = leaveout.comparison(made.material(made.trust(comparison=both)))
+    assert ("hurdle", "−∞", "–") in {row[:3] for row in of_kind(section, Table)[0].rows}
+
+
+@pytest.mark.parametrize("change", [{"rhat": 1.02}, {"ess": 300.0}, {"divergences": 1},
+                                    {"rhat": math.nan}])  # fmt: skip
+def test_refits_that_did_not_converge_are_named_and_marked(change):
+    found = made.changed_unit(made.comparison(12), "default", 4, **change)
+    text = made_sentences(found)
+    assert "1 of 24 refits did not converge" in text
+    assert "default without Firm 5" in text
+    assert "(a refit of it did not converge)" in text
+    section = leaveout.comparison(made.material(made.trust(comparison=found)))
+    elpd, units = of_kind(section, Table)
+    assert elpd.rows[0][0] == "default (a refit did not converge)"
+    assert {row[0]: row[-1] for row in units.rows}["Firm 5"] == "NO"
+    assert [row[-1] for row in units.rows].count("NO") == 1
+
+
+def test_monte_carlo_errors_that_are_large_are_told():
+    found = made.changed_unit(made.comparison(12), "heaped", 1, lpd_error=0.8)
+    assert "rests on few draws (Monte Carlo error above 0.5) for Firm 2 in heaped" in (
+        made_sentences(found)
+    )
+
+
+def test_counts_are_told_with_what_they_count():
+    found = made.comparison(3, {}, names=["M1", "M2", "M3"], printed=[30.0, 30.0, 95.0])
+    found = replace(found, unit="count", unit_label="count")
+    text = made_sentences(found, {"M3": "decisions before 2000"})
+    assert "what the other counts lead to expect" in text
+    assert "M3 (decisions before 2000; printed 95, expected" in text
+    material = made.material(
+        made.trust(comparison=found), texts={"M3": "decisions before 2000"}, model="decay"
+    )
+    units = of_kind(leaveout.comparison(material), Table)[-1]
+    assert units.rows[0][0] == "M3: decisions before 2000"
+    assert units.header[0] == "count"
+
+
+def test_skipped_variants_with_the_same_reason_stand_together():
+    found = made.comparison(8, skipped={"a": "not the same.", "b": "not the same", "c": "other"})
+    assert left_out.skipped_sentences(found) == ["a and b: not the same.", "c: other."]
+
+
+# -- sensitivity: tables and sentences ---------------------------------------------------
+
+
+def refit_sentences(found) -> str:
+    made_tables = tables.shifts(found)
+    return "\n".join(told.refit_sentences(found, made_tables.moves, made_tables.farthest))
+
+
+def test_nothing_that_changes_is_said():
+    text = refit_sentences(made.sensitivity())
+    assert "No conclusion depends on the priors: over 2 conclusions and 2 refits" in text
+    assert "No conclusion depends on the reading: over 2 conclusions and 1 refit" in text
+
+
+def test_a_conclusion_that_depends_on_a_prior_is_named():
+    text = refit_sentences(
+        made.sensitivity(made.moved("phi halved", "Easy against Hard", 5.0, 0.93))
+    )
+    assert "1 of 2 conclusions depends on the priors, over 2 refits with other priors." in text
+    assert (
+        "Easy against Hard: clearly above zero in the default (0.98), but leaning above zero with "
+        "phi halved (0.93)."
+    ) in text
+    assert "moves most with other priors: by 1.00 of its posterior standard deviation" in text
+    assert "with phi halved, from 9.0 to 5.0 points." in text
+    assert "No conclusion depends on the reading" in text
+
+
+def test_a_sign_that_turns_is_a_change_even_if_both_are_clear():
+    found = made.sensitivity(made.moved("heaped", "Easy against Hard", -9.0, 0.02))
+    table = tables.moves(found)
+    row = table[(table["refit"] == "heaped") & (table["quantity"] == "Easy against Hard")].iloc[0]
+    assert (row["verdict"], row["base_verdict"]) == ("clear below", "clear above")
+    assert bool(row["changed"])
+    assert "clearly below zero with heaped (0.98)" in refit_sentences(found)
+    # Whichever side of even chances: nothing was said before, nothing is said now.
+    even = made.sensitivity(made.moved("heaped", "Tools against Toys", -1.0, 0.4))
+    assert not tables.moves(even)["changed"].any()
+
+
+def test_levels_have_no_verdict():
+    found = made.sensitivity(
+        made.moved("heaped", "Branch: Tools", 30.0, 0.5, direction=False, unit="%")
+    )
+    assert not tables.moves(found)["changed"].any()
+    text = refit_sentences(found)
+    assert "Branch: Tools moves most with other readings: by 2.50" in text
+    assert "from 20.0 to 30.0 %" in text
+
+
+def test_refits_that_did_not_converge_never_count():
+    found = made.sensitivity(
+        made.moved("heaped", "Easy against Hard", -20.0, 0.001),
+        refits=[Refit("heaped", "", "reading", False)],
+    )
+    table = tables.moves(found)
+    assert not table.loc[table["refit"] == "heaped", "counts"].any()
+    assert not table["changed"].any()
+    text = refit_sentences(found)
+    assert "Refits that did not converge do not count: heaped." in text
+    assert "the reading" not in text
+    assert (tables.farthest(table)["reading"] == "").all()
+    failed = made.sensitivity(refits=[Refit("default", "", "base", False)])
+    assert "nothing is held against it" in refit_sentences(failed)
+    assert not tables.moves(failed)["counts"].any()
+
+
+def test_a_quantity_that_a_reading_lacks_is_no_change():
+    found = made.sensitivity()
+    kept = [m for m in found.moved if (m.refit, m.direction) != ("heaped", True)]
+    more = made.moved("heaped", "only there", 9.0, 0.99)
+    text = refit_sentences(replace(found, moved=(*kept, more)))
+    assert "depends" not in text.replace("No conclusion depends", "")
+    assert "only there" not in text
+
+
+@pytest.mark.parametrize(
+    ("prior", "likelihood", "diagnosis"),
+    [
+        (0.02, 0.2, tables.FINE),
+        (0.02, 0.02, tables.FINE),
+        (0.05, 0.02, tables.WEAK),
+        (0.3, 0.05, tables.CONFLICT),
+        (math.nan, 0.2, tables.UNKNOWN),
+    ],
+)
+def test_power_scaling_is_diagnosed_by_its_rule(prior, likelihood, diagnosis):
+    found = made.sensitivity(scaled=(Scaled("x", prior, likelihood),))
+    table = tables.scaled(found)
+    assert table["diagnosis"].tolist() == [diagnosis]
+    text = " ".join(told.scaling_sentences(table))
+    said = {
+        tables.FINE: "None of 1 quantity moves with the prior by 0.05 or more",
+        tables.WEAK: "the data are weak or the prior is strong",
+        tables.CONFLICT: "prior and data may pull into different directions",
+        tables.UNKNOWN: "Nothing can be said of 1 of 1 quantity",
+    }
+    assert said[diagnosis] in text
+    assert "not reliable" not in text
+
+
+@pytest.mark.parametrize(("k", "reliable"), [(0.7, True), (0.71, False), (math.nan, True)])
+def test_power_scaling_with_a_large_pareto_k_is_not_reliable(k, reliable):
+    table = tables.scaled(made.sensitivity(pareto_k=k))
+    assert table["reliable"].all() == reliable
+    said = told.scaling_sentences(table)[0]
+    assert ("not reliable" in said) != reliable
+
+
+def test_lists_of_names_with_commas_are_not_ambiguous():
+    assert told.some(["a", "b", "c"]) == "a, b and c"
+    assert told.some(["a, x", "b", "c"], 2) == "a, x; b; 1 more"
+
+
+def test_all_of_the_sensitivity_is_told_at_once():
+    found = made.sensitivity()
+    text = "\n".join(told.sensitivity_sentences(found))
+    assert "No conclusion depends on the priors" in text
+    assert "Look at the priors behind Branch: Tools" in text
+    assert told.sensitivity_sentences(replace(found, scaled=()))
+
+
+# -- pages -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def complete(faulty):
+    comparison = made.comparison(12, {"heaped": 16.0, "wide": 60.0})
+    return made.trust(
+        calibration=faulty, wrong=made.CAUGHT, comparison=comparison,
+        sensitivity=made.sensitivity(),
+    )  # fmt: skip
+
+
+def test_every_section_has_words_pictures_and_tables(complete):
+    material = made.material(complete)
+    files = set(tables.csv_tables(complete))
+    assert files == {
+        "calibration.csv", "leave_one_out.csv", "elpd.csv", "sensitivity.csv",
+        "power_scaling.csv",
+    }  # fmt: skip
+    shown = set()
+    for make, number in zip(SECTIONS, (2, 3, 2), strict=True):
+        section = make(material)
+        assert len(words(section)) > 500
+        pictures = of_kind(section, Picture)
+        assert len(pictures) == number
+        assert all(picture.alt and picture.caption for picture in pictures)
+        for table in of_kind(section, Table):
+            shown.add(table.file.removeprefix("tables/"))
+            assert all(len(row) == len(table.header) for row in table.rows)
+            assert all(type(cell) is str for row in table.rows for cell in row)
+    assert shown - {""} == files
+    assert "does not say that the model is right for these firms" in words(
+        trust.calibration(material)
+    )
+
+
+def test_what_is_not_current_is_told_with_its_command_and_no_numbers():
+    nothing = made.trust()
+    stale = replace(nothing, comparison=Found(None, ("data of branch changed", "prior changed")))
+    for make, command in zip(SECTIONS, ("calibrate", "compare", "sensitivity"), strict=True):
+        section = make(made.material(stale))
+        assert [code.text for code in of_kind(section, Code)] == [f"intlmodels {command} ./hedge"]
+        assert len(section.blocks) == 2
+    assert "(never computed)" in words(trust.calibration(made.material(stale)))
+    assert "(data of branch changed; prior changed)" in words(
+        leaveout.comparison(made.material(stale))
+    )
+    assert tables.csv_tables(stale) == {}
+    assert provenance.methods_of(stale) == ()
+
+
+def test_errors_that_are_not_current_have_their_own_command():
+    found = made.trust(calibration=made.calibration())
+    section = trust.calibration(made.material(found))
+    assert "deliberate errors would be caught is not shown (never computed)" in words(section)
+    assert len(of_kind(section, Code)) == 1
+    assert len(of_kind(section, Picture)) == 2
+
+
+def test_a_default_that_did_not_converge_marks_everything_that_rests_on_it(complete):
+    material = made.material(complete, passed=False)
+    for make in SECTIONS[1:]:
+        section = make(material)
+        assert all(picture.failed for picture in of_kind(section, Picture))
+        sentences = of_kind(section, Items)[0].items
+        assert all(text.startswith(NOT_CONVERGED) for text in sentences)
+        assert all(t.failed for t in of_kind(section, Table) if t.file)
+    # Simulated studies are fitted anew: what they say does not rest on the stored fit.
+    assert not any(p.failed for p in of_kind(trust.calibration(material), Picture))
+
+
+def test_methods_name_what_is_shown(complete):
+    assert provenance.methods_of(complete) == ALL_METHODS
+    only = replace(made.trust(), comparison=complete.comparison)
+    assert provenance.methods_of(only) == provenance.COMPARISON_METHODS
+    for name in ("1804.06788", "Säilynoja", "Modrák", "2008.10296", "Yao", "Czado", "Kallioinen"):
+        assert name in " ".join(ALL_METHODS)
+
+
+def test_long_tables_are_cut_and_said_so():
+    names = [f"firm[{i}]" for i in range(45)]
+    value = made.calibration(names)
+    table = of_kind(trust.calibration(made.material(made.trust(calibration=value))), Table)[0]
+    assert len(table.rows) == trust.MOST_ROWS
+    assert "The first 40 of 45; all are in the file." in table.note
+    found = made.trust(comparison=made.comparison(45))
+    table = of_kind(leaveout.comparison(made.material(found)), Table)[1]
+    assert len(table.rows) == trust.MOST_ROWS
+    assert "The first 40 of 45" in table.note
+
+
+def test_tables_as_csv(complete):
+    made_tables = tables.csv_tables(complete)
+    assert len(made_tables["leave_one_out.csv"]) == 36
+    for name in ("leave_one_out.csv", "elpd.csv", "sensitivity.csv"):
+        assert {"ci_kind", "ci_prob", "converged"} <= set(made_tables[name].columns)
+    for table in made_tables.values():
+        assert csv_text(table).count("\n") == len(table) + 1
+
+
+def hostile_trust():
+    label = dict(zip(HOSTILE, HOSTILE, strict=True))
+    value = made.calibration([f"kind[{name}]" for name in HOSTILE])
+    sensitivity = made.sensitivity()
+    renamed = {"Easy against Hard": HOSTILE[0], "Tools against Toys": HOSTILE[1]}
+    sensitivity = replace(
+        sensitivity,
+        moved=tuple(
+            replace(m, quantity=renamed.get(m.quantity, HOSTILE[4])) for m in sensitivity.moved
+        ),
+        scaled=tuple(Scaled(name, 0.1, 0.01) for name in label),
+    )
+    comparison = made.comparison(len(HOSTILE), names=HOSTILE)
+    wrong = (Caught(HOSTILE[5], HOSTILE[1], (25,), None, HOSTILE[0], 0.5),)
+    return made.trust(
+        calibration=value, wrong=wrong, comparison=comparison, sensitivity=sensitivity
+    )
+
+
+def test_hostile_labels_are_inert():
+    material = made.material(hostile_trust())
+    report = Report("t", "s", tuple(make(material) for make in SECTIONS))
+    page = html(report)
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    text = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown(report, "{}"))
+    assert "<script" not in text.partition("<!-- intlmodels-record")[0]
+    for picture in report.pictures:
+        tags = {e.tag.rpartition("}")[2] for e in ElementTree.fromstring(picture.svg).iter()}
+        assert not tags & {"script", "img", "foreignObject", "a"}
+
+
+# -- pictures ----------------------------------------------------------------------------
+
+
+def figures(found, passed=True):
+    """Every picture of a Trust, by name."""
+    value, compared = found.calibration.value, found.comparison.value
+    table, shifted = tables.calibrated(value), tables.shifts(found.sensitivity.value)
+    shown = predicted.predicted(compared)
+    own = shown.own
+    labels = list(own["unit"])
+    return {
+        "ranks": plottrust.rank_differences(value, table),
+        "coverage": plottrust.coverage(table),
+        "elpds": plotleaveout.elpds(shown.elpds, len(own), passed),
+        "pit": plotleaveout.pit(shown.law, passed),
+        "units": plotleaveout.units(own, labels, "Printed share", True, passed),
+        "moves": plottrust.moves(shifted.moves, shifted.farthest, passed),
+        "scaling": plottrust.power_scaling(shifted.scaled, passed),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn(complete):
+    return figures(complete)
+
+
+def said(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_every_picture_is_valid_svg_with_text_of_8_points_or_more(drawn):
+    for name, figure in drawn.items():
+        text = svg(figure)
+        assert ElementTree.fromstring(text).tag.endswith("svg"), name
+        assert len(text) < 150_000, name
+        sizes = {t.get_fontsize() for t in figure.findobj(Text) if t.get_text()}
+        assert min(sizes) >= 8, name
+
+
+def test_a_failed_fit_is_marked_where_it_is_shown(complete, drawn):
+    for name, figure in figures(complete, passed=False).items():
+        assert (MARK in said(figure)) == (name not in ("ranks", "coverage")), name
+        assert MARK not in said(drawn[name])
+
+
+@pytest.mark.filterwarnings("ignore:.*missing from font")
+def test_labels_stay_inside_and_do_not_overlap():
+    for name, figure in figures(hostile_trust()).items():
+        figure.draw_without_rendering()
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        width, height = figure.bbox.width, figure.bbox.height
+        beyond = [
+            tick.label1
+            for axes in figure.axes
+            for tick in axes.xaxis.get_major_ticks()
+            if not axes.get_xlim()[0] <= tick.get_loc() <= axes.get_xlim()[1]
+        ]
+        for text in figure.findobj(Text):
+            if text.get_text() and text.get_visible() and text not in beyond:
+                box = text.get_window_extent(renderer)
+                assert box.x0 >= -2, (name, text)
+                assert box.x1 <= width + 2, (name, text)
+                assert -2 <= box.y0 <= height, (name, text)
+        for axes in figure.axes:
+            boxes = [
+                label.get_window_extent(renderer)
+                for label in axes.get_yticklabels()
+                if label.get_text() and label.get_visible()
+            ]
+            for below, above in itertools.pairwise(sorted(boxes, key=lambda box: box.y0)):
+                assert above.y0 >= below.y1 - 2.5, name
+
+
+def test_p_values_and_deviations_are_in_the_picture_of_ranks(drawn):
+    text = said(drawn["ranks"])
+    assert "phi\np < 0.001" in text
+    assert "branch: Toys\np " in text
+    colors = {line.get_color() for line in drawn["ranks"].axes[1].lines}
+    assert "#D55E00" in colors
+
+
+def test_a_curve_leaves_the_wider_band_when_its_quantity_deviates_clearly(faulty, faulty_table):
+    (low, high), _ = plottrust.bands(faulty, len(faulty_table))
+    for item, deviates in zip(faulty.quantities, faulty_table["deviates"], strict=True):
+        curve = 100 * ranks.ecdf_difference(item.ranks)
+        outside = ((curve < low - 1e-9) | (curve > high + 1e-9)).any()
+        assert bool(outside) == bool(deviates)
+
+
+def test_many_quantities_are_cut_to_those_with_the_smallest_p():
+    value = made.calibration([f"firm[{i}]" for i in range(30)], {"firm[29]": "narrow"})
+    table = tables.calibrated(value)
+    figure = plottrust.rank_differences(value, table)
+    assert "firm: 29" in said(figure)
+    assert "12 quantities with larger p not shown" in said(figure)
+    assert "6 quantities with larger p not shown" in said(plottrust.coverage(table))
+
+
+def test_many_units_are_cut_to_the_least_likely():
+    own = predicted.left_out(made.comparison(70, {}, printed=[30.0] * 69 + [100.0]))
+    figure = plotleaveout.units(own, list(own["unit"]), "Printed share", True)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 60
+    assert labels[0] == "Firm 70"
+    assert "the 60 least likely of 70" in said(figure)
+
+
+def test_what_cannot_be_drawn_is_written():
+    found = made.comparison(12, {"never": 16.0, "wide": 60.0})
+    found = made.changed_unit(found, "never", 2, lpd=-math.inf)
+    found = made.changed_unit(found, "wide", 2, rhat=1.5)
+    text = said(plotleaveout.elpds(predicted.elpds(found), 12))
+    assert "infinitely worse" in text
+    assert "red cross: a refit did not converge" in text
+    assert "grey: within 4" in text
+    assert "grey: within 4" not in said(plotleaveout.elpds(predicted.elpds(found), 120))
+
+
+def test_the_band_of_the_pit_holds_right_predictions():
+    grid = np.linspace(0, 1, 21)
+    inside = 0
+    for units in range(20, 60):
+        law = predicted.laws(made.comparison(units, {}), "default")
+        reach = predicted.pit_band(law, grid, sets=200)
+        curve = predicted.leaveout.pit_cdf(law.below, law.exactly, grid)
+        inside += bool((np.abs(curve - grid) <= reach + 1e-9).all())
+    # 95 % of 40 are 38; fewer than 34 would happen in one of 5000 such tests.
+    assert inside >= 34
+
+
+def test_power_scaling_without_a_number_is_no_picture():
+    found = made.sensitivity(scaled=(Scaled("x", math.nan, math.nan),))
+    section = trust.sensitivity(made.material(made.trust(sensitivity=found)))
+    assert [picture.name for picture in of_kind(section, Picture)] == ["sensitivity-moves"]
+    assert of_kind(section, Table)[-1].rows[0][1:3] == ("–", "–")
+
+
+def test_changed_verdicts_are_marked_in_the_picture_of_moves():
+    found = made.sensitivity(made.moved("phi halved", "Easy against Hard", 4.0, 0.91))
+    shifted = tables.shifts(found)
+    text = said(plottrust.moves(shifted.moves, shifted.farthest))
+    assert "large diamond: the verdict on its direction changes" in text
+    assert "phi halved" in text
+    same = tables.shifts(made.sensitivity())
+    assert "large diamond" not in said(plottrust.moves(same.moves, same.farthest))
