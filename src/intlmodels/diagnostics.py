@@ -205,7 +205,7 @@ def gate(tree: DataTree) -> Gate:
 
 def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     groups = [g for g in ("posterior", "estimands") if g in tree.children]
-    per_group = [convergence(tree[group].to_dataset()) for group in groups]
+    per_group = [convergence(_with_tables(tree[group].to_dataset())) for group in groups]
     found: dict[str, tuple[float, str]] = {}
     worst: dict[str, Callable[[Any], Any]] = {
         "rhat": np.argmax,
@@ -230,6 +230,11 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
         total = int(counts.sum())
         found[name] = (float(total), f"chain {int(counts.argmax())}" if total else "")
     return found
+
+
+def _with_tables(draws: Dataset) -> Dataset:
+    """Draws with the cells of a drawn table as quantities of their own: they must mix as well."""
+    return draws.assign(table=draws["table"].astype(float)) if "table" in draws else draws
 
 
 def _judge(check: Check, value: float, where: str) -> Result:

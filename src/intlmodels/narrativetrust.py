@@ -163,6 +163,8 @@ def _error(error: Caught) -> str:
     if error.after is not None:
         return f"{start}Caught after {error.after} simulations ({p_value})."
     last = max(error.looks, default=0)
+    if not error.quantity:
+        return f"{start}NOT caught: not one of {last} fits succeeded."
     return (
         f"{start}NOT caught within {last} simulations (nearest to it: {p_value}): at this size "
         "such an error would pass unnoticed."

@@ -284,7 +284,8 @@ def draw_line(rng, firms, periods, cells, signs):
     Kinds: decisions of one kind move between two firms (counts over groups that hold both
     stay); two firms exchange decisions of two kinds, half of the time of the same flag; a
     decision changes its period; two decisions of different flags exchange periods (counts of
-    periods stay); and a few free transfers, which reach every table from every other.
+    periods stay); two firms and two periods exchange both flags (counts over any two of firm,
+    period and flag stay); and a few free transfers, which reach every table from every other.
     """
     wide = 2 * periods
     u = rng.random()
@@ -313,6 +314,11 @@ def draw_line(rng, firms, periods, cells, signs):
         cells[2], signs[2] = g * wide + 2 * late + 1 - y, -1
         cells[3], signs[3] = g * wide + 2 * early + 1 - y, 1
         return 4
+    if u < 0.9:
+        for i in range(8):
+            cells[i] = (f if i < 4 else g) * wide + 2 * (early if i % 4 < 2 else late) + i % 2
+            signs[i] = 1 - 2 * ((i // 4 + i % 4 // 2 + i) % 2)
+        return 8
     number = 0
     while True:
         cells[number], signs[number] = int(rng.random() * firms * wide), -1

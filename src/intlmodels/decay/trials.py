@@ -211,13 +211,16 @@ class _TwoStages:
         first, _ = self._without_decay.draw(settings, given)
         table = first["table"].to_numpy()[0, -1]
         design = self._design
-        known = tuple(
+        # With the number of all decisions known, what is not counted is empty.
+        known = [Count("all", design.firms, design.periods, FLAGS, "equal", design.total, True)]
+        known += [
             Count(f"{firm}, {period}, {flag}", (firm,), (period,), (flag,), "equal", int(n), True)
             for firm, periods in zip(design.firms, table, strict=True)
             for period, flags in zip(design.periods, periods, strict=True)
             for flag, n in zip(FLAGS, flags, strict=True)
-        )
-        return self._fit.draw(settings, {"counts": known})
+            if n
+        ]
+        return self._fit.draw(settings, {"counts": tuple(known)})
 
 
 def _replaced(prior: Prior, text: str) -> Prior:

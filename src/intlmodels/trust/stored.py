@@ -311,6 +311,11 @@ def path_of(out: Path, kind: str) -> Path:
     return out / FOLDER / f"{kind}.json"
 
 
+def trial_code(model: str) -> str:
+    """Hash of the code that simulates, measures and leaves out, beside that of the model."""
+    return store.code_hash((*_CODE, f"{model}/trials.py"))
+
+
 def fingerprint(
     study: Study, overrides: Mapping[str, str], variants: Iterable[str]
 ) -> store.Fingerprint:
@@ -330,10 +335,9 @@ def fingerprint(
         found = store.fingerprint(study, variant, priors, Settings())
         return {name: found[name] for name in ("data", "model", "priors")}
 
-    code = store.code_hash((*_CODE, f"{study.model}/trials.py"))
     return {
         **parts(DEFAULT),
-        "trials": {"code": code},
+        "trials": {"code": trial_code(study.model)},
         "variant": {name: store.short_hash(parts(name)) for name in variants if name != DEFAULT},
     }
 

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from intlmodels import store
 from intlmodels.diagnostics import convergence
+from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
+from intlmodels.trust.stored import trial_code
 from intlmodels.workflow import checked_fit, more_careful
 
 Array = NDArray[np.float64]
@@ -53,9 +55,10 @@ class Plan:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Everything that the results depend on, but for code that all tasks share."""
+        """Everything that the results depend on."""
         parts = store.fingerprint(self.study, self.variant, self.priors, self.settings)
-        return {**parts, "wrong": {"model": self.wrong}}
+        trials = {"code": trial_code(self.study.model), "wrong": self.wrong}
+        return {**parts, "trials": trials}
 
     @property
     def key(self) -> str:
@@ -112,6 +115,8 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
     fitter = _fitter(plan)
     try:
         posterior, stats = fitter.draw(settings, given)
+    except StudyError:
+        raise
     except (RuntimeError, ValueError, ArithmeticError) as error:
         # The sampler found no place to start, or left the real numbers: kept and counted.
         return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
