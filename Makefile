@@ -9,7 +9,7 @@ UV     := uv==0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fit test test-slow lint format types check wheel lock clean
+.PHONY: help setup fit calibrate test test-slow lint format types check wheel lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,16 @@ fit: $(VENV)/project.stamp  ## fit both studies in all variants and write report
 	@status=0; for study in rochester norway; do \
 		$(BIN)/intlmodels fit $$study --variants all || status=$$?; \
 		if [ $$status -gt 1 ]; then break; fi; \
+	done; exit $$status
+
+calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (half an hour on two cores, resumes)
+	@status=0; for study in rochester norway; do \
+		for task in "fit $$study --variants all" "calibrate $$study --sims 500 --wrong all" \
+				"compare $$study" "sensitivity $$study"; do \
+			echo "==> intlmodels $$task"; \
+			$(BIN)/intlmodels $$task || status=$$?; \
+			if [ $$status -gt 1 ]; then exit $$status; fi; \
+		done; \
 	done; exit $$status
 
 test: $(VENV)/project.stamp  ## run the tests, except those marked slow

@@ -90,6 +90,7 @@ ORDER = [
     "trust.compare",
     "trust.powerscale",
     "trust.sensitivity",
+    "trust.running",
     "plotstyle",
     "plotchecks",
     "narrative",

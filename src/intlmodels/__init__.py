@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from intlmodels import plots
     from intlmodels.api import (
         audit_tables,
+        calibrate,
+        compare,
         estimates,
         gate_table,
         parameter_table,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
         prior_table,
         read_fit,
         reconstruct,
+        sensitivity,
+        trust_tables,
         variant_table,
         write_report,
     )
@@ -39,6 +43,8 @@ _PUBLIC = {
     "NotConverged": "workflow",
     "StudyError": "errors",
     "audit_tables": "api",
+    "calibrate": "api",
+    "compare": "api",
     "estimates": "api",
     "fit_study": "workflow",
     "gate_table": "api",
@@ -50,6 +56,8 @@ _PUBLIC = {
     "prior_table": "api",
     "read_fit": "api",
     "reconstruct": "api",
+    "sensitivity": "api",
+    "trust_tables": "api",
     "variant_table": "api",
     "write_report": "api",
 }
@@ -58,6 +66,8 @@ __all__ = [
     "NotConverged",
     "StudyError",
     "audit_tables",
+    "calibrate",
+    "compare",
     "estimates",
     "fit_study",
     "gate_table",
@@ -69,6 +79,8 @@ __all__ = [
     "prior_table",
     "read_fit",
     "reconstruct",
+    "sensitivity",
+    "trust_tables",
     "variant_table",
     "write_report",
 ]

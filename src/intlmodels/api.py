@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from intlmodels.study import DecayStudy, ShareStudy, Study, load_study
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
+
+    from intlmodels.trust.stored import Trust
 
 
 def _study(study: Study | str | Path) -> Study:
@@ -213,6 +216,145 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataF
     from intlmodels.decay.reconstruct import reconstruct as draw
 
     return draw(fit, draws, seed)
+
+
+def calibrate(
+    study: Study | str | Path,
+    out: str | Path,
+    sims: int = 500,
+    *,
+    variant: str = DEFAULT,
+    wrong: Sequence[str] = (),
+    priors: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> Trust:
+    """Simulate studies like this one, fit each, and see whether the truth is found.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Output folder; every simulation is kept there as it comes, so that a run that was broken
+        off goes on where it was.
+    sims : int
+        Number of simulated studies.
+    variant : str
+    wrong : sequence of str
+        Deliberate errors that must be noticed: names, or ``["all"]``.
+    priors : mapping of str to str, optional
+    cores : int, optional
+        Processes; all cores if not given.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then do the fits.
+    **settings
+        Of each fit: ``draws``, ``tune``, ``chains``, ``seed``, ``sweeps``.
+
+    Returns
+    -------
+    Trust
+        With ``calibration`` and, if asked for, ``wrong``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        For what cannot be simulated, before anything is computed.
+    """
+    from intlmodels.trust.running import Means, run_calibration
+    from intlmodels.trust.stored import NOTHING, Found
+
+    found, caught = run_calibration(
+        _study(study),
+        Path(out),
+        Means(cores, scheduler),
+        sims=sims,
+        variant=variant,
+        wrong=wrong,
+        overrides=priors,
+        settings=settings,
+    )
+    return replace(NOTHING, calibration=Found(found), wrong=Found(caught))
+
+
+def compare(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    priors: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> Trust:
+    """Leave out every firm (or count) once, refit, predict it, and compare the variants.
+
+    Parameters as for :func:`calibrate`.
+
+    Returns
+    -------
+    Trust
+        With ``comparison``; see :func:`trust_tables`.
+    """
+    from intlmodels.trust.running import Means, run_comparison
+    from intlmodels.trust.stored import NOTHING, Found
+
+    found = run_comparison(
+        _study(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
+    )
+    return replace(NOTHING, comparison=Found(found))
+
+
+def sensitivity(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    cores: int | None = None,
+    scheduler: str | None = None,
+) -> Trust:
+    """See how far conclusions move under other priors and readings.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder with a current fit, as ``intlmodels fit --out`` writes it.
+    cores, scheduler
+        As for :func:`calibrate`.
+
+    Returns
+    -------
+    Trust
+        With ``sensitivity``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        If there is no current fit that converged.
+    """
+    from intlmodels.trust.running import Means, run_sensitivity
+    from intlmodels.trust.stored import NOTHING, Found
+
+    found = run_sensitivity(_study(study), Path(out), Means(cores, scheduler))
+    return replace(NOTHING, sensitivity=Found(found))
+
+
+def trust_tables(found: Trust) -> dict[str, DataFrame]:
+    """Tables of what was found, by file name.
+
+    Parameters
+    ----------
+    found : Trust
+        From :func:`calibrate`, :func:`compare` or :func:`sensitivity`.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Of ``calibration.csv``, ``elpd.csv``, ``leave_one_out.csv``, ``sensitivity.csv`` and
+        ``power_scaling.csv`` those that there are.
+    """
+    from intlmodels.trust.tables import csv_tables
+
+    return csv_tables(found)
 
 
 def write_report(study: Study | str | Path, out: str | Path) -> Path:

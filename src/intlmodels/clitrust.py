@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +24,7 @@ from intlmodels.terminal import (
 
 if TYPE_CHECKING:
     from intlmodels.study import Study
+    from intlmodels.trust.running import Means
 
 CoresOption = Annotated[int | None, typer.Option(help="Processor cores to use.")]
 SchedulerOption = Annotated[
@@ -74,42 +73,26 @@ def calibrate(
     again: AgainOption = False,
 ) -> None:
     """Simulate studies like this one, fit each, and see whether the truth is found."""
-    from intlmodels import narrativetrust, store
-    from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
-    from intlmodels.trust import calibrate as trust
-    from intlmodels.trust.stored import path_of, write
-    from intlmodels.trust.trial import trials
+    from intlmodels.narrativetrust import calibration_sentences
+    from intlmodels.trust.calibrate import uniform
+    from intlmodels.trust.running import run_calibration
 
     loaded = load(study)
-    given = _given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps)
-    variant = find_variant(loaded, variant).name
-    overrides = prior_overrides(prior)
-    priors = priors_of(loaded, variant, overrides)
-    settings = trust.settings_for(loaded, given)
-    plan = trust.plan_of(loaded, variant, priors, settings)
-    known = list(trials(loaded.model).wrong_models(design_of(loaded)))
-    names = known if wrong.strip() == "all" else [n.strip() for n in wrong.split(",") if n.strip()]
-    errors = [trust.plan_of(loaded, variant, priors, settings, name) for name in names]
-    trust.only_of_the_default(variant, names)
     folder = output_folder(loaded, out)
-    for each in (plan, *errors):
-        _begin(trust.journal_of(each, folder).path, again)
-    with _working(cores, scheduler) as (pool, tell):
-        with progress_bar(f"{sims} simulated fits") as progress:
-            found = trust.calibrate(plan, sims, folder, pool, progress, tell)
-        if variant == DEFAULT:
-            write("calibration", found, loaded, overrides, folder)
-        ranks = trust.ranks_text(plan, folder, sims)
-        store.write_text(ranks, path_of(folder, "calibration").with_name("ranks.csv"))
-        caught = []
-        for each in errors:
-            with progress_bar(f"deliberate error {each.wrong}") as progress:
-                caught.append(trust.catch(each, sims, folder, pool, progress, tell))
-        if caught:
-            write("wrong", tuple(caught), loaded, overrides, folder)
-    _tell(narrativetrust.calibration_sentences(found, tuple(caught)))
+    with _interruptible():
+        found, caught = run_calibration(
+            loaded,
+            folder,
+            _means(cores, scheduler, again),
+            sims=sims,
+            variant=variant,
+            wrong=[name.strip() for name in wrong.split(",") if name.strip()],
+            overrides=prior_overrides(prior),
+            settings=_given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
+        )
+    _tell(calibration_sentences(found, caught))
     _refresh(loaded, folder)
-    raise typer.Exit(0 if trust.uniform(found) else 1)
+    raise typer.Exit(0 if uniform(found) else 1)
 
 
 def compare(
@@ -126,25 +109,20 @@ def compare(
     again: AgainOption = False,
 ) -> None:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
-    from intlmodels import narrativeleaveout
-    from intlmodels.models import catalogue
-    from intlmodels.possible import require_possible
-    from intlmodels.trust import compare as trust
-    from intlmodels.trust.stored import write
+    from intlmodels.narrativeleaveout import comparison_sentences
+    from intlmodels.trust.running import run_comparison
 
     loaded = load(study)
-    require_possible(loaded)
-    given = _given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps)
-    overrides = prior_overrides(prior)
-    settings = trust.settings_for(loaded, given)
-    plans, skipped = trust.plans_of(loaded, list(catalogue(loaded)), overrides, settings)
     folder = output_folder(loaded, out)
-    _begin(trust.journal_of(plans, folder).path, again)
-    title = f"leaving out, {len(plans)} variants"
-    with _working(cores, scheduler) as (pool, tell), progress_bar(title) as progress:
-        found = trust.compare(plans, skipped, folder, pool, progress, tell)
-    write("comparison", found, loaded, overrides, folder)
-    _tell(narrativeleaveout.comparison_sentences(found))
+    with _interruptible():
+        found = run_comparison(
+            loaded,
+            folder,
+            _means(cores, scheduler, again),
+            overrides=prior_overrides(prior),
+            settings=_given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
+        )
+    _tell(comparison_sentences(found))
     _refresh(loaded, folder)
 
 
@@ -156,29 +134,14 @@ def sensitivity(
     again: AgainOption = False,
 ) -> None:
     """See how far conclusions move under other priors and readings; needs a stored fit."""
-    import json
-
-    from intlmodels import narrativetrust
-    from intlmodels.fit import Settings
-    from intlmodels.models import DEFAULT, priors_of
-    from intlmodels.store import stored_attributes
-    from intlmodels.trust import sensitivity as trust
-    from intlmodels.trust.stored import write
-    from intlmodels.workflow import settings_of, stored_overrides
+    from intlmodels.narrativetrust import sensitivity_sentences
+    from intlmodels.trust.running import run_sensitivity
 
     loaded = load(study)
     folder = output_folder(loaded, out)
-    stored = trust.current(loaded, folder)
-    overrides = stored_overrides(loaded, folder)
-    used = json.loads((stored_attributes(stored[0].path) or {})["settings"])
-    settings: Settings = settings_of(loaded, {**used, "cores": 1})
-    plans = trust.plans_of(loaded, priors_of(loaded, DEFAULT, overrides), settings)
-    _begin(trust.journal_of(plans, folder).path, again)
-    title = f"{len(plans)} refits with other priors"
-    with _working(cores, scheduler) as (pool, tell), progress_bar(title) as progress:
-        found = trust.sensitivity(loaded, stored, plans, folder, pool, progress, tell)
-    write("sensitivity", found, loaded, overrides, folder)
-    _tell(narrativetrust.sensitivity_sentences(found))
+    with _interruptible():
+        found = run_sensitivity(loaded, folder, _means(cores, scheduler, again))
+    _tell(sensitivity_sentences(found))
     _refresh(loaded, folder)
 
 
@@ -189,25 +152,17 @@ def _given(**options: Any) -> Mapping[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _begin(journal: Path, again: bool) -> None:
-    """Make sure that results can be kept; set earlier ones aside if asked to."""
-    from intlmodels.store import require_writable
+def _means(cores: int | None, scheduler: str | None, again: bool) -> Means:
+    from intlmodels.trust.running import Means
 
-    require_writable(journal.parent)
-    if again and journal.exists():
-        journal.replace(journal.with_name(f"{journal.name}.old"))
+    return Means(cores, scheduler, again, bar=progress_bar, tell=say)
 
 
 @contextmanager
-def _working(
-    cores: int | None, scheduler: str | None
-) -> Iterator[tuple[Executor, Callable[[str], None]]]:
-    """The processes that work; an interrupt says how to go on."""
-    from intlmodels.trust.tasks import executor
-
+def _interruptible() -> Iterator[None]:
+    """An interrupt says how to go on."""
     try:
-        with executor(cores or os.cpu_count() or 1, scheduler) as pool:
-            yield pool, say
+        yield
     except KeyboardInterrupt:
         say("interrupted: what is finished is kept; run the same command to go on")
         raise typer.Exit(130) from None

@@ -180,7 +180,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.set_title(f"{name} %", fontsize=8.5)
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
-        s.percent_axis(axes, "", grid=False, ticks=3)
+        s.percent_axis(axes, "", grid=False, ticks=2)
     s.row_labels(panels[0], places, labels)
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)

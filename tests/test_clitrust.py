@@ -1,0 +1,160 @@
+"""The commands calibrate, compare and sensitivity: what they leave behind, and bad input."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from intlmodels import report, workflow
+from intlmodels.models import priors_of
+from intlmodels.share import trials as share
+from intlmodels.study import load_study
+from intlmodels.trust import running, trial
+from mockfit import mock_fit
+from studies import write_study
+from test_calibrate import Here
+from test_cli import below, run
+
+
+class Vectorized:
+    """A stand-in for a fitter: draws from the prior, whatever the data."""
+
+    def __init__(self, study, variant, priors, wrong=""):
+        self.study, self.variant = study, variant
+
+    def draw(self, settings, given):
+        design = trial.design_of(self.study, self.variant)
+        priors = priors_of(self.study, self.variant)
+        rng = np.random.default_rng(settings.seed)
+        shape = settings.chains, settings.draws
+        size = settings.chains * settings.draws
+        drawn = [share.simulate(self.study, design, priors, rng)[0] for _ in range(size)]
+        variables = {}
+        for name in drawn[0]:
+            values = np.array([one[name] for one in drawn])
+            values = values.reshape(*shape, *values.shape[1:])
+            extra = tuple(f"{name}_{i}" for i in range(values.ndim - 2))
+            variables[name] = (("chain", "draw", *extra), values)
+        return xr.Dataset(variables), xr.Dataset(
+            {"diverging": (("chain", "draw"), np.zeros(shape, bool))}
+        )
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Everything in this process, with made-up fits."""
+
+    @contextmanager
+    def executor(cores, scheduler=None):
+        yield Here()
+
+    monkeypatch.setattr(running, "executor", executor)
+    monkeypatch.setattr(share, "fitter", Vectorized)
+    monkeypatch.setattr(trial, "_FITTERS", {})
+    monkeypatch.setattr(workflow, "fit", mock_fit)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    full = [("Cedar,0,,Toys", "Cedar,0,4,Toys")]
+    # Two variants are enough.
+    return write_study(tmp_path / "study", edit_firms=full)
+
+
+SHORT = ("--draws", "50", "--tune", "10")
+
+
+def test_findings_enter_the_report_and_make_it_current_again(capsys, here, folder, tmp_path):
+    out = tmp_path / "out"
+    assert run(capsys, "fit", folder, "--out", out)[0] == 0
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert f"intlmodels calibrate ./{folder.name}" in text
+    code, said, err = run(capsys, "calibrate", folder, "--sims", 12, "--out", out, *SHORT)
+    assert code in (0, 1)
+    assert "12 studies were simulated and fitted" in said
+    assert "report: written" in err
+    code, said, _ = run(capsys, "sensitivity", folder, "--out", out)
+    assert code == 0
+    assert "conclusion" in said
+    study = load_study(folder)
+    assert report.why_stale(study, out) == []
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "12 studies were simulated and fitted" in text
+    assert "Power-scaling" in text
+    tables = {path.name for path in (out / "tables").iterdir()}
+    assert {"calibration.csv", "sensitivity.csv", "power_scaling.csv"} <= tables
+    # nothing changed: the same command does nothing again, and the report stays
+    before = (out / "index.html").stat().st_mtime_ns
+    assert run(capsys, "fit", folder, "--out", out)[0] == 0
+    assert (out / "index.html").stat().st_mtime_ns == before
+    # another prior: what was found is no longer what is asked for
+    run(capsys, "fit", folder, "--out", out, "--prior", "phi=Gamma(2, 0.1)")
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "prior of phi changed" in text
+    assert "12 studies were simulated" not in text
+
+
+def test_a_comparison_of_all_variants_is_stored_and_told(capsys, here, folder, tmp_path):
+    out = tmp_path / "out"
+    code, said, err = run(capsys, "compare", folder, "--out", out, *SHORT, "--chains", 2)
+    assert code == 0
+    assert "no current fit" in err
+    assert said
+    assert {"trust/comparison.json", "trust/comparison.jsonl"} <= set(below(out))
+
+
+def test_again_sets_earlier_results_aside(capsys, here, folder, tmp_path):
+    out = tmp_path / "out"
+    run(capsys, "calibrate", folder, "--sims", 6, "--out", out, *SHORT)
+    lines = (out / "trust" / "calibration.jsonl").read_bytes()
+    run(capsys, "calibrate", folder, "--sims", 4, "--out", out, *SHORT)
+    assert (out / "trust" / "calibration.jsonl").read_bytes() == lines
+    run(capsys, "calibrate", folder, "--sims", 4, "--out", out, *SHORT, "--again")
+    assert (out / "trust" / "calibration.jsonl.old").read_bytes() == lines
+    assert len((out / "trust" / "calibration.jsonl").read_bytes().splitlines()) == 5
+
+
+def test_an_interrupt_says_how_to_go_on(capsys, monkeypatch, here, folder, tmp_path):
+    def interrupted(task):
+        if task[1] == 3:
+            raise KeyboardInterrupt
+        return trial.simulate(task)
+
+    interrupted.__module__ = trial.__name__
+    monkeypatch.setattr(running.calibrate, "simulate", interrupted)
+    out = tmp_path / "out"
+    code, _, err = run(capsys, "calibrate", folder, "--sims", 9, "--out", out, *SHORT)
+    assert code == 130
+    assert "run the same command to go on" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("calibrate", "--variant", "density"), "says nothing of printed values"),
+        (("calibrate", "--variant", "nonsense"), "no variant is called 'nonsense'"),
+        (("calibrate", "--wrong", "denisty"), "did you mean 'density'"),
+        (("calibrate", "--wrong", "all", "--variant", "hurdle"), "leave out --variant or --wrong"),
+        (("calibrate", "--draws", "5"), "100 draws"),
+        (("calibrate", "--chains", "1"), "chains must be a whole number"),
+        (("calibrate", "--prior", "phi=Normal(0, 1)"), "values that it cannot take"),
+        (("compare", "--prior", "phy=Normal(0, 1)"), "did you mean 'phi'"),
+        (("sensitivity",), "run intlmodels fit first"),
+        (("calibrate", "--scheduler", "nowhere"), "no Dask scheduler answers there"),
+        (("compare", "--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers there"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(capsys, folder, tmp_path, arguments, says):
+    out = tmp_path / "out"
+    code, _, err = run(capsys, arguments[0], folder, *arguments[1:], "--out", out)
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1
+    assert not [name for name in below(out) if "." in name]
+
+
+def test_too_few_simulations_are_refused(capsys, folder):
+    code, _, err = run(capsys, "calibrate", folder, "--sims", "0")
+    assert code == 2
+    assert "--sims" in err
