@@ -1,8 +1,8 @@
 """Pictures of a study and of its fits, for notebooks.
 
-Most functions take a stored fit (``data`` also a study), those on calibration and comparison the
-tables of :func:`intlmodels.trust_tables`; all return a matplotlib figure with labels in words. A figure with estimates from a fit that did not pass the gate says so across
-its top.
+Most functions take a stored fit (``data`` also a study), those on calibration and comparison
+the tables of :func:`intlmodels.trust_tables`; all return a matplotlib figure with labels in
+words. A figure with estimates from a fit that did not pass the gate says so across its top.
 """
 
 from __future__ import annotations
