@@ -137,7 +137,7 @@ def quantities(
     Returns
     -------
     dict of str to array
-        Label -> values of the leading dimensions.
+        Label -> values of the leading dimensions; of tables only where there are any.
     """
     labels = {"decay": design.sizes, "firm": design.firms, "period": design.periods}
     found: dict[str, Array] = {}
@@ -149,6 +149,8 @@ def quantities(
             found |= {f"{name}[{label}]": values[name][..., i] for i, label in enumerate(own)}
     if design.decisions is not None:
         found["log likelihood"] = _log_flags(design, values, given[OBSERVED]).sum(axis=-1)
+        return found
+    if "table" not in values:
         return found
     flagged = values["table"][..., FLAGS.index("yes")]
     sizes = np.array(design.size_of_firm)
@@ -220,7 +222,9 @@ class _TwoStages:
             for flag, n in zip(FLAGS, flags, strict=True)
             if n
         ]
-        return self._fit.draw(settings, {"counts": tuple(known)})
+        second, stats = self._fit.draw(settings, {"counts": tuple(known)})
+        # Taken as data, the table has no posterior.
+        return second.drop_vars("table"), stats
 
 
 def _replaced(prior: Prior, text: str) -> Prior:
