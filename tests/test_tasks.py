@@ -466,10 +466,12 @@ def test_a_cluster_goes_on_when_a_worker_was_killed(journal, scheduler, tmp_path
     assert (tmp_path / "died").exists()
 
 
-def test_a_cluster_gives_up_a_task_that_kills_every_worker(journal, scheduler):
+def test_a_cluster_gives_up_a_task_that_kills_every_worker(journal, dask):
+    # A cluster of its own: how soon it has workers again is not for other tests to wait for.
     with (
+        local_cluster(dask, 2) as local,
         pytest.raises(StudyError, match="several workers ended unexpectedly at the same task"),
-        executor(1, scheduler) as pool,
+        executor(1, local.scheduler_address) as pool,
     ):
         run(numbered.die, {"0": 0, "1": 1}, journal, pool, most=1)
     assert journal.results() == {"0": 0}
@@ -509,6 +511,16 @@ def test_a_worker_with_several_threads_does_one_task_at_a_time(journal, dask, tm
         executor(1, local.scheduler_address) as pool,
     ):
         assert run(numbered.alone, given, journal, pool) == DRAWN
+
+
+def test_a_cluster_without_workers_is_told(journal, dask, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    with (
+        local_cluster(dask, 0) as local,
+        pytest.raises(StudyError, match="the scheduler has no workers after 1 s"),
+        executor(1, local.scheduler_address) as pool,
+    ):
+        run(numbered.draw, NUMBERS, journal, pool)
 
 
 def test_a_lost_scheduler_is_told(journal, dask, tmp_path, caplog):

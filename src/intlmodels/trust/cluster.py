@@ -63,6 +63,7 @@ def cluster(address: str) -> Iterator[Executor]:
         ) from None
     with _quiet("distributed.client"), _connected(address) as client:
         try:
+            client.wait_for_workers(1, timeout=PATIENCE)
             # A worker without this package would end for good when it is handed one of its
             # functions; asked to import it, it says so.
             client.run(import_module, __name__)
@@ -71,6 +72,12 @@ def cluster(address: str) -> Iterator[Executor]:
             raise StudyError(
                 "several workers ended unexpectedly at the same task, perhaps for lack of memory; "
                 f"{GOES_ON}",
+                file=address,
+            ) from error
+        except TimeoutError as error:
+            raise StudyError(
+                f"the scheduler has no workers after {PATIENCE} s; start some, for example: dask "
+                f"worker {address}",
                 file=address,
             ) from error
         except CancelledError as error:
