@@ -82,6 +82,7 @@ ORDER = [
     "trust",
     "trust.ranks",
     "trust.leaveout",
+    "trust.pit",
     "trust.stored",
     "trust.cluster",
     "trust.tasks",

@@ -8,7 +8,7 @@ from arviz_stats.utils import ELPDDataLOO
 from scipy import stats
 from scipy.special import logsumexp
 
-from intlmodels.trust import leaveout
+from intlmodels.trust import leaveout, pit
 
 INF = float("inf")
 
@@ -231,16 +231,16 @@ def drawn_from(rng, laws):
 
 def test_pit_by_hand():
     grid = [0.0, 0.25, 0.5, 0.75, 1.0]
-    np.testing.assert_allclose(leaveout.pit_cdf([0.25], [0.5], grid), [0, 0, 0.5, 1, 1])
-    np.testing.assert_allclose(leaveout.pit_cdf([0.5], [0.0], grid), [0, 0, 1, 1, 1])
-    both = leaveout.pit_cdf([0.25, 0.5], [0.5, 0.0], grid)
+    np.testing.assert_allclose(pit.pit_cdf([0.25], [0.5], grid), [0, 0, 0.5, 1, 1])
+    np.testing.assert_allclose(pit.pit_cdf([0.5], [0.0], grid), [0, 0, 1, 1, 1])
+    both = pit.pit_cdf([0.25, 0.5], [0.5, 0.0], grid)
     np.testing.assert_allclose(both, [0, 0, 0.75, 1, 1])
     np.testing.assert_allclose(
-        leaveout.pit_histogram([0.25, 0.5], [0.5, 0.0], bins=4), [0, 0.75, 0.25, 0]
+        pit.pit_histogram([0.25, 0.5], [0.5, 0.0], bins=4), [0, 0.75, 0.25, 0]
     )
     # What was thought impossible: at either end it belongs to the outer bin.
-    np.testing.assert_allclose(leaveout.pit_histogram([0.0, 1.0], [0.0, 0.0], 2), [0.5, 0.5])
-    assert leaveout.pit_cdf([1.0 + 1e-12], [0.0], [1.0]).tolist() == [1.0]
+    np.testing.assert_allclose(pit.pit_histogram([0.0, 1.0], [0.0, 0.0], 2), [0.5, 0.5])
+    assert pit.pit_cdf([1.0 + 1e-12], [0.0], [1.0]).tolist() == [1.0]
 
 
 def test_the_pit_of_right_laws_is_uniform_on_average():
@@ -248,9 +248,7 @@ def test_the_pit_of_right_laws_is_uniform_on_average():
     grid = np.linspace(0, 1, 41)
     for law in binomial_laws(np.random.default_rng(10), 20, size=7):
         below = law.cumsum() - law
-        parts = [
-            p * leaveout.pit_cdf([b], [p], grid) for b, p in zip(below.clip(0), law, strict=True)
-        ]
+        parts = [p * pit.pit_cdf([b], [p], grid) for b, p in zip(below.clip(0), law, strict=True)]
         np.testing.assert_allclose(np.sum(parts, axis=0), grid, atol=1e-12)
 
 
@@ -260,7 +258,7 @@ def test_the_pit_histogram_of_right_laws_is_flat():
     place = drawn_from(rng, laws)
     at = laws[np.arange(4000), place]
     below = laws.cumsum(axis=1)[np.arange(4000), place] - at
-    found = leaveout.pit_histogram(below, at)
+    found = pit.pit_histogram(below, at)
     assert found.sum() == pytest.approx(1)
     # Parts of units vary less than whole units.
     np.testing.assert_allclose(found, 0.2, atol=4 * np.sqrt(0.2 * 0.8 / 4000))
@@ -271,13 +269,13 @@ def test_the_pit_histogram_of_right_laws_is_flat():
 )
 def test_pit_refuses_what_is_no_probability(below, at):
     with pytest.raises(ValueError, match="expected"):
-        leaveout.pit_histogram(below, at)
+        pit.pit_histogram(below, at)
 
 
 def test_the_distance_is_that_of_scipy():
     rows = np.random.default_rng(18).beta(1.3, 0.8, size=(20, 12))
     expected = [stats.kstest(row, "uniform").statistic for row in rows]
-    np.testing.assert_allclose(leaveout._distance(rows), expected, rtol=1e-12)
+    np.testing.assert_allclose(pit._distance(rows), expected, rtol=1e-12)
 
 
 def test_p_values_of_right_laws_are_uniform():
@@ -286,7 +284,7 @@ def test_p_values_of_right_laws_are_uniform():
     found = []
     for seed in range(number):
         laws = binomial_laws(rng, 15)
-        found.append(leaveout.pit_p_value(laws, drawn_from(rng, laws), draws=99, seed=seed))
+        found.append(pit.pit_p_value(laws, drawn_from(rng, laws), draws=99, seed=seed))
     # Each of 0.01, 0.02, ..., 1 has probability 0.01: spread evenly below itself, uniform.
     spread = np.array(found) - rng.random(number) / 100
     assert stats.kstest(spread, "uniform").pvalue > 1e-3
@@ -304,16 +302,16 @@ def test_wrong_laws_are_detected(wrong):
         true = laws ** {"too narrow": 0.35, "too wide": 3.0}[wrong]
         true /= true.sum(axis=1, keepdims=True)
     place = drawn_from(rng, true)
-    assert leaveout.pit_p_value(laws, place, draws=999) < 0.01
-    assert leaveout.pit_p_value(true, place, draws=999) > 0.01
+    assert pit.pit_p_value(laws, place, draws=999) < 0.01
+    assert pit.pit_p_value(true, place, draws=999) > 0.01
 
 
 def test_a_p_value_with_certain_and_impossible_outcomes():
     laws = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
-    assert 0 < leaveout.pit_p_value(laws, [0, 1, 2], draws=200) <= 1
+    assert 0 < pit.pit_p_value(laws, [0, 1, 2], draws=200) <= 1
     # Law after law thinks the largest outcome impossible that then comes.
     many = np.tile([[0.5, 0.5, 0.0]], (20, 1))
-    assert leaveout.pit_p_value(many, np.full(20, 2), draws=200) == pytest.approx(1 / 201)
+    assert pit.pit_p_value(many, np.full(20, 2), draws=200) == pytest.approx(1 / 201)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +327,7 @@ def test_a_p_value_with_certain_and_impossible_outcomes():
 )
 def test_a_p_value_refuses_what_is_no_law(laws, place):
     with pytest.raises(ValueError, match="expected"):
-        leaveout.pit_p_value(laws, place)
+        pit.pit_p_value(laws, place)
 
 
 # -- means of densities over draws -------------------------------------------------------

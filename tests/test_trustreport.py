@@ -25,6 +25,7 @@ from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Ta
 from intlmodels.report.csvtext import csv_text
 from intlmodels.report.render import html, markdown
 from intlmodels.trust import predicted, ranks, tables
+from intlmodels.trust.pit import pit_cdf
 from intlmodels.trust.stored import Caught, Found, Refit, Scaled
 
 ALL_METHODS = (
@@ -728,7 +729,7 @@ def test_the_band_of_the_pit_holds_right_predictions():
     for units in range(20, 60):
         law = predicted.laws(made.comparison(units, {}), "default")
         reach = predicted.pit_band(law, grid, sets=200)
-        curve = predicted.leaveout.pit_cdf(law.below, law.exactly, grid)
+        curve = pit_cdf(law.below, law.exactly, grid)
         inside += bool((np.abs(curve - grid) <= reach + 1e-9).all())
     # 95 % of 40 are 38; fewer than 34 would happen in one of 5000 such tests.
     assert inside >= 34

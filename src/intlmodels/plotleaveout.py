@@ -9,8 +9,8 @@ import numpy as np
 
 from intlmodels import plotstyle as s
 from intlmodels.plotstyle import Figure, styled
-from intlmodels.trust import leaveout
 from intlmodels.trust import predicted as t
+from intlmodels.trust.pit import pit_cdf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
         Whether the default fit passed the gate.
     """
     grid = np.linspace(0, 1, 101)
-    curve = leaveout.pit_cdf(law.below, law.exactly, grid)
+    curve = pit_cdf(law.below, law.exactly, grid)
     reach = t.pit_band(law, grid)
     figure = s.new_figure(3.4)
     axes = figure.subplots()

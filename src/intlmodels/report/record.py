@@ -34,6 +34,7 @@ COMMON_CODE = (
     "trust/__init__.py",
     "trust/ranks.py",
     "trust/leaveout.py",
+    "trust/pit.py",
     "trust/stored.py",
     "trust/predicted.py",
     "trust/tables.py",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from intlmodels.diagnostics import CHECKS
 from intlmodels.results import CI_KIND, CI_PROB
 from intlmodels.trust import leaveout
+from intlmodels.trust.pit import pit_histogram, pit_p_value
 from intlmodels.trust.stored import Comparison, LeftOut
 
 if TYPE_CHECKING:
@@ -210,9 +211,9 @@ class Pit(NamedTuple):
 
 def pit(law: Laws) -> Pit:
     """Probability integral transform of discrete outcomes (Czado et al. 2009)."""
-    quarters = leaveout.pit_histogram(law.below, law.exactly, 4)
+    quarters = pit_histogram(law.below, law.exactly, 4)
     return Pit(
-        p_value=leaveout.pit_p_value(law.chance, law.place),
+        p_value=pit_p_value(law.chance, law.place),
         tails=float(quarters[0] + quarters[3]),
         upper=float(quarters[2] + quarters[3]),
     )
