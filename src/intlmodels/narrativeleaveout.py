@@ -103,8 +103,8 @@ def _apart(row: Mapping[Any, Any], units: str) -> str:
     if not math.isfinite(gap):
         only = "the default" if gap > 0 else "it"
         return (
-            f"By elpd {row['variant']} is infinitely {which} than the default: {only} excludes "
-            "something that was printed."
+            f"{row['variant']} predicts {which} than the default, by more than the draws can "
+            f"measure: not one draw of {only} allowed something that was printed."
         )
     numbers = (
         f"by {f.number(abs(gap), 1)} ({100 * CI_PROB:g}{f.SPACE}% interval of the difference "
@@ -200,8 +200,8 @@ def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
     ]
     if where:
         said.append(
-            f"No draw allowed what was printed for {some(where)}: the log probability is minus "
-            "infinity, and so is the variant's elpd."
+            f"No draw allowed what was printed for {some(where)}: its probability is too small to "
+            "be measured with so many draws, is counted as 0, and the variant has no finite elpd."
         )
     failed = left_out[~left_out["converged"]]
     if len(failed):

@@ -71,7 +71,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
 def _why_not(gap: float) -> str:
     if np.isnan(gap):
         return "not comparable"
-    return f"infinitely {'better' if gap > 0 else 'worse'}"
+    return f"{'better' if gap > 0 else 'worse'} than draws can measure"
 
 
 def _note(axes: Axes, place: float, text: str) -> None:
