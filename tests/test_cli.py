@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and that bad input leaves no trace."""
 
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -9,7 +10,7 @@ import pytest
 
 from intlmodels import cli, workflow
 from mockfit import mock_fit
-from studies import write_study
+from studies import LEAST, write_study
 
 
 def run(capsys, *arguments):
@@ -54,6 +55,16 @@ def test_a_changed_prior_is_told_and_refitted(capsys, quick, folder, tmp_path):
     _, _, err = run(capsys, "fit", folder, "--out", out, "--prior", "phi=Gamma(2, 0.1)")
     assert "prior of phi changed from LogNormal(log(10), 0.8) to Gamma(2, 0.1)" in err
     assert "report: written" in err
+
+
+def test_what_another_study_of_the_name_left_is_told_in_short(capsys, quick, folder, tmp_path):
+    out = tmp_path / "out"
+    run(capsys, "fit", folder, "--out", out)
+    other = write_study(tmp_path / "other", toml=LEAST)
+    _, _, err = run(capsys, "fit", other, "--out", out)
+    line = next(line for line in err.splitlines() if line.startswith("default: to be fitted"))
+    assert line.count(";") == 4
+    assert re.search(r"; and \d+ more\)$", line)
 
 
 def test_a_failed_gate_exits_1_and_the_report_says_so_first(capsys, monkeypatch, folder, tmp_path):

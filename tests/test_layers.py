@@ -36,6 +36,7 @@ ORDER = [
     "study.claims",
     "study.decay",
     "study",
+    "newstudy",
     "audit.integers",
     "audit.system",
     "audit.conflicting",

@@ -481,10 +481,27 @@ BAD_FIRMS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "blank firm": ([("Cedar", "  ")], ["row 4", "column 'firm'", "'  '", "name of a firm"]),
     "too many cells": (
         [("Cedar,0,,Toys,", "Cedar,0,,Toys,,x")],
-        ["row 4", "6", "expected 5", "'x'"],
+        ["row 4", "6", "expected 5", "'x'", "a decimal comma has to be a point"],
     ),
-    "too few cells": ([("Cedar,0,,Toys,", "Cedar,0,,Toys")], ["row 4", "too few", "expected 5"]),
+    "too few cells": (
+        [("Cedar,0,,Toys,", "Cedar,0,,Toys")],
+        ["row 4", "too few", "expected 5", "a spreadsheet program writes them if the last column"],
+    ),
     "blank row": ([("Cedar,0,,Toys,", "")], ["row 4", "blank", "delete"]),
+    "blank row with commas": ([("Cedar,0,,Toys,", ", ,,,")], ["row 4", "the row is blank"]),
+    "column without a name": (
+        [("branch,second", "branch,second,"), ("Alder,10,1.5,Tools,", "Alder,10,1.5,Tools,,x")]
+        + [(row, f"{row},") for row in FIRMS.split("\n")[2:-1]],
+        ["row 1", "column 6 has no name"],
+    ),
+    "a title and blank cells": (
+        [("firm,share", "Table 1,,,,\nfirm,share")],
+        ["row 1", "'Table 1'", "seems to be a title"],
+    ),
+    "a title alone": (
+        [("firm,share", "Table 1\n\nfirm,share")],
+        ["row 1", "'Table 1'", "seems to be a title"],
+    ),
     "text after a quote": ([("Cedar,", '"Cedar"x,')], ["row 4", "double quotes"]),
     "open quote": ([("Hazel,", '"Hazel,')], ["row 9", "double quotes"]),
     "negative share": ([("Cedar,0", "Cedar,-5")], ["row 4", "column 'share'", "'-5'", "0 to 100"]),
@@ -502,7 +519,19 @@ BAD_FIRMS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [("Cedar,0", "Cedar,5%")],
         ["row 4", "'5%'", "write 5 without the percent sign"],
     ),
+    "percent sign and decimal comma": (
+        [("Cedar,0", 'Cedar,"5,0 %"')],
+        ["row 4", "'5,0 %'", "write 5.0 without the percent sign"],
+    ),
+    "a fraction": (
+        [("Cedar,0", "Cedar,0.4")],
+        ["row 4", "'0.4'", "multiple of the rounding width", 'write unit = "fraction"'],
+    ),
     "decimal comma": ([("Cedar,0", 'Cedar,"5,0"')], ["row 4", "'5,0'", "as 5.0"]),
+    "decimal comma and thousands": (
+        [("Birch,25,20", 'Birch,25,"1.234.567,8"')],
+        ["row 3", "'size'", "as 1234567.8"],
+    ),
     "thousands": ([("Birch,25,20", 'Birch,25,"1,000,000"')], ["row 3", "'size'", "as 1000000"]),
     "typographic minus": ([("Cedar,0", "Cedar,\u22125")], ["row 4", "plain minus sign, as -5"]),
     "other digits": ([("Cedar,0", "Cedar,\u0665")], ["row 4", "expected a number"]),
@@ -577,12 +606,45 @@ BAD_FILES: dict[str, tuple[bytes | None, list[str]]] = {
     "only a mark": (b"\xef\xbb\xbf\n\n", ["empty"]),
     "header only": (FIRMS.split("\n")[0].encode(), ["header only", "expected one row a firm"]),
     "blank first row": (b"\n" + FIRMS.encode(), ["row 1", "blank"]),
-    "latin-1": (FIRMS.replace("Cedar", "C\xe9dar").encode("latin-1"), ["row 4", r"\xe9", "UTF-8"]),
-    "utf-16": (FIRMS.encode("utf-16"), ["row 1", "UTF-8"]),
+    "latin-1": (
+        FIRMS.replace("Cedar", "C\xe9dar").encode("latin-1"),
+        ["row 4", r"\xe9", "UTF-8", "Windows-1252 the cell would be 'C\xe9dar'", "'CSV UTF-8'"],
+    ),
+    "latin-1 in a long cell": (
+        FIRMS.replace("Cedar", "\xe9" * 500).encode("latin-1"),
+        ["row 4", "'\xe9\xe9\xe9", "..."],
+    ),
+    "utf-16": (FIRMS.encode("utf-16"), ["row 1", "UTF-8", "not UTF-16 ('Unicode text')"]),
     "utf-16 without a mark": (FIRMS.encode("utf-16-le"), ["NUL", "UTF-16"]),
     "a NUL": (FIRMS.replace("Cedar", "Ce\0dar").encode(), ["row 4", r"'\x00'", "UTF-8"]),
-    "a spreadsheet": (b"PK\x03\x04\xff\xfe\x00\x00", ["UTF-8"]),
-    "semicolons": (FIRMS.replace(",", ";").encode(), ["row 1", "semicolons", "expected commas"]),
+    "a spreadsheet": (
+        b"PK\x03\x04\xff\xfe\x00\x00",
+        ["this is a workbook", "save the sheet as 'CSV UTF-8 (comma delimited)'"],
+    ),
+    "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", ["this is a workbook"]),
+    "semicolons": (
+        FIRMS.replace(",", ";").encode(),
+        [
+            *("row 1", "semicolons", "expected commas"),
+            "pandas.read_csv('firms.csv', sep=';', decimal=',')",
+        ],
+    ),
+    "semicolons and decimal commas": (
+        FIRMS.replace(",", ";").replace("1.5", "1,5").encode("utf-8-sig"),
+        ["row 1", "semicolons", "found 'firm;share;size;branch;second'"],
+    ),
+    "semicolons and a comma in a name": (
+        FIRMS.replace(",", ";").replace("size", "size, in euros").encode(),
+        ["row 1", "semicolons"],
+    ),
+    "semicolons and a comma in quotes": (
+        FIRMS.replace(",", ";").replace("size", '"size, in euros"').encode(),
+        ["row 1", "semicolons"],
+    ),
+    "semicolons, not the same in all rows": (
+        FIRMS.replace(",", ";").replace("Alder;", "Alder;;").encode(),
+        ["row 1", "semicolons"],
+    ),
     "tabs": (FIRMS.replace(",", "\t").encode(), ["row 1", "tabs", "expected commas"]),
     "two firms": ("\n".join(FIRMS.split("\n")[:3]).encode(), ["only 2 of 2 firms", "at least 3"]),
     "no shares": (
@@ -602,6 +664,56 @@ def test_bad_files(tmp_path: Path, case: str) -> None:
     text = refusal(write_study(tmp_path, toml=LEAST, tables={"firms.csv": content}))
     for part in ["firms.csv", *expected]:
         assert part in text
+
+
+def test_what_is_blank_at_the_edges_means_nothing(tmp_path: Path) -> None:
+    plain = load_study(write_study(tmp_path / "plain", toml=LEAST))
+    wide = "\r\n".join(f"{row},," for row in FIRMS.splitlines())
+    table = f"{wide}\r\n,,,,,,\r\n , ,,,,,\r\n\r\n".encode("utf-8-sig")
+    edged = load_study(write_study(tmp_path / "edged", toml=LEAST, tables={"firms.csv": table}))
+    assert edged.tables == plain.tables
+
+
+def test_commas_and_semicolons_in_cells_are_no_separators(tmp_path: Path) -> None:
+    table = csv_text([["firm", "share", "branch"], *([f"{f}; {f}", "5", f] for f in "abcd")])
+    study = load_study(write_study(tmp_path, toml=LEAST, tables={"firms.csv": table}))
+    assert study.firms == ("a; a", "b; b", "c; c", "d; d")
+
+
+@pytest.mark.parametrize("book", ["firms.xlsx", "Firms 2024.ods"])
+def test_a_workbook_beside_the_missing_file_is_told(tmp_path: Path, book: str) -> None:
+    write_study(tmp_path, toml=LEAST, tables={"firms.csv": None, "traits.csv": None})
+    (tmp_path / book).write_bytes(b"PK\x03\x04")
+    assert f"save the sheet of {book!r} as 'CSV UTF-8' under this name" in refusal(tmp_path)
+
+
+def test_a_folder_without_study_toml_says_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "firms.csv").write_text(FIRMS)
+    assert "study.toml: file is missing (intlmodels new makes" in refusal(tmp_path)
+    (tmp_path / "study.toml.txt").write_text(STUDY)
+    assert "did you mean 'study.toml.txt'" in refusal(tmp_path)
+
+
+def test_quotes_of_a_word_processor_are_told(tmp_path: Path) -> None:
+    edit = [('unit = "percent"', "unit = \u201cpercent\u201d")]
+    text = refusal(write_study(tmp_path, toml=STUDY, edit_toml=edit))
+    assert "write plain ones" in text
+    # In a text they may stand; what else is wrong with the line is told as ever.
+    edit = [('title = "Eight made-up firms"', 'title = "Eight firms\u2019')]
+    text = refusal(write_study(tmp_path, toml=STUDY, edit_toml=edit))
+    assert "not valid TOML" in text
+    assert "write plain ones" not in text
+
+
+def test_shares_that_may_be_fractions_are_told(tmp_path: Path) -> None:
+    rows = [["firm", "share", "branch"], *([f, f"0.{i}5", f] for i, f in enumerate("abcd"))]
+    edit = [("rounding_width = 5", "rounding_width = 0.05")]
+    write_study(tmp_path, toml=LEAST, edit_toml=edit, tables={"firms.csv": csv_text(rows)})
+    hint = 'none is above 1 percent; for fractions write unit = "fraction"'
+    assert hint in describe(load_study(tmp_path))
+    toml = (tmp_path / "study.toml").read_text().replace('"percent"', '"fraction"')
+    (tmp_path / "study.toml").write_text(toml)
+    assert hint not in describe(load_study(tmp_path))
 
 
 def test_a_folder_where_a_file_is_expected(tmp_path: Path) -> None:

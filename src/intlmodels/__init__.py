@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         write_report,
     )
     from intlmodels.errors import StudyError
+    from intlmodels.newstudy import new_study
     from intlmodels.study import list_studies, load_study
     from intlmodels.workflow import NotConverged, fit_study
 
@@ -50,6 +51,7 @@ _PUBLIC = {
     "gate_table": "api",
     "list_studies": "study",
     "load_study": "study",
+    "new_study": "newstudy",
     "parameter_table": "api",
     "plots": "",
     "predict": "api",
@@ -73,6 +75,7 @@ __all__ = [
     "gate_table",
     "list_studies",
     "load_study",
+    "new_study",
     "parameter_table",
     "plots",
     "predict",

@@ -7,7 +7,9 @@ Exit codes: 0 done, 1 a fit did not pass the gate (or a report is stale), 2 unus
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="intlmodels",
     help="Bayesian models for how firms in regional clusters go abroad.",
-    epilog="Start with: intlmodels fit rochester",
+    epilog="Start with: intlmodels fit rochester; for a study of your own: intlmodels new FOLDER",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -136,6 +138,32 @@ def check(study: StudyArgument) -> None:
         priors_of(loaded, name)
     settings_of(loaded)
     typer.echo(describe(loaded))
+
+
+@app.command(epilog="Example: intlmodels new valley --model share")
+def new(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to make.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="share: a share of every firm; decay: decisions with a flag, or counts of them.",
+        ),
+    ] = "",
+    decisions: Annotated[
+        bool,
+        typer.Option("--decisions", help="Of decay: every decision is known, not only counts."),
+    ] = False,
+) -> None:
+    """Make the folder of a study of your own: a made-up example to replace piece by piece."""
+    from intlmodels.newstudy import new_study
+
+    made = new_study(folder, model, decisions)
+    typer.echo(f"written to {made}: {', '.join(sorted(path.name for path in made.iterdir()))}")
+    typer.echo("a made-up example that runs as it is:")
+    for command in ("check", "fit"):
+        typer.echo(f"  intlmodels {command} {shlex.quote(str(made))}")
+    typer.echo(f"to make it yours, follow {made / 'README.md'}")
 
 
 @app.command(epilog="Example: intlmodels audit norway")
@@ -240,7 +268,7 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
         if job.current:
             say(f"{job.variant}: unchanged, not fitted again")
         elif job.reasons:
-            say(f"{job.variant}: to be fitted ({'; '.join(job.reasons)})")
+            say(f"{job.variant}: to be fitted ({_why(job.reasons)})")
         else:
             say(f"{job.variant}: draws unchanged, estimands computed again")
     if len(due) == 1:
@@ -254,6 +282,12 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
                 _tell(job, checks)
                 if progress is not None:
                     progress(done / len(due))
+
+
+def _why(reasons: Sequence[str], most: int = 4) -> str:
+    """Reasons in one line; where another study took the name all of them would fill a screen."""
+    more = f"; and {len(reasons) - most} more" if len(reasons) > most else ""
+    return "; ".join(reasons[:most]) + more
 
 
 def _tell(job: Job, checks: Gate) -> None:

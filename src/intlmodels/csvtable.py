@@ -14,10 +14,17 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from intlmodels.errors import StudyError, did_you_mean, listed
+from intlmodels.errors import LONGEST_SHOWN, StudyError, did_you_mean, listed, shown
 
 #: Cells that stand for a value that is not known (in numbers; nothing else does).
 MISSING = ("", "NA", "N/A")
+
+#: Endings of workbooks, and how such files begin (.xlsx and .ods are archives).
+_BOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+
+#: Marks that separate cells in other files, and how they are told.
+_OTHER_MARKS = {";": ("semicolons", "';'"), "\t": ("tabs", r"'\t'")}
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
 
@@ -100,8 +107,12 @@ def parse_number(text: str) -> float:
 
 def _mend(text: str) -> str:
     bare = text.rstrip("%\N{PER MILLE SIGN}").strip()
-    if bare != text and _NUMBER.fullmatch(bare):
-        return f"; write {bare} without the percent sign and state the unit in study.toml"
+    pointed = bare.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", bare, re.ASCII) else bare
+    if bare != text and _NUMBER.fullmatch(pointed):
+        return f"; write {pointed} without the percent sign and state the unit in study.toml"
+    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text, flags=re.ASCII):
+        plain = text.replace(".", "").replace(",", ".")
+        return f"; write it with a decimal point and without marks between thousands, as {plain}"
     if re.fullmatch(r"[+-]?\d+,\d+", text, flags=re.ASCII):
         return (
             f"; write it with a decimal point, as {text.replace(',', '.')}, or if the comma "
@@ -147,12 +158,7 @@ def read_text(folder: Path, file: str) -> str:
         if path.is_dir():
             raise StudyError("expected a file, but this is a folder", file=file)
         if not path.exists():
-            here = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-            raise StudyError(
-                f"file is missing{did_you_mean(file, here)}; expected it in the folder {folder}, "
-                f"which holds {listed(here) or 'no files'}",
-                file=file,
-            )
+            raise _missing(path, file)
         if not path.is_file():
             raise StudyError("expected an ordinary file", file=file)
         raw = path.read_bytes()
@@ -163,13 +169,38 @@ def read_text(folder: Path, file: str) -> str:
     return _decoded(raw, file)
 
 
+def _missing(path: Path, file: str) -> StudyError:
+    folder = path.parent
+    if not folder.is_dir():
+        return StudyError(f"file is missing, and so is the folder {folder}", file=file)
+    here = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    books = [name for name in here if PurePosixPath(name).suffix.lower() in _BOOKS]
+    own = [name for name in books if PurePosixPath(name).stem == path.stem] or books
+    mend = did_you_mean(file, [name for name in here if name not in books])
+    if not mend and path.suffix == ".toml":
+        mend = " (intlmodels new makes a folder with one, as an example)"
+    elif not mend and own:
+        mend = f" (save the sheet of {shown(own[0])} as 'CSV UTF-8' under this name)"
+    return StudyError(
+        f"file is missing{mend}; expected it in the folder {folder}, which holds "
+        f"{listed(here) or 'no files'}",
+        file=file,
+    )
+
+
 def _decoded(raw: bytes, file: str) -> str:
     as_what = "with the encoding UTF-8" if file.endswith(".toml") else "as 'CSV UTF-8'"
+    if raw.startswith(_BOOK_MARKS):
+        raise StudyError(
+            "this is a workbook of a spreadsheet program; expected text: open it, save the sheet "
+            "as 'CSV UTF-8 (comma delimited)', and name that file",
+            file=file,
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise StudyError(
-            f"expected text in UTF-8; save the file {as_what}",
+            f"expected text in UTF-8{_perhaps(raw, error.start)}; save the file {as_what}",
             file=file,
             row=raw.count(b"\n", 0, error.start) + 1,
             value=raw[error.start : error.start + 1],
@@ -183,6 +214,16 @@ def _decoded(raw: bytes, file: str) -> str:
             value="\0",
         )
     return text
+
+
+def _perhaps(raw: bytes, at: int) -> str:
+    """What a text that is not UTF-8 may be instead."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ", not UTF-16 ('Unicode text')"
+    before = re.split(rb"[\r\n,;\t\"]", raw[max(0, at - LONGEST_SHOWN) : at])[-1]
+    after = re.split(rb"[\r\n,;\t\"]", raw[at : at + LONGEST_SHOWN])[0]
+    cell = (before + after).decode("cp1252", errors="replace")
+    return f"; in the older encoding Windows-1252 the cell would be {shown(cell)}"
 
 
 def read_table(folder: Path, file: str, one: str = "firm") -> Table:
@@ -203,18 +244,23 @@ def read_table(folder: Path, file: str, one: str = "firm") -> Table:
         If the file cannot be read as text, is empty, is not well-formed CSV with commas, has
         a nameless or doubled column, or a row with too many or too few cells.
     """
-    records = _records(read_text(folder, file), file)
-    if not records:
-        raise StudyError(f"file is empty; expected a header and one row a {one}", file=file)
-    _check_separator(records[0], file)
-    header = tuple(clean_label(name) for name in records[0])
+    text = read_text(folder, file)
+    try:
+        records = _records(text, file)
+        if not records:
+            raise StudyError(f"file is empty; expected a header and one row a {one}", file=file)
+        _check_first(records, file)
+        for number, record in enumerate(records[1:], start=2):
+            _check_width(record, len(records[0]), file, number, one)
+    except StudyError:
+        _check_separator(text, file)  # what does not fit with commas may fit with another mark
+        raise
+    width = _used_width(records)
+    header = tuple(clean_label(name) for name in records[0][:width])
     _check_header(header, file)
-    for number, record in enumerate(records[1:], start=2):
-        if len(record) != len(header):
-            _refuse_ragged(record, len(header), file, number, one)
     if len(records) == 1:
         raise StudyError(f"file has a header only; expected one row a {one} below it", file=file)
-    return Table(file, header, tuple(tuple(record) for record in records[1:]))
+    return Table(file, header, tuple(tuple(record[:width]) for record in records[1:]))
 
 
 def _records(text: str, file: str) -> list[list[str]]:
@@ -231,30 +277,66 @@ def _records(text: str, file: str) -> list[list[str]]:
             file=file,
             row=len(records) + 1,
         ) from error
-    while records and not records[-1]:  # blank lines at the end mean nothing
+    # What is blank at the end means nothing: spreadsheet programs write rows and columns that
+    # once held something.
+    while records and _blank(records[-1]):
         records.pop()
     return records
 
 
-def _check_separator(names: list[str], file: str) -> None:
-    if len(names) != 1:
-        return
-    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-        if mark in names[0]:
+def _blank(record: list[str]) -> bool:
+    return not any(cell.strip() for cell in record)
+
+
+def _used_width(records: list[list[str]]) -> int:
+    """How many columns there are up to the last one that holds anything."""
+    width = len(records[0])
+    while width > 1 and _blank([record[width - 1] for record in records]):
+        width -= 1
+    return width
+
+
+def _check_first(records: list[list[str]], file: str) -> None:
+    first = records[0]
+    if _blank(first):
+        raise StudyError(
+            "the row is blank; expected the names of the columns: delete the row", file=file, row=1
+        )
+    if len(first) == 1 and any(mark in first[0] for mark in _OTHER_MARKS):
+        raise StudyError("expected names separated by commas", file=file, row=1, value=first[0])
+    most = max(sum(bool(cell.strip()) for cell in record) for record in records)
+    if sum(bool(name.strip()) for name in first) == 1 and most > 2:
+        raise StudyError(
+            "expected the names of the columns; this seems to be a title: delete what stands above "
+            "the row with the names",
+            file=file,
+            row=1,
+            value=next(name for name in first if name.strip()),
+        )
+
+
+def _check_separator(text: str, file: str) -> None:
+    """Refuse a text in which another mark than a comma separates the cells."""
+    header = next(iter(text.splitlines()), "")
+    for mark, (called, written) in _OTHER_MARKS.items():
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        try:
+            widths = {len(record) for record in reader if record}
+        except csv.Error:
+            continue
+        if (len(widths) == 1 and widths != {1}) or (mark in header and "," not in header):
+            call = f"pandas.read_csv({file!r}, sep={written}, decimal=',').convert_dtypes()"
             raise StudyError(
-                f"the cells seem to be separated by {called}; expected commas: save the file as "
-                "'CSV UTF-8 (comma delimited)', with a decimal point in numbers",
+                f"the cells are separated by {called}; expected commas, and a decimal point in "
+                "numbers: save the file as 'CSV UTF-8 (comma delimited)', or where the program "
+                f"has decimal commas convert it with {call}.to_csv({file!r}, index=False)",
                 file=file,
                 row=1,
-                value=names[0],
+                value=header,
             )
 
 
 def _check_header(header: tuple[str, ...], file: str) -> None:
-    if not header:
-        raise StudyError(
-            "the row is blank; expected the names of the columns: delete the row", file=file, row=1
-        )
     for position, name in enumerate(header, start=1):
         if not name:
             raise StudyError(
@@ -272,14 +354,23 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
             )
 
 
-def _refuse_ragged(record: list[str], expected: int, file: str, row: int, one: str) -> None:
-    if not record:
+def _check_width(record: list[str], expected: int, file: str, row: int, one: str) -> None:
+    if _blank(record):
         raise StudyError(f"the row is blank; expected a {one}: delete the row", file=file, row=row)
-    many = "too many" if len(record) > expected else "too few"
-    raise StudyError(
-        f"{many} cells: {len(record)}; expected {expected}, as in the header (a comma inside a "
-        "cell needs double quotes around the cell)",
-        file=file,
-        row=row,
-        value=record[-1] if len(record) > expected else None,
-    )
+    if len(record) > expected:
+        raise StudyError(
+            f"too many cells: {len(record)}; expected {expected}, as in the header (a decimal "
+            "comma has to be a point, and a comma inside a label needs double quotes around the "
+            "cell)",
+            file=file,
+            row=row,
+            value=record[-1],
+        )
+    if len(record) < expected:
+        raise StudyError(
+            f"too few cells: {len(record)}; expected {expected}, as in the header (where the last "
+            "cells are empty the commas are needed; a spreadsheet program writes them if the last "
+            "column is one that is always filled)",
+            file=file,
+            row=row,
+        )

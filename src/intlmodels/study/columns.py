@@ -26,6 +26,8 @@ FINEST_WIDTH = 0.001
 #: Fewest firms with an outcome that a study may have.
 FEWEST_FIRMS = 3
 
+_FRACTION = ' (for shares from 0 to 1 write unit = "fraction")'
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -192,7 +194,7 @@ def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
         raise cell.error(
             f"expected a multiple of the rounding width {width / scale:.10g}: "
             f"{' or '.join(f'{x / scale:.10g}' for x in neighbours)}; mend the share, or "
-            "rounding_width in study.toml"
+            f"rounding_width in study.toml{_FRACTION if scale == 1 and percent < 1 else ''}"
         )
     # 12.2 is printed, 122 * 0.1 is not quite 12.2: what the grid holds is taken.
     return float(grid[min(round(percent / width), len(grid) - 1)])

@@ -29,6 +29,8 @@ from intlmodels.study.keys import (
     wrong,
 )
 
+#: What the name of a study may be: it becomes the name of a folder of reports.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 UNITS = ("percent", "fraction")
 TRANSFORMS = ("none", "log")
 
@@ -290,8 +292,7 @@ def _required(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _check_study_name(name: str) -> None:
-    # The name becomes the name of a folder of reports.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+    if not re.fullmatch(NAME, name):
         raise wrong(
             "expected a short name of ASCII letters, digits, '_' and '-'; put the full name in "
             "title",

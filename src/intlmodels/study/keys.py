@@ -17,6 +17,9 @@ from intlmodels.errors import StudyError, did_you_mean, listed
 
 FILE = "study.toml"
 
+#: A text in the quotes that word processors write.
+_CURLY = re.compile("[=[,]\\s*[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]")
+
 Holds = Literal["text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"]
 
 
@@ -60,10 +63,13 @@ def parsed(text: str) -> dict[str, Any]:
     except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
         line = re.search(r"\(at line (\d+), column \d+\)", str(error))
         said = str(error).split(" (at ")[0]
+        row = int(line.group(1)) if line else None
+        here = dict(enumerate(text.splitlines(), start=1)).get(row or 0, "")
+        curly = "; the quotes here are typographic: write plain ones" if _CURLY.search(here) else ""
         raise StudyError(
-            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5',
+            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5{curly}',
             file=FILE,
-            row=int(line.group(1)) if line else None,
+            row=row,
         ) from error
 
 

@@ -183,6 +183,8 @@ def share_lines(study: ShareStudy) -> Iterator[str]:
         f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
         f"points; from {low:.10g} to {high:.10g} percent"
     )
+    if outcome.unit == "percent" and high <= 1:
+        yield '            none is above 1 percent; for fractions write unit = "fraction"'
     yield "predictors"
     for predictor in study.predictors.values():
         yield from _predictor_lines(predictor, study.firms)
