@@ -6,11 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from intlmodels.errors import StudyError
 from intlmodels.models import priors_of
@@ -19,45 +17,12 @@ from intlmodels.share import trials as share
 from intlmodels.study import load_study
 from intlmodels.trust import calibrate as c
 from intlmodels.trust import trial
+from intlmodels.trust.ranks import FAMILYWISE
 from intlmodels.trust.stored import PROBS, trust, write
+from priordraws import Here, PriorDraws
 from studies import write_study
 
 ROCHESTER = load_study("rochester")
-
-
-class Here(Executor):
-    """Does everything at once, in this process."""
-
-    def submit(self, function, /, *arguments, **named):
-        future = Future()
-        future.set_result(function(*arguments, **named))
-        return future
-
-
-class Ignorant:
-    """A sampler that draws from priors and never looks at the data."""
-
-    def __init__(self, study, priors):
-        self.study, self.priors = study, priors
-
-    def draw(self, settings, given):
-        design = trial.design_of(self.study, "default")
-        rng = np.random.default_rng(settings.seed)
-        size = settings.chains * settings.draws
-        drawn = [share.simulate(self.study, design, self.priors, rng)[0] for _ in range(size)]
-        values = {
-            name: np.array([one[name] for one in drawn]).reshape(
-                settings.chains, settings.draws, *np.shape(drawn[0][name])
-            )
-            for name in drawn[0]
-        }
-        posterior = xr.Dataset(
-            {
-                name: (("chain", "draw", *(f"{name}_{i}" for i in range(v.ndim - 2))), v)
-                for name, v in values.items()
-            }
-        )
-        return posterior, xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 50), bool))})
 
 
 @pytest.fixture
@@ -72,7 +37,7 @@ def plan(study, **settings):
 
 def ignorant(monkeypatch, scale=1.0):
     def made(study, variant, priors, wrong=""):
-        return Ignorant(study, {n: rescaled(prior, scale) for n, prior in priors.items()})
+        return PriorDraws(study, variant, {n: rescaled(p, scale) for n, p in priors.items()})
 
     monkeypatch.setattr(share, "fitter", made)
     monkeypatch.setattr(trial, "_FITTERS", {})
@@ -86,7 +51,7 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
     found = c.calibrate(plan(study), 250, tmp_path / "out", Here())
     p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
     assert p_values.pop("log likelihood") < 1e-6
-    assert min(p_values.values()) > c.LEVEL
+    assert min(p_values.values()) > FAMILYWISE
     assert not c.uniform(found)
     for quantity in found.quantities:
         assert sum(quantity.ranks) == found.ranked == 250
@@ -102,7 +67,7 @@ def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
     ignorant(monkeypatch, scale=0.25)
     found = c.calibrate(plan(study), 120, tmp_path / "out", Here())
     p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
-    assert p_values["intercept"] < c.LEVEL
+    assert p_values["intercept"] < FAMILYWISE
     own = next(q for q in found.quantities if q.name == "intercept")
     assert own.covered[0] < 0.4 * 120
 
@@ -167,7 +132,7 @@ def test_a_deliberate_error_is_looked_for_until_it_is_found(monkeypatch, study, 
     )
     caught = c.catch(wrong, 200, tmp_path / "out", Here())
     assert caught.after in c.LOOKS
-    assert caught.p_value < c.LEVEL / len(caught.looks)
+    assert caught.p_value < FAMILYWISE / len(caught.looks)
     ignorant(monkeypatch)
     monkeypatch.setattr(share, "quantities", without_likelihood(share.quantities))
     caught = c.catch(wrong, 60, tmp_path / "other", Here())

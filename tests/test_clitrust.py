@@ -2,43 +2,17 @@
 
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
-import xarray as xr
 
 from intlmodels import report, workflow
-from intlmodels.models import priors_of
 from intlmodels.share import trials as share
 from intlmodels.study import load_study
 from intlmodels.trust import running, trial
+from intlmodels.trust.stored import trust
 from mockfit import mock_fit
+from priordraws import Here, PriorDraws
 from studies import write_study
-from test_calibrate import Here
 from test_cli import below, run
-
-
-class Vectorized:
-    """A stand-in for a fitter: draws from the prior, whatever the data."""
-
-    def __init__(self, study, variant, priors, wrong=""):
-        self.study, self.variant = study, variant
-
-    def draw(self, settings, given):
-        design = trial.design_of(self.study, self.variant)
-        priors = priors_of(self.study, self.variant)
-        rng = np.random.default_rng(settings.seed)
-        shape = settings.chains, settings.draws
-        size = settings.chains * settings.draws
-        drawn = [share.simulate(self.study, design, priors, rng)[0] for _ in range(size)]
-        variables = {}
-        for name in drawn[0]:
-            values = np.array([one[name] for one in drawn])
-            values = values.reshape(*shape, *values.shape[1:])
-            extra = tuple(f"{name}_{i}" for i in range(values.ndim - 2))
-            variables[name] = (("chain", "draw", *extra), values)
-        return xr.Dataset(variables), xr.Dataset(
-            {"diverging": (("chain", "draw"), np.zeros(shape, bool))}
-        )
 
 
 @pytest.fixture
@@ -50,7 +24,7 @@ def here(monkeypatch):
         yield Here()
 
     monkeypatch.setattr(running, "executor", executor)
-    monkeypatch.setattr(share, "fitter", Vectorized)
+    monkeypatch.setattr(share, "fitter", PriorDraws)
     monkeypatch.setattr(trial, "_FITTERS", {})
     monkeypatch.setattr(workflow, "fit", mock_fit)
 
@@ -58,7 +32,6 @@ def here(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     full = [("Cedar,0,,Toys", "Cedar,0,4,Toys")]
-    # Two variants are enough.
     return write_study(tmp_path / "study", edit_firms=full)
 
 
@@ -102,6 +75,18 @@ def test_a_comparison_of_all_variants_is_stored_and_told(capsys, here, folder, t
     assert "no current fit" in err
     assert said
     assert {"trust/comparison.json", "trust/comparison.jsonl"} <= set(below(out))
+
+
+def test_findings_of_other_runs_stay(capsys, here, folder, tmp_path):
+    out = tmp_path / "out"
+    run(capsys, "calibrate", folder, "--sims", 6, "--out", out, *SHORT, "--wrong", "too-exact")
+    ranks = (out / "trust" / "ranks.csv").read_text(encoding="utf-8")
+    run(capsys, "calibrate", folder, "--sims", 6, "--out", out, *SHORT, "--wrong", "density")
+    study = load_study(folder)
+    assert [item.name for item in trust(study, out, {}).wrong.value] == ["density", "too-exact"]
+    run(capsys, "calibrate", folder, "--sims", 5, "--out", out, *SHORT, "--variant", "hurdle")
+    assert (out / "trust" / "ranks.csv").read_text(encoding="utf-8") == ranks
+    assert "never" in (out / "trust" / "ranks-hurdle.csv").read_text(encoding="utf-8")
 
 
 def test_again_sets_earlier_results_aside(capsys, here, folder, tmp_path):

@@ -15,8 +15,8 @@ from intlmodels.study import load_study
 from intlmodels.trust import compare as c
 from intlmodels.trust import trial
 from intlmodels.trust.stored import trust, write
+from priordraws import Here
 from studies import write_study
-from test_calibrate import Here
 
 NORWAY = load_study("norway")
 

@@ -33,25 +33,6 @@ def enumerated(simulations, draws):
 # -- counts and curves -------------------------------------------------------------------
 
 
-def test_tally_by_hand():
-    found = ranks.tally([[0, 2], [1, -1], [1, 2]], 2)
-    assert found.tolist() == [[1, 2, 0], [0, 0, 2]]
-    assert ranks.tally([0, 2, -1, 2], 3).tolist() == [1, 0, 2, 0]
-    assert ranks.tally(np.empty((0, 2), dtype=int), 1).tolist() == [[0, 0], [0, 0]]
-
-
-@pytest.mark.parametrize("wrong", [-2, 4])
-def test_tally_refuses_a_rank_that_cannot_be(wrong):
-    with pytest.raises(ValueError, match=f"rank {wrong}; expected one from 0 to 3"):
-        ranks.tally([0, wrong], 3)
-
-
-@pytest.mark.parametrize("wrong", [[0.5], [[[1]]], 1])
-def test_tally_refuses_what_are_no_ranks(wrong):
-    with pytest.raises(ValueError, match="ranks: expected integers"):
-        ranks.tally(wrong, 3)
-
-
 def test_ecdf_difference_by_hand():
     found = ranks.ecdf_difference([[1, 2, 1, 0], [0, 0, 0, 0]])
     np.testing.assert_allclose(found[0], [0, 0.25, 0.25, 0], atol=1e-15)
@@ -167,7 +148,7 @@ def test_ranks_that_are_not_uniform_are_detected(a, b):
     rng = np.random.default_rng(6)
     simulations, draws = 500, 100
     place = rng.binomial(draws, rng.beta(a, b, size=(simulations, 20)))
-    p = ranks.p_values(ranks.tally(place, draws))
+    p = ranks.p_values([np.bincount(own, minlength=draws + 1) for own in place.T])
     assert (p < 0.01).mean() >= 0.9
 
 
@@ -199,32 +180,24 @@ def test_holm_rejects_where_the_step_down_procedure_does():
         np.testing.assert_array_equal(ranks.holm(p) <= 0.05, rejected)
 
 
-def test_caught_after_looks_in_order_and_passes_over_missing_ranks():
-    rng = np.random.default_rng(8)
-    found = rng.integers(0, 21, size=(200, 4))
-    assert ranks.caught_after(found, 20, (50, 100, 200)) is None
-    found[100:, 2] = 0
-    assert ranks.caught_after(found, 20, (50, 100, 150, 200)) == 150
-    assert ranks.caught_after(found, 20, (200, 100)) == 200
-    found[100:, 2] = -1
-    assert ranks.caught_after(found, 20, (50, 100, 150, 200)) is None
-    assert ranks.caught_after(np.full((50, 2), -1), 20, (20, 50)) is None
-    assert ranks.caught_after(found, 20, ()) is None
-
-
-@pytest.mark.parametrize("looks", [(0, 5), (5, 11)])
-def test_caught_after_refuses_a_look_at_nothing(looks):
-    with pytest.raises(ValueError, match="expected numbers from 1 to 10"):
-        ranks.caught_after(np.zeros((10, 2), dtype=int), 5, looks)
+def test_a_verdict_is_the_smallest_p_value_against_its_part_of_the_level():
+    assert ranks.deviates([0.5, 0.009])
+    assert not ranks.deviates([0.5, 0.011])
+    assert not ranks.deviates([0.5, 0.009], looks=2)
+    assert ranks.deviates([0.5, 0.004], looks=2)
+    assert not ranks.deviates([])
 
 
 def test_several_looks_at_several_quantities_keep_the_level():
     rng = np.random.default_rng(9)
-    level, number = 0.2, 300
-    alarms = sum(
-        ranks.caught_after(rng.integers(0, 21, size=(120, 5)), 20, (40, 80, 120), level) is not None
-        for _ in range(number)
-    )
+    level, number, looks = 0.2, 300, (40, 80, 120)
+
+    def alarmed(found):
+        counts = [[np.bincount(own[:n], minlength=21) for own in found.T] for n in looks]
+        adjusted = [ranks.holm(ranks.p_values(table)) for table in counts]
+        return any(ranks.deviates(p, len(looks), level) for p in adjusted)
+
+    alarms = sum(alarmed(rng.integers(0, 21, size=(120, 5))) for _ in range(number))
     assert 0 < alarms <= stats.binom.ppf(1 - 1e-4, number, level)
 
 

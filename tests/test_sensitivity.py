@@ -13,8 +13,8 @@ from intlmodels.study import load_study
 from intlmodels.trust import sensitivity as s
 from intlmodels.trust.stored import trust, write
 from mockfit import mock_fit
+from priordraws import Here
 from studies import write_study
-from test_calibrate import Here
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def fitted(study, out, names=(DEFAULT,), **settings):
 
 
 def plans(study):
-    return s.plans_of(study, priors_of(study), s.settings_for(study, {"draws": 200, "chains": 2}))
+    return s.plans_of(
+        study, priors_of(study), workflow.settings_of(study, {"draws": 200, "chains": 2})
+    )
 
 
 def test_every_prior_is_halved_and_doubled_alone_and_with_all_others(study):

@@ -52,14 +52,6 @@ def of_kind(section, kind):
     return [block for block in section.blocks if isinstance(block, kind)]
 
 
-def test_pages_and_computations_have_the_same_limits():
-    from intlmodels.trust import calibrate, powerscale, trial
-
-    assert tables.FAMILYWISE == calibrate.LEVEL
-    assert tables.SENSITIVE == powerscale.SENSITIVE
-    assert (predicted.MOST_RHAT, predicted.LEAST_ESS) == (trial.RHAT, trial.ESS)
-
-
 # -- calibration: tables and sentences ---------------------------------------------------
 
 FAULTS = {"phi": "narrow", "sigma_branch": "wide", "intercept": "high", "branch[Tools]": "low"}

@@ -89,6 +89,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+#: Name of a check -> its limit.
+LIMITS = {check.name: check.limit for check in CHECKS}
+
+
 @dataclass(frozen=True)
 class Result:
     """Outcome of one check of one fit."""

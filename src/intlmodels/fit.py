@@ -242,17 +242,20 @@ def _sample(
 
 
 def _with_nutpie(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
-    nutpie = import_nutpie()
-    free = [rv.name for rv in model.free_RVs]
     # Only the free parameters: what follows from them is computed once, for all draws.
-    compiled = compile_model(model, free)
+    compiled = compile_model(model, [rv.name for rv in model.free_RVs])
+    return run_nutpie(compiled, settings, progress)
+
+
+def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = None) -> DataTree:
+    """Sample a compiled model; an interrupt stops the chains and is passed on."""
 
     def report(chains: list[Any]) -> None:
         if progress is not None:
             total = sum(chain.total_draws for chain in chains)
             progress(sum(chain.finished_draws for chain in chains) / max(total, 1))
 
-    sampling = nutpie.sample(
+    sampling = import_nutpie().sample(
         compiled,
         draws=settings.draws,
         tune=settings.tune,

@@ -290,6 +290,11 @@ def _moved_most(farthest: pd.DataFrame, kind: str, others: str) -> list[str]:
     ]
 
 
+def pareto_text(k: float) -> str:
+    """A Pareto k; infinite where weights have no tail that could be fitted."""
+    return "infinite" if k == float("inf") else f.number(k, 2)
+
+
 def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
     """What power-scaling says, by the rule of Kallioinen et al. (2024).
 
@@ -307,7 +312,7 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
     )
     said = []
     if not scaled["reliable"].all():
-        size = f.number(scaled["pareto_k"].iloc[0], 2)
+        size = pareto_text(float(scaled["pareto_k"].iloc[0]))
         said.append(
             f"Power-scaling is not reliable here (Pareto k of its weights {size}, where at most "
             f"{t.UNRELIABLE:g} is wanted): the refits decide, and what follows is a hint."

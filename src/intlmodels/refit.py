@@ -11,8 +11,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.compilation import compile_model, import_nutpie
-from intlmodels.fit import MODULES, Settings
+from intlmodels.compilation import compile_model
+from intlmodels.fit import MODULES, Settings, run_nutpie
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
@@ -70,21 +70,8 @@ class Refit:
         """
         if self._latent:
             return self._draw_tables(settings, given)
-        drawn = import_nutpie().sample(
-            self._compiled.with_data(**given),
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=settings.cores,
-            seed=settings.seed,
-            target_accept=settings.target_accept,
-            save_warmup=False,
-            progress_bar=False,
-        )
-        posterior = drawn["posterior"].to_dataset()
-        if posterior.sizes["draw"] < settings.draws:
-            raise KeyboardInterrupt  # what nutpie makes of an interrupt is a shorter result
-        return posterior, drawn["sample_stats"].to_dataset()
+        drawn = run_nutpie(self._compiled.with_data(**given), settings)
+        return drawn["posterior"].to_dataset(), drawn["sample_stats"].to_dataset()
 
     def _draw_tables(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
         from intlmodels.decay import groups

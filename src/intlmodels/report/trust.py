@@ -274,7 +274,7 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
             note=row_note(
                 len(rows),
                 len(ordered),
-                f"Pareto k of the weights: {f.number(float(scaled['pareto_k'].iloc[0]), 2)}; "
+                f"Pareto k of the weights: {told.pareto_text(float(scaled['pareto_k'].iloc[0]))}; "
                 f"reliable up to {tables.UNRELIABLE:g}.",
             ),
             failed=not m.passed,

@@ -66,13 +66,16 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     expected = coefficients.expected(coefficients.linear(rows, firm))
     firm_share = expected[:, profile[0]]
     shares = np.stack([expected[:, row].mean(axis=1) for row in profile], axis=-1)[:, 1:]
-    predictors = constant["setting_predictor"].to_numpy().astype(str)
-    levels = constant["setting_level"].to_numpy().astype(str)
-    comparisons = _comparisons(predictors, coefficients.blocks)
+    coords, comparisons = _coordinates(constant, coefficients.blocks)
     differences = np.empty((len(shares), len(comparisons)))
     for column, (a, b) in enumerate(comparisons):
         differences[:, column] = shares[:, a] - shares[:, b]
     sources, variation = variation_by_source(coefficients)
+    coords |= {
+        "chain": tree[group]["chain"].to_numpy(),
+        "draw": tree[group]["draw"].to_numpy()[::step],
+        "source": _labels(sources),
+    }
     return xr.Dataset(
         {
             "average_share": (("chain", "draw"), shape(firm_share.mean(axis=1))),
@@ -81,26 +84,29 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
             "firm_share": (("chain", "draw", "firm"), shape(firm_share)),
             "variation": (("chain", "draw", "source"), shape(variation)),
         },
-        coords={
-            "chain": tree[group]["chain"].to_numpy(),
-            "draw": tree[group]["draw"].to_numpy()[::step],
-            "setting": _labels([f"{p}: {v}" for p, v in zip(predictors, levels, strict=True)]),
-            "setting_predictor": ("setting", _labels(predictors)),
-            "setting_level": ("setting", _labels(levels)),
-            "comparison": _labels(
-                [f"{predictors[a]}: {levels[a]} - {levels[b]}" for a, b in comparisons]
-            ),
-            "comparison_predictor": (
-                "comparison",
-                _labels([predictors[a] for a, _ in comparisons]),
-            ),
-            "comparison_level": ("comparison", _labels([levels[a] for a, _ in comparisons])),
-            "comparison_against": ("comparison", _labels([levels[b] for _, b in comparisons])),
-            "firm": constant["firm"].to_numpy(),
-            "source": _labels(sources),
-        },
+        coords,
         attrs={"units": "percent; differences in percentage points", "every": step},
     )
+
+
+def _coordinates(
+    constant: Dataset, blocks: list[dict[str, Any]]
+) -> tuple[dict[str, Any], list[tuple[int, int]]]:
+    """Labels of firms, settings and comparisons, and which two settings each compares."""
+    predictors = constant["setting_predictor"].to_numpy().astype(str)
+    levels = constant["setting_level"].to_numpy().astype(str)
+    pairs = _comparisons(predictors, blocks)
+    named = [f"{predictors[a]}: {levels[a]} - {levels[b]}" for a, b in pairs]
+    return {
+        "firm": constant["firm"].to_numpy(),
+        "setting": _labels([f"{p}: {v}" for p, v in zip(predictors, levels, strict=True)]),
+        "setting_predictor": ("setting", _labels(predictors)),
+        "setting_level": ("setting", _labels(levels)),
+        "comparison": _labels(named),
+        "comparison_predictor": ("comparison", _labels([predictors[a] for a, _ in pairs])),
+        "comparison_level": ("comparison", _labels([levels[a] for a, _ in pairs])),
+        "comparison_against": ("comparison", _labels([levels[b] for _, b in pairs])),
+    }, pairs
 
 
 def _labels(values: Any) -> NDArray[np.object_]:

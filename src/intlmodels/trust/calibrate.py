@@ -31,8 +31,6 @@ from intlmodels.trust.trial import LEVELS, Plan, simulate, trials
 LIMIT = 1.05
 #: Numbers of simulations after which it is looked whether a deliberate error was noticed.
 LOOKS = (25, 50, 100, 200, 400)
-#: Family-wise level of the verdict.
-LEVEL = 0.01
 
 
 def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
@@ -169,8 +167,7 @@ def catch(
         if not found.quantities:
             continue
         adjusted = p_values(found)
-        # Looking several times has to be paid for.
-        after = look if adjusted.min() < LEVEL / len(looks) else None
+        after = look if ranks.deviates(adjusted, len(looks)) else None
         if after or done == len(looks) - 1:
             worst = int(adjusted.argmin())
             name = found.quantities[worst].name
@@ -186,7 +183,7 @@ def p_values(found: Calibration) -> np.ndarray:
 
 def uniform(found: Calibration) -> bool:
     """Whether no quantity's ranks give away that something is wrong; False without any fit."""
-    return bool(found.quantities) and bool(p_values(found).min() >= LEVEL)
+    return bool(found.quantities) and not ranks.deviates(p_values(found))
 
 
 def only_of_the_default(variant: str, wrong: list[str]) -> None:

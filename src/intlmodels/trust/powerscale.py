@@ -4,7 +4,7 @@ Power-scaling (Kallioinen, Paananen, Bürkner and Vehtari 2024, Statistics and C
 doi:10.1007/s11222-023-10366-5): prior or likelihood is raised to a power alpha near 1, and the
 draws of one fit are weighted accordingly, with Pareto-smoothed importance weights. A result moves
 as far as the cumulative Jensen-Shannon distance between its draws without and with the weights,
-per doubling of alpha; it counts as sensitive above 0.05 (:data:`SENSITIVE`).
+per doubling of alpha; :mod:`intlmodels.trust.tables` says from where it counts as sensitive.
 
 Only the priors of :func:`log_prior` are scaled. What ties the effects of levels together
 (``Normal(0, sigma)``) is part of the model, and so is the prior of a table of decisions.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,8 +30,6 @@ Array = NDArray[np.float64]
 
 #: Powers to which prior or likelihood is raised.
 ALPHAS = (0.99, 1.01)
-#: From here on a result counts as sensitive (Kallioinen et al. 2024).
-SENSITIVE = 0.05
 
 
 def log_prior(tree: DataTree) -> Dataset:
@@ -148,16 +145,18 @@ def _smoothed(log_weights: Array, efficiency: float) -> _Weights:
     """Pareto-smoothed weights, or the weights as they are where they have no smooth tail.
 
     The likelihood of a table of counts takes a handful of values: a Pareto distribution cannot be
-    fitted to a tail of equal values, and weights that take few values need no smoothing.
+    fitted to a tail of equal values, and weights that take few values need no smoothing (k is then
+    not a number). Where a tail is refused that should be fitted, k is infinite: not reliable.
     """
     from arviz_stats.base import array_stats
 
     flat = log_weights.ravel()
     smooth, k = flat - flat.max(), np.nan
     if np.unique(flat).size > flat.size // 2:
-        # Still refused: fewer than five draws in the tail, or a chain that stood still there.
-        with suppress(ValueError):
+        try:
             smooth, k = array_stats.psislw(-flat, r_eff=efficiency)
+        except ValueError:
+            k = np.inf  # fewer than five draws in the tail, or a chain that stood still there
     weights = np.exp(smooth)
     return _Weights((weights / weights.sum()).reshape(log_weights.shape), float(k))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.diagnostics import CHECKS
+from intlmodels.diagnostics import LIMITS
 from intlmodels.results import CI_KIND, CI_PROB
 from intlmodels.trust import leaveout
 from intlmodels.trust.pit import pit_histogram, pit_p_value
@@ -26,9 +26,7 @@ CENTRAL = 0.9
 #: Probability of the interval of a stacking weight.
 WEIGHT_PROB = 0.9
 #: A refit is believed within these limits, those of the gate.
-MOST_RHAT, LEAST_ESS = (
-    next(check.limit for check in CHECKS if check.name == name) for name in ("rhat", "ess_bulk")
-)
+MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
 
 
 class Laws(NamedTuple):

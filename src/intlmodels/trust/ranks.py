@@ -17,7 +17,6 @@ Statistics & Probability Letters 123).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,39 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-#: Rank that stands for a simulation without one.
-MISSING = -1
-
-
-def tally(ranks: ArrayLike, draws: int) -> Counts:
-    """How many simulations had each rank.
-
-    Parameters
-    ----------
-    ranks : array of int, shape (simulation,) or (simulation, quantity)
-        0 to ``draws``; -1 where a simulation has no rank.
-    draws : int
-        L, the number of posterior draws that the true value was ranked among.
-
-    Returns
-    -------
-    array of int, shape (L+1,) or (quantity, L+1)
-
-    Raises
-    ------
-    ValueError
-        If ranks are not integers, or one is below -1 or above ``draws``.
-    """
-    _check_size("posterior draws", draws)
-    found = np.asarray(ranks)
-    if found.dtype.kind not in "iu" or found.ndim not in (1, 2):
-        raise ValueError("ranks: expected integers, by simulation or by simulation and quantity")
-    outside = (found < MISSING) | (found > draws)
-    if outside.any():
-        raise ValueError(f"rank {found[outside].flat[0]}; expected one from 0 to {draws}, or -1")
-    columns = found[:, None] if found.ndim == 1 else found
-    rows = [np.bincount(one[one != MISSING], minlength=draws + 1) for one in columns.T]
-    return np.asarray(rows, dtype=np.int64).reshape(*found.shape[1:], draws + 1)
+#: Level of the verdict, for all quantities and all looks together.
+FAMILYWISE = 0.01
 
 
 def ecdf_difference(counts: ArrayLike) -> Array:
@@ -200,45 +168,21 @@ def coverage_band(simulations: int, prob: float, level: float = 0.95) -> tuple[f
     return float(low / simulations), float(high / simulations)
 
 
-def caught_after(
-    ranks: ArrayLike, draws: int, looks: Iterable[int], level: float = 0.01
-) -> int | None:
-    """After how many simulations the test first says that some quantity is not calibrated.
+def deviates(adjusted: ArrayLike, looks: int = 1, level: float = FAMILYWISE) -> bool:
+    """Whether some quantity's ranks are not uniform.
 
-    At each look the smallest Holm-adjusted p-value is held against ``level`` divided by the number
-    of looks, so that a correct computation is ever called wrong with a probability of at most
-    ``level``, however many quantities and looks there are.
+    With ``level`` divided by the number of looks, a correct computation is ever called wrong with
+    a probability of at most ``level``, however many quantities and looks there are.
 
     Parameters
     ----------
-    ranks : array of int, shape (simulation, quantity)
-        0 to ``draws``, in the order the simulations were made; -1 where one has no rank.
-    draws : int
-        L, the number of posterior draws that each true value was ranked among.
-    looks : iterable of int
-        Numbers of simulations after which to look.
+    adjusted : array, shape (quantity,)
+        P-values adjusted for the number of quantities, see :func:`holm`.
+    looks : int
+        How many times the verdict is looked at.
     level : float
-        Family-wise level of all looks together.
-
-    Returns
-    -------
-    int or None
-        The smallest such number of ``looks``; None if no look finds anything.
-
-    Raises
-    ------
-    ValueError
-        If a rank is impossible, or a look comes after more simulations than there are.
     """
-    found = np.asarray(ranks)
-    times = sorted(set(looks))
-    if times and not 1 <= times[0] <= times[-1] <= len(found):
-        raise ValueError(f"looks {times}; expected numbers from 1 to {len(found)} simulations")
-    for time in times:
-        adjusted = holm(p_values(tally(found[:time], draws)))
-        if adjusted.min(initial=1.0) < level / len(times):
-            return time
-    return None
+    return bool(np.min(np.asarray(adjusted), initial=1.0) < level / looks)
 
 
 # -- the law of the statistic --------------------------------------------------------------

@@ -23,6 +23,7 @@ from intlmodels.trust.stored import (
     Comparison,
     Sensitivity,
     path_of,
+    trust,
     write,
 )
 from intlmodels.trust.tasks import Journal, executor
@@ -117,13 +118,17 @@ def run_calibration(
             found = calibrate.calibrate(plan, sims, out, pool, progress, means.tell)
         if variant == DEFAULT:
             write("calibration", found, study, given, out)
-        ranks = path_of(out, "calibration").with_name("ranks.csv")
+        own = "" if variant == DEFAULT else f"-{variant}"
+        ranks = path_of(out, "calibration").with_name(f"ranks{own}.csv")
         store.write_text(calibrate.ranks_text(plan, out, sims), ranks)
         for each in errors:
             with means.bar(f"deliberate error {each.wrong}") as progress:
                 caught.append(calibrate.catch(each, sims, out, pool, progress, means.tell))
         if caught:
-            write("wrong", tuple(caught), study, given, out)
+            # What is known of other errors stays.
+            before = trust(study, out, given).wrong.value or ()
+            kept = {item.name: item for item in (*before, *caught)}
+            write("wrong", tuple(kept[name] for name in known if name in kept), study, given, out)
     return found, tuple(caught)
 
 

@@ -12,7 +12,6 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from intlmodels import store
 from intlmodels.comparison import light
@@ -129,8 +128,3 @@ def sensitivity(
         told = conclusions(study.model, light(item.path))
         moved += [Moved(item.variant, **r) for r in told if r["quantity"] in names]
     return Sensitivity(tuple(scaled), float(pareto_k), tuple(refits), tuple(moved))
-
-
-def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
-    """Settings of each refit: those of a fit; what is given wins."""
-    return Settings(**{**study.settings, **given, "cores": 1})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Level at which ranks are called uneven, for all quantities of a calibration together (Holm).
-FAMILYWISE = 0.01
+FAMILYWISE = ranks.FAMILYWISE
 #: Probability of the binomial limits that a coverage is held against.
 BAND = 0.95
 #: A bias so many standard errors from zero is one.

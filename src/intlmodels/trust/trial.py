@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels import store
-from intlmodels.diagnostics import convergence
+from intlmodels.diagnostics import LIMITS, convergence
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import design_module, design_of
@@ -28,8 +28,6 @@ Array = NDArray[np.float64]
 #: Draws among which the rank of a true value is looked up: they are thinned to so many, hardly
 #: depend on each other then, and a rank is one of 0 to LEVELS.
 LEVELS = 100
-#: What a refit of the leave-one-out must reach, as the gate of every fit.
-RHAT, ESS = 1.01, 400.0
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,8 @@ def leave_out(task: LeaveOut) -> dict[str, Any]:
         shown = [a.reshape(*a.shape[:2], -1) for a in shown if a.dtype.kind == "f"]
         rhat, ess = mixing(np.concatenate(shown, axis=-1))
         divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
-        if (rhat <= RHAT and ess >= ESS and not divergences) or retry:
+        good = rhat <= LIMITS["rhat"] and ess >= LIMITS["ess_bulk"] and not divergences
+        if good or retry:
             break
         settings, _ = more_careful(settings, plan.settings.identity(_settings_of(plan)))
     law, logs = module.predict(study, design, posterior, task.unit, np.array(task.over))
