@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from intlmodels.api import (
         audit_tables,
         calibrate,
+        claim_table,
         compare,
         estimates,
         gate_table,
@@ -45,6 +46,7 @@ _PUBLIC = {
     "StudyError": "errors",
     "audit_tables": "api",
     "calibrate": "api",
+    "claim_table": "api",
     "compare": "api",
     "estimates": "api",
     "fit_study": "workflow",
@@ -69,6 +71,7 @@ __all__ = [
     "StudyError",
     "audit_tables",
     "calibrate",
+    "claim_table",
     "compare",
     "estimates",
     "fit_study",

@@ -338,6 +338,38 @@ def sensitivity(
     return replace(NOTHING, sensitivity=Found(found))
 
 
+def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
+    """Hold what a publication says against its tables and the fits stored in ``out``.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        With tables [[claims]].
+    out : str or path
+        Folder with a current fit, as ``intlmodels fit --out`` writes it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a claim; see :func:`intlmodels.claims.ledger.evaluate`.
+
+    Raises
+    ------
+    StudyError
+        If the study has no claims, or there is no current fit.
+    """
+    from intlmodels.report.material import gather
+
+    loaded = _study(study)
+    if not loaded.claims:
+        raise StudyError(
+            "this study has no claims; expected tables [[claims]], for which intlmodels claims "
+            "--rules lists the rules",
+            file="study.toml",
+        )
+    return gather(loaded, Path(out)).claims
+
+
 def trust_tables(found: Trust) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 

@@ -127,6 +127,7 @@ def report(
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""
+    from intlmodels.claims.names import require_names
     from intlmodels.models import catalogue, priors_of
     from intlmodels.possible import require_possible
     from intlmodels.study import describe
@@ -134,6 +135,7 @@ def check(study: StudyArgument) -> None:
 
     loaded = load(study)
     require_possible(loaded)
+    require_names(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)
     settings_of(loaded)
@@ -238,6 +240,30 @@ def variants(study: StudyArgument) -> None:
 
     rows = [(row.name, row.change) for row in catalogue(load(study)).values()]
     print_table(("variant", "change"), rows)
+
+
+@app.command(epilog="Example: intlmodels claims rochester")
+def claims(
+    study: StudyArgument,
+    out: OutOption = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Only list the rules that claims may have.")
+    ] = False,
+) -> None:
+    """Hold what a publication says against its tables and the stored fits."""
+    from intlmodels import api
+    from intlmodels.claims.told import found, verdict_lines
+    from intlmodels.study.claimrules import rules_of
+
+    loaded = load(study)
+    if rules:
+        for name, rule in rules_of(loaded.model).items():
+            typer.echo(f"{name}: {rule.means}")
+        return
+    table = api.claim_table(loaded, output_folder(loaded, out))
+    for row in table.itertuples(index=False):
+        typer.echo(f"{row.id}: {row.verdict}\n  {row.claim}\n  {found(row)}")
+    typer.echo("\n" + "\n".join(verdict_lines(table)))
 
 
 clitrust.register(app)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import store
+from intlmodels.claims.names import require_names
 from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.errors import StudyError
 from intlmodels.fit import Progress, Settings, fit
@@ -106,6 +107,7 @@ def plan(
         For an unknown variant, prior or setting.
     """
     require_possible(study)
+    require_names(study)
     settings = settings or settings_of(study)
     jobs = []
     for name in variants:
@@ -222,6 +224,7 @@ def fit_study(
     """
     study = study if isinstance(study, Study) else load_study(study)
     require_possible(study)
+    require_names(study)
     used = priors_of(study, variant, priors)
     tree = checked_fit(study, variant, used, settings_of(study, settings), progress)
     checks = Gate.from_json(tree.attrs["gate"])

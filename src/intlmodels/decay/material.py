@@ -10,7 +10,7 @@ from intlmodels import store
 from intlmodels.audit import Audit, audit
 from intlmodels.audit.told import audit_tables, bound_table
 from intlmodels.counts import rows
-from intlmodels.decay import claims, results
+from intlmodels.decay import results
 from intlmodels.formats import counted
 from intlmodels.report.material import Material
 from intlmodels.report.provenance import EBFMI, RHAT
@@ -79,11 +79,6 @@ class DecayMaterial(Material):
         return {count.id: count.text for count in self.study.counts}
 
     # -- tables --------------------------------------------------------------------------
-
-    @cached_property
-    def claims(self) -> pd.DataFrame:
-        """See :func:`intlmodels.decay.claims.evaluate`."""
-        return claims.evaluate(self.study, self.fit, self.prob)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -174,8 +169,6 @@ class DecayMaterial(Material):
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
-        if self.study.claims:
-            found["claims.csv"] = self.claims
         if self.time is not None:
             found["experience_and_time.csv"] = self.time
         return found

@@ -38,6 +38,7 @@ LAYOUTS: dict[str, Layout] = {
         material="share.material:ShareMaterial",
         sections={
             "answer": "share.sections:answer",
+            "claims": "report.claims:claims",
             "data": "share.sections:data",
             "model": "share.sections:model",
             "priors": "share.sections:priors",
@@ -61,7 +62,7 @@ LAYOUTS: dict[str, Layout] = {
         sections={
             "answer": "decay.sections:answer",
             "audit": "decay.sections:audit",
-            "claims": "decay.claimsection:claims",
+            "claims": "report.claims:claims",
             "data": "decay.sections:data",
             "model": "decay.sections:model",
             "priors": "decay.sections:priors",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from intlmodels import comparison, results, store
+from intlmodels.claims import ledger
 from intlmodels.comparison import Compared
 from intlmodels.diagnostics import Gate
 from intlmodels.formats import counted
@@ -89,6 +90,7 @@ class Material(ABC):
             "parameters.csv": self.parameters,
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
+            **({"claims.csv": self.claims} if self.study.claims else {}),
             **trust_tables(self.trust),
         }
 
@@ -136,6 +138,11 @@ class Material(ABC):
         return json.loads(self.fit.attrs[name])
 
     # -- tables --------------------------------------------------------------------------
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """See :func:`intlmodels.claims.ledger.evaluate`."""
+        return ledger.evaluate(self.study, self.variants, self.prob)
 
     @cached_property
     def parameters(self) -> pd.DataFrame:

@@ -40,6 +40,7 @@ COMMON_CODE = (
     "trust/tables.py",
     "report/__init__.py",
     "report/blocks.py",
+    "report/claims.py",
     "report/content.py",
     "report/csvtext.py",
     "report/figures.py",
@@ -53,7 +54,7 @@ COMMON_CODE = (
     "report/trust.py",
 )
 #: Model -> packages beside its own whose results its report shows.
-FURTHER = {"decay": ("audit",)}
+FURTHER = {"share": ("claims",), "decay": ("audit", "claims")}
 _PACKAGE = Path(__file__).parent.parent
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from intlmodels.csvtable import Table, clean_label
 from intlmodels.errors import one_line
+from intlmodels.study.claims import Claim
 from intlmodels.study.file import StudyFile
+from intlmodels.study.groups import Group, Number
 from intlmodels.study.sources import Sources
 
 
@@ -39,6 +41,12 @@ class Study:
         Cells whose white space or Unicode form was changed.
     settings : dict
         The table [fit], if any.
+    row_groups : dict of str to Group
+        Firms, or rows of other tables, that claims speak of.
+    numbers : dict of str to Number
+        Further numbers that the publication prints.
+    claims : tuple of Claim
+        What the publication says, to be held against the study.
     """
 
     name: str
@@ -54,6 +62,9 @@ class Study:
     tables: dict[str, Table]
     normalizations: tuple[tuple[str, int, str, str, str], ...]
     settings: dict[str, Any]
+    row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
+    numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
+    claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
 
 def common(folder: Path, toml: StudyFile, sources: Sources) -> dict[str, Any]:
@@ -94,6 +105,16 @@ def prior_lines(study: Study) -> Iterator[str]:
     """Priors of the study's own."""
     for name, prior in study.priors.items():
         yield one_line(f"prior of the study's own: {name} = {prior}")
+
+
+def claim_lines(study: Study) -> Iterator[str]:
+    """Groups and claims of the study's own."""
+    for group in study.row_groups.values():
+        said = f"{len(group.sure)} of {len(group.rows)}"
+        unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
+        yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
+    if study.claims:
+        yield one_line(f"claims: {', '.join(claim.id for claim in study.claims)}")
 
 
 def shortened(names: tuple[str, ...], limit: int = 30) -> str:

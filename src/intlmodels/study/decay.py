@@ -13,13 +13,14 @@ from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, listed, one_line
 from intlmodels.study.base import (
     Study,
+    claim_lines,
     common,
     first_lines,
     normalization_lines,
     prior_lines,
     shortened,
 )
-from intlmodels.study.claims import Claim, read_claims
+from intlmodels.study.claims import read_ledger
 from intlmodels.study.counts import (
     MARK,
     SIZES,
@@ -93,8 +94,6 @@ class DecayStudy(Study):
         What the flag says of it, such as ``motivated by the cluster``.
     unused : tuple of (file, column)
         Columns of files of counts that mean nothing to the model.
-    claims : tuple of Claim
-        What the publication says, to be held against the study.
     """
 
     sizes: tuple[str, ...]
@@ -108,7 +107,6 @@ class DecayStudy(Study):
     event: str = "decision"
     flag_label: str = "flagged"
     unused: tuple[tuple[str, str], ...] = ()
-    claims: tuple[Claim, ...] = ()
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -218,7 +216,7 @@ def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
         event=clean_label(toml.outcome.get("event", "decision")),
         flag_label=clean_label(toml.outcome.get("flag", "flagged")),
         unused=unused,
-        claims=read_claims(toml.claims, subjects, counts),
+        **read_ledger(toml, sources, counts, subjects),
     )
 
 
@@ -374,8 +372,7 @@ def decay_lines(study: DecayStudy) -> Iterator[str]:
     yield f"variants of this study's own: {len(study.readings) or 'none'}"
     for reading in study.readings.values():
         yield from _reading_lines(reading, study)
-    if study.claims:
-        yield one_line(f"claims: {', '.join(claim.id for claim in study.claims)}")
+    yield from claim_lines(study)
     if study.unused:
         names = listed(f"{file}, {column}" for file, column in study.unused)
         yield one_line(f"columns without a meaning to the model: {names}")

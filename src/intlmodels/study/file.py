@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,8 @@ _PREDICTOR = {
 }
 _NUMERIC = {"transform": Key("text", options=TRANSFORMS), "unit": PROSE}
 _VARIANT = {"kind": NEEDED, "note": PROSE}
+#: Further numbers that a publication prints, for its claims.
+NUMBERS = {"file": NEEDED}
 
 _SHARE = Vocabulary(
     tables={
@@ -125,6 +127,7 @@ _SHARE = Vocabulary(
             "unit": Key("text", required=True, options=UNITS),
             "rounding_width": Key("number", required=True),
         },
+        "numbers": NUMBERS,
         "fit": FIT,
     },
     kinds={
@@ -159,7 +162,7 @@ _SHARE = Vocabulary(
         },
     },
     required=("firms", "outcome", "predictors"),
-    further=("priors", "profiles"),
+    further=("priors", "profiles", "groups", "claims"),
 )
 _DECAY = Vocabulary(
     tables={
@@ -179,6 +182,7 @@ _DECAY = Vocabulary(
             "when": TEXT,
             "period": TEXT,
         },
+        "numbers": NUMBERS,
         "fit": FIT | {"sweeps": Key("integer", within=(1, 100_000))},
     },
     kinds={
@@ -193,26 +197,8 @@ _DECAY = Vocabulary(
         },
     },
     required=("firms",),
-    further=("priors", "claims"),
+    further=("priors", "groups", "claims"),
 )
-#: Keys of every claim, and those of each rule by which claims are held against a study.
-CLAIM = {"id": NEEDED, "text": Key("prose", required=True), "where": PROSE, "rule": NEEDED}
-_PERCENT = Key("number", within=(0, 100))
-_SIZE = Key("text", options=("large", "other"))
-CLAIM_RULES: Mapping[str, Keys] = {
-    "sum": {
-        "counts": Key("texts", required=True),
-        "total": Key("texts", required=True),
-    },
-    "share": {"part": NEEDED, "whole": NEEDED, "least": _PERCENT, "most": _PERCENT},
-    "falls": {"size": _SIZE},
-    "falls more": {"size": replace(_SIZE, required=True)},
-    # a and b say which decisions: tables with the keys of CLAIM_PART.
-    "higher share": {"a": Key("tables", required=True), "b": Key("tables", required=True)},
-    "none": {"a": Key("tables", required=True)},
-    "cannot": {"why": Key("prose", required=True)},
-}
-CLAIM_PART = {"size": _SIZE, "periods": Key("texts")}
 #: Models that a study can name, with the tables and keys that each knows.
 VOCABULARIES = {"share": _SHARE, "decay": _DECAY}
 
@@ -222,7 +208,7 @@ class StudyFile:
     """The content of study.toml, checked for names and types, with no default filled in.
 
     Tables that are not there are empty; which ones a study may have depends on its model.
-    Claims are as written: :mod:`intlmodels.study.claims` checks them.
+    Groups and claims are as written: :mod:`intlmodels.study.claims` checks them.
     """
 
     study: dict[str, Any]
@@ -237,6 +223,8 @@ class StudyFile:
     periods: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     decisions: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
+    groups: Any = field(default_factory=dict)
     claims: Any = ()
 
 
@@ -281,8 +269,12 @@ def read_study_toml(folder: Path) -> StudyFile:
     if model == "share":
         _check_share(tables["predictors"], tables["variants"])
         tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
-    claims = document.get("claims", ())
-    return StudyFile(**tables, priors=_priors(document.get("priors", {})), claims=claims)
+    return StudyFile(
+        **tables,
+        priors=_priors(document.get("priors", {})),
+        groups=document.get("groups", {}),
+        claims=document.get("claims", ()),
+    )
 
 
 def _required(document: Mapping[str, Any], name: str) -> Any:

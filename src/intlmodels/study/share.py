@@ -14,12 +14,14 @@ from intlmodels.csvtable import clean_label, parse_number
 from intlmodels.errors import did_you_mean, listed, one_line
 from intlmodels.study.base import (
     Study,
+    claim_lines,
     common,
     first_lines,
     normalization_lines,
     prior_lines,
     shortened,
 )
+from intlmodels.study.claims import read_ledger
 from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_predictor
 from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
@@ -120,6 +122,7 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         crosschecks=tuple(
             read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
         ),
+        **read_ledger(toml, sources),
     )
 
 
@@ -199,6 +202,7 @@ def share_lines(study: ShareStudy) -> Iterator[str]:
     yield from normalization_lines(study)
     if study.profiles:
         yield f"new firms to predict: {len(study.profiles)}"
+    yield from claim_lines(study)
     yield from prior_lines(study)
 
 
