@@ -12,8 +12,9 @@ import xarray as xr
 
 from decaystudies import PERIODS, write_counts_study, write_decisions_study
 from intlmodels import store
+from intlmodels.claims import ledger
+from intlmodels.claims import verdicts as claims
 from intlmodels.counts import FLAGS
-from intlmodels.claims import ledger, verdicts as claims
 from intlmodels.decay.material import DecayMaterial
 from intlmodels.diagnostics import Gate, Result
 from intlmodels.errors import StudyError
@@ -106,8 +107,14 @@ SUM = 'rule = "sum"\ncounts = {}\ntotal = {}'
         ('rule = "cannot"\nwhy = " "', "why: expected text that is not blank"),
         ('rule = "falls"\nwhy = "x"', "unknown key; it belongs to the rule 'cannot'"),
         ('rule = "falls"\nverdict = "supported"', "verdict: unknown key"),
-        (SUM.format('["all", "alll"]', '"yes"'), "found 'alll'; expected the id of a count or number (did"),
-        (SUM.format('["yes"]', '"nowhere"'), "total: found 'nowhere'; expected the id of a count or number"),
+        (
+            SUM.format('["all", "alll"]', '"yes"'),
+            "found 'alll'; expected the id of a count or number (did",
+        ),
+        (
+            SUM.format('["yes"]', '"nowhere"'),
+            "total: found 'nowhere'; expected the id of a count or number",
+        ),
         (SUM.format("[]", '"yes"'), "counts: found []; expected at least one"),
         (SUM.format('["yes", "yes"]', '"all"'), "expected everything once"),
         (SUM.format('["yes"]', '["yes"]'), "expected a number on one side only"),

@@ -13,9 +13,9 @@ import intlmodels
 from intlmodels import cli, newstudy, workflow
 from intlmodels.newstudy import new_study, study_name
 from intlmodels.study import file as studytoml
+from intlmodels.study import load_study
 from intlmodels.study.claimrules import CLAIM, CLAIM_PART
 from intlmodels.study.groups import GROUP
-from intlmodels.study import load_study
 from mockfit import mock_fit
 from test_cli import below, run
 

@@ -1,0 +1,564 @@
+"""The ledger of share studies: groups of firms, facts, two proportions, the posterior."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from intlmodels import comparison
+from intlmodels.api import claim_table
+from intlmodels.claims import frequency, ledger
+from intlmodels.claims.facts import averages
+from intlmodels.claims.names import require_names
+from intlmodels.claims.verdicts import CANNOT, FAILED, NOT_FITTED
+from intlmodels.cli import main
+from intlmodels.errors import StudyError
+from intlmodels.results import flat
+from intlmodels.study import ShareStudy, load_study
+from intlmodels.study.claimrules import RULES, rules_of
+from intlmodels.study.groups import Group
+from studies import STUDY, VARIANTS, write_study
+from trees import DRAWS, made_up, share_positive, store_fits
+
+TABLE, CONTRA = "holds in the printed table", "contradicted by the printed table"
+
+#: Groups of the eight firms of studies.py: revenue 1.5, 20, unknown, 3, 250, 8, 0.5, 12.
+GROUPS = """
+[groups.everyone]
+column = "firms.csv: share"
+least = 0
+[groups.small]
+label = "small firms"
+column = "firms.csv: size"
+below = 10
+[groups.tools]
+column = "firms.csv: branch"
+is = ["Tools"]
+[groups.toys]
+column = "firms.csv: branch"
+is = ["Toys"]
+[groups.named]
+firms = ["Alder", "Hazel"]
+[groups.abroad]
+column = "firms.csv: share"
+above = 20
+[groups.designers]
+column = "traits.csv: skill"
+contains = ["DESIGN"]
+[groups.small_tools]
+all = ["small", "tools"]
+[groups.small_or_tools]
+any = ["small", "tools"]
+[groups.not_small]
+any = ["everyone"]
+without = ["small"]
+[groups.second]
+column = "firms.csv: second"
+contains = ["t"]
+"""
+
+
+def study_with(folder: Path, *keys: str, toml: str = GROUPS) -> ShareStudy:
+    text = toml + "".join(
+        f'\n[[claims]]\nid = "C{i}"\ntext = "So it is"\n{one}\n' for i, one in enumerate(keys, 1)
+    )
+    study = load_study(write_study(folder, toml=STUDY + VARIANTS + text))
+    assert isinstance(study, ShareStudy)
+    return study
+
+
+def only(study: ShareStudy, *fits: Any) -> Any:
+    trees = {str(tree.attrs["variant"]): tree for tree in fits}
+    (row,) = ledger.evaluate(study, trees).itertuples(index=False)
+    return row
+
+
+# -- groups ------------------------------------------------------------------------------
+
+
+def test_groups_know_what_is_not_known(tmp_path: Path) -> None:
+    groups = study_with(tmp_path).row_groups
+    assert groups["small"].sure == ("Alder", "Downy", "Fir", "Gorse")
+    assert groups["small"].unknown == ("Cedar",)
+    assert groups["named"].sure == ("Alder", "Hazel")
+    assert groups["small_tools"].sure == ("Alder", "Gorse")
+    # Cedar makes toys: whatever its size, it is no small maker of tools.
+    assert groups["small_tools"].unknown == ()
+    assert groups["small_or_tools"].unknown == ("Cedar",)
+    assert groups["not_small"].sure == ("Birch", "Elder", "Hazel")
+    assert groups["not_small"].unknown == ("Cedar",)
+    # Capitals do not matter for `contains`; an empty cell contains nothing.
+    assert groups["designers"].sure == ("Alder", "Birch", "Fir", "Hazel")
+    assert groups["second"].sure == ("Birch", "Downy", "Hazel")
+
+
+def test_kleene_logic_is_that_of_every_completion(tmp_path: Path) -> None:
+    """A made-up group is unknown exactly where completions of the unknown disagree."""
+    groups = study_with(tmp_path).row_groups
+    members = {name: groups[name].members for name in ("small", "tools", "everyone")}
+    for row in range(8):
+        options = [
+            (True, False) if members[name][row] is None else (members[name][row],)
+            for name in ("small", "tools")
+        ]
+        for made, rule in (
+            ("small_tools", lambda small, tools: small and tools),
+            ("small_or_tools", lambda small, tools: small or tools),
+            ("not_small", lambda small, tools: not small),
+        ):
+            found = {rule(*values) for values in itertools.product(*options)}
+            expected = found.pop() if len(found) == 1 else None
+            assert groups[made].members[row] is expected
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[groups.a]\nlabel = 'x'", "nothing says who belongs to it"),
+        ("[groups.a]\nis = ['Tools']", "expected column ="),
+        ("[groups.a]\ncolumn = 'branch'\nis = ['Tools']", 'expected "file: column"'),
+        ("[groups.a]\ncolumn = 'firms.csv: brnch'\nis = ['x']", "did you mean 'branch'?"),
+        ("[groups.a]\ncolumn = 'firms.csv: branch'\nis = ['Tool']", "did you mean 'Tools'?"),
+        ("[groups.a]\ncolumn = 'firms.csv: branch'\nbelow = 3", "expected a number"),
+        ("[groups.a]\nfirms = ['Aldr']", "did you mean 'Alder'?"),
+        ("[groups.a]\nany = ['b']", "expected a group that stands before this one"),
+        ("[groups.a]\nfirms = ['Alder']\nbelow = 3", "[groups.a] below: does not go with firms"),
+        (
+            "[groups.a]\ncolumn = 'firms.csv: size'\nis = ['3']\nbelow = 3",
+            "[groups.a] is: does not go with other conditions",
+        ),
+        ("[groups.a]\nwithout = ['tools']\n", "expected all or any as well"),
+        ("[groups.a]\ncolour = 'red'", "unknown key"),
+        ("[groups]\na = 3", "expected a table"),
+    ],
+)
+def test_groups_that_are_wrong_are_told_in_one_line(tmp_path: Path, toml: str, said: str) -> None:
+    before = "" if "[groups]\n" in toml else GROUPS
+    with pytest.raises(StudyError) as caught:
+        study_with(tmp_path, toml=f"{before}\n{toml}\n")
+    text = str(caught.value)
+    assert said in text
+    assert text.isprintable()
+
+
+def test_files_in_another_order_are_joined_by_name(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, toml=STUDY + VARIANTS + GROUPS)
+    path = folder / "traits.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    before = load_study(folder).row_groups["designers"]
+    path.write_text("\n".join([header, *reversed(rows)]) + "\n", encoding="utf-8")
+    assert load_study(folder).row_groups["designers"] == before
+
+
+# -- facts -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict", "numbers"),
+    [
+        ('rule = "number of firms"\nof = "tools"\nequal = 3', TABLE, "3 of 8"),
+        ('rule = "number of firms"\nof = "tools"\nleast = 4', CONTRA, "3 of 8"),
+        # Four are small, a fifth may be.
+        ('rule = "number of firms"\nof = "small"\nequal = 4', CANNOT, "not known of Cedar"),
+        ('rule = "number of firms"\nof = "small"\nleast = 4', TABLE, "not known of Cedar"),
+        ('rule = "number of firms"\nof = "small"\nmost = 3', CONTRA, "not known of Cedar"),
+        ('rule = "share of firms"\npart = "tools"\nbelow = 50', TABLE, "3 of 8, 37.5"),
+        ('rule = "share of firms"\npart = "small"\nabove = 50', CANNOT, "4 of 8, 50.0"),
+        ('rule = "share of firms"\npart = "small"\nleast = 50', TABLE, "4 of 8"),
+        ('rule = "share of firms"\npart = "small"\nof = "tools"\nabove = 60', TABLE, "2 of 3"),
+        ('rule = "share of firms"\npart = "tools"\nof = "small"\nabove = 60', CONTRA, "2 of 4"),
+        # Two of four known small firms, or of five, if Cedar is one: 50 or 40 percent.
+        ('rule = "share of firms"\npart = "tools"\nof = "small"\nleast = 45', CANNOT, "2 of 4"),
+        ('rule = "every"\nof = "named"\nis = "everyone"', TABLE, "2 of 2"),
+        ('rule = "every"\nof = "tools"\nis = "small"', CONTRA, "not Birch"),
+        ('rule = "every"\nof = "toys"\nis = "not_small"', CANNOT, "not known of Cedar"),
+        ('rule = "present"\ngroups = ["tools", "toys"]', TABLE, "tools: 3; toys: 3"),
+        ('rule = "range"\ncolumn = "firms.csv: share"\nsmallest = 0\nlargest = 55', TABLE, "Hazel"),
+        ('rule = "range"\ncolumn = "firms.csv: share"\nsmallest = 0\nlargest = 65', CONTRA, "55"),
+        ('rule = "range"\ncolumn = "firms.csv: size"\nsmallest = 0.5\nlargest = 250', CANNOT, ""),
+        ('rule = "range"\ncolumn = "firms.csv: size"\nsmallest = 1\nlargest = 250', CONTRA, "0.5"),
+        ('rule = "labels"\ncolumns = "firms.csv: branch"\nnumber = 3', TABLE, "Boats, Tools"),
+        ('rule = "labels"\ncolumns = "firms.csv: branch"\nnumber = 4', CONTRA, "3: "),
+        (
+            'rule = "higher average"\ncolumn = "firms.csv: share"\na = "abroad"\nb = "named"',
+            TABLE,
+            "mean 37.5 (4 firms) against 32.5 (2 firms)",
+        ),
+        (
+            'rule = "higher average"\ncolumn = "firms.csv: share"\na = "tools"',
+            CONTRA,
+            "mean 21.7 (3 firms) against 23.0 (5 firms)",
+        ),
+        (
+            'rule = "higher average"\ncolumn = "firms.csv: size"\na = "toys"\nb = "tools"',
+            CANNOT,
+            "not known of Cedar",
+        ),
+        (
+            'rule = "column sum"\ncolumn = "firms.csv: share"\nof = "named"\n'
+            'total = "firms.csv: share"',
+            CONTRA,
+            "10 + 55 = 65 (Alder, Hazel), against 180",
+        ),
+        ('rule = "cannot"\nwhy = "Nobody asked"', CANNOT, "Nobody asked"),
+    ],
+)
+def test_facts(tmp_path: Path, keys: str, verdict: str, numbers: str) -> None:
+    row = only(study_with(tmp_path, keys))
+    assert row.verdict == verdict
+    assert numbers in row.numbers
+    assert np.isnan(row.probability)
+    assert row.how
+    assert row.fit == ""
+
+
+NUMBERS = """id,quantity,value,unit,where
+a,one,11,firm,p. 1
+b,two,2,firm,p. 1
+c,three,13,firm,p. 1
+d,turnover,18.2,bn,p. 2
+e,turnover,70.7,bn,p. 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "holds", "numbers"),
+    [
+        ('rule = "sum"\ncounts = ["a", "b"]\ntotal = "c"', True, "11 + 2 = 13, against 13"),
+        ('rule = "at most"\ncounts = ["a", "b"]\ntotal = "c"', True, "against 13"),
+        ('rule = "more than"\ncounts = ["a", "b"]\ntotal = "c"', False, "against 13"),
+        ('rule = "more than"\ncounts = ["c", "b"]\ntotal = "a"', True, "13 + 2 = 15"),
+        ('rule = "share"\npart = ["a"]\nwhole = "c"\nabove = 84', True, "84.6"),
+        ('rule = "share"\npart = ["a", "b"]\nwhole = "c"\nbelow = 100', False, "100.0"),
+        ('rule = "share"\npart = ["a", "b"]\nwhole = "c"\nmost = 100', True, "100.0"),
+        ('rule = "largest"\nnumber = "c"\namong = ["a", "b"]', True, "13, against 11 and 2"),
+        ('rule = "largest"\nnumber = "b"\namong = ["a"]', False, "2, against 11"),
+        ('rule = "growth"\nstart = "d"\nend = "e"\npercent = 288', True, "288.5"),
+        ('rule = "growth"\nstart = "d"\nend = "e"\npercent = 289', False, "288.5"),
+        ('rule = "growth"\nstart = "d"\nend = "e"\npercent = 300\nrounding_width = 50', True, ""),
+        ('rule = "ratio"\nnumber = "e"\nover = "d"\nleast = 3.8\nmost = 3.9', True, "3.88"),
+        ('rule = "ratio"\nnumber = "e"\nover = "d"\ntimes = 10\nmost = 3.9', False, "38.8"),
+        (
+            'rule = "faster"\nnumber = "a"\nyears = 2\nagainst = "c"\nagainst_years = 3',
+            True,
+            "5.50 a year, against 13 in 3, 4.33 a year",
+        ),
+    ],
+)
+def test_printed_numbers(tmp_path: Path, keys: str, holds: bool, numbers: str) -> None:
+    (tmp_path / "printed.csv").write_text(NUMBERS, encoding="utf-8")
+    study = study_with(tmp_path, keys, toml='[numbers]\nfile = "printed.csv"\n')
+    row = only(study)
+    said = "holds in the printed numbers" if holds else "contradicted by the printed numbers"
+    assert row.verdict == said
+    assert numbers in row.numbers
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "c,three",
+            "a,three",
+            "printed.csv, row 4, column 'id': found 'a'; expected every id once",
+        ),
+        ("13", "x", "printed.csv, row 4, column 'value': found 'x'; expected a number"),
+        ("c,three", "c:d,three", "without a colon"),
+        ("quantity", "what", "expected this column"),
+    ],
+)
+def test_numbers_that_are_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
+    (tmp_path / "printed.csv").write_text(NUMBERS.replace(old, new), encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        study_with(tmp_path, toml='[numbers]\nfile = "printed.csv"\n')
+    assert said in str(caught.value)
+
+
+def test_row_sums(tmp_path: Path) -> None:
+    (tmp_path / "parts.csv").write_text("what,x,y,all\nmen,1,2,3\nships,1.1,2.2,3.3\n")
+    keys = 'rule = "row sums"\nparts = ["parts.csv: x", "parts.csv: y"]\ntotal = "parts.csv: all"'
+    assert only(study_with(tmp_path, keys)).verdict == TABLE
+    (tmp_path / "parts.csv").write_text("what,x,y,all\nmen,1,2,3\nships,1.1,2.2,3.4\n")
+    row = only(study_with(tmp_path, keys))
+    assert (row.verdict, row.numbers) == (CONTRA, "row 3: 1.1 + 2.2 = 3.3, against 3.4")
+
+
+def test_averages_are_bounded_by_every_completion(tmp_path: Path) -> None:
+    keys = 'rule = "higher average"\ncolumn = "firms.csv: size"\na = "toys"\naverage = "median"'
+    study = study_with(tmp_path, keys)
+    (claim,) = study.claims
+    column = claim.columns["firms.csv: size"]
+    everyone = Group("", "", column.rows, (True,) * 8)
+    known = np.asarray(column.numbers())
+    middle, low, high = averages(column, everyone, "median")
+    assert middle == np.nanmedian(known)
+    found = [
+        np.median(np.where(np.isnan(known), value, known)) for value in np.linspace(-1e3, 1e3, 999)
+    ]
+    assert (low, high) == (min(found), max(found))
+
+
+# -- two proportions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((3, 3), (0, 16)), ((4, 2), (3, 13)), ((0, 1), (1, 0)), ((2, 5), (2, 5))]
+)
+def test_two_proportions_against_quadrature(a: tuple[int, int], b: tuple[int, int]) -> None:
+    first = stats.beta(a[0] + 1, a[1] + 1)
+    second = stats.beta(b[0] + 1, b[1] + 1)
+    exact, _ = integrate.quad(lambda p: first.pdf(p) * second.cdf(p), 0, 1, epsabs=1e-12)
+    assert frequency.probability_higher(a, b) == pytest.approx(exact, abs=1e-10)
+    assert frequency.probability_higher(a, b) + frequency.probability_higher(b, a) == (
+        pytest.approx(1)
+    )
+
+
+def test_two_proportions_in_closed_form() -> None:
+    # One firm that has it against none known: E[p] for p ~ Beta(2, 1) is 2/3.
+    assert frequency.probability_higher((1, 0), (0, 0)) == pytest.approx(2 / 3)
+    assert frequency.probability_higher((40, 2), (40, 2)) == pytest.approx(0.5)
+
+
+def test_difference_of_proportions_against_simulation() -> None:
+    rng = np.random.default_rng(1)
+    size = 200_000
+    off = 100 * (rng.beta(4, 4, size) - rng.beta(1, 17, size))
+    found = frequency.difference((3, 3), (0, 16), 0.95)
+    expected = np.quantile(off, [0.5, 0.025, 0.975])
+    # Of quantiles of so many draws the error is below 0.2; of the grid of quantiles the same.
+    assert found == pytest.approx(expected, abs=0.5)
+
+
+def test_more_often(tmp_path: Path) -> None:
+    keys = 'rule = "more often"\nwhat = "abroad"\namong = "tools"\nthan = "toys"'
+    row = only(study_with(tmp_path, keys))
+    assert row.probability == pytest.approx(frequency.probability_higher((2, 1), (1, 2)))
+    assert row.numbers.startswith("2 of 3 (67")
+    assert row.verdict == "uncertain"
+    unknown = 'rule = "more often"\nwhat = "small"\namong = "tools"'
+    assert only(study_with(tmp_path / "b", unknown)).verdict == CANNOT
+
+
+# -- the posterior -------------------------------------------------------------------------
+
+
+def test_effect_of_a_parameter(tmp_path: Path) -> None:
+    study = study_with(tmp_path, 'rule = "effect"\nparameter = "ease"\nsign = "positive"')
+    row = only(study, made_up(study, {"ease": share_positive(0.95)}))
+    assert (row.probability, row.verdict, row.fit) == (0.95, "leaning", "default")
+    failed = only(study, made_up(study, {"ease": share_positive(0.95)}, fails=True))
+    assert (failed.verdict, failed.converged) == (FAILED, False)
+
+
+def test_levels_are_compared_draw_by_draw(tmp_path: Path) -> None:
+    keys = 'rule = "higher level"\npredictor = "branch"\nlevels = "Tools"\nagainst = "Toys"'
+    study = study_with(tmp_path, keys)
+    effects = np.zeros((DRAWS, 3))
+    effects[:, study.predictors["branch"].levels.index("Tools")] = share_positive(0.8)
+    fit = made_up(study, {"branch": effects})
+    row = only(study, fit)
+    assert row.probability == pytest.approx(0.8, abs=0.01)
+    assert row.verdict == "uncertain"
+    draws = fit["estimands"].to_dataset()["difference"]
+    by_hand = flat(draws.sel(comparison="branch: Tools - Toys"))
+    assert row.effect_median == pytest.approx(np.median(by_hand))
+    assert "printed on average 21.7" in row.numbers
+
+
+def test_extreme_levels(tmp_path: Path) -> None:
+    keys = 'rule = "extreme level"\npredictor = "branch"\nlevel = "Toys"\nend = "{}"'
+    study = study_with(tmp_path, keys.format("lowest"), keys.format("highest"))
+    toys = study.predictors["branch"].levels.index("Toys")
+    effects = np.zeros((DRAWS, 3))
+    effects[:, toys] = share_positive(0.02)
+    table = ledger.evaluate(study, {"default": made_up(study, {"branch": effects})})
+    assert table["probability"].tolist() == pytest.approx([0.98, 0.02], abs=0.01)
+    assert table["verdict"].tolist() == ["supported", "unsupported"]
+
+
+def test_groups_of_firms_are_compared_as_they_are(tmp_path: Path) -> None:
+    keys = 'rule = "higher expected"\na = "tools"\nb = "toys"'
+    study = study_with(tmp_path, keys)
+    fit = made_up(study, {"ease": 1.0, "branch": np.array([0.0, 0.5, 0.0])})
+    row = only(study, fit)
+    shares = fit["estimands"].to_dataset()["firm_share"]
+    by_hand = shares.sel(firm=["Alder", "Birch", "Gorse"]).mean("firm") - shares.sel(
+        firm=["Cedar", "Elder", "Hazel"]
+    ).mean("firm")
+    assert row.effect_median == pytest.approx(float(by_hand.median()))
+    assert row.probability == pytest.approx(float((by_hand > 0).mean()))
+
+
+def test_what_a_predictor_explains(tmp_path: Path) -> None:
+    keys = 'rule = "explains"\npredictor = "branch"\nleast = 25'
+    study = study_with(tmp_path, keys)
+    strong = made_up(study, {"branch": np.array([-3.0, 0.0, 3.0]), "phi": 100.0})
+    assert only(study, strong).verdict == "supported"
+    assert only(study, made_up(study)).verdict == "unsupported"
+
+
+def test_a_variant_that_is_not_stored_is_waited_for(tmp_path: Path) -> None:
+    keys = 'rule = "effect"\nparameter = "ease"\nsign = "positive"\nfit = "hurdle"'
+    study = study_with(tmp_path, keys)
+    row = only(study, made_up(study))
+    assert (row.verdict, row.fit) == (NOT_FITTED, "hurdle")
+    assert "--variants all" in row.numbers
+    tree = made_up(study, {"ease": share_positive(0.99)}, variant="hurdle")
+    both = ledger.evaluate(study, {"default": made_up(study), "hurdle": tree})
+    assert both["verdict"].tolist() == ["supported"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('rule = "effect"\nparameter = "eas"\nsign = "positive"', "did you mean 'ease'?"),
+        ('rule = "effect"\nparameter = "ease"\nsign = "positive"\nfit = "x"', "a variant, one of"),
+        ('rule = "explains"\npredictor = "brunch"\nleast = 5', "did you mean 'branch'?"),
+        ('rule = "higher level"\npredictor = "branch"\nlevels = "Tolls"', "did you mean 'Tools'?"),
+        (
+            'rule = "higher level"\npredictor = "branch"\nlevels = "Toys"\nagainst = "Toys"',
+            "on one side only",
+        ),
+    ],
+)
+def test_names_are_checked_before_anything_is_fitted(tmp_path: Path, keys: str, said: str) -> None:
+    study = study_with(tmp_path, keys)
+    with pytest.raises(StudyError) as caught:
+        require_names(study)
+    assert said in str(caught.value)
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", str(study.folder), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('rule = "falls"', "this rule asks a decay model; expected one of"),
+        ('rule = "number of firms"\nof = "tolls"\nequal = 1', "did you mean 'tools'?"),
+        ('rule = "number of firms"\nof = "tools"', "expected it, or least or most"),
+        ('rule = "every"\nof = "tools"\nis = "tools"', "expected another group"),
+        ('rule = "labels"\ncolumns = "nofile.csv: x"\nnumber = 1', "nofile.csv"),
+        ('rule = "range"\ncolumn = "firms.csv: branch"\nsmallest = 0\nlargest = 1', "a number"),
+        ('rule = "sum"\ncounts = "x"\ntotal = "y"', "reads printed numbers"),
+        ('rule = "effect"\nparameter = "ease"\nsign = "up"', "expected one of 'positive'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        study_with(tmp_path, keys)
+    text = str(caught.value)
+    assert said in text
+    assert text.isprintable()
+
+
+# -- vocabulary, commands and documents ------------------------------------------------------
+
+
+def test_every_rule_has_words_and_a_way_to_work_it_out(tmp_path: Path) -> None:
+    from intlmodels.claims.facts import FACTS
+    from intlmodels.claims.told import _HOW
+
+    own = {model: set(ledger._own(model)) for model in ("share", "decay")}
+    assert set(_HOW) == set(RULES)
+    for model in ("share", "decay"):
+        assert set(rules_of(model)) == set(FACTS) | {"more often"} | own[model]
+
+
+def test_the_documents_have_every_rule_as_the_code_has_it() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "claims.md").read_text(encoding="utf-8")
+    for name, rule in RULES.items():
+        (line,) = re.findall(rf"^\| `{name}` \| (.*) \| (.*) \|$", text, flags=re.MULTILINE)
+        keys = [f"`{key}`" + ("" if item.required else "?") for key, item in rule.keys.items()]
+        assert line == (", ".join(keys), rule.means)
+
+
+def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = study_with(tmp_path, 'rule = "effect"\nparameter = "ease"\nsign = "positive"')
+    store_fits(study, tmp_path / "out", default=made_up(study, {"ease": share_positive(0.99)}))
+    with pytest.raises(SystemExit) as stopped:
+        main(["claims", str(study.folder), "--out", str(tmp_path / "out")])
+    assert not stopped.value.code
+    out = capsys.readouterr().out
+    assert out.startswith("C1: supported\n  So it is\n  probability 0.99")
+    assert "supported: 1 of 1 (C1)" in out
+    table = claim_table(study, tmp_path / "out")
+    assert table["verdict"].tolist() == ["supported"]
+
+
+def test_a_study_without_claims_says_so(tmp_path: Path) -> None:
+    study = study_with(tmp_path)
+    with pytest.raises(StudyError, match="this study has no claims"):
+        claim_table(study, tmp_path / "out")
+
+
+def test_light_fits_will_do(tmp_path: Path) -> None:
+    keys = (
+        'rule = "effect"\nparameter = "ease"\nsign = "positive"\nfit = "hurdle"',
+        'rule = "higher expected"\na = "tools"\nfit = "hurdle"',
+        'rule = "higher level"\npredictor = "branch"\nlevels = "Toys"\nfit = "hurdle"',
+    )
+    study = study_with(tmp_path, *keys)
+    whole = made_up(study, {"ease": share_positive(0.99)}, variant="hurdle")
+    store_fits(study, tmp_path / "out", hurdle=whole)
+    (path,) = (tmp_path / "out").rglob("hurdle.nc")
+    tables = [
+        ledger.evaluate(study, {"default": made_up(study), "hurdle": tree})
+        for tree in (whole, comparison.light(path))
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+# -- Rochester -----------------------------------------------------------------------------
+
+#: An independent reading of what the Rochester paper prints: which of its claims hold in it.
+HOLD = {
+    *("R01", "R02", "R04", "R05b", "R07", "R08a", "R08b", "R25a", "R25b", "R26b", "R28a", "R28b"),
+    *("R29", "R31", "R32", "R33", "R34", "R36a", "R45", "R48", "R49", "R50", "R55"),
+}
+DO_NOT = {
+    *("R03", "R05a", "R06", "R11a", "R14", "R16", "R18", "R19", "R20a", "R23", "R35", "R43"),
+    *("R46", "R51"),
+}
+
+
+@pytest.fixture(scope="module")
+def rochester() -> pd.DataFrame:
+    return ledger.evaluate(load_study("rochester"), {}).set_index("id")
+
+
+def test_every_claim_of_the_rochester_paper_is_in_the_ledger(rochester: pd.DataFrame) -> None:
+    numbers = {name.rstrip("abc") for name in rochester.index}
+    assert sorted(numbers) == [f"R{number:02d}" for number in range(1, 58)]
+    verdicts = rochester["verdict"]
+    assert set(rochester.index[verdicts.str.startswith("holds")]) == HOLD
+    assert set(rochester.index[verdicts.str.startswith("contradicted")]) == DO_NOT
+    assert (verdicts == NOT_FITTED).sum() == (rochester["fit"] != "").sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("R02", "15 of 22, 68.2"),
+        ("R03", "from 0 (M) to 55 (I)"),
+        ("R08a", "mean 25.0 (10 firms) against 15.0 (6 firms)"),
+        ("R15", "3 of 6 (50"),
+        ("R30", "4 of 6 (67"),
+        ("R32", "median 15.0 (7 firms) against 2.2 (15 firms)"),
+        ("R35", "5 of 19, 26.3"),
+        ("R37", "4 of 7 (57"),
+        ("R46", "7 of 22 (A, B, E, G, K, N, Q)"),
+        ("R51", "not J"),
+    ],
+)
+def test_numbers_of_the_rochester_paper(rochester: pd.DataFrame, name: str, numbers: str) -> None:
+    assert numbers in rochester.loc[name, "numbers"]
