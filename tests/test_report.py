@@ -22,7 +22,7 @@ from intlmodels import report, store, workflow
 from intlmodels.errors import StudyError
 from intlmodels.report import layout, record
 from intlmodels.report.csvtext import csv_text
-from intlmodels.report.render import fence, markdown_text
+from intlmodels.report.render import TEMPLATES, fence, markdown_text
 from intlmodels.share.formula import formula, symbols
 from intlmodels.study import Study, load_study
 from studies import write_study
@@ -127,6 +127,11 @@ class Page(html.parser.HTMLParser):
         return [attrs[attribute] or "" for _, attrs in self.attributes if attribute in attrs]
 
 
+def scripts(page: str) -> list[str]:
+    """What stands between script tags."""
+    return re.findall("<script[^>]*>(.*?)</script", page, flags=re.DOTALL | re.IGNORECASE)
+
+
 # -- the page ----------------------------------------------------------------------------
 
 
@@ -139,13 +144,14 @@ def test_the_page_is_well_formed_and_complete(good):
         assert f"## {number}. {title}" in good.markdown
     anchors = set(page.values("id"))
     inside = [link[1:] for link in page.values("href") if link.startswith("#")]
-    assert len(inside) == len(SECTIONS)
+    assert len(inside) == len(SECTIONS) + 1  # and the way to the contents
     assert set(inside) <= anchors
 
 
 def test_the_page_is_self_contained(good):
     page = Page(good.html)
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not {"link", "iframe", "object"} & set(page.tags)
+    assert scripts(good.html) == [(TEMPLATES / "tables.js").read_text(encoding="utf-8")]
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.values("src"))
     assert all(page.values("alt"))
     assert page.tags.count("img") == len(page.values("alt")) == 11
@@ -288,7 +294,8 @@ def test_a_check_that_does_not_apply_does_not_count(study, tmp_path, monkeypatch
 def test_hostile_labels_are_inert_in_html(hostile):
     page = Page(hostile.html)
     assert page.open == []
-    assert not {"script", "iframe", "u", "b", "i"} & set(page.tags)
+    assert not {"iframe", "u", "b", "i"} & set(page.tags)
+    assert scripts(hostile.html) == [(TEMPLATES / "tables.js").read_text(encoding="utf-8")]
     assert all(source.startswith("data:") for source in page.values("src"))
     assert not page.values("onerror")
     for label in HOSTILE:

@@ -1,0 +1,78 @@
+// Long tables: the buttons in the header sort the rows (up, down, as printed), a field filters
+// them. Without this script they are plain tables; on paper every row is there.
+"use strict";
+(() => {
+  const SORTED = 9; // rows from which on a table can be sorted
+  const FILTERED = 16; // and filtered
+  const NEXT = { null: "ascending", ascending: "descending", descending: null };
+  const NUMBER = /^([<>]?)\s*([-−]?\d+(?:\.\d+)?(?:e[-−+]?\d{1,2})?)(?![\w.])/;
+  const BEYOND = { "": 0, "<": -1e-9, ">": 1e-9 }; // "> 0.999" comes after "0.999"
+
+  const make = (name, attributes) => Object.assign(document.createElement(name), attributes);
+
+  // What a cell is sorted by: the number that it begins with, if any, else its text.
+  const keyOf = (row, column) => {
+    const text = row.cells[column].textContent.trim();
+    const [, sign, digits] = text.match(NUMBER) ?? [];
+    const number = digits && parseFloat(digits.replaceAll("−", "-")) + BEYOND[sign];
+    return { row, text, number, empty: text === "" || text === "–" };
+  };
+
+  // Numbers come before texts.
+  const compare = (a, b) => {
+    if (a.number !== undefined && b.number !== undefined) return a.number - b.number;
+    if (a.number !== undefined || b.number !== undefined) return a.number === undefined ? 1 : -1;
+    return a.text.localeCompare(b.text, "en", { numeric: true });
+  };
+
+  // Empty cells stay at the end whatever the direction.
+  const sorted = (rows, column, order) => {
+    if (order === null) return rows;
+    const direction = order === "ascending" ? 1 : -1;
+    return rows
+      .map((row) => keyOf(row, column))
+      .sort((a, b) => a.empty - b.empty || direction * compare(a, b))
+      .map((key) => key.row);
+  };
+
+  const makeSortable = (table, rows) => {
+    const headers = [...table.tHead.rows[0].cells];
+    headers.forEach((header, column) => {
+      const button = make("button", { type: "button" });
+      button.append(...header.childNodes);
+      header.append(button);
+      button.addEventListener("click", () => {
+        const order = NEXT[header.getAttribute("aria-sort")];
+        headers.forEach((other) => other.removeAttribute("aria-sort"));
+        if (order !== null) header.setAttribute("aria-sort", order);
+        table.tBodies[0].append(...sorted(rows, column, order));
+      });
+    });
+  };
+
+  const makeFilterable = (table, rows) => {
+    const box = make("div", { className: "filter" });
+    const label = make("label", { textContent: "Filter rows " });
+    const field = make("input", { type: "search", autocomplete: "off" });
+    const told = make("output");
+    field.setAttribute("aria-describedby", table.getAttribute("aria-labelledby"));
+    label.append(field);
+    box.append(label, told);
+    table.parentElement.before(box);
+    field.addEventListener("input", () => {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      rows.forEach((row) => {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+      });
+      const shown = rows.filter((row) => !row.hidden).length;
+      told.value = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+  };
+
+  document.querySelectorAll("main table").forEach((table) => {
+    const rows = [...table.tBodies[0].rows];
+    if (rows.length >= SORTED) makeSortable(table, rows);
+    if (rows.length >= FILTERED) makeFilterable(table, rows);
+  });
+})();
