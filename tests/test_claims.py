@@ -503,18 +503,19 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     assert made is not None
     assert made.title == "Claims of the study, held against what it printed"
     blocks: Any = made.blocks
-    told, counted, table = blocks
+    told, counted, table, numbers = blocks
     assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, claims.UNSUPPORTED))
-    verdicts = [row[5] for row in table.rows]
+    verdicts = [row[4] for row in table.rows]
     asked = claims.FAILED if fails else "leaning"
     assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
-    assert counted.items == tuple(
-        f"{verdict}: 1 of 3 (C{number})" for number, verdict in enumerate(verdicts, start=1)
-    )
+    # Facts first, then what the posterior says, then what cannot be told.
+    told = (f"{verdicts[i]}: 1 of 3 (C{i + 1})" for i in (2, 0, 1))
+    assert counted.items == tuple(told)
+    assert [row[0] for row in numbers.rows] == ["all", "early", "large"]
     assert table.file == "tables/claims.csv"
     assert table.header[-1] == ("converged" if fails else "what was found")
-    assert "0.95" in table.rows[0][6]
-    assert ("no posterior" in table.rows[0][6]) == fails
+    assert "0.95" in table.rows[0][5]
+    assert ("no posterior" in table.rows[0][5]) == fails
 
 
 def test_its_place_in_the_report() -> None:

@@ -27,13 +27,18 @@ def _values(names: Sequence[str], claim: Claim, evidence: Evidence) -> list[floa
     return [number_of(name, claim, evidence.values) for name in names]
 
 
+def numbers_of(claim: Claim) -> list[str]:
+    """Ids of the counts and numbers that the rule of a claim names."""
+    keys = [key for key, what in RULES[claim.rule].names.items() if what == "number"]
+    values = [claim.asked[key] for key in keys if key in claim.asked]
+    return [name for value in values for name in ((value,) if isinstance(value, str) else value)]
+
+
 def _printed(claim: Claim, evidence: Evidence) -> str:
     """What a rule on numbers reads: counts, further numbers, or columns of a table."""
     if claim.columns:
         return "table"
-    keys = [key for key, what in RULES[claim.rule].names.items() if what == "number"]
-    values = [claim.asked[key] for key in keys if key in claim.asked]
-    named = [name for value in values for name in ((value,) if isinstance(value, str) else value)]
+    named = numbers_of(claim)
     return "numbers" if any(name in evidence.study.numbers for name in named) else "counts"
 
 

@@ -8,26 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels import formats as f
 from intlmodels.claims.facts import limits, plain
-from intlmodels.claims.verdicts import FAILED
+from intlmodels.claims.verdicts import CONTRADICTED, FAILED, HOLDS, WORDS
 from intlmodels.models import DEFAULT
+from intlmodels.study import DecayStudy, Study
 from intlmodels.study.claims import Claim, Part
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from intlmodels.study import Study
 
 #: In whose name the probability is.
 _POSTERIOR = "posterior probability"
 
 
 def verdict_lines(ledger: pd.DataFrame) -> list[str]:
-    """The claims that have each verdict, in words."""
+    """The claims that have each verdict, in words: facts first, then posteriors, then the rest."""
     total = len(ledger)
+    by_verdict = {str(verdict): list(ids) for verdict, ids in ledger.groupby("verdict")["id"]}
+    order = sorted(by_verdict, key=lambda verdict: (_place(verdict), verdict))
     return [
-        f"{verdict}: {len(names)} of {total} ({', '.join(names)})"
-        for verdict, names in ledger.groupby("verdict", sort=False)["id"]
+        f"{verdict}: {len(by_verdict[verdict])} of {total} ({', '.join(by_verdict[verdict])})"
+        for verdict in order
     ]
+
+
+def _place(verdict: str) -> int:
+    starts = [text.split("{")[0].rstrip() for text in (HOLDS, CONTRADICTED)]
+    return next(i for i, text in enumerate([*starts, *WORDS]) if verdict.startswith(text))
+
+
+def printed_numbers(study: Study) -> list[tuple[str, str, str, str]]:
+    """Counts and further numbers of a study: id, what it is, value with unit, and where."""
+    counts = study.counts if isinstance(study, DecayStudy) else ()
+    rows = [(count.id, count.text, str(count.value), count.where) for count in counts]
+    rows += [
+        (number.id, number.text, f"{plain(number.value)} {number.unit}".strip(), number.where)
+        for number in study.numbers.values()
+    ]
+    return sorted(rows)
 
 
 def found(row: Any) -> str:

@@ -29,6 +29,8 @@ FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 CANNOT = "cannot be checked with what was published"
 HOLDS, CONTRADICTED = "holds in the printed {}", "contradicted by the printed {}"
+#: Verdicts that are no facts, in the order in which they are told.
+WORDS = (SUPPORTED_WORD, LEANING_WORD, UNCERTAIN_WORD, UNSUPPORTED_WORD, NOT_FITTED, FAILED, CANNOT)
 POINTS = "percentage points"
 
 

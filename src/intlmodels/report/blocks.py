@@ -34,7 +34,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, with a caption and the file that holds all of it."""
+    """Cells as text, with a caption and the file that holds all of it.
+
+    ``widths`` are those of the columns in percent, for tables of long texts, which then take
+    more of a broad screen than other text does.
+    """
 
     caption: str
     header: tuple[str, ...]
@@ -43,6 +47,7 @@ class Table:
     file: str = ""
     note: str = ""
     failed: bool = False
+    widths: tuple[int, ...] = ()
     kind: str = "table"
 
     def __post_init__(self) -> None:
@@ -51,6 +56,7 @@ class Table:
             object.__setattr__(self, "header", (*self.header, "converged"))
             marked = tuple((*row, "NO") for row in self.rows)
             object.__setattr__(self, "rows", marked)
+            object.__setattr__(self, "widths", ())
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from intlmodels import formats as f
-from intlmodels.claims.told import found, verdict_lines
+from intlmodels.claims.facts import numbers_of
+from intlmodels.claims.told import found, printed_numbers, verdict_lines
 from intlmodels.claims.verdicts import UNSUPPORTED
 from intlmodels.narrative import CLEAR, LEANING
-from intlmodels.report.blocks import Items, Paragraph, Section, Table
+from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.material import Material
 from intlmodels.report.shown import Rows
 
@@ -17,18 +18,34 @@ def claims(m: Material) -> Section | None:
         return None
     table = Table(
         f"Claims, in other words than the publication's ({f.interval_name(m.prob)}s in brackets)",
-        ("id", "claim", "where", "kind", "how it is checked", "verdict", "what was found"),
+        ("id", "claim", "where", "how it is checked", "verdict", "what was found"),
         claim_rows(m),
         file="tables/claims.csv",
         note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
         f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
         failed=not m.passed,
+        widths=(6, 24, 10, 24, 12, 24),
     )
     return Section(
         "claims",
         "Claims of the study, held against what it printed",
-        (Paragraph(introduction()), Items(tuple(verdict_lines(m.claims))), table),
+        (
+            Paragraph(introduction()),
+            Items(tuple(verdict_lines(m.claims))),
+            table,
+            *named_numbers(m),
+        ),
     )
+
+
+def named_numbers(m: Material) -> list[Block]:
+    """What the ids stand for that the rules of claims name, as they were printed."""
+    named = dict.fromkeys(name for claim in m.study.claims for name in numbers_of(claim))
+    rows = tuple(row for row in printed_numbers(m.study) if row[0] in named)
+    if not rows:
+        return []
+    header = ("id", "what is counted or measured", "printed", "where")
+    return [Table("Printed numbers that these claims name", header, rows, numeric=(2,))]
 
 
 def introduction() -> str:
@@ -47,6 +64,6 @@ def introduction() -> str:
 def claim_rows(m: Material) -> Rows:
     """One row a claim, with the digits that the uncertainty bears."""
     return tuple(
-        (row.id, row.claim, row.where or f.DASH, row.kind, row.how, row.verdict, found(row))
+        (row.id, row.claim, row.where or f.DASH, f"{row.kind}: {row.how}", row.verdict, found(row))
         for row in m.claims.itertuples(index=False)
     )
