@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 #: In whose name the probability is.
 _POSTERIOR = "posterior probability"
+#: Facts, whatever it was that was printed.
+_IN_PRINT = {
+    text.split(" the printed")[0]: told
+    for text, told in ((HOLDS, "holds in print"), (CONTRADICTED, "contradicted in print"))
+}
 
 
 def verdict_lines(ledger: pd.DataFrame) -> list[str]:
@@ -31,9 +36,22 @@ def verdict_lines(ledger: pd.DataFrame) -> list[str]:
     ]
 
 
+def summary(ledger: pd.DataFrame) -> str:
+    """How many claims have each verdict, in a sentence; facts of all sources together."""
+    words = ledger["verdict"].map(lambda text: str(text).split(" the printed")[0])
+    counts = words.value_counts()
+    order = sorted(counts.index, key=lambda verdict: (_place(verdict), verdict))
+    said = [f"{_IN_PRINT.get(verdict, verdict)} {counts[verdict]}" for verdict in order]
+    return (
+        f"Of the publication, {f.counted(len(ledger), 'claim')} are held against what it printed "
+        f"and against the fits, each by a rule of its own: {f.listed(said)}. All of them stand "
+        "under claims of the study."
+    )
+
+
 def _place(verdict: str) -> int:
-    starts = [text.split("{")[0].rstrip() for text in (HOLDS, CONTRADICTED)]
-    return next(i for i, text in enumerate([*starts, *WORDS]) if verdict.startswith(text))
+    """Where a verdict stands among the others."""
+    return next(i for i, text in enumerate([*_IN_PRINT, *WORDS]) if verdict.startswith(text))
 
 
 def printed_numbers(study: Study) -> list[tuple[str, str, str, str]]:

@@ -38,7 +38,7 @@ def answer(m: DecayMaterial) -> Section:
     )
     about.insert(-1, sentences.over_variants(m.comparison, study.firm_label, m.latent))
     told = [*said, *marked([line for line in about if line], m.passed)]
-    return content.answer(asked, told, f"diagnostics{' and under reconstruction' * m.latent}")
+    return content.answer(m, asked, told, f"diagnostics{' and under reconstruction' * m.latent}")
 
 
 def audit(m: DecayMaterial) -> Section | None:

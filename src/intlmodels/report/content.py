@@ -13,6 +13,7 @@ from pathlib import Path
 
 from intlmodels import formats as f
 from intlmodels import narrative
+from intlmodels.claims.told import summary
 from intlmodels.narrativevariants import variant_sentences
 from intlmodels.report import figures, shown
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Report, Section, Table
@@ -85,8 +86,8 @@ def failure(m: Material) -> list[Block]:
     return blocks
 
 
-def answer(asked: str, sentences: Iterable[str], believed: str) -> Section:
-    """What was asked, and the answer in a few sentences.
+def answer(m: Material, asked: str, sentences: Iterable[str], believed: str) -> Section:
+    """What was asked, the answer in a few sentences, and what became of the study's claims.
 
     ``believed`` names the sections that tell whether the fit may be believed.
     """
@@ -95,7 +96,9 @@ def answer(asked: str, sentences: Iterable[str], believed: str) -> Section:
         f"least {narrative.CLEAR:g}; the data lean towards it from {narrative.LEANING:g}; below "
         f"that these data cannot tell. Whether the fit may be believed is told under {believed}."
     )
-    blocks = (Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True))
+    blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
+    if m.study.claims:
+        blocks.append(Paragraph(summary(m.claims)))
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
 
 

@@ -21,7 +21,7 @@ def answer(m: ShareMaterial) -> Section:
     asked = m.study.question or (
         f"How does {m.study.outcome.label} differ between the {f.plural(m.study.firm_label)}?"
     )
-    return content.answer(asked, _answer(m), "diagnostics and under predictions against data")
+    return content.answer(m, asked, _answer(m), "diagnostics and under predictions against data")
 
 
 def _answer(m: ShareMaterial) -> list[str]:
