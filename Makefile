@@ -4,15 +4,18 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install
-# The uv release that resolves requirements.lock (needed by `make lock` only).
+# The uv release that resolves the locks (needed by `make lock` only).
 UV     := uv==0.13.9
+COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --universal --python-version 3.12 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fit calibrate test test-slow lint format types check wheel lock clean
+.PHONY: help setup fit calibrate notebooks test test-slow test-notebooks lint format types check wheel lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo "Another Python than python3: make PYTHON=python3.13 fit"
 
 setup: $(VENV)/project.stamp  ## create .venv and install everything (the other targets do this when needed)
@@ -34,11 +37,17 @@ calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (h
 		done; \
 	done; exit $$status
 
+notebooks: $(VENV)/notebooks.stamp  ## open the notebooks in JupyterLab (installs it when needed)
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root)
+
 test: $(VENV)/project.stamp  ## run the tests, except those marked slow
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow and not notebooks"
 
 test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minutes
 	@$(BIN)/python -m pytest -q -m slow
+
+test-notebooks: $(VENV)/notebooks.stamp  ## execute all notebooks from a clean state
+	@$(BIN)/python -m pytest -q tests/test_notebooks.py
 
 lint: $(VENV)/project.stamp  ## check style and formatting (ruff)
 	@$(BIN)/ruff check .
@@ -57,13 +66,12 @@ wheel: $(VENV)/project.stamp  ## build dist/intlmodels-*.whl
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build --target wheel
 
-lock:  ## resolve requirements.lock again (LOCK_FLAGS=--upgrade: to the newest releases)
+lock:  ## resolve the locks again (LOCK_FLAGS=--upgrade: to the newest releases)
 	@$(CHECK_PYTHON)
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(UV)
-	@build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --extra dev --universal --python-version 3.12 \
-		--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --group notebooks --constraint requirements.lock --output-file requirements-notebooks.lock
 
 clean:  ## remove .venv, caches and what was built; reports stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -92,6 +100,14 @@ $(VENV)/project.stamp: pyproject.toml $(VENV)/locked.stamp
 	@echo "==> $(VENV): intlmodels itself, editable"
 	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -qq src/intlmodels
+	@touch $@
+
+# Jupyter, beside the rest: versions of what both need are the same, and are not installed again.
+$(VENV)/notebooks.stamp: requirements-notebooks.lock $(VENV)/project.stamp
+	@rm -f $@
+	@echo "==> $(VENV): Jupyter, from requirements-notebooks.lock (wheels only, hashes checked)"
+	@$(PIP) --quiet --no-deps --only-binary :all: --require-hashes --no-compile -r requirements-notebooks.lock
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 
 $(BIN)/python: ;

@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -103,6 +104,16 @@ def test_differences_show_the_probability_of_direction(fit):
     text = said(plots.differences(fit, "ease"))
     assert "Pr(> 0) > 0.999" in text
     assert "Easy\nminus Hard" in text
+
+
+def test_the_backend_of_a_notebook_stays_what_it_was(fit):
+    before = mpl.get_backend()
+    try:
+        mpl.use("template")
+        plots.estimates(fit)
+        assert mpl.get_backend() == "template"
+    finally:
+        mpl.use(before)
 
 
 def test_new_firms_and_variants(study, fit):

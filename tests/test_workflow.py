@@ -110,6 +110,25 @@ def test_fit_study_warns_when_it_did_not_converge(study, monkeypatch):
         workflow.fit_study(study)
 
 
+def test_fit_study_keeps_a_fit_in_a_folder(study, fits, tmp_path):
+    out = tmp_path / "out"
+    first = workflow.fit_study(study, out=out)
+    again = workflow.fit_study(study, out=str(out))
+    assert len(fits) == 1
+    assert again["posterior"].to_dataset().equals(first["posterior"].to_dataset())
+    assert workflow.plan(study, ["default"], out)[0].current  # as the command line would have it
+    workflow.fit_study(study, "hurdle", out=out)
+    workflow.fit_study(study, out=out, priors={"phi": "Gamma(2, 0.1)"}, seed=7)
+    assert [name for name, _ in fits] == ["default", "hurdle", "default"]
+
+
+def test_a_stored_fit_that_did_not_converge_warns_again(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "fit", partial(mock_fit, bad=True))
+    for _ in range(2):
+        with pytest.warns(workflow.NotConverged, match="divergent transitions: 1"):
+            workflow.fit_study(study, out=tmp_path / "out")
+
+
 def test_stored_fits_tell_which_are_stale(study, fits, tmp_path):
     out = tmp_path / "out"
     run(study, out, ["default", "hurdle", "density"])

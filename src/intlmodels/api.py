@@ -124,6 +124,29 @@ def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior")
     return table
 
 
+def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
+    """Return what a fit says about differences, one row each, with the probability of its sign.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For shares every pair of levels of a predictor, in percentage points: see
+        :func:`intlmodels.share.results.differences`. For decisions what experience does, by
+        size of firms and between them: see :func:`intlmodels.decay.results.slopes`.
+    """
+    if fit.attrs["model"] == "share":
+        from intlmodels.share.results import differences as table
+    else:
+        from intlmodels.decay.results import slopes as table
+    return table(fit, prob)
+
+
 def gate_table(fit: DataTree) -> DataFrame:
     """Convergence checks of a fit: label, value, limit, outcome, where, hint."""
     import pandas as pd
@@ -370,13 +393,48 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     return gather(loaded, Path(out)).claims
 
 
+def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
+    """Read what calibration, comparison and sensitivity found before.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder of its report, such as ``reports/rochester``.
+
+    Returns
+    -------
+    Trust
+        What is stored there and still what the study asks for; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        If nothing is.
+    """
+    from intlmodels.trust import stored
+    from intlmodels.workflow import stored_overrides
+
+    study = _study(study)
+    found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
+    parts = {kind: getattr(found, kind) for kind in stored.KINDS}
+    if all(part.value is None for part in parts.values()):
+        why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
+        raise StudyError(
+            f"nothing is stored here that counts ({why}); run intlmodels calibrate, compare or "
+            "sensitivity first",
+            file=str(Path(out) / stored.FOLDER),
+        )
+    return found
+
+
 def trust_tables(found: Trust) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 
     Parameters
     ----------
     found : Trust
-        From :func:`calibrate`, :func:`compare` or :func:`sensitivity`.
+        From :func:`calibrate`, :func:`compare`, :func:`sensitivity` or :func:`read_trust`.
 
     Returns
     -------

@@ -93,7 +93,9 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context({**mpl.rcParamsDefault, **STYLE, "backend": "svg"}):
+        # A context does not give the backend back: a notebook would show no figure after this.
+        usual = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+        with mpl.rc_context({**usual, **STYLE}):
             return draw(*args, **kwargs)
 
     return wrapper

@@ -156,6 +156,8 @@ def coverage(table: pd.DataFrame) -> Figure:
     table : pandas.DataFrame
         From :func:`intlmodels.trust.tables.calibrated`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     shown = smallest_p(table, MOST_ROWS)
     labels = [s.wrapped(_in_words(name), 24) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.21
@@ -181,6 +183,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
         s.percent_axis(axes, "", grid=False, ticks=2)
+        axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 5, 10], min_n_ticks=1))
     s.row_labels(panels[0], places, labels)
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)

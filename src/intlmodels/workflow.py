@@ -188,6 +188,7 @@ def fit_study(
     variant: str = DEFAULT,
     *,
     priors: Mapping[str, str] | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> DataTree:
@@ -201,6 +202,9 @@ def fit_study(
         Name in :func:`intlmodels.variants`.
     priors : mapping of str to str, optional
         Parameter -> prior, such as ``{"phi": "Gamma(2, 0.1)"}``.
+    out : str or path, optional
+        Folder in which the fit is stored, as ``intlmodels fit --out`` does it. A fit that is
+        already there is read if nothing changed that it depends on, and made again if not.
     progress : callable, optional
         Called with the finished part of the sampling, 0 to 1.
     **settings
@@ -223,10 +227,16 @@ def fit_study(
         If the fit does not pass the gate, also after one retry.
     """
     study = study if isinstance(study, Study) else load_study(study)
-    require_possible(study)
-    require_names(study)
-    used = priors_of(study, variant, priors)
-    tree = checked_fit(study, variant, used, settings_of(study, settings), progress)
+    asked = settings_of(study, settings)
+    if out is None:
+        require_possible(study)
+        require_names(study)
+        tree = checked_fit(study, variant, priors_of(study, variant, priors), asked, progress)
+    else:
+        (job,) = plan(study, [variant], Path(out), priors=priors, settings=asked)
+        if not job.current:
+            bring_up_to_date(job, progress)
+        tree = store.read(job.path)
     checks = Gate.from_json(tree.attrs["gate"])
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.3g}" for r in checks.failures)
