@@ -358,7 +358,7 @@ CLAIMED = [name for name in REPORTS if name != "hostile"]
 def claims_of(page, name):
     """The section with the claims, and the texts of a column as shown."""
     section = page.locator("#claims")
-    if name == "rochester" and section.count() == 0:
+    if name.endswith("rochester") and section.count() == 0:
         pytest.skip("this study holds no claims")
     headers = section.locator("thead th").all_inner_texts()
 
