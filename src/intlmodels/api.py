@@ -458,3 +458,40 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     from intlmodels import report
 
     return report.write(_study(study), Path(out))
+
+
+def export(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    widths: Sequence[float] = (89.0, 183.0),
+    dpi: int = 300,
+) -> Path:
+    """Write what a paper needs from the fits stored in ``out``, into its folder ``paper``.
+
+    Tables as CSV, LaTeX and HTML for a word processor; figures as SVG, PDF and PNG; methods
+    written from the settings; references as BibTeX; the draws as netCDF.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder with the stored fits.
+    widths : sequence of float
+        Of the figures, in millimetres.
+    dpi : int
+        Pixels an inch of the PNG figures.
+
+    Returns
+    -------
+    Path
+        The folder ``paper``.
+
+    Raises
+    ------
+    StudyError
+        If ``out`` holds no current fit of the study; then nothing is written.
+    """
+    from intlmodels import paper
+
+    return paper.write(_study(study), Path(out), widths=widths, dpi=dpi)

@@ -124,6 +124,34 @@ def report(
     refresh_report(loaded, folder, force=True)
 
 
+@app.command(epilog="Example: intlmodels export rochester --width 120 --dpi 600")
+def export(
+    study: StudyArgument,
+    out: OutOption = None,
+    width: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="MM", help="Width of the figures; repeat for several [default: 89 and 183]."
+        ),
+    ] = None,
+    dpi: Annotated[int, typer.Option(help="Pixels an inch of the PNG figures.")] = 300,
+) -> None:
+    """Write what a paper needs from the stored fits: tables, figures, methods, BibTeX, draws."""
+    from intlmodels import paper, workflow
+
+    loaded = load(study)
+    widths = width or paper.WIDTHS
+    with workflow.helpers(min(os.cpu_count() or 1, max(1, len(widths) - 1))) as pool:
+        folder = paper.write(
+            loaded,
+            output_folder(loaded, out),
+            widths=widths,
+            dpi=dpi,
+            pool=pool if len(widths) > 1 else None,
+        )
+    say(f"for a paper: {folder}, told in {folder / 'README.md'}")
+
+
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""

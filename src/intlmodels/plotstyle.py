@@ -11,7 +11,10 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -101,12 +104,57 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return wrapper
 
 
+@dataclass(frozen=True)
+class Page:
+    """Paper that figures are drawn for, in place of a screen.
+
+    Attributes
+    ----------
+    width : float
+        Of every figure, in millimetres.
+    dpi : int
+        Pixels an inch, where there are pixels.
+    """
+
+    width: float
+    dpi: int
+
+    @property
+    def inches(self) -> float:
+        """Width on which a figure is laid out before it is set at the size of print."""
+        return self.width / 25.4 / LETTERS
+
+
+#: Size of letters, lines and dots in print: those of 9 points become 7, those of 8 become 6.2.
+LETTERS = 0.78
+#: The paper, if figures are drawn for one.
+PAGE: ContextVar[Page | None] = ContextVar("PAGE", default=None)
+
+
+@contextmanager
+def printed_on(page: Page) -> Iterator[None]:
+    """Draw all figures for this paper."""
+    token = PAGE.set(page)
+    try:
+        yield
+    finally:
+        PAGE.reset(token)
+
+
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure in the common width, heights in inches."""
+    """An empty figure in the common width, or in that of the paper; heights in inches."""
+    page = PAGE.get()
+    width = width if page is None else page.inches
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04, hspace=0.05)
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasSVG(figure)
     return figure
+
+
+def across(most: int) -> int:
+    """Panels that have room beside each other: one less where the paper is narrow."""
+    page = PAGE.get()
+    return most if page is None or page.inches >= WIDTH else max(1, most - 1)
 
 
 def one_line(text: object) -> str:

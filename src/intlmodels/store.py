@@ -243,3 +243,9 @@ def write_text(text: str, path: Path) -> None:
     """Write a text file atomically, in UTF-8 with plain newlines."""
     with atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file atomically."""
+    with atomically(path) as temporary:
+        temporary.write_bytes(content)

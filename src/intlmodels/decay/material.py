@@ -13,25 +13,14 @@ from intlmodels.counts import rows
 from intlmodels.decay import results
 from intlmodels.formats import counted
 from intlmodels.report.material import Material
-from intlmodels.report.provenance import EBFMI, RHAT
 from intlmodels.study import DecayStudy
 
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataTree
 
-AUGMENTATION = (
-    "Tables and parameters drawn in turn (data augmentation): Tanner and Wong (1987), The "
-    "calculation of posterior distributions by data augmentation, Journal of the American "
-    "Statistical Association 82(398), 528–540.",
-    "Steps of the tables: Diaconis and Sturmfels (1998), Algebraic algorithms for sampling from "
-    "conditional distributions, Annals of Statistics 26(1), 363–397. Steps of the parameters: Neal "
-    "(2003), Slice sampling, Annals of Statistics 31(3), 705–767; Yu and Meng (2011), To center or "
-    "not to center: that is not the question, Journal of Computational and Graphical Statistics "
-    "20(3), 531–570.",
-    "Bounds of cells from margins: Fréchet (1951), Sur les tableaux de corrélation dont les marges "
-    "sont données, Annales de l'Université de Lyon A 14, 53–77.",
-)
+#: What the reconstruction of decisions from counts rests on.
+RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
 
 @dataclass
@@ -55,8 +44,8 @@ class DecayMaterial(Material):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """References that what is shown rests on."""
-        return (RHAT, *AUGMENTATION) if self.latent else (RHAT, EBFMI)
+        """Names of what the model and its tables rest on."""
+        return RECONSTRUCTION if self.latent else ()
 
     def note_on(self, variant: str) -> str:
         """The study's note on a reading of its own."""

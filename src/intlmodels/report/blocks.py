@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -61,13 +62,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, drawn."""
+    """A figure, drawn; where it was drawn for paper, ``printed`` holds it in every format."""
 
     name: str
     caption: str
     alt: str
     svg: str
     failed: bool = False
+    printed: Mapping[str, bytes] = field(default_factory=dict)
     kind: str = "picture"
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +23,15 @@ def csv_text(table: pd.DataFrame) -> str:
     apostrophe put before it: spreadsheets would run it as a formula. Missing numbers are
     empty.
     """
+    columns = [table[name].tolist() for name in table.columns]
+    return csv_rows([map(str, table.columns), *zip(*columns, strict=True)])
+
+
+def csv_rows(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV, cell by cell as :func:`csv_text` writes them."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_cell(str(name)) for name in table.columns])
-    columns = [table[name].tolist() for name in table.columns]
-    for row in zip(*columns, strict=True):
+    for row in rows:
         writer.writerow([_cell(value) for value in row])
     return buffer.getvalue()
 

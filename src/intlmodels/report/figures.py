@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intlmodels import plotchecks, plotstyle
+from intlmodels import plotchecks, plotpage, plotstyle
 from intlmodels.plotstyle import Figure
 from intlmodels.report.blocks import Picture
 from intlmodels.report.material import Material
@@ -11,7 +11,9 @@ from intlmodels.report.material import Material
 def picture(name: str, figure: Figure, caption: str, alt: str, failed: bool) -> Picture:
     """A figure, drawn, with its caption and what it says to those who hear it."""
     prefix = "Did not converge. " if failed else ""
-    return Picture(name, caption, prefix + alt, plotstyle.svg(figure), failed)
+    drawn = plotstyle.svg(figure)
+    printed = plotpage.printed(figure, drawn)
+    return Picture(name, caption, prefix + alt, drawn, failed, printed)
 
 
 def chains(m: Material) -> Picture:

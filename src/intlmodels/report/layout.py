@@ -19,6 +19,8 @@ class Layout:
     material : str
         Class that gathers what the report shows, a subclass of
         :class:`intlmodels.report.material.Material`, as ``module:name`` within the package.
+    methods : str
+        Function that tells the model in a paragraph, for papers.
     sections : mapping of str to str
         Name of each section, in their order, to the function that makes it from the material;
         where there is nothing to say it returns None, and the section is left out.
@@ -27,6 +29,7 @@ class Layout:
     """
 
     material: str
+    methods: str
     sections: Mapping[str, str]
     second_half: tuple[str, ...]
 
@@ -36,6 +39,7 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "share": Layout(
         material="share.material:ShareMaterial",
+        methods="share.methods:model",
         sections={
             "answer": "share.sections:answer",
             "claims": "report.claims:claims",
@@ -59,6 +63,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "decay": Layout(
         material="decay.material:DecayMaterial",
+        methods="decay.methods:model",
         sections={
             "answer": "decay.sections:answer",
             "audit": "decay.sections:audit",

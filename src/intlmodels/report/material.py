@@ -69,7 +69,7 @@ class Material(ABC):
     @property
     @abstractmethod
     def methods(self) -> tuple[str, ...]:
-        """Where the methods were published."""
+        """Names of what the model rests on: see :mod:`intlmodels.report.references`."""
 
     @abstractmethod
     def compare(self) -> pd.DataFrame:

@@ -5,47 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 
+from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.material import Material
 from intlmodels.study import Study, list_studies, load_study
 from intlmodels.trust.stored import Trust
 from intlmodels.workflow import settings_of
 
-#: References that materials of several models name among their methods.
-RHAT = (
-    "R-hat and effective sample size: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "
-    "Rank-normalization, folding, and localization: an improved R-hat, Bayesian Analysis 16(2), "
-    "667–718."
-)
-EBFMI = (
-    "E-BFMI: Betancourt (2016), Diagnosing suboptimal cotangent disintegrations in Hamiltonian "
-    "Monte Carlo, arXiv:1604.00695."
-)
-
-#: Where the methods were published.
-CALIBRATION_METHODS = (
-    "Simulation-based calibration: Talts, Betancourt, Simpson, Vehtari and Gelman (2018), "
-    "Validating Bayesian inference algorithms with simulation-based calibration, "
-    "arXiv:1804.06788; Modrák, Moon, Kim, Bürkner, Huurre, Faltejsková, Gelman and Vehtari "
-    "(2023), Simulation-based calibration checking for Bayesian computation: the choice of test "
-    "quantities shapes sensitivity, Bayesian Analysis.",
-    "Uniform ranks, and their simultaneous bands: Säilynoja, Bürkner and Vehtari (2022), Graphical "
-    "test for discrete uniformity and its applications in goodness-of-fit evaluation and multiple "
-    "sample comparison, Statistics and Computing 32, 32.",
-)
-COMPARISON_METHODS = (
-    "Uncertainty of differences in elpd: Sivula, Magnusson, Matamoros and Vehtari (2020), "
-    "Uncertainty in Bayesian leave-one-out cross-validation based model comparison, "
-    "arXiv:2008.10296.",
-    "Stacking: Yao, Vehtari, Simpson and Gelman (2018), Using stacking to average Bayesian "
-    "predictive distributions, Bayesian Analysis 13(3), 917–1007.",
-    "Probability integral transform of discrete outcomes: Czado, Gneiting and Held (2009), "
-    "Predictive model assessment for count data, Biometrics 65(4), 1254–1261.",
-)
-SENSITIVITY_METHODS = (
-    "Power-scaling: Kallioinen, Paananen, Bürkner and Vehtari (2024), Detecting and diagnosing "
-    "prior and likelihood sensitivity with power-scaling, Statistics and Computing 34, 57.",
-)
+#: Methods behind what calibrate, compare and sensitivity find.
+CALIBRATION_METHODS = ("calibration", "uniformity")
+COMPARISON_METHODS = ("elpd", "stacking", "pit")
+SENSITIVITY_METHODS = ("power-scaling",)
 
 
 def study_argument(study: Study) -> str:
@@ -116,28 +86,42 @@ def reproduce(m: Material) -> Section:
 def sources(m: Material) -> Section:
     """Where data, software and methods come from."""
     version = m.attribute("versions")["intlmodels"]
-    own = m.study.source or "The study names no source."
+    stated = m.study.source or "The study names no source."
     return Section(
         "sources",
         "Sources and how to cite",
         (
-            Paragraph(f"Data: {own}"),
+            Paragraph(f"Data: {stated}"),
             Paragraph(
-                f"Software: intlmodels developers, intlmodels: Bayesian models for how firms in "
-                f"regional clusters go abroad, version {version}. Cite it together with the source "
+                f"Software: {references.own(version).text}. Cite it together with the source "
                 f"of the data; the fit is identified by {m.stored[0].fingerprint}."
             ),
             Paragraph("Methods:"),
-            Items((*m.methods, *methods_of(m.trust))),
+            Items(references.lines(methods(m))),
         ),
     )
 
 
+def methods(m: Material) -> tuple[str, ...]:
+    """Names of everything that was used, in :data:`intlmodels.report.references.METHODS`."""
+    return (*sampling(m), *m.methods, *methods_of(m.trust))
+
+
+def sampling(m: Material) -> tuple[str, ...]:
+    """How the draws were made, and what they were checked with."""
+    settings = m.attribute("settings")
+    checks = ("arviz", "rhat")
+    if "target_accept" not in settings:  # drawn without Hamiltonian trajectories
+        return checks
+    nutpie = ("nutpie",) if settings["sampler"] == "nutpie" else ()
+    return ("nuts", *nutpie, "pymc", *checks, "ebfmi")
+
+
 def methods_of(trust: Trust) -> tuple[str, ...]:
-    """References of what is shown."""
+    """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
         (trust.calibration, CALIBRATION_METHODS),
         (trust.comparison, COMPARISON_METHODS),
         (trust.sensitivity, SENSITIVITY_METHODS),
     )
-    return tuple(line for found, lines in shown if found.value is not None for line in lines)
+    return tuple(name for found, names in shown if found.value is not None for name in names)

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.report.material import Material
-from intlmodels.report.provenance import EBFMI, RHAT
 from intlmodels.rounding import intervals
 from intlmodels.share import predictions, results
 from intlmodels.share.estimands import new_firms
@@ -17,18 +16,6 @@ from intlmodels.study import Axes, Covariate, Membership, Nested, ShareStudy
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import Dataset
-
-METHODS = (
-    "Variation by source: Shorrocks (2013), Decomposition procedures for distributional analysis: "
-    "a unified framework based on the Shapley value, Journal of Economic Inequality 11, 99–126.",
-    "Variant density: Smithson and Verkuilen (2006), A better lemon squeezer? Maximum-likelihood "
-    "regression with beta-distributed dependent variables, Psychological Methods 11(1), 54–71.",
-)
-MONOTONIC = (
-    "Ordered effects: Bürkner and Charpentier (2020), Modelling monotonic effects of ordinal "
-    "predictors in Bayesian regression models, British Journal of Mathematical and Statistical "
-    "Psychology 73(3), 420–451."
-)
 
 
 @dataclass
@@ -46,10 +33,16 @@ class ShareMaterial(Material):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """References that what is shown rests on."""
+        """Names of what the model and its tables rest on."""
         ordered = any(block.kind == "monotonic" for block in self.design.blocks)
         ordered = ordered or any(isinstance(self._spec(name), Axes) for name in self.variants)
-        return (RHAT, EBFMI, *METHODS, *([MONOTONIC] if ordered else []))
+        used = {
+            "beta": True,
+            "variation": len(self.variation) > 0,
+            "density": "density" in self.variants,
+            "ordered": ordered,
+        }
+        return tuple(name for name, is_used in used.items() if is_used)
 
     def compare(self) -> pd.DataFrame:
         """See :func:`intlmodels.share.results.compare_variants`."""

@@ -291,7 +291,7 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = CI_PROB) -> 
     if not chosen:  # nothing is compared: the average of all firms
         shown = table[table["quantity"] == "average"].assign(**dict.fromkeys(keys, ""))
         chosen = [("", "", "")]
-    columns = min(3, len(chosen))
+    columns = min(s.across(3), len(chosen))
     rows = int(np.ceil(len(chosen) / columns))
     figure = s.new_figure(0.6 + rows * (0.65 + 0.17 * len(names)), width=s.WIDTH + 0.6)
     grid = figure.subplots(rows, columns, sharey=True, sharex=True, squeeze=False)

@@ -10,6 +10,7 @@ from typing import Any
 from intlmodels.csvtable import Table, clean_label
 from intlmodels.errors import one_line
 from intlmodels.study.claims import Claim
+from intlmodels.study.bibtex import check_bibtex
 from intlmodels.study.file import StudyFile
 from intlmodels.study.groups import Group, Number
 from intlmodels.study.sources import Sources
@@ -27,6 +28,8 @@ class Study:
     folder : Path
     source : str
         Where the tables were printed.
+    bibtex : str
+        The same as a BibTeX entry, if the study gives one.
     limits : tuple of str
         What the study cannot tell, in its author's words.
     firm_label : str
@@ -55,6 +58,7 @@ class Study:
     model: str
     folder: Path
     source: str
+    bibtex: str
     limits: tuple[str, ...]
     firm_label: str
     firms: tuple[str, ...]
@@ -76,6 +80,7 @@ def common(folder: Path, toml: StudyFile, sources: Sources) -> dict[str, Any]:
         "model": toml.study["model"],
         "folder": folder,
         "source": toml.study.get("source", ""),
+        "bibtex": check_bibtex(toml.study.get("bibtex", "")),
         "limits": toml.study.get("limits", ()),
         "firm_label": clean_label(toml.firms.get("label", "firm")),
         "firms": sources.firms,

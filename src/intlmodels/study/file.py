@@ -94,6 +94,7 @@ _STUDY = {
     "question": PROSE,
     "model": Key("text", required=True, options=_MODELS),
     "source": PROSE,
+    "bibtex": PROSE,
     "limits": Key("texts"),
 }
 FIT = {

@@ -1,0 +1,191 @@
+"""Text for papers: what each format needs so that letters stay letters, and how it cites."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+
+from intlmodels.formats import SPACE
+from intlmodels.report.references import Cite, Passage, Reference
+from intlmodels.report.render import markdown_text
+
+#: What LaTeX would take for a command, or not set as it is.
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    '"': "''",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    SPACE: "~",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": "--",
+    "\N{EM DASH}": "---",
+    "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\leq$",
+    "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+    "\N{LEFT SINGLE QUOTATION MARK}": "`",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": "``",
+    "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
+    "\N{DEGREE SIGN}": r"$^{\circ}$",
+    "\N{MICRO SIGN}": r"$\mu$",
+    "§": r"\S{}",
+    "£": r"\pounds{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "œ": r"\oe{}",
+    "Œ": r"\OE{}",
+}
+#: Said in the first line of a file with letters that have no command.
+BEYOND = "; has letters that need XeLaTeX or LuaLaTeX"
+#: Greek letters that have a command; the others look like Latin ones.
+_GREEK = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
+#: How Unicode calls letters below and above the line.
+_RAISED = {"<sub>": "_", "<super>": "^"}
+_ACCENTS = {
+    "\N{COMBINING GRAVE ACCENT}": "`",
+    "\N{COMBINING ACUTE ACCENT}": "'",
+    "\N{COMBINING CIRCUMFLEX ACCENT}": "^",
+    "\N{COMBINING TILDE}": "~",
+    "\N{COMBINING DIAERESIS}": '"',
+    "\N{COMBINING RING ABOVE}": "r",
+    "\N{COMBINING CARON}": "v",
+    "\N{COMBINING MACRON}": "=",
+    "\N{COMBINING BREVE}": "u",
+    "\N{COMBINING DOT ABOVE}": ".",
+    "\N{COMBINING DOUBLE ACUTE ACCENT}": "H",
+    "\N{COMBINING CEDILLA}": "c",
+    "\N{COMBINING OGONEK}": "k",
+}
+
+
+def latex(text: object) -> str:
+    """Text that LaTeX sets as it is: nothing in it is a command.
+
+    European letters become commands, so that it compiles with any engine. Letters of other
+    scripts stay; they need XeLaTeX or LuaLaTeX and a font that has them.
+    """
+    line = unicodedata.normalize("NFC", " ".join(str(text).split("\n")))
+    kept = [letter for letter in line if letter.isprintable() or letter == SPACE]
+    pieces = [_latex_letter(letter) for letter in kept]
+    for i in range(1, len(kept)):
+        if kept[i] == kept[i - 1] and kept[i] in "-'":  # two would become a dash or a quote
+            pieces[i] = f"{{}}{kept[i]}"
+    if kept[:1] in (["["], ["*"]):  # at the start of a row an argument of the command before it
+        pieces[0] = f"{{}}{kept[0]}"
+    return "".join(pieces)
+
+
+def _latex_letter(letter: str) -> str:
+    known = _ESCAPES.get(letter)
+    if known is not None or letter.isascii():
+        return known or letter
+    if letter in _GREEK:
+        name = unicodedata.name(letter).split()[-1].replace("LAMDA", "LAMBDA")
+        return f"$\\{name.capitalize() if letter.isupper() else name.lower()}$"
+    kind, _, code = unicodedata.decomposition(letter).partition(" ")
+    if kind in _RAISED and " " not in code:
+        return f"${_RAISED[kind]}{{{_latex_letter(chr(int(code, 16))).strip('$')}}}$"
+    parts = unicodedata.normalize("NFD", letter)
+    base, marks = parts[0], parts[1:]
+    if marks in _ACCENTS and base.isascii():
+        return f"{{\\{_ACCENTS[marks]}{{{base}}}}}"
+    return letter
+
+
+def cited(passages: Iterable[Passage]) -> tuple[str, ...]:
+    """Keys that passages cite, in order, each once."""
+    pieces = [piece for passage in passages for piece in passage if isinstance(piece, Cite)]
+    return tuple(dict.fromkeys(key for piece in pieces for key in piece.names))
+
+
+def _joined(passage: Passage, text: Callable[[str], str], cite: Callable[[Cite], str]) -> str:
+    return "".join(cite(p) if isinstance(p, Cite) else text(p) for p in passage)
+
+
+def as_latex(passages: Iterable[Passage], title: str) -> str:
+    """Paragraphs for a LaTeX document that loads natbib."""
+    body = "\n\n".join(
+        _joined(p, latex, lambda cite: rf"\citep{{{','.join(cite.names)}}}") for p in passages
+    )
+    needs = f"% needs \\usepackage{{natbib}}{'' if body.isascii() else BEYOND}"
+    return f"{needs}\n\\section*{{{latex(title)}}}\n\n{body}\n"
+
+
+def as_markdown(passages: Iterable[Passage], title: str) -> str:
+    """Paragraphs for Pandoc: ``[@key]`` with the BibTeX file as bibliography."""
+    body = "\n\n".join(
+        _joined(p, _markdown, lambda cite: f"[{'; '.join(f'@{key}' for key in cite.names)}]")
+        for p in passages
+    )
+    return f"# {markdown_text(title)}\n\n{body}\n"
+
+
+def _markdown(text: str) -> str:
+    # No piece starts a line of its own; and Pandoc takes @word for a citation.
+    return markdown_text(f"x{text}")[1:].replace("@", "\\@")
+
+
+def as_html(
+    passages: Iterable[Passage], title: str, references: Mapping[str, Reference], stated: str
+) -> str:
+    """Paragraphs for a word processor, with the list of references.
+
+    Parameters
+    ----------
+    passages : iterable of passages
+    title : str
+    references : mapping of str to Reference
+        Of every key, but those of which only ``stated`` is known.
+    stated : str
+        The source of the data, as the study states it.
+    """
+    passages = list(passages)
+    body = "\n".join(
+        f"<p>{_joined(p, html.escape, lambda cite: _named(cite, references))}</p>" for p in passages
+    )
+    entries = sorted(
+        references[key].text if key in references else stated for key in cited(passages)
+    )
+    listed = "\n".join(f"<p>{html.escape(entry)}</p>" for entry in entries)
+    return f"<h1>{html.escape(title)}</h1>\n{body}\n<h2>References</h2>\n{listed}\n"
+
+
+def _named(cite: Cite, references: Mapping[str, Reference]) -> str:
+    names = [_short(references[key]) if key in references else "the data" for key in cite.names]
+    return html.escape(f"({'; '.join(names)})")
+
+
+def _short(reference: Reference) -> str:
+    first = reference.authors[0].partition(",")[0]
+    many = len(reference.authors) > 2
+    who = f"{first} et al." if many else reference.who
+    return f"{who} {reference.year}".strip()
+
+
+def page(title: str, body: str) -> str:
+    """An HTML page that a word processor opens."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{html.escape(title)}</title>\n</head>\n"
+        f"<body style=\"font-family: 'Times New Roman', serif; font-size: 11pt\">\n{body}</body>\n"
+        "</html>\n"
+    )
