@@ -15,6 +15,7 @@ from intlmodels.plotleaveout import elpds
 from intlmodels.plotstyle import svg
 from intlmodels.plottrust import coverage, power_scaling, rank_differences
 from intlmodels.share.plotdata import data
+from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plotpredictions import posterior_predictive, prior_predictive
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
 
@@ -31,6 +32,7 @@ __all__ = [
     "estimates",
     "experience_and_time",
     "new_firms",
+    "opportunity",
     "posterior_predictive",
     "power_scaling",
     "prior_posterior",

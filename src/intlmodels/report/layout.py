@@ -49,6 +49,7 @@ LAYOUTS: dict[str, Layout] = {
             "diagnostics": "report.content:diagnostics",
             "prior_posterior": "report.content:prior_posterior",
             "estimates": "share.sections:estimates",
+            "opportunity": "share.opportunitysection:opportunity",
             "new_firms": "share.sections:new_firms",
             "predictions": "share.sections:predictions",
             "variants": "share.sections:variants",

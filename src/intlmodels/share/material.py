@@ -11,6 +11,7 @@ from intlmodels.report.material import Material
 from intlmodels.rounding import intervals
 from intlmodels.share import predictions, results
 from intlmodels.share.estimands import new_firms
+from intlmodels.share.opportunity import combinations
 from intlmodels.study import Axes, Covariate, Membership, Nested, ShareStudy
 
 if TYPE_CHECKING:
@@ -119,6 +120,14 @@ class ShareMaterial(Material):
         return predictions.new_firm_table(self.fit, self.prediction, self.prob)
 
     @cached_property
+    def opportunity(self) -> pd.DataFrame | None:
+        """See :func:`intlmodels.share.opportunity.combinations`; None if not asked for."""
+        asked = self.study.opportunity
+        if asked is None:
+            return None
+        return combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
+
+    @cached_property
     def data(self) -> pd.DataFrame:
         """The firms as printed and as read."""
         import pandas as pd
@@ -148,5 +157,6 @@ class ShareMaterial(Material):
             "predictions.csv": predictions.predicted_firms(self.fit, self.prob),
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
+            **({} if self.opportunity is None else {"opportunity.csv": self.opportunity}),
             **super().csv_tables(),
         }

@@ -129,6 +129,7 @@ _SHARE = Vocabulary(
             "rounding_width": Key("number", required=True),
         },
         "numbers": NUMBERS,
+        "opportunity": {"across": NEEDED, "down": NEEDED, "vulnerable": NEEDED, "note": PROSE},
         "fit": FIT,
     },
     kinds={
@@ -226,6 +227,7 @@ class StudyFile:
     decisions: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
     groups: Any = field(default_factory=dict)
+    opportunity: dict[str, Any] = field(default_factory=dict)
     claims: Any = ()
 
 

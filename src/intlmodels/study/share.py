@@ -26,6 +26,7 @@ from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_pred
 from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import finite, wrong
+from intlmodels.study.opportunity import Opportunity, read_opportunity
 from intlmodels.study.sources import Sources
 from intlmodels.study.variants import Axes, Covariate, Membership, Nested, Variant, read_variant
 
@@ -50,6 +51,8 @@ class ShareStudy(Study):
         New firms to predict: predictor -> level or number.
     crosschecks : tuple of Crosscheck
         Columns that are held against each other.
+    opportunity : Opportunity or None
+        Two predictors that are read together.
     """
 
     outcome: Outcome
@@ -58,6 +61,7 @@ class ShareStudy(Study):
     dropped: tuple[tuple[str, str], ...]
     profiles: tuple[dict[str, str], ...]
     crosschecks: tuple[Crosscheck, ...]
+    opportunity: Opportunity | None
 
     def frame(self) -> pd.DataFrame:
         """The firms with outcome and predictors as read, for notebooks.
@@ -123,6 +127,7 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
             read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
         ),
         **read_ledger(toml, sources),
+        opportunity=read_opportunity(toml.opportunity, predictors),
     )
 
 
@@ -200,6 +205,9 @@ def share_lines(study: ShareStudy) -> Iterator[str]:
     for firm, why in study.dropped:
         yield one_line(f"  {firm}: {why}")
     yield from normalization_lines(study)
+    if study.opportunity is not None:
+        both = f"{study.opportunity.across} and {study.opportunity.down}"
+        yield f"read together: {both}"
     if study.profiles:
         yield f"new firms to predict: {len(study.profiles)}"
     yield from claim_lines(study)
