@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from intlmodels import cli, workflow
+from intlmodels.study import load_study
 from mockfit import mock_fit
 from studies import edited
 from test_cli import run
+from trees import made_up
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "from-a-spreadsheet.md"
+IN_R = ROOT / "docs" / "in-r.md"
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
 
@@ -56,7 +59,7 @@ def test_the_sheet_and_the_file_hold_the_same():
 
 
 @pytest.mark.parametrize(
-    "page", [PAGE, ROOT / "README.md"], ids=lambda path: path.name.removesuffix(".md")
+    "page", [PAGE, IN_R, ROOT / "README.md"], ids=lambda path: path.name.removesuffix(".md")
 )
 def test_pages_name_commands_and_files_that_there_are(page):
     text = page.read_text(encoding="utf-8")
@@ -67,8 +70,21 @@ def test_pages_name_commands_and_files_that_there_are(page):
         assert (page.parent / link).exists(), link
 
 
-def test_the_readme_leads_to_the_page():
-    assert "(docs/from-a-spreadsheet.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_readme_leads_to_the_pages():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "(docs/from-a-spreadsheet.md)" in text
+    assert "(docs/in-r.md)" in text
+
+
+def test_what_the_page_on_r_reads_is_there():
+    tree = made_up(load_study("rochester"))
+    text = IN_R.read_text(encoding="utf-8")
+    read = re.findall(r'ncvar_get\(nc, "(\w+)/(\w+)"\)', text)
+    assert len(read) > 8
+    for group, name in read:
+        assert name in tree[group].to_dataset().variables
+    for name in re.findall(r'ncatt_get\(nc, 0, "(\w+)"\)', text):
+        assert name in tree.attrs
 
 
 def toml_edit(old, new):

@@ -235,7 +235,7 @@ def test_a_long_table_goes_over_pages():
 
 def test_latex_escapes():
     assert words.latex(r"a\b{c}$d&e#f%g_h~i^j") == (
-        r"a\textbackslash{}b\{c\}\$d\&e\#f\%g\_h\textasciitilde{}i\textasciicircum{}j"
+        r"a\textbackslash{}b\{c\}\$d\&e\#f\%g\_h$\sim$i\textasciicircum{}j"
     )
     assert words.latex("Design--some") == "Design-{}-some"
     assert words.latex("−1\N{NO-BREAK SPACE}to 2 – …") == r"$-$1~to 2 -- \ldots{}"
@@ -446,7 +446,7 @@ def test_marks_of_citation_in_words_of_the_study_cite_nothing():
         [resolved], "T", references.REFERENCES, "the source"
     )
     two = words.as_html([(Cite(("ferrari2004", "own")),)], "T", references.REFERENCES, "the source")
-    assert "(Ferrari and Cribari-Neto 2004; the data)" in two
+    assert "(Ferrari and Cribari-Neto 2004; source of the data)" in two
     assert "<p>the source</p>" in two
 
 
@@ -461,6 +461,7 @@ def test_a_failure_is_marked_everywhere(failed):
     assert "The first try was discarded: divergences failed" in failed.text("methods.md")
     assert "target acceptance 0.99" in failed.text("methods.md")
     assert "**This fit did not converge.**" in failed.text("README.md")
+    assert failed.text("README.md").count("**Did not converge.**") > 10
     assert failed.manifest["converged"] is False
     for name in ("estimates", "differences", "parameters", "new_firms", "opportunity"):
         rows = list(csv.reader(io.StringIO(failed.text(f"tables/{name}.csv"))))

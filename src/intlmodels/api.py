@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intlmodels import paper
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
@@ -464,8 +465,8 @@ def export(
     study: Study | str | Path,
     out: str | Path,
     *,
-    widths: Sequence[float] = (89.0, 183.0),
-    dpi: int = 300,
+    widths: Sequence[float] = paper.WIDTHS,
+    dpi: int = paper.DPI,
 ) -> Path:
     """Write what a paper needs from the fits stored in ``out``, into its folder ``paper``.
 
@@ -492,6 +493,4 @@ def export(
     StudyError
         If ``out`` holds no current fit of the study; then nothing is written.
     """
-    from intlmodels import paper
-
     return paper.write(_study(study), Path(out), widths=widths, dpi=dpi)

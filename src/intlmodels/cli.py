@@ -134,7 +134,9 @@ def export(
             metavar="MM", help="Width of the figures; repeat for several [default: 89 and 183]."
         ),
     ] = None,
-    dpi: Annotated[int, typer.Option(help="Pixels an inch of the PNG figures.")] = 300,
+    dpi: Annotated[
+        int | None, typer.Option(help="Pixels an inch of the PNG figures [default: 300].")
+    ] = None,
 ) -> None:
     """Write what a paper needs from the stored fits: tables, figures, methods, BibTeX, draws."""
     from intlmodels import paper, workflow
@@ -146,7 +148,7 @@ def export(
             loaded,
             output_folder(loaded, out),
             widths=widths,
-            dpi=dpi,
+            dpi=paper.DPI if dpi is None else dpi,
             pool=pool if len(widths) > 1 else None,
         )
     say(f"for a paper: {folder}, told in {folder / 'README.md'}")

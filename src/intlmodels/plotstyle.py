@@ -152,7 +152,7 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 
 
 def across(most: int) -> int:
-    """Panels that have room beside each other: one less where the paper is narrow."""
+    """Panels or ticks with room beside each other: one less where the paper is narrow."""
     page = PAGE.get()
     return most if page is None or page.inches >= WIDTH else max(1, most - 1)
 
@@ -268,10 +268,12 @@ def variant_dots(
     for place in sorted(set(range(len(names))) - set(places)):
         axes.annotate(
             absent,
-            (0.03, place),
+            # Clear of the line at 0, which mostly stands to the left.
+            (0.97, place),
             xycoords=("axes fraction", "data"),
             fontsize=8,
             color=MUTED,
+            ha="right",
             va="center",
         )
     axes.set_ylim(len(names) - 0.4, -0.6)

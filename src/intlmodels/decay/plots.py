@@ -242,8 +242,6 @@ def _panel_title(quantity: str, size: str) -> str:
 def _variant_panel(axes: Axes, part: pd.DataFrame, names: list[str]) -> None:
     axes.axvline(0, color=s.INK, linewidth=0.8)
     s.variant_dots(axes, part, names, absent="another unit")
-    for text in axes.texts:  # clear of the line at 0, which mostly stands to the left
-        text.set(x=0.97, horizontalalignment="right")
 
 
 # -- experience and calendar time --------------------------------------------------------

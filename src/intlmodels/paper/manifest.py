@@ -92,7 +92,11 @@ def _readme(
         "| `manifest.json` | settings, versions, and the SHA-256 of every file |\n\n"
         "## Tables\n\n`tables/NAME.csv` (the cells as the report shows them), `.tex` (booktabs; "
         "label `tab:NAME`) and `.html`.\n\n| NAME | table |\n| --- | --- |\n"
-        + "".join(f"| `{name}` | {md(table.caption)} |\n" for name, table in tables.items())
+        + "".join(_line(name, table.caption, table.failed) for name, table in tables.items())
         + "\n## Figures\n\n`NAME.svg`, `.pdf` and `.png`.\n\n| NAME | figure |\n| --- | --- |\n"
-        + "".join(f"| `{picture.name}` | {md(picture.caption)} |\n" for picture in pictures)
+        + "".join(_line(picture.name, picture.caption, picture.failed) for picture in pictures)
     )
+
+
+def _line(name: str, caption: str, failed: bool) -> str:
+    return f"| `{name}` | {md(caption)}{' **Did not converge.**' * failed} |\n"

@@ -20,7 +20,7 @@ _ESCAPES = {
     "#": r"\#",
     "%": r"\%",
     "_": r"\_",
-    "~": r"\textasciitilde{}",
+    "~": r"$\sim$",
     "^": r"\textasciicircum{}",
     '"': "''",
     "<": r"\textless{}",
@@ -174,7 +174,9 @@ def as_html(
 
 
 def _named(cite: Cite, references: Mapping[str, Reference]) -> str:
-    names = [_short(references[key]) if key in references else "the data" for key in cite.names]
+    names = [
+        _short(references[key]) if key in references else "source of the data" for key in cite.names
+    ]
     return html.escape(f"({'; '.join(names)})")
 
 

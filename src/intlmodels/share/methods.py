@@ -27,11 +27,11 @@ def model(m: ShareMaterial) -> Passage:
         * (dropped > 0),
         "Each printed share was taken for the interval of shares that round to it: its likelihood "
         "is the probability that a Beta distribution with mean μ and precision φ gives to that "
-        "interval (compare Beta regression, ",
+        "interval, as in Beta regression ",
         cite("beta"),
-        f"). The logit of μ is the sum of an intercept and the effects of {effects}. "
+        f". The logit of μ is the sum of an intercept and the effects of {effects}. "
         if effects
-        else "). The logit of μ is an intercept. ",
+        else ". The logit of μ is an intercept. ",
         f"Missing covariates ({f.counted(missing, study.firm_label)}) were estimated. "
         * (missing > 0),
         f"Results are expected printed shares in percent, averaged over the {firms} with one "

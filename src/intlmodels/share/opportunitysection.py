@@ -117,7 +117,7 @@ def _rows(table: pd.DataFrame) -> Rows:
         (
             row.across,
             row.down,
-            row.observed or "none: extrapolation",
+            _standing(row.observed) or "none: extrapolation",
             f.number(row.median, decimals),
             interval(row, decimals),
             f.probability(row.p_above),
@@ -125,6 +125,11 @@ def _rows(table: pd.DataFrame) -> Rows:
         )
         for row in table.itertuples(index=False)
     )
+
+
+def _standing(observed: str) -> str:
+    """Firms and their shares; a line does not break between the two."""
+    return "; ".join(f.SPACE.join(firm.rsplit(" ", 1)) for firm in observed.split("; "))
 
 
 def _reading(row: Any) -> str:
