@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Firms at one printed share whose names have room above it, and letters of such a name.
 MOST_TOGETHER, MOST_LETTERS = 4, 2
+#: Behind letters that lines run through.
+_CLEAR = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
 
 
 @styled
@@ -68,6 +70,7 @@ def opportunity(
             fontsize=9,
             fontweight="bold",
             va="center",
+            bbox=_CLEAR,
         )
     counts = [str(n) if n else "none" for n in table["firms"]]
     labels = [f"{s.shortened(d, 18)} ({n})" for d, n in zip(table["down"], counts, strict=True)]
@@ -103,7 +106,7 @@ def _firms(axes: Axes, fit: DataTree, places: Any, table: Any, predictors: Any) 
                     fontsize=8,
                     ha="center",
                     va="center",
-                    bbox={"facecolor": "white", "linewidth": 0, "pad": 0.4},
+                    bbox=_CLEAR,
                 )
             else:
                 axes.plot(share, place - 0.35, "|", color=s.INK, markersize=5)
