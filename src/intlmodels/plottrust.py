@@ -183,8 +183,8 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
         # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
-        s.percent_axis(axes, "", grid=False, ticks=s.across(2))
+        ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
+        axes.xaxis.set_major_locator(ticks)
     s.row_labels(panels[0], places, labels)
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)

@@ -9,8 +9,8 @@ from typing import Any
 
 from intlmodels.csvtable import Table, clean_label
 from intlmodels.errors import one_line
-from intlmodels.study.claims import Claim
 from intlmodels.study.bibtex import check_bibtex
+from intlmodels.study.claims import Claim
 from intlmodels.study.file import StudyFile
 from intlmodels.study.groups import Group, Number
 from intlmodels.study.sources import Sources
