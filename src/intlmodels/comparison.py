@@ -23,8 +23,14 @@ _NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 _HIDDEN = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue"})
 
 
-def light(path: Path) -> DataTree:
+def light(path: Path, more: Iterable[str] = ()) -> DataTree:
     """Read of a stored fit only what a comparison with other variants shows.
+
+    Parameters
+    ----------
+    path : Path
+    more : iterable of str
+        Further groups to read.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def light(path: Path) -> DataTree:
 
     with h5py.File(path, "r") as file:
         attributes = _attributes(file)
-        groups = {name: _group(file[name]) for name in ("estimands", "constant_data")}
+        groups = {name: _group(file[name]) for name in ("estimands", "constant_data", *more)}
         posterior = file["posterior"]
         names = [name for name in json.loads(attributes["priors"]) if name in posterior]
         dims = {dim for name in names for dim in _dims(posterior[name])[2:]}

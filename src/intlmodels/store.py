@@ -35,6 +35,7 @@ _PACKAGE = Path(__file__).parent
 MODEL_CODE = {
     "share": (
         "models/sharedesign.py",
+        "models/shareblocks.py",
         "models/drawing.py",
         "models/share.py",
         "share/betainterval.py",

@@ -28,8 +28,17 @@ def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:
     return np.array([value for prior in priors.values() for value in prior.args], dtype=float)
 
 
-def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[Any, Any]:
+def register_data(
+    priors: Mapping[str, Prior], outcome: NDArray[Any], known: NDArray[np.bool_] | None = None
+) -> tuple[Any, Any]:
     """Register the data of the PyMC model that is being built.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior
+    outcome : array, shape (unit,)
+    known : array of bool, shape (unit,), optional
+        Units whose outcome counts; all if not given.
 
     Returns
     -------
@@ -39,7 +48,8 @@ def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[A
 
     pm.Data(PRIOR_ARGUMENTS, arguments(priors))
     observed = pm.Data(OBSERVED, np.asarray(outcome, dtype=float))
-    return observed, pm.Data(WEIGHTS, np.ones(len(outcome)))
+    weights = np.ones(len(outcome)) if known is None else known.astype(float)
+    return observed, pm.Data(WEIGHTS, weights)
 
 
 def draw_pymc(priors: Mapping[str, Prior], name: str, **kwargs: Any) -> Any:

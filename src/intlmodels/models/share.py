@@ -6,6 +6,12 @@ u = min(100, r + w/2)/100::
     Pr(r)     = F(u) - F(l),  F the CDF of Beta(mu * phi, (1 - mu) * phi)
     logit mu  = intercept + sum of the blocks of the design
 
+A further outcome has the same blocks. Yes or no: Pr(yes) = mu. Ordered levels 0 to K, cumulative
+logit (McCullagh 1980, Journal of the Royal Statistical Society B 42, 109-142), with eta the sum of
+the blocks::
+
+    logit Pr(level <= k) = cutpoints[k] - eta
+
 :func:`build` is a pure function from study, variant and priors to a PyMC model.
 """
 
@@ -18,10 +24,9 @@ import numpy as np
 
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.drawing import draw_pymc, register_data
-from intlmodels.models.sharedesign import VARYING, Block, Family
+from intlmodels.models.sharedesign import VARYING, Block, Design, Family
 from intlmodels.priors import Prior
 from intlmodels.share import observation
-from intlmodels.share.observation import OUTCOME
 from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
@@ -47,7 +52,8 @@ def build(
     -------
     pymc.Model
         With the dimension ``firm`` and one dimension ``<name>_level`` for each varying or
-        monotonic predictor; the outcome is ``printed_share`` in percent.
+        monotonic predictor; the outcome is ``printed_share`` in percent, or ``printed_level``,
+        the position of a level.
 
     Raises
     ------
@@ -60,14 +66,39 @@ def build(
     priors = priors_of(study, variant) if priors is None else priors
     coords: dict[str, Any] = {"firm": list(study.firms)}
     with pm.Model(coords=coords) as model:
-        printed, weights = register_data(priors, study.outcome.printed)
-        linear = draw_pymc(priors, "intercept")
+        printed, weights = register_data(priors, design.observed(study), design.known(study))
+        linear = draw_pymc(priors, design.intercept) if design.intercept else 0.0
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors)
-        mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
-        arguments = [draw_pymc(priors, name) for name in observation.PARAMETERS[design.family]]
+        if design.family == "ordered":
+            mu = pm.Deterministic("eta", linear, dims="firm")
+            arguments = [_cutpoints(model, design)]
+        else:
+            mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
+            arguments = [draw_pymc(priors, name) for name in observation.PARAMETERS[design.family]]
         _observe(design.family, study, printed, weights, linear, mu, arguments)
     return model
+
+
+def _cutpoints(model: pm.Model, design: Design) -> Any:
+    """Cutpoints from the probabilities of the levels of a firm whose effects are zero.
+
+    The probabilities are what a prior can be stated for, the cutpoints follow: with them the
+    prior does not depend on where the linear predictor is zero (Betancourt 2019, "Ordinal
+    regression", has the same prior on the cutpoints themselves, through a Jacobian).
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    assert design.further is not None
+    levels = design.further.levels
+    model.add_coord("baseline_level", list(levels))
+    model.add_coord("cutpoint", list(levels[1:]))
+    baseline = pm.Dirichlet("baseline", np.ones(len(levels)), dims="baseline_level")
+    # Sums from either end: what is left of a sum close to one has no digits.
+    below = pt.cumsum(baseline)[:-1]
+    above = pt.cumsum(baseline[::-1])[::-1][1:]
+    return pm.Deterministic("cutpoints", pt.log(below) - pt.log(above), dims="cutpoint")
 
 
 def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
@@ -135,6 +166,8 @@ def _observe(
     import pymc as pm
 
     width = study.outcome.width
+    # One vector of cutpoints for all firms; everything else has one value a firm, or one in all.
+    shapes = ["(k)" if name in observation.VECTORS else "()" for name in _arguments(family)]
     log_density = _LOG_DENSITIES[family]
     size = len(study.firms)
 
@@ -148,7 +181,7 @@ def _observe(
         return observation.simulate(family, linear, parameters, width, rng, shape=size)
 
     pm.CustomDist(
-        OUTCOME,
+        observation.outcome_of(family),
         weights,
         linear,
         mu,
@@ -157,7 +190,12 @@ def _observe(
         random=random,
         observed=printed,
         dims="firm",
+        **({"signature": f"{','.join(shapes)}->()"} if "(k)" in shapes else {}),
     )
+
+
+def _arguments(family: Family) -> tuple[str, ...]:
+    return ("weights", "linear", "mu", *observation.PARAMETERS[family])
 
 
 def _edges(value: Any, width: float) -> tuple[Any, Any]:
@@ -210,10 +248,33 @@ def _density(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any
     return pm.logp(pm.Beta.dist(alpha=mu * phi, beta=(1 - mu) * phi), squeezed)
 
 
+def _binary(value: Any, width: float, size: int, linear: Any, mu: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return -pt.softplus(pt.switch(pt.eq(value, 1.0), -linear, linear))
+
+
+def _ordered(value: Any, width: float, size: int, linear: Any, mu: Any, cutpoints: Any) -> Any:
+    import pytensor.tensor as pt
+
+    count = cutpoints.shape[-1]
+    places = pt.arange(count)
+    upper = (pt.eq(value[:, None], places) * cutpoints).sum(axis=-1)
+    lower = (pt.eq(value[:, None], places + 1) * cutpoints).sum(axis=-1)
+    # F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)), with F the logistic function: no digits are lost.
+    inside = pt.gt(value, 0) & pt.lt(value, count)
+    gap = pt.log1mexp(pt.switch(inside, lower - upper, -1.0))
+    not_above = pt.switch(pt.lt(value, count), -pt.softplus(linear - upper), 0.0)
+    not_below = pt.switch(pt.gt(value, 0), -pt.softplus(lower - linear), 0.0)
+    return not_above + not_below + pt.switch(inside, gap, 0.0)
+
+
 _LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "beta": _beta,
     "logit-normal": _logit_normal,
     "hurdle": _hurdle,
     "heaped": _heaped,
     "density": _density,
+    "binary": _binary,
+    "ordered": _ordered,
 }

@@ -7,88 +7,32 @@ the same weights with the drawn coefficients; neither needs to know the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError
+from intlmodels.models.shareblocks import VARYING, Array, Block, Design, Family, Kind
 from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, parameter
 from intlmodels.rounding import grid
-from intlmodels.study import Axes, Covariate, Membership, Nested, Predictor, ShareStudy
+from intlmodels.study import (
+    Axes,
+    ByOutcome,
+    Covariate,
+    FurtherOutcome,
+    Membership,
+    Nested,
+    Predictor,
+    ShareStudy,
+)
 
-Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
-Family = Literal["beta", "logit-normal", "hurdle", "heaped", "density"]
-
-Array = NDArray[np.float64]
-
-#: Kinds whose coefficients are drawn around zero with a common, estimated spread.
-VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One source of differences between firms.
-
-    Attributes
-    ----------
-    name : str
-        Name of the coefficient(s) in the stored posterior.
-    kind : str
-        How the coefficients are drawn, see :data:`Kind`.
-    label : str
-        What it is, in words.
-    levels : tuple of str
-        One label a coefficient; empty for a single slope.
-    weights : array, shape (firm, coefficient)
-        Weight with which a firm takes each coefficient; NaN where a covariate is missing.
-    rows : dict of str to array
-        Weights of all blocks that move together when this predictor is set to one of
-        ``settings``; block name -> array of shape (setting, coefficient).
-    settings : tuple of str
-        The levels at which the predictor is compared; empty if it is not compared.
-    center, scale : float
-        Of a numeric covariate: ``weight = (value - center) / scale``.
-    transform, unit : str
-        Of a numeric covariate: how the value was transformed, and its unit as printed.
-    """
-
-    name: str
-    kind: Kind
-    label: str
-    levels: tuple[str, ...]
-    weights: Array
-    rows: dict[str, Array] = field(default_factory=dict)
-    settings: tuple[str, ...] = ()
-    center: float = 0.0
-    scale: float = 1.0
-    transform: str = "none"
-    unit: str = ""
-
-    @property
-    def variable(self) -> str:
-        """Name of the variable of the posterior that holds the effects."""
-        return f"{self.name}_effect" if self.kind == "monotonic" else self.name
-
-    @property
-    def missing(self) -> NDArray[np.intp]:
-        """Positions of the firms whose value is missing."""
-        return np.flatnonzero(np.isnan(self.weights).any(axis=1))
-
-
-@dataclass(frozen=True)
-class Design:
-    """The linear predictor and the observation family of one model variant."""
-
-    blocks: tuple[Block, ...]
-    family: Family = "beta"
-
-    def block(self, name: str) -> Block:
-        """Look a block up by name."""
-        return next(block for block in self.blocks if block.name == name)
+__all__ = ["VARYING", "Block", "Design", "Family", "Kind", "alias", "data_parts", "default_design"]
+__all__ += ["fixed_priors", "latent", "packages", "parameters", "settings", "shown", "variants"]
+__all__ += ["why_absent"]
 
 
 def default_design(study: ShareStudy) -> Design:
@@ -209,6 +153,40 @@ def with_covariate(design: Design, spec: Covariate) -> Design:
     return replace(design, blocks=(*design.blocks, _block(spec.predictor)))
 
 
+def with_outcome(design: Design, further: FurtherOutcome) -> Design:
+    """Explain another outcome in place of the share, by the same blocks."""
+    return replace(design, family=further.kind, further=further)
+
+
+def with_outcome_added(design: Design, spec: ByOutcome) -> Design:
+    """Add a further outcome as a predictor of the share."""
+    further = spec.outcome
+    name, size = further.name.replace("-", "_"), len(further.levels)
+    if further.kind == "binary":
+        block = Block(
+            name,
+            "contrast",
+            further.label,
+            (),
+            further.codes.astype(np.float64)[:, None] - 0.5,
+            rows={name: np.array([[-0.5], [0.5]])},
+            settings=further.levels,
+        )
+    else:
+        block = Block(
+            name,
+            "monotonic",
+            further.label,
+            further.levels,
+            _one_hot(further.codes, size),
+            rows={name: np.eye(size)},
+            settings=further.levels,
+            # From the lowest to the highest of several levels more can happen than between two.
+            prior="Normal(0, 1)",
+        )
+    return replace(design, blocks=(*design.blocks, block))
+
+
 def with_family(design: Design, family: Family) -> Design:
     """Change how a printed share comes about, given the linear predictor."""
     return replace(design, family=family)
@@ -216,24 +194,29 @@ def with_family(design: Design, family: Family) -> Design:
 
 # -- the parameters of a design ----------------------------------------------------------
 
+_PHI = ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean")
 _FAMILY_PARAMETERS: dict[Family, tuple[tuple[str, str, str, str], ...]] = {
-    "beta": (
-        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
-    ),
+    "beta": (_PHI,),
     "logit-normal": (
         ("sigma", "LogNormal(log(1), 0.5)", "positive", "spread of the shares, logit scale"),
     ),
     "hurdle": (
-        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+        _PHI,
         ("never", "Beta(1, 9)", "unit", "probability that a firm is a structural zero"),
     ),
     "heaped": (
-        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
+        _PHI,
         ("heaping", "Beta(1, 1)", "unit", "probability of rounding to the double width"),
     ),
-    "density": (
-        ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean"),
-    ),
+    "density": (_PHI,),
+    "binary": (),
+    # Its probabilities have a prior together, see fixed_priors.
+    "ordered": (),
+}
+#: Where the linear predictor starts; an ordered outcome has cutpoints instead.
+_INTERCEPTS = {
+    "intercept": ("Normal(-1.5, 1)", "average level, logit scale"),
+    "log_odds": ("Normal(0, 1.5)", "log odds of a firm whose effects are zero"),
 }
 
 
@@ -245,9 +228,10 @@ def parameters(design: Design) -> dict[str, Prior]:
     dict of str to Prior
         In the order of the model's formula.
     """
-    listed = [
-        parameter("intercept", "Normal(-1.5, 1)", "real", "average level, logit scale"),
-    ]
+    listed = []
+    if design.intercept:
+        prior, meaning = _INTERCEPTS[design.intercept]
+        listed.append(parameter(design.intercept, prior, "real", meaning))
     for block in design.blocks:
         listed += _block_parameters(block)
     for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
@@ -283,7 +267,7 @@ def _block_parameters(block: Block) -> list[Prior]:
         return [
             parameter(
                 name,
-                "Normal(0, 0.5)",
+                block.prior,
                 "real",
                 f"{what}: {block.levels[-1]} against {block.levels[0]}, logit scale",
             )
@@ -302,6 +286,11 @@ def _block_parameters(block: Block) -> list[Prior]:
 def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
     """Priors that follow from the others, as (name, prior, meaning), for the printed table."""
     rows: list[tuple[str, str, str]] = []
+    if design.family == "ordered" and design.further is not None:
+        ones = ", ".join("1" for _ in design.further.levels)
+        what = f"probability of each level of {design.further.label.lower()}"
+        rows.append(("baseline", f"Dirichlet({ones})", f"{what}, of a firm whose effects are zero"))
+        rows.append(("cutpoints", "logit of the sums of baseline", "between neighbouring levels"))
     for block in design.blocks:
         name, what = block.name, block.label.lower()
         if block.kind in VARYING:
@@ -322,7 +311,7 @@ def shown(design: Design) -> list[str]:
     Those with a prior of their own come first, then the effects of levels, the steps of
     ordered effects, and missing values.
     """
-    names = list(parameters(design))
+    names = [*parameters(design), *(["baseline"] if design.family == "ordered" else [])]
     for block in design.blocks:
         names += [block.variable, f"{block.name}_steps", f"{block.name}_missing"]
     return list(dict.fromkeys(names))
@@ -345,11 +334,13 @@ def packages(design: Design) -> tuple[str, ...]:
 
 def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
     """What the draws depend on, by name, for the fingerprint."""
-    outcome = study.outcome
-    parts: dict[str, list[Any]] = {
-        study.firm_label: [list(study.firms)],
-        outcome.column: [outcome.printed, outcome.width],
-    }
+    outcome, further = study.outcome, design.further
+    parts: dict[str, list[Any]] = {study.firm_label: [list(study.firms)]}
+    if further is None:
+        parts[outcome.column] = [outcome.printed, outcome.width]
+    else:
+        values = [list(further.levels), further.codes, further.known]
+        parts[further.name] = [further.kind, *values]
     for block in design.blocks:
         parts[block.name] = [
             block.kind,
@@ -389,7 +380,18 @@ _FAMILY_VARIANTS = (
 )
 
 
-def _study_variant(spec: Nested | Axes | Membership | Covariate) -> Variant[Design]:
+def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
+    change = (
+        f"another outcome on the same predictors, no variant of the share: {further.label.lower()} "
+        f"({', '.join(further.levels)})"
+    )
+    apply = partial(with_outcome, further=further)
+    return Variant(further.name, change, apply, comparable=False, outcome=further.name)
+
+
+def _study_variant(
+    spec: Nested | Axes | Membership | Covariate | ByOutcome,
+) -> Variant[Design]:
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
         return Variant(spec.name, change, partial(with_nested, spec=spec))
@@ -402,6 +404,10 @@ def _study_variant(spec: Nested | Axes | Membership | Covariate) -> Variant[Desi
     if isinstance(spec, Membership):
         change = f"the second {spec.predictor} of a firm enters by multiple membership"
         return Variant(spec.name, change, partial(with_membership, spec=spec))
+    if isinstance(spec, ByOutcome):
+        how = "a monotonic effect" if spec.outcome.kind == "ordered" else "a contrast"
+        change = f"adds {spec.outcome.label.lower()} as {how}"
+        return Variant(spec.name, change, partial(with_outcome_added, spec=spec))
     missing = int(with_covariate(Design(()), spec).blocks[0].missing.size)
     change = f"adds {spec.predictor.label.lower()}" + (
         f", its {missing} missing values as parameters" if missing else ""
@@ -415,7 +421,8 @@ def variants(study: ShareStudy) -> list[Variant[Design]]:
     rows += [
         row for row in _FAMILY_VARIANTS if row.name != "heaped" or _doubles(study.outcome.width)
     ]
-    return rows + [_study_variant(spec) for spec in study.variants.values()]
+    rows += [_study_variant(spec) for spec in study.variants.values()]
+    return rows + [_outcome_variant(further) for further in study.outcomes.values()]
 
 
 def alias(study: ShareStudy, name: str) -> str:

@@ -22,9 +22,13 @@ class Variant[Design]:
         Takes the default design, returns the changed one.
     comparable : bool
         Whether its elpd is of the same printed outcomes as the default's.
+    outcome : str
+        The further outcome that it explains; empty if it explains the study's own, as a variant
+        that is set beside the default does.
     """
 
     name: str
     change: str
     apply: Callable[[Design], Design]
     comparable: bool = True
+    outcome: str = ""

@@ -52,6 +52,7 @@ LAYOUTS: dict[str, Layout] = {
             "opportunity": "share.opportunitysection:opportunity",
             "new_firms": "share.sections:new_firms",
             "predictions": "share.sections:predictions",
+            "outcomes": "share.outcomesection:outcomes",
             "variants": "share.sections:variants",
             "comparison": "report.leaveout:comparison",
             "sensitivity": "report.trust:sensitivity",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataTree
 
+#: Groups of a fit of a further outcome that a report needs beside those of a variant.
+OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
+
 
 @dataclass
 class Material(ABC):
@@ -41,7 +44,10 @@ class Material(ABC):
     fit : DataTree
         The default fit, whole.
     variants : dict of str to DataTree
-        Every current fit, the default first; of the others only the estimands.
+        Every current fit of the study's own outcome, the default first; of the others only the
+        estimands.
+    further : dict of str to DataTree
+        Current fits of further outcomes: estimands, data and predictions.
     stored : tuple of Stored
         What is stored, current or not.
     trust : Trust
@@ -56,6 +62,7 @@ class Material(ABC):
     stored: tuple[Stored, ...] = ()
     trust: Trust = NOTHING
     prob: float = CI_PROB
+    further: dict[str, DataTree] = field(default_factory=dict)
 
     compared: ClassVar[Compared]
 
@@ -159,10 +166,15 @@ class Material(ABC):
         """See :func:`intlmodels.comparison.own_parameters`."""
         return comparison.own_parameters(self.variants, self.prob)
 
+    @property
+    def shown(self) -> dict[str, DataTree]:
+        """Every fit that the report shows, the default first."""
+        return {**self.variants, **self.further}
+
     @cached_property
     def gates(self) -> dict[str, Gate]:
         """Outcome of the gate of every fit shown."""
-        return {name: Gate.from_json(fit.attrs["gate"]) for name, fit in self.variants.items()}
+        return {name: Gate.from_json(fit.attrs["gate"]) for name, fit in self.shown.items()}
 
     @cached_property
     def gate_table(self) -> pd.DataFrame:
@@ -178,7 +190,7 @@ class Material(ABC):
                 "limit": result.limit,
                 "outcome": result.outcome,
                 "where": result.where,
-                "retried": str(self.variants[name].attrs.get("retried", "")),
+                "retried": str(self.shown[name].attrs.get("retried", "")),
                 "converged": gate.passed,
             }
             for name, gate in self.gates.items()
@@ -197,10 +209,15 @@ def gather(study: Study, folder: Path) -> Material:
     """
     stored = current_fits(study, folder)
     fit = store.read(stored[0].path)
-    variants = {DEFAULT: fit}
+    variants, further = {DEFAULT: fit}, {}
+    rows = catalogue(study)
     for item in stored[1:]:
-        if not item.reasons:
+        if item.reasons:
+            continue
+        if rows[item.variant].outcome:
+            further[item.variant] = comparison.light(item.path, OF_AN_OUTCOME)
+        else:
             variants[item.variant] = comparison.light(item.path)
     material: type[Material] = load(layout_of(study.model).material)
     found = trust(study, folder, stored_overrides(study, folder))
-    return material(study, fit, variants, tuple(stored), found)
+    return material(study, fit, variants, tuple(stored), found, further=further)

@@ -28,7 +28,7 @@ def study_argument(study: Study) -> str:
 def command(m: Material) -> str:
     """The command line that gives the same draws."""
     parts = ["intlmodels", "fit", study_argument(m.study)]
-    names = [name for name in m.variants if name != "default"]
+    names = [name for name in m.shown if name != "default"]
     if names:
         every = set(names) == set(m.catalogue) - {"default"}
         parts += ["--variants", "all" if every else ",".join(names)]
@@ -37,7 +37,7 @@ def command(m: Material) -> str:
         if value != usual.get(name):
             parts += [f"--{name.replace('_', '-')}", str(value)]
     overrides: dict[str, str] = {}
-    for fit in m.variants.values():
+    for fit in m.shown.values():
         for name, prior in json.loads(fit.attrs["priors"]).items():
             if prior["origin"] == "command line":
                 overrides[name] = prior["text"]
@@ -72,7 +72,7 @@ def reproduce(m: Material) -> Section:
                     "yes" if item.gate.passed else "NO, did not converge",
                 )
                 for item in m.stored
-                if item.variant in m.variants
+                if item.variant in m.shown
             ),
         ),
         Paragraph(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.rounding import grid
 from intlmodels.share import observation
 
 if TYPE_CHECKING:
@@ -43,10 +42,13 @@ class Coefficients:
         self.blocks: list[dict[str, Any]] = json.loads(constant.attrs["blocks"])
         self.family = str(tree.attrs["family"])
         self.width = float(constant.attrs["rounding_width"])
+        #: What can be printed: shares in percent, or what each level of a further outcome counts.
+        self.grid = constant["printed_grid"].to_numpy()
         self.sizes = (draws.sizes["chain"], draws.sizes["draw"])
-        self.intercept = self._flat(draws["intercept"])[:, 0]
+        start = observation.intercept_of(self.family)
+        count = self.sizes[0] * self.sizes[1]
+        self.intercept = self._flat(draws[start])[:, 0] if start else np.zeros(count)
         parts = [self._flat(draws[block["variable"]]) for block in self.blocks]
-        count = len(self.intercept)
         self.values: Array = np.concatenate([np.empty((count, 0)), *parts], axis=1)
         starts = np.cumsum([0, *(part.shape[1] for part in parts)])
         self.place = {
@@ -54,7 +56,8 @@ class Coefficients:
             for i, block in enumerate(self.blocks)
         }
         self.parameters = {
-            name: self._flat(draws[name])[:, 0] for name in observation.PARAMETERS[self.family]
+            name: self._flat(draws[name])[:, slice(None) if name in observation.VECTORS else 0]
+            for name in observation.PARAMETERS[self.family]
         }
         self.spread = {
             block["name"]: self._flat(draws[f"sigma_{block['name']}"])[:, 0]
@@ -144,10 +147,21 @@ class Coefficients:
             for start in range(0, len(draws), CHUNK):
                 pick = draws[start : start + CHUNK]
                 parameters = {name: value[pick] for name, value in self.parameters.items()}
-                result[pick, column] = observation.printed_probabilities(
-                    self.family, linear[pick, column], parameters, self.width
-                ) @ grid(self.width)
+                result[pick, column] = (
+                    observation.printed_probabilities(
+                        self.family, linear[pick, column], parameters, self.width
+                    )
+                    @ self.grid
+                )
         return result
+
+    def reached(self, linear: Array) -> Array:
+        """Probability in percent of each level above the lowest, or of one beyond it.
+
+        Of an ordered outcome: (draw, profile, level).
+        """
+        distance = linear[..., None] - self.parameters["cutpoints"][:, None, :]
+        return 100 * np.asarray(observation.inverse_logit(distance))
 
     def thinned(self, step: int) -> Coefficients:
         """The same with every ``step``-th draw of each chain."""
@@ -166,7 +180,20 @@ class Coefficients:
 
 
 def moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
-    """Mean and variance of a share (not printed) given the linear predictor, (draw, profile)."""
+    """Mean and variance given the linear predictor, (draw, profile).
+
+    Of a share (not printed), of yes as 1 and no as 0, or of the position of a level.
+    """
+    if coefficients.family in ("ordered", "binary"):
+        chances = observation.printed_probabilities(
+            coefficients.family,
+            linear,
+            {name: value[:, None] for name, value in coefficients.parameters.items()},
+            coefficients.width,
+        )
+        places = np.arange(chances.shape[-1])
+        mean = chances @ places
+        return mean, chances @ places**2 - mean**2
     parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
     if coefficients.family == "logit-normal":
         nodes, weights = np.polynomial.hermite_e.hermegauss(20)

@@ -6,6 +6,7 @@ Everything is computed draw by draw from the stored tree.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError
-from intlmodels.rounding import grid
 from intlmodels.share import observation
 from intlmodels.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
 
@@ -47,6 +47,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         ``difference`` (comparison), between two levels of a predictor;
         ``firm_share`` (firm); ``variation`` (source), each source's part of the variation
         between firms, in percent. Shares in percent, differences in percentage points.
+        Of a further outcome of two labels the same of the probability of yes; of an ordered one
+        of the average position of the level, counted from 0, in stages, and ``reached``
+        (setting, stage_level), the probability of that level or one beyond it, in percent.
     """
     import xarray as xr
 
@@ -55,7 +58,7 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     weights = constant["setting_weights"].to_numpy()
     as_observed = np.full((1, weights.shape[1]), np.nan)
     rows, firm, profile = coefficients.profiles(np.concatenate([as_observed, weights]))
-    values = 1 if coefficients.width <= FINE else len(grid(coefficients.width))
+    values = 1 if coefficients.width <= FINE else len(coefficients.grid)
     asked = len(coefficients.intercept) * len(rows) * values
     step = max(1, math.ceil(asked / MOST_PROBABILITIES))
     coefficients = coefficients.thinned(step)
@@ -63,7 +66,8 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     def shape(values: Array) -> Array:
         return values.reshape(*coefficients.sizes, *values.shape[1:])
 
-    expected = coefficients.expected(coefficients.linear(rows, firm))
+    linear = coefficients.linear(rows, firm)
+    expected = coefficients.expected(linear)
     firm_share = expected[:, profile[0]]
     shares = np.stack([expected[:, row].mean(axis=1) for row in profile], axis=-1)[:, 1:]
     coords, comparisons = _coordinates(constant, coefficients.blocks)
@@ -76,16 +80,25 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         "draw": tree[group]["draw"].to_numpy()[::step],
         "source": _labels(sources),
     }
+    ordered = coefficients.family == "ordered"
+    unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
+    percent = {"units": "percent"}
+    found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
+        "average_share": ((), shape(firm_share.mean(axis=1)), {"units": unit}),
+        "expected_share": (("setting",), shape(shares), {"units": unit}),
+        "difference": (("comparison",), shape(differences), {"units": points}),
+        "firm_share": (("firm",), shape(firm_share), {"units": unit}),
+        "variation": (("source",), shape(variation), percent),
+    }
+    if ordered:
+        coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
+        each = coefficients.reached(linear)
+        average = np.stack([each[:, row].mean(axis=1) for row in profile[1:]], axis=1)
+        found["reached"] = (("setting", "stage_level"), shape(average), percent)
     return xr.Dataset(
-        {
-            "average_share": (("chain", "draw"), shape(firm_share.mean(axis=1))),
-            "expected_share": (("chain", "draw", "setting"), shape(shares)),
-            "difference": (("chain", "draw", "comparison"), shape(differences)),
-            "firm_share": (("chain", "draw", "firm"), shape(firm_share)),
-            "variation": (("chain", "draw", "source"), shape(variation)),
-        },
+        {name: (("chain", "draw", *dims), v, units) for name, (dims, v, units) in found.items()},
         coords,
-        attrs={"units": "percent; differences in percentage points", "every": step},
+        attrs={"units": f"{unit}; differences in {points}", "every": step},
     )
 
 
@@ -224,7 +237,7 @@ def new_firms(
         },
         coords={
             "profile": _labels(names),
-            "grid": grid(coefficients.width),
+            "grid": coefficients.grid,
             "chain": tree[group]["chain"].to_numpy(),
             "draw": tree[group]["draw"].to_numpy(),
         },
@@ -233,7 +246,7 @@ def new_firms(
 
 def _predicted(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
     """Probability of every printed value, and the expected printed share of every draw."""
-    values = grid(coefficients.width)
+    values = coefficients.grid
     total, expected = np.zeros(len(values)), np.empty(len(linear))
     for start in range(0, len(linear), CHUNK):
         part = slice(start, start + CHUNK)

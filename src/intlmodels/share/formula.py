@@ -23,6 +23,7 @@ from intlmodels.report.formula import (
 )
 
 _I, _K = var("i"), var("k")
+_Y = sub(var("y"), _I)
 _R, _MU = sub(var("r"), _I), sub(var("μ", "\\mu"), _I)
 _ETA = sub(var("η", "\\eta"), _I)
 _PHI = var("φ", "\\varphi")
@@ -62,8 +63,12 @@ def _mass() -> Term:
 def _outcome(design: Design, width: float) -> list[Term]:
     law = _F + words(" is the CDF of ")
     if design.family == "density":
-        y = sub(var("y"), _I)
-        return [y + DRAWN + _beta()]
+        return [_Y + DRAWN + _beta()]
+    if design.family == "binary":
+        return [of(named("Pr"), _Y + EQ + num("1")) + EQ + _MU]
+    if design.family == "ordered":
+        chance = of(named("Pr"), _Y + op("≤", "\\le ") + _K)
+        return [of(named("logit"), chance) + EQ + sub(var("c"), _K) + LESS + _ETA]
     lines = _interval(width)
     if design.family == "logit-normal":
         normal = of(named("Normal"), _ETA, named("sigma"))
@@ -105,10 +110,13 @@ def formula(design: Design, width: float) -> Formula:
     width : float
         Rounding width in percentage points.
     """
-    total = named("intercept")
-    for block in design.blocks:
-        total = total + PLUS + _term(block)
-    left = _ETA if design.family == "logit-normal" else of(named("logit"), _MU)
+    terms = [named(design.intercept)] if design.intercept else []
+    terms += [_term(block) for block in design.blocks] or ([] if terms else [num("0")])
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + PLUS + term
+    latent = design.family in ("logit-normal", "ordered")
+    left = _ETA if latent else of(named("logit"), _MU)
     lines = [*_outcome(design, width), left + EQ + total]
     for block in design.blocks:
         if block.kind in VARYING:

@@ -10,7 +10,6 @@ import numpy as np
 from intlmodels.models.sharedesign import Design
 from intlmodels.rounding import grid, intervals
 from intlmodels.share import observation
-from intlmodels.share.observation import OUTCOME
 from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:
@@ -18,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def observed_data(study: ShareStudy, design: Design) -> Dataset:
-    """Printed shares in percent."""
+    """Printed shares in percent; positions of levels, NaN where none is printed."""
     import xarray as xr
 
+    seen = np.where(design.known(study), design.observed(study), np.nan)
     return xr.Dataset(
-        {OUTCOME: ("firm", study.outcome.printed, {"units": "percent"})},
+        {observation.outcome_of(design.family): ("firm", seen, {"units": units(design)})},
         coords={"firm": list(study.firms)},
     )
+
+
+def units(design: Design) -> str:
+    """Unit of what is observed."""
+    return "percent" if design.further is None else "position of the level, from 0"
 
 
 def constant_data(study: ShareStudy, design: Design) -> Dataset:
@@ -36,9 +41,20 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
     """
     import xarray as xr
 
-    blocks = design.blocks
+    blocks, further = design.blocks, design.further
     width = study.outcome.width
-    lower, upper = intervals(study.outcome.printed, width)
+    if further is None:
+        lower, upper = intervals(study.outcome.printed, width)
+        ends = {
+            "lower": ("firm", lower, {"units": "share"}),
+            "upper": ("firm", upper, {"units": "share"}),
+        }
+        printable, unit, label = grid(width), "percent", study.outcome.label
+    else:
+        ends = {}
+        printable, width = further.worth, float(further.worth[1])
+        unit = "percent" if further.kind == "binary" else "stages"
+        label = further.label
     starts = np.cumsum([0, *(block.weights.shape[1] for block in blocks)])
     place = {b.name: slice(starts[i], starts[i + 1]) for i, b in enumerate(blocks)}
     labels = [
@@ -70,9 +86,8 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
     matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
     return xr.Dataset(
         {
-            "lower": ("firm", lower, {"units": "share"}),
-            "upper": ("firm", upper, {"units": "share"}),
-            "printed_grid": ("grid", grid(width), {"units": "percent"}),
+            **ends,
+            "printed_grid": ("grid", printable, {"units": unit}),
             "design": (
                 ("firm", "coefficient"),
                 np.zeros((len(study.firms), 0)) if matrix is None else matrix,
@@ -91,30 +106,33 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         attrs={
             "blocks": json.dumps(described),
             "rounding_width": float(width),
-            "outcome_label": study.outcome.label,
+            "outcome_label": label,
+            "outcome_levels": json.dumps(further.levels if further else ()),
             "firm_label": study.firm_label,
         },
     )
 
 
 def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
-    """Printed shares of the same firms, drawn anew from every draw of the parameters."""
+    """What is printed of the same firms, drawn anew from every draw of the parameters."""
     import xarray as xr
 
-    mu = draws["mu"].to_numpy()
-    with np.errstate(divide="ignore"):
-        linear = np.log(mu) - np.log1p(-mu)
+    family = design.family
+    central = "eta" if family == "ordered" else "mu"
+    linear = observation.linear_of(family, {central: draws[central].to_numpy()})
     parameters = {
-        name: draws[name].to_numpy()[..., None] for name in observation.PARAMETERS[design.family]
+        name: observation.for_firms(name, draws[name].to_numpy())
+        for name in observation.PARAMETERS[family]
     }
     printed = observation.simulate(
-        design.family,
+        family,
         linear,
         parameters,
         study.outcome.width,
         np.random.default_rng([seed, step]),
     )
+    name = observation.outcome_of(family)
     return xr.Dataset(
-        {OUTCOME: (("chain", "draw", "firm"), printed, {"units": "percent"})},
+        {name: (("chain", "draw", "firm"), printed, {"units": units(design)})},
         coords={name: draws[name] for name in ("chain", "draw", "firm")},
     )

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 #: Name of the observed variable: the share as printed, in percent.
 OUTCOME = "printed_share"
+#: The same of a further outcome: the position of the level that was printed.
+LEVEL = "printed_level"
 #: Parameters of each observation family, in the order of its log density.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "beta": ("phi",),
@@ -31,7 +33,39 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "hurdle": ("phi", "never"),
     "heaped": ("phi", "heaping"),
     "density": ("phi",),
+    "binary": (),
+    "ordered": ("cutpoints",),
 }
+#: Parameters with several values, along their last axis.
+VECTORS = frozenset({"cutpoints"})
+
+
+def outcome_of(family: str) -> str:
+    """Name of the observed variable of a family."""
+    return LEVEL if family in ("binary", "ordered") else OUTCOME
+
+
+def intercept_of(family: str) -> str:
+    """Name of the parameter at which the linear predictor starts; empty if there is none.
+
+    Not all are called intercept: a prior for the level of shares is none for the odds of something
+    else, and overrides go by name.
+    """
+    return {"binary": "log_odds", "ordered": ""}.get(family, "intercept")
+
+
+def linear_of(family: str, values: Mapping[str, Array]) -> Array:
+    """Linear predictor of every firm, (..., firm), from stored values."""
+    if family == "ordered":
+        return values["eta"]
+    share = values["mu"]
+    with np.errstate(divide="ignore"):
+        return np.log(share) - np.log1p(-share)
+
+
+def for_firms(name: str, values: Any) -> Array:
+    """Values of a parameter with an axis for the firms, so that they meet a linear predictor."""
+    return np.expand_dims(np.asarray(values), -2 if name in VECTORS else -1)
 
 
 def squeeze(share: Any, size: int) -> Any:
@@ -59,7 +93,7 @@ def printed_probabilities(
     linear : array, shape (...)
         Linear predictor, logit scale.
     parameters : mapping of str to array
-        Parameters of the family, broadcast against ``linear``.
+        Parameters of the family, broadcast against ``linear``; cutpoints have one axis more.
     width : float
         Rounding width in percentage points.
 
@@ -67,8 +101,12 @@ def printed_probabilities(
     -------
     array, shape (..., grid)
         Over ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density,
-        rounded.
+        rounded; for further outcomes over the levels.
     """
+    if family == "binary":
+        return np.stack([inverse_logit(-linear), inverse_logit(linear)], axis=-1)
+    if family == "ordered":
+        return _level_probabilities(linear, parameters["cutpoints"])
     if family == "logit-normal":
         return logit_normal_grid(linear, parameters["sigma"], width)
     mu, phi = inverse_logit(linear), parameters["phi"]
@@ -96,13 +134,18 @@ def printed_log_probability(
     family, linear, parameters, width
         As in :func:`printed_probabilities`.
     printed : array
-        Printed shares in percent, broadcast against ``linear``.
+        Printed shares in percent, or positions of levels, broadcast against ``linear``.
 
     Returns
     -------
     array
         Of the shape that all broadcast to; natural logarithms.
     """
+    if family in ("binary", "ordered"):
+        chances = printed_probabilities(family, linear, parameters, width)
+        places = np.broadcast_to(printed, chances.shape[:-1]).astype(np.intp)
+        with np.errstate(divide="ignore"):
+            return np.log(np.take_along_axis(chances, places[..., None], axis=-1)[..., 0])
     if family == "logit-normal":
         spread = parameters["sigma"]
         return logit_normal_interval_logprob_numpy(linear, spread, *intervals(printed, width))[0]
@@ -121,6 +164,16 @@ def printed_log_probability(
     return fine
 
 
+def _level_probabilities(linear: Array, cutpoints: Array) -> Array:
+    """Probability of each level of an ordered outcome, cumulative logit."""
+    distance = np.asarray(cutpoints) - np.asarray(linear)[..., None]
+    lower, upper = distance[..., :-1], distance[..., 1:]
+    # F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)), with F the logistic function: no digits are lost.
+    between = inverse_logit(upper) * inverse_logit(-lower) * -np.expm1(lower - upper)
+    ends = inverse_logit(distance[..., :1]), inverse_logit(-distance[..., -1:])
+    return np.concatenate([ends[0], between, ends[1]], axis=-1)
+
+
 def simulate(
     family: str,
     linear: Array,
@@ -129,7 +182,7 @@ def simulate(
     rng: np.random.Generator,
     shape: tuple[int, ...] | None = None,
 ) -> Array:
-    """Draw printed shares, in percent, by drawing a share and rounding it.
+    """Draw printed shares, in percent, by drawing a share and rounding it; or levels.
 
     Parameters
     ----------
@@ -142,8 +195,18 @@ def simulate(
     Returns
     -------
     array
-        Multiples of ``width``, between 0 and 100.
+        Multiples of ``width``, between 0 and 100; of further outcomes positions of levels.
     """
+    if family == "binary":
+        shape = np.shape(linear) if shape is None else shape
+        return (rng.random(shape) < inverse_logit(linear)).astype(float)
+    if family == "ordered":
+        cutpoints = np.asarray(parameters["cutpoints"])
+        if shape is None:
+            shape = np.broadcast_shapes(np.shape(linear), cutpoints.shape[:-1])
+        # A logistic variable around the linear predictor, and the cutpoints that it is above.
+        latent = rng.logistic(linear, size=shape)
+        return (latent[..., None] > cutpoints).sum(axis=-1).astype(float)
     values = [np.asarray(parameters[name], dtype=float) for name in PARAMETERS[family]]
     if shape is None:
         shape = np.broadcast_shapes(np.shape(linear), *(v.shape for v in values))

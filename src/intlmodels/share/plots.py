@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +70,23 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         s.row_labels(axes, places, texts)
         axes.set_ylim(position, -0.6)
         axes.set_xlim(*_share_limits(table))
-    s.percent_axis(axes, "Average expected printed share")
+    _scale(axes, fit, "Average {what}")
+    key = "\n".join(["", *textwrap.wrap(results.measured(fit).key, 76)])
     s.caption_below(
         figure,
-        f"{s.interval_words(prob)}\ndashed: average of all firms; in brackets: number of firms",
+        f"{s.interval_words(prob)}\ndashed: average of all firms; in brackets: number of firms"
+        + key,
     )
     return s.mark(figure, fit)
+
+
+def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> None:
+    """Label the horizontal axis with what the fit is about, in its unit."""
+    scale = results.measured(fit)
+    text = label.format(what=s.shortened(scale.what, 44), points=scale.points)
+    s.percent_axis(axes, text, signed=signed)
+    if not scale.percent and not signed:
+        axes.xaxis.set_major_formatter("{x:g}")
 
 
 def _share_limits(table: pd.DataFrame) -> tuple[float, float]:
@@ -135,7 +147,7 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
     s.row_labels(axes, places, texts)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_ylim(len(table) - 0.4, -0.6)
-    s.percent_axis(axes, "Difference in percentage points", signed=True)
+    _scale(axes, fit, "Difference in {points}", signed=True)
     left_out = everything - len(table)
     note = f"\n{left_out} differences with a less clear direction are not shown" * bool(left_out)
     s.caption_below(figure, s.interval_words(prob) + note)

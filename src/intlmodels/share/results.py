@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,42 @@ COMPARED = Compared(
 )
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.
 MOST_PRIOR = 1_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the estimands of a fit are estimates of, in words.
+
+    Attributes
+    ----------
+    what : str
+        What is averaged over the firms.
+    unit, points : str
+        What follows a level, and a difference between levels.
+    percent : bool
+        Whether it is written in percent.
+    key : str
+        What the numbers of an ordered outcome stand for; else empty.
+    """
+
+    what: str
+    unit: str = "%"
+    points: str = "percentage points"
+    percent: bool = True
+    key: str = ""
+
+
+def measured(fit: DataTree) -> Measured:
+    """What a fit estimates: printed shares, a probability, or a stage."""
+    constant = fit["constant_data"]
+    if fit.attrs["family"] not in ("binary", "ordered"):
+        return Measured("expected printed share")
+    names = json.loads(constant.attrs["outcome_levels"])
+    if fit.attrs["family"] == "binary":
+        return Measured(f"probability of {names[1]}")
+    key = "; ".join(f"{i} {name}" for i, name in enumerate(names))
+    label = str(constant.attrs["outcome_label"])
+    return Measured(f"expected {label[:1].lower()}{label[1:]}", "stages", "stages", False, key)
 
 
 def blocks(fit: DataTree) -> list[dict[str, Any]]:
@@ -108,6 +145,8 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
 def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Average expected printed share at each level of each predictor, in percent.
 
+    Of a fit of a further outcome: what :func:`measured` says.
+
     Returns
     -------
     pandas.DataFrame
@@ -164,9 +203,11 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
     """Levels and differences, with their draws: see :class:`intlmodels.results.Conclusion`."""
     found = estimands(fit)
     named = labels(fit)
+    scale = measured(fit)
+    points = "points" if scale.percent else scale.points
     level = found["expected_share"].transpose("chain", "draw", "setting").to_numpy()
     told = [
-        Conclusion(f"{named[p]}: {v}", "%", False, level[..., i])
+        Conclusion(f"{named[p]}: {v}", scale.unit, False, level[..., i])
         for i, (p, v) in enumerate(
             zip(texts(found["setting_predictor"]), texts(found["setting_level"]), strict=True)
         )
@@ -179,7 +220,7 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         strict=True,
     )
     return told + [
-        Conclusion(f"{named[p]}: {level} against {against}", "points", True, draws[..., i])
+        Conclusion(f"{named[p]}: {level} against {against}", points, True, draws[..., i])
         for i, (p, level, against) in enumerate(pairs)
     ]
 

@@ -55,26 +55,39 @@ def why_not(design: Design) -> str:
 def simulate(
     study: ShareStudy, design: Design, priors: Mapping[str, Prior], rng: np.random.Generator
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Draw parameters from their priors, and printed shares of the study's own firms.
+    """Draw parameters from their priors, and printed shares (or levels) of the study's own firms.
 
     Returns
     -------
     dict of str to array
         True values by name, as the posterior has them, without leading dimensions.
     dict of str to array
-        What a refit is given: printed shares in percent, covariates that have missing values.
+        What a refit is given: printed shares in percent (or positions of levels), covariates that
+        have missing values.
     """
     truth = {name: draw(prior, rng, 1)[0] for name, prior in priors.items()}
     given: dict[str, Array] = {}
-    linear = np.full(len(study.firms), truth["intercept"])
+    linear = np.full(len(study.firms), truth[design.intercept] if design.intercept else 0.0)
     for block in design.blocks:
         linear = linear + _contribution(block, truth, given, rng)
-    truth["mu"] = observation.inverse_logit(linear)
+    if design.family == "ordered":
+        truth |= {"eta": linear, **_levels(design, rng)}
+    else:
+        truth["mu"] = observation.inverse_logit(linear)
     parameters = {name: truth[name] for name in observation.PARAMETERS[design.family]}
     given[OBSERVED] = observation.simulate(
         design.family, linear, parameters, study.outcome.width, rng
     )
     return {name: np.asarray(value) for name, value in truth.items()}, given
+
+
+def _levels(design: Design, rng: np.random.Generator) -> dict[str, Array]:
+    """Probabilities of the levels of a firm whose effects are zero, and the cutpoints."""
+    assert design.further is not None
+    baseline = rng.dirichlet(np.ones(len(design.further.levels)))
+    below = np.cumsum(baseline)[:-1]
+    above = np.cumsum(baseline[::-1])[::-1][1:]
+    return {"baseline": baseline, "cutpoints": np.log(below / above)}
 
 
 def _contribution(
@@ -126,27 +139,29 @@ def quantities(
             found[name] = values[name]
         for i, label in enumerate(labels):
             found[f"{name}[{label}]"] = values[name][..., i]
-    found["mean share"] = values["mu"].mean(axis=-1)
-    needed = observation.PARAMETERS[design.family]
+    family = design.family
+    if family == "ordered":
+        found["mean linear predictor"] = values["eta"].mean(axis=-1)
+    else:
+        found["mean share"] = values["mu"].mean(axis=-1)
+    needed = observation.PARAMETERS[family]
     if all(name in values for name in needed):
-        found["log likelihood"] = observation.printed_log_probability(
-            design.family,
-            _logit(values["mu"]),
-            {name: values[name][..., None] for name in needed},
+        each = observation.printed_log_probability(
+            family,
+            observation.linear_of(family, values),
+            {name: observation.for_firms(name, values[name]) for name in needed},
             study.outcome.width,
             given[OBSERVED],
-        ).sum(axis=-1)
+        )
+        found["log likelihood"] = each[..., design.known(study)].sum(axis=-1)
     return found
-
-
-def _logit(share: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log(share) - np.log1p(-share)
 
 
 def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
     """Labels of the scalars of each variable; none for a variable that is a scalar."""
-    found: dict[str, tuple[str, ...]] = {"intercept": ()}
+    found: dict[str, tuple[str, ...]] = {design.intercept: ()} if design.intercept else {}
+    if design.family == "ordered" and design.further is not None:
+        found["baseline"] = design.further.levels
     for block in design.blocks:
         if block.kind in VARYING:
             found |= {f"sigma_{block.name}": (), block.name: block.levels}
@@ -158,7 +173,8 @@ def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
                 firms = tuple(study.firms[i] for i in block.missing)
                 found |= {f"{block.name}_{end}": () for end in ("mean", "sd")}
                 found[f"{block.name}_missing"] = firms
-    return found | dict.fromkeys(observation.PARAMETERS[design.family], ())
+    scalars = [n for n in observation.PARAMETERS[design.family] if n not in observation.VECTORS]
+    return found | dict.fromkeys(scalars, ())
 
 
 def fitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior], wrong: str = "") -> Refit:
@@ -183,7 +199,7 @@ def units(study: ShareStudy, design: Design) -> list[str]:
 
 def printed(study: ShareStudy, design: Design) -> Array:
     """What was printed of each unit, in percent."""
-    return study.outcome.printed
+    return design.observed(study)
 
 
 def values(study: ShareStudy, designs: Mapping[str, Design]) -> Array:
@@ -215,7 +231,7 @@ def predict(
     log_probability : array, shape (chain, draw)
         Of what was printed.
     """
-    linear = _logit(draws["mu"].to_numpy()[..., unit])
+    linear = observation.linear_of(design.family, {"mu": draws["mu"].to_numpy()[..., unit]})
     parameters = {n: draws[n].to_numpy() for n in observation.PARAMETERS[design.family]}
     width = study.outcome.width
     laws = observation.printed_probabilities(design.family, linear, parameters, width)

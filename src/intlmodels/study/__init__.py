@@ -17,14 +17,17 @@ from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_
 from intlmodels.study.decisions import Decisions
 from intlmodels.study.file import read_study_toml
 from intlmodels.study.keys import FILE
+from intlmodels.study.outcomes import FurtherOutcome
 from intlmodels.study.share import ShareStudy, read_share_study, share_lines
-from intlmodels.study.variants import Axes, Covariate, Membership, Nested
+from intlmodels.study.variants import Axes, ByOutcome, Covariate, Membership, Nested
 
 __all__ = [
     "Axes",
+    "ByOutcome",
     "Covariate",
     "DecayStudy",
     "Decisions",
+    "FurtherOutcome",
     "Membership",
     "Nested",
     "Outcome",

@@ -28,6 +28,7 @@ from intlmodels.study.keys import (
     section,
     wrong,
 )
+from intlmodels.study.outcomekeys import OUTCOME_KINDS, checked_outcomes
 
 #: What the name of a study may be: it becomes the name of a folder of reports.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -38,6 +39,7 @@ TRANSFORMS = ("none", "log")
 RESERVED = frozenset(
     (
         *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
+        *("log_odds", "baseline", "cutpoints", "cutpoint", "eta"),
         *("firm", "chain", "draw", "printed", "share", "printed_share"),
         *("prior_arguments", "likelihood_weights", "observed_outcome"),
     )
@@ -156,7 +158,9 @@ _SHARE = Vocabulary(
                 "primary_weight": Key("number", required=True),
             },
             "covariate": _VARIANT | {"column": NEEDED, "file": TEXT, "label": TEXT} | _NUMERIC,
+            "outcome": _VARIANT | {"outcome": NEEDED},
         },
+        "outcomes": OUTCOME_KINDS,
         "crosschecks": {
             "same": _VARIANT | {"columns": Key("texts", required=True)},
             "at most": _VARIANT
@@ -221,6 +225,7 @@ class StudyFile:
     variants: dict[str, dict[str, Any]]
     predictors: dict[str, dict[str, Any]] = field(default_factory=dict)
     crosschecks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     profiles: tuple[dict[str, Any], ...] = ()
     periods: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -270,6 +275,8 @@ def read_study_toml(folder: Path) -> StudyFile:
         tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
     _check_variant_names(tables["variants"], model)
     if model == "share":
+        _check_variant_names(tables["outcomes"], model, "outcomes")
+        tables["outcomes"] = checked_outcomes(tables["outcomes"], tables["variants"])
         _check_share(tables["predictors"], tables["variants"])
         tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
     return StudyFile(
@@ -296,10 +303,10 @@ def _check_study_name(name: str) -> None:
         )
 
 
-def _check_variant_names(variants: Iterable[str], model: str) -> None:
+def _check_variant_names(variants: Iterable[str], model: str, group: str = "variants") -> None:
     seen: set[str] = set()
     for name in variants:
-        where, low = f"[variants.{name}]", name.lower()
+        where, low = f"[{group}.{name}]", name.lower()
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise wrong("expected a name of ASCII letters, digits, '_' and '-'", where, name)
         if low in BUILT_IN_VARIANTS[model] or low.startswith(BUILT_IN_STARTS[model]):
@@ -378,6 +385,8 @@ def _check_names(
         names = [name] if variant["kind"] == "covariate" else []
         if variant["kind"] == "axes":
             names = [key for key in variant["readings"][0] if key not in ("label", "note")]
+        if variant["kind"] == "outcome":
+            names = [variant["outcome"].replace("-", "_")]
         for variable in names:
             _check_variable(variable, where, new)
             new[variable.lower()] = where

@@ -27,8 +27,17 @@ from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import finite, wrong
 from intlmodels.study.opportunity import Opportunity, read_opportunity
+from intlmodels.study.outcomes import FurtherOutcome, further_line, read_further
 from intlmodels.study.sources import Sources
-from intlmodels.study.variants import Axes, Covariate, Membership, Nested, Variant, read_variant
+from intlmodels.study.variants import (
+    Axes,
+    ByOutcome,
+    Covariate,
+    Membership,
+    Nested,
+    Variant,
+    read_variant,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +53,9 @@ class ShareStudy(Study):
     ----------
     outcome : Outcome
     predictors : dict of str to Predictor
-    variants : dict of str to Nested, Axes, Membership or Covariate
+    outcomes : dict of str to FurtherOutcome
+        Further outcomes on the same predictors.
+    variants : dict of str to Nested, Axes, Membership, Covariate or ByOutcome
     dropped : tuple of (firm, why)
         Firms without an outcome.
     profiles : tuple of dict of str to str
@@ -57,6 +68,7 @@ class ShareStudy(Study):
 
     outcome: Outcome
     predictors: dict[str, Predictor]
+    outcomes: dict[str, FurtherOutcome]
     variants: dict[str, Variant]
     dropped: tuple[tuple[str, str], ...]
     profiles: tuple[dict[str, str], ...]
@@ -108,8 +120,12 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         name: read_predictor(name, spec, sources, outcome, f"[predictors.{name}]")
         for name, spec in toml.predictors.items()
     }
+    outcomes = {
+        name: read_further(name, spec, sources, outcome, predictors)
+        for name, spec in toml.outcomes.items()
+    }
     variants = {
-        name: read_variant(name, spec, predictors, sources, outcome)
+        name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
     }
     profiles = tuple(
@@ -120,6 +136,7 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         **common(folder, toml, sources),
         outcome=outcome,
         predictors=predictors,
+        outcomes=outcomes,
         variants=variants,
         dropped=dropped,
         profiles=profiles,
@@ -132,10 +149,12 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
 
 
 def _keys(toml: StudyFile) -> dict[str, str]:
-    """File to the column with the firms' names, where a predictor says which it is."""
+    """File to the column with the firms' names, where a predictor or outcome says it."""
     home = toml.firms["file"]
     keys: dict[str, str] = {home: toml.firms["column"]}
-    for name, spec in toml.predictors.items():
+    asking = [(f"[predictors.{name}]", spec) for name, spec in toml.predictors.items()]
+    asking += [(f"[outcomes.{name}]", spec) for name, spec in toml.outcomes.items()]
+    for where, spec in asking:
         if "key" not in spec:
             continue
         file, key = spec.get("file", home), spec["key"]
@@ -143,7 +162,7 @@ def _keys(toml: StudyFile) -> dict[str, str]:
             raise wrong(
                 f"another key of this study says {keys[file]!r} for {file}; expected one column "
                 "with the firms in each file",
-                f"[predictors.{name}] key",
+                f"{where} key",
                 key,
             )
     return keys
@@ -196,6 +215,10 @@ def share_lines(study: ShareStudy) -> Iterator[str]:
     yield "predictors"
     for predictor in study.predictors.values():
         yield from _predictor_lines(predictor, study.firms)
+    if study.outcomes:
+        yield "further outcomes, on the same predictors"
+        for further in study.outcomes.values():
+            yield one_line(f"  {further_line(further)}")
     yield f"variants of this study's own: {len(study.variants) or 'none'}"
     for variant in study.variants.values():
         yield one_line(f"  {variant.name}: {_variant_line(variant)}")
@@ -257,3 +280,5 @@ def _variant_line(variant: Variant) -> str:
             return f"{both} firms have a second {variant.predictor} ({variant.column})"
         case Covariate():
             return "one more numeric predictor"
+        case ByOutcome():
+            return f"the outcome {variant.outcome.name} as one more predictor of the share"

@@ -23,6 +23,7 @@ from intlmodels.study.columns import (
     read_predictor,
 )
 from intlmodels.study.keys import wrong
+from intlmodels.study.outcomes import FurtherOutcome
 from intlmodels.study.sources import Sources
 
 
@@ -122,7 +123,22 @@ class Covariate:
     predictor: Predictor
 
 
-Variant = Nested | Axes | Membership | Covariate
+@dataclass(frozen=True, eq=False)
+class ByOutcome:
+    """A further outcome as one more predictor of the share.
+
+    Attributes
+    ----------
+    name, note : str
+    outcome : FurtherOutcome
+    """
+
+    name: str
+    note: str
+    outcome: FurtherOutcome
+
+
+Variant = Nested | Axes | Membership | Covariate | ByOutcome
 
 
 def read_variant(
@@ -131,6 +147,7 @@ def read_variant(
     predictors: Mapping[str, Predictor],
     sources: Sources,
     outcome: Outcome,
+    further: Mapping[str, FurtherOutcome],
 ) -> Variant:
     """Read one variant.
 
@@ -143,6 +160,8 @@ def read_variant(
         The study's predictors.
     sources : Sources
     outcome : Outcome
+    further : mapping of str to FurtherOutcome
+        The study's further outcomes.
 
     Raises
     ------
@@ -160,6 +179,8 @@ def read_variant(
         case "membership":
             category = _category(spec["predictor"], predictors, f"{where} predictor")
             return _membership(name, note, category, spec, sources)
+        case "outcome":
+            return _by_outcome(name, note, spec["outcome"], further, f"{where} outcome")
         case _:
             numeric = {**spec, "kind": "numeric"}
             return Covariate(name, note, read_predictor(name, numeric, sources, outcome, where))
@@ -177,6 +198,22 @@ def _category(name: str, predictors: Mapping[str, Predictor], key: str) -> Predi
     if predictor.kind != "category":
         raise wrong(f"expected a predictor of kind category; it is a {predictor.kind}", key, name)
     return predictor
+
+
+def _by_outcome(
+    name: str, note: str, asked: str, further: Mapping[str, FurtherOutcome], key: str
+) -> ByOutcome:
+    if asked not in further:
+        known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
+        raise wrong(f"no such outcome{did_you_mean(asked, further)}; {known}", key, asked)
+    for firm, why in further[asked].missing:
+        raise wrong(
+            f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
+            "the cell, or delete the variant",
+            key,
+            asked,
+        )
+    return ByOutcome(name, note, further[asked])
 
 
 def _labels(predictor: Predictor) -> list[str]:

@@ -55,6 +55,8 @@ def plans_of(
             file=str(study.folder),
         )
     for name in names:
+        if rows[name].outcome:
+            continue  # it explains something else
         design = design_of(study, name)
         same = rows[name].comparable and module.unit_kind(design) == module.unit_kind(default)
         same = same and module.units(study, design) == units

@@ -122,8 +122,8 @@ def sensitivity(
     rows = catalogue(study)
     for item in stored[1:]:
         row = rows[item.variant]
-        if model.COMPARED.apart and not row.comparable:
-            continue  # for comparison only: not another reading of the same tables
+        if row.outcome or (model.COMPARED.apart and not row.comparable):
+            continue  # not another reading of the same tables: of another outcome, or for show
         refits.append(Refit(item.variant, row.change, "reading", item.gate.passed))
         told = conclusions(study.model, light(item.path))
         moved += [Moved(item.variant, **r) for r in told if r["quantity"] in names]

@@ -391,7 +391,7 @@ def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> 
     except (ValueError, KeyError, TypeError) as error:
         return Found(None, (f"{path.name} cannot be read ({type(error).__name__})",))
     about = _variants_of(value)
-    known = list(catalogue(study))
+    known = [name for name, row in catalogue(study).items() if not row.outcome]
     gone = [name for name in about if name not in known]
     if gone:
         return Found(None, tuple(f"{name} is no variant of the study any more" for name in gone))
