@@ -4,12 +4,13 @@ import numpy as np
 import pymc as pm
 import pytest
 from pytensor.compile.mode import Mode
-from scipy import stats
+from scipy import special, stats
 
 from intlmodels.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.share import OUTCOME, build
+from intlmodels.models.share import build
 from intlmodels.models.sharedesign import fixed_priors
+from intlmodels.share.observation import LEVEL, OUTCOME
 from intlmodels.study import load_study
 
 STUDY = load_study("rochester")
@@ -35,6 +36,10 @@ def constrained(model, point):
     return {v.name: value for v, value in zip(variables, function(point), strict=True)}
 
 
+#: Stages of the firms A to V, read from table 4 by hand.
+STAGES = np.array([int(digit) for digit in "2141424210420211111133"])
+
+
 def test_the_catalogue_is_that_of_the_specification():
     assert set(VARIANTS) == {
         "default",
@@ -46,8 +51,16 @@ def test_the_catalogue_is_that_of_the_specification():
         "revenue",
         "heaped",
         "density",
+        "by-stage",
+        "by-orderly",
+        "stage",
+        "orderly",
+        "orderly-either",
     }
-    assert [name for name in VARIANTS if not find_variant(STUDY, name).comparable] == ["density"]
+    further = [name for name in VARIANTS if find_variant(STUDY, name).outcome]
+    assert further == ["stage", "orderly", "orderly-either"]
+    apart = {name for name in VARIANTS if not find_variant(STUDY, name).comparable}
+    assert apart == {"density", *further}
 
 
 def test_unknown_variant_lists_the_valid_ones():
@@ -99,6 +112,19 @@ def test_dimensions_carry_labels(variant):
 
 def by_hand(variant, values):
     """Pointwise log likelihood from scipy and the printed table, formula by formula."""
+    if variant == "stage":
+        # The latent variable is logistic around eta; the cutpoints follow from the baseline.
+        below = np.concatenate([[0], np.cumsum(values["baseline"])])
+        below[-1] = 1
+        cuts = special.logit(below)
+        level = STAGES
+        law = stats.logistic(values["eta"])
+        return np.log(law.cdf(cuts[level + 1]) - law.cdf(cuts[level]))
+    if variant.startswith("orderly"):
+        rows = STUDY.tables["table3.csv"].rows
+        first = np.array(["Orderly" in row[1] for row in rows])
+        either = np.array(["Orderly" in row[1] + row[2] for row in rows])
+        return stats.bernoulli(values["mu"]).logpmf(first if variant == "orderly" else either)
     r = STUDY.outcome.printed
     phi, mu = values.get("phi"), values["mu"]
 
@@ -128,7 +154,7 @@ def by_hand(variant, values):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_log_likelihood_equals_scipy(variant):
     model = build(STUDY, variant)
-    observed = model[OUTCOME]
+    observed = model[OUTCOME if find_variant(STUDY, variant).outcome == "" else LEVEL]
     pointwise = model.compile_fn(
         model.logp(vars=[observed], sum=False),
         inputs=model.value_vars,

@@ -35,6 +35,10 @@ def stale_variants(folder, before):
     return {v for v in catalogue(study) if store.changes(before[v], print_of(folder, v))}
 
 
+#: Fits that explain something else than the share.
+FURTHER = {"stage", "orderly", "orderly-either"}
+
+
 def edit(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -45,12 +49,31 @@ def test_nothing_changed_means_nothing_to_do(rochester):
     assert store.changes(print_of(rochester), print_of(rochester)) == []
 
 
-def test_an_outcome_makes_everything_stale(rochester):
+def test_an_outcome_makes_everything_stale_that_explains_it(rochester):
     before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
     edit(rochester / "table1.csv", "A,0.5,5,30", "A,0.5,5,35")
-    assert stale_variants(rochester, before) == set(before)
+    assert stale_variants(rochester, before) == set(before) - FURTHER
     reasons = store.changes(before["default"], print_of(rochester))
     assert reasons == ["data of international_revenue_pct changed"]
+
+
+def test_a_stage_makes_its_fit_stale_and_what_uses_it(rochester):
+    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+    edit(rochester / "table4.csv", "A,Export Agent", "A,Export")
+    assert stale_variants(rochester, before) == {"stage", "by-stage"}
+    assert store.changes(before["stage"], print_of(rochester, "stage")) == ["data of stage changed"]
+
+
+def test_another_label_of_the_same_level_makes_nothing_stale(rochester):
+    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+    edit(rochester / "table4.csv", "H,Export Agent", "H,Export and Export Agent")
+    assert stale_variants(rochester, before) == set()
+
+
+def test_another_order_of_the_stages_makes_stale_what_rests_on_it(rochester):
+    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+    edit(rochester / "study.toml", '"export", "agent"', '"agent", "export"')
+    assert stale_variants(rochester, before) == {"stage", "by-stage"}
 
 
 def test_a_revenue_makes_only_the_revenue_variant_stale(rochester):

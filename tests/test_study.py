@@ -761,7 +761,8 @@ def test_predictors_in_which_firms_do_not_differ(
 BAD_TOML: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "not TOML": ([('"hedge"', "hedge")], ["line 2", "not valid TOML"]),
     "a key twice": ([('title = "', 'name = "x"\ntitle = "')], ["line 3", "not valid TOML"]),
-    "misspelled table": ([("[outcome]", "[outcomes]")], ["[outcomes]", "did you mean 'outcome'"]),
+    "misspelled table": ([("[outcome]", "[outcom]")], ["[outcom]", "did you mean 'outcome'"]),
+    "further outcomes alone": ([("[outcome]", "[outcomes]")], ["[outcome] is missing"]),
     "misspelled key": (
         [("rounding_width", "rounding")],
         ["[outcome] rounding", "unknown key", "did you mean 'rounding_width'", "file, column"],

@@ -18,7 +18,7 @@ import xarray as xr
 
 from intlmodels import fit, store, workflow
 from intlmodels.models import design_of, priors_of
-from intlmodels.models.sharedesign import VARYING, Block
+from intlmodels.models.sharedesign import VARYING, Block, Design
 from intlmodels.share import groups, observation
 from intlmodels.study import Study
 
@@ -136,9 +136,24 @@ def _draws(
         )
     for block in design.blocks:
         _add_effects(block, variables, coords, given, drawn, study)
+    if design.further is not None and design.family == "ordered":
+        _add_levels(design.further.levels, variables, coords, given, drawn)
     draws = xr.Dataset(variables, coords)
-    draws["mu"] = (("chain", "draw", "firm"), _mean(draws, design.blocks))
+    linear = _linear(draws, design)
+    if design.family == "ordered":
+        draws["eta"] = (("chain", "draw", "firm"), linear)
+    else:
+        draws["mu"] = (("chain", "draw", "firm"), observation.inverse_logit(linear))
     return draws
+
+
+def _add_levels(levels: Any, variables: Any, coords: Any, given: Any, drawn: Any) -> None:
+    coords["baseline_level"], coords["cutpoint"] = list(levels), list(levels[1:])
+    baseline = drawn(given.get("baseline", np.full(len(levels), 1 / len(levels))), positive=True)
+    baseline = baseline / baseline.sum(axis=-1, keepdims=True)
+    variables["baseline"] = (("chain", "draw", "baseline_level"), baseline)
+    below = baseline.cumsum(axis=-1)[..., :-1]
+    variables["cutpoints"] = (("chain", "draw", "cutpoint"), np.log(below / (1 - below)))
 
 
 def _add_effects(
@@ -163,12 +178,14 @@ def _add_effects(
         )
 
 
-def _mean(draws: xr.Dataset, blocks: tuple[Block, ...]) -> np.ndarray:
-    linear = draws["intercept"].to_numpy()[..., None] + np.zeros(draws.sizes["firm"])
-    for block in blocks:
+def _linear(draws: xr.Dataset, design: Design) -> np.ndarray:
+    linear = np.zeros((draws.sizes["chain"], draws.sizes["draw"], draws.sizes["firm"]))
+    if design.intercept:
+        linear = linear + draws[design.intercept].to_numpy()[..., None]
+    for block in design.blocks:
         variable = f"{block.name}_effect" if block.kind == "monotonic" else block.name
         effect = draws[variable].to_numpy()
         if effect.ndim == 2:
             effect = effect[..., None]
         linear = linear + effect @ np.nan_to_num(block.weights).T
-    return np.asarray(observation.inverse_logit(linear))
+    return np.asarray(linear)

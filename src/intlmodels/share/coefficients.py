@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.rounding import grid
 from intlmodels.share import observation
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Coefficients:
         self.blocks: list[dict[str, Any]] = json.loads(constant.attrs["blocks"])
         self.family = str(tree.attrs["family"])
         self.width = float(constant.attrs["rounding_width"])
-        #: What can be printed: shares in percent, or what each level of a further outcome counts.
-        self.grid = constant["printed_grid"].to_numpy()
+        #: What each level counts, of a further outcome.
+        self.worth = constant["printed_grid"].to_numpy()
         self.sizes = (draws.sizes["chain"], draws.sizes["draw"])
         start = observation.intercept_of(self.family)
         count = self.sizes[0] * self.sizes[1]
@@ -73,6 +74,11 @@ class Coefficients:
             for block in self.blocks
             for k, firm in enumerate(block["missing"])
         }
+
+    @property
+    def grid(self) -> Array:
+        """Everything that can be printed: shares in percent, or what each level counts."""
+        return self.worth if self.family in observation.LEVELLED else grid(self.width)
 
     @staticmethod
     def _flat(array: DataArray) -> Array:
@@ -184,7 +190,7 @@ def moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
 
     Of a share (not printed), of yes as 1 and no as 0, or of the position of a level.
     """
-    if coefficients.family in ("ordered", "binary"):
+    if coefficients.family in observation.LEVELLED:
         chances = observation.printed_probabilities(
             coefficients.family,
             linear,

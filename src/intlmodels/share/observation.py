@@ -36,13 +36,15 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "binary": (),
     "ordered": ("cutpoints",),
 }
+#: Families of which a level is observed, not a share.
+LEVELLED = frozenset({"binary", "ordered"})
 #: Parameters with several values, along their last axis.
 VECTORS = frozenset({"cutpoints"})
 
 
 def outcome_of(family: str) -> str:
     """Name of the observed variable of a family."""
-    return LEVEL if family in ("binary", "ordered") else OUTCOME
+    return LEVEL if family in LEVELLED else OUTCOME
 
 
 def intercept_of(family: str) -> str:
@@ -141,7 +143,7 @@ def printed_log_probability(
     array
         Of the shape that all broadcast to; natural logarithms.
     """
-    if family in ("binary", "ordered"):
+    if family in LEVELLED:
         chances = printed_probabilities(family, linear, parameters, width)
         places = np.broadcast_to(printed, chances.shape[:-1]).astype(np.intp)
         with np.errstate(divide="ignore"):

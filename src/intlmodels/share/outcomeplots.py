@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Firms up to which each is named, and characters that a name may have.
 MOST_NAMED, LONGEST_NAME = 60, 3
 #: Distance of neighbouring firms with about the same share, in levels.
-STEP = 0.155
+STEP = 0.17
 _MARKERS = ("o", "s", "^", "D")
 
 
@@ -41,7 +41,7 @@ def shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB
         Probability of the outer equal-tailed interval.
     """
     across, marked_by = outcometables.crossing(study)
-    figure = s.new_figure(4.1, width=s.WIDTH + 0.6)
+    figure = s.new_figure(4.1)
     axes = figure.subplots()
     _firms(axes, study, across, marked_by)
     if fit is not None:
@@ -53,7 +53,7 @@ def shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB
         [f"{s.wrapped(v, 13, 3)}\n({n})" for v, n in zip(across.levels, counts, strict=True)],
         parse_math=False,
     )
-    axes.set_xlim(-0.6, len(across.levels) - 0.4)
+    axes.set_xlim(-0.65, len(across.levels) - 0.4)
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_formatter("{x:g} %")
     axes.set_ylim(bottom=-2)
@@ -61,7 +61,14 @@ def shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB
     axes.set_ylabel(s.shortened(study.outcome.label, 44))
     axes.set_xlabel(s.shortened(across.label, 60))
     columns = 1 if marked_by is None else min(3, len(marked_by.levels) + 1)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderpad=0, fontsize=8)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        borderpad=0,
+        fontsize=8,
+        handletextpad=0.1,
+    )
     said = "bar of a firm: the shares that round to what is printed; in brackets: firms"
     if fit is not None:
         said += f"\nthick: 50 %, thin: {100 * prob:g} % equal-tailed interval of the expected share"
@@ -86,7 +93,7 @@ def _firms(
         groups += [("not known", unknown)] if unknown.any() else []
     for i, (level, here) in enumerate(groups):
         color = s.CYCLE[i % len(s.CYCLE)]
-        axes.vlines(places[here], lower[here], upper[here], color=color, linewidth=1.3, alpha=0.6)
+        axes.vlines(places[here], lower[here], upper[here], color=color, linewidth=5, alpha=0.25)
         axes.plot(
             places[here],
             printed[here],
@@ -103,9 +110,10 @@ def _firms(
             axes.annotate(
                 study.firms[firm],
                 (places[firm], printed[firm]),
-                xytext=(3.2, 2.2),
+                xytext=(2.6, 2.2),
                 textcoords="offset points",
-                fontsize=7.5,
+                fontsize=8,
+                zorder=5,
                 parse_math=False,
             )
 
@@ -125,7 +133,7 @@ def _spread(codes: NDArray[np.intp], printed: Array, near: float) -> Array:
 
 def _expected(axes: Axes, table: Any) -> None:
     """Expected share at each level, left of the firms."""
-    places = np.arange(len(table)) - 0.44
+    places = np.arange(len(table)) - 0.47
     axes.vlines(places, table["ci_low"], table["ci_high"], color=s.MUTED, linewidth=1.1)
     axes.vlines(places, table["ci50_low"], table["ci50_high"], color=s.MUTED, linewidth=3.2)
     axes.plot(
@@ -152,6 +160,8 @@ def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
     prob : float
         Probability of the outer equal-tailed predictive interval.
     """
+    from matplotlib.ticker import MaxNLocator
+
     tables = [outcometables.frequencies(fit, prob) for fit in fits.values()]
     heights = [len(table) + 1.2 for table in tables]
     figure = s.new_figure(0.9 + 0.25 * sum(heights))
@@ -169,6 +179,7 @@ def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
         axes.set_title(s.shortened(fit["constant_data"].attrs["outcome_label"], 50))
         axes.grid(axis="x")
     panels[-1, 0].set_xlim(left=-0.5)
+    panels[-1, 0].xaxis.set_major_locator(MaxNLocator(8, integer=True))
     panels[-1, 0].set_xlabel("Number of firms")
     s.caption_below(
         figure,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from intlmodels import formats as f
 from intlmodels import narrative
 from intlmodels.models import design_of
+from intlmodels.models.sharedesign import fixed_priors
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.figures import picture
 from intlmodels.report.shown import Rows, common_decimals, feature_rows, interval
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
 #: Rows of tables of one outcome in the report itself; the file has them all.
-MOST_ROWS, MOST_DIFFERENCES = 40, 8
+MOST_ROWS, MOST_DIFFERENCES = 40, 10
 
 
 def outcomes(m: ShareMaterial) -> Section | None:
@@ -36,22 +37,26 @@ def outcomes(m: ShareMaterial) -> Section | None:
     kinds = {item.kind for item in m.study.outcomes.values()}
     laws = [
         *(["ordered levels by a cumulative logit"] if "ordered" in kinds else []),
-        *(["yes and no by a logit"] if "binary" in kinds else []),
+        *(["yes or no by a logit"] if "binary" in kinds else []),
     ]
     text = (
         f"Beside the share, the tables tell more of the same {m.firms}: "
         f"{f.listed([_lower(item.label) for item in m.study.outcomes.values()])}. Each is "
-        f"explained in a fit of its own by the predictors of the share, {f.listed(laws)}, with "
-        "the priors of the share's effects. These fits are no variants of the share: they are "
-        "not set beside it, nor compared by leave-one-out, nor part of its sensitivity."
+        f"explained in a fit of its own by the predictors of the share: {', '.join(laws)}. These "
+        "fits are no variants of the share: they are not set beside it, nor compared by "
+        "leave-one-out, nor part of its sensitivity."
     )
     blocks: list[Block] = [Paragraph(text), Items(tuple(_states(m)))]
     for item in m.study.outcomes.values():
         blocks += _reading(m, item)
     blocks += _crossed(m, across, by)
     blocks += _with_share(m)
+    shown_kinds: set[str] = set()
     for name, fit in m.further.items():
-        blocks += _estimates(m, m.study.outcomes[name], fit)
+        item = m.study.outcomes[name]
+        blocks += _model(m, item, fit, item.kind not in shown_kinds)
+        blocks += _estimates(m, item, fit)
+        shown_kinds.add(item.kind)
     blocks += _predicted(m)
     return Section("outcomes", title, tuple(blocks))
 
@@ -174,6 +179,27 @@ def _with_share(m: ShareMaterial) -> list[Block]:
 # -- one outcome -------------------------------------------------------------------------
 
 
+def _model(m: ShareMaterial, item: FurtherOutcome, fit: DataTree, first: bool) -> list[Block]:
+    """Formula of the first outcome of each kind, and priors."""
+    design = design_of(m.study, item.name)
+    written = json.loads(fit.attrs["priors"])
+    priors = [f"{name} ~ {prior['text']}" for name, prior in written.items()]
+    priors += [f"{name} ~ {text}" for name, text, _ in fixed_priors(design) if "(" in text]
+    if item.kind == "ordered":
+        how = "c is the cutpoint above level k, the logit of the sum of baseline up to it; baseline"
+        how += " are the probabilities of the levels of a firm whose effects are zero."
+    else:
+        how = f"y is 1 for {item.levels[1]}, 0 for {item.levels[0]}."
+    text = f"Priors: {'; '.join(priors)}."
+    if not first:
+        return [Paragraph(f"{item.label} (fit {item.name}). The same model; {how} {text}")]
+    return [
+        Paragraph(f"{item.label} (fit {item.name}). In the formula {how}"),
+        formula(design, m.study.outcome.width),
+        Paragraph(text),
+    ]
+
+
 def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
     """Levels and differences of the fit of one outcome."""
     measured = results.measured(fit)
@@ -183,27 +209,20 @@ def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Bl
     said = told.can_tell(differences, measured, item, firms)
     name = f.interval_name(m.prob)
     unit = "in percent" if measured.percent else f"in stages: {measured.key}"
-    blocks: list[Block] = [
-        Paragraph(f"{item.label}, the fit {item.name}:"),
-        formula(design_of(m.study, item.name), m.study.outcome.width),
-        Items(tuple(said)),
-    ]
+    blocks: list[Block] = [Items(tuple(said))] if said else []
     if not len(levels):
         return blocks
     blocks += [
         _levels_picture(m, item, fit),
         Table(
             f"{item.label}: average {measured.what} at each level ({name}), {unit}",
-            ("predictor", "level", "firms", "median", "interval", *_reached_header(item)),
+            ("predictor", "level", "firms", "median", "interval"),
             _level_rows(m, fit),
-            numeric=tuple(range(2, 5 + len(_reached_header(item)))),
+            numeric=(2, 3, 4),
             file="tables/outcomes.csv",
-            note="Right: probability of that level or one beyond it, in percent (medians; their "
-            "intervals are in the file)."
-            if item.kind == "ordered"
-            else "",
             failed=failed,
         ),
+        *_reached(m, item, fit),
         Table(
             f"{item.label}: the clearest differences in {measured.points} ({name})",
             ("predictor", "difference", "median", "interval", "probability of direction"),
@@ -228,14 +247,8 @@ def _levels_picture(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> Pi
     )
 
 
-def _reached_header(item: FurtherOutcome) -> tuple[str, ...]:
-    return item.levels[1:] if item.kind == "ordered" else ()
-
-
 def _level_rows(m: ShareMaterial, fit: DataTree) -> Rows:
     table = results.levels(fit, m.prob)
-    beyond = tables.reached(fit, m.prob)
-    each = beyond["median"].to_numpy().reshape(len(table), -1) if len(beyond) else [()] * len(table)
     decimals = common_decimals(table)
     return tuple(
         (
@@ -244,10 +257,33 @@ def _level_rows(m: ShareMaterial, fit: DataTree) -> Rows:
             str(row.firms),
             f.number(row.median, decimals),
             interval(row, decimals),
-            *(f.number(value, 0) for value in more),
         )
-        for row, more in list(zip(table.itertuples(index=False), each, strict=True))[:MOST_ROWS]
+        for row in list(table.itertuples(index=False))[:MOST_ROWS]
     )
+
+
+def _reached(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+    """Probability of each level of an ordered outcome, or of one beyond it."""
+    table = tables.reached(fit, m.prob)
+    if not len(table):
+        return []
+    each = table["median"].to_numpy().reshape(-1, len(item.levels) - 1)
+    names = table[["label", "level"]].iloc[:: len(item.levels) - 1]
+    rows = tuple(
+        (label, level, *(f.number(value, 0) for value in values))
+        for (label, level), values in list(zip(names.to_numpy(), each, strict=True))[:MOST_ROWS]
+    )
+    return [
+        Table(
+            f"{item.label}: probability of this level or one beyond it, in percent (medians)",
+            ("predictor", "level", *item.levels[1:]),
+            rows,
+            numeric=tuple(range(2, 1 + len(item.levels))),
+            file="tables/outcomes.csv",
+            note="Intervals are in the file.",
+            failed=not converged(fit),
+        )
+    ]
 
 
 def _difference_rows(differences: object) -> Rows:
@@ -270,19 +306,23 @@ def _difference_rows(differences: object) -> Rows:
 
 def _predicted(m: ShareMaterial) -> list[Block]:
     """Observed against predicted frequencies."""
+    import pandas as pd
+
     if not m.further:
         return []
     blocks: list[Block] = []
     for name, fit in m.further.items():
-        found = tables.frequencies(fit, m.prob)
-        label = m.study.outcomes[name].label
-        said = narrative.misfit_sentences(found, lambda feature: 0)
+        frequencies, averages = tables.frequencies(fit, m.prob), tables.averages(fit, m.prob)
+        found = pd.concat([frequencies, averages], ignore_index=True)
+        label, unit = m.study.outcomes[name].label, results.measured(fit).unit
+        said = narrative.misfit_sentences(found, _decimals)
         blocks += [Paragraph(f"{label}: {_lower(text)}") for text in said]
         blocks.append(
             Table(
-                f"{label}: firms at each level, observed and predicted ({f.interval_name(m.prob)})",
+                f"{label}: firms at each level, and averages by predictor ({unit}), observed and "
+                f"predicted ({f.interval_name(m.prob)})",
                 ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
-                feature_rows(found, lambda feature: 0),
+                feature_rows(found, _decimals),
                 numeric=(1, 2, 3, 4),
                 file="tables/outcomes.csv",
                 failed=not converged(fit),
@@ -296,3 +336,8 @@ def _predicted(m: ShareMaterial) -> list[Block]:
         not all(converged(fit) for fit in m.further.values()),
     )
     return [shown, *blocks]
+
+
+def _decimals(feature: str) -> int:
+    """Decimals with which a feature of the data is written: none for counts."""
+    return 0 if feature.startswith("firms") else 1

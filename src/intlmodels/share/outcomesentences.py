@@ -50,7 +50,10 @@ def can_tell(
         if found and word != "cannot tell":
             what = "; ".join(_size(row, measured.points) for row in found[:2])
             more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-            first = f"Of {count} of {further.label.lower()}, {len(found)} {said}: {what}{more}."
+            first = (
+                f"Of {count} of {further.label.lower()}, {len(found)} "
+                f"{said[len(found) == 1]}: {what}{more}."
+            )
             break
     else:
         first = (
@@ -69,11 +72,13 @@ def can_tell(
     return marked([first, second], bool(differences["converged"].all()))
 
 
-#: Verdict -> what is said of the comparisons that have it.
+_CLEAR = f"clear (probability of direction at least {CLEAR:g})"
+_LEANING = f"to one side (probability of direction at least {LEANING:g}), none is clear"
+#: Verdict -> what is said of the comparisons that have it, of several and of one.
 _WORDS = {
-    "clear": f"are clear (probability of direction at least {CLEAR:g})",
-    "leaning": f"lean to one side (probability of direction at least {LEANING:g}), none is clear",
-    "cannot tell": "",
+    "clear": (f"are {_CLEAR}", f"is {_CLEAR}"),
+    "leaning": (f"lean {_LEANING}", f"leans {_LEANING}"),
+    "cannot tell": ("", ""),
 }
 
 

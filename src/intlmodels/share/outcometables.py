@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.results import CI_PROB, flat, table_of, texts
+from intlmodels.results import CI_PROB, Array, flat, table_of, texts
 from intlmodels.results import estimands as stored
 from intlmodels.share import results
 from intlmodels.share.observation import LEVEL
@@ -115,12 +115,20 @@ def rank_correlations(study: ShareStudy) -> pd.DataFrame:
     rows = []
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
+            if _same_cells(study, a, b):
+                continue  # two readings of the same cells agree as they must
             both = columns[a].notna() & columns[b].notna()
             # Ties share their mean rank.
             ranks = [columns[name][both].rank() for name in (a, b)]
             found = ranks[0].corr(ranks[1])
             rows.append({"a": a, "b": b, "firms": int(both.sum()), "correlation": found})
     return pd.DataFrame(rows)
+
+
+def _same_cells(study: ShareStudy, a: str, b: str) -> bool:
+    """Whether two outcomes, by their labels, are read from a common column."""
+    cells = {i.label: {(i.file, column) for column in i.columns} for i in study.outcomes.values()}
+    return bool(cells.get(a, set()) & cells.get(b, set()))
 
 
 def frequencies(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -139,15 +147,48 @@ def frequencies(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     drawn = flat(fit["posterior_predictive"].to_dataset()[LEVEL])[:, known]
     counts = np.stack([(drawn == i).sum(axis=1) for i in range(len(levels))], axis=-1).astype(float)
     observed = np.array([(seen[known] == i).sum() for i in range(len(levels))], dtype=float)
-    columns = {
-        "level": levels,
-        "feature": [f"firms at {level}" for level in levels],
-        "observed": observed,
-    }
-    table = table_of(fit, columns, counts, prob)
-    ties = (counts == observed).mean(axis=0)
-    table["p_larger"] = (counts > observed).mean(axis=0) + 0.5 * ties
+    features = [f"firms at {level}" for level in levels]
+    return _checked(fit, {"level": levels, "feature": features}, observed, counts, prob)
+
+
+def _checked(
+    fit: DataTree, columns: Mapping[str, Any], observed: Array, drawn: Array, prob: float
+) -> pd.DataFrame:
+    table = table_of(fit, {**columns, "observed": observed}, drawn, prob)
+    close = np.isclose(drawn, observed)
+    table["p_larger"] = ((drawn > observed) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
     return table
+
+
+def averages(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average of the firms at each level of each predictor, observed and predicted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as of :func:`frequencies`, with the average in the unit that
+        :func:`intlmodels.share.results.measured` gives; levels without a firm are left out, and
+        so are numbers, of which every firm has another.
+    """
+    seen = fit["observed_data"][LEVEL].to_numpy()
+    known = ~np.isnan(seen)
+    worth = fit["constant_data"]["printed_grid"].to_numpy()
+    drawn = worth[flat(fit["posterior_predictive"].to_dataset()[LEVEL])[:, known].astype(int)]
+    told = worth[seen[known].astype(int)]
+    names, observed, predicted = [], [], []
+    for block in results.blocks(fit):
+        if block["kind"] in ("numeric", "membership"):
+            continue
+        for level, here in zip(
+            block["settings"], results.membership(fit, block)[known].T, strict=True
+        ):
+            if here.any():
+                names.append((level, f"average at {block['label']}: {level}"))
+                observed.append(told[here].mean())
+                predicted.append(drawn[:, here].mean(axis=1))
+    columns = {"level": [n for n, _ in names], "feature": [n for _, n in names]}
+    stacked = np.stack(predicted, axis=-1) if predicted else np.empty((len(drawn), 0))
+    return _checked(fit, columns, np.array(observed), stacked, prob)
 
 
 def reached(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -225,11 +266,13 @@ def csv_tables(
             "difference": results.differences(fit, prob),
             "reached": reached(fit, prob),
             "frequency": frequencies(fit, prob),
+            "average": averages(fit, prob),
         }
-        units = {"level": results.measured(fit).unit, "difference": results.measured(fit).points}
+        unit, points = results.measured(fit).unit, results.measured(fit).points
+        units = {"level": unit, "difference": points, "frequency": "firms", "average": unit}
         for quantity, table in tables.items():
             if len(table):
-                unit = units.get(quantity, "firms" if quantity == "frequency" else "%")
+                unit = units.get(quantity, "%")
                 parts.append(table.assign(outcome=name, quantity=quantity, unit=unit))
     found = {
         "outcomes_data.csv": pd.DataFrame(read),

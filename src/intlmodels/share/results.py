@@ -29,7 +29,7 @@ from intlmodels.results import (
 )
 from intlmodels.results import estimands as stored
 from intlmodels.share.estimands import estimate, rank_probabilities
-from intlmodels.share.observation import OUTCOME
+from intlmodels.share.observation import LEVELLED, OUTCOME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ class Measured:
 def measured(fit: DataTree) -> Measured:
     """What a fit estimates: printed shares, a probability, or a stage."""
     constant = fit["constant_data"]
-    if fit.attrs["family"] not in ("binary", "ordered"):
+    if fit.attrs["family"] not in LEVELLED:
         return Measured("expected printed share")
     names = json.loads(constant.attrs["outcome_levels"])
     if fit.attrs["family"] == "binary":

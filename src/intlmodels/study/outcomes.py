@@ -108,7 +108,7 @@ def read_further(
             raise wrong(
                 f"no firm has this label{did_you_mean(label, used)}; expected a label of "
                 f"{file}: delete it, or mend it",
-                f"{where} {'readings' if ordered else listed(['yes', 'no'])}",
+                f"{where} {'readings' if ordered else ('no', 'yes')[read[label]]}",
                 label,
             )
     _require_enough(codes, levels, file, listed(columns))
