@@ -162,7 +162,7 @@ def with_outcome_added(design: Design, spec: ByOutcome) -> Design:
     """Add a further outcome as a predictor of the share."""
     further = spec.outcome
     name, size = further.name.replace("-", "_"), len(further.levels)
-    if further.kind == "binary":
+    if size == 2:
         block = Block(
             name,
             "contrast",
@@ -405,7 +405,7 @@ def _study_variant(
         change = f"the second {spec.predictor} of a firm enters by multiple membership"
         return Variant(spec.name, change, partial(with_membership, spec=spec))
     if isinstance(spec, ByOutcome):
-        how = "a monotonic effect" if spec.outcome.kind == "ordered" else "a contrast"
+        how = "a contrast" if len(spec.outcome.levels) == 2 else "a monotonic effect"
         change = f"adds {spec.outcome.label.lower()} as {how}"
         return Variant(spec.name, change, partial(with_outcome_added, spec=spec))
     missing = int(with_covariate(Design(()), spec).blocks[0].missing.size)

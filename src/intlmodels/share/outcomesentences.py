@@ -103,7 +103,7 @@ def with_share(
     ]
     for row in difference.itertuples(index=False):
         sentences.append(f"{_size(row, 'percentage points')}: {_JUDGED[verdict(row.p_direction)]}.")
-    if further.kind == "ordered":
+    if len(rows) > 2:
         sentences.append(
             "The effect climbs or falls from level to level by assumption, so that this is one "
             "direction for all of them; how large each step is, is estimated."

@@ -1,0 +1,256 @@
+"""Further outcomes in a report, and where they must not be."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from intlmodels import comparison, report, store, workflow
+from intlmodels.models import catalogue, priors_of
+from intlmodels.plotstyle import svg
+from intlmodels.report.content import sections_of
+from intlmodels.report.material import gather
+from intlmodels.report.render import markdown
+from intlmodels.share import outcomeplots, plots
+from intlmodels.share.results import compare_variants
+from intlmodels.study import load_study
+from intlmodels.trust import compare
+from intlmodels.trust.sensitivity import current, sensitivity
+from intlmodels.workflow import settings_of
+from outcomestudies import outcomes_study
+from priordraws import Here
+from studies import write_study
+from test_report import SECTIONS, Written
+from trees import made_up, share_positive, store_fits
+
+TITLE = "Reach abroad and style"
+FURTHER = ("reach", "planned", "planned-at-all")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return outcomes_study(tmp_path_factory.mktemp("study") / "study")
+
+
+def alone(study, folder):
+    """The section, without the rest of the report."""
+    frame, sections = sections_of(study, folder, ["outcomes"], tables=False)
+    return section(markdown(replace(frame, sections=(sections["outcomes"],)), ""), TITLE)
+
+
+#: Everything that the section shows; one more law of the share stands for all of them.
+SHOWN = ("default", "hurdle", "by-reach", "by-plan", *FURTHER)
+
+
+@cache
+def one_fit(study, name, fails=False):
+    return made_up(study, {"ease": 1.0}, variant=name, fails=fails)
+
+
+def fits(study, *failing):
+    return {name: one_fit(study, name, name in failing) for name in SHOWN}
+
+
+@pytest.fixture(scope="module")
+def written(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
+    store_fits(study, folder, **fits(study))
+    return Written(study, folder)
+
+
+def section(markdown, title):
+    parts = re.split(r"^## (?:\d+\. )?", markdown, flags=re.MULTILINE)
+    return next(part for part in parts if part.startswith(f"{title}\n"))
+
+
+def test_the_section_has_its_place_and_title(written):
+    titles = re.findall(r"^## (?:\d+\. )?(.+)$", written.markdown, flags=re.MULTILINE)
+    assert titles[8:11] == [SECTIONS[8], TITLE, SECTIONS[9]]
+
+
+def test_the_section_tells_levels_firms_and_gates(written):
+    text = section(written.markdown, TITLE)
+    assert "Reach abroad (fit reach): 8000 draws in 4 chains, passed every check" in text
+    assert "read as nothing" in text
+    assert "Dirichlet(1, 1, 1)" in text.replace("\\", "")
+    for name in ("outcomes-shares", "outcomes-reach", "outcomes-planned", "outcomes-frequencies"):
+        assert (written.folder / "figures" / f"{name}.svg").is_file()
+    rows = written.table("outcomes.csv")
+    assert {row["outcome"] for row in rows} == set(FURTHER)
+    assert {row["quantity"] for row in rows} == {
+        *("level", "difference", "reached", "frequency", "average")
+    }
+    stages = [r for r in rows if (r["outcome"], r["quantity"]) == ("reach", "difference")]
+    assert {row["unit"] for row in stages} == {"stages"}
+    assert written.table("outcomes_data.csv")[0]["reach_read_as"] == "agent"
+
+
+def test_outcomes_stand_nowhere_among_the_variants_of_the_share(written):
+    variants = section(written.markdown, "Variants side by side")
+    listed, side_by_side = variants.split("Differences in percentage points", 1)
+    for name in FURTHER:
+        assert f"| {name} |" in listed
+        assert not re.search(rf"\| {name} \(?", side_by_side)
+    assert "no variant of the share" in listed
+    assert "by-reach" in side_by_side
+    assert {row["variant"] for row in written.table("variants.csv")} == {
+        name for name in SHOWN if name not in FURTHER
+    }
+    reproduce = section(written.markdown, "How to reproduce it to the draw")
+    assert "--variants hurdle,by-reach,by-plan,reach,planned,planned-at-all" in reproduce
+
+
+def test_a_failed_fit_of_an_outcome_is_marked_wherever_it_is(study, tmp_path):
+    store_fits(study, tmp_path, **fits(study, "planned"))
+    written = Written(study, tmp_path)
+    text = section(written.markdown, TITLE)
+    assert "Style (fit planned): 8000 draws in 4 chains, DID NOT PASS" in text
+    assert text.count("Did not converge, not to be quoted: ") >= 2
+    assert "DID NOT PASS" not in section(written.markdown, "Estimates")
+    assert "Variants that did not converge" in written.markdown
+    picture = (tmp_path / "figures" / "outcomes-planned.svg").read_text()
+    assert picture != svg(plots.estimates(fits(study)["planned"]))
+    for row in written.table("outcomes.csv"):
+        assert row["converged"] == str(row["outcome"] != "planned")
+
+
+def test_a_failed_share_with_an_outcome_is_marked(study, tmp_path):
+    store_fits(study, tmp_path, **fits(study, "by-reach"))
+    text = alone(study, tmp_path)
+    assert "Did not converge, not to be quoted: With reach abroad as a further predictor" in text
+
+
+def test_what_is_not_fitted_is_said(study, tmp_path):
+    store_fits(study, tmp_path, default=made_up(study, {"ease": 1.0}))
+    text = alone(study, tmp_path)
+    assert "Reach abroad (fit reach): not fitted. Run intlmodels fit with --variants all" in text
+    assert "what was read as what" in text
+    assert "outcomes-frequencies.svg" not in text
+    assert "outcomes-shares.svg" in text
+
+
+def test_a_stale_fit_is_left_out_with_its_reason(study, tmp_path):
+    made = {**fits(study), "reach": made_up(study, {"ease": 1.0}, variant="reach")}
+    made["reach"].attrs["fingerprint"] = (
+        made["reach"].attrs["fingerprint"].replace("HalfNormal(0.5)", "HalfNormal(0.7)")
+    )
+    store_fits(study, tmp_path, **made)
+    text = alone(study, tmp_path)
+    assert "(fit reach): left out, since the stored fit is not current (prior of" in text
+    assert "(fit planned): 8000 draws" in text
+
+
+def test_a_study_without_further_outcomes_has_no_such_section(tmp_path):
+    study = load_study(write_study(tmp_path / "study"))
+    store_fits(study, tmp_path / "out", default=made_up(study))
+    _, sections = sections_of(study, tmp_path / "out", ["outcomes"])
+    assert sections == {}
+
+
+def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
+    store_fits(study, tmp_path, **fits(study))
+    material = gather(study, tmp_path)
+    assert set(material.further) == set(FURTHER)
+    assert not set(material.variants) & set(FURTHER)
+    light = material.further["reach"]
+    assert "prior" not in light.children
+    whole = store.read(workflow.stored_path(tmp_path, "reach"))
+    assert svg(outcomeplots.frequencies({"reach": light})) == svg(
+        outcomeplots.frequencies({"reach": whole})
+    )
+    same = comparison.light(workflow.stored_path(tmp_path, "by-reach"))
+    assert compare_variants({"by-reach": same})["median"].notna().all()
+
+
+def test_leave_one_out_and_sensitivity_pass_them_over(study, tmp_path, monkeypatch):
+    settings = compare.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
+    plans, skipped = compare.plans_of(study, list(catalogue(study)), {}, settings)
+    assert {"by-reach", "by-plan"} <= set(plans)
+    assert not (set(plans) | set(skipped)) & set(FURTHER)
+    store_fits(study, tmp_path, **fits(study))
+    found = sensitivity_of(study, tmp_path, monkeypatch)
+    named = {refit.name for refit in found.refits if refit.kind == "reading"}
+    assert {"by-reach", "hurdle"} <= named
+    assert not named & set(FURTHER)
+
+
+def sensitivity_of(study, folder, monkeypatch):
+    from intlmodels.trust import sensitivity as module
+
+    monkeypatch.setattr(module, "power_scaling", lambda tree, quantities: ((), 0.1))
+    monkeypatch.setattr(module, "run", lambda function, tasks, *a, **k: {})
+    monkeypatch.setattr(module, "journal_of", lambda plans, out: None)
+    return sensitivity(study, current(study, folder), {}, folder, Here())
+
+
+# -- pictures ----------------------------------------------------------------------------
+
+
+def test_a_stage_is_not_drawn_in_percent(study):
+    picture = plots.estimates(made_up(study, {"ease": 1.0}, variant="reach"))
+    axes = picture.axes[0]
+    assert axes.get_xlabel() == "Average expected reach abroad"
+    picture.draw_without_rendering()
+    assert not any("%" in text.get_text() for text in axes.get_xticklabels())
+    other = plots.differences(made_up(study, {"ease": 1.0}, variant="reach"))
+    assert other.axes[0].get_xlabel() == "Difference in stages"
+    odds = plots.estimates(made_up(study, {"ease": 1.0}, variant="planned"))
+    assert odds.axes[0].get_xlabel() == "Average probability of Planned"
+    usual = plots.estimates(made_up(study, {"ease": 1.0}))
+    assert usual.axes[0].get_xlabel() == "Average expected printed share"
+
+
+def test_firms_with_about_the_same_share_stand_beside_each_other():
+    codes = np.array([0, 0, 0, 1, 0])
+    printed = np.array([10.0, 10.0, 40.0, 10.0, 12.0])
+    offsets = outcomeplots._spread(codes, printed, 3.0)
+    assert offsets[[2, 3]].tolist() == [0, 0]
+    assert sorted(offsets[[0, 1, 4]]) == pytest.approx([-outcomeplots.STEP, 0, outcomeplots.STEP])
+
+
+@pytest.mark.parametrize("only", ["ordered", "binary"])
+def test_one_kind_alone_is_drawn_and_told(tmp_path, only):
+    drop = {
+        "ordered": [("planned", 2), ("planned-at-all", 3)],
+        "binary": [("reach", 1)],
+    }[only]
+    study = outcomes_study(tmp_path / "study")
+    kept = {n: o for n, o in study.outcomes.items() if n not in [name for name, _ in drop]}
+    variants = {
+        n: v
+        for n, v in study.variants.items()
+        if getattr(getattr(v, "outcome", None), "name", None) not in [name for name, _ in drop]
+    }
+    study = replace(study, outcomes=kept, variants=variants)
+    assert svg(outcomeplots.shares(study))
+
+
+def test_the_report_of_outcomes_needs_no_pymc(study, tmp_path):
+    store_fits(study, tmp_path, **fits(study))
+    code = (
+        "import sys; from pathlib import Path; from intlmodels import load_study, report; "
+        f"report.write(load_study({str(study.folder)!r}), Path({str(tmp_path)!r})); "
+        "print({'pymc', 'pytensor', 'nutpie'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+    assert report.why_stale(study, tmp_path) == []
+
+
+def test_every_outcome_can_be_planned_as_a_fit(study, tmp_path):
+    jobs = workflow.plan(study, workflow.all_variants(study), tmp_path, settings=settings_of(study))
+    assert [job.variant for job in jobs if job.reasons == ("not fitted yet",)] == list(
+        catalogue(study)
+    )
+    assert all(priors_of(study, name) for name in FURTHER)
+
+
+def test_directions_of_a_stage_are_told_in_stages(study, tmp_path):
+    positive = made_up(study, {"ease": share_positive(0.99)}, variant="reach")
+    store_fits(study, tmp_path, default=made_up(study), reach=positive)
+    text = alone(study, tmp_path)
+    assert re.search(r"1 is clear .*Ease of moving: Easy above Hard by [\d.]+ stages", text)
