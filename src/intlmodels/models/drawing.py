@@ -28,17 +28,8 @@ def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:
     return np.array([value for prior in priors.values() for value in prior.args], dtype=float)
 
 
-def register_data(
-    priors: Mapping[str, Prior], outcome: NDArray[Any], known: NDArray[np.bool_] | None = None
-) -> tuple[Any, Any]:
+def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[Any, Any]:
     """Register the data of the PyMC model that is being built.
-
-    Parameters
-    ----------
-    priors : mapping of str to Prior
-    outcome : array, shape (unit,)
-    known : array of bool, shape (unit,), optional
-        Units whose outcome counts; all if not given.
 
     Returns
     -------
@@ -48,8 +39,7 @@ def register_data(
 
     pm.Data(PRIOR_ARGUMENTS, arguments(priors))
     observed = pm.Data(OBSERVED, np.asarray(outcome, dtype=float))
-    weights = np.ones(len(outcome)) if known is None else known.astype(float)
-    return observed, pm.Data(WEIGHTS, weights)
+    return observed, pm.Data(WEIGHTS, np.ones(len(outcome)))
 
 
 def draw_pymc(priors: Mapping[str, Prior], name: str, **kwargs: Any) -> Any:

@@ -66,7 +66,9 @@ def build(
     priors = priors_of(study, variant) if priors is None else priors
     coords: dict[str, Any] = {"firm": list(study.firms)}
     with pm.Model(coords=coords) as model:
-        printed, weights = register_data(priors, design.observed(study), design.known(study))
+        printed, weights = register_data(priors, design.observed(study))
+        # Firms without this outcome stay in the model, with no weight in its likelihood.
+        weights.set_value(design.known(study).astype(float))
         linear = draw_pymc(priors, design.intercept) if design.intercept else 0.0
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors)

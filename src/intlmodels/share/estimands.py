@@ -71,9 +71,8 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     firm_share = expected[:, profile[0]]
     shares = np.stack([expected[:, row].mean(axis=1) for row in profile], axis=-1)[:, 1:]
     coords, comparisons = _coordinates(constant, coefficients.blocks)
-    differences = np.empty((len(shares), len(comparisons)))
-    for column, (a, b) in enumerate(comparisons):
-        differences[:, column] = shares[:, a] - shares[:, b]
+    above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
+    differences = shares[:, above] - shares[:, below]
     sources, variation = variation_by_source(coefficients)
     coords |= {
         "chain": tree[group]["chain"].to_numpy(),

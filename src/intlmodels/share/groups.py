@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,20 +41,8 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
     """
     import xarray as xr
 
-    blocks, further = design.blocks, design.further
-    width = study.outcome.width
-    if further is None:
-        lower, upper = intervals(study.outcome.printed, width)
-        ends = {
-            "lower": ("firm", lower, {"units": "share"}),
-            "upper": ("firm", upper, {"units": "share"}),
-        }
-        printable, unit, label = grid(width), "percent", study.outcome.label
-    else:
-        ends = {}
-        printable, width = further.worth, float(further.worth[1])
-        unit = "percent" if further.kind == "binary" else "stages"
-        label = further.label
+    blocks = design.blocks
+    width, outcome, attributes = _outcome(study, design)
     starts = np.cumsum([0, *(block.weights.shape[1] for block in blocks)])
     place = {b.name: slice(starts[i], starts[i + 1]) for i, b in enumerate(blocks)}
     labels = [
@@ -86,8 +74,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
     matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
     return xr.Dataset(
         {
-            **ends,
-            "printed_grid": ("grid", printable, {"units": unit}),
+            **outcome,
             "design": (
                 ("firm", "coefficient"),
                 np.zeros((len(study.firms), 0)) if matrix is None else matrix,
@@ -105,12 +92,28 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         },
         attrs={
             "blocks": json.dumps(described),
-            "rounding_width": float(width),
-            "outcome_label": label,
-            "outcome_levels": json.dumps(further.levels if further else ()),
+            "rounding_width": width,
+            **attributes,
             "firm_label": study.firm_label,
         },
     )
+
+
+def _outcome(study: ShareStudy, design: Design) -> tuple[float, dict[str, Any], dict[str, str]]:
+    """What can be printed: distance of neighbours, variables, and attributes."""
+    further = design.further
+    if further is not None:
+        unit = {"units": "percent" if further.kind == "binary" else "stages"}
+        words = {"outcome_label": further.label, "outcome_levels": json.dumps(further.levels)}
+        return float(further.worth[1]), {"printed_grid": ("grid", further.worth, unit)}, words
+    width = study.outcome.width
+    lower, upper = intervals(study.outcome.printed, width)
+    variables = {
+        "lower": ("firm", lower, {"units": "share"}),
+        "upper": ("firm", upper, {"units": "share"}),
+        "printed_grid": ("grid", grid(width), {"units": "percent"}),
+    }
+    return float(width), variables, {"outcome_label": study.outcome.label}
 
 
 def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
