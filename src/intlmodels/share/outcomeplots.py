@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Firms up to which each is named, and characters that a name may have.
 MOST_NAMED, LONGEST_NAME = 60, 3
+#: Characters of all labels of a legend that fit in a line.
+MOST_IN_A_LINE = 60
 #: Distance of neighbouring firms with about the same share, in levels.
 STEP = 0.17
 _MARKERS = ("o", "s", "^", "D")
@@ -41,7 +43,7 @@ def shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB
         Probability of the outer equal-tailed interval.
     """
     across, marked_by = outcometables.crossing(study)
-    figure = s.new_figure(4.1)
+    figure = s.new_figure(4.1, width=s.WIDTH + 0.6)
     axes = figure.subplots()
     _firms(axes, study, across, marked_by)
     if fit is not None:
@@ -60,14 +62,19 @@ def shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB
     axes.grid(axis="y")
     axes.set_ylabel(s.shortened(study.outcome.label, 44))
     axes.set_xlabel(s.shortened(across.label, 60))
-    columns = 1 if marked_by is None else min(3, len(marked_by.levels) + 1)
+    handles, labels = axes.get_legend_handles_labels()
+    # Labels that do not fit beside each other stand below each other.
+    columns = len(labels) if sum(map(len, labels)) <= MOST_IN_A_LINE else 1
     axes.legend(
+        handles,
+        labels,
         loc="lower left",
         bbox_to_anchor=(0, 1),
         ncols=columns,
         borderpad=0,
-        fontsize=8,
+        columnspacing=1.2,
         handletextpad=0.1,
+        fontsize=8,
     )
     said = "bar of a firm: the shares that round to what is printed; in brackets: firms"
     if fit is not None:
@@ -144,7 +151,7 @@ def _expected(axes: Axes, table: Any) -> None:
         markersize=4,
         markerfacecolor="white",
         linestyle="none",
-        label="expected share (median)",
+        label="expected share",
         zorder=4,
     )
 
