@@ -20,6 +20,7 @@ from intlmodels.share.results import compare_variants
 from intlmodels.study import load_study
 from intlmodels.trust import compare
 from intlmodels.trust.sensitivity import current, sensitivity
+from intlmodels.trust.stored import Comparison, LeftOut, trust, write
 from intlmodels.workflow import settings_of
 from outcomestudies import outcomes_study
 from priordraws import Here
@@ -254,3 +255,16 @@ def test_directions_of_a_stage_are_told_in_stages(study, tmp_path):
     store_fits(study, tmp_path, default=made_up(study), reach=positive)
     text = alone(study, tmp_path)
     assert re.search(r"1 is clear .*Ease of moving: Easy above Hard by [\d.]+ stages", text)
+
+
+def test_a_comparison_stays_current_whatever_becomes_of_further_outcomes(study, tmp_path):
+    """What is stored of the share does not rest on how stages are read, but where it uses them."""
+    settings = compare.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
+    plans, skipped = compare.plans_of(study, list(catalogue(study)), {}, settings)
+    left = LeftOut("Alder", 10.0, -2.0, 0.1, (1.0,), 1.0, 900.0, 0)
+    found = Comparison("firm", "firm", (10.0,), dict.fromkeys(plans, (left,)), skipped, {})
+    write("comparison", found, study, {}, tmp_path)
+    assert trust(study, tmp_path, {}).comparison.reasons == ()
+    codes = 1 - study.outcomes["planned"].codes
+    turned = {**study.outcomes, "planned": replace(study.outcomes["planned"], codes=codes)}
+    assert trust(replace(study, outcomes=turned), tmp_path, {}).comparison.reasons == ()

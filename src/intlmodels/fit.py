@@ -124,7 +124,8 @@ def fit(
     xarray.DataTree
         Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive``
         (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain), ``observed_data`` and
-        ``constant_data``. Printed shares are in percent, ``mu`` is a share between 0 and 1.
+        ``constant_data``. Printed shares are in percent, ``mu`` is a share between 0 and 1; of a
+        further outcome the positions of levels are observed.
 
     Raises
     ------
