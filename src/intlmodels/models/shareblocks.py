@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.share.observation import intercept_of
 from intlmodels.study import FurtherOutcome, ShareStudy
 
 Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
@@ -71,6 +70,15 @@ class Block:
     def missing(self) -> NDArray[np.intp]:
         """Positions of the firms whose value is missing."""
         return np.flatnonzero(np.isnan(self.weights).any(axis=1))
+
+
+def intercept_of(family: str) -> str:
+    """Name of the parameter at which the linear predictor starts; empty if there is none.
+
+    Not all are called intercept: a prior for the level of shares is none for the odds of something
+    else, and overrides go by name.
+    """
+    return {"binary": "log_odds", "ordered": ""}.get(family, "intercept")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.models.shareblocks import intercept_of
 from intlmodels.rounding import grid
 from intlmodels.share import observation
 
@@ -46,7 +47,7 @@ class Coefficients:
         #: What each level counts, of a further outcome.
         self.worth = constant["printed_grid"].to_numpy()
         self.sizes = (draws.sizes["chain"], draws.sizes["draw"])
-        start = observation.intercept_of(self.family)
+        start = intercept_of(self.family)
         count = self.sizes[0] * self.sizes[1]
         self.intercept = self._flat(draws[start])[:, 0] if start else np.zeros(count)
         parts = [self._flat(draws[block["variable"]]) for block in self.blocks]

@@ -47,15 +47,6 @@ def outcome_of(family: str) -> str:
     return LEVEL if family in LEVELLED else OUTCOME
 
 
-def intercept_of(family: str) -> str:
-    """Name of the parameter at which the linear predictor starts; empty if there is none.
-
-    Not all are called intercept: a prior for the level of shares is none for the odds of something
-    else, and overrides go by name.
-    """
-    return {"binary": "log_odds", "ordered": ""}.get(family, "intercept")
-
-
 def linear_of(family: str, values: Mapping[str, Array]) -> Array:
     """Linear predictor of every firm, (..., firm), from stored values."""
     if family == "ordered":
