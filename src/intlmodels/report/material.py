@@ -149,7 +149,7 @@ class Material(ABC):
     @cached_property
     def claims(self) -> pd.DataFrame:
         """See :func:`intlmodels.claims.ledger.evaluate`."""
-        return ledger.evaluate(self.study, self.variants, self.prob)
+        return ledger.evaluate(self.study, self.shown, self.prob)
 
     @cached_property
     def parameters(self) -> pd.DataFrame:

@@ -173,6 +173,14 @@ REFERENCES: dict[str, Reference] = {
         "4(33)",
         "1143",
     ),
+    "mccullagh1980": _article(
+        "McCullagh, P.",
+        1980,
+        "Regression models for ordinal data",
+        "Journal of the Royal Statistical Society, Series B",
+        "42(2)",
+        "109--142",
+    ),
     "modrak2023": _article(
         "Modrák, M.; Moon, A. H.; Kim, S.; Bürkner, P.-C.; Huurre, N.; Faltejsková, K.; "
         "Gelman, A.; Vehtari, A.",
@@ -285,6 +293,7 @@ METHODS: dict[str, Method] = {
     "variation": Method("Variation by source", ("shorrocks2013",)),
     "density": Method("Variant density", ("smithson2006",)),
     "ordered": Method("Ordered effects", ("buerkner2020",)),
+    "levels": Method("Ordered outcomes", ("mccullagh1980",)),
     "augmentation": Method(
         "Tables and parameters drawn in turn (data augmentation)", ("tanner1987",)
     ),

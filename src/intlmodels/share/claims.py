@@ -41,8 +41,9 @@ def _draws(claim: Claim, evidence: Evidence) -> Dataset:
 
 
 def _unit(draws: Dataset) -> str:
-    """Unit of differences: percentage points, unless the fit is of another outcome."""
-    return str(draws.attrs.get("difference_unit", POINTS))
+    """Unit of differences: percentage points, or that of an ordered outcome."""
+    unit = str(draws.attrs["units"])
+    return POINTS if unit.startswith("percent") else unit
 
 
 def _asked(
@@ -73,9 +74,14 @@ def _membership(claim: Claim, evidence: Evidence) -> NDArray[np.bool_]:
     return results.membership(tree, block)
 
 
-def _printed(first: NDArray[np.bool_], second: NDArray[np.bool_], evidence: Evidence) -> str:
-    """What the tables print on average of two sets of firms, for comparison."""
-    shares = cast(ShareStudy, evidence.study).outcome.printed
+def _printed(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], claim: Claim, evidence: Evidence
+) -> str:
+    """What the tables print on average of two sets of firms, where shares are compared."""
+    study = cast(ShareStudy, evidence.study)
+    if fit_of(claim) in study.outcomes:
+        return ""
+    shares = study.outcome.printed
     means = [f.percent(float(shares[which].mean()), 1) for which in (first, second) if which.any()]
     return f"; printed on average {f.listed(means, 'against')}" if len(means) > 1 else ""
 
@@ -97,7 +103,9 @@ def _higher_level(claim: Claim, evidence: Evidence) -> Found:
     at, against = (
         stands[:, [levels.index(name) for name in names]].any(axis=1) for names in (first, second)
     )
-    return _asked(off > 0, off, claim, evidence, unit, said + _printed(at, against, evidence))
+    return _asked(
+        off > 0, off, claim, evidence, unit, said + _printed(at, against, claim, evidence)
+    )
 
 
 def _off(draws: Array, evidence: Evidence) -> str:
@@ -141,7 +149,7 @@ def _higher_expected(claim: Claim, evidence: Evidence) -> Found:
     unit = _unit(_draws(claim, evidence))
     said = (
         f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): {_off(off, evidence)} "
-        f"{unit}{_printed(first, second, evidence)}"
+        f"{unit}{_printed(first, second, claim, evidence)}"
     )
     return _asked(off > 0, off, claim, evidence, unit, said)
 

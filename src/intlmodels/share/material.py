@@ -12,29 +12,11 @@ from intlmodels.rounding import intervals
 from intlmodels.share import outcometables, predictions, results
 from intlmodels.share.estimands import new_firms
 from intlmodels.share.opportunity import combinations
-from intlmodels.study import Axes, Covariate, Membership, Nested, ShareStudy
 from intlmodels.study import Axes, ByOutcome, Covariate, Membership, Nested, ShareStudy
 
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import Dataset
-
-METHODS = (
-    "Variation by source: Shorrocks (2013), Decomposition procedures for distributional analysis: "
-    "a unified framework based on the Shapley value, Journal of Economic Inequality 11, 99–126.",
-    "Variant density: Smithson and Verkuilen (2006), A better lemon squeezer? Maximum-likelihood "
-    "regression with beta-distributed dependent variables, Psychological Methods 11(1), 54–71.",
-)
-MONOTONIC = (
-    "Ordered effects: Bürkner and Charpentier (2020), Modelling monotonic effects of ordinal "
-    "predictors in Bayesian regression models, British Journal of Mathematical and Statistical "
-    "Psychology 73(3), 420–451."
-)
-LEVELS = (
-    "Ordered levels: McCullagh (1980), Regression models for ordinal data, Journal of the Royal "
-    "Statistical Society B 42(2), 109–142; the prior of the levels follows Betancourt (2019), "
-    "Ordinal regression."
-)
 
 
 @dataclass
@@ -54,23 +36,18 @@ class ShareMaterial(Material):
     def methods(self) -> tuple[str, ...]:
         """Names of what the model and its tables rest on."""
         ordered = any(block.kind == "monotonic" for block in self.design.blocks)
-        ordered = ordered or any(isinstance(self._spec(name), Axes) for name in self.variants)
+        ordered = ordered or any(
+            isinstance(self._spec(name), (Axes, ByOutcome)) for name in self.variants
+        )
+        further = [self.study.outcomes[name] for name in self.further]
         used = {
             "beta": True,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
             "ordered": ordered,
+            "levels": any(outcome.kind == "ordered" for outcome in further),
         }
         return tuple(name for name, is_used in used.items() if is_used)
-        ordered = ordered or any(
-            isinstance(self._spec(name), (Axes, ByOutcome)) for name in self.variants
-        )
-        levels = any(further.kind == "ordered" for further in self.study.outcomes.values())
-        return (
-            *(RHAT, EBFMI, *METHODS),
-            *([MONOTONIC] if ordered else []),
-            *([LEVELS] if levels else []),
-        )
 
     def compare(self) -> pd.DataFrame:
         """See :func:`intlmodels.share.results.compare_variants`."""

@@ -44,7 +44,19 @@ def model(m: ShareMaterial) -> Passage:
             cite("variation"),
             ".",
         ]
+    for name in m.further:
+        said += _further(m, name)
     return tuple(said)
+
+
+def _further(m: ShareMaterial, name: str) -> list[Any]:
+    """How a further outcome was modelled."""
+    outcome = m.study.outcomes[name]
+    if outcome.kind == "binary":
+        law: list[Any] = ["by a hierarchical logistic regression"]
+    else:
+        law = [f"by a cumulative logit over {len(outcome.levels)} ordered levels ", cite("levels")]
+    return [f" {outcome.label} was explained by the same predictors, ", *law, "."]
 
 
 def _effect(block: dict[str, Any]) -> str:
