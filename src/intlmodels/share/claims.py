@@ -14,7 +14,6 @@ from intlmodels.claims.facts import group_of, other_group
 from intlmodels.claims.names import fit_of
 from intlmodels.claims.verdicts import (
     CANNOT,
-    POINTS,
     Array,
     Evidence,
     Found,
@@ -42,8 +41,7 @@ def _draws(claim: Claim, evidence: Evidence) -> Dataset:
 
 def _unit(draws: Dataset) -> str:
     """Unit of differences: percentage points, or that of an ordered outcome."""
-    unit = str(draws.attrs["units"])
-    return POINTS if unit.startswith("percent") else unit
+    return str(draws["difference"].attrs["units"])
 
 
 def _asked(
