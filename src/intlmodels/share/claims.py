@@ -170,9 +170,37 @@ def _explains(claim: Claim, evidence: Evidence) -> Found:
 def _effect(claim: Claim, evidence: Evidence) -> Found:
     name = claim.asked["parameter"]
     values = flat(_tree(claim, evidence)["posterior"].to_dataset()[name])
-    said = f"{name} {_off(values, evidence)} on the logit scale"
     holds = values > 0 if claim.asked["sign"] == "positive" else values < 0
-    return _asked(holds, values, claim, evidence, "logit scale", said)
+    said = f"{name} {_off(values, evidence)}"
+    natural = _from_end_to_end(name, claim, evidence)
+    if natural is None:
+        return _asked(holds, values, claim, evidence, "scale of the parameter", said)
+    off, words = natural
+    unit = _unit(_draws(claim, evidence))
+    said += f" on the logit scale; {words}: {_off(off, evidence)} {unit}"
+    return _asked(holds, off, claim, evidence, unit, said)
+
+
+def _from_end_to_end(name: str, claim: Claim, evidence: Evidence) -> tuple[Array, str] | None:
+    """Difference between the last and the first level of a predictor, where it has an order."""
+    draws = _draws(claim, evidence)
+    settings = [
+        level
+        for own, level in zip(
+            texts(draws["setting_predictor"]), texts(draws["setting_level"]), strict=True
+        )
+        if own == name
+    ]
+    compared = zip(
+        *(texts(draws[f"comparison_{what}"]) for what in ("predictor", "level", "against")),
+        strict=True,
+    )
+    ends = (name, settings[-1], settings[0]) if settings else ()
+    for place, key in enumerate(compared):
+        if key == ends:
+            words = f"{settings[-1]} against {settings[0]}"
+            return flat(draws["difference"])[:, place], words
+    return None
 
 
 #: Rule -> what it finds.
