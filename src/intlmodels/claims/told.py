@@ -159,7 +159,9 @@ _HOW: dict[str, Callable[[dict[str, Any], Study], str]] = {
     "share of firms": lambda a, s: (
         f"{_group(a['part'], s)} among {_group(a.get('of'), s, 'all')}: {limits(a)}"
     ),
-    "every": lambda a, s: f"all of {_group(a.get('of'), s, 'the firms')} are {_group(a['is'], s)}",
+    "every": lambda a, s: (
+        f"{_group(a.get('of'), s, 'all firms')}: each of them among {_group(a['is'], s)}"
+    ),
     "present": lambda a, s: f"at least one each: {f.listed([_group(g, s) for g in a['groups']])}",
     "column sum": lambda a, s: (
         f"sum of {a['column']} over {_group(a['of'], s)} = {_plus(a['total'])}"
