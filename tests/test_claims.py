@@ -488,6 +488,7 @@ def material(study: DecayStudy, fit: xr.DataTree) -> DecayMaterial:
 
 def test_no_section_without_claims(tmp_path: Path) -> None:
     assert section.claims(material(study_with(tmp_path), fit_of())) is None
+    assert section.numbers(material(study_with(tmp_path), fit_of())) is None
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -503,7 +504,7 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     assert made is not None
     assert made.title == "Claims of the study, held against what it printed"
     blocks: Any = made.blocks
-    told, counted, table, numbers = blocks
+    told, counted, table = blocks
     assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, claims.UNSUPPORTED))
     verdicts = [row[4] for row in table.rows]
     asked = claims.FAILED if fails else "leaning"
@@ -511,7 +512,10 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     # Facts first, then what the posterior says, then what cannot be told.
     told = (f"{verdicts[i]}: 1 of 3 (C{i + 1})" for i in (2, 0, 1))
     assert counted.items == tuple(told)
-    assert [row[0] for row in numbers.rows] == ["all", "early", "large"]
+    named = section.numbers(material(study, fit))
+    assert named is not None
+    listed: Any = named.blocks[0]
+    assert [row[0] for row in listed.rows] == ["all", "early", "large"]
     assert table.file == "tables/claims.csv"
     assert table.header[-1] == ("converged" if fails else "what was found")
     assert "0.95" in table.rows[0][5]

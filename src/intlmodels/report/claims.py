@@ -7,7 +7,7 @@ from intlmodels.claims.facts import numbers_of
 from intlmodels.claims.told import found, printed_numbers, verdict_lines
 from intlmodels.claims.verdicts import UNSUPPORTED
 from intlmodels.narrative import CLEAR, LEANING
-from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
+from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.material import Material
 from intlmodels.report.shown import Rows
 
@@ -29,23 +29,23 @@ def claims(m: Material) -> Section | None:
     return Section(
         "claims",
         "Claims of the study, held against what it printed",
-        (
-            Paragraph(introduction()),
-            Items(tuple(verdict_lines(m.claims))),
-            table,
-            *named_numbers(m),
-        ),
+        (Paragraph(introduction()), Items(tuple(verdict_lines(m.claims))), table),
     )
 
 
-def named_numbers(m: Material) -> list[Block]:
-    """What the ids stand for that the rules of claims name, as they were printed."""
+def numbers(m: Material) -> Section | None:
+    """What the ids stand for that the rules of claims name; nothing where there are none."""
     named = dict.fromkeys(name for claim in m.study.claims for name in numbers_of(claim))
     rows = tuple(row for row in printed_numbers(m.study) if row[0] in named)
     if not rows:
-        return []
-    header = ("id", "what is counted or measured", "printed", "where")
-    return [Table("Printed numbers that these claims name", header, rows, numeric=(2,))]
+        return None
+    table = Table(
+        "Numbers by the ids under which the rules of claims name them",
+        ("id", "what is counted or measured", "printed", "where"),
+        rows,
+        numeric=(2,),
+    )
+    return Section("claim-numbers", "Printed numbers that claims name", (table,))
 
 
 def introduction() -> str:
