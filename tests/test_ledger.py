@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +481,20 @@ def test_the_documents_have_every_rule_as_the_code_has_it() -> None:
         (line,) = re.findall(rf"^\| `{name}` \| (.*) \| (.*) \|$", text, flags=re.MULTILINE)
         keys = [f"`{key}`" + ("" if item.required else "?") for key, item in rule.keys.items()]
         assert line == (", ".join(keys), rule.means)
+
+
+def test_the_example_of_the_documents_can_be_used(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "docs" / "claims.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    shutil.copytree(root / "data" / "rochester", tmp_path / "study")
+    path = tmp_path / "study" / "study.toml"
+    before = path.read_text(encoding="utf-8").partition("[groups.")[0]
+    path.write_text(f"{before}\n{example}", encoding="utf-8")
+    study = load_study(path.parent)
+    require_names(study)
+    assert [claim.id for claim in study.claims] == ["C1"]
+    assert study.row_groups["optics"].sure == ("B", "C", "H", "J", "P", "T")
 
 
 def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
