@@ -506,7 +506,7 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     blocks: Any = made.blocks
     told, counted, table = blocks
     assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, claims.UNSUPPORTED))
-    verdicts = [row[4] for row in table.rows]
+    verdicts = [row[2] for row in table.rows]
     asked = claims.FAILED if fails else "leaning"
     assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
     # Facts first, then what the posterior says, then what cannot be told.
@@ -517,9 +517,9 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     listed: Any = named.blocks[0]
     assert [row[0] for row in listed.rows] == ["all", "early", "large"]
     assert table.file == "tables/claims.csv"
-    assert table.header[-1] == ("converged" if fails else "what was found")
-    assert "0.95" in table.rows[0][5]
-    assert ("no posterior" in table.rows[0][5]) == fails
+    assert table.header[-1] == ("converged" if fails else "where")
+    assert "0.95" in table.rows[0][3]
+    assert ("no posterior" in table.rows[0][3]) == fails
 
 
 def test_its_place_in_the_report() -> None:

@@ -18,13 +18,13 @@ def claims(m: Material) -> Section | None:
         return None
     table = Table(
         f"Claims, in other words than the publication's ({f.interval_name(m.prob)}s in brackets)",
-        ("id", "claim", "where", "how it is checked", "verdict", "what was found"),
+        ("id", "claim", "verdict", "what was found", "how it is checked", "where"),
         claim_rows(m),
         file="tables/claims.csv",
         note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
         f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
         failed=not m.passed,
-        widths=(6, 24, 10, 24, 12, 24),
+        widths=(6, 24, 12, 24, 24, 10),
     )
     return Section(
         "claims",
@@ -64,6 +64,6 @@ def introduction() -> str:
 def claim_rows(m: Material) -> Rows:
     """One row a claim, with the digits that the uncertainty bears."""
     return tuple(
-        (row.id, row.claim, row.where or f.DASH, f"{row.kind}: {row.how}", row.verdict, found(row))
+        (row.id, row.claim, row.verdict, found(row), f"{row.kind}: {row.how}", row.where or f.DASH)
         for row in m.claims.itertuples(index=False)
     )
