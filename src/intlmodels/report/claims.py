@@ -24,7 +24,7 @@ def claims(m: Material) -> Section | None:
         note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
         f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
         failed=not m.passed,
-        widths=(6, 24, 12, 24, 24, 10),
+        widths=(6, 22, 14, 26, 22, 10),
     )
     return Section(
         "claims",
