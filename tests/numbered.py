@@ -60,6 +60,8 @@ def variable(name):
 
 
 if __name__ == "__main__":
+    # A shell starts what runs in the background with this signal ignored, and so would this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
     traces = folder / "traces"
     with executor(2) as pool:
