@@ -346,7 +346,9 @@ def averages(column: Column, group: Group, kind: str) -> tuple[float, float, flo
 def average_words(column: Column, group: Group, kind: str) -> str:
     """Average of a group as printed: ``15.0 (6 firms)``."""
     value, _, _ = averages(column, group, kind)
-    return f"{f.number(value, 1)} ({f.counted(len(group.sure), 'firm')})"
+    numbers = zip(column.numbers(), group.members, strict=True)
+    known = sum(member is True and not math.isnan(number) for number, member in numbers)
+    return f"{f.number(value, 1)} ({f.counted(known, 'firm')})"
 
 
 def _higher_average(claim: Claim, evidence: Evidence) -> Found:

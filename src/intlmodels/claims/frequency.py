@@ -14,7 +14,7 @@ from scipy.stats import beta as beta_law
 from intlmodels import formats as f
 from intlmodels.claims.facts import both, group_of, other_group
 from intlmodels.claims.verdicts import CANNOT, POINTS, Evidence, Found, verdict_of
-from intlmodels.study.claims import Claim
+from intlmodels.study.claims import Claim, number_of
 
 #: Quantiles of each proportion by which their difference is worked out.
 NODES = 500
@@ -83,14 +83,32 @@ def more_often(claim: Claim, evidence: Evidence) -> Found:
         return Found(verdict=CANNOT, numbers="not known of every firm whether it belongs to it")
     if not all(sum(pair) for pair in counted):
         return Found(verdict=CANNOT, numbers="no firm in one of the two groups")
-    probability = probability_higher(counted[0], counted[1])
-    median, low, high = difference(counted[0], counted[1], evidence.prob)
+    return _compared(counted[0], counted[1], evidence)
+
+
+def higher_proportion(claim: Claim, evidence: Evidence) -> Found:
+    """The rule ``higher proportion``."""
+    first, second = (
+        tuple(round(number_of(claim.asked[key], claim, evidence.values)) for key in keys)
+        for keys in (("part", "whole"), ("against", "against_whole"))
+    )
+    return _compared((first[0], first[1] - first[0]), (second[0], second[1] - second[0]), evidence)
+
+
+def _compared(a: tuple[int, int], b: tuple[int, int], evidence: Evidence) -> Found:
+    """Verdict on two proportions, of how many have the property in each group, and have not."""
+    probability = probability_higher(a, b)
+    median, low, high = difference(a, b, evidence.prob)
     shares = [
         f"{has} of {has + without} ({f.percent(100 * has / (has + without))})"
-        for has, without in counted
+        for has, without in (a, b)
     ]
     said = (
         f"{shares[0]} against {shares[1]}; difference of the proportions behind them "
         f"{f.number(median, 0)} ({f.span(low, high, 0)}) {POINTS}"
     )
     return Found(verdict_of(probability), probability, median, low, high, POINTS, said)
+
+
+#: Rule -> what it finds.
+RULES = {"more often": more_often, "higher proportion": higher_proportion}

@@ -7,8 +7,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from intlmodels.claims import frequency
 from intlmodels.claims.facts import FACTS
-from intlmodels.claims.frequency import more_often
 from intlmodels.claims.names import fit_of, require_names
 from intlmodels.claims.told import how
 from intlmodels.claims.verdicts import FAILED, NOT_FITTED, Evidence, Found
@@ -92,10 +92,9 @@ def _row(claim: Claim, evidence: Evidence) -> dict[str, Any]:
 
 def _found(claim: Claim, evidence: Evidence) -> tuple[Found, bool]:
     """What the rule of a claim finds, and whether the fit that it asked converged."""
-    if claim.rule == "more often":
-        return more_often(claim, evidence), True
-    if claim.rule in FACTS:
-        return FACTS[claim.rule](claim, evidence), True
+    without_fit = {**FACTS, **frequency.RULES}
+    if claim.rule in without_fit:
+        return without_fit[claim.rule](claim, evidence), True
     name = fit_of(claim)
     if name not in evidence.fits:
         said = f"run intlmodels fit with --variants all, or {name}"

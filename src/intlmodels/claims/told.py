@@ -154,6 +154,10 @@ _HOW: dict[str, Callable[[dict[str, Any], Study], str]] = {
         f"{a['number']} in {plain(a['years'])} years, above {a['against']} in "
         f"{plain(a['against_years'])}, a year"
     ),
+    "higher proportion": lambda a, s: (
+        f"{_POSTERIOR} that {a['part']} of {a['whole']} comes from a higher proportion than "
+        f"{a['against']} of {a['against_whole']} (two proportions, uniform priors)"
+    ),
     "row sums": lambda a, s: f"in every row, {_plus(a['parts'])} = {a['total']}",
     "number of firms": lambda a, s: f"number of {_group(a['of'], s)}: {limits(a, '')}",
     "share of firms": lambda a, s: (

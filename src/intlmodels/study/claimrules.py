@@ -125,6 +125,18 @@ RULES: Mapping[str, Rule] = {
         "a `number` in so many `years` is more a year than another, `against`, in `against_years`",
         {"number": "number", "against": "number"},
     ),
+    "higher proportion": Rule(
+        {"part": NEEDED, "whole": NEEDED, "against": NEEDED, "against_whole": NEEDED},
+        "association",
+        "`part` of `whole` comes from a higher proportion than `against` of `against_whole`: "
+        "posterior probability for the two proportions, with uniform priors",
+        {
+            "part": "number",
+            "whole": "number",
+            "against": "number",
+            "against_whole": "number",
+        },
+    ),
     "row sums": Rule(
         {"parts": _NUMBERS, "total": NEEDED},
         "arithmetic",

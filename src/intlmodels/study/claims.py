@@ -416,6 +416,15 @@ def _check_growth(claim: Claim, where: str, known: Known) -> None:
         raise wrong("expected a number above zero", f"{where} start", claim.asked["start"])
 
 
+def _check_proportions(claim: Claim, where: str, known: Known) -> None:
+    for part, whole in (("part", "whole"), ("against", "against_whole")):
+        has, total = (number_of(claim.asked[key], claim, known.values) for key in (part, whole))
+        if not (has.is_integer() and total.is_integer() and 0 <= has <= total and total):
+            raise wrong(
+                f"expected whole numbers, {part} no more than {whole}", f"{where} {part}", has
+            )
+
+
 def _check_two(claim: Claim, where: str, known: Known) -> None:
     """Check that two groups are of the same rows, and not one and the same."""
     keys = [key for key in RULES[claim.rule].names if RULES[claim.rule].names[key] == "group"]
@@ -458,6 +467,7 @@ _CHECKS = {
     "number of firms": _check_limits,
     "ratio": _check_ratio,
     "growth": _check_growth,
+    "higher proportion": _check_proportions,
     "every": _check_two,
     "more often": _check_two,
     "higher expected": _check_two,

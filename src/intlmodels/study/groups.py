@@ -27,6 +27,7 @@ GROUP = {
     "columns": Key("texts"),
     "is": Key("texts"),
     "contains": Key("texts"),
+    "otherwise": Key("text", options=("no", "unknown")),
     "least": _NUMBER,
     "most": _NUMBER,
     "above": _NUMBER,
@@ -299,7 +300,11 @@ def _conditioned(
     column = rows.column(texts, key)
     if of_text:
         test = _text_test(of_text[0], given[of_text[0]], column, where)
-        members: tuple[Member, ...] = tuple(test(clean_label(row[0].text)) for row in column.cells)
+        # What a text does not say may still be so: "unknown" leaves that open.
+        other = None if given.get("otherwise") == "unknown" else False
+        members: tuple[Member, ...] = tuple(
+            test(clean_label(row[0].text)) or other for row in column.cells
+        )
         return Group(name, label, column.rows, members)
     empty = 0.0 if given.get("empty") == "no" else float("nan")
     numbers = column.numbers(empty)
