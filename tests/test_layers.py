@@ -26,6 +26,7 @@ ORDER = [
     "study.keys",
     "study.bibtex",
     "study.outcomekeys",
+    "study.registerkeys",
     "study.file",
     "study.sources",
     "study.columns",
@@ -39,6 +40,7 @@ ORDER = [
     "study.opportunity",
     "study.base",
     "study.share",
+    "study.register",
     "study.decisions",
     "study.decay",
     "study",
@@ -60,6 +62,7 @@ ORDER = [
     "models.shareblocks",
     "models.sharedesign",
     "models.decaydesign",
+    "models.registerdesign",
     "models",
     "models.drawing",
     "models.share",
@@ -77,10 +80,22 @@ ORDER = [
     "share.trials",
     "decay.trials",
     "store",
+    "register",
+    "register.files",
+    "register.engine",
+    "register.badrows",
+    "register.reading",
+    "register.reduce",
+    "register.look",
+    "register.combinations",
+    "register.start",
+    "register.coordinates",
+    "models.register",
     "diagnostics",
     "results",
     "share.coefficients",
     "share.estimands",
+    "register.fitting",
     "decay.estimands",
     "claims",
     "claims.names",
@@ -163,7 +178,12 @@ ORDER = [
     "decay.rows",
     "decay.sections",
     "decay.reconstruct",
+    "register.predictions",
+    "register.plots",
+    "register.material",
+    "register.sections",
     "share.methods",
+    "register.methods",
     "decay.methods",
     "plots",
     "report",
@@ -240,7 +260,7 @@ def test_only_models_and_fit_know_pymc():
         if any(word in path.read_text(encoding="utf-8") for word in IMPORTS)
     }
     assert users <= {
-        *("models.share", "models.decay", "models.drawing"),
+        *("models.share", "models.decay", "models.register", "models.drawing"),
         *("share.likelihoods", "compilation", "fit", "refit"),
     }
 
@@ -275,7 +295,7 @@ def test_what_a_layout_names_is_there(model):
     known = layout.layout_of(model)
     assert issubclass(layout.load(known.material), Material)
     for place in known.sections.values():
-        assert place.startswith((f"{model}.", "report."))
+        assert place.startswith((f"{model}.", "report.", *(f"{n}." for n in record.FURTHER[model])))
         assert layout.load(place).__doc__
     assert set(known.second_half) < set(known.sections)
 
@@ -301,7 +321,7 @@ def test_all_that_makes_a_report_is_in_its_hash_and_nothing_of_another_model(mod
     after = ORDER[ORDER.index("results") :]
     made = {name for name in needed if name in after} - {"workflow", "report.layout"}
     assert {str(MODULES[name].relative_to(PACKAGE)) for name in made} <= files
-    others = {name for name in layout.LAYOUTS if name != model} | {"decay"} - {model}
+    others = {name for name in layout.LAYOUTS if name != model} - set(record.FURTHER[model])
     assert not {name for name in files if name.split("/")[0] in others}
 
 

@@ -12,7 +12,8 @@ from intlmodels import paper
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
-from intlmodels.study import DecayStudy, ShareStudy, Study, load_study
+from intlmodels.register.reduce import as_study, require_firms
+from intlmodels.study import DecayStudy, Register, RegisterStudy, ShareStudy, Study, load_study
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,8 +22,57 @@ if TYPE_CHECKING:
     from intlmodels.trust.stored import Trust
 
 
-def _study(study: Study | str | Path) -> Study:
+#: Models of which fits are about shares.
+_OF_SHARES = ("share", "register")
+
+
+def _study(study: Study | str | Path, out: Path | None = None) -> Study:
+    """A study that can be fitted; counts of a register are kept in ``out``."""
+    return as_study(_loaded(study), out)
+
+
+def _loaded(study: Study | str | Path) -> Study:
     return study if isinstance(study, Study) else load_study(study)
+
+
+def reduce(
+    study: Study | str | Path, out: str | Path | None = None, *, again: bool = False
+) -> RegisterStudy:
+    """Read a register once, as counts of cells.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        With a table [register].
+    out : str or path, optional
+        Folder in which the counts are kept, as ``intlmodels reduce --out`` does it, and found
+        again as long as the files and study.toml stay as they are.
+    again : bool
+        Whether to read the files in any case.
+
+    Returns
+    -------
+    RegisterStudy
+        A study for every other function, whose ``firms`` are cells and whose ``rows`` tell how
+        many rows each cell stands for.
+
+    Raises
+    ------
+    StudyError
+        If the study lists its firms, or for files, rows or columns that are not as expected.
+    """
+    from intlmodels.register.reduce import reduced
+
+    loaded = _loaded(study)
+    if isinstance(loaded, RegisterStudy):
+        return loaded
+    if not isinstance(loaded, Register):
+        raise StudyError(
+            "there is nothing to reduce: this study lists its firms; expected a study with a table "
+            "[register]",
+            value=loaded.name,
+        )
+    return reduced(loaded, None if out is None else Path(out), again=again)
 
 
 def prior_rows(
@@ -141,7 +191,7 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
         :func:`intlmodels.share.results.differences`. For decisions what experience does, by
         size of firms and between them: see :func:`intlmodels.decay.results.slopes`.
     """
-    if fit.attrs["model"] == "share":
+    if fit.attrs["model"] in _OF_SHARES:
         from intlmodels.share.results import differences as table
     else:
         from intlmodels.decay.results import slopes as table
@@ -176,7 +226,7 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     """
     from intlmodels.share.estimands import new_firms
 
-    if fit.attrs["model"] != "share":
+    if fit.attrs["model"] not in _OF_SHARES:
         raise StudyError(
             "predictions of firms are for the share model; see plots.curves for this one",
             value=str(fit.attrs["model"]),
@@ -194,6 +244,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
     StudyError
         If the study has neither counts nor crosschecks, or more counts than an audit takes.
     """
+    require_firms(study, "an audit")
     if isinstance(study, ShareStudy):
         from intlmodels.study.crosschecks import crosscheck_lines, crosscheck_table
 
@@ -229,7 +280,7 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
         ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
         ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
     """
-    return audit_of(_study(study))[1]
+    return audit_of(_loaded(study))[1]
 
 
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
@@ -289,7 +340,7 @@ def calibrate(
     from intlmodels.trust.stored import NOTHING, Found
 
     found, caught = run_calibration(
-        _study(study),
+        _loaded(study),
         Path(out),
         Means(cores, scheduler),
         sims=sims,
@@ -323,7 +374,7 @@ def compare(
     from intlmodels.trust.stored import NOTHING, Found
 
     found = run_comparison(
-        _study(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
+        _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
     )
     return replace(NOTHING, comparison=Found(found))
 
@@ -358,7 +409,7 @@ def sensitivity(
     from intlmodels.trust.running import Means, run_sensitivity
     from intlmodels.trust.stored import NOTHING, Found
 
-    found = run_sensitivity(_study(study), Path(out), Means(cores, scheduler))
+    found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
     return replace(NOTHING, sensitivity=Found(found))
 
 
@@ -384,7 +435,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     """
     from intlmodels.report.material import gather
 
-    loaded = _study(study)
+    loaded = _loaded(study)
     if not loaded.claims:
         raise StudyError(
             "this study has no claims; expected tables [[claims]], for which intlmodels claims "
@@ -416,7 +467,8 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     from intlmodels.trust import stored
     from intlmodels.workflow import stored_overrides
 
-    study = _study(study)
+    study = _loaded(study)
+    require_firms(study, "what calibration, comparison and sensitivity find")
     found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
     parts = {kind: getattr(found, kind) for kind in stored.KINDS}
     if all(part.value is None for part in parts.values()):
@@ -458,7 +510,7 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     """
     from intlmodels import report
 
-    return report.write(_study(study), Path(out))
+    return report.write(_study(study, Path(out)), Path(out))
 
 
 def export(
@@ -493,4 +545,4 @@ def export(
     StudyError
         If ``out`` holds no current fit of the study; then nothing is written.
     """
-    return paper.write(_study(study), Path(out), widths=widths, dpi=dpi)
+    return paper.write(_study(study, Path(out)), Path(out), widths=widths, dpi=dpi)

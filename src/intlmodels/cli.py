@@ -28,6 +28,7 @@ from intlmodels.terminal import (
     print_table,
     prior_overrides,
     progress_bar,
+    ready,
     refresh_report,
     say,
 )
@@ -87,6 +88,7 @@ def fit(
     }
     settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
     folder = output_folder(loaded, out)
+    loaded = ready(loaded, folder)
     overrides = prior_overrides(prior)
     jobs = workflow.plan(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
@@ -116,6 +118,7 @@ def report(
 
     loaded = load(study)
     folder = output_folder(loaded, out)
+    loaded = ready(loaded, folder)
     if check:
         stale = reports.why_stale(loaded, folder)
         for reason in stale:
@@ -142,11 +145,13 @@ def export(
     from intlmodels import paper, workflow
 
     loaded = load(study)
+    output = output_folder(loaded, out)
+    loaded = ready(loaded, output)
     widths = width or paper.WIDTHS
     with workflow.helpers(min(os.cpu_count() or 1, max(1, len(widths) - 1))) as pool:
         folder = paper.write(
             loaded,
-            output_folder(loaded, out),
+            output,
             widths=widths,
             dpi=paper.DPI if dpi is None else dpi,
             pool=pool if len(widths) > 1 else None,
@@ -160,16 +165,46 @@ def check(study: StudyArgument) -> None:
     from intlmodels.claims.names import require_names
     from intlmodels.models import catalogue, priors_of
     from intlmodels.possible import require_possible
-    from intlmodels.study import describe
+    from intlmodels.study import Register, describe
     from intlmodels.workflow import settings_of
 
     loaded = load(study)
+    if isinstance(loaded, Register):
+        from intlmodels.register.look import looked_lines
+
+        settings_of(loaded)
+        typer.echo("\n".join(looked_lines(loaded)))
+        return
     require_possible(loaded)
     require_names(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)
     settings_of(loaded)
     typer.echo(describe(loaded))
+
+
+@app.command(epilog="Example: intlmodels reduce path/to/my-register")
+def reduce(
+    study: StudyArgument,
+    out: OutOption = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read the files again, changed or not.")
+    ] = False,
+) -> None:
+    """Read a register of any size once, as counts of cells; a fit uses these."""
+    from intlmodels.register.reduce import CELLS, reduced
+    from intlmodels.study import Register, describe
+
+    loaded = load(study)
+    if not isinstance(loaded, Register):
+        raise StudyError(
+            "there is nothing to reduce: this study lists its firms; expected a study with a table "
+            "[register]",
+            value=study,
+        )
+    folder = output_folder(loaded, out)
+    typer.echo(describe(reduced(loaded, folder, again=again, tell=say)))
+    say(f"counts: {folder / CELLS}")
 
 
 @app.command(epilog="Example: intlmodels new valley --model share")
@@ -232,9 +267,11 @@ def reconstruct(
     from intlmodels.api import read_fit
     from intlmodels.decay.reconstruct import reconstruct as draw
     from intlmodels.models import find_variant
+    from intlmodels.register.reduce import require_firms
     from intlmodels.report.csvtext import csv_text
 
     loaded = load(study)
+    require_firms(loaded, "the reconstruction of decisions")
     folder = output_folder(loaded, out)
     path = workflow.stored_path(folder, find_variant(loaded, variant).name)
     fit = read_fit(path)
@@ -258,7 +295,9 @@ def priors(
     """Print the priors of a model, where each comes from, and how to override it."""
     from intlmodels.api import prior_rows
 
-    rows = prior_rows(load(study), variant, prior_overrides(prior))
+    loaded = load(study)
+    loaded = ready(loaded, output_folder(loaded, None))
+    rows = prior_rows(loaded, variant, prior_overrides(prior))
     print_table(("name", "prior", "from", "meaning"), rows)
     typer.echo("\nOverride by name: in [priors] of study.toml, or with --prior NAME=PRIOR.")
 
@@ -268,7 +307,9 @@ def variants(study: StudyArgument) -> None:
     """Print the variants of a study's model."""
     from intlmodels.models import catalogue
 
-    rows = [(row.name, row.change) for row in catalogue(load(study)).values()]
+    loaded = load(study)
+    loaded = ready(loaded, output_folder(loaded, None))
+    rows = [(row.name, row.change) for row in catalogue(loaded).values()]
     print_table(("variant", "change"), rows)
 
 
@@ -283,9 +324,11 @@ def claims(
     """Hold what a publication says against its tables and the stored fits."""
     from intlmodels import api
     from intlmodels.claims.told import found, verdict_lines
+    from intlmodels.register.reduce import require_firms
     from intlmodels.study.claimrules import rules_of
 
     loaded = load(study)
+    require_firms(loaded, "a ledger of claims")
     if rules:
         for name, rule in rules_of(loaded.model).items():
             typer.echo(f"{name}: {rule.means}")

@@ -32,7 +32,7 @@ Fingerprint = dict[str, dict[str, Any]]
 
 _PACKAGE = Path(__file__).parent
 #: Model -> modules whose code decides what the draws are.
-MODEL_CODE = {
+MODEL_CODE: dict[str, tuple[str, ...]] = {
     "share": (
         "models/sharedesign.py",
         "models/shareblocks.py",
@@ -62,6 +62,19 @@ MODEL_CODE = {
         "fit.py",
     ),
 }
+
+
+MODEL_CODE["register"] = (
+    *MODEL_CODE["share"],
+    "priors.py",
+    "models/registerdesign.py",
+    "models/register.py",
+    "register/combinations.py",
+    "register/start.py",
+    "register/coordinates.py",
+    "register/fitting.py",
+    "share/coefficients.py",
+)
 
 
 #: Tokens that say nothing about what code does; a line's indentation does.

@@ -45,6 +45,14 @@ def load(name: str) -> Study:
     return load_study(name)
 
 
+def ready(study: Study, folder: Path) -> Study:
+    """The study as it can be fitted: of a register that of its counts, kept in a folder."""
+    from intlmodels.register.reduce import reduced
+    from intlmodels.study import Register
+
+    return reduced(study, folder, tell=say) if isinstance(study, Register) else study
+
+
 def output_folder(study: Study, out: Path | None) -> Path:
     """Where the output of a study goes."""
     folder = out if out is not None else Path("reports") / study.name

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -27,13 +27,15 @@ from intlmodels.fit import Progress, Settings, fit
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
-from intlmodels.study import Study, load_study
+from intlmodels.register.reduce import as_study
+from intlmodels.study import RegisterStudy, Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
 #: Model -> modules whose code decides what is computed from the draws; the first one computes it.
 ESTIMAND_CODE = {
+    "register": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
     "share": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
     "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
 }
@@ -143,20 +145,29 @@ def checked_fit(
     progress: Progress | None = None,
 ) -> DataTree:
     """Fit, compute the estimands, and check; retry once with more careful sampling."""
-    tree = _with_estimands(fit(study, variant, priors, settings, progress))
+    fitter = _fitter(study)
+    tree = _with_estimands(fitter(study, variant, priors, settings, progress))
     retried = ""
     if not Gate.from_json(tree.attrs["gate"]).passed:
         failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
         asked = tree.attrs["settings"]
         careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
-        tree = _with_estimands(fit(study, variant, priors, careful, progress))
+        tree = _with_estimands(fitter(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
         tree.attrs["settings"] = asked
     tree.attrs["retried"] = retried
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
+
+
+def _fitter(study: Study) -> Callable[..., DataTree]:
+    """What fits a study; that of registers is imported when there is one."""
+    if isinstance(study, RegisterStudy):
+        fitter: Callable[..., DataTree] = import_module("intlmodels.register.fitting").fit
+        return fitter
+    return fit
 
 
 def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
@@ -226,7 +237,8 @@ def fit_study(
     NotConverged
         If the fit does not pass the gate, also after one retry.
     """
-    study = study if isinstance(study, Study) else load_study(study)
+    loaded = study if isinstance(study, Study) else load_study(study)
+    study = as_study(loaded, None if out is None else Path(out))
     asked = settings_of(study, settings)
     if out is None:
         require_possible(study)

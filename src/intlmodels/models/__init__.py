@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from intlmodels.errors import StudyError, did_you_mean
-from intlmodels.models import decaydesign, sharedesign
+from intlmodels.models import decaydesign, registerdesign, sharedesign
 from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, apply_overrides
 from intlmodels.study import Study
@@ -22,7 +22,11 @@ __all__ += ["priors_of"]
 
 #: Model -> the module with ``default_design``, ``variants``, ``alias``, ``why_absent``,
 #: ``parameters``, ``fixed_priors``, ``shown`` and ``data_parts``.
-_DESIGNS: dict[str, ModuleType] = {"share": sharedesign, "decay": decaydesign}
+_DESIGNS: dict[str, ModuleType] = {
+    "share": sharedesign,
+    "decay": decaydesign,
+    "register": registerdesign,
+}
 
 
 def design_module(model: str) -> Any:

@@ -56,7 +56,11 @@ COMMON_CODE = (
     "report/trust.py",
 )
 #: Model -> packages beside its own whose results its report shows.
-FURTHER = {"share": ("claims",), "decay": ("audit", "claims")}
+FURTHER = {
+    "share": ("claims",),
+    "decay": ("audit", "claims"),
+    "register": ("share", "claims"),
+}
 _PACKAGE = Path(__file__).parent.parent
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")

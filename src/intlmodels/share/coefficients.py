@@ -67,6 +67,8 @@ class Coefficients:
             if f"sigma_{block['name']}" in draws
         }
         self.design = constant["design"].to_numpy()
+        #: Of a register: how many rows each row of the design stands for.
+        self.rows = constant["rows"].to_numpy() if "rows" in constant else None
         # Missing covariates are parameters: (column, firm) -> draws of the weight.
         self.imputed = {
             (self.place[block["name"]].start, firm): self._flat(draws[f"{block['name']}_missing"])[
@@ -80,6 +82,18 @@ class Coefficients:
     def grid(self) -> Array:
         """Everything that can be printed: shares in percent, or what each level counts."""
         return self.worth if self.family in observation.LEVELLED else grid(self.width)
+
+    def mean(self, values: Array) -> Array:
+        """Mean over the firms, of (draw, firm); of a register over its rows."""
+        if self.rows is None:
+            return values.mean(axis=1)
+        return values @ (self.rows / self.rows.sum())
+
+    def variance(self, values: Array) -> Array:
+        """Variance between the firms, of (draw, firm); of a register between its rows."""
+        if self.rows is None:
+            return values.var(axis=1)
+        return self.mean((values - self.mean(values)[:, None]) ** 2)
 
     @staticmethod
     def _flat(array: DataArray) -> Array:

@@ -27,6 +27,8 @@ MOST_SOURCES = 8
 #: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
 #: evenly spaced draws.
 MOST_PROBABILITIES = 100_000_000
+#: Draws that are kept of a register, however many probabilities that takes.
+FEWEST_DRAWS = 1000
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
@@ -45,8 +47,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         Dimensions chain and draw, and: ``expected_share`` (setting), the average expected
         printed share with one predictor set to one level and the others as observed;
         ``difference`` (comparison), between two levels of a predictor;
-        ``firm_share`` (firm); ``variation`` (source), each source's part of the variation
-        between firms, in percent. Shares in percent, differences in percentage points.
+        ``firm_share`` (firm; not of a register); ``variation`` (source), each source's part of
+        the variation between firms, in percent. Shares in percent, differences in percentage
+        points.
         Of a further outcome of two labels the same of the probability of yes; of an ordered one
         of the average position of the level, counted from 0, in stages, and ``reached``
         (setting, stage_level), the probability of that level or one beyond it, in percent.
@@ -61,6 +64,8 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     values = 1 if coefficients.width <= FINE else len(coefficients.grid)
     asked = len(coefficients.intercept) * len(rows) * values
     step = max(1, math.ceil(asked / MOST_PROBABILITIES))
+    if coefficients.rows is not None:  # many combinations: still enough draws for the gate
+        step = min(step, max(1, len(coefficients.intercept) // FEWEST_DRAWS))
     coefficients = coefficients.thinned(step)
 
     def shape(values: Array) -> Array:
@@ -69,7 +74,7 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     linear = coefficients.linear(rows, firm)
     expected = coefficients.expected(linear)
     firm_share = expected[:, profile[0]]
-    shares = np.stack([expected[:, row].mean(axis=1) for row in profile], axis=-1)[:, 1:]
+    shares = np.stack([coefficients.mean(expected[:, row]) for row in profile], axis=-1)[:, 1:]
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
     differences = shares[:, above] - shares[:, below]
@@ -83,12 +88,14 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
     percent = {"units": "percent"}
     found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
-        "average_share": ((), shape(firm_share.mean(axis=1)), {"units": unit}),
+        "average_share": ((), shape(coefficients.mean(firm_share)), {"units": unit}),
         "expected_share": (("setting",), shape(shares), {"units": unit}),
         "difference": (("comparison",), shape(differences), {"units": points}),
         "firm_share": (("firm",), shape(firm_share), {"units": unit}),
         "variation": (("source",), shape(variation), percent),
     }
+    if coefficients.rows is not None:  # nobody asks for single firms of a register
+        del found["firm_share"], coords["firm"]
     if ordered:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
         each = coefficients.reached(linear)
@@ -161,14 +168,15 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
     if n > MOST_SOURCES:
         return [], np.empty((len(coefficients.intercept), 0))
     parts = [coefficients.contribution(coefficients.place[name]) for name in names]
-    level = coefficients.intercept[:, None] + sum(p.mean(axis=1, keepdims=True) for p in parts)
-    centred = [part - part.mean(axis=1, keepdims=True) for part in parts]
+    means = [coefficients.mean(part)[:, None] for part in parts]
+    level = coefficients.intercept[:, None] + sum(means)
+    centred = [part - mean for part, mean in zip(parts, means, strict=True)]
     worth = {}
     for size in range(n + 1):
         for subset in itertools.combinations(range(n), size):
             linear = level + sum(centred[i] for i in subset)
             linear = np.broadcast_to(linear, (len(level), len(coefficients.design)))
-            worth[subset] = moments(coefficients, linear)[0].var(axis=1)
+            worth[subset] = coefficients.variance(moments(coefficients, linear)[0])
     explained = np.zeros((len(level), n))
     for i in range(n):
         for subset in worth:
@@ -178,7 +186,8 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
             gain = worth[tuple(sorted((*subset, i)))] - worth[subset]
             explained[:, i] += weight / math.factorial(n) * gain
     full = level + sum(centred) if n else np.broadcast_to(level, (len(level), 1))
-    left = moments(coefficients, full)[1].mean(axis=1)
+    left = moments(coefficients, full)[1]
+    left = coefficients.mean(left) if n else left[:, 0]
     total = worth[tuple(range(n))] + left
     shares = 100 * np.column_stack([explained, left]) / total[:, None]
     return [*names, "not explained"], shares
@@ -282,7 +291,7 @@ def _profile(
         elif name in coefficients.spread:
             total += rng.normal(size=len(total)) * coefficients.spread[name]
         else:
-            total += coefficients.contribution(columns).mean(axis=1)
+            total += coefficients.mean(coefficients.contribution(columns))
     return total
 
 

@@ -112,6 +112,11 @@ class ShareMaterial(Material):
         return predictions.predictive_checks(self.fit, self.prob)
 
     @cached_property
+    def predicted(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.predictions.predicted_firms`."""
+        return predictions.predicted_firms(self.fit, self.prob)
+
+    @cached_property
     def prediction(self) -> Dataset:
         """Draws for the profiles asked for, or else for those observed."""
         asked: list[dict[str, str]] = list(self.study.profiles)
@@ -160,7 +165,7 @@ class ShareMaterial(Material):
             "differences.csv": self.differences,
             "ranks.csv": self.ranks,
             "variation.csv": self.variation,
-            "predictions.csv": predictions.predicted_firms(self.fit, self.prob),
+            "predictions.csv": self.predicted,
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
             **({} if self.opportunity is None else {"opportunity.csv": self.opportunity}),

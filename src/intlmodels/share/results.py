@@ -142,6 +142,14 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     return weights > 0
 
 
+def rows_of(fit: DataTree) -> NDArray[np.int64]:
+    """How many each firm stands for: one, or the rows of a combination of a register."""
+    constant = fit["constant_data"].to_dataset()
+    if "rows" in constant:
+        return constant["rows"].to_numpy().astype(np.int64)
+    return np.ones(constant.sizes["firm"], dtype=np.int64)
+
+
 def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Average expected printed share at each level of each predictor, in percent.
 
@@ -156,7 +164,8 @@ def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     draws = estimands(fit)
     predictors = texts(draws["setting_predictor"])
     named = labels(fit)
-    counts = {block["name"]: membership(fit, block).sum(axis=0) for block in blocks(fit)}
+    each = rows_of(fit)
+    counts = {block["name"]: each @ membership(fit, block) for block in blocks(fit)}
     seen: dict[str, int] = {}
     firms = []
     for name in predictors:

@@ -18,6 +18,13 @@ from intlmodels.study.decisions import Decisions
 from intlmodels.study.file import read_study_toml
 from intlmodels.study.keys import FILE
 from intlmodels.study.outcomes import FurtherOutcome
+from intlmodels.study.register import (
+    Register,
+    RegisterStudy,
+    declared_lines,
+    read_register,
+    register_lines,
+)
 from intlmodels.study.share import ShareStudy, read_share_study, share_lines
 from intlmodels.study.variants import Axes, ByOutcome, Covariate, Membership, Nested
 
@@ -33,6 +40,8 @@ __all__ = [
     "Outcome",
     "Predictor",
     "Reading",
+    "Register",
+    "RegisterStudy",
     "ShareStudy",
     "Study",
     "StudyError",
@@ -125,8 +134,9 @@ def load_study(name_or_path: str | Path) -> Study:
 
     Returns
     -------
-    ShareStudy or DecayStudy
-        By the model that study.toml names.
+    ShareStudy, DecayStudy or Register
+        By the model that study.toml names; a register is not read yet, see
+        :func:`intlmodels.reduce`.
 
     Raises
     ------
@@ -137,6 +147,8 @@ def load_study(name_or_path: str | Path) -> Study:
     toml = read_study_toml(folder)
     if toml.study["model"] == "decay":
         return read_decay_study(folder, toml)
+    if toml.register:
+        return read_register(folder, toml)
     return read_share_study(folder, toml)
 
 
@@ -155,6 +167,10 @@ def _lines(study: Study) -> Iterator[str]:
     match study:
         case DecayStudy():
             return decay_lines(study)
+        case Register():
+            return declared_lines(study)
+        case RegisterStudy():
+            return register_lines(study)
         case ShareStudy():
             return share_lines(study)
         case _:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -138,14 +139,12 @@ def read_outcome(
         printed, or if the rounding width is unusable.
     """
     file, unit = spec.get("file", sources.file), spec["unit"]
-    scale = 100 if unit == "fraction" else 1
-    width = _times(spec["rounding_width"], scale)
-    grid = _grid(spec["rounding_width"], width, scale)
+    width, share = share_reader(spec)
     column = clean_label(spec["column"])
     cells = sources.cells(file, column, "[outcome] column")
     if column == clean_label(sources.keys.get(file, sources.column)):
         raise wrong("expected another column than the one with the firms", "[outcome] column")
-    shares = {i: _share(c, grid, width, scale) for i, c in enumerate(cells) if not c.missing}
+    shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
     if len(shares) < FEWEST_FIRMS:
         have = f"only {len(shares)} of {len(cells)} firms have" if shares else "no firm has"
         raise StudyError(
@@ -159,6 +158,32 @@ def read_outcome(
     sources.keep(list(shares))
     label = clean_label(spec.get("label", column))
     return Outcome(file, column, label, unit, width, frozen(list(shares.values()))), dropped
+
+
+def share_reader(spec: Mapping[str, Any]) -> tuple[float, Callable[[Cell], float]]:
+    """How cells with printed shares are read.
+
+    Parameters
+    ----------
+    spec : mapping
+        The table [outcome] of study.toml.
+
+    Returns
+    -------
+    width : float
+        Rounding width in percentage points.
+    read : callable
+        Gives the share in a cell in percent, exactly as ``rounding.grid(width)`` has it.
+
+    Raises
+    ------
+    StudyError
+        If the rounding width is unusable; and of a cell, if it holds no share on the grid.
+    """
+    scale = 100 if spec["unit"] == "fraction" else 1
+    width = _times(spec["rounding_width"], scale)
+    grid = _grid(spec["rounding_width"], width, scale)
+    return width, partial(_share, grid=grid, width=width, scale=scale)
 
 
 def _times(value: float, scale: int) -> float:
@@ -262,12 +287,7 @@ def _contrast(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) 
     file, column = cells[0].file, cells[0].column
     values = []
     for cell in cells:
-        label = sources.label(cell)
-        if label not in levels:
-            raise cell.error(
-                f"expected {shown(levels[0])} (low) or {shown(levels[1])} (high)"
-                f"{did_you_mean(label, levels)}; mend the cell, or low and high in study.toml"
-            )
+        label = one_of(levels, cell, sources.label(cell))
         values.append(0.5 if label == levels[1] else -0.5)
     if len(set(values)) == 1:
         raise StudyError(
@@ -277,6 +297,16 @@ def _contrast(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) 
             value=levels[values[0] > 0],
         )
     return {"levels": levels, "values": frozen(values)}
+
+
+def one_of(levels: tuple[str, str], cell: Cell, label: str) -> str:
+    """The label of a cell, if it is one of the two of a contrast."""
+    if label not in levels:
+        raise cell.error(
+            f"expected {shown(levels[0])} (low) or {shown(levels[1])} (high)"
+            f"{did_you_mean(label, levels)}; mend the cell, or low and high in study.toml"
+        )
+    return label
 
 
 def _numeric(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) -> dict[str, Any]:

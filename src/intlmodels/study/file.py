@@ -20,7 +20,7 @@ from intlmodels.study.keys import (
     PROSE,
     TEXT,
     Key,
-    Keys,
+    Vocabulary,
     by_kind,
     check_keys,
     check_text,
@@ -29,6 +29,7 @@ from intlmodels.study.keys import (
     wrong,
 )
 from intlmodels.study.outcomekeys import OUTCOME_KINDS, checked_outcomes
+from intlmodels.study.registerkeys import REGISTER, REGISTER_PREDICTORS
 
 #: What the name of a study may be: it becomes the name of a folder of reports.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -60,33 +61,6 @@ BUILT_IN_STARTS: dict[str, tuple[str, ...]] = {
     "share": (),
     "decay": ("rho-", "concentration-", "repair-"),
 }
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The tables of study.toml that a model knows, and their keys.
-
-    Attributes
-    ----------
-    tables : dict of str to mapping
-        Tables with fixed keys.
-    kinds : dict of str to mapping
-        Groups of tables [group.NAME]: the keys of each kind.
-    required : tuple of str
-        Tables that must be there.
-    further : tuple of str
-        Tables that are checked in another way.
-    """
-
-    tables: dict[str, Keys]
-    kinds: dict[str, Mapping[str, Keys]]
-    required: tuple[str, ...]
-    further: tuple[str, ...] = ("priors",)
-
-    @property
-    def top(self) -> tuple[str, ...]:
-        """Names of all tables."""
-        return (*self.tables, *self.kinds, *self.further)
 
 
 _MODELS = ("share", "decay")
@@ -207,6 +181,18 @@ _DECAY = Vocabulary(
 )
 #: Models that a study can name, with the tables and keys that each knows.
 VOCABULARIES = {"share": _SHARE, "decay": _DECAY}
+#: The share model where rows are read as counts: what asks for single firms is not there.
+_REGISTER = Vocabulary(
+    tables={
+        "study": _STUDY,
+        "register": REGISTER,
+        "outcome": {k: v for k, v in _SHARE.tables["outcome"].items() if k != "file"},
+        "fit": FIT,
+    },
+    kinds={"predictors": REGISTER_PREDICTORS},
+    required=("register", "outcome", "predictors"),
+    further=("priors", "profiles"),
+)
 
 
 @dataclass(frozen=True)
@@ -234,6 +220,7 @@ class StudyFile:
     groups: Any = field(default_factory=dict)
     opportunity: dict[str, Any] = field(default_factory=dict)
     claims: Any = ()
+    register: dict[str, Any] = field(default_factory=dict)
 
 
 def read_study_toml(folder: Path) -> StudyFile:
@@ -252,16 +239,12 @@ def read_study_toml(folder: Path) -> StudyFile:
     """
     document = parsed(read_text(folder, FILE))
     # Before the model is known, whatever any model knows will do.
-    check_keys(document, dict.fromkeys(k for v in VOCABULARIES.values() for k in v.top), "")
+    known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]
+    check_keys(document, dict.fromkeys([*known, "register"]), "")
     study = section(_required(document, "study"), _STUDY, "[study]")
     _check_study_name(study["name"])
     model = study["model"]
-    vocabulary = VOCABULARIES[model]
-    others = {
-        f"studies of the model {shown(name)}": other
-        for name, other in VOCABULARIES.items()
-        if name != model
-    }
+    vocabulary, others = _vocabularies(document, model)
     check_keys(document, vocabulary.top, "", {k: o for o, v in others.items() for k in v.top})
     for name in vocabulary.required:
         _required(document, name)
@@ -273,8 +256,12 @@ def read_study_toml(folder: Path) -> StudyFile:
     for group, kinds in vocabulary.kinds.items():
         elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
         tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
-    _check_variant_names(tables["variants"], model)
-    if model == "share":
+    _check_variant_names(tables.get("variants", {}), model)
+    if vocabulary is _REGISTER:
+        tables |= {"firms": {}, "variants": {}}
+        _check_share(tables["predictors"], {})
+        tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
+    elif model == "share":
         _check_variant_names(tables["outcomes"], model, "outcomes")
         tables["outcomes"] = checked_outcomes(tables["outcomes"], tables["variants"])
         _check_share(tables["predictors"], tables["variants"])
@@ -285,6 +272,21 @@ def read_study_toml(folder: Path) -> StudyFile:
         groups=document.get("groups", {}),
         claims=document.get("claims", ()),
     )
+
+
+def _vocabularies(
+    document: Mapping[str, Any], model: str
+) -> tuple[Vocabulary, dict[str, Vocabulary]]:
+    """The vocabulary of a study, and the others by whose they are."""
+    own, others = VOCABULARIES[model], {}
+    if model == "share" and "register" in document:
+        own, others = _REGISTER, {"studies that list their firms, without [register]": own}
+    else:
+        others["studies of the model 'share' with a table [register]"] = _REGISTER
+    for name, other in VOCABULARIES.items():
+        if name != model:
+            others[f"studies of the model {shown(name)}"] = other
+    return own, others
 
 
 def _required(document: Mapping[str, Any], name: str) -> Any:

@@ -46,6 +46,34 @@ class Key:
 
 Keys = Mapping[str, Key]
 
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tables of study.toml that a model knows, and their keys.
+
+    Attributes
+    ----------
+    tables : dict of str to mapping
+        Tables with fixed keys.
+    kinds : dict of str to mapping
+        Groups of tables [group.NAME]: the keys of each kind.
+    required : tuple of str
+        Tables that must be there.
+    further : tuple of str
+        Tables that are checked in another way.
+    """
+
+    tables: dict[str, Keys]
+    kinds: dict[str, Mapping[str, Keys]]
+    required: tuple[str, ...]
+    further: tuple[str, ...] = ("priors",)
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """Names of all tables."""
+        return (*self.tables, *self.kinds, *self.further)
+
+
 TEXT, PROSE, NEEDED = Key("text"), Key("prose"), Key("text", required=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -128,10 +128,6 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
     }
-    profiles = tuple(
-        _profile(profile, predictors, f"[[profiles]] number {number},")
-        for number, profile in enumerate(toml.profiles, start=1)
-    )
     return ShareStudy(
         **common(folder, toml, sources),
         outcome=outcome,
@@ -139,7 +135,7 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         outcomes=outcomes,
         variants=variants,
         dropped=dropped,
-        profiles=profiles,
+        profiles=checked_profiles(toml.profiles, predictors),
         crosschecks=tuple(
             read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
         ),
@@ -166,6 +162,16 @@ def _keys(toml: StudyFile) -> dict[str, str]:
                 key,
             )
     return keys
+
+
+def checked_profiles(
+    profiles: Sequence[Mapping[str, Any]], predictors: Mapping[str, Predictor]
+) -> tuple[dict[str, str], ...]:
+    """Check the levels of all new firms that a study asks for; numbers come out as text."""
+    return tuple(
+        _profile(profile, predictors, f"[[profiles]] number {number},")
+        for number, profile in enumerate(profiles, start=1)
+    )
 
 
 def _profile(

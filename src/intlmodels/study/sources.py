@@ -65,6 +65,21 @@ class Cell:
         except ValueError as error:
             raise self.error(str(error)) from error
 
+    def label(self) -> str:
+        """Read the cell as a label, with single white space.
+
+        Raises
+        ------
+        StudyError
+            If it is empty or says that the value is not known.
+        """
+        if self.missing:
+            raise self.error(
+                "expected a label; a missing label needs a level of its own, such as "
+                "'not reported' (if NA is a label write it in full), or delete the firm"
+            )
+        return clean_label(self.text)
+
 
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read.
@@ -134,12 +149,7 @@ class Sources:
         StudyError
             If the cell is empty or says that the value is not known.
         """
-        if cell.missing:
-            raise cell.error(
-                "expected a label; a missing label needs a level of its own, such as "
-                "'not reported' (if NA is a label write it in full), or delete the firm"
-            )
-        return self.note(cell, clean_label(cell.text))
+        return self.note(cell, cell.label())
 
     def level(self, cell: Cell, separator: str) -> str:
         """The level that a cell stands for: its label, or what is before the separator."""

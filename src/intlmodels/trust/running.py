@@ -15,6 +15,7 @@ from intlmodels import store
 from intlmodels.fit import Progress
 from intlmodels.models import DEFAULT, catalogue, design_of, find_variant, priors_of
 from intlmodels.possible import require_possible
+from intlmodels.register.reduce import require_firms
 from intlmodels.study import Study
 from intlmodels.trust import calibrate, compare, sensitivity
 from intlmodels.trust.stored import (
@@ -101,6 +102,7 @@ def run_calibration(
     StudyError
         For what is not known or cannot be simulated, before anything is computed.
     """
+    require_firms(study, "calibration")
     require_possible(study)
     variant = find_variant(study, variant).name
     given = dict(overrides or {})
@@ -144,6 +146,7 @@ def run_comparison(
 
     Parameters are those of :func:`run_calibration`.
     """
+    require_firms(study, "leaving out firms")
     require_possible(study)
     given = dict(overrides or {})
     used = compare.settings_for(study, settings or {})
@@ -165,6 +168,7 @@ def run_sensitivity(study: Study, out: Path, means: Means) -> Sensitivity:
     StudyError
         If there is no current fit that converged.
     """
+    require_firms(study, "sensitivity")
     stored = sensitivity.current(study, out)
     overrides = stored_overrides(study, out)
     attributes = store.stored_attributes(stored[0].path) or {}

@@ -1,0 +1,1 @@
+"""Registers: rows in files of any size, read by DuckDB as counts of cells, and fits of these."""

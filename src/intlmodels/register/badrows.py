@@ -1,0 +1,162 @@
+"""Rows of a register that cannot be read: found again by file and row, told or set aside."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from intlmodels.errors import StudyError
+from intlmodels.register.engine import REJECTED, Source, as_text, literal
+from intlmodels.register.files import Found
+from intlmodels.store import atomically
+from intlmodels.study import Register
+from intlmodels.study.sources import Cell
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: Rows that a message names.
+MOST_NAMED = 5
+#: Rows that are held in memory at a time.
+CHUNK = 10_000
+#: What is said of a record with too many or too few cells, or broken quotes.
+_BROKEN = "expected as many cells as in the header, and quotes in pairs"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row that cannot be read.
+
+    Attributes
+    ----------
+    file : str
+    row : int
+        As a spreadsheet counts rows of a CSV file (the header is 1); of Parquet from 1 on.
+    texts : tuple of str
+        Cells of the columns that the register reads; none of a broken record.
+    record : str
+        A broken record as it stands in the file.
+    """
+
+    file: str
+    row: int
+    texts: tuple[str, ...]
+    record: str = ""
+
+
+def why(bad: Bad, register: Register) -> StudyError:
+    """What is wrong with a row, with its place."""
+    columns = register.columns
+    for (key, column), text in zip(columns.items(), bad.texts, strict=False):
+        try:
+            register.readers()[key](Cell(bad.file, bad.row, column, text))
+        except StudyError as error:
+            return error
+    return StudyError(_BROKEN, file=bad.file, row=bad.row, value=bad.record)
+
+
+def stop(register: Register, count: int, rows: int, found: Iterator[Bad]) -> StudyError:
+    """The error for a register with rows that cannot be read, naming the first ones."""
+    first = [bad for bad, _ in zip(found, range(MOST_NAMED), strict=False)]
+    others = [f"{bad.file} row {bad.row}" for bad in first[1:]]
+    more = count - len(first)
+    named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)
+    return StudyError(
+        f"{why(first[0], register)} -- {count:,} of {rows:,} rows cannot be read{named}: mend the "
+        'files, or write bad_rows = "set aside" in [register]'
+    )
+
+
+def set_aside(register: Register, found: Iterator[Bad], path: Path) -> int:
+    """Write all rows that cannot be read to a CSV file; return how many they are."""
+    count = 0
+    with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "row", *register.columns.values(), "broken record", "why"])
+        for bad in found:
+            texts = bad.texts or ("",) * len(register.columns)
+            writer.writerow([bad.file, bad.row, *texts, bad.record, str(why(bad, register))])
+            count += 1
+    return count
+
+
+def find_bad(
+    connection: DuckDBPyConnection,
+    sources: list[Source],
+    found: Found,
+    texts: Mapping[int, list[str]],
+) -> Iterator[Bad]:
+    """Rows that cannot be read, in the order of files and rows.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    sources : list of Source
+    found : Found
+    texts : mapping of int to list of str
+        Position of a column among those that are read -> its texts that cannot be.
+    """
+    for place, values in texts.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE bad{place} (value VARCHAR)")
+        for start in range(0, len(values), CHUNK):
+            rows = ", ".join(f"({literal(v)})" for v in values[start : start + CHUNK])
+            connection.execute(f"INSERT INTO bad{place} VALUES {rows}")
+    by_file = {path: source for source in sources for path in source.files}
+    for path, name in zip(found.paths, found.names, strict=True):
+        source = by_file[str(path)]
+        one = Source(source.format, (str(path),), source.columns, source.asked)
+        search = _in_parquet if source.format == "parquet" else _in_csv
+        yield from search(connection, one, name, list(texts))
+
+
+def _is_bad(source: Source, places: list[int]) -> str:
+    tests = [
+        f"{as_text(source.asked[place])} IN (SELECT value FROM bad{place})" for place in places
+    ]
+    return " OR ".join(tests) or "false"
+
+
+def _in_parquet(
+    connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
+) -> Iterator[Bad]:
+    names = ", ".join(as_text(column) for column in source.asked)
+    result = connection.execute(
+        f"SELECT file_row_number, {names} FROM {source.rows(numbered=True)} "
+        f"WHERE {_is_bad(source, places)} ORDER BY file_row_number"
+    )
+    while part := result.fetchmany(CHUNK):
+        for row in part:
+            yield Bad(name, int(row[0]) + 1, tuple(row[1:]))
+
+
+def _in_csv(
+    connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
+) -> Iterator[Bad]:
+    connection.execute(f"DROP TABLE IF EXISTS {REJECTED}; DROP TABLE IF EXISTS {REJECTED}_files")
+    names = ", ".join(as_text(column) for column in source.asked)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE bad_rows AS SELECT * FROM (SELECT row_number() OVER () AS n, "
+        f"* FROM {source.rows()}) WHERE {_is_bad(source, places)}"
+    )
+    broken = [
+        Bad(name, int(line), (), str(record))
+        for line, record in connection.execute(
+            f"SELECT line, any_value(csv_line) FROM {REJECTED} GROUP BY line ORDER BY line"
+        ).fetchall()
+    ]
+    # Broken records are not numbered: those before a row move it down.
+    lines = np.array([bad.row for bad in broken], dtype=np.int64)
+    before = lines - np.arange(len(lines)) - 1
+    result = connection.execute(f"SELECT n, {names} FROM bad_rows ORDER BY n")
+    while part := result.fetchmany(CHUNK):
+        for n, *texts in part:
+            row = int(n) + 1 + int(np.searchsorted(before, n, side="right"))
+            while broken and broken[0].row < row:
+                yield broken.pop(0)
+            yield Bad(name, row, tuple(texts))
+    yield from broken

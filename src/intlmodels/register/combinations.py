@@ -1,0 +1,64 @@
+"""The rows of a register by what they have in common: one combination of levels, all its shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.rounding import grid
+from intlmodels.study import RegisterStudy
+from intlmodels.study.columns import Predictor, frozen
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """What is different between rows apart from their share.
+
+    Attributes
+    ----------
+    study : RegisterStudy
+        Its ``firms`` are the combinations, its ``rows`` how many rows each has; the shares are
+        their means.
+    cell : array of int, shape (cell,)
+        The combination of each cell.
+    place : array of int, shape (cell,)
+        Position of each cell's share on the printed grid.
+    """
+
+    study: RegisterStudy
+    cell: NDArray[np.intp]
+    place: NDArray[np.intp]
+
+
+def combinations(study: RegisterStudy) -> Combinations:
+    """Put the cells of a register together that differ in their share only."""
+    parts = [p.codes if p.kind == "category" else p.values for p in study.predictors.values()]
+    keys = np.column_stack(parts)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    cell = inverse.reshape(-1)
+    values = grid(study.outcome.width)
+    place = np.rint(study.outcome.printed / study.outcome.width).astype(np.intp)
+    place = np.minimum(place, len(values) - 1)
+    rows = np.bincount(cell, study.rows)
+    predictors = {name: _of_rows(p, first) for name, p in study.predictors.items()}
+    names = zip(*(p.printed for p in predictors.values()), strict=True)
+    means = np.bincount(cell, study.rows * study.outcome.printed) / rows
+    made = replace(
+        study,
+        firms=tuple(", ".join(name) for name in names),
+        outcome=replace(study.outcome, printed=frozen(means)),
+        predictors=predictors,
+        rows=frozen(rows, np.intp),
+    )
+    return Combinations(made, cell, place)
+
+
+def _of_rows(predictor: Predictor, rows: NDArray[np.intp]) -> Predictor:
+    return replace(
+        predictor,
+        printed=tuple(predictor.printed[i] for i in rows),
+        codes=predictor.codes[rows] if predictor.kind == "category" else predictor.codes,
+        values=predictor.values if predictor.kind == "category" else predictor.values[rows],
+    )

@@ -1,0 +1,173 @@
+"""Fitting a register: cells in, one DataTree out, of the form that other fits have.
+
+What travels with the draws is by combination of levels (dimension ``firm``), with the number of
+rows that each has; nothing in it has the length of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# By their own names: fit.py is part of the fingerprint of every stored fit and stays as it is.
+from intlmodels.fit import PRIOR_DRAWS, Progress, Settings, _attributes, _sample
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.register import RAW, build, in_coordinates, scales
+from intlmodels.models.shareblocks import Design
+from intlmodels.priors import Prior, draw
+from intlmodels.register.combinations import Combinations, combinations
+from intlmodels.register.coordinates import coordinates
+from intlmodels.register.start import find_start
+from intlmodels.share import groups, observation
+from intlmodels.share.coefficients import Coefficients
+from intlmodels.study import RegisterStudy
+
+if TYPE_CHECKING:
+    from xarray import Dataset, DataTree
+
+Array = NDArray[np.float64]
+
+#: Registers that are predicted: so many, or fewer where each takes many probabilities.
+MOST_PREDICTED, FEWEST_PREDICTED = 500, 100
+MOST_PROBABILITIES = 20_000_000
+
+
+def fit(
+    study: RegisterStudy,
+    variant: str = DEFAULT,
+    priors: Mapping[str, Prior] | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> DataTree:
+    """Fit one variant: see :func:`intlmodels.fit.fit`.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats`` and ``prior`` as of other fits, without expected
+        shares; ``posterior_predictive`` and ``prior_predictive``: ``printed_rows`` (chain, draw,
+        grid), how many rows print each value in a register predicted by a draw, and
+        ``mean_share`` (chain, draw, firm) of each combination, in percent; ``observed_data``:
+        the cells; ``constant_data`` with ``rows`` (firm).
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant or setting, or a prior that a register cannot have.
+    """
+    import xarray as xr
+
+    priors = priors_of(study, variant) if priors is None else priors
+    settings = settings or Settings()
+    shared = combinations(study)
+    design = design_of(shared.study, variant)
+    begun = perf_counter()
+    model = build(study, variant, priors)
+    onto, back = scales(model)
+    printed, width = study.outcome.printed, study.outcome.width
+    points = coordinates(design, find_start(design, shared.cell, printed, study.rows, width), onto)
+    draws, stats = _sample(in_coordinates(model, points), settings, progress)
+    values, _ = points.values(draws[RAW].to_numpy(), back, np)
+    values |= {name: back[name](values[name]) for name in points.scalars}
+    seconds = perf_counter() - begun
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": _dataset(design, values),
+            "sample_stats": stats,
+            "prior": _dataset(design, _prior(design, priors, settings.seed)),
+            "observed_data": _observed(shared, study),
+            "constant_data": _constant(shared, design),
+        }
+    )
+    tree.attrs = _attributes(study, variant, design, priors, settings)
+    tree.attrs["seconds"] = seconds
+    for step, (group, name) in enumerate(
+        (("posterior", "posterior_predictive"), ("prior", "prior_predictive")), start=1
+    ):
+        rng = np.random.default_rng([settings.seed, step])
+        tree[name] = xr.DataTree(_predictive(Coefficients(tree, group), shared, rng))
+    return tree
+
+
+def _dataset(design: Design, values: Mapping[str, Array]) -> Dataset:
+    """Draws of all parameters with their labels."""
+    import xarray as xr
+
+    names = [design.intercept]
+    dims: dict[str, tuple[str, ...]] = {}
+    coords: dict[str, Any] = {}
+    for block in design.blocks:
+        if block.levels:
+            dims[block.name] = (f"{block.name}_level",)
+            coords[f"{block.name}_level"] = list(block.levels)
+            names.append(f"sigma_{block.name}")
+        names.append(block.name)
+    names += observation.PARAMETERS[design.family]
+    chains, draws = values[design.intercept].shape
+    return xr.Dataset(
+        {name: (("chain", "draw", *dims.get(name, ())), values[name]) for name in names},
+        coords | {"chain": np.arange(chains), "draw": np.arange(draws)},
+    )
+
+
+def _prior(design: Design, priors: Mapping[str, Prior], seed: int) -> dict[str, Array]:
+    rng = np.random.default_rng([seed, 0])
+    values = {name: draw(prior, rng, PRIOR_DRAWS)[None] for name, prior in priors.items()}
+    for block in design.blocks:
+        if block.levels:
+            standard = rng.normal(size=(1, PRIOR_DRAWS, len(block.levels)))
+            values[block.name] = values[f"sigma_{block.name}"][..., None] * standard
+    return values
+
+
+def _observed(shared: Combinations, study: RegisterStudy) -> Dataset:
+    import xarray as xr
+
+    return xr.Dataset(
+        {
+            "cell_firm": ("cell", shared.cell),
+            "cell_place": ("cell", shared.place),
+            "cell_rows": ("cell", study.rows),
+            "mean_share": ("firm", shared.study.outcome.printed, {"units": "percent"}),
+        },
+        coords={"firm": list(shared.study.firms)},
+    )
+
+
+def _constant(shared: Combinations, design: Design) -> Dataset:
+    constant = groups.constant_data(shared.study, design).drop_vars(["lower", "upper"])
+    return constant.assign(rows=("firm", shared.study.rows))
+
+
+def _predictive(coefficients: Coefficients, shared: Combinations, rng: Any) -> Dataset:
+    """Registers drawn anew: of each combination as many rows as there are, each its own share."""
+    import xarray as xr
+
+    rows, values = shared.study.rows, coefficients.grid
+    total = len(coefficients.intercept)
+    count = MOST_PROBABILITIES // (len(rows) * len(values))
+    count = min(total, max(FEWEST_PREDICTED, min(MOST_PREDICTED, count)))
+    pick = np.linspace(0, total - 1, count).astype(int)
+    linear = coefficients.intercept[pick, None] + coefficients.values[pick] @ coefficients.design.T
+    parameters = {name: value[pick] for name, value in coefficients.parameters.items()}
+    printed = np.zeros((count, len(values)), dtype=np.int64)
+    means = np.empty((count, len(rows)))
+    for i, size in enumerate(rows):
+        chances = observation.printed_probabilities(
+            coefficients.family, linear[:, i], parameters, coefficients.width
+        )
+        # Sums that miss one by rounding are no probabilities to numpy.
+        drawn = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True))
+        printed += drawn
+        means[:, i] = drawn @ values / size
+    return xr.Dataset(
+        {
+            "printed_rows": (("chain", "draw", "grid"), printed[None]),
+            "mean_share": (("chain", "draw", "firm"), means[None], {"units": "percent"}),
+        },
+        coords={"chain": [0], "draw": np.arange(count), "firm": list(shared.study.firms)},
+    )

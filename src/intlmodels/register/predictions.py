@@ -1,0 +1,118 @@
+"""A register against registers predicted by its fit, in numbers of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.share.results import blocks, membership, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from xarray import DataTree
+
+
+def printed_values(fit: DataTree) -> Array:
+    """Everything that can be printed, in percent."""
+    return np.asarray(fit["constant_data"]["printed_grid"].to_numpy())
+
+
+def observed_rows(fit: DataTree) -> Array:
+    """How many rows print each value."""
+    seen = fit["observed_data"].to_dataset()
+    size = len(printed_values(fit))
+    return np.bincount(seen["cell_place"].to_numpy(), seen["cell_rows"].to_numpy(), size)
+
+
+def predicted_rows(fit: DataTree, group: str) -> Array:
+    """The same of every predicted register, (draw, grid)."""
+    return flat(fit[group].to_dataset()["printed_rows"]).astype(np.float64)
+
+
+def _features(rows: Array, values: Array, width: float) -> dict[str, Array]:
+    """Features of registers that a model may miss, of rows by printed value, (..., grid)."""
+    total = rows.sum(axis=-1)
+    double = np.isclose(np.mod(values + width / 2, 2 * width), width / 2)
+    mean = rows @ values / total
+    square = (rows * (values - mean[..., None]) ** 2).sum(axis=-1)
+    there = rows > 0
+    return {
+        "percent of rows at 0 %": 100 * rows[..., values == 0].sum(axis=-1) / total,
+        f"percent of rows at a multiple of {2 * width:g} %": 100 * (rows @ double) / total,
+        "smallest printed share": values[there.argmax(axis=-1)],
+        "largest printed share": values[::-1][there[..., ::-1].argmax(axis=-1)],
+        "mean of the printed shares": mean,
+        "standard deviation between firms": np.sqrt(square / (total - 1)),
+    }
+
+
+def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Features of the register: see :func:`intlmodels.share.predictions.predictive_checks`."""
+    width = float(fit["constant_data"].attrs["rounding_width"])
+    values = printed_values(fit)
+    found = _features(observed_rows(fit), values, width)
+    replicated = _features(predicted_rows(fit, "posterior_predictive"), values, width)
+    stacked = np.stack([replicated[name] for name in found], axis=-1)
+    seen = np.array([float(value) for value in found.values()])
+    table = table_of(fit, {"feature": list(found), "observed": seen}, stacked, prob)
+    close = np.isclose(stacked, seen, rtol=1e-12)
+    table["p_larger"] = ((stacked > seen) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
+    return table
+
+
+def combination_table(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Mean printed share of each combination of levels, beside what the fit predicts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``combination``, ``rows``, ``observed``, and the columns of
+        :func:`intlmodels.results.intervals` of the mean of as many predicted rows.
+    """
+    draws = fit["posterior_predictive"].to_dataset()["mean_share"]
+    columns = {
+        "combination": texts(draws["firm"]),
+        "rows": rows_of(fit),
+        "observed": fit["observed_data"]["mean_share"].to_numpy(),
+    }
+    return table_of(fit, columns, flat(draws), prob)
+
+
+def profile_rows(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
+    """Combinations of labels with the most rows; numbers are left at their mean."""
+    parts = [block for block in blocks(fit) if block["kind"] != "numeric"]
+    if not parts:
+        return []
+    codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])
+    found, inverse = np.unique(codes, axis=0, return_inverse=True)
+    counts = np.bincount(inverse.reshape(-1), rows_of(fit))
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [
+        {b["name"]: b["settings"][code] for b, code in zip(parts, found[i], strict=True)}
+        for i in order
+    ]
+
+
+def by_level(fit: DataTree, most: int = 12) -> tuple[str, list[str], Array]:
+    """Rows by printed value at each level of the predictor with the most levels up to ``most``.
+
+    Returns
+    -------
+    label : str
+    levels : list of str
+    rows : array, shape (level, grid)
+        All rows together, of a label that is empty, where no predictor has so few levels.
+    """
+    seen = fit["observed_data"].to_dataset()
+    firm, place, rows = (seen[f"cell_{name}"].to_numpy() for name in ("firm", "place", "rows"))
+    size = len(printed_values(fit))
+    usable = [b for b in blocks(fit) if b["kind"] != "numeric" and len(b["settings"]) <= most]
+    if not usable:
+        return "", ["all"], np.bincount(place, rows, size)[None]
+    block = max(usable, key=lambda b: len(b["settings"]))
+    at = membership(fit, block).argmax(axis=1)[firm]
+    levels = [str(level) for level in block["settings"]]
+    counts = np.bincount(at * size + place, rows, len(levels) * size)
+    return str(block["label"]), levels, counts.reshape(len(levels), size)

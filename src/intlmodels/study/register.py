@@ -1,0 +1,365 @@
+"""Studies of the share model whose rows are too many to be read one by one.
+
+With categorical predictors and printed shares, the likelihood depends on the rows only through
+how many there are of each *cell*, a combination of levels and a printed share. A
+:class:`Register` says where the rows are and what their columns mean; once they are counted
+(:mod:`intlmodels.register`), a :class:`RegisterStudy` has one "firm" for each cell.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intlmodels.csvtable import clean_label
+from intlmodels.errors import StudyError, listed, one_line
+from intlmodels.study.base import Study, prior_lines
+from intlmodels.study.bibtex import check_bibtex
+from intlmodels.study.columns import (
+    FEWEST_FIRMS,
+    Floats,
+    Integers,
+    Outcome,
+    Predictor,
+    frozen,
+    one_of,
+    share_reader,
+    transformed,
+)
+from intlmodels.study.file import StudyFile
+from intlmodels.study.keys import wrong
+from intlmodels.study.share import ShareStudy, checked_profiles
+from intlmodels.study.sources import Cell
+
+#: Memory that DuckDB may use if study.toml does not say.
+MEMORY = "2GB"
+
+#: What stands in a cell, in one form for all ways to write the same.
+Reader = Callable[[Cell], str | float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Register(Study):
+    """A register as study.toml describes it; none of its rows is read yet.
+
+    Attributes
+    ----------
+    files : str
+        A file, a glob or a folder, relative to the study's folder or absolute.
+    bad_rows : {"stop", "set aside"}
+        What happens to rows that cannot be read.
+    memory_limit : str
+        Of DuckDB, such as ``2GB``.
+    outcome : dict
+        The table [outcome].
+    width : float
+        Rounding width in percentage points.
+    predictors : dict of str to dict
+        The tables [predictors.NAME].
+    profiles : tuple of dict
+        The tables [[profiles]], as written.
+    """
+
+    files: str
+    bad_rows: str
+    memory_limit: str
+    outcome: dict[str, Any]
+    width: float
+    predictors: dict[str, dict[str, Any]]
+    profiles: tuple[dict[str, Any], ...]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column of each predictor by its name, after that of the shares by ``share``."""
+        named = {name: clean_label(spec["column"]) for name, spec in self.predictors.items()}
+        return {"share": clean_label(self.outcome["column"]), **named}
+
+    def readers(self) -> dict[str, Reader]:
+        """How a cell of each of :attr:`columns` is read; None stands for no share.
+
+        Each raises a :class:`StudyError` for a cell that cannot be read.
+        """
+        _, share = share_reader(self.outcome)
+
+        def outcome(cell: Cell) -> float | None:
+            return None if cell.missing else share(cell)
+
+        readers: dict[str, Reader] = {"share": outcome}
+        for name, spec in self.predictors.items():
+            readers[name] = _READERS[spec["kind"]](spec)
+        return readers
+
+
+def _category(spec: Mapping[str, Any]) -> Reader:
+    return Cell.label
+
+
+def _contrast(spec: Mapping[str, Any]) -> Reader:
+    levels = clean_label(spec["low"]), clean_label(spec["high"])
+    return lambda cell: one_of(levels, cell, cell.label())
+
+
+def _numeric(spec: Mapping[str, Any]) -> Reader:
+    def read(cell: Cell) -> float:
+        if cell.missing:
+            raise cell.error(
+                "expected a number; a register has no missing values: give it as a category with "
+                "a level of its own for them, or set the rows aside"
+            )
+        transformed(cell, spec.get("transform", "none"))
+        return cell.number() + 0.0  # -0 is 0
+
+    return read
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
+    "category": _category,
+    "contrast": _contrast,
+    "numeric": _numeric,
+}
+
+
+def read_register(folder: Path, toml: StudyFile) -> Register:
+    """Check what study.toml says of a register.
+
+    Raises
+    ------
+    StudyError
+        For the first thing that is wrong, in one line.
+    """
+    spec, width = toml.register, share_reader(toml.outcome)[0]
+    limit = spec.get("memory_limit", MEMORY)
+    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B", limit):
+        raise wrong('expected memory such as "2GB" or "500MB"', "[register] memory_limit", limit)
+    register = Register(
+        name=toml.study["name"],
+        title=clean_label(toml.study["title"]),
+        question=toml.study.get("question", ""),
+        model="register",
+        folder=folder,
+        source=toml.study.get("source", ""),
+        bibtex=check_bibtex(toml.study.get("bibtex", "")),
+        limits=toml.study.get("limits", ()),
+        firm_label=clean_label(spec.get("label", "firm")),
+        firms=(),
+        priors=toml.priors,
+        tables={},
+        normalizations=(),
+        settings=toml.fit,
+        files=spec["files"],
+        bad_rows=spec.get("bad_rows", "stop"),
+        memory_limit=limit,
+        outcome=toml.outcome,
+        width=width,
+        predictors=toml.predictors,
+        profiles=toml.profiles,
+    )
+    seen: dict[str, str] = {}
+    for name, column in register.columns.items():
+        where = "[outcome]" if not seen else f"[predictors.{name}]"
+        if column in seen:
+            raise wrong(f"expected another column than that of {seen[column]}", where, column)
+        seen[column] = where
+    return register
+
+
+# -- once the rows are counted -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of a register.
+
+    Attributes
+    ----------
+    files : int
+    rows : int
+        All rows.
+    without : int
+        Rows without a share, which are left out.
+    bad : int
+        Rows that cannot be read, which were set aside.
+    """
+
+    files: int
+    rows: int
+    without: int
+    bad: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """How many rows there are of each cell.
+
+    Attributes
+    ----------
+    printed : array, shape (cell,)
+        Printed share in percent, on the grid.
+    values : dict of str to tuple, length (cell,)
+        Label, or number before the transform, of each predictor.
+    rows : array of int, shape (cell,)
+    read : Read
+    """
+
+    printed: Floats
+    values: dict[str, tuple[str | float, ...]]
+    rows: Integers
+    read: Read
+
+
+@dataclass(frozen=True, eq=False)
+class RegisterStudy(ShareStudy):
+    """A register whose rows are counted: ``firms`` are the cells.
+
+    Attributes
+    ----------
+    rows : array of int, shape (cell,)
+        How many rows each cell stands for.
+    read : Read
+    """
+
+    rows: Integers
+    read: Read
+
+
+def study_of(register: Register, cells: Cells) -> RegisterStudy:
+    """The study of a register whose rows are counted.
+
+    Raises
+    ------
+    StudyError
+        If there are too few rows, or they do not differ in a predictor.
+    """
+    if cells.rows.sum() < FEWEST_FIRMS:
+        raise StudyError(
+            f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}",
+            file=register.files,
+            column=register.columns["share"],
+        )
+    predictors = {
+        name: _predictor(register, name, spec, cells) for name, spec in register.predictors.items()
+    }
+    spec = register.outcome
+    column = register.columns["share"]
+    label = clean_label(spec.get("label", column))
+    return RegisterStudy(
+        **{f: getattr(register, f) for f in Study.__dataclass_fields__ if f != "firms"},
+        firms=tuple(f"cell {number}" for number in range(1, len(cells.rows) + 1)),
+        outcome=Outcome(
+            register.files, column, label, spec["unit"], register.width, frozen(cells.printed)
+        ),
+        predictors=predictors,
+        outcomes={},
+        variants={},
+        dropped=(),
+        profiles=checked_profiles(register.profiles, predictors),
+        crosschecks=(),
+        opportunity=None,
+        rows=frozen(cells.rows, np.intp),
+        read=cells.read,
+    )
+
+
+def _predictor(register: Register, name: str, spec: Mapping[str, Any], cells: Cells) -> Predictor:
+    values = cells.values[name]
+    distinct = sorted(set(values))
+    column = register.columns[name]
+    if len(distinct) == 1:
+        raise StudyError(
+            "every row has this value; expected two or more: delete the predictor",
+            file=register.files,
+            column=column,
+            value=str(distinct[0]),
+        )
+    own: dict[str, Any] = {}
+    if spec["kind"] == "category":
+        place = {level: code for code, level in enumerate(distinct)}
+        own = {"levels": tuple(distinct), "codes": frozen([place[v] for v in values], np.intp)}
+    elif spec["kind"] == "contrast":
+        levels = clean_label(spec["low"]), clean_label(spec["high"])
+        own = {
+            "levels": levels,
+            "values": frozen([-0.5 if v == levels[0] else 0.5 for v in values]),
+        }
+    else:
+        own = _standardized(spec, values, cells.rows)
+    return Predictor(
+        name=name,
+        kind=spec["kind"],
+        label=clean_label(spec.get("label", column)),
+        file=register.files,
+        column=column,
+        printed=tuple(v if isinstance(v, str) else f"{v:.12g}" for v in values),
+        **own,
+    )
+
+
+def _standardized(
+    spec: Mapping[str, Any], values: tuple[str | float, ...], rows: Integers
+) -> dict[str, Any]:
+    """Values after the transform, and their mean and sd over all rows."""
+    transform = spec.get("transform", "none")
+    numbers = np.array(values, dtype=float)
+    if transform == "log":
+        numbers = np.log(numbers)
+    count = int(rows.sum())
+    # Sums of products without rounding on the way: there may be very many rows.
+    center = math.fsum(rows * numbers) / count
+    variance = math.fsum(rows * (numbers - center) ** 2) / (count - 1)
+    if not math.isfinite(center) or not math.isfinite(variance):
+        raise wrong("the numbers are too large for a mean; expected a larger unit", spec["column"])
+    return {
+        "values": frozen(numbers),
+        "transform": transform,
+        "center": center,
+        "scale": math.sqrt(variance),
+        "unit": spec.get("unit", ""),
+    }
+
+
+def register_lines(study: RegisterStudy) -> Iterator[str]:
+    """What was read, for a person to check before fitting."""
+    read, outcome = study.read, study.outcome
+    yield one_line(f"{study.name}: {study.title}")
+    yield one_line(f"  folder    {study.folder}")
+    yield "  model     share, from a register"
+    yield from read_lines(read, len(study.firms))
+    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+    yield "predictors"
+    for predictor in study.predictors.values():
+        yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
+        if predictor.kind == "numeric":
+            known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
+            yield f"    {len(set(predictor.values))} distinct values, {known}"
+            continue
+        codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
+        counts = np.bincount(codes, study.rows, len(predictor.levels))
+        for level, count in zip(predictor.levels, counts, strict=True):
+            yield one_line(f"    {int(count):>12,}  {level}")
+    yield from prior_lines(study)
+
+
+def read_lines(read: Read, cells: int) -> Iterator[str]:
+    """Rows, cells, and rows that are not in them."""
+    yield f"  files     {read.files:,}"
+    yield f"  rows      {read.rows:,}"
+    yield f"  cells     {cells:,}"
+    yield f"  left out  {read.without:,} rows without a share"
+    yield f"  set aside {read.bad:,} rows that cannot be read"
+
+
+def declared_lines(register: Register) -> Iterator[str]:
+    """What study.toml says of a register, before anything is read."""
+    yield one_line(f"{register.name}: {register.title}")
+    yield one_line(f"  folder    {register.folder}")
+    yield "  model     share, from a register"
+    yield one_line(f"  files     {register.files}")
+    yield one_line(f"  columns   {listed(register.columns.values())}")
+    yield f"  bad rows  {register.bad_rows}"
+    yield f"  memory    at most {register.memory_limit} for the reading"
