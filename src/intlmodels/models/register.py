@@ -15,7 +15,7 @@ from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, priors_of, share
 from intlmodels.models.drawing import WEIGHTS
 from intlmodels.priors import Prior
-from intlmodels.register.coordinates import Coordinates
+from intlmodels.register.coordinates import Algebra, Coordinates
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:
@@ -51,11 +51,6 @@ def scales(
     -------
     onto, back : dict of str to callable
         Of numbers and numpy arrays.
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
     """
     onto: dict[str, Callable[[Any], Any]] = {}
     back: dict[str, Callable[[Any], Any]] = {}
@@ -88,6 +83,20 @@ _SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
+def _algebra() -> Algebra:
+    import pytensor.tensor as pt
+    from pytensor.tensor.linalg import cholesky, solve_triangular
+
+    return Algebra(
+        pt.log,
+        lambda parts: pt.concatenate(parts, axis=-1),
+        lambda matrix: cholesky(matrix, lower=True),
+        lambda factor, vector, transposed: solve_triangular(
+            factor.T if transposed else factor, vector, lower=not transposed, b_ndim=1
+        ),
+    )
+
+
 def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 
@@ -96,14 +105,19 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     model : pymc.Model
         From :func:`build`.
     points : Coordinates
+
+    Raises
+    ------
+    StudyError
+        For a prior of the intercept or a slope that is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
     transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
-    for name in points.singles:
-        if transforms[name] is not None:
+    for name in points.names:
+        if transforms.get(name) is not None:
             raise StudyError(
                 f"the prior of '{name}' has to be one over all numbers in a register, such as "
                 "Normal or StudentT",
@@ -115,12 +129,12 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     }
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
-        found, jacobian = points.values(raw, back, pt)
+        found, jacobian = points.values(raw, back, _algebra())
         values: dict[Any, Any] = {}
         for rv in model.free_RVs:
             own = model.rvs_to_values[rv]
             name = rv.name
-            if name.endswith("_z") and name.removesuffix("_z") in points.axes:
+            if name.endswith("_z") and name.removesuffix("_z") in points.levels:
                 category = name.removesuffix("_z")
                 sigma = back[f"sigma_{category}"](found[f"sigma_{category}"])
                 values[own] = pt.specify_shape(found[category] / sigma, own.type.shape)

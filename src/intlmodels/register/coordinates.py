@@ -7,50 +7,65 @@ category with effects e ~ Normal(0, sigma), which the model draws as sigma times
 
 with Q an orthonormal basis of the differences between K levels: zeta and d are independent, and m
 and d together are normal with the same law as e. What the rows tell is d, and the level b =
-intercept + sum of m; m itself they cannot tell from the intercept. Given sigma and a normal
-approximation of what the rows tell of d, in axes along which that has independent variances v
-around r, the posterior of d has mean r sigma^2 / (sigma^2 + v) and variance
-v sigma^2 / (sigma^2 + v): d is drawn as that mean plus that deviation times a coordinate, so that
-neither a narrow nor a wide likelihood makes a funnel (of the two ends of this see
-Papaspiliopoulos, Roberts and Skold 2007, Statistical Science 22, 59-73). The level and the slopes
-are whitened by the same approximation, given d. All of it is exact: the logarithm of the Jacobian
-is part of the density that is sampled.
+intercept + sum of m; m itself they cannot tell from the intercept. Let t be b, the slopes and the
+differences d of all categories. Given the spreads sigma, and with a normal approximation of the
+likelihood (maximum r, gradient g, information J), the posterior of t is about normal::
+
+    t = r + P^-1 (g - p (r - c)) + L^-T raw,   P = J + diag(p) = L L'
+
+with p the precisions of the priors, 1 / sigma^2 for d, and c their centres. Drawn like that, with
+raw as coordinates, neither a narrow nor a wide likelihood makes a funnel, and predictors that go
+together (a town lies in one region) make no ridge. This is the usual partial centring
+(Papaspiliopoulos, Roberts and Skold 2007, Statistical Science 22, 59-73) for all coefficients
+together. All of it is exact: the logarithm of the Jacobian is part of the density that is sampled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.errors import StudyError
 from intlmodels.models.shareblocks import Design
 from intlmodels.register.start import Start, basis
 
 Array = NDArray[np.float64]
+#: Takes parameters by name from one scale to another.
+Scales = Mapping[str, Callable[[Any], Any]]
 
 #: Smallest and largest first value of the spread of effects.
 _SPREADS = (0.01, 1.0)
+#: Precision of the priors of level and slopes, about; a weak one serves the level.
+_LEVEL, _SLOPE = 1.0, 4.0
+#: Coefficients that a register can have: beyond, the algebra of each step takes too long.
+MOST_COEFFICIENTS = 1000
+#: Draws that are taken from their coordinates at a time.
+CHUNK = 200
 
 
 @dataclass(frozen=True)
-class Axes:
-    """Differences between the levels of a category, along axes of independent likelihoods.
+class Algebra:
+    """Functions that numpy and PyTensor have under different names.
 
-    Attributes
-    ----------
-    turn : array, shape (level, level - 1)
-        Effects of levels by axis, orthonormal.
-    at, variance : array, shape (level - 1,)
-        Where the rows put the differences, and how sure they are.
+    ``solve(factor, vector, transposed)`` solves with a lower triangular factor or its transpose.
     """
 
-    turn: Array
-    at: Array
-    variance: Array
+    log: Callable[[Any], Any]
+    concatenate: Callable[[list[Any]], Any]
+    cholesky: Callable[[Any], Any]
+    solve: Callable[[Any, Any, bool], Any]
+
+
+def _solve(factor: Array, vector: Array, transposed: bool) -> Array:
+    matrix = np.swapaxes(factor, -1, -2) if transposed else factor
+    return np.linalg.solve(matrix, np.broadcast_to(vector, factor.shape[:-1])[..., None])[..., 0]
+
+
+NUMPY = Algebra(np.log, lambda parts: np.concatenate(parts, -1), np.linalg.cholesky, _solve)
 
 
 @dataclass(frozen=True)
@@ -67,38 +82,26 @@ class Coordinates:
 
     Attributes
     ----------
-    singles : tuple of str
-        The intercept and the slopes.
-    center : array, shape (single,)
-    root : array, shape (single, single)
-        Square root of their covariance, given the differences.
-    follow : array, shape (single, difference)
-        How they go with the differences.
-    axes : dict of str to Axes
-        By category.
+    start : Start
+    names : tuple of str
+        The intercept, then the blocks in their order.
+    levels : dict of str to int
+        Number of levels of each category.
     scalars : dict of str to Scalar
         Spreads of effects, then parameters of the family.
     """
 
-    singles: tuple[str, ...]
-    center: Array
-    root: Array
-    follow: Array
-    axes: dict[str, Axes]
+    start: Start
+    names: tuple[str, ...]
+    levels: dict[str, int]
     scalars: dict[str, Scalar]
 
     @property
     def size(self) -> int:
         """Number of coordinates."""
-        return (
-            len(self.singles)
-            + len(self.scalars)
-            + sum(axes.turn.shape[0] for axes in self.axes.values())
-        )
+        return len(self.scalars) + len(self.levels) + len(self.start.linear)
 
-    def values(
-        self, raw: Any, back: Mapping[str, Callable[[Any], Any]], by: ModuleType
-    ) -> tuple[dict[str, Any], Any]:
+    def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
         """Parameters at a point, or at many.
 
         Parameters
@@ -106,50 +109,72 @@ class Coordinates:
         raw : array or PyTensor vector, shape (..., coordinate)
         back : mapping of str to callable
             Takes each of :attr:`scalars` from the whole line to its own scale.
-        by : module
-            numpy, or what computes with the same names.
+        by : Algebra
 
         Returns
         -------
         dict of str to array
-            Singles and effects on their own scale; scalars on the whole line.
+            Intercept, slopes and effects on their own scale; scalars on the whole line.
         array
             Logarithm of the Jacobian, up to a constant.
         """
         found: dict[str, Any] = {}
-        start = len(self.singles)
+        place = 0
         for name, scalar in self.scalars.items():
-            found[name] = scalar.at + scalar.width * raw[..., start]
-            start += 1
-        jacobian: Any = 0.0
-        middle: Any = 0.0
-        off = []
-        for name, axes in self.axes.items():
-            count = axes.turn.shape[0]
-            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
-            mean = sigma * raw[..., start] / np.sqrt(count)
-            own = raw[..., start + 1 : start + count]
-            start += count
-            square = (sigma * sigma)[..., None]
-            part = square / (square + axes.variance)
-            width = by.sqrt(part * axes.variance)
-            gone = part * axes.at + width * own
-            found[name] = mean[..., None] + gone @ axes.turn.T
+            found[name] = scalar.at + scalar.width * raw[..., place]
+            place += 1
+        sigmas = {name: back[f"sigma_{name}"](found[f"sigma_{name}"]) for name in self.levels}
+        means = {}
+        for name, count in self.levels.items():
+            means[name] = sigmas[name] * raw[..., place] / np.sqrt(count)
+            place += 1
+        linear, jacobian = self._linear(raw[..., place:], sigmas, by)
+        place = 0
+        for name in self.names:
+            if name not in self.levels:
+                found[name] = linear[..., place]
+                place += 1
+                continue
+            count = self.levels[name]
+            own = linear[..., place : place + count - 1] @ basis(count).T
+            found[name] = means[name][..., None] + own
+            found[self.names[0]] = found[self.names[0]] - means[name]
+            place += count - 1
             # Of z = effects / sigma, of which the model has the density.
-            jacobian = jacobian + (by.log(width) - by.log(sigma)[..., None]).sum(-1)
-            middle = middle + mean
-            off.append(gone - axes.at)
-        singles = self.center + raw[..., : len(self.singles)] @ self.root.T
-        if off:
-            singles = singles + by.concatenate(off, -1) @ self.follow.T
-        for i, name in enumerate(self.singles):
-            found[name] = singles[..., i] - (middle if i == 0 else 0.0)
+            jacobian = jacobian - (count - 1) * by.log(sigmas[name])
         return found, jacobian
 
+    def _linear(self, raw: Any, sigmas: Mapping[str, Any], by: Algebra) -> tuple[Any, Any]:
+        """Level, slopes and differences, with the logarithm of their Jacobian."""
+        start = self.start
+        like = 0.0 * raw[..., :1]
+        precisions, centres = [], np.zeros(len(start.linear))
+        centres[0] = start.linear[0]
+        for i, name in enumerate(self.names):
+            if name in self.levels:
+                square = (sigmas[name] * sigmas[name])[..., None]
+                precisions.append(np.ones(self.levels[name] - 1) / square)
+            else:
+                precisions.append(like + (_SLOPE if i else _LEVEL))
+        precision = by.concatenate(precisions)
+        eye = np.eye(len(start.linear))
+        factor = by.cholesky(start.information + precision[..., None] * eye)
+        pulled = start.gradient - precision * (start.linear - centres)
+        off = by.solve(factor, by.solve(factor, pulled, False) + raw, True)
+        return start.linear + off, -by.log((factor * eye).sum(-1)).sum(-1)
 
-def coordinates(
-    design: Design, start: Start, onto: Mapping[str, Callable[[float], float]]
-) -> Coordinates:
+    def draws(self, raw: Array, back: Scales) -> dict[str, Array]:
+        """Parameters of many points, each on its own scale, (..., coordinate) to (...)."""
+        flat = raw.reshape(-1, self.size)
+        parts = []
+        for i in range(0, len(flat), CHUNK):
+            found, _ = self.values(flat[i : i + CHUNK], back, NUMPY)
+            parts.append(found | {name: back[name](found[name]) for name in self.scalars})
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {n: v.reshape(*raw.shape[:-1], *v.shape[1:]) for n, v in joined.items()}
+
+
+def coordinates(design: Design, start: Start, onto: Scales) -> Coordinates:
     """Coordinates around a normal approximation.
 
     Parameters
@@ -158,39 +183,29 @@ def coordinates(
     start : Start
     onto : mapping of str to callable
         Takes spreads and parameters of the family from their own scale to the whole line.
+
+    Raises
+    ------
+    StudyError
+        If the predictors have too many levels.
     """
-    singles, differences = [0], {}
-    names, position = [design.intercept], 1
+    if len(start.linear) > MOST_COEFFICIENTS:
+        raise StudyError(
+            f"the predictors have {len(start.linear):,} levels in all; expected at most "
+            f"{MOST_COEFFICIENTS:,} in a register: put some together",
+            file="study.toml",
+        )
+    levels, scalars, place = {}, {}, 1
     for block in design.blocks:
         size = len(block.levels) - 1 if block.levels else 1
         if block.levels:
-            differences[block.name] = list(range(position, position + size))
-        else:
-            singles.append(position)
-            names.append(block.name)
-        position += size
-    axes, scalars, turned = {}, {}, []
-    for name, places in differences.items():
-        variance, turn = np.linalg.eigh(start.covariance[np.ix_(places, places)])
-        at = turn.T @ start.linear[places]
-        axes[name] = Axes(basis(len(places) + 1) @ turn, at, variance)
-        spread = float(np.clip(np.sqrt(np.mean(at**2)), *_SPREADS))
-        width = 1 / np.sqrt(2 * len(places))
-        scalars[f"sigma_{name}"] = Scalar(onto[f"sigma_{name}"](spread), float(width))
-        turned.append(turn)
+            levels[block.name] = len(block.levels)
+            at = start.linear[place : place + size]
+            spread = float(np.clip(np.sqrt(np.mean(at**2)), *_SPREADS))
+            name = f"sigma_{block.name}"
+            scalars[name] = Scalar(float(onto[name](spread)), 1 / np.sqrt(2 * size))
+        place += size
     for name, value in start.parameters.items():
-        scalars[name] = Scalar(onto[name](value), start.spread[name])
-    every = [place for places in differences.values() for place in places]
-    follow = np.zeros((len(singles), 0))
-    rest = start.covariance[np.ix_(singles, singles)]
-    if every:
-        from scipy.linalg import block_diag
-
-        across = start.covariance[np.ix_(singles, every)]
-        own = start.covariance[np.ix_(every, every)]
-        regression = np.linalg.solve(own, across.T).T
-        rest = rest - regression @ across.T
-        follow = regression @ block_diag(*turned)
-    return Coordinates(
-        tuple(names), start.linear[singles], np.linalg.cholesky(rest), follow, axes, scalars
-    )
+        scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
+    names = (design.intercept, *(block.name for block in design.blocks))
+    return Coordinates(start, names, levels, scalars)

@@ -71,8 +71,7 @@ def fit(
     printed, width = study.outcome.printed, study.outcome.width
     points = coordinates(design, find_start(design, shared.cell, printed, study.rows, width), onto)
     draws, stats = _sample(in_coordinates(model, points), settings, progress)
-    values, _ = points.values(draws[RAW].to_numpy(), back, np)
-    values |= {name: back[name](values[name]) for name in points.scalars}
+    values = points.draws(draws[RAW].to_numpy(), back)
     seconds = perf_counter() - begun
     tree = xr.DataTree.from_dict(
         {

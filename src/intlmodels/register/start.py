@@ -33,14 +33,17 @@ _MOST_STEPS = 100
 
 @dataclass(frozen=True)
 class Start:
-    """A normal approximation of the posterior.
+    """A normal approximation of the likelihood.
 
     Attributes
     ----------
     linear : array, shape (coefficient,)
         The average level, then for each block the slope, or the differences between its levels in
         :func:`basis`.
-    covariance : array, shape (coefficient, coefficient)
+    gradient : array, shape (coefficient,)
+        Of the log likelihood there: what the weak pull holds back.
+    information : array, shape (coefficient, coefficient)
+        Minus its curvature; singular where the rows do not tell.
     parameters : dict of str to float
         Parameters of the family.
     spread : dict of str to float
@@ -48,7 +51,8 @@ class Start:
     """
 
     linear: Array
-    covariance: Array
+    gradient: Array
+    information: Array
     parameters: dict[str, float]
     spread: dict[str, float]
 
@@ -113,10 +117,9 @@ def find_start(
     for _ in range(_MOST_STEPS):
         slopes = _slopes(each, position(theta))
         gradient, information = _assembled(slopes, weights, cell, rows)
-        gradient = gradient - pull * (theta - center)
-        information = information + np.diag(pull)
-        step = np.linalg.solve(information, gradient)
-        if gradient @ step < _NEAR**2:
+        uphill = gradient - pull * (theta - center)
+        step = np.linalg.solve(information + np.diag(pull), uphill)
+        if uphill @ step < _NEAR**2:
             break
         length, new = 1.0, worth(theta + step)
         while not new > best and length > 1e-6:
@@ -125,11 +128,11 @@ def find_start(
         if not new > best:
             break
         theta, best = theta + length * step, new
-    covariance = np.linalg.inv(information)
-    spread = np.sqrt(np.diag(covariance)[size:])
+    spread = np.sqrt(np.diag(np.linalg.inv(information + np.diag(pull)))[size:])
     return Start(
         theta[:size],
-        covariance[:size, :size],
+        gradient[:size],
+        information[:size, :size],
         {name: float(bound(name, v)) for name, v in zip(names, theta[size:], strict=True)},
         dict(zip(names, map(float, spread), strict=True)),
     )

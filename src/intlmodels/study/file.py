@@ -277,16 +277,15 @@ def read_study_toml(folder: Path) -> StudyFile:
 def _vocabularies(
     document: Mapping[str, Any], model: str
 ) -> tuple[Vocabulary, dict[str, Vocabulary]]:
-    """The vocabulary of a study, and the others by whose they are."""
-    own, others = VOCABULARIES[model], {}
-    if model == "share" and "register" in document:
-        own, others = _REGISTER, {"studies that list their firms, without [register]": own}
-    else:
-        others["studies of the model 'share' with a table [register]"] = _REGISTER
+    """The vocabulary of a study, and the others by whose they are, the likeliest last."""
+    others = {"studies of the model 'share' with a table [register]": _REGISTER}
     for name, other in VOCABULARIES.items():
         if name != model:
             others[f"studies of the model {shown(name)}"] = other
-    return own, others
+    if model == "share" and "register" in document:
+        del others["studies of the model 'share' with a table [register]"]
+        return _REGISTER, others | {"studies that list their firms, without [register]": _SHARE}
+    return VOCABULARIES[model], others
 
 
 def _required(document: Mapping[str, Any], name: str) -> Any:

@@ -1,0 +1,86 @@
+"""Small made-up registers for tests, written as CSV or Parquet."""
+
+import csv
+
+import duckdb
+import numpy as np
+
+STUDY = """\
+[study]
+name = "lake"
+title = "A made-up register"
+question = "Does it matter?"
+model = "share"
+
+[register]
+files = "rows/*.csv"
+
+[outcome]
+column = "share"
+label = "Share abroad"
+unit = "percent"
+rounding_width = 5
+
+[predictors.branch]
+kind = "category"
+column = "branch"
+
+[predictors.size]
+kind = "contrast"
+column = "size"
+low = "small"
+high = "large"
+
+[predictors.age]
+kind = "numeric"
+column = "age"
+"""
+
+HEADER = ("share", "branch", "size", "age")
+BRANCHES, SIZES, AGES = ("Boats", "Tools", "Toys"), ("small", "large"), ("1", "2.5", "10")
+
+
+def write_register(folder, toml=STUDY, **edits):
+    """Write study.toml; ``files="..."`` and so on change the table [register]."""
+    lines = "".join(f'{key} = "{value}"\n' for key, value in edits.items() if key != "files")
+    files = edits.get("files", "rows/*.csv")
+    toml = toml.replace('files = "rows/*.csv"\n', f'files = "{files}"\n{lines}')
+    (folder / "rows").mkdir(parents=True, exist_ok=True)
+    (folder / "study.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
+def write_csv(path, rows, header=HEADER):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def write_parquet(path, rows, header=HEADER, types=None):
+    """Rows of texts as Parquet, each column cast to its type."""
+    types = types or ("DOUBLE", "VARCHAR", "VARCHAR", "DOUBLE")
+    with duckdb.connect() as connection:
+        names = [f'"{name}"' for name in header]
+        connection.execute(f"CREATE TABLE t ({', '.join(f'{n} VARCHAR' for n in names)})")
+        if rows:
+            marks = ", ".join("?" for _ in header)
+            connection.executemany(f"INSERT INTO t VALUES ({marks})", [list(r) for r in rows])
+        casts = ", ".join(f"CAST({n} AS {t}) AS {n}" for n, t in zip(names, types, strict=True))
+        connection.execute(f"COPY (SELECT {casts} FROM t) TO '{path}' (FORMAT parquet)")
+
+
+def random_rows(rng, count):
+    """Rows as texts, all of which can be read."""
+    return [
+        (
+            str(5 * int(rng.integers(0, 21))),
+            str(rng.choice(BRANCHES)),
+            str(rng.choice(SIZES)),
+            str(rng.choice(AGES)),
+        )
+        for _ in range(count)
+    ]
+
+
+def some_rows(count=60):
+    """The same rows every time, with every level among them."""
+    return random_rows(np.random.default_rng(1), count)
