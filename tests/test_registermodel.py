@@ -210,7 +210,7 @@ def generate(path, rows):
             "t",
             {"share": share, "branch": branch, "large": large.astype(int)},
         )
-        labels = ", ".join(f"WHEN {i} THEN '{name}'" for i, name in enumerate(names))
+        labels = " ".join(f"WHEN {i} THEN '{name}'" for i, name in enumerate(names))
         connection.execute(
             f"COPY (SELECT share, CASE branch {labels} END AS branch, CASE large WHEN 1 THEN "
             f"'large' ELSE 'small' END AS size FROM t) TO '{path}' (FORMAT parquet)"

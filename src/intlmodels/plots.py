@@ -7,17 +7,23 @@ words. A figure with estimates from a fit that did not pass the gate says so acr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from intlmodels.decay.plotcounts import cells, true_counts
 from intlmodels.decay.plotdata import conflicts, decisions
 from intlmodels.decay.plots import curves, experience_and_time
+from intlmodels.errors import StudyError
 from intlmodels.plotchecks import chains, prior_posterior
 from intlmodels.plotleaveout import elpds
-from intlmodels.plotstyle import svg
+from intlmodels.plotstyle import Figure, svg
 from intlmodels.plottrust import coverage, power_scaling, rank_differences
-from intlmodels.share.plotdata import data
+from intlmodels.register import plots as of_rows
+from intlmodels.share import plotdata, plotpredictions
 from intlmodels.share.plotopportunity import opportunity
-from intlmodels.share.plotpredictions import posterior_predictive, prior_predictive
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
+from intlmodels.study import Register, RegisterStudy
 
 __all__ = [
     "cells",
@@ -44,3 +50,27 @@ __all__ = [
     "variants",
     "variation",
 ]
+
+
+def _also_of_rows[**P](
+    of_firms: Callable[P, Figure], of_register: Callable[..., Figure]
+) -> Callable[P, Figure]:
+    """A picture of single firms that for the fit of a register is one of its rows."""
+
+    @wraps(of_firms)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        source: Any = args[0] if args else next(iter(kwargs.values()))
+        if isinstance(source, (Register, RegisterStudy)):
+            raise StudyError("a register is shown from its fit; expected one", value=source.name)
+        if getattr(source, "attrs", {}).get("model") == "register":
+            return of_register(*args, **kwargs)
+        return of_firms(*args, **kwargs)
+
+    return draw
+
+
+data = _also_of_rows(plotdata.data, of_rows.data)
+prior_predictive = _also_of_rows(plotpredictions.prior_predictive, of_rows.prior_predictive)
+posterior_predictive = _also_of_rows(
+    plotpredictions.posterior_predictive, of_rows.posterior_predictive
+)

@@ -31,9 +31,22 @@ def coarser(values: Array, rows: Array) -> tuple[float, Array, Array]:
 
 
 @styled
-def data(fit: DataTree) -> Figure:
-    """Part of the rows that print each value, one strip a level of a predictor."""
-    label, levels, rows = predictions.by_level(fit)
+def data(fit: DataTree, predictor: str | None = None) -> Figure:
+    """Part of the rows that print each value, one strip a level of a predictor.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a register.
+    predictor : str, optional
+        Categorical predictor or contrast; by default that with the most levels up to twelve.
+
+    Raises
+    ------
+    StudyError
+        For a predictor that has no levels.
+    """
+    label, levels, rows = predictions.by_level(fit, predictor)
     width, centres, rows = coarser(predictions.printed_values(fit), rows)
     parts = 100 * rows / np.maximum(rows.sum(axis=1, keepdims=True), 1)
     figure = s.new_figure(0.95 + 0.6 * len(levels))

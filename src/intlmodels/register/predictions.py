@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.errors import StudyError, listed
 from intlmodels.results import CI_PROB, Array, flat, table_of, texts
 from intlmodels.share.results import blocks, membership, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataTree
+
+#: Levels that a picture of the register shows one by one.
+MOST_STRIPS = 12
 
 
 def printed_values(fit: DataTree) -> Array:
@@ -95,23 +99,41 @@ def profile_rows(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
     ]
 
 
-def by_level(fit: DataTree, most: int = 12) -> tuple[str, list[str], Array]:
-    """Rows by printed value at each level of the predictor with the most levels up to ``most``.
+def by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, list[str], Array]:
+    """Rows by printed value at each level of a predictor.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    predictor : str, optional
+        By default that with the most levels up to ``MOST_STRIPS``.
 
     Returns
     -------
     label : str
     levels : list of str
     rows : array, shape (level, grid)
-        All rows together, of a label that is empty, where no predictor has so few levels.
+        All rows together, under an empty label, where no predictor has so few levels.
+
+    Raises
+    ------
+    StudyError
+        For a predictor that has no levels.
     """
     seen = fit["observed_data"].to_dataset()
     firm, place, rows = (seen[f"cell_{name}"].to_numpy() for name in ("firm", "place", "rows"))
     size = len(printed_values(fit))
-    usable = [b for b in blocks(fit) if b["kind"] != "numeric" and len(b["settings"]) <= most]
-    if not usable:
+    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] != "numeric"}
+    if predictor is not None and predictor not in with_levels:
+        raise StudyError(
+            f"'{predictor}' has no levels; these predictors have: {listed(with_levels)}",
+            value=predictor,
+        )
+    usable = [b for b in with_levels.values() if len(b["settings"]) <= MOST_STRIPS]
+    if predictor is None and not usable:
         return "", ["all"], np.bincount(place, rows, size)[None]
-    block = max(usable, key=lambda b: len(b["settings"]))
+    # max() keeps the first of equals: the study's own order decides.
+    block = with_levels[predictor] if predictor else max(usable, key=lambda b: len(b["settings"]))
     at = membership(fit, block).argmax(axis=1)[firm]
     levels = [str(level) for level in block["settings"]]
     counts = np.bincount(at * size + place, rows, len(levels) * size)
