@@ -248,6 +248,23 @@ def test_setting_aside_needs_a_folder(tmp_path):
         im.reduce(folder)
 
 
+def test_what_was_set_aside_goes_when_it_is_mended(tmp_path):
+    folder = write_register(tmp_path, files="rows/a.csv", bad_rows="set aside")
+    path, out = folder / "rows" / "a.csv", tmp_path / "out"
+    write_csv(path, [*LEAST, ("x", "Toys", "small", "1")])
+    im.reduce(folder, out)
+    assert (out / "set_aside.csv").exists()
+    write_csv(path, LEAST)
+    im.reduce(folder, out)
+    assert not (out / "set_aside.csv").exists()
+    # What cannot be a study leaves nothing behind.
+    other = tmp_path / "other"
+    write_csv(path, [LEAST[0]] * 4 + [("x", "Toys", "small", "1")])
+    with pytest.raises(StudyError, match="every row has this value"):
+        im.reduce(folder, other)
+    assert not list(other.iterdir())
+
+
 # -- what is kept ------------------------------------------------------------------------
 
 
@@ -349,6 +366,7 @@ def test_mistakes_in_study_toml_are_told(tmp_path):
     told('unit = "percent"', 'unit = "percent"\nfile = "x"', "unknown key")
     told('files = "rows/*.csv"', 'files = "a"\nmemory_limit = "lots"', "expected memory")
     told('files = "rows/*.csv"', 'files = "a"\nbad_rows = "drop"', "expected one of")
+    told("[predictors.age]", "[predictors.rows]", "expected another name")
     told('model = "share"', 'model = "decay"', "table .register.")
 
 

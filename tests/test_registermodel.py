@@ -165,6 +165,24 @@ def test_the_start_is_the_maximum_and_as_wide_as_the_rows_say(study):
         assert -2 < slope({RAW: moved})[i] - at[i] < -0.5
 
 
+@pytest.mark.parametrize("times", [1, 1_000_000])
+def test_no_direction_is_much_narrower_than_another(tmp_path, times):
+    """Also where predictors go together: a town lies in one branch, and tells nothing more."""
+    toml = STUDY + '\n[predictors.town]\nkind = "category"\ncolumn = "town"\n'
+    folder = write_register(tmp_path, toml, files="rows/a.csv")
+    rows = [(*row, f"{row[1]} {i % 3}") for i, row in enumerate(some_rows(200))]
+    write_csv(folder / "rows" / "a.csv", rows, (*HEADER, "town"))
+    study = im.reduce(folder)
+    model, places, _ = coordinates_of(replace(study, rows=study.rows * times))
+    slope = in_coordinates(model, places).compile_dlogp(mode=PLAIN)
+    raw = np.random.default_rng(4).normal(0, 0.5, size=places.size)
+    steps = 1e-3 * np.eye(places.size)
+    curved = np.array([slope({RAW: raw + s}) - slope({RAW: raw - s}) for s in steps]) / -2e-3
+    widths = 1 / np.sqrt(np.linalg.eigvalsh((curved + curved.T) / 2))
+    assert widths.min() > 0.3
+    assert widths.max() < 3
+
+
 def test_a_prior_over_half_the_line_has_no_coordinates(study):
     priors = priors_of(study, overrides={"intercept": "HalfNormal(1)"})
     model = build(study, priors=priors)

@@ -43,8 +43,8 @@ _SPREADS = (0.01, 1.0)
 _LEVEL, _SLOPE = 1.0, 4.0
 #: Coefficients that a register can have: beyond, the algebra of each step takes too long.
 MOST_COEFFICIENTS = 1000
-#: Draws that are taken from their coordinates at a time.
-CHUNK = 200
+#: Numbers in the matrices of the draws that are taken from their coordinates at a time.
+CHUNK = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,9 @@ class Coordinates:
     def draws(self, raw: Array, back: Scales) -> dict[str, Array]:
         """Parameters of many points, each on its own scale, (..., coordinate) to (...)."""
         flat = raw.reshape(-1, self.size)
-        parts = []
-        for i in range(0, len(flat), CHUNK):
-            found, _ = self.values(flat[i : i + CHUNK], back, NUMPY)
+        parts, many = [], max(1, CHUNK // len(self.start.linear) ** 2)
+        for i in range(0, len(flat), many):
+            found, _ = self.values(flat[i : i + many], back, NUMPY)
             parts.append(found | {name: back[name](found[name]) for name in self.scalars})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return {n: v.reshape(*raw.shape[:-1], *v.shape[1:]) for n, v in joined.items()}

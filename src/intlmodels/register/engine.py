@@ -47,6 +47,7 @@ def connected(register: Register) -> Iterator[DuckDBPyConnection]:
         }
         try:
             with duckdb.connect(config=settings) as connection:
+                connection.execute("SET enable_progress_bar = false")
                 yield connection
         except duckdb.OutOfMemoryException as error:
             raise StudyError(

@@ -19,7 +19,7 @@ from intlmodels.register.reading import read_cells
 from intlmodels.store import code_hash, require_writable, write_text
 from intlmodels.study import Register, RegisterStudy, Study
 from intlmodels.study.columns import frozen
-from intlmodels.study.register import Cells, Read, study_of
+from intlmodels.study.register import COUNTED, Cells, Read, study_of
 
 #: The counts; what they were made from; and the rows that could not be read.
 CELLS, RECORD, ASIDE = "cells.csv", "cells.json", "set_aside.csv"
@@ -76,7 +76,12 @@ def reduced(
     many = f"{len(found.paths)} files" if len(found.paths) > 1 else found.names[0]
     tell(f"counting the rows of {many} ({sum(int(m[1]) for m in wanted['files']) / 1e6:,.1f} MB)")
     cells = read_cells(register, found, None if out is None else out / ASIDE)
-    study = study_of(register, cells)
+    try:
+        study = study_of(register, cells)
+    except StudyError:
+        if out is not None:
+            (out / ASIDE).unlink(missing_ok=True)
+        raise
     if out is not None:
         _keep(cells, out, wanted)
     return study
@@ -94,10 +99,12 @@ def _record(register: Register, found: Found) -> dict[str, Any]:
 def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["printed_pct", *cells.values, "rows"])
+    writer.writerow([COUNTED[0], *cells.values, COUNTED[1]])
     printed = [repr(float(value)) for value in cells.printed]
     writer.writerows(zip(printed, *cells.values.values(), cells.rows.tolist(), strict=True))
     write_text(text.getvalue(), out / CELLS)
+    if not cells.read.bad:  # those of an earlier reading are mended
+        (out / ASIDE).unlink(missing_ok=True)
     made = {**record, "read": asdict(cells.read), "cells": _hash(text.getvalue())}
     # Last: a record without its cells, or with other ones, counts as none.
     write_text(json.dumps(made, indent=1) + "\n", out / RECORD)

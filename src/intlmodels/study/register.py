@@ -40,6 +40,9 @@ from intlmodels.study.sources import Cell
 #: Memory that DuckDB may use if study.toml does not say.
 MEMORY = "2GB"
 
+#: Columns of the counts beside the predictors.
+COUNTED = ("printed_pct", "rows")
+
 #: What stands in a cell, in one form for all ways to write the same.
 Reader = Callable[[Cell], str | float | None]
 
@@ -160,6 +163,8 @@ def read_register(folder: Path, toml: StudyFile) -> Register:
         predictors=toml.predictors,
         profiles=toml.profiles,
     )
+    for name in set(COUNTED) & set(register.predictors):
+        raise wrong("expected another name; the counts use this one", "[predictors]", name)
     seen: dict[str, str] = {}
     for name, column in register.columns.items():
         where = "[outcome]" if not seen else f"[predictors.{name}]"
