@@ -36,6 +36,7 @@ ORDER = [
     "study.counts",
     "study.claimrules",
     "study.groups",
+    "study.claimchecks",
     "study.claims",
     "study.opportunity",
     "study.base",

@@ -10,8 +10,9 @@ import numpy as np
 
 from intlmodels import formats as f
 from intlmodels.claims.verdicts import CANNOT, Evidence, Found, fact
+from intlmodels.study.claimchecks import number_of
 from intlmodels.study.claimrules import RULES
-from intlmodels.study.claims import Claim, number_of
+from intlmodels.study.claims import Claim
 from intlmodels.study.groups import Column, Group, Member
 
 #: Slack for sums of decimal numbers, which a computer does not hold exactly.

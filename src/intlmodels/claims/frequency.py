@@ -14,7 +14,8 @@ from scipy.stats import beta as beta_law
 from intlmodels import formats as f
 from intlmodels.claims.facts import both, group_of, other_group
 from intlmodels.claims.verdicts import CANNOT, POINTS, Evidence, Found, verdict_of
-from intlmodels.study.claims import Claim, number_of
+from intlmodels.study.claimchecks import number_of
+from intlmodels.study.claims import Claim
 
 #: Quantiles of each proportion by which their difference is worked out.
 NODES = 500
