@@ -13,7 +13,15 @@ from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
 from intlmodels.register.reduce import as_study, require_firms
-from intlmodels.study import DecayStudy, Register, RegisterStudy, ShareStudy, Study, load_study
+from intlmodels.study import (
+    DecayStudy,
+    RegisterStudy,
+    RowFiles,
+    SequenceStudy,
+    ShareStudy,
+    Study,
+    load_study,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,7 +45,7 @@ def _loaded(study: Study | str | Path) -> Study:
 
 def reduce(
     study: Study | str | Path, out: str | Path | None = None, *, again: bool = False
-) -> RegisterStudy:
+) -> RegisterStudy | SequenceStudy:
     """Read a register once, as counts of cells.
 
     Parameters
@@ -52,9 +60,9 @@ def reduce(
 
     Returns
     -------
-    RegisterStudy
-        A study for every other function, whose ``firms`` are cells and whose ``rows`` tell how
-        many rows each cell stands for.
+    RegisterStudy or SequenceStudy
+        A study for every other function: of shares its ``firms`` are cells and its ``rows`` tell
+        how many rows each cell stands for; of decisions ``sequences`` has the counts.
 
     Raises
     ------
@@ -64,9 +72,9 @@ def reduce(
     from intlmodels.register.reduce import reduced
 
     loaded = _loaded(study)
-    if isinstance(loaded, RegisterStudy):
+    if isinstance(loaded, (RegisterStudy, SequenceStudy)):
         return loaded
-    if not isinstance(loaded, Register):
+    if not isinstance(loaded, RowFiles):
         raise StudyError(
             "there is nothing to reduce: this study lists its firms; expected a study with a table "
             "[register]",

@@ -165,11 +165,11 @@ def check(study: StudyArgument) -> None:
     from intlmodels.claims.names import require_names
     from intlmodels.models import catalogue, priors_of
     from intlmodels.possible import require_possible
-    from intlmodels.study import Register, describe
+    from intlmodels.study import RowFiles, describe
     from intlmodels.workflow import settings_of
 
     loaded = load(study)
-    if isinstance(loaded, Register):
+    if isinstance(loaded, RowFiles):
         from intlmodels.register.look import looked_lines
 
         settings_of(loaded)
@@ -192,11 +192,12 @@ def reduce(
     ] = False,
 ) -> None:
     """Read a register of any size once, as counts of cells; a fit uses these."""
-    from intlmodels.register.reduce import CELLS, reduced
-    from intlmodels.study import Register, describe
+    from intlmodels.register.kept import CELLS
+    from intlmodels.register.reduce import reduced
+    from intlmodels.study import RowFiles, describe
 
     loaded = load(study)
-    if not isinstance(loaded, Register):
+    if not isinstance(loaded, RowFiles):
         raise StudyError(
             "there is nothing to reduce: this study lists its firms; expected a study with a table "
             "[register]",

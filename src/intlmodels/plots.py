@@ -23,7 +23,7 @@ from intlmodels.register import plots as of_rows
 from intlmodels.share import plotdata, plotpredictions
 from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
-from intlmodels.study import Register, RegisterStudy
+from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy
 
 __all__ = [
     "cells",
@@ -60,7 +60,7 @@ def _also_of_rows[**P](
     @wraps(of_firms)
     def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
         source: Any = args[0] if args else next(iter(kwargs.values()))
-        if isinstance(source, (Register, RegisterStudy)):
+        if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
             raise StudyError("a register is shown from its fit; expected one", value=source.name)
         if getattr(source, "attrs", {}).get("model") == "register":
             return of_register(*args, **kwargs)

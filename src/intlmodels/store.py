@@ -76,6 +76,20 @@ MODEL_CODE["register"] = (
     "share/coefficients.py",
 )
 
+MODEL_CODE["sequences"] = (
+    "models/decaydesign.py",
+    "models/sequencedesign.py",
+    "models/sequences.py",
+    "models/drawing.py",
+    "compilation.py",
+    "priors.py",
+    "sequences/likelihood.py",
+    "sequences/start.py",
+    "sequences/predictions.py",
+    "sequences/fitting.py",
+    "fit.py",
+)
+
 
 #: Tokens that say nothing about what code does; a line's indentation does.
 _SILENT = (

@@ -48,9 +48,9 @@ def load(name: str) -> Study:
 def ready(study: Study, folder: Path) -> Study:
     """The study as it can be fitted: of a register that of its counts, kept in a folder."""
     from intlmodels.register.reduce import reduced
-    from intlmodels.study import Register
+    from intlmodels.study import RowFiles
 
-    return reduced(study, folder, tell=say) if isinstance(study, Register) else study
+    return reduced(study, folder, tell=say) if isinstance(study, RowFiles) else study
 
 
 def output_folder(study: Study, out: Path | None) -> Path:

@@ -28,7 +28,7 @@ from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
 from intlmodels.register.reduce import as_study
-from intlmodels.study import RegisterStudy, Study, load_study
+from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -38,6 +38,7 @@ ESTIMAND_CODE = {
     "register": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
     "share": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
     "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
+    "sequences": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
 }
 
 
@@ -164,10 +165,12 @@ def checked_fit(
 
 def _fitter(study: Study) -> Callable[..., DataTree]:
     """What fits a study; that of registers is imported when there is one."""
+    fitter: Callable[..., DataTree] = fit
     if isinstance(study, RegisterStudy):
-        fitter: Callable[..., DataTree] = import_module("intlmodels.register.fitting").fit
-        return fitter
-    return fit
+        fitter = import_module("intlmodels.register.fitting").fit
+    elif isinstance(study, SequenceStudy):
+        fitter = import_module("intlmodels.sequences.fitting").fit
+    return fitter
 
 
 def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from intlmodels.errors import StudyError, did_you_mean
-from intlmodels.models import decaydesign, registerdesign, sharedesign
+from intlmodels.models import decaydesign, registerdesign, sequencedesign, sharedesign
 from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, apply_overrides
 from intlmodels.study import Study
@@ -26,6 +26,7 @@ _DESIGNS: dict[str, ModuleType] = {
     "share": sharedesign,
     "decay": decaydesign,
     "register": registerdesign,
+    "sequences": sequencedesign,
 }
 
 

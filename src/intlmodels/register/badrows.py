@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register.engine import REJECTED, Source, as_text, literal
 from intlmodels.register.files import Found
 from intlmodels.store import atomically
-from intlmodels.study import Register
+from intlmodels.study.rows import RowFiles
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Bad:
     record: str = ""
 
 
-def why(bad: Bad, register: Register) -> StudyError:
+def why(bad: Bad, register: RowFiles) -> StudyError:
     """What is wrong with a row, with its place."""
     columns = register.columns
     for (key, column), text in zip(columns.items(), bad.texts, strict=False):
@@ -60,27 +61,43 @@ def why(bad: Bad, register: Register) -> StudyError:
     return StudyError(_BROKEN, file=bad.file, row=bad.row, value=bad.record)
 
 
-def stop(register: Register, count: int, rows: int, found: Iterator[Bad]) -> StudyError:
-    """The error for a register with rows that cannot be read, naming the first ones."""
+def stop(
+    register: RowFiles,
+    count: int,
+    rows: int,
+    found: Iterator[Bad],
+    said: Callable[[Bad], StudyError] | None = None,
+) -> StudyError:
+    """The error for a register with rows that cannot be read, naming the first ones.
+
+    ``said`` tells why a row cannot be read, :func:`why` if it is not given.
+    """
+    said = said or partial(why, register=register)
     first = [bad for bad, _ in zip(found, range(MOST_NAMED), strict=False)]
     others = [f"{bad.file} row {bad.row}" for bad in first[1:]]
     more = count - len(first)
     named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)
     return StudyError(
-        f"{why(first[0], register)} -- {count:,} of {rows:,} rows cannot be read{named}: mend the "
+        f"{said(first[0])} -- {count:,} of {rows:,} rows cannot be read{named}: mend the "
         'files, or write bad_rows = "set aside" in [register]'
     )
 
 
-def set_aside(register: Register, found: Iterator[Bad], path: Path) -> int:
+def set_aside(
+    register: RowFiles,
+    found: Iterator[Bad],
+    path: Path,
+    said: Callable[[Bad], StudyError] | None = None,
+) -> int:
     """Write all rows that cannot be read to a CSV file; return how many they are."""
+    said = said or partial(why, register=register)
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "row", *register.columns.values(), "broken record", "why"])
         for bad in found:
             texts = bad.texts or ("",) * len(register.columns)
-            writer.writerow([bad.file, bad.row, *texts, bad.record, str(why(bad, register))])
+            writer.writerow([bad.file, bad.row, *texts, bad.record, str(said(bad))])
             count += 1
     return count
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.errors import StudyError
 from intlmodels.register.files import Found, csv_header, places
-from intlmodels.study import Register
+from intlmodels.study.rows import RowFiles
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +24,7 @@ REJECTED = "rejected"
 
 
 @contextmanager
-def connected(register: Register) -> Iterator[DuckDBPyConnection]:
+def connected(register: RowFiles) -> Iterator[DuckDBPyConnection]:
     """DuckDB with the memory limit of a register, and a folder for what does not fit.
 
     Raises
@@ -108,7 +108,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def sources(register: Register, found: Found, connection: DuckDBPyConnection) -> list[Source]:
+def sources(register: RowFiles, found: Found, connection: DuckDBPyConnection) -> list[Source]:
     """The files of a register as DuckDB reads them, those with the same header together.
 
     Raises

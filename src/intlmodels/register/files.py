@@ -9,8 +9,8 @@ from pathlib import Path
 
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study import Register
 from intlmodels.study.keys import wrong
+from intlmodels.study.rows import RowFiles
 
 #: Endings of files, and the format that each stands for.
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
@@ -41,7 +41,7 @@ class Found:
         return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
-def find(register: Register) -> Found:
+def find(register: RowFiles) -> Found:
     """Find the files of a register.
 
     Raises
@@ -76,7 +76,7 @@ def find(register: Register) -> Found:
     return Found(formats.pop(), tuple(paths), tuple(_name(path, register) for path in paths))
 
 
-def _matching(register: Register) -> Iterable[Path]:
+def _matching(register: RowFiles) -> Iterable[Path]:
     whole = register.folder / Path(register.files).expanduser()
     if whole.is_dir():
         return [
@@ -98,7 +98,7 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def _name(path: Path, register: Register) -> str:
+def _name(path: Path, register: RowFiles) -> str:
     inside = path.is_relative_to(register.folder)
     return str(path.relative_to(register.folder)) if inside else str(path)
 
@@ -133,7 +133,7 @@ def csv_header(path: Path, name: str) -> tuple[str, ...]:
     return tuple(header)
 
 
-def places(header: tuple[str, ...], register: Register, name: str) -> tuple[int, ...]:
+def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int, ...]:
     """Position of each column of a register in the header of a file.
 
     Raises
@@ -145,12 +145,11 @@ def places(header: tuple[str, ...], register: Register, name: str) -> tuple[int,
     found = []
     for key, column in register.columns.items():
         if clean.count(column) != 1:
-            asked = "[outcome] column" if key == "share" else f"[predictors.{key}] column"
             problem = (
                 "the file has none of that name" if column not in clean else "it is there twice"
             )
             raise StudyError(
-                f"expected this column, named by {asked} in study.toml, but {problem}"
+                f"expected this column, named by {register.named_by(key)} in study.toml, but {problem}"
                 f"{did_you_mean(column, clean)}; its columns are {listed(clean)}",
                 file=name,
                 column=column,

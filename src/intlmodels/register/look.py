@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from intlmodels.errors import StudyError, one_line
 from intlmodels.register.engine import as_text, connected, identifier, sources
 from intlmodels.register.files import find
-from intlmodels.study import Register, describe
+from intlmodels.study import RowFiles, describe
 from intlmodels.study.sources import Cell
 
 #: Rows of the first file that are looked at.
 MOST_ROWS = 1000
 
 
-def looked_lines(register: Register) -> Iterator[str]:
+def looked_lines(register: RowFiles) -> Iterator[str]:
     """What will be read, for a person to check; the rows are counted by a fit or ``reduce``.
 
     Raises
@@ -39,7 +39,7 @@ def looked_lines(register: Register) -> Iterator[str]:
     yield "the rest is read by intlmodels reduce or intlmodels fit"
 
 
-def _column(register: Register, key: str, column: str, texts: list[str]) -> Iterator[str]:
+def _column(register: RowFiles, key: str, column: str, texts: list[str]) -> Iterator[str]:
     read = register.readers()[key]
     values, wrong = set(), []
     for text in dict.fromkeys(texts):

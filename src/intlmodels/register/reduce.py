@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,15 +12,21 @@ from typing import Any
 import numpy as np
 
 from intlmodels.errors import StudyError
+from intlmodels.register.decisionreduce import reduced_decisions
 from intlmodels.register.files import Found, find
+from intlmodels.register.kept import ASIDE, CELLS, keep, kept
 from intlmodels.register.reading import read_cells
-from intlmodels.store import code_hash, require_writable, write_text
-from intlmodels.study import Register, RegisterStudy, Study
+from intlmodels.store import code_hash, require_writable
+from intlmodels.study import (
+    DecisionRegister,
+    Register,
+    RegisterStudy,
+    RowFiles,
+    SequenceStudy,
+    Study,
+)
 from intlmodels.study.columns import frozen
 from intlmodels.study.register import COUNTED, Cells, Read, study_of
-
-#: The counts; what they were made from; and the rows that could not be read.
-CELLS, RECORD, ASIDE = "cells.csv", "cells.json", "set_aside.csv"
 
 #: Modules that decide what the cells of a register are.
 CODE = (
@@ -30,6 +34,7 @@ CODE = (
     "rounding.py",
     "study/columns.py",
     "study/sources.py",
+    "study/rows.py",
     "study/register.py",
     "register/files.py",
     "register/engine.py",
@@ -39,17 +44,17 @@ CODE = (
 
 
 def reduced(
-    register: Register,
+    register: RowFiles,
     out: Path | None,
     *,
     again: bool = False,
     tell: Callable[[str], None] = lambda text: None,
-) -> RegisterStudy:
+) -> RegisterStudy | SequenceStudy:
     """The study of a register: its rows as counts, read from the files only if need be.
 
     Parameters
     ----------
-    register : Register
+    register : Register or DecisionRegister
     out : Path or None
         Folder in which the counts are kept, and found again as long as neither the files nor
         what study.toml says of them changed; nothing is kept without.
@@ -60,13 +65,26 @@ def reduced(
 
     Returns
     -------
-    RegisterStudy
+    RegisterStudy or SequenceStudy
 
     Raises
     ------
     StudyError
         If files, rows or columns are not as expected; then nothing is written.
     """
+    if isinstance(register, DecisionRegister):
+        return reduced_decisions(register, out, again=again, tell=tell)
+    assert isinstance(register, Register)
+    return _reduced_shares(register, out, again=again, tell=tell)
+
+
+def _reduced_shares(
+    register: Register,
+    out: Path | None,
+    *,
+    again: bool,
+    tell: Callable[[str], None],
+) -> RegisterStudy:
     found = find(register)
     wanted = _record(register, found)
     if out is not None and not again and (kept := _kept(register, out, wanted)) is not None:
@@ -102,30 +120,18 @@ def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
     writer.writerow([COUNTED[0], *cells.values, COUNTED[1]])
     printed = [repr(float(value)) for value in cells.printed]
     writer.writerows(zip(printed, *cells.values.values(), cells.rows.tolist(), strict=True))
-    write_text(text.getvalue(), out / CELLS)
-    if not cells.read.bad:  # those of an earlier reading are mended
-        (out / ASIDE).unlink(missing_ok=True)
-    made = {**record, "read": asdict(cells.read), "cells": _hash(text.getvalue())}
-    # Last: a record without its cells, or with other ones, counts as none.
-    write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    made = {**record, "read": asdict(cells.read)}
+    keep(out, {CELLS: text.getvalue()}, made, cells.read.bad)
 
 
 def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None:
     """Cells that were kept, if they are those of the files as they are now."""
-    try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
-        text = (out / CELLS).read_text(encoding="utf-8")
-        if any(record[key] != value for key, value in wanted.items()):
-            return None
-        if record["cells"] != _hash(text) or (record["read"]["bad"] and not (out / ASIDE).exists()):
-            return None
-        read = Read(**record["read"])
-    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
+    held = kept(out, (CELLS,), wanted)
+    if held is None:
         return None
+    texts, counts = held
+    read = Read(**counts)
+    text = texts[CELLS]
     printed, *values, rows = zip(*list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True)
     kinds = [spec["kind"] for spec in register.predictors.values()]
     columns = [
@@ -142,7 +148,7 @@ def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None
 
 def as_study(study: Study, out: Path | None = None) -> Study:
     """A study that can be fitted: that of a register's counts, or the study itself."""
-    return reduced(study, out) if isinstance(study, Register) else study
+    return reduced(study, out) if isinstance(study, RowFiles) else study
 
 
 def require_firms(study: Study, what: str) -> None:
@@ -153,7 +159,7 @@ def require_firms(study: Study, what: str) -> None:
     StudyError
         Saying what does not apply.
     """
-    if isinstance(study, (Register, RegisterStudy)):
+    if isinstance(study, (RowFiles, RegisterStudy, SequenceStudy)):
         raise StudyError(
             f"{what} does not apply to a register; expected a study that lists its firms",
             value=study.name,

@@ -25,6 +25,14 @@ from intlmodels.study.register import (
     read_register,
     register_lines,
 )
+from intlmodels.study.rows import RowFiles
+from intlmodels.study.sequences import (
+    DecisionRegister,
+    SequenceStudy,
+    declared_decision_lines,
+    read_decision_register,
+    sequence_lines,
+)
 from intlmodels.study.share import ShareStudy, read_share_study, share_lines
 from intlmodels.study.variants import Axes, ByOutcome, Covariate, Membership, Nested
 
@@ -33,6 +41,7 @@ __all__ = [
     "ByOutcome",
     "Covariate",
     "DecayStudy",
+    "DecisionRegister",
     "Decisions",
     "FurtherOutcome",
     "Membership",
@@ -42,6 +51,8 @@ __all__ = [
     "Reading",
     "Register",
     "RegisterStudy",
+    "RowFiles",
+    "SequenceStudy",
     "ShareStudy",
     "Study",
     "StudyError",
@@ -134,7 +145,7 @@ def load_study(name_or_path: str | Path) -> Study:
 
     Returns
     -------
-    ShareStudy, DecayStudy or Register
+    ShareStudy, DecayStudy, Register or DecisionRegister
         By the model that study.toml names; a register is not read yet, see
         :func:`intlmodels.reduce`.
 
@@ -146,7 +157,8 @@ def load_study(name_or_path: str | Path) -> Study:
     folder = _find(name_or_path)
     toml = read_study_toml(folder)
     if toml.study["model"] == "decay":
-        return read_decay_study(folder, toml)
+        read = read_decision_register if toml.register else read_decay_study
+        return read(folder, toml)
     if toml.register:
         return read_register(folder, toml)
     return read_share_study(folder, toml)
@@ -165,6 +177,10 @@ def describe(study: Study) -> str:
 
 def _lines(study: Study) -> Iterator[str]:
     match study:
+        case DecisionRegister():
+            return declared_decision_lines(study)
+        case SequenceStudy():
+            return sequence_lines(study)
         case DecayStudy():
             return decay_lines(study)
         case Register():

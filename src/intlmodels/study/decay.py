@@ -197,9 +197,9 @@ def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
         )
     sizes = _sizes(toml, sources)
     spec = toml.periods or {"names": ("all",)}
-    periods = _period_names(spec["names"], "[periods] names")
+    periods = period_names(spec["names"], "[periods] names")
     weights = _weights(spec.get("weights"), periods, "[periods] weights")
-    starts = _starts(spec.get("starts", ()), periods)
+    starts = period_starts(spec.get("starts", ()), periods)
     subjects = Subjects(sources.firms, sizes, periods)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
     decisions = read_decisions(toml.decisions, sources, periods, starts) if toml.decisions else None
@@ -227,7 +227,8 @@ def _sizes(toml: StudyFile, sources: Sources) -> tuple[str, ...]:
     return tuple(sources.word(cell, SIZES) for cell in cells)
 
 
-def _period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
+def period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """Check names of periods."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
     for name in names:
@@ -254,7 +255,8 @@ def _weights(
     return tuple(weight / total for weight in given)
 
 
-def _starts(starts: Sequence[int], periods: tuple[str, ...]) -> Sequence[int]:
+def period_starts(starts: Sequence[int], periods: tuple[str, ...]) -> Sequence[int]:
+    """Check the first years of the second, third ... period."""
     key = "[periods] starts"
     if starts and len(starts) != len(periods) - 1:
         raise wrong(
@@ -308,7 +310,7 @@ def _counts(
     for name, spec in toml.variants.items():
         where, note = f"[variants.{name}]", spec.get("note", "")
         if spec["kind"] == "reading":
-            other = _period_names(spec["periods"], f"{where} periods")
+            other = period_names(spec["periods"], f"{where} periods")
             readings[name] = Reading(
                 name,
                 f"counts over other periods: {' / '.join(other)}",

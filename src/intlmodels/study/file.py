@@ -29,7 +29,7 @@ from intlmodels.study.keys import (
     wrong,
 )
 from intlmodels.study.outcomekeys import OUTCOME_KINDS, checked_outcomes
-from intlmodels.study.registerkeys import REGISTER, REGISTER_PREDICTORS
+from intlmodels.study.registerkeys import DECISION_REGISTER, REGISTER, REGISTER_PREDICTORS
 
 #: What the name of a study may be: it becomes the name of a folder of reports.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -193,6 +193,20 @@ _REGISTER = Vocabulary(
     required=("register", "outcome", "predictors"),
     further=("priors", "profiles"),
 )
+#: The decay model where the decisions are rows of files.
+_DECISION_REGISTER = Vocabulary(
+    tables={
+        "study": _STUDY,
+        "register": DECISION_REGISTER,
+        "outcome": _DECAY.tables["outcome"],
+        "periods": {k: v for k, v in _DECAY.tables["periods"].items() if k != "weights"},
+        "fit": FIT,
+    },
+    kinds={},
+    required=("register",),
+)
+#: Model -> its vocabulary where study.toml has a table [register].
+_REGISTERS = {"share": _REGISTER, "decay": _DECISION_REGISTER}
 
 
 @dataclass(frozen=True)
@@ -257,7 +271,9 @@ def read_study_toml(folder: Path) -> StudyFile:
         elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
         tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
     _check_variant_names(tables.get("variants", {}), model)
-    if vocabulary is _REGISTER:
+    if vocabulary is _DECISION_REGISTER:
+        tables |= {"firms": {}, "variants": {}}
+    elif vocabulary is _REGISTER:
         tables |= {"firms": {}, "variants": {}}
         _check_share(tables["predictors"], {})
         tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
@@ -278,14 +294,19 @@ def _vocabularies(
     document: Mapping[str, Any], model: str
 ) -> tuple[Vocabulary, dict[str, Vocabulary]]:
     """The vocabulary of a study, and the others by whose they are, the likeliest last."""
-    others = {"studies of the model 'share' with a table [register]": _REGISTER}
+    others = {
+        f"studies of the model {shown(name)} with a table [register]": other
+        for name, other in _REGISTERS.items()
+        if name != model
+    }
     for name, other in VOCABULARIES.items():
         if name != model:
             others[f"studies of the model {shown(name)}"] = other
-    if model == "share" and "register" in document:
-        del others["studies of the model 'share' with a table [register]"]
-        return _REGISTER, others | {"studies that list their firms, without [register]": _SHARE}
-    return VOCABULARIES[model], others
+    if "register" in document:
+        listing = "studies that list their firms, without [register]"
+        return _REGISTERS[model], others | {listing: VOCABULARIES[model]}
+    own = {f"studies of the model {shown(model)} with a table [register]": _REGISTERS[model]}
+    return VOCABULARIES[model], own | others
 
 
 def _required(document: Mapping[str, Any], name: str) -> Any:

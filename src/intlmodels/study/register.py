@@ -9,7 +9,6 @@ how many there are of each *cell*, a combination of levels and a printed share. 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ import numpy as np
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, listed, one_line
 from intlmodels.study.base import Study, prior_lines
-from intlmodels.study.bibtex import check_bibtex
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
     Floats,
@@ -34,31 +32,20 @@ from intlmodels.study.columns import (
 )
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
+from intlmodels.study.rows import Reader, RowFiles, row_files
 from intlmodels.study.share import ShareStudy, checked_profiles
 from intlmodels.study.sources import Cell
-
-#: Memory that DuckDB may use if study.toml does not say.
-MEMORY = "2GB"
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
 
-#: What stands in a cell, in one form for all ways to write the same.
-Reader = Callable[[Cell], str | float | None]
-
 
 @dataclass(frozen=True, eq=False)
-class Register(Study):
-    """A register as study.toml describes it; none of its rows is read yet.
+class Register(RowFiles):
+    """A register of shares as study.toml describes it; none of its rows is read yet.
 
     Attributes
     ----------
-    files : str
-        A file, a glob or a folder, relative to the study's folder or absolute.
-    bad_rows : {"stop", "set aside"}
-        What happens to rows that cannot be read.
-    memory_limit : str
-        Of DuckDB, such as ``2GB``.
     outcome : dict
         The table [outcome].
     width : float
@@ -69,9 +56,6 @@ class Register(Study):
         The tables [[profiles]], as written.
     """
 
-    files: str
-    bad_rows: str
-    memory_limit: str
     outcome: dict[str, Any]
     width: float
     predictors: dict[str, dict[str, Any]]
@@ -82,6 +66,10 @@ class Register(Study):
         """Column of each predictor by its name, after that of the shares by ``share``."""
         named = {name: clean_label(spec["column"]) for name, spec in self.predictors.items()}
         return {"share": clean_label(self.outcome["column"]), **named}
+
+    def named_by(self, key: str) -> str:
+        """The key of study.toml that names a column."""
+        return "[outcome] column" if key == "share" else f"[predictors.{key}] column"
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read; None stands for no share.
@@ -136,30 +124,10 @@ def read_register(folder: Path, toml: StudyFile) -> Register:
     StudyError
         For the first thing that is wrong, in one line.
     """
-    spec, width = toml.register, share_reader(toml.outcome)[0]
-    limit = spec.get("memory_limit", MEMORY)
-    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B", limit):
-        raise wrong('expected memory such as "2GB" or "500MB"', "[register] memory_limit", limit)
     register = Register(
-        name=toml.study["name"],
-        title=clean_label(toml.study["title"]),
-        question=toml.study.get("question", ""),
-        model="register",
-        folder=folder,
-        source=toml.study.get("source", ""),
-        bibtex=check_bibtex(toml.study.get("bibtex", "")),
-        limits=toml.study.get("limits", ()),
-        firm_label=clean_label(spec.get("label", "firm")),
-        firms=(),
-        priors=toml.priors,
-        tables={},
-        normalizations=(),
-        settings=toml.fit,
-        files=spec["files"],
-        bad_rows=spec.get("bad_rows", "stop"),
-        memory_limit=limit,
+        **row_files(folder, toml, "register", "firm"),
         outcome=toml.outcome,
-        width=width,
+        width=share_reader(toml.outcome)[0],
         predictors=toml.predictors,
         profiles=toml.profiles,
     )

@@ -1,7 +1,6 @@
-"""Keys of a study.toml of the share model whose rows are in files too large to be read as tables.
+"""Keys of a study.toml whose rows are in files too large to be read as tables.
 
-With a table ``[register]`` a study has no ``[firms]``: its rows have no names, and are read only
-as counts.
+With a table ``[register]`` a study has no ``[firms]``: its rows are read only as counts.
 """
 
 from __future__ import annotations
@@ -26,4 +25,14 @@ REGISTER_PREDICTORS: dict[str, Keys] = {
     "category": _PREDICTOR,
     "contrast": _PREDICTOR | {"low": NEEDED, "high": NEEDED},
     "numeric": _PREDICTOR | {"transform": Key("text", options=("none", "log")), "unit": PROSE},
+}
+
+#: The table [register] of the decay model: rows are decisions, of firms that no table lists.
+DECISION_REGISTER: Keys = {
+    **REGISTER,
+    "firm": NEEDED,
+    "flag": NEEDED,
+    "when": NEEDED,
+    "size": TEXT,
+    "period": TEXT,
 }

@@ -80,6 +80,23 @@ class Cell:
             )
         return clean_label(self.text)
 
+    def word(self, options: Iterable[str]) -> str:
+        """Read the cell as one of a few words; ``""`` among them allows an empty cell.
+
+        Raises
+        ------
+        StudyError
+            If the cell holds anything else.
+        """
+        words = list(options)
+        said = clean_label(self.text)
+        if said in words:
+            return said
+        meant = _MEANT.get(said.casefold(), "")
+        hint = f": write {meant}" if meant in words and meant else did_you_mean(said, words)
+        nothing = ", or nothing" if "" in words else ""
+        raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
+
 
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read.
@@ -160,21 +177,8 @@ class Sources:
         return level
 
     def word(self, cell: Cell, options: Iterable[str]) -> str:
-        """Read a cell as one of a few words; ``""`` among them allows an empty cell.
-
-        Raises
-        ------
-        StudyError
-            If the cell holds anything else.
-        """
-        words = list(options)
-        said = clean_label(cell.text)
-        if said in words:
-            return self.note(cell, said)
-        meant = _MEANT.get(said.casefold(), "")
-        hint = f": write {meant}" if meant in words and meant else did_you_mean(said, words)
-        nothing = ", or nothing" if "" in words else ""
-        raise cell.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
+        """Read a cell as one of a few words: see :meth:`Cell.word`."""
+        return self.note(cell, cell.word(options))
 
     def table(self, file: str, one: str = "firm") -> Table:
         """A table of the study as printed, read once.

@@ -1,0 +1,1 @@
+"""Fits of registers of decisions: counts of firms with like sequences, and their reports."""
