@@ -152,14 +152,19 @@ def decisions_at(fit: DataTree) -> pd.DataFrame:
     constant = fit["constant_data"].to_dataset()
     draws = fit["posterior"].to_dataset()
     sizes = texts(draws["size"])
-    code = constant["size_of_firm"].to_numpy()
-    if "table" in draws:
+    if "made_at" in constant:  # of a register: no single firms
+        size, entries = constant["size_at"].to_numpy(), constant["entries_at"].to_numpy()
+        number = np.zeros((len(sizes), int(entries.max()) + 1))
+        np.add.at(number, (size, entries), constant["made_at"].to_numpy())
+    elif "table" in draws:
+        code = constant["size_of_firm"].to_numpy()
         made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
         places = np.arange(made.max(initial=0))
         reached = np.stack([(made > place).mean(axis=0) for place in places], axis=-1)
         number = np.stack([reached[code == i].sum(axis=0) for i in range(len(sizes))])
     else:
         entries = constant["prior_entries"].to_numpy()
+        code = constant["size_of_firm"].to_numpy()
         owner = code[constant["firm_of_decision"].to_numpy()]
         longest = entries.max(initial=0) + 1
         number = np.stack(

@@ -55,12 +55,13 @@ def curve_rows(m: DecayMaterial) -> Rows:
     rows = []
     for row in m.curves.itertuples(index=False):
         if row.entries in ENTRIES:
+            digits = sentences.decimals(row.ci_low, row.ci_high, 0)
             rows.append(
                 (
                     row.size,
                     str(row.entries),
-                    f.percent(row.median),
-                    interval(row, 0),
+                    f.percent(row.median, digits),
+                    interval(row, digits),
                 )
             )
     return tuple(rows)
@@ -72,7 +73,7 @@ def slope_rows(m: DecayMaterial) -> Rows:
     for row in m.slopes.itertuples(index=False):
         points = row.quantity == "fall"
         what = f"fall after {FALL_AFTER} entries, points" if points else "decay, log odds"
-        decimals = 0 if points else 2
+        decimals = sentences.decimals(row.ci_low, row.ci_high, 0 if points else 2)
         rows.append(
             (
                 what,
@@ -88,15 +89,12 @@ def slope_rows(m: DecayMaterial) -> Rows:
 
 def halving_rows(m: DecayMaterial) -> Rows:
     """Entries until the odds halve."""
-    return tuple(
-        (
-            row.size,
-            sentences.entries(row.median),
-            f"{sentences.entries(row.ci_low)} to {sentences.entries(row.ci_high)}",
-            f.probability(row.p_never),
-        )
-        for row in m.halving.itertuples(index=False)
-    )
+    rows = []
+    for row in m.halving.itertuples(index=False):
+        digits = sentences.decimals(row.ci_low, row.ci_high, 1)
+        ends = [sentences.entries(value, digits) for value in (row.median, row.ci_low, row.ci_high)]
+        rows.append((row.size, ends[0], f"{ends[1]} to {ends[2]}", f.probability(row.p_never)))
+    return tuple(rows)
 
 
 def cell_rows(m: DecayMaterial) -> Rows:

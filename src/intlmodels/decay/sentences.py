@@ -124,7 +124,14 @@ def on_the_edge(row: Any) -> bool:
 
 
 def _level(row: Any) -> str:
-    return f"{f.percent(row.median)} ({f.span(row.ci_low, row.ci_high, 0)})"
+    digits = decimals(row.ci_low, row.ci_high, 0)
+    return f"{f.percent(row.median, digits)} ({f.span(row.ci_low, row.ci_high, digits)})"
+
+
+def decimals(low: float, high: float, usual: int) -> int:
+    """The usual decimals, or more where an interval is too narrow for them."""
+    width = high - low
+    return usual if width >= 2 * 10**-usual else max(usual, f.decimals_for(width))
 
 
 def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
@@ -134,11 +141,13 @@ def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
         return ""
     row = next(rows.itertuples(index=False))
     first, second = row.size.split(" - ")
+    digits = decimals(row.ci_low, row.ci_high, 2)
     return (
         f"That experience lowers the odds more among {group_name(first, firm)} than among "
         f"{group_name(second, firm)} has probability {f.probability(row.p_positive)} (difference "
-        f"of the decays {f.number(row.median, 2)}, {f.interval_name(row.ci_prob, row.ci_kind)} "
-        f"{f.span(row.ci_low, row.ci_high, 2)}, in log odds {f.a(event)})."
+        f"of the decays {f.number(row.median, digits)}, "
+        f"{f.interval_name(row.ci_prob, row.ci_kind)} {f.span(row.ci_low, row.ci_high, digits)}, "
+        f"in log odds {f.a(event)})."
     )
 
 
@@ -180,7 +189,7 @@ def data_and_assumption(
             f"{f.counted(counts, 'count')}, {hard} of them taken as certain"
         )
     else:
-        start = f"All {total} {f.plural(event)} are known"
+        start = f"All {total:,} {f.plural(event)} are known"
     if not still:
         return f"{start}; every parameter was moved from its prior."
     return (
@@ -229,24 +238,26 @@ def halving(table: pd.DataFrame, firm: str, event: str) -> list[str]:
     """After how many decisions the odds have halved."""
     sentences = []
     for row in table.itertuples(index=False):
+        digits = decimals(row.ci_low, row.ci_high, 1)
         sentences.append(
             f"{group_name(row.size, firm).capitalize()}: "
             + (
                 "the odds most probably never halve"
                 if np.isinf(row.median)
-                else f"the odds halve after {entries(row.median)} earlier {f.plural(event)}"
+                else f"the odds halve after {entries(row.median, digits)} earlier {f.plural(event)}"
             )
-            + f" ({f.interval_name(row.ci_prob)} {entries(row.ci_low)} to {entries(row.ci_high)}; "
+            + f" ({f.interval_name(row.ci_prob)} {entries(row.ci_low, digits)} to "
+            f"{entries(row.ci_high, digits)}; "
             f"probability that they never do: {f.probability(row.p_never)})."
         )
     return marked(sentences, bool(table["converged"].all()))
 
 
-def entries(value: float) -> str:
+def entries(value: float, digits: int = 1) -> str:
     """A number of entries, or that it is never reached."""
     if np.isinf(value):
         return "never"
-    return "more than 1000" if value > 1000 else f.number(value, 1 if value < 20 else 0)
+    return "more than 1000" if value > 1000 else f.number(value, digits if value < 20 else 0)
 
 
 def prior_sentence(curves: pd.DataFrame, firm: str, event: str, flag: str) -> str:
@@ -293,8 +304,9 @@ def cannot_tell(
     for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
         sentences.append(
             f"{group_name(row.size, firm).capitalize()}: the interval of the fall after "
-            f"{FALL_AFTER} entries is {f.number(row.ci_high - row.ci_low, 0)} percentage points "
-            "wide."
+            f"{FALL_AFTER} entries is "
+            f"{f.number(row.ci_high - row.ci_low, decimals(row.ci_low, row.ci_high, 0))} "
+            "percentage points wide."
         )
     still = hardly_moved(parameters)
     if still:

@@ -62,9 +62,8 @@ def reduced_decisions(
     if out is not None:
         require_writable(out)
     many = f"{len(found.paths)} files" if len(found.paths) > 1 else found.names[0]
-    tell(
-        f"counting the decisions of {many} ({sum(int(m[1]) for m in wanted['files']) / 1e6:,.1f} MB)"
-    )
+    size = sum(int(mark[1]) for mark in wanted["files"]) / 1e6
+    tell(f"counting the decisions of {many} ({size:,.1f} MB)")
     aside = None if out is None else out / ASIDE
     sequences, counts = read_sequences(register, found, aside)
     try:

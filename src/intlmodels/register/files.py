@@ -145,11 +145,12 @@ def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int,
     found = []
     for key, column in register.columns.items():
         if clean.count(column) != 1:
+            asked = register.named_by(key)
             problem = (
                 "the file has none of that name" if column not in clean else "it is there twice"
             )
             raise StudyError(
-                f"expected this column, named by {register.named_by(key)} in study.toml, but {problem}"
+                f"expected this column, named by {asked} in study.toml, but {problem}"
                 f"{did_you_mean(column, clean)}; its columns are {listed(clean)}",
                 file=name,
                 column=column,

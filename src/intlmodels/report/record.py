@@ -60,6 +60,7 @@ FURTHER = {
     "share": ("claims",),
     "decay": ("audit", "claims"),
     "register": ("share", "claims"),
+    "sequences": ("decay", "audit", "claims"),
 }
 _PACKAGE = Path(__file__).parent.parent
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -1,4 +1,4 @@
-"""Fitting a register of decisions: counts in, one DataTree out, of the form that other fits have."""
+"""Fitting a register of decisions: counts in, one DataTree out, as other fits are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from intlmodels.sequences.start import LARGEST, find_start, require_able
 from intlmodels.study import SequenceStudy
 
 if TYPE_CHECKING:
-    import pymc as pm
     from xarray import Dataset, DataTree
 
 #: Draws at which the integrals are held against finer ones.
@@ -138,7 +137,7 @@ def off(counts: Counts, parts: tuple[Class, ...], design: Design, draws: Dataset
     return float(np.ptp(gone)) if np.isfinite(gone).all() else np.inf
 
 
-def _dataset(sampled: pm.Model, raw: Dataset) -> Dataset:
+def _dataset(sampled: Any, raw: Dataset) -> Dataset:
     """Draws of all parameters with their labels, from draws of the coordinates."""
     import xarray as xr
 
