@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from intlmodels.decay import plotdata as of_decisions
 from intlmodels.decay.plotcounts import cells, true_counts
-from intlmodels.decay.plotdata import conflicts, decisions
+from intlmodels.decay.plotdata import conflicts
 from intlmodels.decay.plots import curves, experience_and_time
 from intlmodels.errors import StudyError
 from intlmodels.plotchecks import chains, prior_posterior
@@ -20,6 +21,7 @@ from intlmodels.plotleaveout import elpds
 from intlmodels.plotstyle import Figure, svg
 from intlmodels.plottrust import coverage, power_scaling, rank_differences
 from intlmodels.register import plots as of_rows
+from intlmodels.sequences import plots as of_sequences
 from intlmodels.share import plotdata, plotpredictions
 from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
@@ -53,24 +55,28 @@ __all__ = [
 
 
 def _also_of_rows[**P](
-    of_firms: Callable[P, Figure], of_register: Callable[..., Figure]
+    of_firms: Callable[P, Figure], **of_register: Callable[..., Figure]
 ) -> Callable[P, Figure]:
-    """A picture of single firms that for the fit of a register is one of its rows."""
+    """A picture of single firms that for the fit of a register is one of its rows, by model."""
 
     @wraps(of_firms)
     def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
         source: Any = args[0] if args else next(iter(kwargs.values()))
         if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
             raise StudyError("a register is shown from its fit; expected one", value=source.name)
-        if getattr(source, "attrs", {}).get("model") == "register":
-            return of_register(*args, **kwargs)
-        return of_firms(*args, **kwargs)
+        model = getattr(source, "attrs", {}).get("model")
+        return of_register.get(model, of_firms)(*args, **kwargs)
 
     return draw
 
 
-data = _also_of_rows(plotdata.data, of_rows.data)
-prior_predictive = _also_of_rows(plotpredictions.prior_predictive, of_rows.prior_predictive)
+data = _also_of_rows(plotdata.data, register=of_rows.data, sequences=of_sequences.data)
+decisions = _also_of_rows(of_decisions.decisions, sequences=of_sequences.data)
+prior_predictive = _also_of_rows(
+    plotpredictions.prior_predictive, register=of_rows.prior_predictive
+)
 posterior_predictive = _also_of_rows(
-    plotpredictions.posterior_predictive, of_rows.posterior_predictive
+    plotpredictions.posterior_predictive,
+    register=of_rows.posterior_predictive,
+    sequences=of_sequences.posterior_predictive,
 )

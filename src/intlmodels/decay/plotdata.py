@@ -66,6 +66,15 @@ def few_whole(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
+def short_counts(axes: Axes) -> None:
+    """Few ticks at whole numbers on the vertical axis, thousands and millions by their letter."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    if axes.get_ylim()[1] >= 10_000:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+
+
 # -- conflicts ---------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from intlmodels.decay.plotdata import (
     events,
     flag_words,
     group_name,
+    short_counts,
     word,
 )
 from intlmodels.errors import StudyError
@@ -101,7 +102,7 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
         f"line: median; dark: 50 %, light: {100 * prob:g} % equal-tailed band; "
         f"grey: the prior's {100 * prob:g} %",
         f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
-        f"{number(beyond)} {events(fit)} lie further right" if beyond >= 0.05 else "",
+        f"{_further(beyond)} {events(fit)} lie further right" if beyond >= 0.05 else "",
     )
     return s.mark(figure, fit)
 
@@ -128,12 +129,14 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
     axes.grid(axis="y")
 
 
-def _entries_axis(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _further(beyond: float) -> str:
+    return number(beyond) if beyond < 1000 else f"{beyond:,.0f}"
 
+
+def _entries_axis(axes: Axes) -> None:
     axes.set_xlim(-0.6, MOST_ENTRIES + 0.6)
     axes.set_xticks([0, 5, 10, 15])
-    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    short_counts(axes)
 
 
 def decisions_at(fit: DataTree) -> pd.DataFrame:

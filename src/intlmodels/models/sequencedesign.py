@@ -20,17 +20,12 @@ __all__ += ["parameters", "settings", "shown", "variants", "why_absent"]
 
 def default_design(study: SequenceStudy) -> Design:
     """The model as stated, from the sizes that occur."""
-    sizes = study.sizes_found if len(study.sizes_found) > 1 else ("all",)
-    made = decaydesign.default_design(study)
-    return replace(made, sizes=sizes, common=len(sizes) < 2)
+    return replace(decaydesign.default_design(study), size_of_firm=())
 
 
 def variants(study: SequenceStudy) -> list[Variant[Design]]:
     """Rows of the catalogue, the default first."""
-    rows = decaydesign.variants(study)
-    if default_design(study).common:
-        rows = [row for row in rows if row.name != "common-decay"]
-    return rows
+    return decaydesign.variants(study)
 
 
 def alias(study: SequenceStudy, name: str) -> str:

@@ -144,7 +144,7 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
     ------
     StudyError
         For a prior of the intercept, of large firms or of the decay that is not one over all
-        numbers, or one of a spread that ends somewhere.
+        numbers.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -218,12 +218,10 @@ def _theta(
 
 def _require_whole(model: pm.Model) -> None:
     for rv in model.free_RVs:
-        transform = model.rvs_to_transforms[rv]
-        spread = rv.name.startswith("sigma_")
-        wanted = "log" if spread else None
-        if (transform.name if transform is not None else None) != wanted:
-            over = "all numbers above 0, such as HalfNormal" if spread else "all numbers"
+        spread = rv.name.startswith("sigma_")  # above 0, whatever the prior
+        if not spread and model.rvs_to_transforms[rv] is not None:
             raise StudyError(
-                f"the prior of '{rv.name}' has to be one over {over} in a register",
+                f"the prior of '{rv.name}' has to be one over all numbers in a register, such as "
+                "Normal or StudentT",
                 value=rv.name,
             )

@@ -8,13 +8,12 @@ import numpy as np
 
 from intlmodels import plotstyle as s
 from intlmodels.decay.estimands import MOST_ENTRIES
-from intlmodels.decay.plotdata import caption, events, flag_words, group_name
+from intlmodels.decay.plotdata import caption, events, flag_words, group_name, short_counts
 from intlmodels.plotstyle import Figure, styled
 from intlmodels.results import CI_PROB
 from intlmodels.sequences.checks import by_entries
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from xarray import DataTree
 
 
@@ -38,7 +37,9 @@ def data(fit: DataTree) -> Figure:
         s.bars(below, centres, own["decisions"].to_numpy(dtype=float), 0.8, s.MUTED)
     grid[0, 0].set_ylabel(s.wrapped(f"Percent {flag_words(fit)}", 28, 2))
     grid[1, 0].set_ylabel(events(fit, 14).capitalize())
-    _thousands(grid[1, 0])
+    shown = table["entries"] <= MOST_ENTRIES
+    grid[1, 0].set_ylim(0, 1.08 * float(table.loc[shown, "decisions"].max()))
+    short_counts(grid[1, 0])
     caption(grid[0, 0].figure, "as counted, nothing estimated", beyond)
     return grid[0, 0].figure
 
@@ -101,10 +102,3 @@ def _panels(fit: DataTree, *, equal: bool = False) -> tuple[np.ndarray, list[str
     right = constant["entries_at"].to_numpy() > MOST_ENTRIES
     number = int(constant["made_at"].to_numpy()[right].sum())
     return grid, sizes, f"{number:,} {events(fit)} lie further right" if number else ""
-
-
-def _thousands(axes: Axes) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    axes.yaxis.set_major_formatter(EngFormatter(sep=""))

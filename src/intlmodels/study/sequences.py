@@ -220,7 +220,7 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class SequenceStudy(DecayStudy):
-    """A register of decisions whose rows are counted; ``firms`` are not listed.
+    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur.
 
     Attributes
     ----------
@@ -233,11 +233,6 @@ class SequenceStudy(DecayStudy):
     sequences: Sequences = field(kw_only=True)
     read: ReadDecisions = field(kw_only=True)
     files: str = field(kw_only=True)
-
-    @property
-    def sizes_found(self) -> tuple[str, ...]:
-        """Sizes of firms that occur."""
-        return tuple(SIZES[i] for i in np.unique(self.sequences.size))
 
     @property
     def total(self) -> int:
@@ -269,7 +264,7 @@ def study_of_sequences(
     periods = register.periods
     return SequenceStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__},
-        sizes=(),
+        sizes=tuple(SIZES[i] for i in np.unique(sequences.size)),
         periods=periods,
         period_weights=(1 / len(periods),) * len(periods),
         counts=(),
