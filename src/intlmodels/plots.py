@@ -64,7 +64,7 @@ def _also_of_rows[**P](
         source: Any = args[0] if args else next(iter(kwargs.values()))
         if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
             raise StudyError("a register is shown from its fit; expected one", value=source.name)
-        model = getattr(source, "attrs", {}).get("model")
+        model = str(getattr(source, "attrs", {}).get("model", ""))
         return of_register.get(model, of_firms)(*args, **kwargs)
 
     return draw
