@@ -30,6 +30,7 @@ ORDER = [
     "study.file",
     "study.sources",
     "study.columns",
+    "study.clusters",
     "study.outcomes",
     "study.variants",
     "study.crosschecks",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError
-from intlmodels.models.shareblocks import VARYING, Array, Block, Design, Family, Kind
+from intlmodels.models.shareblocks import CLUSTER, VARYING, Array, Block, Design, Family, Kind
 from intlmodels.models.variant import DEFAULT, Variant
 from intlmodels.priors import Prior, parameter
 from intlmodels.rounding import grid
@@ -37,7 +37,8 @@ __all__ += ["why_absent"]
 
 def default_design(study: ShareStudy) -> Design:
     """Every predictor of the study as a block of its own (models: section 2, default)."""
-    return Design(tuple(_block(predictor) for predictor in study.predictors.values()))
+    blocks = tuple(_block(predictor) for predictor in study.predictors.values())
+    return Design(blocks, clusters=study.clusters)
 
 
 def _one_hot(codes: NDArray[np.intp], size: int) -> Array:
@@ -234,6 +235,7 @@ def parameters(design: Design) -> dict[str, Prior]:
         listed.append(parameter(design.intercept, prior, "real", meaning))
     for block in design.blocks:
         listed += _block_parameters(block)
+    listed += _cluster_parameters(design)
     for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
         listed.append(parameter(name, prior, support, meaning))  # type: ignore[arg-type]
     names = [prior.name for prior in listed]
@@ -283,6 +285,22 @@ def _block_parameters(block: Block) -> list[Prior]:
     ]
 
 
+def _cluster_parameters(design: Design) -> list[Prior]:
+    if design.clusters is None:
+        return []
+    spreads = [("sigma_cluster", "HalfNormal(0.5)", "spread of the levels of clusters")]
+    # Smaller than that of the levels: clusters differ less in what an effect is.
+    spreads += [
+        (
+            f"sigma_{block.by_cluster}",
+            "HalfNormal(0.25)",
+            f"spread between clusters of the effects of {block.label.lower()}",
+        )
+        for block in design.blocks
+    ]
+    return [parameter(n, prior, "positive", f"{what}, logit scale") for n, prior, what in spreads]
+
+
 def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
     """Priors that follow from the others, as (name, prior, meaning), for the printed table."""
     rows: list[tuple[str, str, str]] = []
@@ -302,6 +320,16 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
             rows.append(
                 (f"{name}_missing", f"Normal({name}_mean, {name}_sd)", f"missing values of {what}")
             )
+    if design.clusters is not None:
+        rows.append((CLUSTER, f"Normal(0, sigma_{CLUSTER})", "level of each cluster"))
+        rows += [
+            (
+                block.by_cluster,
+                f"Normal(0, sigma_{block.by_cluster})",
+                f"what each cluster adds to each effect of {block.label.lower()}",
+            )
+            for block in design.blocks
+        ]
     return rows
 
 
@@ -314,6 +342,8 @@ def shown(design: Design) -> list[str]:
     names = [*parameters(design), *(["baseline"] if design.family == "ordered" else [])]
     for block in design.blocks:
         names += [block.variable, f"{block.name}_steps", f"{block.name}_missing"]
+    if design.clusters is not None:
+        names += [CLUSTER, *(block.by_cluster for block in design.blocks)]
     return list(dict.fromkeys(names))
 
 
@@ -349,6 +379,8 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
             block.weights,
             *[value for item in sorted(block.rows.items()) for value in item],
         ]
+    if design.clusters is not None:
+        parts[CLUSTER] = [list(design.clusters.labels), design.clusters.codes]
     return parts
 
 

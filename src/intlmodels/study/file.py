@@ -106,6 +106,7 @@ _SHARE = Vocabulary(
         },
         "numbers": NUMBERS,
         "opportunity": {"across": NEEDED, "down": NEEDED, "vulnerable": NEEDED, "note": PROSE},
+        "cluster": {"file": TEXT, "column": NEEDED, "label": TEXT, "key": TEXT},
         "fit": FIT,
     },
     kinds={
@@ -186,6 +187,7 @@ _REGISTER = Vocabulary(
     tables={
         "study": _STUDY,
         "register": REGISTER,
+        "cluster": {"column": NEEDED, "label": TEXT},
         "outcome": {k: v for k, v in _SHARE.tables["outcome"].items() if k != "file"},
         "fit": FIT,
     },
@@ -219,6 +221,7 @@ class StudyFile:
     numbers: dict[str, Any] = field(default_factory=dict)
     groups: Any = field(default_factory=dict)
     opportunity: dict[str, Any] = field(default_factory=dict)
+    cluster: dict[str, Any] = field(default_factory=dict)
     claims: Any = ()
     register: dict[str, Any] = field(default_factory=dict)
 

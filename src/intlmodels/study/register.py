@@ -266,6 +266,7 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
         profiles=checked_profiles(register.profiles, predictors),
         crosschecks=(),
         opportunity=None,
+        clusters=None,
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )

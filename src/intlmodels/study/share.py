@@ -22,6 +22,7 @@ from intlmodels.study.base import (
     shortened,
 )
 from intlmodels.study.claims import read_ledger
+from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_predictor
 from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
@@ -64,6 +65,8 @@ class ShareStudy(Study):
         Columns that are held against each other.
     opportunity : Opportunity or None
         Two predictors that are read together.
+    clusters : Clusters or None
+        Clusters of firms that differ in level and effects.
     """
 
     outcome: Outcome
@@ -74,6 +77,7 @@ class ShareStudy(Study):
     profiles: tuple[dict[str, str], ...]
     crosschecks: tuple[Crosscheck, ...]
     opportunity: Opportunity | None
+    clusters: Clusters | None
 
     def frame(self) -> pd.DataFrame:
         """The firms with outcome and predictors as read, for notebooks.
@@ -141,6 +145,7 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         ),
         **read_ledger(toml, sources),
         opportunity=read_opportunity(toml.opportunity, predictors),
+        clusters=None,
     )
 
 
