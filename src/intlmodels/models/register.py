@@ -59,7 +59,7 @@ def scales(
             continue
         transform = model.rvs_to_transforms[rv]
         name = "" if transform is None else transform.name
-        onto[rv.name], back[rv.name] = _SCALES[name]
+        onto[rv.name], back[rv.name] = SCALES[name]
     return onto, back
 
 
@@ -76,7 +76,7 @@ def _same(value: Any) -> Any:
 
 
 #: Transform of PyMC -> to the whole line, and back.
-_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "": (_same, _same),
     "log": (np.log, np.exp),
     "logodds": (_logit, _inverse_logit),

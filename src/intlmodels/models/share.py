@@ -170,7 +170,7 @@ def _observe(
     width = study.outcome.width
     # One vector of cutpoints for all firms; everything else has one value a firm, or one in all.
     shapes = ["(k)" if name in observation.VECTORS else "()" for name in _arguments(family)]
-    log_density = _LOG_DENSITIES[family]
+    log_density = LOG_DENSITIES[family]
     size = len(study.firms)
 
     def logp(value: Any, weights: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
@@ -271,7 +271,7 @@ def _ordered(value: Any, width: float, size: int, linear: Any, mu: Any, cutpoint
     return not_above + not_below + pt.switch(inside, gap, 0.0)
 
 
-_LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
+LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "beta": _beta,
     "logit-normal": _logit_normal,
     "hurdle": _hurdle,

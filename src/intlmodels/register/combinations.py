@@ -35,6 +35,9 @@ class Combinations:
 def combinations(study: RegisterStudy) -> Combinations:
     """Put the cells of a register together that differ in their share only."""
     parts = [p.codes if p.kind == "category" else p.values for p in study.predictors.values()]
+    clusters = study.clusters
+    if clusters is not None:  # first: the combinations of a cluster follow each other
+        parts = [clusters.codes, *parts]
     keys = np.column_stack(parts)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     cell = inverse.reshape(-1)
@@ -43,13 +46,18 @@ def combinations(study: RegisterStudy) -> Combinations:
     place = np.minimum(place, len(values) - 1)
     rows = np.bincount(cell, study.rows)
     predictors = {name: _of_rows(p, first) for name, p in study.predictors.items()}
-    names = zip(*(p.printed for p in predictors.values()), strict=True)
+    texts = [p.printed for p in predictors.values()]
+    if clusters is not None:
+        clusters = replace(clusters, codes=frozen(clusters.codes[first], np.intp))
+        texts = [tuple(clusters.labels[code] for code in clusters.codes), *texts]
+    names = zip(*texts, strict=True)
     means = np.bincount(cell, study.rows * study.outcome.printed) / rows
     made = replace(
         study,
         firms=tuple(", ".join(name) for name in names),
         outcome=replace(study.outcome, printed=frozen(means)),
         predictors=predictors,
+        clusters=clusters,
         rows=frozen(rows, np.intp),
     )
     return Combinations(made, cell, place)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 #: Distinct rows, as written, that are looked at; more are no register of levels.
-MOST_DISTINCT = 1_000_000
+MOST_DISTINCT = 3_000_000
 #: Cells that a fit may have: its cost grows with them.
-MOST_CELLS = 100_000
+MOST_CELLS = 3_000_000
 
 #: What each column holds, and the number of rows.
 Counts = Counter[tuple[str | float | None, ...]]
@@ -172,7 +172,7 @@ def _cells(counts: Counts, register: Register, read: Read) -> Cells:
         )
     return Cells(
         frozen(columns[0]),
-        dict(zip(register.predictors, columns[1:], strict=True)),
+        dict(zip(register.explaining, columns[1:], strict=True)),
         frozen([counts[key] for key in keys], np.int64),
         Read(read.files, read.rows, without, read.bad),
     )

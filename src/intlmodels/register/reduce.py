@@ -91,7 +91,7 @@ def _record(register: Register, found: Found) -> dict[str, Any]:
     """What the cells of a register depend on."""
     return {
         "files": found.marks(),
-        "asked": [register.outcome, register.predictors, register.bad_rows],
+        "asked": [register.outcome, register.explaining, register.bad_rows],
         "code": code_hash(CODE),
     }
 
@@ -127,14 +127,14 @@ def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None
     except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
         return None
     printed, *values, rows = zip(*list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True)
-    kinds = [spec["kind"] for spec in register.predictors.values()]
+    kinds = [register.kind(name) for name in register.explaining]
     columns = [
         tuple(map(float, column)) if kind == "numeric" else column
         for kind, column in zip(kinds, values, strict=True)
     ]
     return Cells(
         frozen(printed),
-        dict(zip(register.predictors, columns, strict=True)),
+        dict(zip(register.explaining, columns, strict=True)),
         frozen(rows, np.int64),
         read,
     )

@@ -21,6 +21,7 @@ from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, listed, one_line
 from intlmodels.study.base import Study, prior_lines
 from intlmodels.study.bibtex import check_bibtex
+from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
     Floats,
@@ -42,6 +43,9 @@ MEMORY = "2GB"
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
+
+#: Name under which the column of clusters goes.
+CLUSTER = "cluster"
 
 #: What stands in a cell, in one form for all ways to write the same.
 Reader = Callable[[Cell], str | float | None]
@@ -65,6 +69,8 @@ class Register(Study):
         Rounding width in percentage points.
     predictors : dict of str to dict
         The tables [predictors.NAME].
+    cluster : dict
+        The table [cluster]; empty if all firms are one cluster.
     profiles : tuple of dict
         The tables [[profiles]], as written.
     """
@@ -75,13 +81,23 @@ class Register(Study):
     outcome: dict[str, Any]
     width: float
     predictors: dict[str, dict[str, Any]]
+    cluster: dict[str, Any]
     profiles: tuple[dict[str, Any], ...]
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column of each predictor by its name, after that of the shares by ``share``."""
-        named = {name: clean_label(spec["column"]) for name, spec in self.predictors.items()}
-        return {"share": clean_label(self.outcome["column"]), **named}
+        """Column of the shares by ``share``, of clusters by ``cluster``, of each predictor by name."""
+        asked = {"share": self.outcome, **self.explaining}
+        return {name: clean_label(spec["column"]) for name, spec in asked.items()}
+
+    @property
+    def explaining(self) -> dict[str, dict[str, Any]]:
+        """The tables of what explains the share: clusters by ``cluster``, then predictors."""
+        return {CLUSTER: self.cluster, **self.predictors} if self.cluster else self.predictors
+
+    def kind(self, name: str) -> str:
+        """Kind of what explains the share; clusters are labels."""
+        return "category" if self.cluster and name == CLUSTER else self.predictors[name]["kind"]
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read; None stands for no share.
@@ -94,8 +110,8 @@ class Register(Study):
             return None if cell.missing else share(cell)
 
         readers: dict[str, Reader] = {"share": outcome}
-        for name, spec in self.predictors.items():
-            readers[name] = _READERS[spec["kind"]](spec)
+        for name, spec in self.explaining.items():
+            readers[name] = _READERS[self.kind(name)](spec)
         return readers
 
 
@@ -161,13 +177,17 @@ def read_register(folder: Path, toml: StudyFile) -> Register:
         outcome=toml.outcome,
         width=width,
         predictors=toml.predictors,
+        cluster=toml.cluster,
         profiles=toml.profiles,
     )
+    if register.cluster and CLUSTER in register.predictors:
+        raise wrong("expected another name than that of [cluster]", "[predictors]", CLUSTER)
     for name in set(COUNTED) & set(register.predictors):
         raise wrong("expected another name; the counts use this one", "[predictors]", name)
     seen: dict[str, str] = {}
     for name, column in register.columns.items():
         where = "[outcome]" if not seen else f"[predictors.{name}]"
+        where = "[cluster]" if register.cluster and name == CLUSTER else where
         if column in seen:
             raise wrong(f"expected another column than that of {seen[column]}", where, column)
         seen[column] = where
@@ -207,7 +227,7 @@ class Cells:
     printed : array, shape (cell,)
         Printed share in percent, on the grid.
     values : dict of str to tuple, length (cell,)
-        Label, or number before the transform, of each predictor.
+        Label, or number before the transform, of each predictor, after the cluster if there is one.
     rows : array of int, shape (cell,)
     read : Read
     """
@@ -266,10 +286,28 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
         profiles=checked_profiles(register.profiles, predictors),
         crosschecks=(),
         opportunity=None,
-        clusters=None,
+        clusters=_clusters(register, cells),
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )
+
+
+def _clusters(register: Register, cells: Cells) -> Clusters | None:
+    if not register.cluster:
+        return None
+    values, column = cells.values[CLUSTER], register.columns[CLUSTER]
+    labels = sorted({str(value) for value in values})
+    if len(labels) == 1:
+        raise StudyError(
+            "every row has this value; expected two clusters or more: delete [cluster]",
+            file=register.files,
+            column=column,
+            value=labels[0],
+        )
+    place = {label: code for code, label in enumerate(labels)}
+    codes = frozen([place[str(value)] for value in values], np.intp)
+    label = clean_label(register.cluster.get("label", column))
+    return Clusters(tuple(labels), codes, label, register.files, column)
 
 
 def _predictor(register: Register, name: str, spec: Mapping[str, Any], cells: Cells) -> Predictor:
