@@ -62,6 +62,7 @@ ORDER = [
     "share.likelihoods",
     "models.variant",
     "models.shareblocks",
+    "models.sharepriors",
     "models.sharedesign",
     "models.decaydesign",
     "models.registerdesign",
