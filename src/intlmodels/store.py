@@ -75,6 +75,7 @@ MODEL_CODE["register"] = (
     "register/coordinates.py",
     "register/fitting.py",
     "share/coefficients.py",
+    "share/deviations.py",
 )
 
 
