@@ -88,7 +88,8 @@ class ShareStudy(Study):
         pandas.DataFrame
             One row a firm. ``printed_pct`` is the outcome in percent; then a column for each
             predictor and each covariate: ordered levels (low, high) for a contrast, levels
-            for a category, numbers before any transform for a numeric predictor.
+            for a category, numbers before any transform for a numeric predictor; and, of a study
+            with clusters, ``cluster``.
         """
         import pandas as pd
 
@@ -96,6 +97,9 @@ class ShareStudy(Study):
         covariates = [v.predictor for v in self.variants.values() if isinstance(v, Covariate)]
         for predictor in [*self.predictors.values(), *covariates]:
             columns[predictor.name] = _as_read(predictor)
+        if self.clusters is not None:
+            own = self.clusters
+            columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
         return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
 
 
