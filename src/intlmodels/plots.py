@@ -21,6 +21,7 @@ from intlmodels.plotstyle import Figure, svg
 from intlmodels.plottrust import coverage, power_scaling, rank_differences
 from intlmodels.register import plots as of_rows
 from intlmodels.share import plotdata, plotpredictions
+from intlmodels.share.plotclusters import cluster_differences, clusters
 from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
 from intlmodels.study import Register, RegisterStudy
@@ -28,6 +29,8 @@ from intlmodels.study import Register, RegisterStudy
 __all__ = [
     "cells",
     "chains",
+    "cluster_differences",
+    "clusters",
     "conflicts",
     "coverage",
     "curves",

@@ -36,6 +36,7 @@ MODEL_CODE: dict[str, tuple[str, ...]] = {
     "share": (
         "models/sharedesign.py",
         "models/shareblocks.py",
+        "models/sharepriors.py",
         "models/drawing.py",
         "models/share.py",
         "share/betainterval.py",
@@ -74,6 +75,7 @@ MODEL_CODE["register"] = (
     "register/coordinates.py",
     "register/fitting.py",
     "share/coefficients.py",
+    "share/deviations.py",
 )
 
 

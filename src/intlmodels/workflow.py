@@ -33,10 +33,19 @@ from intlmodels.study import RegisterStudy, Study, load_study
 if TYPE_CHECKING:
     from xarray import DataTree
 
+#: Modules whose code decides what is computed from the draws of shares.
+_OF_SHARES = (
+    "share/estimands.py",
+    "share/averages.py",
+    "share/variation.py",
+    "share/coefficients.py",
+    "share/deviations.py",
+    "diagnostics.py",
+)
 #: Model -> modules whose code decides what is computed from the draws; the first one computes it.
 ESTIMAND_CODE = {
-    "register": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
-    "share": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
+    "register": _OF_SHARES,
+    "share": _OF_SHARES,
     "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
 }
 

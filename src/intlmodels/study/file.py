@@ -268,7 +268,9 @@ def read_study_toml(folder: Path) -> StudyFile:
         _check_variant_names(tables["outcomes"], model, "outcomes")
         tables["outcomes"] = checked_outcomes(tables["outcomes"], tables["variants"])
         _check_share(tables["predictors"], tables["variants"])
-        tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
+        optional = ("cluster",) if "cluster" in document else ()
+        profiles = document.get("profiles", [])
+        tables["profiles"] = _profiles(profiles, tables["predictors"], optional)
     return StudyFile(
         **tables,
         priors=_priors(document.get("priors", {})),
@@ -421,14 +423,16 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
             )
 
 
-def _profiles(tables: object, predictors: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+def _profiles(
+    tables: object, predictors: Mapping[str, Any], optional: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], ...]:
     if not isinstance(tables, list):
         raise wrong("expected tables, each below a line [[profiles]]", "[[profiles]]", tables)
     for number, table in enumerate(tables, start=1):
         where = f"[[profiles]] number {number},"
         if not isinstance(table, dict):
             raise wrong("expected a table with a level for each predictor", where, table)
-        check_keys(table, predictors, where)
+        check_keys(table, (*predictors, *optional), where)
         for name in predictors:
             if name not in table:
                 raise wrong(
