@@ -1,6 +1,6 @@
 """The log likelihood of the cells of a register as one PyTensor operation.
 
-The loop over cells, and its derivatives, are in :mod:`intlmodels.register.nodes`. Importing this
+The loop over cells, and its derivatives, are in :mod:`intlmodels.share.nodes`. Importing this
 module imports PyTensor.
 """
 
@@ -17,16 +17,14 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
-from intlmodels.register import nodes
+from intlmodels.share import nodes
 
 #: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call.
-_VERSION = hashlib.sha256(
-    nodes.__name__.encode() + Path(nodes.__file__).read_bytes()
-).hexdigest()
+_VERSION = hashlib.sha256(nodes.__name__.encode() + Path(nodes.__file__).read_bytes()).hexdigest()
 
 
 class CellsDensity(Op):
-    """Log likelihood of all cells: see :func:`intlmodels.register.nodes.cells_density`.
+    """Log likelihood of all cells: see :func:`intlmodels.share.nodes.cells_density`.
 
     Differentiable (once) in the effects and in the tabulated log probabilities; the other inputs
     are data.

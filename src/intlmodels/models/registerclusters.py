@@ -21,8 +21,8 @@ from intlmodels.models.shareblocks import Design
 from intlmodels.priors import Prior
 from intlmodels.register.clustercoordinates import ClusterCoordinates, Kernel
 from intlmodels.register.clusterstart import Counted
-from intlmodels.register.nodes import nodes
 from intlmodels.share import observation
+from intlmodels.share.nodes import nodes
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -96,10 +96,7 @@ def in_cluster_coordinates(
                 "Normal or StudentT",
                 value=name,
             )
-    back: Functions = {
-        name: (lambda value, t=transforms[name]: value if t is None else t.backward(value))
-        for name in points.scalars
-    }
+    back: Functions = {name: _backward(transforms[name]) for name in points.scalars}
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
         held = {
@@ -131,6 +128,10 @@ def in_cluster_coordinates(
         density += _likelihood(design, data, found["effects"], parameters, width, count)
         pm.Potential("posterior", density)
     return sampled
+
+
+def _backward(transform: Any) -> Callable[[Any], Any]:
+    return lambda value: value if transform is None else transform.backward(value)
 
 
 def _held(name: str, values: Any) -> Any:

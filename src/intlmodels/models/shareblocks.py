@@ -20,6 +20,8 @@ VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
 
 #: Name of the levels of clusters in the stored posterior, and of their dimension's beginning.
 CLUSTER = "cluster"
+#: Clusters up to which they are shown and compared one by one.
+MOST_CLUSTERS = 30
 
 
 @dataclass(frozen=True)

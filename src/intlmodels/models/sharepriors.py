@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intlmodels.errors import StudyError
-from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design, Family
+from intlmodels.models.shareblocks import CLUSTER, MOST_CLUSTERS, VARYING, Block, Design, Family
 from intlmodels.priors import Prior, parameter
 
 _PHI = ("phi", "LogNormal(log(10), 0.8)", "positive", "precision of the shares around their mean")
@@ -153,6 +153,7 @@ def shown(design: Design) -> list[str]:
     names = [*parameters(design), *(["baseline"] if design.family == "ordered" else [])]
     for block in design.blocks:
         names += [block.variable, f"{block.name}_steps", f"{block.name}_missing"]
-    if design.clusters is not None:
+    # Thousands of clusters are no table of parameters: they have tables of their own.
+    if design.clusters is not None and len(design.clusters.labels) <= MOST_CLUSTERS:
         names += [CLUSTER, *(block.by_cluster for block in design.blocks)]
     return list(dict.fromkeys(names))

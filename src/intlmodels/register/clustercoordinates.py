@@ -6,14 +6,14 @@ and of all clusters together tau; D is the diagonal matrix of their variances be
     t_c | tau, D ~ Normal(tau, D)
 
 The level of a cluster and the mean of its effects of a category cannot be told apart by rows: t_c
-has their sum, whose variance is the sum of theirs, and :func:`split` draws the parts afterwards from
-their law given the sum (they are normal, and the rows say nothing more). With a normal approximation
-of each cluster's likelihood, t_c given tau and D is about normal, with a mean between what its own
-rows say and tau; so is tau given D, with the t_c integrated out. Coordinates are distances from these
-means in standard deviations. Where D enters, they follow it coefficient by coefficient; how
-coefficients go together is taken from the start. So clusters of many rows and of hardly any, and
-spreads that are well known or next to zero, have the same width. All of it is exact: the logarithm
-of the Jacobian is part of the density that is sampled.
+has their sum, whose variance is the sum of theirs, and :func:`split` draws the parts afterwards
+from their law given the sum (they are normal, and the rows say nothing more). With a normal
+approximation of each cluster's likelihood, t_c given tau and D is about normal, with a mean between
+what its own rows say and tau; so is tau given D, with the t_c integrated out. Coordinates are
+distances from these means in standard deviations. Where D enters, they follow it coefficient by
+coefficient; how coefficients go together is taken from the start. So clusters of many rows and of
+hardly any, and spreads that are well known or next to zero, have the same width. All of it is
+exact: the logarithm of the Jacobian is part of the density that is sampled.
 """
 
 from __future__ import annotations
@@ -322,8 +322,9 @@ def split(
     }
     # Parts of a known sum of independent normal variables: each drawn, then what is missing of
     # the sum shared out in proportion to the variances.
-    drawn = {n: np.sqrt(v) * rng.normal(size=len(off)) for n, v in {CLUSTER: level, **shares}.items()}
-    missing = (off[:, 0] - sum(drawn.values())) / (level + sum(shares.values()))
+    parts = {CLUSTER: level, **shares}
+    drawn = {n: np.sqrt(value) * rng.normal(size=len(off)) for n, value in parts.items()}
+    missing = (off[:, 0] - sum(drawn.values())) / sum(parts.values())
     values[CLUSTER] = drawn[CLUSTER] + missing * level
     for name, group in zip(points.names[1:], points.groups[1:], strict=True):
         key = f"{name}_by_cluster"

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 #: Coordinates from which a draw takes long. They are close to independent and normal: fewer draws,
 #: longer steps and less tuning do as well there, and the gate looks at what came out.
 MANY = 2_000
-DRAWS, TUNE, ACCEPT = 500, 400, 0.8
+DRAWS, TUNE, ACCEPT = 250, 300, 0.8
 #: Numbers that all draws together may have, and draws of a chain that there are in any case.
 MOST_NUMBERS, FEWEST_DRAWS = 40_000_000, 100
 
@@ -74,7 +74,7 @@ def draw_clusters(
     # The same rows without their clusters, cells that have become the same added up.
     both = np.column_stack([pooled.cell, pooled.place])
     same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
-    rows = np.bincount(inverse.reshape(-1), study.rows)
+    rows = np.bincount(inverse.reshape(-1), study.rows).astype(np.intp)
     first = find_start(alone, same[:, 0], printed[place], rows, width)
     start = find_cluster_start(design, data, first, width)
     own = prior_model(priors)

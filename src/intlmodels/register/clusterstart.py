@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.models.shareblocks import Design
-from intlmodels.register.nodes import COUNTS, cells_density, interpolated, table
 from intlmodels.register.start import Start, bound, columns, free
 from intlmodels.share import observation
+from intlmodels.share.nodes import COUNTS, cells_density, interpolated, table
 
 Array = NDArray[np.float64]
 
@@ -170,7 +170,9 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
         inverse = np.linalg.inv(precision)
         common = _common(common, effects, gradient, information, inverse, variance)
         squares = ((effects - common) ** 2).sum(axis=0)
-        known = np.maximum(data.clusters - inverse[:, range(size), range(size)].sum(0) / variance, 0)
+        known = np.maximum(
+            data.clusters - inverse[:, range(size), range(size)].sum(0) / variance, 0
+        )
         for group in groups:
             new = squares[group].sum() / max(known[group].sum(), 1e-3)
             variance[group] = np.clip(new, _LEAST, _MOST)

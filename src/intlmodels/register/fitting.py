@@ -193,7 +193,7 @@ def _predictive(coefficients: Coefficients, shared: Combinations, rng: Any) -> D
     printed = np.zeros((count, len(values)), dtype=np.int64)
     means = np.empty((count, len(rows)), dtype=np.float32)
     for i, pick in enumerate(np.linspace(0, total - 1, count).astype(int)):
-        chances = coefficients.chances(coefficients.linear_of_draw(int(pick)), int(pick))
+        chances = coefficients.drawn_chances(int(pick))
         # Sums that miss one by rounding are no probabilities to numpy.
         drawn = rng.multinomial(rows, chances / chances.sum(axis=1, keepdims=True))
         printed[i] = drawn.sum(axis=0)

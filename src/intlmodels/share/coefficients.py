@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.shareblocks import intercept_of
 from intlmodels.rounding import grid
-from intlmodels.share import observation
+from intlmodels.share import nodes, observation
 from intlmodels.share.deviations import deviations
 
 if TYPE_CHECKING:
@@ -206,6 +207,23 @@ class Coefficients:
         midpoint rule for the mean, and its error is below 0.01 points there (by brute force
         in the tests). Elsewhere it is summed over the grid.
         """
+        if self._many:
+            # A smooth function of one number for every draw: computed at nodes.
+            return nodes.interpolated_each(np.ascontiguousarray(linear), self._expected_at_nodes)
+        return self._expected(linear)
+
+    @property
+    def _many(self) -> bool:
+        """Whether there are more different firms than nodes."""
+        return self.rows is not None and len(self.design) > nodes.COUNTS[0]
+
+    @cached_property
+    def _expected_at_nodes(self) -> Array:
+        """Expected printed share at the nodes, (draw, node)."""
+        at = nodes.nodes(nodes.COUNTS[0])
+        return self._expected(np.broadcast_to(at, (len(self.intercept), len(at))))
+
+    def _expected(self, linear: Array) -> Array:
         result = np.empty_like(linear)
         summed = np.ones(linear.shape, bool)
         if self.width <= FINE:
@@ -224,6 +242,19 @@ class Coefficients:
                     @ self.grid
                 )
         return result
+
+    def drawn_chances(self, draw: int) -> Array:
+        """Probability of every printed value under one draw, (firm, grid); of a register."""
+        linear = self.intercept[draw] + self.design @ self.values[draw]
+        if self.clusters is not None:
+            own, codes = self.clusters, self.clusters.codes
+            added = np.stack([part[0] for part in own.at(np.array([draw])).added()])
+            linear += own.level[draw, codes] + (self.design * added[codes]).sum(axis=1)
+        parameters = {name: value[draw] for name, value in self.parameters.items()}
+        if not self._many:
+            return observation.printed_probabilities(self.family, linear, parameters, self.width)
+        values = nodes.table(self.family, parameters, self.width, self.grid, nodes.COUNTS[0])
+        return np.exp(nodes.interpolated(linear, values)[0])
 
     def reached(self, linear: Array) -> Array:
         """Probability in percent of each level above the lowest, or of one beyond it.
@@ -247,6 +278,7 @@ class Coefficients:
         """The same at some of the draws, as one chain."""
         new = object.__new__(Coefficients)
         new.__dict__.update(self.__dict__)
+        new.__dict__.pop("_expected_at_nodes", None)  # of the other draws
         new.sizes = (1, len(pick))
         new.intercept, new.values = self.intercept[pick], self.values[pick]
         new.clusters = None if self.clusters is None else self.clusters.at(pick)

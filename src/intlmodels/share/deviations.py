@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,10 @@ class Deviations:
         """What one cluster adds to all coefficients, (draw, coefficient)."""
         parts = zip(self.effects, self.climbs, strict=True)
         return self._joined([_climbing(own[:, cluster], climb) for own, climb in parts])
+
+    def added(self) -> Iterator[Array]:
+        """What each cluster adds to all coefficients, (draw, coefficient), one after the other."""
+        return (self.of_cluster(cluster) for cluster in range(len(self.labels)))
 
     def of_new(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draw a cluster that was not in the study: its level, and what it adds to all."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError, listed
-from intlmodels.models.shareblocks import CLUSTER
+from intlmodels.models.shareblocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.share import observation
 from intlmodels.share.averages import averages, moved, step_for
 from intlmodels.share.coefficients import CHUNK, Array, Coefficients
@@ -25,9 +25,6 @@ from intlmodels.share.variation import variation_by_source
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
-
-#: Clusters up to which they are set beside each other one by one.
-MOST_CLUSTERS = 30
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:

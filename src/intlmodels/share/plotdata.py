@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from intlmodels import plotstyle as s
 from intlmodels.errors import StudyError, listed
 from intlmodels.formats import plural
-from intlmodels.models.shareblocks import CLUSTER
+from intlmodels.models.shareblocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.plotstyle import Figure, styled
 from intlmodels.results import Array
 from intlmodels.rounding import intervals
 from intlmodels.share import results
-from intlmodels.share.estimands import MOST_CLUSTERS
 from intlmodels.study import ShareStudy
 
 if TYPE_CHECKING:

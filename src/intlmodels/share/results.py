@@ -110,8 +110,9 @@ def labels(fit: DataTree) -> dict[str, str]:
 
 
 def observed(fit: DataTree) -> Array:
-    """Printed shares of the firms, in percent."""
-    return fit["observed_data"][OUTCOME].to_numpy()
+    """Printed shares of the firms, in percent; of a register the mean of each combination."""
+    data = fit["observed_data"].to_dataset()
+    return data[OUTCOME if OUTCOME in data else "mean_share"].to_numpy()
 
 
 def outcomes(fit: DataTree, group: str) -> DataArray:

@@ -86,7 +86,7 @@ class Register(Study):
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column of the shares by ``share``, of clusters by ``cluster``, of each predictor by name."""
+        """Column of shares by ``share``, of clusters by ``cluster``, of predictors by name."""
         asked = {"share": self.outcome, **self.explaining}
         return {name: clean_label(spec["column"]) for name, spec in asked.items()}
 

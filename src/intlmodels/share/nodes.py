@@ -10,6 +10,7 @@ apart beyond. :func:`error` says how far off the interpolation is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numba
 import numpy as np
@@ -35,7 +36,7 @@ def nodes(count: int) -> Array:
 
 
 def table(
-    family: str, parameters: Mapping[str, float], width: float, printed: Array, count: int
+    family: str, parameters: Mapping[str, Any], width: float, printed: Array, count: int
 ) -> Array:
     """Log probabilities at the nodes, (printed value, node); see :mod:`observation`."""
     return observation.printed_log_probability(
@@ -103,6 +104,29 @@ def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
 
 
 @numba.njit(cache=True, nogil=True)
+def interpolated_each(linear: Array, values: Array) -> Array:
+    """Row i of a table at the points of row i, (row, point).
+
+    Parameters
+    ----------
+    linear : array, shape (row, point)
+    values : array, shape (row, node)
+    """
+    count = values.shape[1]
+    found = np.empty(linear.shape)
+    weights, slopes = np.empty(6), np.empty(6)
+    for i in range(linear.shape[0]):
+        for j in range(linear.shape[1]):
+            first, f, _ = place_of(linear[i, j], count)
+            weigh(f, weights, slopes)
+            value = 0.0
+            for k in range(6):
+                value += weights[k] * values[i, first + k]
+            found[i, j] = value
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
 def cells_density(
     effects: Array,
     values: Array,
@@ -161,7 +185,7 @@ def cells_density(
 
 
 def error(
-    family: str, parameters: Mapping[str, float], width: float, printed: Array, count: int
+    family: str, parameters: Mapping[str, Any], width: float, printed: Array, count: int
 ) -> float:
     """Largest error of an interpolated log probability, between nodes where shares are.
 
