@@ -60,7 +60,7 @@ def _effects(table: pd.DataFrame) -> list[str]:
         return [f"{said}{more}."]
     largest = max(effects, key=lambda row: row.median)
     return [
-        f"{said}; of the effects that of {largest.what.removeprefix('effect of ')} scatters most, "
+        f"{said}; of the effects, that of {largest.what.removeprefix('effect of ')} scatters most, "
         f"with {_sd(largest)}."
     ]
 

@@ -13,7 +13,7 @@ from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, one_line
 from intlmodels.study.columns import Outcome, Predictor, frozen
 from intlmodels.study.keys import wrong
-from intlmodels.study.sources import Sources
+from intlmodels.study.sources import Cell, Sources
 
 #: What the models call the levels of clusters, and what profiles call the cluster of a firm.
 NAME = "cluster"
@@ -75,7 +75,7 @@ def read_clusters(
         raise wrong(
             f"expected another column; {taken[file, column]} uses it", "[cluster] column", column
         )
-    found = [sources.label(cell) for cell in sources.cells(file, column, "[cluster] column")]
+    found = [_name(cell, sources) for cell in sources.cells(file, column, "[cluster] column")]
     labels = tuple(sorted(set(found)))
     if len(labels) == 1:
         raise StudyError(
@@ -96,6 +96,12 @@ def read_clusters(
     place = {label: code for code, label in enumerate(labels)}
     codes = frozen([place[label] for label in found], np.intp)
     return Clusters(labels, codes, clean_label(spec.get("label", "Cluster")), file, column)
+
+
+def _name(cell: Cell, sources: Sources) -> str:
+    if cell.missing:
+        raise cell.error("expected the name of the firm's cluster; write it, or delete the firm")
+    return sources.label(cell)
 
 
 def check_names(names: Iterable[tuple[str, str]]) -> None:
