@@ -63,6 +63,12 @@ def why(bad: Bad, register: Register) -> StudyError:
 def stop(register: Register, count: int, rows: int, found: Iterator[Bad]) -> StudyError:
     """The error for a register with rows that cannot be read, naming the first ones."""
     first = [bad for bad, _ in zip(found, range(MOST_NAMED), strict=False)]
+    if not first:
+        return StudyError(
+            f"{count:,} rows cannot be read, but none of them was found again; expected files at "
+            "rest: run it again",
+            file=register.files,
+        )
     others = [f"{bad.file} row {bad.row}" for bad in first[1:]]
     more = count - len(first)
     named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)

@@ -6,8 +6,8 @@ texts in a column, and these are read by the same code as the cells of a small t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,7 @@ class Counting(Protocol):
     def distinct(self, most: int) -> Distinct | None:
         """The distinct rows; None if there are more than so many."""
 
-    def bad(self, texts: Sequence[set[str]], most: int | None) -> Iterator[Bad]:
+    def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
         """The rows that have one of these texts or are broken, in order; at most so many."""
 
 
@@ -67,7 +67,7 @@ class Here:
         whole = together(parts)
         return None if len(whole.rows) > most else whole
 
-    def bad(self, texts: Sequence[set[str]], most: int | None) -> Iterator[Bad]:
+    def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
         """See :class:`Counting`."""
         names = dict(zip(map(str, self.found.paths), self.found.names, strict=True))
         found = find_bad(self.connection, in_order(self.sources, self.found), names, texts)
@@ -115,13 +115,14 @@ def read_cells(
             wrong = distinct.having(bad)
             unusable = distinct.broken + int(distinct.rows[wrong].sum())
             if unusable and register.bad_rows == "stop":
-                raise stop(register, unusable, distinct.total, counting.bad(bad, MOST_NAMED))
+                with closing(counting.bad(bad, MOST_NAMED)) as first:
+                    raise stop(register, unusable, distinct.total, first)
             read = Read(len(found.paths), distinct.total, 0, unusable)
             cells = _cells(distinct, ~wrong, meanings, register, read)
             if unusable:
                 _put_aside(register, counting.bad(bad, None), unusable, aside)
     if found.marks() != marks:
-        if aside is not None:
+        if unusable and aside is not None:
             aside.unlink(missing_ok=True)
         raise StudyError(
             "the files changed while they were read; expected files at rest: run it again",
@@ -237,8 +238,10 @@ def _cells(
         sizes = [len(column.levels) for column in (share, *columns)]
         raise _too_many(dict(zip(names, sizes, strict=True)), f"{len(rows):,}")
     if not len(rows):
+        told = f"; {read.bad:,} of {read.rows:,} rows cannot be read" if read.bad else ""
+        told += ': bad_rows = "stop" names the first' if read.bad else ""
         raise StudyError(
-            f"no row has a share; expected some in the column {register.columns['share']}",
+            f"no row has a share; expected some in the column {register.columns['share']}{told}",
             file=register.files,
         )
     coded = [Coded(column.levels, frozen(column.codes[first], np.int32)) for column in columns]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _AHEAD = 4
 #: Distinct rows that wait to be added to as many.
 _WAITING = 1_000_000
 #: What decides a result apart from the code of this package.
-_PACKAGES = ("duckdb", "numpy")
+_PACKAGES = ("duckdb",)
 _AGAIN = "nothing is kept of a count that was broken off: run the same command again"
 
 
@@ -175,7 +175,7 @@ class Spread:
         whole = together(found)
         return None if len(whole.rows) > most else whole
 
-    def bad(self, texts: Sequence[set[str]], most: int | None) -> Iterator[Bad]:
+    def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
         """The rows that have one of these texts or are broken, in order; at most so many."""
         title = "looking for rows that cannot be read"
         for part in self._in_turn(title, bad_of_part, texts, most):
