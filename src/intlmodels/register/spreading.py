@@ -82,7 +82,7 @@ def _spans(source: Source, size: int, connection: DuckDBPyConnection) -> Iterato
         if end - first >= wanted:
             yield replace(source, span=(first, end))
             first = end
-    if end > first:
+    if end > first or not rows:  # of no rows at all there is one part as well
         yield replace(source, span=(first, end))
 
 
