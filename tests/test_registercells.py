@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 import intlmodels as im
 from intlmodels.register import cellsfile, coding
 from intlmodels.register.coding import added, keys
+from intlmodels.register.combinations import combinations
 from intlmodels.register.distinct import Distinct, together
 from intlmodels.study.register import Cells, Coded, Read
-from registers import STUDY, write_register
+from registers import BRANCHES, STUDY, some_rows, write_csv, write_register
 
 CODES = st.lists(st.tuples(*(st.integers(0, 3),) * 3), min_size=1, max_size=20)
 
@@ -112,10 +113,30 @@ def test_cells_are_written_as_csv_writes_them_and_read_back(
         np.testing.assert_array_equal(again.columns[name].codes, column.codes)
 
 
+CLUSTERED = STUDY.replace('[predictors.branch]\nkind = "category"\n', "[cluster]\n")
+
+
+def test_clusters_are_kept_with_the_cells_and_come_first_in_combinations(tmp_path):
+    folder = write_register(tmp_path, CLUSTERED, files="rows/a.csv")
+    write_csv(folder / "rows" / "a.csv", some_rows())
+    first, kept = (im.reduce(folder, tmp_path / "out") for _ in range(2))
+    assert first.clusters.labels == kept.clusters.labels == BRANCHES
+    np.testing.assert_array_equal(first.clusters.codes, kept.clusters.codes)
+    shared = combinations(kept)
+    assert np.all(np.diff(shared.study.clusters.codes) >= 0)
+    np.testing.assert_array_equal(shared.study.clusters.codes[shared.cell], kept.clusters.codes)
+    for name, predictor in kept.predictors.items():
+        own = np.array(shared.study.predictors[name].printed)[shared.cell]
+        assert own.tolist() == list(predictor.printed)
+    rows = Counter((branch, size, f"{float(age):g}") for _, branch, size, age in some_rows())
+    counted = zip(shared.study.firms, shared.study.rows.tolist(), strict=True)
+    assert dict(counted) == {", ".join(key): n for key, n in rows.items()}
+
+
 @pytest.mark.slow
 def test_three_million_cells_are_counted_kept_and_found_again(tmp_path):
     """In a process of its own, of which the memory is known."""
-    folder = write_register(tmp_path, files="rows/a.parquet", memory_limit="1GB")
+    folder = write_register(tmp_path, CLUSTERED, files="rows/a.parquet", memory_limit="1GB")
     with duckdb.connect() as connection:
         connection.execute(
             "COPY (SELECT CAST(5 * (i % 21) AS DOUBLE) AS share, 'Branch ' || (i // 21) % 14000 AS "
