@@ -287,7 +287,7 @@ def test_clusters_are_read_and_told(study):
     ("toml", "towns", "match"),
     [
         (CLUSTERED, ("one", "one"), "two clusters or more"),
-        (CLUSTERED, ("one", ""), "a.csv row 3, column 'town'"),
+        (CLUSTERED, ("one", ""), "a.csv, row 3, column 'town'"),
         (CLUSTERED.replace('"town"', '"size"'), ("a", "b"), r"another column than that of \[clus"),
         (CLUSTERED.replace('"town"', '"twon"'), ("a", "b"), "column 'twon'.*did you mean 'town'"),
     ],

@@ -70,6 +70,7 @@ MODEL_CODE["register"] = (
     "priors.py",
     "models/registerdesign.py",
     "models/register.py",
+    "register/coding.py",
     "register/combinations.py",
     "register/start.py",
     "register/coordinates.py",

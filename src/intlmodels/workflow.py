@@ -210,6 +210,7 @@ def fit_study(
     priors: Mapping[str, str] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    scheduler: str | None = None,
     **settings: Any,
 ) -> DataTree:
     """Fit a study from a notebook or script.
@@ -227,6 +228,9 @@ def fit_study(
         already there is read if nothing changed that it depends on, and made again if not.
     progress : callable, optional
         Called with the finished part of the sampling, 0 to 1.
+    scheduler : str, optional
+        Of a register: address of a Dask scheduler, whose workers count its rows if that has to be
+        done; the fit itself is made here.
     **settings
         ``draws``, ``tune``, ``chains``, ``seed``, ``target_accept``, ``sampler``, ``cores``.
 
@@ -247,7 +251,7 @@ def fit_study(
         If the fit does not pass the gate, also after one retry.
     """
     loaded = study if isinstance(study, Study) else load_study(study)
-    study = as_study(loaded, None if out is None else Path(out))
+    study = as_study(loaded, None if out is None else Path(out), scheduler)
     asked = settings_of(study, settings)
     if out is None:
         require_possible(study)
