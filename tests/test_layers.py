@@ -59,6 +59,7 @@ ORDER = [
     "share.intervalkernels",
     "share.betainterval",
     "share.observation",
+    "share.nodes",
     "share.likelihoods",
     "models.variant",
     "models.shareblocks",
@@ -68,6 +69,7 @@ ORDER = [
     "models.registerdesign",
     "models",
     "models.drawing",
+    "models.celldensity",
     "models.share",
     "models.decay",
     "compilation",
@@ -98,7 +100,10 @@ ORDER = [
     "register.combinations",
     "register.start",
     "register.coordinates",
+    "register.clusterstart",
+    "register.clustercoordinates",
     "models.register",
+    "models.registercells",
     "diagnostics",
     "results",
     "share.deviations",
@@ -106,6 +111,7 @@ ORDER = [
     "share.averages",
     "share.variation",
     "share.estimands",
+    "register.clusterfitting",
     "register.fitting",
     "decay.estimands",
     "claims",
@@ -275,6 +281,7 @@ def test_only_models_and_fit_know_pymc():
     }
     assert users <= {
         *("models.share", "models.decay", "models.register", "models.drawing"),
+        *("models.registercells", "models.celldensity"),
         *("share.likelihoods", "compilation", "fit", "refit"),
     }
 

@@ -15,8 +15,8 @@ from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.celldensity import cells_density
-from intlmodels.models.register import RAW
-from intlmodels.models.registerclusters import in_cluster_coordinates, prior_model, scales
+from intlmodels.models.register import RAW, scales
+from intlmodels.models.registercells import in_cluster_coordinates, prior_model
 from intlmodels.register.clustercoordinates import NUMPY, cluster_coordinates, split
 from intlmodels.register.clusterstart import counted, find_cluster_start, groups_of
 from intlmodels.register.combinations import combinations

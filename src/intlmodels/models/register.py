@@ -83,7 +83,8 @@ SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
-def _algebra() -> Algebra:
+def algebra() -> Algebra:
+    """PyTensor's functions for coordinates."""
     import pytensor.tensor as pt
     from pytensor.tensor.linalg import cholesky, solve_triangular
 
@@ -129,7 +130,7 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     }
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
-        found, jacobian = points.values(raw, back, _algebra())
+        found, jacobian = points.values(raw, back, algebra())
         values: dict[Any, Any] = {}
         for rv in model.free_RVs:
             own = model.rvs_to_values[rv]

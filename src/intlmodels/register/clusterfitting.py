@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 # By its own name: fit.py is part of the fingerprint of every stored fit and stays as it is.
 from intlmodels.fit import Progress, Settings, _sample
 from intlmodels.models import design_of
-from intlmodels.models.register import RAW
-from intlmodels.models.registerclusters import in_cluster_coordinates, prior_model, scales
+from intlmodels.models.register import RAW, scales
+from intlmodels.models.registercells import in_cluster_coordinates, prior_model
 from intlmodels.priors import Prior
 from intlmodels.register.clustercoordinates import (
     NUMPY,
@@ -21,7 +21,7 @@ from intlmodels.register.clustercoordinates import (
     cluster_coordinates,
     split,
 )
-from intlmodels.register.clusterstart import counted, find_cluster_start
+from intlmodels.register.clusterstart import counted, enough_nodes, find_cluster_start
 from intlmodels.register.combinations import Combinations, combinations
 from intlmodels.register.coordinates import Scales
 from intlmodels.register.start import find_start
@@ -50,11 +50,14 @@ class Drawn:
     stats : xarray.Dataset
     settings : Settings
         Those used: with very many clusters fewer draws than asked for.
+    error : float
+        Largest error of an interpolated log probability; 0 where none is interpolated.
     """
 
     values: dict[str, Array]
     stats: Dataset
     settings: Settings
+    error: float = 0.0
 
 
 def draw_clusters(
@@ -80,10 +83,12 @@ def draw_clusters(
     own = prior_model(priors)
     onto, back = scales(own)
     points = cluster_coordinates(design, start, onto, back)
-    model = in_cluster_coordinates(own, design, data, points, width, start.nodes)
+    count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+    model = in_cluster_coordinates(own, design, data, points, width, count)
     used = _affordable(settings, points)
     draws, stats = _sample(model, used, progress)
-    return Drawn(_expanded(points, draws[RAW].to_numpy(), back, settings.seed), stats, used)
+    values = _expanded(points, draws[RAW].to_numpy(), back, settings.seed)
+    return Drawn(values, stats, used, left)
 
 
 def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from intlmodels.models.shareblocks import Design
 from intlmodels.register.start import Start, bound, columns, free
 from intlmodels.share import observation
-from intlmodels.share.nodes import COUNTS, cells_density, interpolated, table
+from intlmodels.share.nodes import COUNTS, cells_density, error, interpolated, table
 
 Array = NDArray[np.float64]
 
+#: Error of an interpolated log probability that does not matter: a million rows that were all off
+#: by it in the same direction would add a hundredth to the log density.
+EXACT = 1e-8
 #: Variances of effects between clusters: the first, and the limits.
 _FIRST, _LEAST, _MOST = 0.05, 1e-4, 4.0
 _STEPS = 25
@@ -116,8 +119,6 @@ class ClusterStart:
         Parameters of the family.
     spread : dict of str to float
         Standard deviations of these, on the log or logit scale.
-    nodes : int
-        Number of nodes at which log probabilities are computed.
     """
 
     common: Array
@@ -127,7 +128,23 @@ class ClusterStart:
     variance: Array
     parameters: dict[str, float]
     spread: dict[str, float]
-    nodes: int
+
+
+def enough_nodes(
+    family: str, parameters: Mapping[str, float], width: float, printed: Array
+) -> tuple[int, float]:
+    """The number of nodes with which interpolated log probabilities are right to ``EXACT``.
+
+    Returns
+    -------
+    int, float
+        The largest number if none is enough; and the error that it leaves.
+    """
+    for count in COUNTS:
+        left = error(family, parameters, width, printed, count)
+        if left < EXACT:
+            break
+    return count, left
 
 
 def groups_of(design: Design) -> list[slice]:
@@ -154,7 +171,7 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
     family, names = design.family, observation.PARAMETERS[design.family]
     theta = np.array([free(name, pooled.parameters[name]) for name in names])
     common, groups = pooled.linear.copy(), groups_of(design)
-    size, count = len(common), COUNTS[0]
+    size = len(common)
     variance = np.full(size, _FIRST)
     effects = np.tile(common, (data.clusters, 1))
     curvature = np.full(len(names), 1.0)
@@ -188,7 +205,6 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
         variance,
         {name: float(bound(name, value)) for name, value in zip(names, theta, strict=True)},
         {n: float(1 / np.sqrt(max(c, 1.0))) for n, c in zip(names, curvature, strict=True)},
-        count,
     )
 
 

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from intlmodels.fit import PRIOR_DRAWS, Progress, Settings, _attributes, _sample
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.register import RAW, build, in_coordinates, scales
+from intlmodels.models.registercells import at_nodes, prior_model
 from intlmodels.models.shareblocks import CLUSTER, Design
 from intlmodels.priors import Prior, draw
 from intlmodels.register.clusterfitting import Drawn, draw_clusters
+from intlmodels.register.clusterstart import counted, enough_nodes
 from intlmodels.register.combinations import Combinations, combinations
 from intlmodels.register.coordinates import coordinates
 from intlmodels.register.start import find_start
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: Cells up to which the probability of each is computed at every step; beyond, at nodes.
+FEW_CELLS = 4_000
 #: Numbers that the draws from the prior may have.
 MOST_PRIOR = 5_000_000
 #: Registers that are predicted: so many, or fewer where each takes many probabilities.
@@ -85,6 +89,7 @@ def fit(
     )
     tree.attrs = _attributes(study, variant, design, priors, settings)
     tree.attrs["seconds"] = seconds
+    tree.attrs["interpolation_error"] = drawn.error
     if drawn.settings != settings:
         kept = json.loads(tree.attrs["settings"])
         tree.attrs["settings_used"] = json.dumps(drawn.settings.identity(kept))
@@ -106,12 +111,20 @@ def _drawn(
 ) -> Drawn:
     """Draws of a register without clusters."""
     design = design_of(shared.study, variant)
-    model = build(study, variant, priors)
-    onto, back = scales(model)
     printed, width = study.outcome.printed, study.outcome.width
-    points = coordinates(design, find_start(design, shared.cell, printed, study.rows, width), onto)
-    draws, stats = _sample(in_coordinates(model, points), settings, progress)
-    return Drawn(points.draws(draws[RAW].to_numpy(), back), stats, settings)
+    start = find_start(design, shared.cell, printed, study.rows, width)
+    own = prior_model(priors)
+    onto, back = scales(own)
+    points = coordinates(design, start, onto)
+    left = 0.0
+    if len(study.rows) > FEW_CELLS:
+        data = counted(design, shared.cell, printed, study.rows)
+        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+        model = at_nodes(own, design, data, points, width, count)
+    else:
+        model = in_coordinates(build(study, variant, priors), points)
+    draws, stats = _sample(model, settings, progress)
+    return Drawn(points.draws(draws[RAW].to_numpy(), back), stats, settings, left)
 
 
 def _dataset(design: Design, values: Mapping[str, Array]) -> Dataset:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.shareblocks import intercept_of
 from intlmodels.rounding import grid
-from intlmodels.share import nodes, observation
+from intlmodels.share import observation
 from intlmodels.share.deviations import deviations
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: Rounding width, in percentage points, up to which the mean share stands for the printed one.
 FINE = 0.5
+#: Combinations of a register up to which probabilities are computed for each; beyond, at nodes.
+FEW = 400
 #: Draws whose probabilities over the grid are held at a time.
 CHUNK = 10_000
 
@@ -208,6 +210,8 @@ class Coefficients:
         in the tests). Elsewhere it is summed over the grid.
         """
         if self._many:
+            from intlmodels.share import nodes
+
             # A smooth function of one number for every draw: computed at nodes.
             return nodes.interpolated_each(np.ascontiguousarray(linear), self._expected_at_nodes)
         return self._expected(linear)
@@ -215,11 +219,13 @@ class Coefficients:
     @property
     def _many(self) -> bool:
         """Whether there are more different firms than nodes."""
-        return self.rows is not None and len(self.design) > nodes.COUNTS[0]
+        return self.rows is not None and len(self.design) > FEW
 
     @cached_property
     def _expected_at_nodes(self) -> Array:
         """Expected printed share at the nodes, (draw, node)."""
+        from intlmodels.share import nodes
+
         at = nodes.nodes(nodes.COUNTS[0])
         return self._expected(np.broadcast_to(at, (len(self.intercept), len(at))))
 
@@ -253,6 +259,8 @@ class Coefficients:
         parameters = {name: value[draw] for name, value in self.parameters.items()}
         if not self._many:
             return observation.printed_probabilities(self.family, linear, parameters, self.width)
+        from intlmodels.share import nodes
+
         values = nodes.table(self.family, parameters, self.width, self.grid, nodes.COUNTS[0])
         return np.exp(nodes.interpolated(linear, values)[0])
 

@@ -1,8 +1,9 @@
-"""The share model of a register with clusters, in coordinates and over cells.
+"""The share model of a register in coordinates, with log probabilities computed at nodes.
 
-The log density is that of the share model over all rows, with the level of a cluster and the means
-of its effects added up (see :mod:`intlmodels.register.clustercoordinates`). Everything that depends
-on the rows is shared data, so that another register of the same shape compiles nothing.
+For registers with clusters, and for those with more cells than nodes. The log density is that of
+the share model over all rows; with clusters the level of each and the means of its effects are
+added up (see :mod:`intlmodels.register.clustercoordinates`). Everything that depends on the rows is
+shared data, so that a register of the same shape compiles next to nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import numpy as np
 
 from intlmodels.errors import StudyError
 from intlmodels.models.drawing import PRIOR_ARGUMENTS, arguments, draw_pymc
-from intlmodels.models.register import RAW, SCALES
+from intlmodels.models.register import RAW, algebra
 from intlmodels.models.share import LOG_DENSITIES
 from intlmodels.models.shareblocks import Design
 from intlmodels.priors import Prior
 from intlmodels.register.clustercoordinates import ClusterCoordinates, Kernel
 from intlmodels.register.clusterstart import Counted
+from intlmodels.register.coordinates import Coordinates
+from intlmodels.register.start import basis
 from intlmodels.share import observation
 from intlmodels.share.nodes import nodes
 
@@ -39,16 +42,6 @@ def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
         for name in priors:
             draw_pymc(priors, name)
     return model
-
-
-def scales(model: pm.Model) -> tuple[Functions, Functions]:
-    """How a model takes its parameters to the whole line, and back."""
-    onto: Functions = {}
-    back: Functions = {}
-    for rv in model.free_RVs:
-        transform = model.rvs_to_transforms[rv]
-        onto[rv.name], back[rv.name] = SCALES["" if transform is None else transform.name]
-    return onto, back
 
 
 def _kernel() -> Kernel:
@@ -88,15 +81,7 @@ def in_cluster_coordinates(
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
-    transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
-    for name in points.names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
-    back: Functions = {name: _backward(transforms[name]) for name in points.scalars}
+    back = backwards(own, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
         held = {
@@ -128,6 +113,63 @@ def in_cluster_coordinates(
         density += _likelihood(design, data, found["effects"], parameters, width, count)
         pm.Potential("posterior", density)
     return sampled
+
+
+def at_nodes(
+    own: pm.Model, design: Design, data: Counted, points: Coordinates, width: float, count: int
+) -> pm.Model:
+    """The same of a register without clusters; arguments as of :func:`in_cluster_coordinates`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import graph_replace
+
+    back = backwards(own, points.names)
+    with pm.Model() as sampled:
+        raw = pm.Flat(RAW, shape=points.size)
+        found, density = points.values(raw, back, algebra())
+        level, parts = found[points.names[0]], []
+        for name in points.names[1:]:
+            if name not in points.levels:
+                parts.append(found[name][None])
+                continue
+            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
+            density -= 0.5 * ((found[name] / sigma) ** 2).sum()
+            level = level + found[name].mean()
+            parts.append(found[name] @ basis(points.levels[name]))
+        replaced = {
+            own.rvs_to_values[rv]: pt.specify_shape(found[rv.name], ()) for rv in own.free_RVs
+        }
+        density += graph_replace([own.logp()], replaced, strict=False)[0]
+        parameters = [back[n](found[n]) for n in observation.PARAMETERS[design.family]]
+        effects = pt.concatenate([level[None], *parts])[None]
+        density += _likelihood(design, data, effects, parameters, width, count)
+        pm.Potential("posterior", density)
+    return sampled
+
+
+def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
+    """How PyTensor takes the parameters of a model from the whole line to their own scales.
+
+    Parameters
+    ----------
+    own : pymc.Model
+    names : tuple of str
+        Those that are sampled on the whole line as they are.
+
+    Raises
+    ------
+    StudyError
+        For a prior of one of these that is not over the whole line.
+    """
+    transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
+    for name in names:
+        if transforms.get(name) is not None:
+            raise StudyError(
+                f"the prior of '{name}' has to be one over all numbers in a register, such as "
+                "Normal or StudentT",
+                value=name,
+            )
+    return {name: _backward(transform) for name, transform in transforms.items()}
 
 
 def _backward(transform: Any) -> Callable[[Any], Any]:
