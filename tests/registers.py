@@ -1,9 +1,15 @@
 """Small made-up registers for tests, written as CSV or Parquet."""
 
 import csv
+import os
+import signal
+import time
+from dataclasses import replace
 
 import duckdb
 import numpy as np
+
+from intlmodels.register import spreading
 
 STUDY = """\
 [study]
@@ -84,3 +90,49 @@ def random_rows(rng, count):
 def some_rows(count=60):
     """The same rows every time, with every level among them."""
     return random_rows(np.random.default_rng(1), count)
+
+
+def write_groups(path, rows, size=2048):
+    """Rows as Parquet in groups of so many (the least that DuckDB writes), all columns as text."""
+    with duckdb.connect() as connection:
+        columns = dict(zip(HEADER, map(np.array, zip(*rows, strict=True)), strict=True))
+        parts = ", ".join(f"unnest(${name}) AS {name}" for name in columns)
+        connection.execute(
+            f"COPY (SELECT {parts}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE {size})",
+            {name: values.tolist() for name, values in columns.items()},
+        )
+
+
+# -- what workers of a scheduler do in tests: they find it here by its name --------------------
+
+
+def count_and_linger(register, part, files, most):
+    """Count a part; the first worker to do so keeps the result for itself until it is killed."""
+    found = spreading.count_part(register, part, files, most)
+    at_work = register.folder.absolute() / "at-work"
+    try:
+        with at_work.open("x") as file:
+            file.write(f"{os.getpid()}\n")
+    except FileExistsError:
+        return found
+    time.sleep(60)
+    raise AssertionError("expected to be killed")
+
+
+def kill_who_lingers(folder):
+    """Kill that worker as soon as it is there."""
+    at_work = folder.absolute() / "at-work"
+    while not at_work.exists() or not at_work.read_text().endswith("\n"):
+        time.sleep(0.01)
+    os.kill(int(at_work.read_text()), signal.SIGKILL)
+
+
+def count_elsewhere(register, part, files, most):
+    """Count on a computer that has not the files."""
+    elsewhere = [replace(file, path=f"/elsewhere{file.path}") for file in files]
+    return spreading.count_part(register, part, elsewhere, most)
+
+
+def count_other(register, part, files, most):
+    """Count on a computer that has other files under the same path."""
+    return spreading.count_part(register, part, [replace(f, size=f.size + 1) for f in files], most)

@@ -217,7 +217,7 @@ def test_an_unknown_profile_lists_what_is_known(profile, says):
 
 
 def test_many_pairs_are_thinned_evenly_and_said(monkeypatch):
-    monkeypatch.setattr("intlmodels.share.estimands.MOST_PROBABILITIES", 21_000)
+    monkeypatch.setattr("intlmodels.share.averages.MOST_PROBABILITIES", 21_000)
     found = estimate(tree_of(draws=50))
     assert found.attrs["every"] > 1
     assert found.sizes["draw"] == len(range(0, 50, found.attrs["every"]))

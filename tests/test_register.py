@@ -242,6 +242,15 @@ def test_many_bad_rows_of_a_long_file_keep_their_numbers(tmp_path):
     assert study.read.bad == len(found)
 
 
+def test_files_of_other_types_are_the_same_the_second_time(tmp_path):
+    folder = write_register(tmp_path, files="rows", bad_rows="set aside")
+    whole, real = ((kind, "VARCHAR", "VARCHAR", kind) for kind in ("INTEGER", "DOUBLE"))
+    write_parquet(folder / "rows" / "a.parquet", [*LEAST[::2], (7, *LEAST[0][1:])], types=whole)
+    write_parquet(folder / "rows" / "b.parquet", [*LEAST, (8.5, *LEAST[1][1:])], types=real)
+    assert im.reduce(folder, tmp_path / "out").read.bad == 2
+    assert "rows/a.parquet,3,7.0,Boats,small,1.0," in (tmp_path / "out/set_aside.csv").read_text()
+
+
 def test_setting_aside_needs_a_folder(tmp_path):
     folder, _ = write_bad(tmp_path, "csv", bad_rows="set aside")
     with pytest.raises(StudyError, match="expected a folder for them"):
@@ -341,6 +350,9 @@ def test_mistakes_in_the_data_are_told(tmp_path):
     refused(folder, "no row has a share")
     write_csv(path, [])
     refused(folder, "no row has a share")
+    write_csv(path, [("7", "Boats", "small", "1")] * 5)
+    write_register(folder, files="rows/a.csv", bad_rows="set aside")
+    refused(folder, 'no row has a share.*5 of 5 rows cannot be read: bad_rows = "stop" names')
 
 
 def test_too_many_distinct_values_are_refused_with_their_number(tmp_path, monkeypatch):

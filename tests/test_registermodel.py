@@ -16,12 +16,14 @@ from intlmodels import fit as fitting
 from intlmodels.errors import StudyError
 from intlmodels.models import design_of, priors_of, share
 from intlmodels.models.register import RAW, build, in_coordinates, scales
+from intlmodels.models.registercells import at_nodes, prior_model
 from intlmodels.priors import log_density
+from intlmodels.register.clusterstart import counted
 from intlmodels.register.combinations import combinations
 from intlmodels.register.coordinates import NUMPY, coordinates
 from intlmodels.register.fitting import fit
 from intlmodels.register.start import find_start
-from registers import HEADER, STUDY, some_rows, write_csv, write_register
+from registers import BRANCHES, HEADER, STUDY, some_rows, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)
 VARIANTS = ("default", "logit-normal", "hurdle", "heaped")
@@ -147,6 +149,26 @@ def test_coordinates_change_the_density_by_their_jacobian(study, variant):
         whole = own(own_point(model, found, back)) + np.linalg.slogdet(matrix)[1]
         off.append(logp({RAW: raw}) - whole)
     np.testing.assert_allclose(off, off[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_many_cells_the_density_is_the_same_at_nodes(study, variant):
+    model, places, _ = coordinates_of(study, variant)
+    shared = combinations(study)
+    design = design_of(shared.study, variant)
+    data = counted(design, shared.cell, study.outcome.printed, study.rows)
+    own = prior_model(priors_of(study, variant))
+    one, other = in_coordinates(model, places), at_nodes(own, design, data, places, 5.0, 721)
+    logps = [m.compile_logp(mode=PLAIN) for m in (one, other)]
+    slopes = [m.compile_dlogp(mode=PLAIN) for m in (one, other)]
+    rng = np.random.default_rng(6)
+    for raw in (np.zeros(places.size), *rng.normal(size=(3, places.size))):
+        # 90 rows, each right to some 1e-10, and normal densities without their constants.
+        constant = 0.5 * np.log(2 * np.pi) * len(BRANCHES)
+        off = logps[1]({RAW: raw}) - logps[0]({RAW: raw})
+        assert off == pytest.approx(constant, abs=1e-6)
+        a, b = (slope({RAW: raw}) for slope in slopes)
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-5)
 
 
 def test_the_start_is_the_maximum_and_as_wide_as_the_rows_say(study):

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 import numbered
+from intlmodels import scheduler as cluster
 from intlmodels.errors import StudyError
-from intlmodels.trust import cluster, tasks
+from intlmodels.trust import tasks
 from intlmodels.trust.tasks import Journal, executor, run
 
 fcntl = pytest.importorskip("fcntl")
@@ -486,8 +487,8 @@ def test_an_error_on_a_cluster_passes(error, journal, scheduler):
 
 
 def test_a_worker_with_other_versions_refuses_to_work(journal, scheduler, monkeypatch):
-    other = {**cluster.installed(), "numpy": "1.0"}
-    monkeypatch.setattr(cluster, "installed", lambda: other)
+    other = {**cluster.installed(tasks.NUMERICAL), "numpy": "1.0"}
+    monkeypatch.setattr(cluster, "installed", lambda packages: other)
     with (
         pytest.raises(StudyError, match=r"has numpy \S+ instead of 1.0, and might compute"),
         executor(1, scheduler) as pool,

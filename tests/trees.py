@@ -136,6 +136,8 @@ def _draws(
         )
     for block in design.blocks:
         _add_effects(block, variables, coords, given, drawn, study)
+    if design.clusters is not None:
+        _add_clusters(design, variables, coords, given, drawn)
     if design.further is not None and design.family == "ordered":
         _add_levels(design.further.levels, variables, coords, given, drawn)
     draws = xr.Dataset(variables, coords)
@@ -178,6 +180,27 @@ def _add_effects(
         )
 
 
+def _add_clusters(design: Design, variables: Any, coords: Any, given: Any, drawn: Any) -> None:
+    assert design.clusters is not None
+    coords["cluster_level"] = list(design.clusters.labels)
+    count = len(design.clusters.labels)
+    center = given.get("cluster", np.zeros(count))
+    variables["cluster"] = (("chain", "draw", "cluster_level"), drawn(center))
+    for block in design.blocks:
+        levels = block.kind in VARYING
+        dims = ("cluster_level", *((f"{block.name}_level",) if levels else ()))
+        center = given.get(
+            block.by_cluster, np.zeros((count, len(block.levels)) if levels else count)
+        )
+        variables[block.by_cluster] = (("chain", "draw", *dims), drawn(center))
+        if block.kind == "monotonic":  # as far as the effects of _add_effects climb
+            steps = np.full(len(block.levels) - 1, 1 / (len(block.levels) - 1))
+            coords[f"{block.name}_step"] = list(block.levels[1:])
+            shape = (coords["chain"].size, coords["draw"].size, len(steps))
+            dims = ("chain", "draw", f"{block.name}_step")
+            variables[f"{block.name}_steps"] = (dims, np.broadcast_to(steps, shape).copy())
+
+
 def _linear(draws: xr.Dataset, design: Design) -> np.ndarray:
     linear = np.zeros((draws.sizes["chain"], draws.sizes["draw"], draws.sizes["firm"]))
     if design.intercept:
@@ -188,4 +211,20 @@ def _linear(draws: xr.Dataset, design: Design) -> np.ndarray:
         if effect.ndim == 2:
             effect = effect[..., None]
         linear = linear + effect @ np.nan_to_num(block.weights).T
+    if design.clusters is not None:
+        linear = linear + _of_clusters(draws, design)
+    return np.asarray(linear)
+
+
+def _of_clusters(draws: xr.Dataset, design: Design) -> np.ndarray:
+    assert design.clusters is not None
+    codes = design.clusters.codes
+    linear = draws["cluster"].to_numpy()[..., codes]
+    for block in design.blocks:
+        own = draws[block.by_cluster].to_numpy()[:, :, codes]
+        weights = np.nan_to_num(block.weights)
+        if block.kind == "monotonic":
+            weights = weights @ np.linspace(0, 1, len(block.levels))[:, None]
+        own = own if own.ndim == 4 else own[..., None]
+        linear = linear + (own * weights).sum(axis=-1)
     return np.asarray(linear)

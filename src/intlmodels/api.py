@@ -44,7 +44,11 @@ def _loaded(study: Study | str | Path) -> Study:
 
 
 def reduce(
-    study: Study | str | Path, out: str | Path | None = None, *, again: bool = False
+    study: Study | str | Path,
+    out: str | Path | None = None,
+    *,
+    again: bool = False,
+    scheduler: str | None = None,
 ) -> RegisterStudy | SequenceStudy:
     """Read a register once, as counts of cells.
 
@@ -57,6 +61,9 @@ def reduce(
         again as long as the files and study.toml stay as they are.
     again : bool
         Whether to read the files in any case.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then read the files, each within the study's
+        ``memory_limit``; they need the files under the same path.
 
     Returns
     -------
@@ -67,7 +74,8 @@ def reduce(
     Raises
     ------
     StudyError
-        If the study lists its firms, or for files, rows or columns that are not as expected.
+        If the study lists its firms, for files, rows or columns that are not as expected, or for a
+        scheduler or workers that cannot be used.
     """
     from intlmodels.register.reduce import reduced
 
@@ -80,7 +88,8 @@ def reduce(
             "[register]",
             value=loaded.name,
         )
-    return reduced(loaded, None if out is None else Path(out), again=again)
+    folder = None if out is None else Path(out)
+    return reduced(loaded, folder, again=again, scheduler=scheduler)
 
 
 def prior_rows(

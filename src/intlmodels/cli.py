@@ -21,8 +21,10 @@ from intlmodels.errors import StudyError
 from intlmodels.terminal import (
     OutOption,
     PriorOption,
+    SchedulerOption,
     StudyArgument,
     VariantOption,
+    counted,
     load,
     output_folder,
     print_table,
@@ -71,6 +73,12 @@ def fit(
     sweeps: Annotated[
         int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Of a register: count it on a Dask cluster, if it has to be."
+        ),
+    ] = None,
 ) -> None:
     """Fit a study and write its report; refits only what changed."""
     from intlmodels import workflow
@@ -88,7 +96,7 @@ def fit(
     }
     settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
     folder = output_folder(loaded, out)
-    loaded = ready(loaded, folder)
+    loaded = ready(loaded, folder, scheduler)
     overrides = prior_overrides(prior)
     jobs = workflow.plan(
         loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
@@ -190,10 +198,10 @@ def reduce(
     again: Annotated[
         bool, typer.Option("--again", help="Read the files again, changed or not.")
     ] = False,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Read a register of any size once, as counts of cells; a fit uses these."""
     from intlmodels.register.kept import CELLS
-    from intlmodels.register.reduce import reduced
     from intlmodels.study import RowFiles, describe
 
     loaded = load(study)
@@ -204,7 +212,7 @@ def reduce(
             value=study,
         )
     folder = output_folder(loaded, out)
-    typer.echo(describe(reduced(loaded, folder, again=again, tell=say)))
+    typer.echo(describe(counted(loaded, folder, scheduler, again)))
     say(f"counts: {folder / CELLS}")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,10 @@ import typer
 from intlmodels.terminal import (
     OutOption,
     PriorOption,
+    SchedulerOption,
     StudyArgument,
     VariantOption,
+    interruptible,
     load,
     output_folder,
     prior_overrides,
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from intlmodels.trust.running import Means
 
 CoresOption = Annotated[int | None, typer.Option(help="Processor cores to use.")]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Use a Dask cluster, e.g. tcp://localhost:8786."),
-]
+_KEPT = "interrupted: what is finished is kept; run the same command to go on"
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Compute all of it again; earlier results are set aside.")
 ]
@@ -79,7 +77,7 @@ def calibrate(
 
     loaded = load(study)
     folder = output_folder(loaded, out)
-    with _interruptible():
+    with interruptible(_KEPT):
         found, caught = run_calibration(
             loaded,
             folder,
@@ -114,7 +112,7 @@ def compare(
 
     loaded = load(study)
     folder = output_folder(loaded, out)
-    with _interruptible():
+    with interruptible(_KEPT):
         found = run_comparison(
             loaded,
             folder,
@@ -139,7 +137,7 @@ def sensitivity(
 
     loaded = load(study)
     folder = output_folder(loaded, out)
-    with _interruptible():
+    with interruptible(_KEPT):
         found = run_sensitivity(loaded, folder, _means(cores, scheduler, again))
     _tell(sensitivity_sentences(found))
     _refresh(loaded, folder)
@@ -156,16 +154,6 @@ def _means(cores: int | None, scheduler: str | None, again: bool) -> Means:
     from intlmodels.trust.running import Means
 
     return Means(cores, scheduler, again, bar=progress_bar, tell=say)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """An interrupt says how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("interrupted: what is finished is kept; run the same command to go on")
-        raise typer.Exit(130) from None
 
 
 def _tell(sentences: list[str]) -> None:

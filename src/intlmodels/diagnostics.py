@@ -7,7 +7,7 @@ passes, fails, or informs (it could not be computed, or has no limit).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from xarray import Dataset, DataTree
+    from xarray import DataArray, Dataset, DataTree
 
 Outcome = Literal["passed", "failed", "informational"]
 
@@ -88,9 +88,29 @@ CHECKS: tuple[Check, ...] = (
     ),
 )
 
+#: Of levels and effects of very many clusters: among thousands of quantities some exceed the usual
+#: limits by chance, in draws that have converged as well.
+MANY_CHECKS: tuple[Check, ...] = (
+    Check(
+        "rhat_clusters",
+        "largest R-hat (rank-normalized) of any level or effect of a cluster",
+        "at most",
+        1.1,
+        "the chains disagree on some clusters: more tuning, or fewer clusters",
+    ),
+    Check(
+        "ess_clusters",
+        "smallest bulk effective sample size of any level or effect of a cluster",
+        "at least",
+        100,
+        "too few effective draws of some clusters: more draws",
+    ),
+)
+#: Dimension of the clusters, and how many are very many.
+CLUSTERS, MANY = "cluster_level", 30
 
 #: Name of a check -> its limit.
-LIMITS = {check.name: check.limit for check in CHECKS}
+LIMITS = {check.name: check.limit for check in (*CHECKS, *MANY_CHECKS)}
 
 
 @dataclass(frozen=True)
@@ -196,32 +216,27 @@ def gate(tree: DataTree) -> Gate:
     Returns
     -------
     Gate
-        One result for each row of :data:`CHECKS`.
+        One result for each row of :data:`CHECKS`; with very many clusters also of
+        :data:`MANY_CHECKS`.
     """
     found = _measure(tree)
     return Gate(
         tuple(
             _judge(check, *found[check.name]) if check.name in found else _without(check)
-            for check in CHECKS
+            for check in (*CHECKS, *(c for c in MANY_CHECKS if c.name in found))
         )
     )
 
 
 def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     groups = [g for g in ("posterior", "estimands") if g in tree.children]
-    per_group = [convergence(_with_tables(tree[group].to_dataset())) for group in groups]
-    found: dict[str, tuple[float, str]] = {}
-    worst: dict[str, Callable[[Any], Any]] = {
-        "rhat": np.argmax,
-        "ess_bulk": np.argmin,
-        "ess_tail": np.argmin,
-    }
-    for name, pick in worst.items():
-        labels = [label for part in per_group for label in part[name][0]]
-        values = np.concatenate([part[name][1] for part in per_group])
-        # argmax and argmin stop at the first NaN: an undefined value is the worst value.
-        i = int(pick(values))
-        found[name] = (float(values[i]), labels[i])
+    whole = [_with_tables(tree[group].to_dataset()) for group in groups]
+    many = [[n for n in part.data_vars if _of_many_clusters(part[n])] for part in whole]
+    worst = {"rhat": "rhat", "ess_bulk": "ess_bulk", "ess_tail": "ess_tail"}
+    found = _worst([part.drop_vars(n) for part, n in zip(whole, many, strict=True)], worst)
+    if any(many):
+        of_clusters = {"rhat_clusters": "rhat", "ess_clusters": "ess_bulk"}
+        found |= _worst([part[n] for part, n in zip(whole, many, strict=True)], of_clusters)
     stats = tree["sample_stats"].to_dataset()
     if "energy" not in stats:
         return found  # drawn without Hamiltonian trajectories: the other checks do not apply
@@ -233,6 +248,23 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
         counts = stats[variable].to_numpy().sum(axis=1)
         total = int(counts.sum())
         found[name] = (float(total), f"chain {int(counts.argmax())}" if total else "")
+    return found
+
+
+def _of_many_clusters(draws: DataArray) -> bool:
+    return CLUSTERS in draws.dims and draws.sizes[CLUSTERS] > MANY
+
+
+def _worst(parts: list[Dataset], wanted: dict[str, str]) -> dict[str, tuple[float, str]]:
+    """The worst value of each check, named by what :func:`convergence` calls it, and of what."""
+    measured = [convergence(part) for part in parts]
+    found = {}
+    for check, name in wanted.items():
+        labels = [label for part in measured for label in part[name][0]]
+        values = np.concatenate([part[name][1] for part in measured])
+        # argmax and argmin stop at the first NaN: an undefined value is the worst value.
+        i = int(np.argmax(values) if name == "rhat" else np.argmin(values))
+        found[check] = (float(values[i]), labels[i])
     return found
 
 

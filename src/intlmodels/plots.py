@@ -23,6 +23,7 @@ from intlmodels.plottrust import coverage, power_scaling, rank_differences
 from intlmodels.register import plots as of_rows
 from intlmodels.sequences import plots as of_sequences
 from intlmodels.share import plotdata, plotpredictions
+from intlmodels.share.plotclusters import cluster_differences, clusters
 from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
 from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy
@@ -30,6 +31,8 @@ from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy
 __all__ = [
     "cells",
     "chains",
+    "cluster_differences",
+    "clusters",
     "conflicts",
     "coverage",
     "curves",

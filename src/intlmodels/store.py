@@ -36,6 +36,7 @@ MODEL_CODE: dict[str, tuple[str, ...]] = {
     "share": (
         "models/sharedesign.py",
         "models/shareblocks.py",
+        "models/sharepriors.py",
         "models/drawing.py",
         "models/share.py",
         "share/betainterval.py",
@@ -69,11 +70,19 @@ MODEL_CODE["register"] = (
     "priors.py",
     "models/registerdesign.py",
     "models/register.py",
+    "models/registercells.py",
+    "models/celldensity.py",
+    "share/nodes.py",
+    "register/coding.py",
     "register/combinations.py",
     "register/start.py",
     "register/coordinates.py",
+    "register/clusterstart.py",
+    "register/clustercoordinates.py",
+    "register/clusterfitting.py",
     "register/fitting.py",
     "share/coefficients.py",
+    "share/deviations.py",
 )
 
 MODEL_CODE["sequences"] = (

@@ -15,7 +15,7 @@ from intlmodels.errors import StudyError
 
 if TYPE_CHECKING:
     from intlmodels.fit import Progress
-    from intlmodels.study import Study
+    from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy, Study
 
 StudyArgument = Annotated[
     str,
@@ -33,6 +33,10 @@ PriorOption = Annotated[
         "--prior", metavar="NAME=PRIOR", help='Override a prior, e.g. "phi=Gamma(2, 0.1)".'
     ),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Use a Dask cluster, e.g. tcp://localhost:8786."),
+]
 VariantOption = Annotated[
     str, typer.Option("--variant", metavar="NAME", help="Which variant of the model.")
 ]
@@ -45,12 +49,35 @@ def load(name: str) -> Study:
     return load_study(name)
 
 
-def ready(study: Study, folder: Path) -> Study:
+def ready(study: Study, folder: Path, scheduler: str | None = None) -> Study:
     """The study as it can be fitted: of a register that of its counts, kept in a folder."""
-    from intlmodels.register.reduce import reduced
+    from intlmodels.register.reduce import require_register_for
     from intlmodels.study import RowFiles
 
-    return reduced(study, folder, tell=say) if isinstance(study, RowFiles) else study
+    require_register_for(study, scheduler)
+    return counted(study, folder, scheduler) if isinstance(study, RowFiles) else study
+
+
+def counted(
+    register: RowFiles, folder: Path, scheduler: str | None, again: bool = False
+) -> RegisterStudy | SequenceStudy:
+    """The study of a register's counts, made by a scheduler's workers if there is one."""
+    from intlmodels.register.reduce import reduced
+
+    with interruptible("interrupted: nothing is kept of this count; run the same command again"):
+        return reduced(
+            register, folder, again=again, scheduler=scheduler, tell=say, bar=progress_bar
+        )
+
+
+@contextmanager
+def interruptible(text: str) -> Iterator[None]:
+    """An interrupt says what is kept, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(text)
+        raise typer.Exit(130) from None
 
 
 def output_folder(study: Study, out: Path | None) -> Path:

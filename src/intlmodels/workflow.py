@@ -33,10 +33,19 @@ from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
 if TYPE_CHECKING:
     from xarray import DataTree
 
+#: Modules whose code decides what is computed from the draws of shares.
+_OF_SHARES = (
+    "share/estimands.py",
+    "share/averages.py",
+    "share/variation.py",
+    "share/coefficients.py",
+    "share/deviations.py",
+    "diagnostics.py",
+)
 #: Model -> modules whose code decides what is computed from the draws; the first one computes it.
 ESTIMAND_CODE = {
-    "register": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
-    "share": ("share/estimands.py", "share/coefficients.py", "diagnostics.py"),
+    "register": _OF_SHARES,
+    "share": _OF_SHARES,
     "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
     "sequences": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
 }
@@ -204,6 +213,7 @@ def fit_study(
     priors: Mapping[str, str] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    scheduler: str | None = None,
     **settings: Any,
 ) -> DataTree:
     """Fit a study from a notebook or script.
@@ -221,6 +231,9 @@ def fit_study(
         already there is read if nothing changed that it depends on, and made again if not.
     progress : callable, optional
         Called with the finished part of the sampling, 0 to 1.
+    scheduler : str, optional
+        Of a register: address of a Dask scheduler, whose workers count its rows if that has to be
+        done; the fit itself is made here.
     **settings
         ``draws``, ``tune``, ``chains``, ``seed``, ``target_accept``, ``sampler``, ``cores``.
 
@@ -241,7 +254,7 @@ def fit_study(
         If the fit does not pass the gate, also after one retry.
     """
     loaded = study if isinstance(study, Study) else load_study(study)
-    study = as_study(loaded, None if out is None else Path(out))
+    study = as_study(loaded, None if out is None else Path(out), scheduler)
     asked = settings_of(study, settings)
     if out is None:
         require_possible(study)

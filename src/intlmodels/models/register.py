@@ -59,7 +59,7 @@ def scales(
             continue
         transform = model.rvs_to_transforms[rv]
         name = "" if transform is None else transform.name
-        onto[rv.name], back[rv.name] = _SCALES[name]
+        onto[rv.name], back[rv.name] = SCALES[name]
     return onto, back
 
 
@@ -76,14 +76,15 @@ def _same(value: Any) -> Any:
 
 
 #: Transform of PyMC -> to the whole line, and back.
-_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "": (_same, _same),
     "log": (np.log, np.exp),
     "logodds": (_logit, _inverse_logit),
 }
 
 
-def _algebra() -> Algebra:
+def algebra() -> Algebra:
+    """PyTensor's functions for coordinates."""
     import pytensor.tensor as pt
     from pytensor.tensor.linalg import cholesky, solve_triangular
 
@@ -129,7 +130,7 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     }
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
-        found, jacobian = points.values(raw, back, _algebra())
+        found, jacobian = points.values(raw, back, algebra())
         values: dict[Any, Any] = {}
         for rv in model.free_RVs:
             own = model.rvs_to_values[rv]

@@ -12,6 +12,11 @@ the blocks::
 
     logit Pr(level <= k) = cutpoints[k] - eta
 
+Of a study with clusters c of firms, the level and the coefficients of every block differ between
+clusters, each cluster's own being the common one and a deviation with an estimated spread::
+
+    logit mu  = intercept + cluster[c] + sum of the blocks, with (effect + effect_by_cluster[c])
+
 :func:`build` is a pure function from study, variant and priors to a PyMC model.
 """
 
@@ -21,13 +26,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.drawing import draw_pymc, register_data
-from intlmodels.models.sharedesign import VARYING, Block, Design, Family
+from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design, Family
 from intlmodels.priors import Prior
 from intlmodels.share import observation
-from intlmodels.study import ShareStudy
+from intlmodels.study import Clusters, ShareStudy
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -51,8 +57,9 @@ def build(
     Returns
     -------
     pymc.Model
-        With the dimension ``firm`` and one dimension ``<name>_level`` for each varying or
-        monotonic predictor; the outcome is ``printed_share`` in percent, or ``printed_level``,
+        With the dimension ``firm``, one dimension ``<name>_level`` for each varying or
+        monotonic predictor and ``cluster_level`` for clusters; the outcome is
+        ``printed_share`` in percent, or ``printed_level``,
         the position of a level.
 
     Raises
@@ -70,8 +77,11 @@ def build(
         # Firms without this outcome stay in the model, with no weight in its likelihood.
         weights.set_value(design.known(study).astype(float))
         linear = draw_pymc(priors, design.intercept) if design.intercept else 0.0
+        if design.clusters is not None:
+            model.add_coord(f"{CLUSTER}_level", list(design.clusters.labels))
+            linear = linear + _spread(CLUSTER, (), priors)[design.clusters.codes]
         for block in design.blocks:
-            linear = linear + _contribution(model, block, priors)
+            linear = linear + _contribution(model, block, priors, design.clusters)
         if design.family == "ordered":
             mu = pm.Deterministic("eta", linear, dims="firm")
             arguments = [_cutpoints(model, design)]
@@ -103,7 +113,20 @@ def _cutpoints(model: pm.Model, design: Design) -> Any:
     return pm.Deterministic("cutpoints", pt.log(below) - pt.log(above), dims="cutpoint")
 
 
-def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
+def _spread(name: str, dims: tuple[str, ...], priors: Mapping[str, Prior]) -> Any:
+    """Register what clusters deviate by, around zero with a spread of its own."""
+    import pymc as pm
+
+    dims = (f"{CLUSTER}_level", *dims)
+    # Non-centred, as the effects of levels are: a spread between few clusters is hardly known.
+    sigma = draw_pymc(priors, f"sigma_{name}")
+    standard = pm.Normal(f"{name}_z", 0, 1, dims=dims)
+    return pm.Deterministic(name, sigma * standard, dims=dims)
+
+
+def _contribution(
+    model: pm.Model, block: Block, priors: Mapping[str, Prior], clusters: Clusters | None
+) -> Any:
     """Register a block's coefficients; return what it adds to the linear predictor."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -117,7 +140,10 @@ def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) ->
         sigma = draw_pymc(priors, f"sigma_{name}")
         standard = pm.Normal(f"{name}_z", 0, 1, dims=level)
         effect = pm.Deterministic(name, sigma * standard, dims=level)
-        return _weighted(block, effect)
+        if clusters is None:
+            return _weighted(block, effect)
+        own = _spread(block.by_cluster, (level,), priors)
+        return _weighted(block, effect) + _weighted(block, own, clusters.codes)
     if block.kind == "monotonic":
         model.add_coord(level, list(block.levels))
         model.add_coord(f"{name}_step", list(block.levels[1:]))
@@ -126,11 +152,25 @@ def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) ->
         steps = pm.Dirichlet(f"{name}_steps", np.ones(len(block.levels) - 1), dims=f"{name}_step")
         climb = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
         effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
-        return _weighted(block, effect)
+        if clusters is None:
+            return _weighted(block, effect)
+        own = _spread(block.by_cluster, (), priors)[clusters.codes]
+        return _weighted(block, effect) + own * _weighted(block, climb)
     coefficient = draw_pymc(priors, name)
+    if clusters is not None:
+        coefficient = coefficient + _spread(block.by_cluster, (), priors)[clusters.codes]
     values = block.weights[:, 0]
     if not block.missing.size:
         return coefficient * values
+    return coefficient * _filled(model, block, priors)
+
+
+def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
+    """Values of a covariate, with those that are missing as parameters."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    name, values = block.name, block.weights[:, 0]
     observed = np.flatnonzero(~np.isnan(values))
     mean, sd = draw_pymc(priors, f"{name}_mean"), draw_pymc(priors, f"{name}_sd")
     firms = list(model.coords["firm"])
@@ -140,7 +180,7 @@ def _contribution(model: pm.Model, block: Block, priors: Mapping[str, Prior]) ->
     pm.Normal(f"{name}_observed", mean, sd, observed=seen, dims=f"{name}_observed_firm")
     absent = pm.Normal(f"{name}_missing", mean, sd, dims=f"{name}_missing_firm")
     filled = pt.set_subtensor(pt.zeros(len(values))[observed], seen)
-    return coefficient * pt.set_subtensor(filled[block.missing], absent)
+    return pt.set_subtensor(filled[block.missing], absent)
 
 
 def covariate_data(name: str) -> str:
@@ -148,12 +188,16 @@ def covariate_data(name: str) -> str:
     return f"{name}_known"
 
 
-def _weighted(block: Block, effect: Any) -> Any:
-    """Effects as each firm takes them; an index is cheaper than a product of matrices."""
+def _weighted(block: Block, effect: Any, codes: NDArray[np.intp] | None = None) -> Any:
+    """Effects as each firm takes them; an index is cheaper than a product of matrices.
+
+    With ``codes`` the effects are (cluster, level), and each firm takes those of its cluster.
+    """
     single = np.isin(block.weights, (0.0, 1.0)).all() and (block.weights.sum(axis=1) == 1).all()
     if single:
-        return effect[block.weights.argmax(axis=1)]
-    return (block.weights * effect).sum(axis=1)
+        level = block.weights.argmax(axis=1)
+        return effect[level] if codes is None else effect[codes, level]
+    return (block.weights * (effect if codes is None else effect[codes])).sum(axis=1)
 
 
 def _observe(
@@ -170,7 +214,7 @@ def _observe(
     width = study.outcome.width
     # One vector of cutpoints for all firms; everything else has one value a firm, or one in all.
     shapes = ["(k)" if name in observation.VECTORS else "()" for name in _arguments(family)]
-    log_density = _LOG_DENSITIES[family]
+    log_density = LOG_DENSITIES[family]
     size = len(study.firms)
 
     def logp(value: Any, weights: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
@@ -271,7 +315,7 @@ def _ordered(value: Any, width: float, size: int, linear: Any, mu: Any, cutpoint
     return not_above + not_below + pt.switch(inside, gap, 0.0)
 
 
-_LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
+LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "beta": _beta,
     "logit-normal": _logit_normal,
     "hurdle": _hurdle,

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.study import FurtherOutcome, ShareStudy
+from intlmodels.study import Clusters, FurtherOutcome, ShareStudy
 
 Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
 Family = Literal["beta", "logit-normal", "hurdle", "heaped", "density", "ordered", "binary"]
@@ -17,6 +17,11 @@ Array = NDArray[np.float64]
 
 #: Kinds whose coefficients are drawn around zero with a common, estimated spread.
 VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
+
+#: Name of the levels of clusters in the stored posterior, and of their dimension's beginning.
+CLUSTER = "cluster"
+#: Clusters up to which they are shown and compared one by one.
+MOST_CLUSTERS = 30
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Block:
         return f"{self.name}_effect" if self.kind == "monotonic" else self.name
 
     @property
+    def by_cluster(self) -> str:
+        """Name of what a cluster differs by from the others, in this block."""
+        return f"{self.name}_by_cluster"
+
+    @property
     def missing(self) -> NDArray[np.intp]:
         """Positions of the firms whose value is missing."""
         return np.flatnonzero(np.isnan(self.weights).any(axis=1))
@@ -92,11 +102,16 @@ class Design:
         How what is observed comes about, given the linear predictor.
     further : FurtherOutcome or None
         What is explained, if it is not the share; its kind is then the family.
+    clusters : Clusters or None
+        Clusters of firms in which the level and the coefficients of every block differ: each
+        cluster's own coefficient is the common one and a deviation, drawn around zero with an
+        estimated spread.
     """
 
     blocks: tuple[Block, ...]
     family: Family = "beta"
     further: FurtherOutcome | None = None
+    clusters: Clusters | None = None
 
     def block(self, name: str) -> Block:
         """Look a block up by name."""

@@ -15,7 +15,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register import badrows
 from intlmodels.register.badrows import Bad, find_bad
 from intlmodels.register.decisionrows import UNREAD, Readings, rows
-from intlmodels.register.engine import Source
+from intlmodels.register.engine import Source, in_order
 from intlmodels.register.files import Found
 from intlmodels.study.sequences import EXAMPLES, DecisionRegister
 from intlmodels.study.sources import Cell
@@ -122,7 +122,9 @@ class Unreadable:
         if self.firms:
             named = self._names(0, "firm IN (SELECT firm FROM excluded)")
             texts[0] = sorted({*texts.get(0, ()), *named})
-        return find_bad(self.connection, list(self.parts), self.found, texts)
+        names = dict(zip(map(str, self.found.paths), self.found.names, strict=True))
+        unread = [texts.get(place, []) for place in range(len(self.register.columns))]
+        return find_bad(self.connection, in_order(self.parts, self.found), names, unread)
 
     def why(self, bad: Bad) -> StudyError:
         """What is wrong with a row, or with its firm, with its place."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from intlmodels.errors import StudyError
-from intlmodels.register.engine import REJECTED, Source, as_text, literal
-from intlmodels.register.files import Found
+from intlmodels.register.engine import REJECTED, Source, literal
 from intlmodels.store import atomically
 from intlmodels.study.rows import RowFiles
 from intlmodels.study.sources import Cell
@@ -74,6 +74,12 @@ def stop(
     """
     said = said or partial(why, register=register)
     first = [bad for bad, _ in zip(found, range(MOST_NAMED), strict=False)]
+    if not first:
+        return StudyError(
+            f"{count:,} rows cannot be read, but none of them was found again; expected files at "
+            "rest: run it again",
+            file=register.files,
+        )
     others = [f"{bad.file} row {bad.row}" for bad in first[1:]]
     more = count - len(first)
     named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)
@@ -104,46 +110,46 @@ def set_aside(
 
 def find_bad(
     connection: DuckDBPyConnection,
-    sources: list[Source],
-    found: Found,
-    texts: Mapping[int, list[str]],
+    sources: Iterable[Source],
+    names: Mapping[str, str],
+    texts: Sequence[Iterable[str]],
 ) -> Iterator[Bad]:
     """Rows that cannot be read, in the order of files and rows.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-    sources : list of Source
-    found : Found
-    texts : mapping of int to list of str
-        Position of a column among those that are read -> its texts that cannot be.
+    sources : iterable of Source
+    names : mapping of str to str
+        Path of a file -> its name in messages.
+    texts : sequence of iterable of str
+        Of each column that is read, the texts that cannot be.
     """
-    for place, values in texts.items():
+    for place, values in enumerate(texts):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE bad{place} (value VARCHAR)")
-        for start in range(0, len(values), CHUNK):
-            rows = ", ".join(f"({literal(v)})" for v in values[start : start + CHUNK])
+        for some in batched(sorted(values), CHUNK):
+            rows = ", ".join(f"({literal(value)})" for value in some)
             connection.execute(f"INSERT INTO bad{place} VALUES {rows}")
-    by_file = {path: source for source in sources for path in source.files}
-    for path, name in zip(found.paths, found.names, strict=True):
-        source = by_file[str(path)]
-        one = Source(source.format, (str(path),), source.columns, source.asked)
+    places = [place for place, values in enumerate(texts) if values]
+    for source in sources:
         search = _in_parquet if source.format == "parquet" else _in_csv
-        yield from search(connection, one, name, list(texts))
+        for path in source.files:
+            yield from search(connection, source.of(path), names[path], places)
 
 
 def _is_bad(source: Source, places: list[int]) -> str:
-    tests = [
-        f"{as_text(source.asked[place])} IN (SELECT value FROM bad{place})" for place in places
-    ]
-    return " OR ".join(tests) or "false"
+    texts = source.texts()
+    return (
+        " OR ".join(f"{texts[place]} IN (SELECT value FROM bad{place})" for place in places)
+        or "false"
+    )
 
 
 def _in_parquet(
     connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
 ) -> Iterator[Bad]:
-    names = ", ".join(as_text(column) for column in source.asked)
     result = connection.execute(
-        f"SELECT file_row_number, {names} FROM {source.rows(numbered=True)} "
+        f"SELECT file_row_number, {', '.join(source.texts())} FROM {source.rows(numbered=True)} "
         f"WHERE {_is_bad(source, places)} ORDER BY file_row_number"
     )
     while part := result.fetchmany(CHUNK):
@@ -155,7 +161,6 @@ def _in_csv(
     connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
 ) -> Iterator[Bad]:
     connection.execute(f"DROP TABLE IF EXISTS {REJECTED}; DROP TABLE IF EXISTS {REJECTED}_files")
-    names = ", ".join(as_text(column) for column in source.asked)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE bad_rows AS SELECT * FROM (SELECT row_number() OVER () AS n, "
         f"* FROM {source.rows()}) WHERE {_is_bad(source, places)}"
@@ -169,7 +174,7 @@ def _in_csv(
     # Broken records are not numbered: those before a row move it down.
     lines = np.array([bad.row for bad in broken], dtype=np.int64)
     before = lines - np.arange(len(lines)) - 1
-    result = connection.execute(f"SELECT n, {names} FROM bad_rows ORDER BY n")
+    result = connection.execute(f"SELECT n, {', '.join(source.texts())} FROM bad_rows ORDER BY n")
     while part := result.fetchmany(CHUNK):
         for n, *texts in part:
             row = int(n) + 1 + int(np.searchsorted(before, n, side="right"))

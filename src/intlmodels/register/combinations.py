@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.register.coding import keys
 from intlmodels.rounding import grid
 from intlmodels.study import RegisterStudy
 from intlmodels.study.columns import Predictor, frozen
@@ -34,25 +35,39 @@ class Combinations:
 
 def combinations(study: RegisterStudy) -> Combinations:
     """Put the cells of a register together that differ in their share only."""
-    parts = [p.codes if p.kind == "category" else p.values for p in study.predictors.values()]
-    keys = np.column_stack(parts)
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    cell = inverse.reshape(-1)
+    parts = [_coded(predictor) for predictor in study.predictors.values()]
+    clusters = study.clusters
+    if clusters is not None:  # first: the combinations of a cluster follow each other
+        parts = [(clusters.codes, len(clusters.labels)), *parts]
+    _, first, cell = np.unique(keys(parts), return_index=True, return_inverse=True)
     values = grid(study.outcome.width)
     place = np.rint(study.outcome.printed / study.outcome.width).astype(np.intp)
     place = np.minimum(place, len(values) - 1)
     rows = np.bincount(cell, study.rows)
     predictors = {name: _of_rows(p, first) for name, p in study.predictors.items()}
-    names = zip(*(p.printed for p in predictors.values()), strict=True)
+    texts = [p.printed for p in predictors.values()]
+    if clusters is not None:
+        clusters = replace(clusters, codes=frozen(clusters.codes[first], np.intp))
+        texts = [tuple(clusters.labels[code] for code in clusters.codes), *texts]
+    names = zip(*texts, strict=True)
     means = np.bincount(cell, study.rows * study.outcome.printed) / rows
     made = replace(
         study,
         firms=tuple(", ".join(name) for name in names),
         outcome=replace(study.outcome, printed=frozen(means)),
         predictors=predictors,
+        clusters=clusters,
         rows=frozen(rows, np.intp),
     )
     return Combinations(made, cell, place)
+
+
+def _coded(predictor: Predictor) -> tuple[NDArray[np.intp], int]:
+    """Codes in the order of levels or numbers, and how many there are."""
+    if predictor.kind == "category":
+        return predictor.codes, len(predictor.levels)
+    values, codes = np.unique(predictor.values, return_inverse=True)
+    return codes, len(values)
 
 
 def _of_rows(predictor: Predictor, rows: NDArray[np.intp]) -> Predictor:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from intlmodels.csvtable import MISSING
-from intlmodels.register.engine import Source, as_text, literal
+from intlmodels.register.engine import Source, literal
 from intlmodels.study.sequences import FORMS, DecisionRegister
 
 #: Numbers that are taken for years.
@@ -47,7 +47,7 @@ class Readings:
 
 def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
     """SQL of the text of each column."""
-    return dict(zip(register.columns, map(as_text, source.asked), strict=True))
+    return dict(zip(register.columns, source.texts(), strict=True))
 
 
 def nobody(text: str) -> str:

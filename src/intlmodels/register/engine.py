@@ -7,9 +7,9 @@ study allows it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.errors import StudyError
@@ -24,8 +24,14 @@ REJECTED = "rejected"
 
 
 @contextmanager
-def connected(register: RowFiles) -> Iterator[DuckDBPyConnection]:
+def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDBPyConnection]:
     """DuckDB with the memory limit of a register, and a folder for what does not fit.
+
+    Parameters
+    ----------
+    register : RowFiles
+    threads : int, optional
+        All cores if not given.
 
     Raises
     ------
@@ -45,6 +51,8 @@ def connected(register: RowFiles) -> Iterator[DuckDBPyConnection]:
             "temp_directory": spill,
             "autoinstall_known_extensions": False,
         }
+        if threads is not None:
+            settings["threads"] = threads
         try:
             with duckdb.connect(config=settings) as connection:
                 connection.execute("SET enable_progress_bar = false")
@@ -65,7 +73,7 @@ def connected(register: RowFiles) -> Iterator[DuckDBPyConnection]:
 
 @dataclass(frozen=True)
 class Source:
-    """Files with the same columns at the same places.
+    """Files with the same columns at the same places, or a part of them.
 
     Attributes
     ----------
@@ -75,12 +83,19 @@ class Source:
         Names of all columns in DuckDB.
     asked : tuple of str
         Those that the register reads, in its order.
+    types : tuple of str
+        Of those that are asked, the type that holds what stands in all files, where these have
+        different ones: a file is then read the same whether alone or with the others.
+    span : tuple of int, optional
+        First row of a Parquet file, from 0 on, and the one after the last; all if not given.
     """
 
     format: str
     files: tuple[str, ...]
     columns: tuple[str, ...]
     asked: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    span: tuple[int, int] | None = None
 
     def rows(self, numbered: bool = False) -> str:
         """SQL of the rows; those of numbered Parquet come with ``file_row_number``, from 0 on."""
@@ -88,7 +103,13 @@ class Source:
         if self.format == "parquet":
             # Types that differ between files are united; the first file's would round others.
             more = ", file_row_number = true" if numbered else ""
-            return f"read_parquet({listed}, union_by_name = true{more})"
+            read = f"read_parquet({listed}, union_by_name = true{more})"
+            if self.span is None:
+                return read
+            # Groups of rows outside of the span are not read.
+            first, end = self.span
+            within = f"file_row_number >= {first} AND file_row_number < {end}"
+            return f"(SELECT * FROM {read} WHERE {within})"
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
         # Nothing is guessed: commas, quotes and text, as everywhere in this package.
         return (
@@ -96,6 +117,21 @@ class Source:
             f"escape = '\"', columns = {{{columns}}}, store_rejects = true, "
             f"rejects_table = '{REJECTED}', rejects_scan = '{REJECTED}_files', rejects_limit = 0)"
         )
+
+    def values(self) -> list[str]:
+        """SQL of the columns that are asked."""
+        names = map(identifier, self.asked)
+        if not self.types:
+            return list(names)
+        return [f"CAST({n} AS {type_})" for n, type_ in zip(names, self.types, strict=True)]
+
+    def texts(self) -> list[str]:
+        """SQL of these columns as text."""
+        return [as_text(value) for value in self.values()]
+
+    def of(self, *files: str) -> Source:
+        """Some of the files."""
+        return replace(self, files=files)
 
 
 def literal(text: str) -> str:
@@ -116,49 +152,58 @@ def sources(register: RowFiles, found: Found, connection: DuckDBPyConnection) ->
     StudyError
         If a file has not all columns.
     """
-    headers = _parquet_headers if found.format == "parquet" else _csv_headers
+    if found.format == "parquet":
+        return _parquet_sources(register, found, connection)
     by_header: dict[tuple[str, ...], list[int]] = {}
-    for i, header in enumerate(headers(found, connection)):
-        by_header.setdefault(header, []).append(i)
+    for i, (path, name) in enumerate(zip(found.paths, found.names, strict=True)):
+        by_header.setdefault(csv_header(path, name), []).append(i)
     made = []
     for header, files in by_header.items():
         at = places(header, register, found.names[files[0]])
-        columns = header
-        if found.format == "csv":  # any name, also an empty or doubled one, is fine where not read
-            columns = tuple(f"c{i}" for i in range(len(header)))
+        # Any name, also an empty or doubled one, is fine where not read.
+        columns = tuple(f"c{i}" for i in range(len(header)))
         paths = tuple(str(found.paths[i]) for i in files)
-        made.append(Source(found.format, paths, columns, tuple(columns[i] for i in at)))
-    if found.format == "parquet" and len({source.asked for source in made}) == 1:
-        # Parquet files are read by the names of columns: the others do not matter.
-        paths = tuple(str(path) for path in found.paths)
-        return [Source(found.format, paths, made[0].columns, made[0].asked)]
+        made.append(Source("csv", paths, columns, tuple(columns[i] for i in at)))
     return made
 
 
-def _csv_headers(found: Found, connection: DuckDBPyConnection) -> Iterator[tuple[str, ...]]:
+def in_order(sources: Iterable[Source], found: Found) -> Iterator[Source]:
+    """The files of sources one by one, in the order of their names."""
+    by_file = {path: source for source in sources for path in source.files}
+    for path in map(str, found.paths):
+        yield by_file[path].of(path)
+
+
+def _parquet_sources(
+    register: RowFiles, found: Found, connection: DuckDBPyConnection
+) -> list[Source]:
+    """Parquet files are read by the names of columns: the others do not matter."""
+    by_asked: dict[tuple[str, ...], list[str]] = {}
+    types: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    headers: dict[tuple[str, ...], tuple[str, ...]] = {}
     for path, name in zip(found.paths, found.names, strict=True):
-        yield csv_header(path, name)
+        described = _described(connection, f"read_parquet({literal(str(path))}, filename = false)")
+        header = tuple(described)
+        asked = tuple(header[i] for i in places(header, register, name))
+        by_asked.setdefault(asked, []).append(str(path))
+        types.setdefault(asked, set()).add(tuple(described[column] for column in asked))
+        headers.setdefault(asked, header)
+    made = []
+    for asked, files in by_asked.items():
+        source = Source("parquet", tuple(files), headers[asked], asked)
+        if len(types[asked]) > 1:
+            united = _described(connection, source.rows())
+            source = replace(source, types=tuple(united[column] for column in asked))
+        made.append(source)
+    return made
 
 
-def _parquet_headers(found: Found, connection: DuckDBPyConnection) -> Iterator[tuple[str, ...]]:
-    for path in found.paths:
-        described = connection.execute(
-            f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))}, filename = false)"
-        )
-        yield tuple(str(row[0]) for row in described.fetchall())
+def _described(connection: DuckDBPyConnection, rows: str) -> dict[str, str]:
+    """Name and type of each column."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {rows}")
+    return {str(name): str(kind) for name, kind, *_ in described.fetchall()}
 
 
-def as_text(column: str) -> str:
-    """SQL of a column as text; nothing stands for what is not there."""
-    return f"coalesce(CAST({identifier(column)} AS VARCHAR), '')"
-
-
-def counted(source: Source, most: int) -> str:
-    """SQL of the distinct rows of a source and their number, at most ``most``."""
-    # Grouped as they are, and made text afterwards: numbers are faster than texts.
-    names = ", ".join(identifier(column) for column in source.asked)
-    texts = ", ".join(as_text(column) for column in source.asked)
-    return (
-        f"SELECT {texts}, n FROM (SELECT {names}, count(*) AS n FROM {source.rows()} "
-        f"GROUP BY ALL) LIMIT {most}"
-    )
+def as_text(value: str) -> str:
+    """SQL of a value as text; nothing stands for what is not there."""
+    return f"coalesce(CAST({value} AS VARCHAR), '')"

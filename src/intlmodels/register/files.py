@@ -73,7 +73,8 @@ def find(register: RowFiles) -> Found:
             _KEY,
             register.files,
         )
-    return Found(formats.pop(), tuple(paths), tuple(_name(path, register) for path in paths))
+    whole = tuple(path.absolute() for path in paths)  # the same wherever a worker was started
+    return Found(formats.pop(), whole, tuple(_name(path, register) for path in paths))
 
 
 def _matching(register: RowFiles) -> Iterable[Path]:

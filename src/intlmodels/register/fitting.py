@@ -6,6 +6,7 @@ rows that each has; nothing in it has the length of the rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 from intlmodels.fit import PRIOR_DRAWS, Progress, Settings, _attributes, _sample
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.register import RAW, build, in_coordinates, scales
-from intlmodels.models.shareblocks import Design
+from intlmodels.models.registercells import at_nodes, prior_model
+from intlmodels.models.shareblocks import CLUSTER, Design
 from intlmodels.priors import Prior, draw
+from intlmodels.register.clusterfitting import Drawn, draw_clusters
+from intlmodels.register.clusterstart import counted, enough_nodes
 from intlmodels.register.combinations import Combinations, combinations
 from intlmodels.register.coordinates import coordinates
 from intlmodels.register.start import find_start
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: Cells up to which the probability of each is computed at every step; beyond, at nodes.
+FEW_CELLS = 4_000
+#: Numbers that the draws from the prior may have.
+MOST_PRIOR = 5_000_000
 #: Registers that are predicted: so many, or fewer where each takes many probabilities.
 MOST_PREDICTED, FEWEST_PREDICTED = 500, 100
 MOST_PROBABILITIES = 20_000_000
@@ -66,17 +74,14 @@ def fit(
     shared = combinations(study)
     design = design_of(shared.study, variant)
     begun = perf_counter()
-    model = build(study, variant, priors)
-    onto, back = scales(model)
-    printed, width = study.outcome.printed, study.outcome.width
-    points = coordinates(design, find_start(design, shared.cell, printed, study.rows, width), onto)
-    draws, stats = _sample(in_coordinates(model, points), settings, progress)
-    values = points.draws(draws[RAW].to_numpy(), back)
+    drawn = (_drawn if design.clusters is None else draw_clusters)(
+        study, shared, variant, priors, settings, progress
+    )
     seconds = perf_counter() - begun
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _dataset(design, values),
-            "sample_stats": stats,
+            "posterior": _dataset(design, drawn.values),
+            "sample_stats": drawn.stats,
             "prior": _dataset(design, _prior(design, priors, settings.seed)),
             "observed_data": _observed(shared, study),
             "constant_data": _constant(shared, design),
@@ -84,12 +89,42 @@ def fit(
     )
     tree.attrs = _attributes(study, variant, design, priors, settings)
     tree.attrs["seconds"] = seconds
+    tree.attrs["interpolation_error"] = drawn.error
+    if drawn.settings != settings:
+        kept = json.loads(tree.attrs["settings"])
+        tree.attrs["settings_used"] = json.dumps(drawn.settings.identity(kept))
     for step, (group, name) in enumerate(
         (("posterior", "posterior_predictive"), ("prior", "prior_predictive")), start=1
     ):
         rng = np.random.default_rng([settings.seed, step])
         tree[name] = xr.DataTree(_predictive(Coefficients(tree, group), shared, rng))
     return tree
+
+
+def _drawn(
+    study: RegisterStudy,
+    shared: Combinations,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> Drawn:
+    """Draws of a register without clusters."""
+    design = design_of(shared.study, variant)
+    printed, width = study.outcome.printed, study.outcome.width
+    start = find_start(design, shared.cell, printed, study.rows, width)
+    own = prior_model(priors)
+    onto, back = scales(own)
+    points = coordinates(design, start, onto)
+    left = 0.0
+    if len(study.rows) > FEW_CELLS:
+        data = counted(design, shared.cell, printed, study.rows)
+        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+        model = at_nodes(own, design, data, points, width, count)
+    else:
+        model = in_coordinates(build(study, variant, priors), points)
+    draws, stats = _sample(model, settings, progress)
+    return Drawn(points.draws(draws[RAW].to_numpy(), back), stats, settings, left)
 
 
 def _dataset(design: Design, values: Mapping[str, Array]) -> Dataset:
@@ -105,6 +140,14 @@ def _dataset(design: Design, values: Mapping[str, Array]) -> Dataset:
             coords[f"{block.name}_level"] = list(block.levels)
             names.append(f"sigma_{block.name}")
         names.append(block.name)
+    if design.clusters is not None:
+        of_clusters = f"{CLUSTER}_level"
+        coords[of_clusters] = list(design.clusters.labels)
+        names += [CLUSTER, f"sigma_{CLUSTER}"]
+        dims[CLUSTER] = (of_clusters,)
+        for block in design.blocks:
+            names += [block.by_cluster, f"sigma_{block.by_cluster}"]
+            dims[block.by_cluster] = (of_clusters, *dims.get(block.name, ()))
     names += observation.PARAMETERS[design.family]
     chains, draws = values[design.intercept].shape
     return xr.Dataset(
@@ -115,11 +158,21 @@ def _dataset(design: Design, values: Mapping[str, Array]) -> Dataset:
 
 def _prior(design: Design, priors: Mapping[str, Prior], seed: int) -> dict[str, Array]:
     rng = np.random.default_rng([seed, 0])
-    values = {name: draw(prior, rng, PRIOR_DRAWS)[None] for name, prior in priors.items()}
+    sizes = {block.name: len(block.levels) for block in design.blocks if block.levels}
+    count = PRIOR_DRAWS
+    if design.clusters is not None:
+        clusters = len(design.clusters.labels)
+        sizes[CLUSTER] = clusters
+        sizes |= {b.by_cluster: clusters * max(len(b.levels), 1) for b in design.blocks}
+        count = min(count, max(FEWEST_PREDICTED, MOST_PRIOR // sum(sizes.values())))
+    values = {name: draw(prior, rng, count)[None] for name, prior in priors.items()}
+    for name, size in sizes.items():
+        standard = rng.normal(size=(1, count, size))
+        values[name] = values[f"sigma_{name}"][..., None] * standard
     for block in design.blocks:
-        if block.levels:
-            standard = rng.normal(size=(1, PRIOR_DRAWS, len(block.levels)))
-            values[block.name] = values[f"sigma_{block.name}"][..., None] * standard
+        if design.clusters is not None and block.levels:
+            shape = (1, count, clusters, len(block.levels))
+            values[block.by_cluster] = values[block.by_cluster].reshape(shape)
     return values
 
 
@@ -150,19 +203,14 @@ def _predictive(coefficients: Coefficients, shared: Combinations, rng: Any) -> D
     total = len(coefficients.intercept)
     count = MOST_PROBABILITIES // (len(rows) * len(values))
     count = min(total, max(FEWEST_PREDICTED, min(MOST_PREDICTED, count)))
-    pick = np.linspace(0, total - 1, count).astype(int)
-    linear = coefficients.intercept[pick, None] + coefficients.values[pick] @ coefficients.design.T
-    parameters = {name: value[pick] for name, value in coefficients.parameters.items()}
     printed = np.zeros((count, len(values)), dtype=np.int64)
-    means = np.empty((count, len(rows)))
-    for i, size in enumerate(rows):
-        chances = observation.printed_probabilities(
-            coefficients.family, linear[:, i], parameters, coefficients.width
-        )
+    means = np.empty((count, len(rows)), dtype=np.float32)
+    for i, pick in enumerate(np.linspace(0, total - 1, count).astype(int)):
+        chances = coefficients.drawn_chances(int(pick))
         # Sums that miss one by rounding are no probabilities to numpy.
-        drawn = rng.multinomial(size, chances / chances.sum(axis=1, keepdims=True))
-        printed += drawn
-        means[:, i] = drawn @ values / size
+        drawn = rng.multinomial(rows, chances / chances.sum(axis=1, keepdims=True))
+        printed[i] = drawn.sum(axis=0)
+        means[i] = drawn @ values / rows
     return xr.Dataset(
         {
             "printed_rows": (("chain", "draw", "grid"), printed[None]),

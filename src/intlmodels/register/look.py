@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from intlmodels.errors import StudyError, one_line
-from intlmodels.register.engine import as_text, connected, identifier, sources
+from intlmodels.register.engine import connected, sources
 from intlmodels.register.files import find
 from intlmodels.study import RowFiles, describe
 from intlmodels.study.sources import Cell
@@ -28,10 +28,9 @@ def looked_lines(register: RowFiles) -> Iterator[str]:
     yield f"found: {len(found.paths):,} {found.format} files, {size / 1e6:,.1f} MB"
     with connected(register) as connection:
         source = sources(register, found, connection)[0]
-        names = ", ".join(identifier(column) for column in source.asked)
-        texts = ", ".join(as_text(column) for column in source.asked)
+        texts = ", ".join(source.texts())
         rows = connection.execute(
-            f"SELECT {texts} FROM (SELECT {names} FROM {source.rows()} LIMIT {MOST_ROWS})"
+            f"SELECT {texts} FROM {source.rows()} LIMIT {MOST_ROWS}"
         ).fetchall()
     yield one_line(f"the first {len(rows):,} rows of {found.names[0]}:")
     for place, (key, column) in enumerate(register.columns.items()):

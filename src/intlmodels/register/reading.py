@@ -6,35 +6,77 @@ texts in a column, and these are read by the same code as the cells of a small t
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.errors import StudyError
-from intlmodels.register.badrows import find_bad, set_aside, stop
-from intlmodels.register.engine import REJECTED, Source, connected, counted, identifier, sources
+from intlmodels.register.badrows import MOST_NAMED, Bad, find_bad, set_aside, stop
+from intlmodels.register.coding import added, keys
+from intlmodels.register.distinct import Distinct, distinct_rows, together
+from intlmodels.register.engine import Source, connected, identifier, in_order, sources
 from intlmodels.register.files import Found
+from intlmodels.register.spreading import spread
+from intlmodels.scheduler import Bar
 from intlmodels.study import Register
 from intlmodels.study.columns import frozen
-from intlmodels.study.register import Cells, Read
+from intlmodels.study.register import Cells, Coded, Read
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 #: Distinct rows, as written, that are looked at; more are no register of levels.
-MOST_DISTINCT = 1_000_000
-#: Cells that a fit may have: its cost grows with them.
-MOST_CELLS = 100_000
-
-#: What each column holds, and the number of rows.
-Counts = Counter[tuple[str | float | None, ...]]
+MOST_DISTINCT = 4_000_000
+#: Cells that a fit may have.
+MOST_CELLS = 3_000_000
 
 
-def read_cells(register: Register, found: Found, aside: Path | None) -> Cells:
+class Counting(Protocol):
+    """What counts the rows of a register: this computer, or the workers of a scheduler."""
+
+    def distinct(self, most: int) -> Distinct | None:
+        """The distinct rows; None if there are more than so many."""
+
+    def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
+        """The rows that have one of these texts or are broken, in order; at most so many."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """The rows of a register, counted by this computer."""
+
+    connection: DuckDBPyConnection
+    sources: list[Source]
+    found: Found
+
+    def distinct(self, most: int) -> Distinct | None:
+        """See :class:`Counting`."""
+        parts = []
+        for source in self.sources:
+            part = distinct_rows(self.connection, source, most)
+            if part is None:
+                return None
+            parts.append(part)
+        whole = together(parts)
+        return None if len(whole.rows) > most else whole
+
+    def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
+        """See :class:`Counting`."""
+        names = dict(zip(map(str, self.found.paths), self.found.names, strict=True))
+        found = find_bad(self.connection, in_order(self.sources, self.found), names, texts)
+        yield from islice(found, most)
+
+
+def read_cells(
+    register: Register, found: Found, aside: Path | None, scheduler: str | None, bar: Bar
+) -> Cells:
     """Count the rows of a register.
 
     Parameters
@@ -44,6 +86,10 @@ def read_cells(register: Register, found: Found, aside: Path | None) -> Cells:
         Its files.
     aside : Path or None
         Where rows that cannot be read are set aside, if the register asks for that.
+    scheduler : str or None
+        Address of a Dask scheduler, whose workers then count.
+    bar : callable
+        Shows how far they are.
 
     Returns
     -------
@@ -53,57 +99,65 @@ def read_cells(register: Register, found: Found, aside: Path | None) -> Cells:
     Raises
     ------
     StudyError
-        If rows cannot be read and are not set aside, if there are too many cells, or if the
-        files changed meanwhile.
+        If rows cannot be read and are not set aside, if there are too many cells, if the files
+        changed meanwhile, or for a scheduler or workers that cannot be used.
     """
     marks = found.marks()
     with connected(register) as connection:
-        parts = sources(register, found, connection)
-        distinct, broken = _distinct(connection, parts, register)
-        counts, bad = _read(distinct, register)
-        rows = sum(n for *_, n in distinct) + broken
-        unusable = broken + sum(n for *texts, n in distinct if _is_bad(texts, bad))
-        if unusable:
-            wanted = find_bad(connection, parts, found, {i: sorted(t) for i, t in bad.items()})
-            if register.bad_rows == "stop":
-                raise stop(register, unusable, rows, wanted)
-            if aside is None:
-                raise StudyError(
-                    "rows that cannot be read are to be set aside; expected a folder for them: "
-                    "give out",
-                    file=register.files,
-                )
-            written = set_aside(register, wanted, aside)
-            if written != unusable:
-                raise StudyError(
-                    f"{unusable:,} rows cannot be read, but {written:,} of them were found again; "
-                    "expected files that stay as they are, with cells that need no guessing: mend "
-                    "the rows set aside",
-                    file=str(aside),
-                )
+        files = sources(register, found, connection)
+        with _counting(register, files, found, connection, scheduler, bar) as counting:
+            distinct = counting.distinct(MOST_DISTINCT)
+            if distinct is None:
+                about = _about(connection, files, register)
+                raise _too_many(about, f"more than {MOST_DISTINCT:,}")
+            meanings = _meanings(distinct, register)
+            bad = [meaning.bad for meaning in meanings]
+            wrong = distinct.having(bad)
+            unusable = distinct.broken + int(distinct.rows[wrong].sum())
+            if unusable and register.bad_rows == "stop":
+                with closing(counting.bad(bad, MOST_NAMED)) as first:
+                    raise stop(register, unusable, distinct.total, first)
+            read = Read(len(found.paths), distinct.total, 0, unusable)
+            cells = _cells(distinct, ~wrong, meanings, register, read)
+            if unusable:
+                _put_aside(register, counting.bad(bad, None), unusable, aside)
     if found.marks() != marks:
+        if unusable and aside is not None:
+            aside.unlink(missing_ok=True)
         raise StudyError(
             "the files changed while they were read; expected files at rest: run it again",
             file=register.files,
         )
-    return _cells(counts, register, Read(len(found.paths), rows, 0, unusable))
+    return cells
 
 
-def _distinct(
-    connection: DuckDBPyConnection, parts: Sequence[Source], register: Register
-) -> tuple[list[tuple[Any, ...]], int]:
-    """Distinct rows as texts with their number, and the number of broken records."""
-    found: list[tuple[Any, ...]] = []
-    for source in parts:
-        found += connection.execute(counted(source, MOST_DISTINCT + 1)).fetchall()
-        if len(found) > MOST_DISTINCT:
-            raise _too_many(_about(connection, parts, register), f"more than {MOST_DISTINCT:,}")
-    if parts[0].format == "parquet":
-        return found, 0
-    row = connection.execute(
-        f"SELECT count(*) FROM (SELECT DISTINCT scan_id, file_id, line FROM {REJECTED})"
-    ).fetchone()
-    return found, int(row[0]) if row else 0
+def _counting(
+    register: Register,
+    files: list[Source],
+    found: Found,
+    connection: DuckDBPyConnection,
+    scheduler: str | None,
+    bar: Bar,
+) -> AbstractContextManager[Counting]:
+    if scheduler is None:
+        return nullcontext(Here(connection, files, found))
+    return spread(register, files, found, connection, scheduler, bar)
+
+
+def _put_aside(register: Register, found: Iterator[Bad], unusable: int, aside: Path | None) -> None:
+    if aside is None:
+        raise StudyError(
+            "rows that cannot be read are to be set aside; expected a folder for them: give out",
+            file=register.files,
+        )
+    written = set_aside(register, found, aside)
+    if written != unusable:
+        raise StudyError(
+            f"{unusable:,} rows cannot be read, but {written:,} of them were found again; "
+            "expected files that stay as they are, with cells that need no guessing: mend "
+            "the rows set aside",
+            file=str(aside),
+        )
 
 
 def _about(
@@ -130,49 +184,70 @@ def _too_many(distinct: Mapping[str, int], how_many: str) -> StudyError:
     )
 
 
-def _is_bad(texts: Sequence[str], bad: Mapping[int, set[str]]) -> bool:
-    return any(texts[place] in values for place, values in bad.items())
+@dataclass(frozen=True)
+class Meaning:
+    """What the texts of a column stand for.
+
+    Attributes
+    ----------
+    values : list of str, float or None
+        By the code of the text; None for no share, and where it cannot be read.
+    bad : set of str
+        Texts that cannot be read.
+    """
+
+    values: list[Any]
+    bad: set[str]
 
 
-def _read(
-    distinct: Sequence[tuple[Any, ...]], register: Register
-) -> tuple[Counts, dict[int, set[str]]]:
-    """Counts of what was read, and by position of the column the texts that cannot be read."""
-    bad: dict[int, set[str]] = {}
-    meant: list[dict[str, str | float | None]] = []
-    for place, (key, read) in enumerate(register.readers().items()):
-        known: dict[str, str | float | None] = {}
-        for text in {row[place] for row in distinct}:
+def _meanings(distinct: Distinct, register: Register) -> list[Meaning]:
+    found = []
+    readers = register.readers().items()
+    for (key, read), texts in zip(readers, distinct.texts, strict=True):
+        meaning = Meaning([], set())
+        for text in texts:
             try:
-                known[text] = read(Cell("", 0, register.columns[key], text))
+                meaning.values.append(read(Cell("", 0, register.columns[key], text)))
             except StudyError:
-                bad.setdefault(place, set()).add(text)
-        meant.append(known)
-    counts: Counts = Counter()
-    for *texts, n in distinct:
-        if not _is_bad(texts, bad):
-            counts[tuple(known[text] for known, text in zip(meant, texts, strict=True))] += n
-    return counts, bad
+                meaning.values.append(None)
+                meaning.bad.add(text)
+        found.append(meaning)
+    return found
 
 
-def _cells(counts: Counts, register: Register, read: Read) -> Cells:
-    without = sum(n for key, n in counts.items() if key[0] is None)
-    keys: list[Any] = sorted(
-        (key for key in counts if key[0] is not None), key=lambda key: (*key[1:], key[0])
+def _cells(
+    distinct: Distinct,
+    good: NDArray[np.bool_],
+    meanings: list[Meaning],
+    register: Register,
+    read: Read,
+) -> Cells:
+    """The cells of those rows that can be read."""
+    shares = np.array([value is not None for value in meanings[0].values], dtype=bool)
+    shared = good & shares[distinct.codes[0]]
+    without = int(distinct.rows[good].sum() - distinct.rows[shared].sum())
+    share, *columns = (
+        Coded.of(meaning.values, codes[shared])
+        for meaning, codes in zip(meanings, distinct.codes, strict=True)
     )
-    columns = list(zip(*keys, strict=True)) or [()] * len(register.columns)
-    if len(keys) > MOST_CELLS:
-        sizes = [len(set(values)) for values in columns]
+    # By predictors first: shares of the same levels stand together.
+    key = keys([(column.codes, len(column.levels)) for column in (*columns, share)])
+    first, rows = added(key, distinct.rows[shared])
+    if len(rows) > MOST_CELLS:
         names = register.columns.values()
-        raise _too_many(dict(zip(names, sizes, strict=True)), f"{len(keys):,}")
-    if not keys:
+        sizes = [len(column.levels) for column in (share, *columns)]
+        raise _too_many(dict(zip(names, sizes, strict=True)), f"{len(rows):,}")
+    if not len(rows):
+        told = f"; {read.bad:,} of {read.rows:,} rows cannot be read" if read.bad else ""
+        told += ': bad_rows = "stop" names the first' if read.bad else ""
         raise StudyError(
-            f"no row has a share; expected some in the column {register.columns['share']}",
+            f"no row has a share; expected some in the column {register.columns['share']}{told}",
             file=register.files,
         )
+    coded = [Coded(column.levels, frozen(column.codes[first], np.int32)) for column in columns]
     return Cells(
-        frozen(columns[0]),
-        dict(zip(register.predictors, columns[1:], strict=True)),
-        frozen([counts[key] for key in keys], np.int64),
+        frozen(np.array(share.levels)[share.codes[first]]),
+        dict(zip(register.explaining, coded, strict=True)),
+        frozen(rows, np.int64),
         Read(read.files, read.rows, without, read.bad),
     )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from intlmodels.errors import StudyError
+from intlmodels.register import cellsfile
 from intlmodels.register.decisionreduce import reduced_decisions
 from intlmodels.register.files import Found, find
-from intlmodels.register.kept import ASIDE, CELLS, keep, kept
+from intlmodels.register.kept import ASIDE, CELLS, RECORD
 from intlmodels.register.reading import read_cells
-from intlmodels.store import code_hash, require_writable
+from intlmodels.scheduler import Bar
+from intlmodels.store import code_hash, require_writable, write_text
 from intlmodels.study import (
     DecisionRegister,
     Register,
@@ -25,8 +25,7 @@ from intlmodels.study import (
     SequenceStudy,
     Study,
 )
-from intlmodels.study.columns import frozen
-from intlmodels.study.register import COUNTED, Cells, Read, study_of
+from intlmodels.study.register import Cells, Read, study_of
 
 #: Modules that decide what the cells of a register are.
 CODE = (
@@ -38,8 +37,12 @@ CODE = (
     "study/register.py",
     "register/files.py",
     "register/engine.py",
+    "register/coding.py",
+    "register/distinct.py",
     "register/badrows.py",
+    "register/spreading.py",
     "register/reading.py",
+    "register/cellsfile.py",
 )
 
 
@@ -48,7 +51,9 @@ def reduced(
     out: Path | None,
     *,
     again: bool = False,
+    scheduler: str | None = None,
     tell: Callable[[str], None] = lambda text: None,
+    bar: Bar = lambda title: nullcontext(),
 ) -> RegisterStudy | SequenceStudy:
     """The study of a register: its rows as counts, read from the files only if need be.
 
@@ -60,8 +65,13 @@ def reduced(
         what study.toml says of them changed; nothing is kept without.
     again : bool
         Whether to read the files in any case.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then read the files; they need them under the
+        same path.
     tell : callable
         Told, in words, what is done.
+    bar : callable
+        Shows how far the workers of a scheduler are.
 
     Returns
     -------
@@ -70,21 +80,18 @@ def reduced(
     Raises
     ------
     StudyError
-        If files, rows or columns are not as expected; then nothing is written.
+        If files, rows or columns are not as expected, or no scheduler or worker that can be used
+        is there; then nothing is written.
     """
     if isinstance(register, DecisionRegister):
+        if scheduler is not None:
+            raise StudyError(
+                "decisions are counted on this computer, since those of a firm may be in several "
+                "files: leave the scheduler out",
+                value=register.name,
+            )
         return reduced_decisions(register, out, again=again, tell=tell)
     assert isinstance(register, Register)
-    return _reduced_shares(register, out, again=again, tell=tell)
-
-
-def _reduced_shares(
-    register: Register,
-    out: Path | None,
-    *,
-    again: bool,
-    tell: Callable[[str], None],
-) -> RegisterStudy:
     found = find(register)
     wanted = _record(register, found)
     if out is not None and not again and (kept := _kept(register, out, wanted)) is not None:
@@ -93,7 +100,7 @@ def _reduced_shares(
         require_writable(out)
     many = f"{len(found.paths)} files" if len(found.paths) > 1 else found.names[0]
     tell(f"counting the rows of {many} ({sum(int(m[1]) for m in wanted['files']) / 1e6:,.1f} MB)")
-    cells = read_cells(register, found, None if out is None else out / ASIDE)
+    cells = read_cells(register, found, None if out is None else out / ASIDE, scheduler, bar)
     try:
         study = study_of(register, cells)
     except StudyError:
@@ -109,46 +116,62 @@ def _record(register: Register, found: Found) -> dict[str, Any]:
     """What the cells of a register depend on."""
     return {
         "files": found.marks(),
-        "asked": [register.outcome, register.predictors, register.bad_rows],
+        "asked": [register.outcome, register.explaining, register.bad_rows],
         "code": code_hash(CODE),
     }
 
 
 def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([COUNTED[0], *cells.values, COUNTED[1]])
-    printed = [repr(float(value)) for value in cells.printed]
-    writer.writerows(zip(printed, *cells.values.values(), cells.rows.tolist(), strict=True))
-    made = {**record, "read": asdict(cells.read)}
-    keep(out, {CELLS: text.getvalue()}, made, cells.read.bad)
+    written = cellsfile.write_cells(cells, out / CELLS)
+    if not cells.read.bad:  # those of an earlier reading are mended
+        (out / ASIDE).unlink(missing_ok=True)
+    made = {**record, "read": asdict(cells.read), "cells": written}
+    # Last: a record without its cells, or with other ones, counts as none.
+    write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
 
 
 def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None:
     """Cells that were kept, if they are those of the files as they are now."""
-    held = kept(out, (CELLS,), wanted)
-    if held is None:
+    try:
+        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        if any(record[key] != value for key, value in wanted.items()):
+            return None
+        if record["cells"] != cellsfile.file_hash(out / CELLS):
+            return None
+        if record["read"]["bad"] and not (out / ASIDE).exists():
+            return None
+        read = Read(**record["read"])
+    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
         return None
-    texts, counts = held
-    read = Read(**counts)
-    text = texts[CELLS]
-    printed, *values, rows = zip(*list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True)
-    kinds = [spec["kind"] for spec in register.predictors.values()]
-    columns = [
-        tuple(map(float, column)) if kind == "numeric" else column
-        for kind, column in zip(kinds, values, strict=True)
-    ]
-    return Cells(
-        frozen(printed),
-        dict(zip(register.predictors, columns, strict=True)),
-        frozen(rows, np.int64),
-        read,
-    )
+    return cellsfile.read_cells(register, out / CELLS, read)
 
 
-def as_study(study: Study, out: Path | None = None) -> Study:
-    """A study that can be fitted: that of a register's counts, or the study itself."""
-    return reduced(study, out) if isinstance(study, RowFiles) else study
+def as_study(study: Study, out: Path | None = None, scheduler: str | None = None) -> Study:
+    """A study that can be fitted: that of a register's counts, or the study itself.
+
+    Raises
+    ------
+    StudyError
+        As :func:`reduced`; and if there is a scheduler, but no register.
+    """
+    require_register_for(study, scheduler)
+    return reduced(study, out, scheduler=scheduler) if isinstance(study, RowFiles) else study
+
+
+def require_register_for(study: Study, scheduler: str | None) -> None:
+    """Refuse a scheduler that would have nothing to do.
+
+    Raises
+    ------
+    StudyError
+        If the study has no register.
+    """
+    if scheduler is not None and not isinstance(study, (RowFiles, RegisterStudy, SequenceStudy)):
+        raise StudyError(
+            "a scheduler's workers count the rows of a register, and this study has none; a fit is "
+            "made on this computer: leave the scheduler out",
+            value=study.name,
+        )
 
 
 def require_firms(study: Study, what: str) -> None:

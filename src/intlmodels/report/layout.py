@@ -50,6 +50,7 @@ LAYOUTS: dict[str, Layout] = {
             "diagnostics": "report.content:diagnostics",
             "prior_posterior": "report.content:prior_posterior",
             "estimates": "share.sections:estimates",
+            "clusters": "share.clustersection:clusters",
             "opportunity": "share.opportunitysection:opportunity",
             "new_firms": "share.sections:new_firms",
             "predictions": "share.sections:predictions",

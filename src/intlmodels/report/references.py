@@ -141,6 +141,14 @@ REFERENCES: dict[str, Reference] = {
         "14",
         "53--77",
     ),
+    "gelman2006": _article(
+        "Gelman, A.",
+        2006,
+        "Multilevel (hierarchical) modeling: what it can and cannot do",
+        "Technometrics",
+        "48(3)",
+        "432--435",
+    ),
     "hoffman2014": _article(
         "Hoffman, M. D.; Gelman, A.",
         2014,
@@ -291,6 +299,7 @@ METHODS: dict[str, Method] = {
     "ebfmi": Method("E-BFMI", ("betancourt2016",)),
     "beta": Method("Regression of shares", ("ferrari2004",)),
     "variation": Method("Variation by source", ("shorrocks2013",)),
+    "clusters": Method("Partial pooling of clusters", ("gelman2006",)),
     "density": Method("Variant density", ("smithson2006",)),
     "ordered": Method("Ordered effects", ("buerkner2020",)),
     "levels": Method("Ordered outcomes", ("mccullagh1980",)),

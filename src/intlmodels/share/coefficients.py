@@ -7,6 +7,9 @@ expected over the printed grid.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from intlmodels.models.shareblocks import intercept_of
 from intlmodels.rounding import grid
 from intlmodels.share import observation
+from intlmodels.share.deviations import deviations
 
 if TYPE_CHECKING:
     from xarray import DataArray, DataTree
@@ -23,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: Rounding width, in percentage points, up to which the mean share stands for the printed one.
 FINE = 0.5
+#: Combinations of a register up to which probabilities are computed for each; beyond, at nodes.
+FEW = 400
 #: Draws whose probabilities over the grid are held at a time.
 CHUNK = 10_000
 
@@ -66,6 +72,8 @@ class Coefficients:
             for block in self.blocks
             if f"sigma_{block['name']}" in draws
         }
+        #: Of a study with clusters: what each adds to all of these.
+        self.clusters = deviations(draws, constant, self.blocks, self._flat)
         self.design = constant["design"].to_numpy()
         #: Of a register: how many rows each row of the design stands for.
         self.rows = constant["rows"].to_numpy() if "rows" in constant else None
@@ -83,11 +91,12 @@ class Coefficients:
         """Everything that can be printed: shares in percent, or what each level counts."""
         return self.worth if self.family in observation.LEVELLED else grid(self.width)
 
-    def mean(self, values: Array) -> Array:
-        """Mean over the firms, of (draw, firm); of a register over its rows."""
+    def mean(self, values: Array, firms: NDArray[np.intp] | None = None) -> Array:
+        """Mean over the firms, or some of them, of (draw, firm); of a register over its rows."""
         if self.rows is None:
             return values.mean(axis=1)
-        return values @ (self.rows / self.rows.sum())
+        rows = self.rows if firms is None else self.rows[firms]
+        return values @ (rows / rows.sum())
 
     def variance(self, values: Array) -> Array:
         """Variance between the firms, of (draw, firm); of a register between its rows."""
@@ -100,24 +109,62 @@ class Coefficients:
         values = array.transpose("chain", "draw", ...).to_numpy()
         return values.reshape(values.shape[0] * values.shape[1], -1)
 
-    def contribution(self, columns: slice, rows: NDArray[np.intp] | None = None) -> Array:
-        """What some coefficients add to the linear predictor of the firms, (draw, firm)."""
-        firms = np.arange(len(self.design)) if rows is None else rows
+    def groups(self) -> Iterator[tuple[int | None, NDArray[np.intp]]]:
+        """Clusters and their firms, one after the other; without clusters None and all firms."""
+        if self.clusters is None:
+            yield None, np.arange(len(self.design))
+            return
+        codes = self.clusters.codes
+        order = np.argsort(codes, kind="stable")
+        starts = np.searchsorted(codes[order], np.arange(len(self.clusters.labels) + 1))
+        for cluster, (start, stop) in enumerate(pairwise(starts)):
+            yield cluster, order[start:stop]
+
+    def in_cluster(self, cluster: int | None) -> tuple[Array, Array]:
+        """Intercept (draw,) and coefficients (draw, coefficient) of a cluster; None: in common."""
+        if cluster is None or self.clusters is None:
+            return self.intercept, self.values
+        own = self.clusters
+        return self.intercept + own.level[:, cluster], self.values + own.of_cluster(cluster)
+
+    def contribution(self, columns: slice) -> Array:
+        """What some coefficients add to the linear predictor of the firms, (draw, firm).
+
+        Each firm with the coefficients of its own cluster.
+        """
+        parts = [
+            (firms, self.added(self.in_cluster(cluster)[1], columns, firms))
+            for cluster, firms in self.groups()
+        ]
+        if len(parts) == 1:
+            return parts[0][1]
+        total = np.empty((len(self.intercept), len(self.design)))
+        for firms, part in parts:
+            total[:, firms] = part
+        return total
+
+    def added(self, values: Array, columns: slice, firms: NDArray[np.intp] | None = None) -> Array:
+        """What given draws of coefficients add to the linear predictor of firms, (draw, firm)."""
+        firms = np.arange(len(self.design)) if firms is None else firms
         weights = np.nan_to_num(self.design[firms][:, columns])
-        total = self.values[:, columns] @ weights.T
+        total = values[:, columns] @ weights.T
         for (column, firm), draws in self.imputed.items():
             if columns.start <= column < columns.stop:
                 for position in np.flatnonzero(firms == firm):
-                    total[:, position] += self.values[:, column] * draws
+                    total[:, position] += values[:, column] * draws
         return total
 
-    def profiles(self, changes: Array) -> tuple[Array, NDArray[np.intp], NDArray[np.intp]]:
+    def profiles(
+        self, changes: Array, firms: NDArray[np.intp] | None = None
+    ) -> tuple[Array, NDArray[np.intp], NDArray[np.intp]]:
         """The distinct rows of weights that firms have under each of several changes.
 
         Parameters
         ----------
         changes : array, shape (change, coefficient)
             Weights to use instead of the observed ones; NaN leaves them as observed.
+        firms : array of int, optional
+            Only these firms.
 
         Returns
         -------
@@ -127,10 +174,11 @@ class Coefficients:
             A firm that has this profile.
         profile : array of int, shape (change, firm)
         """
-        firms = len(self.design)
-        stacked = np.where(np.isnan(changes)[:, None], self.design[None], changes[:, None])
-        stacked = stacked.reshape(len(changes) * firms, self.design.shape[1])
-        firm = np.tile(np.arange(firms), len(changes))
+        firms = np.arange(len(self.design)) if firms is None else firms
+        design = self.design[firms]
+        stacked = np.where(np.isnan(changes)[:, None], design[None], changes[:, None])
+        stacked = stacked.reshape(len(changes) * len(firms), design.shape[1])
+        firm = np.tile(firms, len(changes))
         # A firm whose missing covariate is imputed is a profile of its own.
         tag = np.where(np.isnan(stacked).any(axis=1), firm + 1.0, 0.0)
         _, first, inverse = np.unique(
@@ -139,14 +187,18 @@ class Coefficients:
             return_index=True,
             return_inverse=True,
         )
-        return stacked[first], firm[first], inverse.reshape(len(changes), firms)
+        return stacked[first], firm[first], inverse.reshape(len(changes), len(firms))
 
-    def linear(self, rows: Array, firm: NDArray[np.intp]) -> Array:
-        """Linear predictor of profiles, (draw, profile); arguments as from :meth:`profiles`."""
-        total = self.intercept[:, None] + self.values @ np.nan_to_num(rows).T
+    def linear(self, rows: Array, firm: NDArray[np.intp], cluster: int | None = None) -> Array:
+        """Linear predictor of profiles, (draw, profile); arguments as from :meth:`profiles`.
+
+        ``cluster`` is that in which all of them are.
+        """
+        intercept, values = self.in_cluster(cluster)
+        total = intercept[:, None] + values @ np.nan_to_num(rows).T
         for (column, missing), draws in self.imputed.items():
             for position in np.flatnonzero((firm == missing) & np.isnan(rows[:, column])):
-                total[:, position] += self.values[:, column] * draws
+                total[:, position] += values[:, column] * draws
         return total
 
     def expected(self, linear: Array) -> Array:
@@ -157,6 +209,27 @@ class Coefficients:
         midpoint rule for the mean, and its error is below 0.01 points there (by brute force
         in the tests). Elsewhere it is summed over the grid.
         """
+        if self._many:
+            from intlmodels.share import nodes
+
+            # A smooth function of one number for every draw: computed at nodes.
+            return nodes.interpolated_each(np.ascontiguousarray(linear), self._expected_at_nodes)
+        return self._expected(linear)
+
+    @property
+    def _many(self) -> bool:
+        """Whether there are more different firms than nodes."""
+        return self.rows is not None and len(self.design) > FEW
+
+    @cached_property
+    def _expected_at_nodes(self) -> Array:
+        """Expected printed share at the nodes, (draw, node)."""
+        from intlmodels.share import nodes
+
+        at = nodes.nodes(nodes.COUNTS[0])
+        return self._expected(np.broadcast_to(at, (len(self.intercept), len(at))))
+
+    def _expected(self, linear: Array) -> Array:
         result = np.empty_like(linear)
         summed = np.ones(linear.shape, bool)
         if self.width <= FINE:
@@ -176,6 +249,21 @@ class Coefficients:
                 )
         return result
 
+    def drawn_chances(self, draw: int) -> Array:
+        """Probability of every printed value under one draw, (firm, grid); of a register."""
+        linear = self.intercept[draw] + self.design @ self.values[draw]
+        if self.clusters is not None:
+            own, codes = self.clusters, self.clusters.codes
+            added = np.stack([part[0] for part in own.at(np.array([draw])).added()])
+            linear += own.level[draw, codes] + (self.design * added[codes]).sum(axis=1)
+        parameters = {name: value[draw] for name, value in self.parameters.items()}
+        if not self._many:
+            return observation.printed_probabilities(self.family, linear, parameters, self.width)
+        from intlmodels.share import nodes
+
+        values = nodes.table(self.family, parameters, self.width, self.grid, nodes.COUNTS[0])
+        return np.exp(nodes.interpolated(linear, values)[0])
+
     def reached(self, linear: Array) -> Array:
         """Probability in percent of each level above the lowest, or of one beyond it.
 
@@ -190,11 +278,18 @@ class Coefficients:
             return self
         chains, draws = self.sizes
         index = np.arange(chains * draws).reshape(chains, draws)[:, ::step]
-        pick = index.ravel()
+        new = self.at(index.ravel())
+        new.sizes = (chains, index.shape[1])
+        return new
+
+    def at(self, pick: NDArray[np.intp]) -> Coefficients:
+        """The same at some of the draws, as one chain."""
         new = object.__new__(Coefficients)
         new.__dict__.update(self.__dict__)
-        new.sizes = (chains, index.shape[1])
+        new.__dict__.pop("_expected_at_nodes", None)  # of the other draws
+        new.sizes = (1, len(pick))
         new.intercept, new.values = self.intercept[pick], self.values[pick]
+        new.clusters = None if self.clusters is None else self.clusters.at(pick)
         for name in ("parameters", "spread", "imputed"):
             setattr(new, name, {key: v[pick] for key, v in getattr(self, name).items()})
         return new

@@ -9,26 +9,22 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.errors import StudyError
+from intlmodels.errors import StudyError, listed
+from intlmodels.models.shareblocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.share import observation
-from intlmodels.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
+from intlmodels.share.averages import averages, moved, step_for
+from intlmodels.share.coefficients import CHUNK, Array, Coefficients
+from intlmodels.share.variation import variation_by_source
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
-
-#: Predictors up to which the variation is split exactly (2^n subsets).
-MOST_SOURCES = 8
-#: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
-#: evenly spaced draws.
-MOST_PROBABILITIES = 100_000_000
-#: Draws that are kept of a register, however many probabilities that takes.
-FEWEST_DRAWS = 1000
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
@@ -50,6 +46,10 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         ``firm_share`` (firm; not of a register); ``variation`` (source), each source's part of
         the variation between firms, in percent. Shares in percent, differences in percentage
         points.
+        Of a study with clusters a firm is taken with the level and the effects of its own, and
+        up to ``MOST_CLUSTERS`` clusters are settings as well: all firms moved to one. Besides
+        ``cluster_share`` (cluster_level), the average over the cluster's own firms as observed,
+        and ``cluster_difference`` (cluster_level, within), the difference over its own firms.
         Of a further outcome of two labels the same of the probability of yes; of an ordered one
         of the average position of the level, counted from 0, in stages, and ``reached``
         (setting, stage_level), the probability of that level or one beyond it, in percent.
@@ -59,22 +59,21 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     coefficients = Coefficients(tree, group)
     constant = tree["constant_data"].to_dataset()
     weights = constant["setting_weights"].to_numpy()
-    as_observed = np.full((1, weights.shape[1]), np.nan)
-    rows, firm, profile = coefficients.profiles(np.concatenate([as_observed, weights]))
-    values = 1 if coefficients.width <= FINE else len(coefficients.grid)
-    asked = len(coefficients.intercept) * len(rows) * values
-    step = max(1, math.ceil(asked / MOST_PROBABILITIES))
-    if coefficients.rows is not None:  # many combinations: still enough draws for the gate
-        step = min(step, max(1, len(coefficients.intercept) // FEWEST_DRAWS))
+    changes = np.concatenate([np.full((1, weights.shape[1]), np.nan), weights])
+    moves = compared_clusters(constant)
+    step = step_for(coefficients, changes, len(moves))
     coefficients = coefficients.thinned(step)
 
     def shape(values: Array) -> Array:
         return values.reshape(*coefficients.sizes, *values.shape[1:])
 
-    linear = coefficients.linear(rows, firm)
-    expected = coefficients.expected(linear)
-    firm_share = expected[:, profile[0]]
-    shares = np.stack([coefficients.mean(expected[:, row]) for row in profile], axis=-1)[:, 1:]
+    average = averages(coefficients, changes)
+    shares, reached = average.shares[:, 1:], average.reached
+    if moves:
+        own, own_reached = moved(coefficients)
+        shares = np.concatenate([shares, own], axis=1)
+        if reached is not None and own_reached is not None:
+            reached = np.concatenate([reached, own_reached], axis=1)
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
     differences = shares[:, above] - shares[:, below]
@@ -88,19 +87,25 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
     percent = {"units": "percent"}
     found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
-        "average_share": ((), shape(coefficients.mean(firm_share)), {"units": unit}),
+        "average_share": ((), shape(average.shares[:, 0]), {"units": unit}),
         "expected_share": (("setting",), shape(shares), {"units": unit}),
         "difference": (("comparison",), shape(differences), {"units": points}),
-        "firm_share": (("firm",), shape(firm_share), {"units": unit}),
+        "firm_share": (("firm",), shape(average.firm), {"units": unit}),
         "variation": (("source",), shape(variation), percent),
     }
     if coefficients.rows is not None:  # nobody asks for single firms of a register
         del found["firm_share"], coords["firm"]
-    if ordered:
+    if reached is not None:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
-        each = coefficients.reached(linear)
-        average = np.stack([each[:, row].mean(axis=1) for row in profile[1:]], axis=1)
-        found["reached"] = (("setting", "stage_level"), shape(average), percent)
+        found["reached"] = (("setting", "stage_level"), shape(reached[:, 1:]), percent)
+    if coefficients.clusters is not None:
+        within = _within(constant, coefficients.blocks)
+        coords |= within.coords
+        each = average.by_cluster[..., 1:]
+        off = each[..., within.above] - each[..., within.below]
+        by = f"{CLUSTER}_level"
+        found[f"{CLUSTER}_share"] = ((by,), shape(average.by_cluster[..., 0]), {"units": unit})
+        found[f"{CLUSTER}_difference"] = ((by, "within"), shape(off), {"units": points})
     return xr.Dataset(
         {name: (("chain", "draw", *dims), v, units) for name, (dims, v, units) in found.items()},
         coords,
@@ -108,24 +113,74 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     )
 
 
+def compared_clusters(constant: Dataset) -> list[str]:
+    """Names of the clusters, if they are set beside each other one by one."""
+    if f"{CLUSTER}_level" not in constant or constant.sizes[f"{CLUSTER}_level"] > MOST_CLUSTERS:
+        return []
+    return [str(label) for label in constant[f"{CLUSTER}_level"].to_numpy()]
+
+
 def _coordinates(
     constant: Dataset, blocks: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], list[tuple[int, int]]]:
-    """Labels of firms, settings and comparisons, and which two settings each compares."""
-    predictors = constant["setting_predictor"].to_numpy().astype(str)
-    levels = constant["setting_level"].to_numpy().astype(str)
+    """Labels of firms, settings and comparisons, and which two settings each compares.
+
+    Clusters come last, as one more predictor.
+    """
+    moves = compared_clusters(constant)
+    predictors, levels = _settings(constant)
     pairs = _comparisons(predictors, blocks)
-    named = [f"{predictors[a]}: {levels[a]} - {levels[b]}" for a, b in pairs]
+    count = len(predictors)
+    pairs += list(itertools.combinations(range(count, count + len(moves)), 2))
+    predictors = np.concatenate([predictors, np.full(len(moves), CLUSTER)])
+    levels = np.concatenate([levels, np.array(moves, dtype=str)])
     return {
         "firm": constant["firm"].to_numpy(),
         "setting": _labels([f"{p}: {v}" for p, v in zip(predictors, levels, strict=True)]),
         "setting_predictor": ("setting", _labels(predictors)),
         "setting_level": ("setting", _labels(levels)),
-        "comparison": _labels(named),
-        "comparison_predictor": ("comparison", _labels([predictors[a] for a, _ in pairs])),
-        "comparison_level": ("comparison", _labels([levels[a] for a, _ in pairs])),
-        "comparison_against": ("comparison", _labels([levels[b] for _, b in pairs])),
+        **_compared("comparison", predictors, levels, pairs),
     }, pairs
+
+
+def _settings(constant: Dataset) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    predictors = constant["setting_predictor"].to_numpy().astype(str)
+    return predictors, constant["setting_level"].to_numpy().astype(str)
+
+
+def _compared(
+    dim: str, predictors: NDArray[np.str_], levels: NDArray[np.str_], pairs: list[tuple[int, int]]
+) -> dict[str, Any]:
+    """Labels of pairs of settings, along a dimension."""
+    named = [f"{predictors[a]}: {levels[a]} - {levels[b]}" for a, b in pairs]
+    return {
+        dim: _labels(named),
+        f"{dim}_predictor": (dim, _labels([predictors[a] for a, _ in pairs])),
+        f"{dim}_level": (dim, _labels([levels[a] for a, _ in pairs])),
+        f"{dim}_against": (dim, _labels([levels[b] for _, b in pairs])),
+    }
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Settings that are compared within each cluster."""
+
+    above: list[int]
+    below: list[int]
+    coords: dict[str, Any]
+
+
+def _within(constant: Dataset, blocks: list[dict[str, Any]]) -> _Within:
+    predictors, levels = _settings(constant)
+    if not compared_clusters(constant):
+        # A difference for each pair of levels in each of very many clusters is no table.
+        blocks = [block for block in blocks if block["kind"] in ("contrast", "numeric")]
+    pairs = _comparisons(predictors, blocks)
+    coords = {
+        f"{CLUSTER}_level": constant[f"{CLUSTER}_level"].to_numpy(),
+        **_compared("within", predictors, levels, pairs),
+    }
+    return _Within([a for a, _ in pairs], [b for _, b in pairs], coords)
 
 
 def _labels(values: Any) -> NDArray[np.object_]:
@@ -147,52 +202,6 @@ def _comparisons(
     return pairs
 
 
-def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
-    """Split the variation of shares between firms by its sources.
-
-    The variance of the firms' mean shares is split between the predictors by Shapley values
-    (Shorrocks 2013, Journal of Economic Inequality 11, 99-126): the average, over all orders,
-    of what a predictor adds to the variance when it enters at its observed values rather than
-    at its mean contribution. What the predictors leave is the average variance of a firm's
-    share around its mean.
-
-    Returns
-    -------
-    list of str
-        Predictors, then ``not explained``. Empty with more than ``MOST_SOURCES`` predictors.
-    array, shape (draw, source)
-        In percent of the total; the parts sum to 100.
-    """
-    names = [block["name"] for block in coefficients.blocks]
-    n = len(names)
-    if n > MOST_SOURCES:
-        return [], np.empty((len(coefficients.intercept), 0))
-    parts = [coefficients.contribution(coefficients.place[name]) for name in names]
-    means = [coefficients.mean(part)[:, None] for part in parts]
-    level = coefficients.intercept[:, None] + sum(means)
-    centred = [part - mean for part, mean in zip(parts, means, strict=True)]
-    worth = {}
-    for size in range(n + 1):
-        for subset in itertools.combinations(range(n), size):
-            linear = level + sum(centred[i] for i in subset)
-            linear = np.broadcast_to(linear, (len(level), len(coefficients.design)))
-            worth[subset] = coefficients.variance(moments(coefficients, linear)[0])
-    explained = np.zeros((len(level), n))
-    for i in range(n):
-        for subset in worth:
-            if i in subset:
-                continue
-            weight = math.factorial(len(subset)) * math.factorial(n - len(subset) - 1)
-            gain = worth[tuple(sorted((*subset, i)))] - worth[subset]
-            explained[:, i] += weight / math.factorial(n) * gain
-    full = level + sum(centred) if n else np.broadcast_to(level, (len(level), 1))
-    left = moments(coefficients, full)[1]
-    left = coefficients.mean(left) if n else left[:, 0]
-    total = worth[tuple(range(n))] + left
-    shares = 100 * np.column_stack([explained, left]) / total[:, None]
-    return [*names, "not explained"], shares
-
-
 # -- new firms ---------------------------------------------------------------------------
 
 
@@ -210,7 +219,7 @@ def new_firms(
         predictor left out: for a categorical predictor a level drawn anew from the spread of
         its levels, for the others the average over the firms.
     seed : int
-        For the new levels.
+        For new levels and new clusters.
     group : {"posterior", "prior"}
 
     Returns
@@ -276,23 +285,45 @@ def _profile(
     coefficients: Coefficients, profile: Mapping[str, Any], rng: np.random.Generator
 ) -> Array:
     known = {block["name"]: block for block in coefficients.blocks}
+    clusters = coefficients.clusters
+    names = [*known, *([] if clusters is None else [CLUSTER])]
     for name in profile:
-        if name not in known:
+        if name not in names:
             raise StudyError(
-                f"no predictor is called '{name}'; the predictors are {', '.join(known)}",
+                f"no predictor is called '{name}'; the predictors are {', '.join(names)}",
                 value=name,
             )
-    total = coefficients.intercept.copy()
-    for name, block in known.items():
+    total, values = _of_its_cluster(coefficients, profile, rng)
+    for number, (name, block) in enumerate(known.items()):
         columns = coefficients.place[name]
-        draws = coefficients.values[:, columns]
         if name in profile:
-            total += _set_level(block, draws, profile[name])
+            total += _set_level(block, values[:, columns], profile[name])
         elif name in coefficients.spread:
             total += rng.normal(size=len(total)) * coefficients.spread[name]
+            if clusters is not None:
+                total += clusters.of_new_level(number, rng)
         else:
-            total += coefficients.mean(coefficients.contribution(columns))
+            total += coefficients.mean(coefficients.added(values, columns))
     return total
+
+
+def _of_its_cluster(
+    coefficients: Coefficients, profile: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Intercept and coefficients of the cluster of a new firm; of a new one where none is named."""
+    clusters = coefficients.clusters
+    if clusters is None:
+        return coefficients.intercept.copy(), coefficients.values
+    if CLUSTER not in profile:
+        level, own = clusters.of_new(rng)
+        return coefficients.intercept + level, coefficients.values + own
+    if profile[CLUSTER] not in clusters.labels:
+        raise StudyError(
+            f"no cluster is called '{profile[CLUSTER]}'; the clusters are "
+            f"{listed(clusters.labels)}",
+            value=str(profile[CLUSTER]),
+        )
+    return coefficients.in_cluster(clusters.labels.index(profile[CLUSTER]))
 
 
 def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:

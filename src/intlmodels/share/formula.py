@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intlmodels.formats import MINUS, number
-from intlmodels.models.sharedesign import VARYING, Block, Design
+from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design
 from intlmodels.report.blocks import Formula
 from intlmodels.report.formula import (
     DRAWN,
@@ -22,7 +22,7 @@ from intlmodels.report.formula import (
     words,
 )
 
-_I, _K = var("i"), var("k")
+_I, _K, _C = var("i"), var("k"), var("c")
 _Y = sub(var("y"), _I)
 _R, _MU = sub(var("r"), _I), sub(var("μ", "\\mu"), _I)
 _ETA = sub(var("η", "\\eta"), _I)
@@ -87,18 +87,32 @@ def _outcome(design: Design, width: float) -> list[Term]:
     return [_PR + EQ + _mass(), law + _beta(), *lines]
 
 
-def _term(block: Block) -> Term:
+def _term(block: Block, clustered: bool) -> Term:
     """What a block adds to the linear predictor of firm i."""
-    name = named(block.name)
+    level = of(var("k"), _I)
     if block.kind == "membership":
         weight = sub(var("w"), _I + _K)
         total = Term("<munder><mo>∑</mo><mi>k</mi></munder>", "\\sum_k")
-        return total + weight + sub(name, _K)
+        return total + weight + _coefficient(block, clustered, _K)
     if block.kind in VARYING:
-        return sub(name, of(var("k"), _I))
+        return _coefficient(block, clustered, level)
+    name = _coefficient(block, clustered)
     if block.kind == "monotonic":
-        return name + TIMES + sub(named("climb"), of(var("k"), _I))
+        return name + TIMES + sub(named("climb"), level)
     return name + TIMES + sub(var("x" if block.kind == "contrast" else "z"), _I)
+
+
+def _coefficient(block: Block, clustered: bool, level: Term | None = None) -> Term:
+    """A coefficient, and what the firm's cluster adds to it; of a level where there are levels."""
+    name = named(block.name)
+    common = name if level is None else sub(name, level)
+    if not clustered:
+        return common
+    index = of(_C, _I)
+    own = sub(named(block.by_cluster), index if level is None else index + op(",") + level)
+    both = op("(") + common + PLUS + own + op(")")
+    # A level takes its coefficient as it is; nothing is multiplied.
+    return both if level is None or block.kind == "membership" else common + PLUS + own
 
 
 def formula(design: Design, width: float) -> Formula:
@@ -110,19 +124,33 @@ def formula(design: Design, width: float) -> Formula:
     width : float
         Rounding width in percentage points.
     """
+    clustered = design.clusters is not None
     terms = [named(design.intercept)] if design.intercept else []
-    terms += [_term(block) for block in design.blocks] or ([] if terms else [num("0")])
-    total = terms[0]
+    terms += [sub(named(CLUSTER), of(_C, _I))] if clustered else []
+    effects = [_term(block, clustered) for block in design.blocks]
+    # With clusters each effect has a line of its own: together they are wider than a page.
+    below = effects if clustered else []
+    terms += [] if clustered else effects
+    total = terms[0] if terms else num("0")
     for term in terms[1:]:
         total = total + PLUS + term
     latent = design.family in ("logit-normal", "ordered")
     left = _ETA if latent else of(named("logit"), _MU)
-    lines = [*_outcome(design, width), left + EQ + total]
+    lines = [*_outcome(design, width), left + EQ + total, *(PLUS + term for term in below)]
     for block in design.blocks:
         if block.kind in VARYING:
-            spread = of(named("Normal"), num("0"), named(f"sigma_{block.name}"))
-            lines.append(sub(named(block.name), _K) + DRAWN + spread)
+            lines.append(sub(named(block.name), _K) + DRAWN + _around_zero(block.name))
+    if clustered:
+        lines.append(sub(named(CLUSTER), _C) + DRAWN + _around_zero(CLUSTER))
+        for block in design.blocks:
+            index = _C + op(",") + _K if block.kind in VARYING else _C
+            drawn = sub(named(block.by_cluster), index)
+            lines.append(drawn + DRAWN + _around_zero(block.by_cluster))
     return formula_of(lines)
+
+
+def _around_zero(name: str) -> Term:
+    return of(named("Normal"), num("0"), named(f"sigma_{name}"))
 
 
 def symbols(design: Design, width: float, firm: str, outcome: str) -> list[tuple[str, str]]:
@@ -141,7 +169,15 @@ def symbols(design: Design, width: float, firm: str, outcome: str) -> list[tuple
         rows[1:3] = [("yᵢ", "printed share, squeezed into (0, 1)")]
     if not any(block.kind in (*VARYING, "monotonic") for block in design.blocks):
         rows.pop()
-    return rows + [(_symbol(block), _meaning(block)) for block in design.blocks]
+    rows += [(_symbol(block), _meaning(block)) for block in design.blocks]
+    if design.clusters is None:
+        return rows
+    return [
+        *rows,
+        ("c(i)", f"the cluster of {firm} i ({design.clusters.label})"),
+        (CLUSTER, f"what each of the {len(design.clusters.labels)} clusters adds to the level"),
+        (f"…_by_{CLUSTER}", "what each cluster adds to the effect of that name"),
+    ]
 
 
 def _symbol(block: Block) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.models.sharedesign import Design
+from intlmodels.models.shareblocks import CLUSTER, Design
 from intlmodels.rounding import grid, intervals
 from intlmodels.share import observation
 from intlmodels.study import ShareStudy
@@ -37,7 +37,8 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
 
     ``design[firm, coefficient]`` holds the weights (NaN where a covariate is missing);
     ``setting_weights[setting, coefficient]`` what changes when one predictor is set to one
-    level (NaN: as observed).
+    level (NaN: as observed). Of a study with clusters: ``cluster_code[firm]``, the position of
+    each firm's cluster in ``cluster_level``.
     """
     import xarray as xr
 
@@ -72,6 +73,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         for block in blocks
     ]
     matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
+    codes, names, words = _clusters(design)
     return xr.Dataset(
         {
             **outcome,
@@ -80,6 +82,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
                 np.zeros((len(study.firms), 0)) if matrix is None else matrix,
             ),
             "setting_weights": (("setting", "coefficient"), weights),
+            **codes,
         },
         coords={
             "firm": list(study.firms),
@@ -89,13 +92,28 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
                 "setting",
                 np.asarray([b.settings[i] for b, i in settings], object),
             ),
+            **names,
         },
         attrs={
             "blocks": json.dumps(described),
             "rounding_width": width,
             **attributes,
             "firm_label": study.firm_label,
+            **words,
         },
+    )
+
+
+def _clusters(design: Design) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """Which cluster each firm belongs to: variables, coordinates, and attributes."""
+    clusters = design.clusters
+    if clusters is None:
+        return {}, {}, {}
+    labels = {f"{CLUSTER}_level": np.asarray(clusters.labels, dtype=object)}
+    return (
+        {f"{CLUSTER}_code": ("firm", clusters.codes)},
+        labels,
+        {f"{CLUSTER}_label": clusters.label},
     )
 
 

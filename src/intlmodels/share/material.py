@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.report.material import Material
 from intlmodels.rounding import intervals
-from intlmodels.share import outcometables, predictions, results
+from intlmodels.share import clustertables, outcometables, predictions, results
 from intlmodels.share.estimands import new_firms
 from intlmodels.share.opportunity import combinations
 from intlmodels.study import Axes, ByOutcome, Covariate, Membership, Nested, ShareStudy
@@ -30,7 +30,9 @@ class ShareMaterial(Material):
     @property
     def subtitle(self) -> str:
         """Outcome, firms and model."""
-        return f"{self.study.outcome.label}: {self.firms}, model {self.study.model}"
+        clusters = self.study.clusters
+        of_them = "" if clusters is None else f" of {len(clusters.labels)} clusters"
+        return f"{self.study.outcome.label}: {self.firms}{of_them}, model {self.study.model}"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -42,6 +44,7 @@ class ShareMaterial(Material):
         further = [self.study.outcomes[name] for name in self.further]
         used = {
             "beta": True,
+            "clusters": self.study.clusters is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
             "ordered": ordered,
@@ -131,6 +134,22 @@ class ShareMaterial(Material):
         return predictions.new_firm_table(self.fit, self.prediction, self.prob)
 
     @cached_property
+    def clusters(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.clustertables.by_cluster`; empty without clusters."""
+        import pandas as pd
+
+        known = clustertables.has_clusters(self.fit)
+        return clustertables.by_cluster(self.fit, self.prob) if known else pd.DataFrame()
+
+    @cached_property
+    def cluster_differences(self) -> pd.DataFrame:
+        """See :func:`intlmodels.share.clustertables.differences`; empty without clusters."""
+        import pandas as pd
+
+        known = clustertables.has_clusters(self.fit)
+        return clustertables.differences(self.fit, self.prob) if known else pd.DataFrame()
+
+    @cached_property
     def opportunity(self) -> pd.DataFrame | None:
         """See :func:`intlmodels.share.opportunity.combinations`; None if not asked for."""
         asked = self.study.opportunity
@@ -155,7 +174,14 @@ class ShareMaterial(Material):
             columns[f"{name}_printed"] = list(predictor.printed)
             if predictor.kind == "category":
                 columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
+        if study.clusters is not None:
+            columns["cluster"] = [study.clusters.labels[code] for code in study.clusters.codes]
         return pd.DataFrame(columns)
+
+    def _cluster_tables(self) -> dict[str, pd.DataFrame]:
+        if not len(self.clusters):
+            return {}
+        return {"clusters.csv": self.clusters, "cluster_differences.csv": self.cluster_differences}
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -168,6 +194,7 @@ class ShareMaterial(Material):
             "predictions.csv": self.predicted,
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
+            **self._cluster_tables(),
             **({} if self.opportunity is None else {"opportunity.csv": self.opportunity}),
             **outcometables.csv_tables(self.study, self.further, self.prob),
             **super().csv_tables(),

@@ -32,6 +32,7 @@ def model(m: ShareMaterial) -> Passage:
         f". The logit of μ is the sum of an intercept and the effects of {effects}. "
         if effects
         else ". The logit of μ is an intercept. ",
+        *_clusters(m),
         f"Missing covariates ({f.counted(missing, study.firm_label)}) were estimated. "
         * (missing > 0),
         f"Results are expected printed shares in percent, averaged over the {firms} with one "
@@ -47,6 +48,21 @@ def model(m: ShareMaterial) -> Passage:
     for name in m.further:
         said += _further(m, name)
     return tuple(said)
+
+
+def _clusters(m: ShareMaterial) -> list[Any]:
+    """How the clusters were estimated together, if the firms are of several."""
+    clusters = m.study.clusters
+    if clusters is None:
+        return []
+    effects = " and every effect" if results.blocks(m.fit) else ""
+    return [
+        f"The {f.plural(m.study.firm_label)} are of {len(clusters.labels)} clusters: the intercept"
+        f"{effects} may differ between them, by deviations drawn from normal distributions around "
+        "zero with estimated standard deviations, so that clusters are partially pooled ",
+        cite("clusters"),
+        ". ",
+    ]
 
 
 def _further(m: ShareMaterial, name: str) -> list[Any]:

@@ -7,7 +7,6 @@ having an opportunity. What the posterior does not tell is not read.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +14,9 @@ import numpy as np
 from intlmodels.errors import StudyError, listed
 from intlmodels.narrative import verdict
 from intlmodels.results import CI_PROB, Array, table_of, texts
-from intlmodels.rounding import grid
 from intlmodels.share import results
-from intlmodels.share.coefficients import FINE, Coefficients
-from intlmodels.share.estimands import MOST_PROBABILITIES
+from intlmodels.share.averages import averages, step_for
+from intlmodels.share.coefficients import Coefficients
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,12 +108,8 @@ def _expected(fit: DataTree, settings: list[tuple[tuple[str, str], ...]]) -> tup
             own = weights[place[name]]
             row[~np.isnan(own)] = own[~np.isnan(own)]
     coefficients = Coefficients(fit)
-    rows, firm, profile = coefficients.profiles(changes)
-    values = 1 if coefficients.width <= FINE else len(grid(coefficients.width))
-    asked = len(coefficients.intercept) * len(rows) * values
-    coefficients = coefficients.thinned(max(1, math.ceil(asked / MOST_PROBABILITIES)))
-    expected = coefficients.expected(coefficients.linear(rows, firm))
-    shares = np.stack([expected[:, row].mean(axis=1) for row in profile], axis=-1)
+    coefficients = coefficients.thinned(step_for(coefficients, changes))
+    shares = averages(coefficients, changes).shares
     return shares[:, 1:], shares[:, 0]
 
 

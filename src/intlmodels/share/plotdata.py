@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from intlmodels import plotstyle as s
 from intlmodels.errors import StudyError, listed
 from intlmodels.formats import plural
+from intlmodels.models.shareblocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.plotstyle import Figure, styled
 from intlmodels.results import Array
 from intlmodels.rounding import intervals
@@ -48,6 +49,9 @@ def _printed(source: ShareStudy | DataTree) -> _Printed:
             for p in source.predictors.values()
             if p.kind != "numeric"
         }
+        if source.clusters is not None:
+            own = source.clusters
+            groups[CLUSTER] = (own.label, list(own.labels), own.codes)
         outcome = source.outcome
         return _Printed(
             list(source.firms),
@@ -64,7 +68,7 @@ def _printed(source: ShareStudy | DataTree) -> _Printed:
             list(block["settings"]),
             results.membership(source, block).argmax(axis=1),
         )
-        for block in results.blocks(source)
+        for block in results.parts(source)
         if block["kind"] != "numeric"
     }
     return _Printed(
@@ -85,8 +89,8 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     ----------
     source : ShareStudy or xarray.DataTree
     predictor : str, optional
-        Categorical predictor or contrast by which the firms are grouped; by default the one
-        with the most levels up to eight.
+        Categorical predictor or contrast by which the firms are grouped, or ``cluster``; by
+        default the clusters, else the predictor with the most levels up to eight.
 
     Returns
     -------
@@ -162,6 +166,8 @@ def _headings(
 
 
 def _grouping(shown: _Printed) -> str | None:
+    if len(shown.groups.get(CLUSTER, ("", [], None))[1]) in range(1, MOST_CLUSTERS + 1):
+        return CLUSTER
     usable = {name: len(levels) for name, (_, levels, _) in shown.groups.items()}
     few = {name: size for name, size in usable.items() if size <= 8}
     # max() keeps the first of equals: the study's own order decides.

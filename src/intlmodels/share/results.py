@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.comparison import Compared, side_by_side
 from intlmodels.formats import MINUS
+from intlmodels.models.shareblocks import CLUSTER
 from intlmodels.results import (
     CI_PROB,
     Array,
@@ -28,7 +29,7 @@ from intlmodels.results import (
     texts,
 )
 from intlmodels.results import estimands as stored
-from intlmodels.share.estimands import estimate, rank_probabilities
+from intlmodels.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.share.observation import LEVELLED, OUTCOME
 
 if TYPE_CHECKING:
@@ -92,14 +93,26 @@ def blocks(fit: DataTree) -> list[dict[str, Any]]:
     return json.loads(fit["constant_data"].attrs["blocks"])
 
 
+def parts(fit: DataTree) -> list[dict[str, Any]]:
+    """What expected shares are compared by: the predictors, and the clusters if they are few."""
+    named = compared_clusters(fit["constant_data"].to_dataset())
+    if not named:
+        return blocks(fit)
+    own = {"name": CLUSTER, "kind": CLUSTER, "label": labels(fit)[CLUSTER]}
+    return [*blocks(fit), {**own, "levels": named, "settings": named}]
+
+
 def labels(fit: DataTree) -> dict[str, str]:
-    """Name of each predictor -> what it is called in words."""
-    return {block["name"]: block["label"] for block in blocks(fit)}
+    """Name of each predictor, and of the clusters -> what it is called in words."""
+    own = str(fit["constant_data"].attrs.get(f"{CLUSTER}_label", ""))
+    named = {block["name"]: block["label"] for block in blocks(fit)}
+    return {**named, CLUSTER: own} if own else named
 
 
 def observed(fit: DataTree) -> Array:
-    """Printed shares of the firms, in percent."""
-    return fit["observed_data"][OUTCOME].to_numpy()
+    """Printed shares of the firms, in percent; of a register the mean of each combination."""
+    data = fit["observed_data"].to_dataset()
+    return data[OUTCOME if OUTCOME in data else "mean_share"].to_numpy()
 
 
 def outcomes(fit: DataTree, group: str) -> DataArray:
@@ -132,6 +145,9 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     known values at every setting, since all of them bear on the slope.
     """
     constant = fit["constant_data"].to_dataset()
+    if block["kind"] == CLUSTER:
+        of_firm = constant[f"{CLUSTER}_code"].to_numpy()
+        return np.asarray(of_firm[:, None] == np.arange(len(block["levels"])))
     names = texts(constant["coefficient"])
     own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
     weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
@@ -165,7 +181,7 @@ def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     predictors = texts(draws["setting_predictor"])
     named = labels(fit)
     each = rows_of(fit)
-    counts = {block["name"]: each @ membership(fit, block) for block in blocks(fit)}
+    counts = {block["name"]: each @ membership(fit, block) for block in parts(fit)}
     seen: dict[str, int] = {}
     firms = []
     for name in predictors:
@@ -242,7 +258,7 @@ def ranks(fit: DataTree) -> pd.DataFrame:
     pandas.DataFrame
         ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
     """
-    table = rank_probabilities(estimands(fit), blocks(fit))
+    table = rank_probabilities(estimands(fit), parts(fit))
     named = labels(fit)
     table.insert(1, "label", [named[name] for name in table["predictor"]])
     table["converged"] = converged(fit)
@@ -259,7 +275,7 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
 
 def crossings(fit: DataTree) -> pd.DataFrame:
-    """How far each pair of grouping predictors is crossed.
+    """How far each pair of grouping predictors, and of clusters with these, is crossed.
 
     Returns
     -------
@@ -269,10 +285,10 @@ def crossings(fit: DataTree) -> pd.DataFrame:
     """
     import pandas as pd
 
-    parts = [(block, membership(fit, block)) for block in blocks(fit)]
-    parts = [(block, at) for block, at in parts if block["kind"] not in ("numeric", "nested")]
+    found = [(block, membership(fit, block)) for block in parts(fit)]
+    found = [(block, at) for block, at in found if block["kind"] not in ("numeric", "nested")]
     rows = []
-    for (a, at_a), (b, at_b) in itertools.combinations(parts, 2):
+    for (a, at_a), (b, at_b) in itertools.combinations(found, 2):
         counts = at_a.T.astype(int) @ at_b.astype(int)
         rows.append(
             {

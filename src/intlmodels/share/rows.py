@@ -28,6 +28,7 @@ MOST_OWN = 4
 def data_header(m: ShareMaterial) -> tuple[str, ...]:
     """Columns of the table of the data."""
     names = [predictor.label for predictor in m.study.predictors.values()]
+    names += [] if m.study.clusters is None else [m.study.clusters.label]
     return (m.study.firm_label, "printed %", "stands for %", *names)
 
 
@@ -37,6 +38,8 @@ def data_rows(m: ShareMaterial) -> Rows:
         [_as_printed(predictor, i) for i in range(len(m.study.firms))]
         for predictor in m.study.predictors.values()
     ]
+    clusters = m.study.clusters
+    columns += [] if clusters is None else [[clusters.labels[code] for code in clusters.codes]]
     table = m.data
     decimals = _places(m.study.outcome.width)
     return tuple(

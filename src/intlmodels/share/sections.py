@@ -68,11 +68,21 @@ def model(m: ShareMaterial) -> Section:
                 "The share itself is continuous; what is observed is the interval that rounds to "
                 "the printed number. Effects add up on the logit scale. The effects of the levels "
                 "of a predictor are drawn towards each other as far as the data allow (varying "
-                "effects)."
+                "effects)." + _pooled(m)
             ),
             formula(m.design, width),
             Table("Symbols", ("symbol", "meaning"), tuple(meanings)),
         ),
+    )
+
+
+def _pooled(m: ShareMaterial) -> str:
+    """That clusters are drawn towards each other as well, where there are several."""
+    if m.design.clusters is None:
+        return ""
+    return (
+        " So are the clusters: each has a level and effects of its own, and what it differs by is "
+        "estimated with how much clusters differ at all (partial pooling)."
     )
 
 
@@ -95,6 +105,11 @@ def estimates(m: ShareMaterial) -> Section:
         "In percent of the printed scale, computed draw by draw. A level's average sets every "
         f"{m.study.firm_label} to that level and leaves its other predictors as observed."
     )
+    if m.design.clusters is not None:
+        text += (
+            f" Each {m.study.firm_label} keeps the level and the effects of its own cluster; the "
+            f"average of a cluster moves every {m.study.firm_label} there."
+        )
     blocks: list[Block] = [Paragraph(text), *figures.estimates(m)]
     if len(m.levels):
         blocks.append(
@@ -159,10 +174,16 @@ def _variation(m: ShareMaterial, name: str) -> list[Block]:
         file="tables/variation.csv",
         note="Shapley values of the variance of the firms' mean shares (Shorrocks 2013): the order "
         "in which predictors enter does not matter. A part below zero means that a predictor "
-        "works against others that it goes together with.",
+        "works against others that it goes together with." + _belongs(m),
         failed=not m.passed,
     )
     return [*figures.variation(m), table]
+
+
+def _belongs(m: ShareMaterial) -> str:
+    if m.design.clusters is None:
+        return ""
+    return " Of clusters it is their level; what one adds to an effect belongs to the predictor."
 
 
 def new_firms(m: ShareMaterial) -> Section:
@@ -173,6 +194,12 @@ def new_firms(m: ShareMaterial) -> Section:
         if own
         else "The study asks for no profiles; these are those observed, the most common first."
     )
+    if m.study.clusters is not None:
+        text += (
+            f" A profile that names no cluster is {f.a(m.study.firm_label)} of a cluster that was "
+            "not in the study: its level and its effects are drawn from the spread between the "
+            "clusters."
+        )
     text += (
         " The expected share is known as far as the parameters are; what a single firm prints "
         "scatters around it."

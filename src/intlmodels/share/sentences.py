@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels import formats as f
+from intlmodels.models.shareblocks import CLUSTER
 from intlmodels.narrative import CLEAR, LEANING, in_percent, marked, still_sentence, verdict
 from intlmodels.share.results import NOT_EXPLAINED
 
@@ -146,9 +147,13 @@ def answer_variation(table: pd.DataFrame) -> str:
     left = next(table[table["source"] == NOT_EXPLAINED].itertuples(index=False))
     ordered = known.sort_values("median", ascending=False, kind="stable")
     largest = next(ordered.itertuples(index=False))
+    by_all = "the predictor" if len(known) == 1 else f"all {len(known)} predictors together"
+    if CLUSTER in set(known["source"]):
+        others = len(known) - 1
+        by_all = f"the clusters{f' and {f.counted(others, "predictor")}' * (others > 0)} together"
     return (
         f"Of the variation of shares between firms {in_percent(left)} is left unexplained by "
-        f"{'the predictor' if len(known) == 1 else f'all {len(known)} predictors together'}; "
+        f"{by_all}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
 

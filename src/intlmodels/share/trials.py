@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.models import priors_of
 from intlmodels.models.drawing import OBSERVED, WEIGHTS
 from intlmodels.models.share import covariate_data
-from intlmodels.models.sharedesign import VARYING, Block, Design
+from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design
 from intlmodels.priors import Prior, draw, rescaled
 from intlmodels.refit import Given, Refit
 from intlmodels.rounding import grid
 from intlmodels.share import observation
-from intlmodels.study import ShareStudy
+from intlmodels.study import Clusters, ShareStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -35,9 +36,15 @@ WRONG = {
 }
 
 
+#: The same, of a study with clusters only.
+POOLED = "one-cluster"
+
+
 def wrong_models(design: Design) -> dict[str, str]:
     """Deliberate errors that calibration must notice: name -> what is done wrong."""
-    return WRONG
+    if design.clusters is None:
+        return WRONG
+    return {**WRONG, POOLED: "all firms taken for one cluster"}
 
 
 def unit_kind(design: Design) -> str:
@@ -68,8 +75,14 @@ def simulate(
     truth = {name: draw(prior, rng, 1)[0] for name, prior in priors.items()}
     given: dict[str, Array] = {}
     linear = np.full(len(study.firms), truth[design.intercept] if design.intercept else 0.0)
+    if design.clusters is not None:
+        own = truth[f"sigma_{CLUSTER}"] * rng.normal(size=len(design.clusters.labels))
+        truth[CLUSTER] = own
+        linear = linear + own[design.clusters.codes]
     for block in design.blocks:
         linear = linear + _contribution(block, truth, given, rng)
+        if design.clusters is not None:
+            linear = linear + _deviation(block, design.clusters, truth, given, rng)
     if design.family == "ordered":
         truth |= {"eta": linear, **_levels(design, rng)}
     else:
@@ -112,6 +125,33 @@ def _contribution(
     return truth[name] * values
 
 
+def _deviation(
+    block: Block,
+    clusters: Clusters,
+    truth: dict[str, Any],
+    given: Mapping[str, Array],
+    rng: np.random.Generator,
+) -> Array:
+    """Draw what each cluster adds to the effects of a block; return what it adds to each firm."""
+    name, count = block.by_cluster, len(clusters.labels)
+    shape = (count, len(block.levels)) if block.kind in VARYING else (count,)
+    own = truth[f"sigma_{name}"] * rng.normal(size=shape)
+    truth[name] = own
+    if block.kind in VARYING:
+        added = block.weights * own[clusters.codes]
+        return np.asarray(added.sum(axis=1))
+    if block.kind == "monotonic":
+        climb = np.concatenate([[0.0], np.cumsum(truth[f"{block.name}_steps"])])
+        values = block.weights @ climb
+    else:
+        values = block.weights[:, 0].copy()
+        if block.missing.size:
+            known = np.delete(np.arange(len(values)), block.missing)
+            values[block.missing] = truth[f"{block.name}_missing"]
+            values[known] = given[covariate_data(block.name)]
+    return np.asarray(own[clusters.codes] * values)
+
+
 def quantities(
     study: ShareStudy, design: Design, values: Mapping[str, Array], given: Given
 ) -> dict[str, Array]:
@@ -132,18 +172,21 @@ def quantities(
         Label -> values of the leading dimensions.
     """
     found: dict[str, Array] = {}
+    central = "eta" if design.family == "ordered" else "mu"
+    leading = values[central].ndim - 1
     for name, labels in _labels(study, design).items():
         if name not in values:
             continue  # a deliberately wrong model may lack a parameter
         if not labels:
             found[name] = values[name]
+            continue
+        # Effects of a cluster at each level have two dimensions.
+        own = values[name].reshape(*values[name].shape[:leading], len(labels))
         for i, label in enumerate(labels):
-            found[f"{name}[{label}]"] = values[name][..., i]
+            found[f"{name}[{label}]"] = own[..., i]
     family = design.family
-    if family == "ordered":
-        found["mean linear predictor"] = values["eta"].mean(axis=-1)
-    else:
-        found["mean share"] = values["mu"].mean(axis=-1)
+    what = "mean linear predictor" if family == "ordered" else "mean share"
+    found[what] = values[central].mean(axis=-1)
     needed = observation.PARAMETERS[family]
     if all(name in values for name in needed):
         each = observation.printed_log_probability(
@@ -173,8 +216,22 @@ def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
                 firms = tuple(study.firms[i] for i in block.missing)
                 found |= {f"{block.name}_{end}": () for end in ("mean", "sd")}
                 found[f"{block.name}_missing"] = firms
+    found |= _of_clusters(design)
     scalars = [n for n in observation.PARAMETERS[design.family] if n not in observation.VECTORS]
     return found | dict.fromkeys(scalars, ())
+
+
+def _of_clusters(design: Design) -> dict[str, tuple[str, ...]]:
+    """The same of what clusters deviate by."""
+    if design.clusters is None:
+        return {}
+    names = design.clusters.labels
+    found: dict[str, tuple[str, ...]] = {f"sigma_{CLUSTER}": (), CLUSTER: names}
+    for block in design.blocks:
+        levels = block.levels if block.kind in VARYING else ()
+        each = tuple(f"{name}, {level}" for name in names for level in levels)
+        found |= {f"sigma_{block.by_cluster}": (), block.by_cluster: each or names}
+    return found
 
 
 def fitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior], wrong: str = "") -> Refit:
@@ -184,6 +241,9 @@ def fitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior], wrong: 
     if wrong == "too-exact":
         outcome = replace(study.outcome, width=study.outcome.width / 5)
         return Refit(replace(study, outcome=outcome), variant, priors)
+    if wrong == POOLED:
+        alone = replace(study, clusters=None)
+        return Refit(alone, variant, {n: priors[n] for n in priors_of(alone, variant)})
     if wrong == "narrow-priors":
         return Refit(study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()})
     return Refit(study, variant, priors)

@@ -12,6 +12,7 @@ from pathlib import Path
 from intlmodels.csvtable import Table
 from intlmodels.errors import StudyError, did_you_mean, listed
 from intlmodels.study.base import Study
+from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study
 from intlmodels.study.decisions import Decisions
@@ -39,6 +40,7 @@ from intlmodels.study.variants import Axes, ByOutcome, Covariate, Membership, Ne
 __all__ = [
     "Axes",
     "ByOutcome",
+    "Clusters",
     "Covariate",
     "DecayStudy",
     "DecisionRegister",

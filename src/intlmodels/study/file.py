@@ -106,6 +106,7 @@ _SHARE = Vocabulary(
         },
         "numbers": NUMBERS,
         "opportunity": {"across": NEEDED, "down": NEEDED, "vulnerable": NEEDED, "note": PROSE},
+        "cluster": {"file": TEXT, "column": NEEDED, "label": TEXT, "key": TEXT},
         "fit": FIT,
     },
     kinds={
@@ -186,6 +187,7 @@ _REGISTER = Vocabulary(
     tables={
         "study": _STUDY,
         "register": REGISTER,
+        "cluster": {"column": NEEDED, "label": TEXT},
         "outcome": {k: v for k, v in _SHARE.tables["outcome"].items() if k != "file"},
         "fit": FIT,
     },
@@ -233,6 +235,7 @@ class StudyFile:
     numbers: dict[str, Any] = field(default_factory=dict)
     groups: Any = field(default_factory=dict)
     opportunity: dict[str, Any] = field(default_factory=dict)
+    cluster: dict[str, Any] = field(default_factory=dict)
     claims: Any = ()
     register: dict[str, Any] = field(default_factory=dict)
 
@@ -281,7 +284,9 @@ def read_study_toml(folder: Path) -> StudyFile:
         _check_variant_names(tables["outcomes"], model, "outcomes")
         tables["outcomes"] = checked_outcomes(tables["outcomes"], tables["variants"])
         _check_share(tables["predictors"], tables["variants"])
-        tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
+        optional = ("cluster",) if "cluster" in document else ()
+        profiles = document.get("profiles", [])
+        tables["profiles"] = _profiles(profiles, tables["predictors"], optional)
     return StudyFile(
         **tables,
         priors=_priors(document.get("priors", {})),
@@ -294,19 +299,17 @@ def _vocabularies(
     document: Mapping[str, Any], model: str
 ) -> tuple[Vocabulary, dict[str, Vocabulary]]:
     """The vocabulary of a study, and the others by whose they are, the likeliest last."""
-    others = {
+    plain = {f"studies of the model {shown(n)}": v for n, v in VOCABULARIES.items() if n != model}
+    of_rows = {
         f"studies of the model {shown(name)} with a table [register]": other
         for name, other in _REGISTERS.items()
-        if name != model
     }
-    for name, other in VOCABULARIES.items():
-        if name != model:
-            others[f"studies of the model {shown(name)}"] = other
+    own = f"studies of the model {shown(model)} with a table [register]"
     if "register" in document:
+        del of_rows[own]
         listing = "studies that list their firms, without [register]"
-        return _REGISTERS[model], others | {listing: VOCABULARIES[model]}
-    own = {f"studies of the model {shown(model)} with a table [register]": _REGISTERS[model]}
-    return VOCABULARIES[model], own | others
+        return _REGISTERS[model], {**plain, **of_rows, listing: VOCABULARIES[model]}
+    return VOCABULARIES[model], {**of_rows, **plain}
 
 
 def _required(document: Mapping[str, Any], name: str) -> Any:
@@ -439,14 +442,16 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
             )
 
 
-def _profiles(tables: object, predictors: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+def _profiles(
+    tables: object, predictors: Mapping[str, Any], optional: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], ...]:
     if not isinstance(tables, list):
         raise wrong("expected tables, each below a line [[profiles]]", "[[profiles]]", tables)
     for number, table in enumerate(tables, start=1):
         where = f"[[profiles]] number {number},"
         if not isinstance(table, dict):
             raise wrong("expected a table with a level for each predictor", where, table)
-        check_keys(table, predictors, where)
+        check_keys(table, (*predictors, *optional), where)
         for name in predictors:
             if name not in table:
                 raise wrong(

@@ -9,7 +9,7 @@ how many there are of each *cell*, a combination of levels and a printed share. 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, listed, one_line
 from intlmodels.study.base import Study, prior_lines
+from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
     Floats,
@@ -39,6 +40,9 @@ from intlmodels.study.sources import Cell
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
 
+#: Name under which the column of clusters goes.
+CLUSTER = "cluster"
+
 
 @dataclass(frozen=True, eq=False)
 class Register(RowFiles):
@@ -52,6 +56,8 @@ class Register(RowFiles):
         Rounding width in percentage points.
     predictors : dict of str to dict
         The tables [predictors.NAME].
+    cluster : dict
+        The table [cluster]; empty if all firms are one cluster.
     profiles : tuple of dict
         The tables [[profiles]], as written.
     """
@@ -59,16 +65,28 @@ class Register(RowFiles):
     outcome: dict[str, Any]
     width: float
     predictors: dict[str, dict[str, Any]]
+    cluster: dict[str, Any]
     profiles: tuple[dict[str, Any], ...]
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column of each predictor by its name, after that of the shares by ``share``."""
-        named = {name: clean_label(spec["column"]) for name, spec in self.predictors.items()}
-        return {"share": clean_label(self.outcome["column"]), **named}
+        """Column of shares by ``share``, of clusters by ``cluster``, of predictors by name."""
+        asked = {"share": self.outcome, **self.explaining}
+        return {name: clean_label(spec["column"]) for name, spec in asked.items()}
+
+    @property
+    def explaining(self) -> dict[str, dict[str, Any]]:
+        """The tables of what explains the share: clusters by ``cluster``, then predictors."""
+        return {CLUSTER: self.cluster, **self.predictors} if self.cluster else self.predictors
+
+    def kind(self, name: str) -> str:
+        """Kind of what explains the share; clusters are labels."""
+        return "category" if self.cluster and name == CLUSTER else self.predictors[name]["kind"]
 
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
+        if key == CLUSTER and self.cluster:
+            return "[cluster] column"
         return "[outcome] column" if key == "share" else f"[predictors.{key}] column"
 
     def readers(self) -> dict[str, Reader]:
@@ -82,8 +100,8 @@ class Register(RowFiles):
             return None if cell.missing else share(cell)
 
         readers: dict[str, Reader] = {"share": outcome}
-        for name, spec in self.predictors.items():
-            readers[name] = _READERS[spec["kind"]](spec)
+        for name, spec in self.explaining.items():
+            readers[name] = _READERS[self.kind(name)](spec)
         return readers
 
 
@@ -129,13 +147,17 @@ def read_register(folder: Path, toml: StudyFile) -> Register:
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
         predictors=toml.predictors,
+        cluster=toml.cluster,
         profiles=toml.profiles,
     )
+    if register.cluster and CLUSTER in register.predictors:
+        raise wrong("expected another name than that of [cluster]", "[predictors]", CLUSTER)
     for name in set(COUNTED) & set(register.predictors):
         raise wrong("expected another name; the counts use this one", "[predictors]", name)
     seen: dict[str, str] = {}
     for name, column in register.columns.items():
         where = "[outcome]" if not seen else f"[predictors.{name}]"
+        where = "[cluster]" if register.cluster and name == CLUSTER else where
         if column in seen:
             raise wrong(f"expected another column than that of {seen[column]}", where, column)
         seen[column] = where
@@ -167,6 +189,31 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
+class Coded:
+    """A column of which few values are different.
+
+    Attributes
+    ----------
+    levels : tuple of str, or of float
+        What occurs in it, sorted.
+    codes : array of int, shape (cell,)
+        Position in ``levels``.
+    """
+
+    levels: tuple[Any, ...]
+    codes: Integers
+
+    @classmethod
+    def of(cls, values: Sequence[Any], codes: Integers) -> Coded:
+        """A column from codes into values in any order, some of them perhaps equal or unused."""
+        used = np.bincount(codes, minlength=len(values)) > 0
+        levels = sorted({value for value, there in zip(values, used, strict=True) if there})
+        place = {level: code for code, level in enumerate(levels)}
+        moved = np.array([place.get(value, -1) for value in values], dtype=np.intp)
+        return cls(tuple(levels), frozen(moved[codes], np.int32))
+
+
+@dataclass(frozen=True, eq=False)
 class Cells:
     """How many rows there are of each cell.
 
@@ -174,14 +221,14 @@ class Cells:
     ----------
     printed : array, shape (cell,)
         Printed share in percent, on the grid.
-    values : dict of str to tuple, length (cell,)
-        Label, or number before the transform, of each predictor.
+    columns : dict of str to Coded
+        Label, or number before the transform, of each predictor, after the cluster if there is one.
     rows : array of int, shape (cell,)
     read : Read
     """
 
     printed: Floats
-    values: dict[str, tuple[str | float, ...]]
+    columns: dict[str, Coded]
     rows: Integers
     read: Read
 
@@ -234,61 +281,74 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
         profiles=checked_profiles(register.profiles, predictors),
         crosschecks=(),
         opportunity=None,
+        clusters=_clusters(register, cells),
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )
 
 
+def _clusters(register: Register, cells: Cells) -> Clusters | None:
+    if not register.cluster:
+        return None
+    values, column = cells.columns[CLUSTER], register.columns[CLUSTER]
+    if len(values.levels) == 1:
+        raise StudyError(
+            "every row has this value; expected two clusters or more: delete [cluster]",
+            file=register.files,
+            column=column,
+            value=values.levels[0],
+        )
+    label = clean_label(register.cluster.get("label", column))
+    return Clusters(values.levels, frozen(values.codes, np.intp), label, register.files, column)
+
+
 def _predictor(register: Register, name: str, spec: Mapping[str, Any], cells: Cells) -> Predictor:
-    values = cells.values[name]
-    distinct = sorted(set(values))
+    values = cells.columns[name]
     column = register.columns[name]
-    if len(distinct) == 1:
+    if len(values.levels) == 1:
         raise StudyError(
             "every row has this value; expected two or more: delete the predictor",
             file=register.files,
             column=column,
-            value=str(distinct[0]),
+            value=str(values.levels[0]),
         )
     own: dict[str, Any] = {}
     if spec["kind"] == "category":
-        place = {level: code for code, level in enumerate(distinct)}
-        own = {"levels": tuple(distinct), "codes": frozen([place[v] for v in values], np.intp)}
+        own = {"levels": values.levels, "codes": frozen(values.codes, np.intp)}
     elif spec["kind"] == "contrast":
         levels = clean_label(spec["low"]), clean_label(spec["high"])
-        own = {
-            "levels": levels,
-            "values": frozen([-0.5 if v == levels[0] else 0.5 for v in values]),
-        }
+        halves = np.array([-0.5 if level == levels[0] else 0.5 for level in values.levels])
+        own = {"levels": levels, "values": frozen(halves[values.codes])}
     else:
         own = _standardized(spec, values, cells.rows)
+    texts = [v if isinstance(v, str) else f"{v:.12g}" for v in values.levels]
     return Predictor(
         name=name,
         kind=spec["kind"],
         label=clean_label(spec.get("label", column)),
         file=register.files,
         column=column,
-        printed=tuple(v if isinstance(v, str) else f"{v:.12g}" for v in values),
+        printed=tuple(np.array(texts, dtype=object)[values.codes]),
         **own,
     )
 
 
-def _standardized(
-    spec: Mapping[str, Any], values: tuple[str | float, ...], rows: Integers
-) -> dict[str, Any]:
+def _standardized(spec: Mapping[str, Any], values: Coded, rows: Integers) -> dict[str, Any]:
     """Values after the transform, and their mean and sd over all rows."""
     transform = spec.get("transform", "none")
-    numbers = np.array(values, dtype=float)
+    numbers = np.array(values.levels, dtype=float)
     if transform == "log":
         numbers = np.log(numbers)
+    # Whole numbers below 2^53: exact.
+    counts = np.bincount(values.codes, rows, len(numbers))
     count = int(rows.sum())
     # Sums of products without rounding on the way: there may be very many rows.
-    center = math.fsum(rows * numbers) / count
-    variance = math.fsum(rows * (numbers - center) ** 2) / (count - 1)
+    center = math.fsum(counts * numbers) / count
+    variance = math.fsum(counts * (numbers - center) ** 2) / (count - 1)
     if not math.isfinite(center) or not math.isfinite(variance):
         raise wrong("the numbers are too large for a mean; expected a larger unit", spec["column"])
     return {
-        "values": frozen(numbers),
+        "values": frozen(numbers[values.codes]),
         "transform": transform,
         "center": center,
         "scale": math.sqrt(variance),
@@ -309,7 +369,7 @@ def register_lines(study: RegisterStudy) -> Iterator[str]:
         yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
         if predictor.kind == "numeric":
             known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
-            yield f"    {len(set(predictor.values))} distinct values, {known}"
+            yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
             continue
         codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
         counts = np.bincount(codes, study.rows, len(predictor.levels))

@@ -22,6 +22,8 @@ from intlmodels.study.base import (
     shortened,
 )
 from intlmodels.study.claims import read_ledger
+from intlmodels.study.clusters import NAME as CLUSTER
+from intlmodels.study.clusters import Clusters, check_names, cluster_lines, read_clusters
 from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_predictor
 from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
@@ -64,6 +66,8 @@ class ShareStudy(Study):
         Columns that are held against each other.
     opportunity : Opportunity or None
         Two predictors that are read together.
+    clusters : Clusters or None
+        Clusters of firms that differ in level and effects.
     """
 
     outcome: Outcome
@@ -74,6 +78,7 @@ class ShareStudy(Study):
     profiles: tuple[dict[str, str], ...]
     crosschecks: tuple[Crosscheck, ...]
     opportunity: Opportunity | None
+    clusters: Clusters | None
 
     def frame(self) -> pd.DataFrame:
         """The firms with outcome and predictors as read, for notebooks.
@@ -83,7 +88,8 @@ class ShareStudy(Study):
         pandas.DataFrame
             One row a firm. ``printed_pct`` is the outcome in percent; then a column for each
             predictor and each covariate: ordered levels (low, high) for a contrast, levels
-            for a category, numbers before any transform for a numeric predictor.
+            for a category, numbers before any transform for a numeric predictor; and, of a study
+            with clusters, ``cluster``.
         """
         import pandas as pd
 
@@ -91,6 +97,9 @@ class ShareStudy(Study):
         covariates = [v.predictor for v in self.variants.values() if isinstance(v, Covariate)]
         for predictor in [*self.predictors.values(), *covariates]:
             columns[predictor.name] = _as_read(predictor)
+        if self.clusters is not None:
+            own = self.clusters
+            columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
         return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
 
 
@@ -128,6 +137,9 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
     }
+    clusters = read_clusters(toml.cluster, sources, outcome, predictors)
+    if clusters is not None:
+        check_names(_named(predictors, variants))
     return ShareStudy(
         **common(folder, toml, sources),
         outcome=outcome,
@@ -135,12 +147,13 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         outcomes=outcomes,
         variants=variants,
         dropped=dropped,
-        profiles=checked_profiles(toml.profiles, predictors),
+        profiles=checked_profiles(toml.profiles, predictors, clusters),
         crosschecks=tuple(
             read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
         ),
         **read_ledger(toml, sources),
         opportunity=read_opportunity(toml.opportunity, predictors),
+        clusters=clusters,
     )
 
 
@@ -150,6 +163,7 @@ def _keys(toml: StudyFile) -> dict[str, str]:
     keys: dict[str, str] = {home: toml.firms["column"]}
     asking = [(f"[predictors.{name}]", spec) for name, spec in toml.predictors.items()]
     asking += [(f"[outcomes.{name}]", spec) for name, spec in toml.outcomes.items()]
+    asking.append(("[cluster]", toml.cluster))
     for where, spec in asking:
         if "key" not in spec:
             continue
@@ -164,14 +178,36 @@ def _keys(toml: StudyFile) -> dict[str, str]:
     return keys
 
 
+def _named(
+    predictors: Mapping[str, Predictor], variants: Mapping[str, Variant]
+) -> Iterator[tuple[str, str]]:
+    """Names that become names of model variables, and the tables that give them."""
+    for name in predictors:
+        yield name, f"[predictors.{name}]"
+    for name, variant in variants.items():
+        match variant:
+            case Covariate():
+                yield name, f"[variants.{name}]"
+            case Axes():
+                yield from ((axis, f"[variants.{name}]") for axis in variant.axes)
+            case ByOutcome():
+                yield variant.outcome.name.replace("-", "_"), f"[variants.{name}]"
+
+
 def checked_profiles(
-    profiles: Sequence[Mapping[str, Any]], predictors: Mapping[str, Predictor]
+    profiles: Sequence[Mapping[str, Any]],
+    predictors: Mapping[str, Predictor],
+    clusters: Clusters | None = None,
 ) -> tuple[dict[str, str], ...]:
     """Check the levels of all new firms that a study asks for; numbers come out as text."""
-    return tuple(
-        _profile(profile, predictors, f"[[profiles]] number {number},")
-        for number, profile in enumerate(profiles, start=1)
-    )
+    found = []
+    for number, profile in enumerate(profiles, start=1):
+        where = f"[[profiles]] number {number},"
+        checked = _profile(profile, predictors, where)
+        if clusters is not None and CLUSTER in profile:
+            checked[CLUSTER] = _level(profile[CLUSTER], clusters.labels, f"{where} {CLUSTER}")
+        found.append(checked)
+    return tuple(found)
 
 
 def _profile(
@@ -189,18 +225,18 @@ def _profile(
                 raise wrong("expected a number above 0, as the transform log needs", key, value)
             checked[name] = repr(value)
             continue
-        if not isinstance(value, str):
-            raise wrong("expected text; put it in quotes", key, value)
-        level = clean_label(value)
-        if level not in predictor.levels:
-            raise wrong(
-                f"expected one of {listed(predictor.levels)}"
-                f"{did_you_mean(level, predictor.levels)}",
-                key,
-                value,
-            )
-        checked[name] = level
+        checked[name] = _level(value, predictor.levels, key)
     return checked
+
+
+def _level(value: object, levels: Sequence[str], key: str) -> str:
+    """Check that a value of a profile is one of some labels."""
+    if not isinstance(value, str):
+        raise wrong("expected text; put it in quotes", key, value)
+    level = clean_label(value)
+    if level not in levels:
+        raise wrong(f"expected one of {listed(levels)}{did_you_mean(level, levels)}", key, value)
+    return level
 
 
 # -- telling what was read ---------------------------------------------------------------
@@ -221,6 +257,8 @@ def share_lines(study: ShareStudy) -> Iterator[str]:
     yield "predictors"
     for predictor in study.predictors.values():
         yield from _predictor_lines(predictor, study.firms)
+    if study.clusters is not None:
+        yield from cluster_lines(study.clusters)
     if study.outcomes:
         yield "further outcomes, on the same predictors"
         for further in study.outcomes.values():

@@ -6,16 +6,16 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from intlmodels import store
-from intlmodels.fit import Progress
 from intlmodels.models import DEFAULT, catalogue, design_of, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.register.reduce import require_firms
+from intlmodels.scheduler import Bar
 from intlmodels.study import Study
 from intlmodels.trust import calibrate, compare, sensitivity
 from intlmodels.trust.stored import (
@@ -30,9 +30,6 @@ from intlmodels.trust.stored import (
 from intlmodels.trust.tasks import Journal, executor
 from intlmodels.trust.trial import trials
 from intlmodels.workflow import settings_of, stored_overrides
-
-#: Shows how far something with a title is; gives what is called with the finished part.
-Bar = Callable[[str], AbstractContextManager[Progress | None]]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from typing import Any
 from intlmodels import store
 from intlmodels.errors import StudyError, listed
 from intlmodels.fit import Progress
-from intlmodels.trust.cluster import GOES_ON, cluster
+from intlmodels.scheduler import cluster
 from intlmodels.workflow import helpers
 
 if sys.platform != "win32":
@@ -35,6 +35,10 @@ if sys.platform != "win32":
 MOST = 1000
 #: A journal starts with this.
 START = b'{"journal": 1, "identity": '
+#: What decides the last digit of a result, apart from the code of this package.
+NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy")
+#: What an error says if the work was broken off by no fault of its own.
+GOES_ON = "what is finished is kept, and the same command goes on from there"
 #: Dask's workers have one thread for linear algebra each; so do ours.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -345,7 +349,7 @@ def executor(cores: int, scheduler: str | None = None) -> Iterator[Executor]:
         If Dask is missing, the scheduler does not answer, the workers would not compute the
         same as this computer, or workers ended before their tasks were done.
     """
-    with _processes(cores) if scheduler is None else cluster(scheduler) as pool:
+    with _processes(cores) if scheduler is None else cluster(scheduler, NUMERICAL, GOES_ON) as pool:
         yield pool
 
 

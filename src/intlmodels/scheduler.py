@@ -1,7 +1,7 @@
 """The workers of a Dask cluster, as far as they compute the same as this computer.
 
 A result must not depend on who computed it. Before a worker does anything, it holds its Python,
-its numerical packages and the code of this package against those of the computer that asks.
+the packages that matter and the code of this package against those of the computer that asks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -23,20 +23,22 @@ from urllib.parse import urlsplit
 
 import intlmodels
 from intlmodels.errors import StudyError
+from intlmodels.fit import Progress
 
 if TYPE_CHECKING:
     from distributed import Client
 
+#: Shows how far something with a title is; gives what is called with the finished part.
+Bar = Callable[[str], AbstractContextManager[Progress | None]]
+
 #: Seconds to wait for the scheduler.
 PATIENCE = 10
-#: What decides the last digit of a result, apart from the code of this package.
-NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy")
-#: What an error says if the work was broken off by no fault of its own.
-GOES_ON = "what is finished is kept, and the same command goes on from there"
+#: What is the same on all workers whatever they do.
+_PYTHON, _CODE = "python", "code of intlmodels"
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[Executor]:
+def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
     """The workers of a cluster, for as long as the block lasts.
 
     Parameters
@@ -44,10 +46,15 @@ def cluster(address: str) -> Iterator[Executor]:
     address : str
         Of the scheduler, such as ``tcp://localhost:8786``. A task whose worker died is given to
         another one; Dask gives up when it cost the fourth worker its life.
+    packages : tuple of str
+        What decides a result apart from the code of this package: the workers must have the same
+        versions.
+    goes_on : str
+        What an error says if the work was broken off by no fault of its own.
 
     Yields
     ------
-    concurrent.futures.Executor
+    Workers
 
     Raises
     ------
@@ -67,11 +74,11 @@ def cluster(address: str) -> Iterator[Executor]:
             # A worker without this package would end for good when it is handed one of its
             # functions; asked to import it, it says so.
             client.run(import_module, __name__)
-            yield _Workers(client.get_executor(pure=False))
+            yield Workers(client, packages)
         except KilledWorker as error:
             raise StudyError(
                 "several workers ended unexpectedly at the same task, perhaps for lack of memory; "
-                f"{GOES_ON}",
+                f"{goes_on}",
                 file=address,
             ) from error
         except TimeoutError as error:
@@ -81,7 +88,7 @@ def cluster(address: str) -> Iterator[Executor]:
                 file=address,
             ) from error
         except CancelledError as error:
-            raise StudyError(f"the scheduler was lost; {GOES_ON}", file=address) from error
+            raise StudyError(f"the scheduler was lost; {goes_on}", file=address) from error
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "intlmodels":
                 raise
@@ -123,14 +130,27 @@ def _connected(address: str) -> Client:
         ) from error
 
 
-class _Workers(Executor):
+class Workers(Executor):
     """The workers of a cluster, each of which makes sure that it computes the same as we do."""
 
-    def __init__(self, workers: Executor) -> None:
-        self._workers = workers
+    def __init__(self, client: Client, packages: tuple[str, ...]) -> None:
+        self._client = client
+        self._workers = client.get_executor(pure=False)
+        self._packages = packages
+
+    def __len__(self) -> int:
+        """How many there are now; some may come, and some go."""
+        try:
+            if self._client.status == "running":
+                return len(self._client.nthreads())
+        except OSError as error:
+            raise CancelledError from error
+        raise CancelledError  # as their work is when the scheduler is lost
 
     def submit[R](self, function: Callable[..., R], /, *arguments: Any, **named: Any) -> Future[R]:
-        return self._workers.submit(on_worker, installed(), function, *arguments, **named)
+        """Have a function called by one of them: see :func:`on_worker`."""
+        wanted = installed(self._packages)
+        return self._workers.submit(on_worker, wanted, function, *arguments, **named)
 
 
 #: Compilers and samplers do not share a process: of several threads of a worker one is at work.
@@ -147,10 +167,11 @@ def on_worker[R](
     StudyError
         If the worker has other versions.
     """
+    here = installed(tuple(name for name in wanted if name not in (_PYTHON, _CODE)))
     other = [
-        f"{name} {version} instead of {wanted.get(name)}"
-        for name, version in installed().items()
-        if version != wanted.get(name)
+        f"{name} {version} instead of {wanted[name]}"
+        for name, version in here.items()
+        if version != wanted[name]
     ]
     if other:
         raise StudyError(
@@ -161,17 +182,24 @@ def on_worker[R](
         return function(*arguments, **named)
 
 
+def threads_here() -> int:
+    """Threads of the worker that calls it: as many as it was started with."""
+    from distributed import get_worker
+
+    return int(get_worker().state.nthreads)
+
+
 @cache
-def installed() -> dict[str, str]:
+def installed(packages: tuple[str, ...]) -> dict[str, str]:
     """What results depend on besides the tasks: Python, packages and the code of this one."""
     folder = Path(intlmodels.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        **{name: _version(name) for name in NUMERICAL},
-        "code of intlmodels": digest.hexdigest()[:8],
+        _PYTHON: ".".join(platform.python_version_tuple()[:2]),
+        **{name: _version(name) for name in packages},
+        _CODE: digest.hexdigest()[:8],
     }
 
 

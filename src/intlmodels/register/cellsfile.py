@@ -1,0 +1,108 @@
+"""The cells of a register as a CSV file: written and read without holding it as texts."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intlmodels.store import atomically
+from intlmodels.study import Register
+from intlmodels.study.columns import Integers, frozen
+from intlmodels.study.register import COUNTED, Cells, Coded, Read
+
+#: Cells that are texts at a time: few enough to stay in a processor's cache.
+_CHUNK = 1000
+
+
+def write_cells(cells: Cells, path: Path) -> str:
+    """Write the cells, one a line in their order: printed share, predictors, rows.
+
+    Returns
+    -------
+    str
+        Hash of the file.
+    """
+    printed, codes = np.unique(cells.printed, return_inverse=True)
+    columns = [Coded(tuple(printed.tolist()), codes), *cells.columns.values()]
+    texts = [np.array(_texts(column.levels), dtype=object) for column in columns]
+    digest = hashlib.sha256()
+    with atomically(path) as temporary, temporary.open("wb") as file:
+        head = _lines([[COUNTED[0], *cells.columns, COUNTED[1]]])
+        for start in range(0, len(cells.rows) + 1, _CHUNK):
+            some = slice(start, start + _CHUNK)
+            parts = [own[column.codes[some]] for own, column in zip(texts, columns, strict=True)]
+            rows = zip(*parts, map(str, cells.rows[some].tolist()), strict=True)
+            content = (head + "".join(",".join(row) + "\n" for row in rows)).encode()
+            digest.update(content)
+            file.write(content)
+            head = ""
+    return digest.hexdigest()
+
+
+def _texts(levels: Sequence[Any]) -> list[str]:
+    """Cells of a CSV file, with quotes where they need them."""
+    # Not alone in its row, where nothing at all would be quoted.
+    return [_lines([[level, ""]]).removesuffix(",\n") for level in levels]
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Known(dict[str, int]):
+    """Numbers of texts, in the order in which they come."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
+
+
+def read_cells(register: Register, path: Path, read: Read) -> Cells:
+    """Read what :func:`write_cells` wrote.
+
+    Parameters
+    ----------
+    register : Register
+    path : Path
+    read : Read
+        What the cells were counted from.
+    """
+    known = [_Known() for _ in range(1 + len(register.explaining))]
+    codes: list[list[Integers]] = [[] for _ in known]
+    rows: list[Integers] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        next(lines)
+        while some := list(islice(lines, _CHUNK)):
+            *columns, counts = zip(*some, strict=True)
+            rows.append(np.fromiter(map(int, counts), np.int64, len(some)))
+            for place, parts, column in zip(known, codes, columns, strict=True):
+                parts.append(np.fromiter(map(place.__getitem__, column), np.int32, len(some)))
+    kinds = ["numeric", *map(register.kind, register.explaining)]
+    printed, *coded = (
+        Coded.of(
+            [float(text) if kind == "numeric" else text for text in place], np.concatenate(parts)
+        )
+        for kind, place, parts in zip(kinds, known, codes, strict=True)
+    )
+    return Cells(
+        frozen(np.array(printed.levels)[printed.codes]),
+        dict(zip(register.explaining, coded, strict=True)),
+        frozen(np.concatenate(rows), np.int64),
+        read,
+    )
