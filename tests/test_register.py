@@ -355,6 +355,14 @@ def test_mistakes_in_the_data_are_told(tmp_path):
     refused(folder, 'no row has a share.*5 of 5 rows cannot be read: bad_rows = "stop" names')
 
 
+def test_broken_records_alone_are_found_again(tmp_path):
+    folder = write_register(tmp_path / "a", files="rows/a.csv", bad_rows="set aside")
+    write_csv(folder / "rows" / "a.csv", some_rows())
+    with (folder / "rows" / "a.csv").open("a", encoding="utf-8") as file:
+        file.write("5,Boats\n")
+    assert im.reduce(folder, tmp_path / "out").read.bad == 1
+
+
 def test_too_many_distinct_values_are_refused_with_their_number(tmp_path, monkeypatch):
     folder = write_register(tmp_path, files="rows/a.csv")
     rows = [(s, b, z, str(i)) for i, (s, b, z, _) in enumerate(some_rows())]

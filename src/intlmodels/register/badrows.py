@@ -139,9 +139,10 @@ def find_bad(
 
 def _is_bad(source: Source, places: list[int]) -> str:
     texts = source.texts()
+    # Of what is known to be false DuckDB would not read the files, nor find their broken records.
     return (
         " OR ".join(f"{texts[place]} IN (SELECT value FROM bad{place})" for place in places)
-        or "false"
+        or "random() < 0"
     )
 
 
