@@ -20,6 +20,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "startup",
     "rounding",
     "counts",
     "csvtable",

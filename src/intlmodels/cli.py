@@ -18,6 +18,7 @@ import typer
 
 from intlmodels import clitrust
 from intlmodels.errors import StudyError
+from intlmodels.startup import spare_collection
 from intlmodels.terminal import (
     OutOption,
     PriorOption,
@@ -433,6 +434,7 @@ def _gate_exit(jobs: list[Job]) -> int:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
+    spare_collection()
     try:
         app(arguments)
     except StudyError as error:
