@@ -20,6 +20,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "startup",
     "rounding",
     "counts",
     "csvtable",
@@ -47,6 +48,7 @@ ORDER = [
     "study.decay",
     "study",
     "newstudy",
+    "audit.answers",
     "audit.integers",
     "audit.system",
     "audit.conflicting",
@@ -86,6 +88,7 @@ ORDER = [
     "decay.trials",
     "store",
     "scheduler",
+    "solved",
     "register",
     "register.files",
     "register.engine",
