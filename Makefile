@@ -22,10 +22,7 @@ setup: $(VENV)/project.stamp  ## create .venv and install everything (the other 
 	@:
 
 fit: $(VENV)/project.stamp  ## fit both studies in all variants and write reports/
-	@status=0; for study in rochester norway; do \
-		$(BIN)/intlmodels fit $$study --variants all || status=$$?; \
-		if [ $$status -gt 1 ]; then break; fi; \
-	done; exit $$status
+	@$(BIN)/intlmodels fit rochester norway --variants all
 
 calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (half an hour on two cores, resumes)
 	@status=0; for study in rochester norway; do \

@@ -184,20 +184,68 @@ def test_help_of_every_command_has_an_example(capsys, command):
     assert "Example" in out
 
 
-def test_help_and_unchanged_fits_import_nothing_heavy(quick, folder, tmp_path, capsys):
-    run(capsys, "fit", folder, "--out", tmp_path / "out")
+SAMPLERS = ("pymc", "pytensor", "nutpie", "arviz")
+HEAVY = (*SAMPLERS, "pandas", "matplotlib", "xarray", "scipy", "numba")
+
+
+def imported(names, *arguments):
+    """Which of some packages a command imports in a process of its own."""
     script = (
         "import sys\n"
         "from intlmodels import cli\n"
         "try:\n    cli.main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'pymc', 'pytensor', 'nutpie', 'arviz', 'pandas', 'matplotlib', 'xarray'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
+        f"print(sorted({set(names)!r} & set(sys.modules)))\n"
     )
-    for arguments in (["--help"], ["fit", str(folder), "--out", str(tmp_path / "out")]):
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+    command = [sys.executable, "-c", script, *(str(a) for a in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_help_and_unchanged_fits_import_nothing_heavy(quick, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(capsys, "fit", folder, "--out", out)
+    assert imported(HEAVY, "--help") == "[]"
+    assert imported(HEAVY, "fit", folder, "--out", out) == "[]"
+    assert imported(HEAVY, "report", folder, "--out", out, "--check") == "[]"
+
+
+def test_writing_a_report_imports_no_sampler(quick, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(capsys, "fit", folder, "--out", out)
+    assert imported(SAMPLERS, "report", folder, "--out", out) == "[]"
+
+
+def test_several_studies_are_fitted_one_after_the_other(capsys, quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [
+        write_study(tmp_path / name, edit_toml=[('name = "hedge"', f'name = "{name}"')])
+        for name in ("one", "two")
+    ]
+    code, _, err = run(capsys, "fit", *folders)
+    assert code == 0
+    assert err.index("==> one") < err.index("reports/one/index.html") < err.index("==> two")
+    assert (tmp_path / "reports/two/index.html").is_file()
+
+
+def test_none_of_several_studies_is_fitted_if_one_cannot_be_read(capsys, quick, folder, tmp_path):
+    code, _, err = run(capsys, "fit", folder, tmp_path / "missing")
+    assert code == 2
+    assert "no such study or folder" in err
+    code, _, err = run(capsys, "fit", folder, folder, "--out", tmp_path / "out")
+    assert code == 2
+    assert "--out is the folder of one study" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_did_not_converge_decides_the_exit_code(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    folders = [
+        write_study(tmp_path / name, edit_toml=[('name = "hedge"', f'name = "{name}"')])
+        for name in ("one", "two")
+    ]
+    codes = iter([1, 0])
+    monkeypatch.setattr(cli, "_fit", lambda *arguments: next(codes))
+    assert run(capsys, "fit", *folders)[0] == 1
 
 
 def test_piped_output_has_no_control_characters(folder, tmp_path):

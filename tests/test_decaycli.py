@@ -9,7 +9,7 @@ import pytest
 import intlmodels as im
 from decaystudies import COUNTS, write_counts_study, write_decisions_study
 from studies import write_study
-from test_cli import below, run
+from test_cli import HEAVY, below, imported, run
 
 SETTINGS = ("--draws", "700", "--tune", "300", "--chains", "2")
 
@@ -49,6 +49,8 @@ def test_a_second_fit_finds_everything_current(fitted, capsys):
     assert code == 0
     assert err.count("unchanged, not fitted again") == 2
     assert (out / "index.html").stat().st_mtime_ns == before
+    again = ("fit", folder, "--variants", "step", "--out", out, *SETTINGS)
+    assert imported(HEAVY, *again) == "[]"
 
 
 def test_only_a_changed_count_is_told(fitted, capsys, tmp_path):

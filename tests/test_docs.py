@@ -59,7 +59,9 @@ def test_the_sheet_and_the_file_hold_the_same():
 
 
 @pytest.mark.parametrize(
-    "page", [PAGE, IN_R, ROOT / "README.md"], ids=lambda path: path.name.removesuffix(".md")
+    "page",
+    [PAGE, IN_R, ROOT / "docs/speed.md", ROOT / "README.md"],
+    ids=lambda path: path.name.removesuffix(".md"),
 )
 def test_pages_name_commands_and_files_that_there_are(page):
     text = page.read_text(encoding="utf-8")

@@ -20,6 +20,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "startup",
     "rounding",
     "counts",
     "csvtable",
@@ -49,6 +50,7 @@ ORDER = [
     "study.sequences",
     "study",
     "newstudy",
+    "audit.answers",
     "audit.integers",
     "audit.system",
     "audit.conflicting",
@@ -89,6 +91,7 @@ ORDER = [
     "decay.trials",
     "store",
     "scheduler",
+    "solved",
     "register",
     "register.files",
     "register.engine",

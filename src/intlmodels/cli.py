@@ -18,10 +18,12 @@ import typer
 
 from intlmodels import clitrust
 from intlmodels.errors import StudyError
+from intlmodels.startup import spare_collection
 from intlmodels.terminal import (
     OutOption,
     PriorOption,
     SchedulerOption,
+    StudiesArgument,
     StudyArgument,
     VariantOption,
     counted,
@@ -37,6 +39,7 @@ from intlmodels.terminal import (
 
 if TYPE_CHECKING:
     from intlmodels.diagnostics import Gate
+    from intlmodels.fit import Settings
     from intlmodels.study import Study
     from intlmodels.workflow import Job
 
@@ -54,7 +57,7 @@ app = typer.Typer(
 
 @app.command(epilog="Example: intlmodels fit rochester --variants all --seed 7")
 def fit(
-    study: StudyArgument,
+    studies: StudiesArgument,
     variants: Annotated[
         str,
         typer.Option("--variants", metavar="NAMES", help="'all', or names separated by commas."),
@@ -80,10 +83,9 @@ def fit(
         ),
     ] = None,
 ) -> None:
-    """Fit a study and write its report; refits only what changed."""
+    """Fit studies and write their reports; refits only what changed."""
     from intlmodels import workflow
 
-    loaded = load(study)
     given = {
         "seed": seed,
         "draws": draws,
@@ -94,23 +96,22 @@ def fit(
         "sampler": sampler,
         "sweeps": sweeps,
     }
-    settings = workflow.settings_of(loaded, {k: v for k, v in given.items() if v is not None})
-    folder = output_folder(loaded, out)
-    loaded = ready(loaded, folder, scheduler)
-    overrides = prior_overrides(prior)
-    jobs = workflow.plan(
-        loaded, _variant_names(loaded, variants), folder, priors=overrides, settings=settings
-    )
-    try:
-        cores = settings.cores or os.cpu_count() or 1
-        due = [job for job in jobs if not job.current]
-        with workflow.helpers(min(cores, max(1, len(due)))) as pool:
-            _run(jobs, folder, pool)
-            refresh_report(loaded, folder, pool if cores > 1 else None)
-    except KeyboardInterrupt:
-        say("interrupted: finished fits are kept; run the same command to go on")
-        raise typer.Exit(130) from None
-    raise typer.Exit(_gate_exit(jobs))
+    changes = {name: value for name, value in given.items() if value is not None}
+    if out is not None and len(studies) > 1:
+        raise StudyError("--out is the folder of one study; expected one", value=" ".join(studies))
+    # All are read before the first is fitted.
+    asked = [(one, workflow.settings_of(one, changes)) for one in map(load, studies)]
+    codes = []
+    for one, settings in asked:
+        if len(asked) > 1:
+            say(f"==> {one.name}")
+        try:
+            folder = output_folder(one, out)
+            codes.append(_fit(ready(one, folder, scheduler), settings, variants, folder, prior))
+        except KeyboardInterrupt:
+            say("interrupted: finished fits are kept; run the same command to go on")
+            raise typer.Exit(130) from None
+    raise typer.Exit(max(codes))
 
 
 @app.command(epilog="Example: intlmodels report rochester --out my-report")
@@ -366,6 +367,24 @@ def _variant_names(study: Study, text: str) -> list[str]:
     return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
 
 
+def _fit(
+    study: Study, settings: Settings, variants: str, folder: Path, prior: list[str] | None
+) -> int:
+    """Fit one study and write its report; the exit code."""
+    from intlmodels import workflow
+    from intlmodels.solved import kept
+
+    with kept(folder):
+        names = _variant_names(study, variants)
+        jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
+        cores = settings.cores or os.cpu_count() or 1
+        due = [job for job in jobs if not job.current]
+        with workflow.helpers(min(cores, max(1, len(due)))) as pool:
+            _run(jobs, folder, pool)
+            refresh_report(study, folder, pool if cores > 1 else None)
+    return _gate_exit(jobs)
+
+
 def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
     from intlmodels import report as reports
     from intlmodels import store, workflow
@@ -433,6 +452,7 @@ def _gate_exit(jobs: list[Job]) -> int:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
+    spare_collection()
     try:
         app(arguments)
     except StudyError as error:

@@ -14,6 +14,7 @@ from intlmodels.formats import counted
 from intlmodels.plotstyle import Figure, styled
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from xarray import DataTree
 
@@ -86,7 +87,6 @@ def _two_densities(axes: Axes, before: Array, after: Array, positive: bool) -> N
 # -- chains ------------------------------------------------------------------------------
 
 
-@styled
 def chains(fit: DataTree, most: int = 6) -> Figure:
     """Rank histograms of the parameters that mixed worst, one line a chain.
 
@@ -99,7 +99,12 @@ def chains(fit: DataTree, most: int = 6) -> Figure:
     most : int
         How many parameters.
     """
-    table = results.parameters(fit)
+    return drawn_chains(fit, results.parameters(fit), most)
+
+
+@styled
+def drawn_chains(fit: DataTree, table: pd.DataFrame, most: int = 6) -> Figure:
+    """The same from a table of :func:`intlmodels.results.parameters` that was made before."""
     worst = table.sort_values("rhat", ascending=False, kind="stable")["name"].tolist()[:most]
     found = results.parameter_draws(fit, "posterior")
     columns = min(3, max(1, len(worst)))

@@ -13,7 +13,7 @@ import tempfile
 import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,16 @@ def code_hash(files: tuple[str, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def source_hash(files: tuple[str, ...]) -> str:
+    """Hash of modules as written: found at once, but a comment changes it as well."""
+    digest = hashlib.sha256()
+    for name in files:
+        content = (_PACKAGE / name).read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
 def short_hash(*values: Any) -> str:
     """Hash of arrays and of what JSON can hold."""
     digest = hashlib.sha256()
@@ -194,8 +204,16 @@ def stored_attributes(path: Path) -> dict[str, Any] | None:
     A file that cannot be read (cut short, not netCDF) counts as no fit, with the reason in
     ``{"unreadable": ...}``.
     """
-    if not path.exists():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
         return None
+    return dict(_attributes(path, found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=256)
+def _attributes(path: Path, *version: int) -> dict[str, Any]:
+    """Attributes of a file in one of its versions: a run asks for the same ones several times."""
     import h5py
 
     try:

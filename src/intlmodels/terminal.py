@@ -23,6 +23,12 @@ StudyArgument = Annotated[
         metavar="STUDY", help="Name of a study that ships with the package, or a study folder."
     ),
 ]
+StudiesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="STUDY...", help="Names of studies that ship with the package, or study folders."
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Output folder [default: reports/NAME]."),

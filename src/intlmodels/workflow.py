@@ -28,6 +28,7 @@ from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
 from intlmodels.register.reduce import as_study
+from intlmodels.startup import spare_collection
 from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
     """
     # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
     pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_as_helper
     )
     try:
         yield pool
@@ -315,8 +316,9 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
             yield pending.pop(future), future.result()
 
 
-def _follow_parent() -> None:
-    """The parent is interrupted and stops its helpers; they need not complain as well."""
+def _as_helper() -> None:
+    spare_collection()
+    # The parent is interrupted and stops its helpers; they need not complain as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, Slack, System, subset
 from intlmodels.counts import Rows
@@ -104,6 +105,17 @@ def conflicts(r: Rows) -> tuple[tuple[str, ...], ...]:
 
 def smallest_conflict(r: Rows) -> tuple[str, ...] | None:
     """The smallest subset of the counts that cannot all be true; None if all can."""
+    # A list, since None as what is written would say that nothing is to be kept.
+    return answer(
+        "smallest conflict",
+        r,
+        lambda: _smallest(r),
+        lambda found: [] if found is None else list(found),
+        lambda written: tuple(written) or None,
+    )
+
+
+def _smallest(r: Rows) -> tuple[str, ...] | None:
     search = _Search(r)
     first = next(search.run(), None)
     return None if first is None else search.named([first])[0]

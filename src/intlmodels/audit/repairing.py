@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import Ints, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, Change, System
 from intlmodels.counts import Rows
@@ -66,6 +68,23 @@ def repairs(r: Rows, keep_hard: bool = False) -> tuple[Repair, ...]:
 
 def cheapest(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
     """The same as :func:`repairs`, and whether these are all."""
+    question = f"cheapest repairs{', hard counts kept' * keep_hard}"
+    return answer(question, r, lambda: _search(r, keep_hard), _written, _read)
+
+
+def _written(found: tuple[tuple[Repair, ...], bool]) -> list[dict[str, Any]] | None:
+    listed, complete = found
+    if not complete:
+        return None
+    return [{**vars(repair), "table": repair.table.tolist()} for repair in listed]
+
+
+def _read(written: list[dict[str, Any]]) -> tuple[tuple[Repair, ...], bool]:
+    listed = [Repair(**{**one, "table": np.asarray(one["table"], np.int64)}) for one in written]
+    return tuple(listed), True
+
+
+def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
     system = System(r)
     change = Change(system, keep_hard)
     try:

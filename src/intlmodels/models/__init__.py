@@ -8,6 +8,7 @@ stands in its design module; here a study finds its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,12 @@ def catalogue(study: Study) -> dict[str, Variant[Any]]:
     -------
     dict of str to Variant
     """
+    return dict(_catalogue(study))
+
+
+@lru_cache(maxsize=16)
+def _catalogue(study: Study) -> dict[str, Variant[Any]]:
+    # Asked for hundreds of times in a run; a study does not change.
     return {row.name: row for row in design_module(study.model).variants(study)}
 
 

@@ -20,7 +20,7 @@ def chains(m: Material) -> Picture:
     """Rank histograms of the chains."""
     return picture(
         "chains",
-        plotchecks.chains(m.fit),
+        plotchecks.drawn_chains(m.fit, m.parameters),
         "How the chains share the ranks of all draws, for the parameters with the largest R-hat. "
         "Level lines within the grey band say that the chains agree.",
         "Rank histograms, one line a chain, for the parameters that mixed worst. R-hat and "

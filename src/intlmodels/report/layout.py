@@ -63,7 +63,10 @@ LAYOUTS: dict[str, Layout] = {
             "reproduce": "report.provenance:reproduce",
             "sources": "report.provenance:sources",
         },
-        second_half=("prior_posterior", "new_firms", "predictions", "calibration", "comparison"),
+        second_half=(
+            *("priors", "diagnostics", "prior_posterior", "new_firms", "predictions"),
+            *("calibration", "comparison"),
+        ),
     ),
     "register": Layout(
         material="register.material:RegisterMaterial",
@@ -127,7 +130,10 @@ LAYOUTS: dict[str, Layout] = {
             "reproduce": "report.provenance:reproduce",
             "sources": "report.provenance:sources",
         },
-        second_half=("data", "prior_posterior", "diagnostics", "variants", "calibration"),
+        second_half=(
+            *("data", "prior_posterior", "diagnostics"),
+            *("estimates", "variants", "calibration"),
+        ),
     ),
 }
 

@@ -34,7 +34,7 @@ def opportunity(m: ShareMaterial) -> Section | None:
         blocks.append(Paragraph(asked.note))
     blocks += [
         Items(tuple(marked(told(table, f.plural(m.study.firm_label)), m.passed))),
-        _picture(m, asked),
+        _picture(m, asked, table),
         Table(
             f"Opportunity and vulnerability ({f.interval_name(m.prob)})",
             (
@@ -138,10 +138,11 @@ def _reading(row: Any) -> str:
     return NEITHER if row.reading == NEITHER else f"{row.reading} ({row.verdict})"
 
 
-def _picture(m: ShareMaterial, asked: Opportunity) -> Picture:
+def _picture(m: ShareMaterial, asked: Opportunity, table: pd.DataFrame) -> Picture:
+    read = asked.across, asked.down, asked.vulnerable
     return picture(
         "opportunity",
-        plotopportunity.opportunity(m.fit, asked.across, asked.down, asked.vulnerable, m.prob),
+        plotopportunity.drawn(m.fit, table, read, m.prob),
         f"Expected printed share at each combination of {m.study.predictors[asked.across].label} "
         f"and {m.study.predictors[asked.down].label}: median, 50{f.SPACE}% and "
         f"{f.interval_name(m.prob)}; at the right the probability of being above the average of "

@@ -14,6 +14,7 @@ from intlmodels.share import results
 from intlmodels.share.opportunity import OPPORTUNITY, VULNERABLE, combinations, standing
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from xarray import DataTree
 
@@ -23,7 +24,6 @@ MOST_TOGETHER, MOST_LETTERS = 4, 2
 _CLEAR = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
 
 
-@styled
 def opportunity(
     fit: DataTree, across: str, down: str, vulnerable: str, prob: float = CI_PROB
 ) -> Figure:
@@ -46,6 +46,13 @@ def opportunity(
         For a predictor or level that the fit does not have.
     """
     table = combinations(fit, across, down, vulnerable, prob)
+    return drawn(fit, table, (across, down, vulnerable), prob)
+
+
+@styled
+def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob: float) -> Figure:
+    """The same from a table of :func:`combinations`, which takes longer to make than to draw."""
+    across, down, vulnerable = asked
     groups = list(dict.fromkeys(table["across"]))
     step, gap = 1.25, 1.1
     places = np.array(

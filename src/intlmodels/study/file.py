@@ -29,7 +29,7 @@ from intlmodels.study.keys import (
     wrong,
 )
 from intlmodels.study.outcomekeys import OUTCOME_KINDS, checked_outcomes
-from intlmodels.study.registerkeys import DECISION_REGISTER, REGISTER, REGISTER_PREDICTORS
+from intlmodels.study.registerkeys import decision_register, share_register
 
 #: What the name of a study may be: it becomes the name of a folder of reports.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -182,33 +182,11 @@ _DECAY = Vocabulary(
 )
 #: Models that a study can name, with the tables and keys that each knows.
 VOCABULARIES = {"share": _SHARE, "decay": _DECAY}
-#: The share model where rows are read as counts: what asks for single firms is not there.
-_REGISTER = Vocabulary(
-    tables={
-        "study": _STUDY,
-        "register": REGISTER,
-        "cluster": {"column": NEEDED, "label": TEXT},
-        "outcome": {k: v for k, v in _SHARE.tables["outcome"].items() if k != "file"},
-        "fit": FIT,
-    },
-    kinds={"predictors": REGISTER_PREDICTORS},
-    required=("register", "outcome", "predictors"),
-    further=("priors", "profiles"),
-)
-#: The decay model where the decisions are rows of files.
-_DECISION_REGISTER = Vocabulary(
-    tables={
-        "study": _STUDY,
-        "register": DECISION_REGISTER,
-        "outcome": _DECAY.tables["outcome"],
-        "periods": {k: v for k, v in _DECAY.tables["periods"].items() if k != "weights"},
-        "fit": FIT,
-    },
-    kinds={},
-    required=("register",),
-)
 #: Model -> its vocabulary where study.toml has a table [register].
-_REGISTERS = {"share": _REGISTER, "decay": _DECISION_REGISTER}
+_REGISTERS = {
+    "share": share_register(_SHARE.tables),
+    "decay": decision_register(_DECAY.tables),
+}
 
 
 @dataclass(frozen=True)
@@ -274,10 +252,9 @@ def read_study_toml(folder: Path) -> StudyFile:
         elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
         tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
     _check_variant_names(tables.get("variants", {}), model)
-    if vocabulary is _DECISION_REGISTER:
+    if vocabulary in _REGISTERS.values():
         tables |= {"firms": {}, "variants": {}}
-    elif vocabulary is _REGISTER:
-        tables |= {"firms": {}, "variants": {}}
+    if vocabulary is _REGISTERS["share"]:
         _check_share(tables["predictors"], {})
         tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
     elif model == "share":

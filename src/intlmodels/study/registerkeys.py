@@ -5,7 +5,9 @@ With a table ``[register]`` a study has no ``[firms]``: its rows are read only a
 
 from __future__ import annotations
 
-from intlmodels.study.keys import NEEDED, PROSE, TEXT, Key, Keys
+from collections.abc import Mapping
+
+from intlmodels.study.keys import NEEDED, PROSE, TEXT, Key, Keys, Vocabulary
 
 #: What happens to rows that cannot be read.
 POLICIES = ("stop", "set aside")
@@ -36,3 +38,40 @@ DECISION_REGISTER: Keys = {
     "size": TEXT,
     "period": TEXT,
 }
+
+
+def share_register(tables: Mapping[str, Keys]) -> Vocabulary:
+    """The share model where rows are read as counts: what asks for single firms is not there.
+
+    Parameters
+    ----------
+    tables : mapping of str to mapping
+        Tables of studies that list their firms.
+    """
+    return Vocabulary(
+        tables={
+            "study": tables["study"],
+            "register": REGISTER,
+            "cluster": {"column": NEEDED, "label": TEXT},
+            "outcome": {k: v for k, v in tables["outcome"].items() if k != "file"},
+            "fit": tables["fit"],
+        },
+        kinds={"predictors": REGISTER_PREDICTORS},
+        required=("register", "outcome", "predictors"),
+        further=("priors", "profiles"),
+    )
+
+
+def decision_register(tables: Mapping[str, Keys]) -> Vocabulary:
+    """The decay model where the decisions are rows of files: see :func:`share_register`."""
+    return Vocabulary(
+        tables={
+            "study": tables["study"],
+            "register": DECISION_REGISTER,
+            "outcome": tables["outcome"],
+            "periods": {k: v for k, v in tables["periods"].items() if k != "weights"},
+            "fit": {k: v for k, v in tables["fit"].items() if k != "sweeps"},
+        },
+        kinds={},
+        required=("register",),
+    )
