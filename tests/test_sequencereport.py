@@ -1,5 +1,8 @@
 """A register of decisions from the command line to its report, without sampling."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -90,6 +93,16 @@ def test_rows_set_aside_are_in_the_report(capsys, quick, folder, tmp_path):
     assert "set aside, since they cannot be read: 1 (set" in text
     assert "other rows of 1 firms" in text
     assert "of 299 firms" in text
+
+
+def test_a_refusal_is_one_line(folder, tmp_path):
+    write_rows(folder / "rows" / "b.csv", [("firm 1", "1999", "maybe", "large")])
+    command = [sys.executable, "-m", "intlmodels.cli", "reduce", str(folder)]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()  # what is done, and why it cannot be
+    assert "counting the decisions" in first
+    assert "row 2" in second
 
 
 def test_what_needs_firms_or_counts_is_refused(capsys, folder, tmp_path):

@@ -161,6 +161,6 @@ def conflict(unreadable: Unreadable) -> StudyError:
     """The error for firms whose rows contradict each other, naming the first row of one."""
     first = next(unreadable.rows())
     return StudyError(
-        f"{unreadable.why(first)} -- {len(unreadable.firms):,} firms are like this one: mend the "
+        f"{unreadable.why(first)} -- firms like this one: {len(unreadable.firms):,}; mend the "
         'files, or write bad_rows = "set aside" in [register]'
     )
