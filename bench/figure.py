@@ -32,7 +32,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         for place, (label, (seconds, color)) in enumerate(lines.items()):
             axes.plot(sizes, seconds, marker="os^"[place], color=color, label=label)
         axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds, whole process")
-        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.set_xticks(sizes, [_rows(size) for size in sizes])
         axes.minorticks_off()
         low, high = axes.get_ylim()
         ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high]
@@ -43,3 +43,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     write_text(text.getvalue(), path)
+
+
+def _rows(size: int) -> str:
+    """Powers of ten as such: written out they would not fit beside each other."""
+    power = len(str(size)) - 1
+    return f"$10^{power}$" if size == 10**power else f"{size:,}"
