@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from typing import Any
 
@@ -95,6 +96,9 @@ def _sections(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    # What is told to end takes the process that it measures with it, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
