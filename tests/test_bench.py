@@ -13,6 +13,8 @@ from bench import commands, context, decisions, fits, machine, norway, page, ref
 from bench.measure import FailedError, run
 from bench.summary import digits, of, ratio, summary
 from bench.table import Target, table
+from intlmodels.fit import Settings
+from intlmodels.trust.calibrate import settings_for
 
 ROOT = Path(__file__).parent.parent
 
@@ -259,6 +261,19 @@ def test_what_cannot_be_asked_for(option, said, capsys):
         command._asked(option)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_both_sides_sample_alike():
+    # Where a command or script of ours is given no settings, it has the package's own.
+    ours = Settings()
+    told = (ours.draws, ours.tune, ours.chains, ours.target_accept)
+    assert told == (context.DRAWS, context.TUNE, context.CHAINS, context.TARGET_ACCEPT)
+    assert im.load_study("rochester").settings == {}
+    refit = settings_for(im.load_study("rochester"), {})
+    told = (refit.draws, refit.tune, refit.chains, refit.target_accept)
+    assert told == (refits.DRAWS, refits.TUNE, refits.CHAINS, context.TARGET_ACCEPT)
+    assert 'nuts={"target_accept": 0.95}' in (context.SCRIPTS / "bambi_beta.py").read_text()
+    assert "adapt_delta = 0.95" in (context.SCRIPTS / "brms_fit.R").read_text()
 
 
 # -- what is made up ---------------------------------------------------------------------
