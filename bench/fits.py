@@ -20,6 +20,7 @@ from bench.context import (
     fields,
 )
 from bench.draws import BAMBI, OURS, of_csv, of_netcdf
+from bench.measure import FailedError
 from bench.peers import brms
 from bench.summary import Summary, digits, of, ratio, summary
 from bench.table import Target, table
@@ -64,7 +65,7 @@ FLOOR = {
 def measure(bench: Bench) -> dict[str, Any]:
     """Run all of them in turn, with empty and with full caches."""
     present = [name for name in RUNS if brms() or not name.startswith("brms")]
-    found: dict[str, Any] = {"brms": brms()}
+    found: dict[str, Any] = {"brms": brms(), "without": {}}
     for place, caches in enumerate(("cold", "warm")):
         rounds: list[dict[str, Any]] = []
         for number in range(bench.times(max(RUNS[name][place] for name in RUNS))):
@@ -73,14 +74,11 @@ def measure(bench: Bench) -> dict[str, Any]:
                 for name in todo:
                     if not name.startswith("brms"):  # its compiled model is kept by the cold run
                         bench.once(f"a {name}, to fill the caches", _fit(bench, name, "warm", 0))
-            rounds.append(
-                {
-                    name: bench.once(
-                        f"a {name}, {caches} {number + 1}", _fit(bench, name, caches, number + 1)
-                    )
-                    for name in todo
-                }
-            )
+            rounds.append(_round(bench, todo, caches, number + 1))
+            for name, run in list(rounds[-1].items()):
+                if "failed" in run:
+                    found["without"][name] = rounds[-1].pop(name)["failed"]
+                    present.remove(name)
         found[caches] = rounds
     found["watched"] = {
         name: [
@@ -96,6 +94,22 @@ def measure(bench: Bench) -> dict[str, Any]:
         ]
         for what, code in FLOOR.items()
     }
+    return found
+
+
+def _round(bench: Bench, names: list[str], caches: str, number: int) -> dict[str, Any]:
+    """One run of each."""
+    found = {}
+    for name in names:
+        try:
+            key = f"a {name}, {caches} {number}"
+            found[name] = bench.once(key, _fit(bench, name, caches, number))
+        except FailedError as error:
+            # R is the user's: brms may be there without all that it takes to compile a model.
+            if not name.startswith("brms"):
+                raise
+            bench.say(f"  {error}")
+            found[name] = {"failed": str(error)}
     return found
 
 
@@ -203,6 +217,8 @@ def told(found: dict[str, Any]) -> list[str]:
     ]
     if not found["brms"]:
         lines += ["R with brms and rstan is not installed here: brms was not measured.", ""]
+    for name, why in found["without"].items():
+        lines += [f"`{name}` could not be measured: {why}", ""]
     for caches in ("cold", "warm"):
         rounds = found[caches]
         rows = []

@@ -85,10 +85,10 @@ def told(found: dict[str, Any]) -> list[str]:
     header = ["median (range)", "refits a minute", "with start-up", "start-up", "CPU a refit"]
     lines = []
     for name, result in _against(found, "rate").items():
-        whole = _against(found, "whole")[name]
+        whole, cpu = (_against(found, key)[name] for key in ("whole", "cpu"))
         lines.append(
             f"{result.text()} times the rate of `{name}`, {whole.text()} times with start-up "
-            f"({OURS[1]} of ours, {THEIRS[1]} of theirs)"
+            f"({OURS[1]} of ours, {THEIRS[1]} of theirs), at {cpu.text()} of its CPU a refit"
         )
     return [
         "## (c) Refits per minute",

@@ -77,6 +77,29 @@ def test_a_process_that_fails_says_what_it_said(tmp_path):
     assert run(command, os.environ, tmp_path, accept=(0, 1)).wall > 0
 
 
+def test_what_a_process_said_is_told_without_places(tmp_path):
+    command = [sys.executable, "-c", "raise SystemExit('no file /home/me/.cache/x.rds, 1/2')"]
+    with pytest.raises(FailedError, match=r"ended with 1: no file x\.rds, 1/2$"):
+        run(command, os.environ, tmp_path)
+
+
+def test_a_peer_in_r_that_fails_is_left_out(tmp_path, monkeypatch):
+    def fitted(bench, name, caches, seed):
+        def measured():
+            if name.startswith("brms") or (name == "bambi" and seed == 2):
+                raise FailedError("Rscript ended with 1: no compiler")
+            return a_run(1.0)
+
+        return measured
+
+    monkeypatch.setattr(fits, "_fit", fitted)
+    found = fits._round(a_bench(tmp_path), ["fit", "brms"], "cold", 1)
+    assert found["brms"] == {"failed": "Rscript ended with 1: no compiler"}
+    assert found["fit"]["wall"] == 1.0
+    with pytest.raises(FailedError):
+        fits._round(a_bench(tmp_path), ["bambi"], "cold", 2)
+
+
 def test_a_process_that_takes_too_long_is_stopped(tmp_path):
     with pytest.raises(FailedError, match="-9"):
         run([sys.executable, "-c", "import time; time.sleep(60)"], os.environ, tmp_path, limit=0.5)
@@ -171,7 +194,8 @@ def made_fits(brms=False):
     rounds = [{name: a_run(4.0 + i, **drawn) for i, name in enumerate(names)}]
     watched = {name: [drawn] for name in ("fit", "density")}
     floor = {what: [a_run(1.0)] for what in fits.FLOOR}
-    return {"brms": brms, "cold": rounds, "warm": rounds, "watched": watched, "floor": floor}
+    common = {"brms": brms, "without": {}}
+    return common | {"cold": rounds, "warm": rounds, "watched": watched, "floor": floor}
 
 
 def context_names():
