@@ -12,7 +12,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --univ
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fit calibrate notebooks test test-slow test-notebooks lint format types check wheel lock clean
+.PHONY: help setup fit calibrate notebooks bench test test-slow test-notebooks lint format types check wheel lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (h
 
 notebooks: $(VENV)/notebooks.stamp  ## open the notebooks in JupyterLab (installs it when needed)
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root)
+
+bench: $(VENV)/bench.stamp  ## measure speed against other packages (40 minutes on two cores, resumes; SECTIONS="a d", ROWS=1e7)
+	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(SECTIONS),--sections "$(SECTIONS)")
 
 test: $(VENV)/project.stamp  ## run the tests, except those marked slow
 	@$(BIN)/python -m pytest -q -m "not slow and not notebooks"
@@ -69,12 +72,13 @@ lock:  ## resolve the locks again (LOCK_FLAGS=--upgrade: to the newest releases)
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(UV)
 	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --group notebooks --constraint requirements.lock --output-file requirements-notebooks.lock
+	@$(COMPILE) --group bench --constraint requirements.lock --output-file requirements-bench.lock
 
 clean:  ## remove .venv, caches and what was built; reports stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Two stamps, each written last, so that a broken-off set-up is done again. The first follows the
+# Stamps, each written last, so that a broken-off set-up is done again. The first follows the
 # lock (and the interpreter, which is missing when .venv is, or when its Python was removed), the
 # second the project's own metadata, which is quick to install again. A checkout that was moved or
 # copied took a .venv along that still runs the code of the old place: the first stamp says where.
@@ -104,6 +108,14 @@ $(VENV)/notebooks.stamp: requirements-notebooks.lock $(VENV)/project.stamp
 	@rm -f $@
 	@echo "==> $(VENV): Jupyter, from requirements-notebooks.lock (wheels only, hashes checked)"
 	@$(PIP) --quiet --no-deps --only-binary :all: --require-hashes --no-compile -r requirements-notebooks.lock
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
+	@touch $@
+
+# What `make bench` measures against, likewise.
+$(VENV)/bench.stamp: requirements-bench.lock $(VENV)/project.stamp
+	@rm -f $@
+	@echo "==> $(VENV): bambi and simuk, from requirements-bench.lock (wheels only, hashes checked)"
+	@$(PIP) --quiet --no-deps --only-binary :all: --require-hashes --no-compile -r requirements-bench.lock
 	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 

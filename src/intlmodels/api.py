@@ -229,7 +229,8 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     ----------
     fit : xarray.DataTree
     profiles : mapping or list of mapping
-        Predictor -> level (number for a covariate).
+        Predictor -> level (number for a covariate); of a study with clusters also ``cluster``,
+        or else a firm of a cluster that is not among them.
 
     Returns
     -------

@@ -79,7 +79,7 @@ def fit(
     scheduler: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Of a register: count it on a Dask cluster, if it has to be."
+            metavar="ADDRESS", help="Of a register: count by the workers of a Dask scheduler."
         ),
     ] = None,
 ) -> None:

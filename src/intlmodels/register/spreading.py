@@ -130,8 +130,8 @@ def _require_the_same(files: Sequence[Seen]) -> None:
         except OSError as error:
             problem = f"cannot read this file ({error.strerror})"
         raise StudyError(
-            f"a worker of the cluster ({platform.node()}) {problem}; expected the same files under "
-            f"the same path on every worker: {file.path}",
+            f"a worker of the scheduler ({platform.node()}) {problem}; expected the same files "
+            f"under the same path on every worker: {file.path}",
             file=file.name,
         )
 

@@ -85,8 +85,8 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.percent_axis(axes, "Expected printed share, average of the cluster's own firms")
     s.caption_below(
         figure,
-        f"{s.interval_words(prob)}\norange: average of what the firms print, and the way from "
-        "there to the estimate\ndashed: average of all firms; in brackets: number of firms",
+        f"{s.interval_words(prob)}\norange: average of what the firms print, and how far from it"
+        "\ndashed: average of all firms; in brackets: number of firms",
     )
     return s.mark(figure, fit)
 
@@ -134,6 +134,7 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> Figure:
         axes.set_title(title, fontsize=8, fontweight="normal")
         last = place + columns >= len(chosen)
         axes.tick_params(axis="x", labelbottom=last, labelsize=8)
+        axes.tick_params(axis="y", length=0)
         s.percent_axis(axes, "", signed=True, ticks=4)
         axes.set_ylim(len(names) - 0.4, -0.6)
     for axes in grid[:, 0]:

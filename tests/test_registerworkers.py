@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import intlmodels as im
 import registers
-from intlmodels import scheduler as cluster
+from intlmodels import scheduler as schedulers
 from intlmodels.errors import StudyError
 from intlmodels.register import reading, spreading
 from intlmodels.register.engine import connected, sources
@@ -31,7 +31,7 @@ WRITERS = {"csv": write_csv, "parquet": write_parquet}
 
 @pytest.fixture(scope="module")
 def workers():
-    """A cluster of two workers."""
+    """A scheduler with two workers."""
     dask = pytest.importorskip("distributed")
     with dask.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
@@ -270,8 +270,8 @@ def test_a_worker_without_the_files_is_told(lake, address, monkeypatch):
 
 
 def test_a_worker_with_another_duckdb_is_refused(lake, address, monkeypatch):
-    other = {**cluster.installed(("duckdb",)), "duckdb": "1.0"}
-    monkeypatch.setattr(cluster, "installed", lambda packages: other)
+    other = {**schedulers.installed(("duckdb",)), "duckdb": "1.0"}
+    monkeypatch.setattr(schedulers, "installed", lambda packages: other)
     refused(lake, address, r"has duckdb \S+ instead of 1.0, and might compute")
 
 
