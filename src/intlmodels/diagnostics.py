@@ -106,6 +106,8 @@ MANY_CHECKS: tuple[Check, ...] = (
         "too few effective draws of some clusters: more draws",
     ),
 )
+#: Quantities that are looked at at a time: ranks and autocovariances of all take their memory.
+CHUNK = 1000
 #: Dimension of the clusters, and how many are very many.
 CLUSTERS, MANY = "cluster_level", 30
 
@@ -185,14 +187,22 @@ def convergence(
         ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` -> (labels, values).
         Quantities that never vary (the first level of an ordered effect) are left out.
     """
-    from arviz_stats.base import array_stats
-
     # A draw that is not a number is not equal to itself: such a quantity stays in, and fails.
     pairs = [(label, draws) for label, draws in scalars(dataset) if (draws != draws.flat[0]).any()]
     labels = [label for label, _ in pairs]
     if not pairs:
         return {name: ([], np.empty(0)) for name in ("rhat", "ess_bulk", "ess_tail", "mcse_mean")}
-    stacked = np.stack([draws for _, draws in pairs], axis=-1)
+    parts = [
+        _convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]], axis=-1))
+        for start in range(0, len(pairs), CHUNK)
+    ]
+    return {name: (labels, np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
+def _convergence(stacked: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The same of draws of shape (chain, draw, quantity)."""
+    from arviz_stats.base import array_stats
+
     axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
     # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -202,7 +212,7 @@ def convergence(
             "ess_tail": array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
             "mcse_mean": array_stats.mcse(stacked, method="mean", **axes),
         }
-    return {name: (labels, np.asarray(value)) for name, value in values.items()}
+    return {name: np.asarray(value) for name, value in values.items()}
 
 
 def gate(tree: DataTree) -> Gate:

@@ -13,7 +13,7 @@ from intlmodels.share.coefficients import Array, Coefficients, moments
 #: Predictors up to which the variation is split exactly (2^n subsets).
 MOST_SOURCES = 8
 #: Draws by firms that are split at a time.
-MOST_CELLS = 20_000_000
+MOST_CELLS = 4_000_000
 
 
 def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
