@@ -331,7 +331,7 @@ def test_hundreds_of_clusters_are_recovered(tmp_path):
     rng = np.random.default_rng(12)
     true, rows = generated(rng, 30_000, 400)
     tree = im.fit_study(im.reduce(written(tmp_path, rows)), seed=3)
-    assert json.loads(tree.attrs["settings_used"])["draws"] == 250
+    assert json.loads(tree.attrs["settings_used"])["draws"] == 750
     draws = tree["posterior"].to_dataset()
     own = draws["cluster"] + draws["branch_by_cluster"].mean("branch_level")
     level = (own + draws["intercept"] + draws["branch"].mean("branch_level")).to_numpy()

@@ -110,6 +110,8 @@ MANY_CHECKS: tuple[Check, ...] = (
 CHUNK = 1000
 #: Dimension of the clusters, and how many are very many.
 CLUSTERS, MANY = "cluster_level", 30
+#: Draws of very many clusters that are looked at.
+MANY_DRAWS = 1000
 
 #: Name of a check -> its limit.
 LIMITS = {check.name: check.limit for check in (*CHECKS, *MANY_CHECKS)}
@@ -246,7 +248,8 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     found = _worst([part.drop_vars(n) for part, n in zip(whole, many, strict=True)], worst)
     if any(many):
         of_clusters = {"rhat_clusters": "rhat", "ess_clusters": "ess_bulk"}
-        found |= _worst([part[n] for part, n in zip(whole, many, strict=True)], of_clusters)
+        parts = [_thinned(part[n]) for part, n in zip(whole, many, strict=True)]
+        found |= _worst(parts, of_clusters)
     stats = tree["sample_stats"].to_dataset()
     if "energy" not in stats:
         return found  # drawn without Hamiltonian trajectories: the other checks do not apply
@@ -263,6 +266,12 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
 
 def _of_many_clusters(draws: DataArray) -> bool:
     return CLUSTERS in draws.dims and draws.sizes[CLUSTERS] > MANY
+
+
+def _thinned(draws: Dataset) -> Dataset:
+    """Some of the draws: enough to see chains that disagree, in thousands of quantities."""
+    total = draws.sizes.get("chain", 1) * draws.sizes.get("draw", 1)
+    return draws.isel(draw=slice(None, None, max(1, total // MANY_DRAWS))) if total else draws
 
 
 def _worst(parts: list[Dataset], wanted: dict[str, str]) -> dict[str, tuple[float, str]]:

@@ -32,15 +32,14 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Coordinates from which a draw takes long. They are close to independent and normal there: an
-#: acceptance of 0.65 is the best of all (Beskos et al. 2013, Bernoulli 19, 1501-1534), and fewer
-#: draws and less tuning do as well; the gate looks at what came out.
+#: Coordinates from which a draw takes long. They are close to independent and normal there: longer
+#: steps, fewer draws and less tuning do as well, and the gate looks at what came out.
 MANY = 2_000
-DRAWS, TUNE, ACCEPT = 500, 300, 0.65
+DRAWS, TUNE, ACCEPT = 750, 300, 0.8
 #: Acceptance above which more careful sampling is asked for, and what stands for it here.
-USUAL, CAREFUL = 0.95, 0.8
+USUAL, CAREFUL = 0.95, 0.9
 #: Numbers that all draws together may have, and draws of a chain that there are in any case.
-MOST_NUMBERS, FEWEST_DRAWS = 40_000_000, 100
+MOST_NUMBERS, FEWEST_DRAWS = 50_000_000, 100
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:
     careful = settings.target_accept > USUAL
     return replace(
         settings,
-        draws=min(settings.draws, DRAWS * (1 + careful), most),
-        tune=min(settings.tune, TUNE * (1 + careful)),
+        draws=min(settings.draws, DRAWS + careful * DRAWS, most),
+        tune=min(settings.tune, TUNE + careful * TUNE),
         target_accept=min(settings.target_accept, CAREFUL if careful else ACCEPT),
     )
 
@@ -115,7 +114,9 @@ def _expanded(points: ClusterCoordinates, raw: Array, back: Scales, seed: int) -
         found, _ = points.values(at, back, NUMPY)
         scalars = {name: float(back[name](found[name])) for name in points.scalars}
         for name, value in (scalars | split(points, found, scalars, rng)).items():
-            drawn.setdefault(name, []).append(value)
+            # Of thousands of clusters half the memory is worth more than the last digits.
+            small = np.size(value) > MANY
+            drawn.setdefault(name, []).append(np.float32(value) if small else value)
     return {
         name: np.array(values).reshape(*raw.shape[:-1], *np.shape(values[0]))
         for name, values in drawn.items()
