@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from intlmodels.formats import plural
 from intlmodels.register import predictions
 from intlmodels.share.estimands import new_firms
@@ -60,7 +62,10 @@ class RegisterMaterial(ShareMaterial):
         import pandas as pd
 
         study = self.study
-        columns: dict[str, Any] = {n: list(p.printed) for n, p in study.predictors.items()}
+        columns: dict[str, Any] = {}
+        if study.clusters is not None:
+            columns["cluster"] = np.array(study.clusters.labels, object)[study.clusters.codes]
+        columns |= {n: list(p.printed) for n, p in study.predictors.items()}
         columns |= {"printed_pct": study.outcome.printed, "rows": study.rows}
         table = pd.DataFrame(columns)
         return table.sort_values("rows", ascending=False, kind="stable").head(MOST_CELLS)

@@ -48,11 +48,13 @@ def data(m: RegisterMaterial) -> Section:
         (*map(str, levels), f"{share:g}", f"{count:,}")
         for *levels, share, count in table.itertuples(index=False)
     ]
+    labels = [] if study.clusters is None else [study.clusters.label]
+    labels += [predictor.label for predictor in study.predictors.values()]
     cells = Table(
         "The cells with the most rows",
-        (*(p.label for p in study.predictors.values()), "printed %", "rows"),
+        (*labels, "printed %", "rows"),
         tuple(rows),
-        numeric=(len(study.predictors), len(study.predictors) + 1),
+        numeric=(len(labels), len(labels) + 1),
         file="tables/data.csv",
         note=f"{len(rows)} of {len(study.firms):,}; cells.csv beside the report has all.",
     )

@@ -79,6 +79,7 @@ LAYOUTS: dict[str, Layout] = {
             "diagnostics": "report.content:diagnostics",
             "prior_posterior": "report.content:prior_posterior",
             "estimates": "share.sections:estimates",
+            "clusters": "share.clustersection:clusters",
             "new_firms": "share.sections:new_firms",
             "predictions": "register.sections:predicted",
             "variants": "share.sections:variants",
