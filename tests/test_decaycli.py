@@ -50,6 +50,9 @@ def test_a_second_fit_finds_everything_current(fitted, capsys):
     assert err.count("unchanged, not fitted again") == 2
     assert (out / "index.html").stat().st_mtime_ns == before
     again = ("fit", folder, "--variants", "step", "--out", out, *SETTINGS)
+    # Here the solver's answers may be known from other tests, and were not stored then; a process
+    # of its own stores them, the next one reads them.
+    imported(HEAVY, *again)
     assert imported(HEAVY, *again) == "[]"
 
 
