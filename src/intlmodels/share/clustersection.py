@@ -25,10 +25,10 @@ def clusters(m: ShareMaterial) -> Section | None:
     firms = f.plural(m.study.firm_label)
     spreads = tables.spreads(m.fit, m.prob)
     text = (
-        f"{m.firms} of {len(m.clusters)} clusters are estimated together. Each cluster has a level "
-        "and effects of its own, which are drawn towards those of the others as far as the data "
-        f"allow (partial pooling): a cluster with many {firms} keeps what its own {firms} say, a "
-        "cluster with few borrows from the others."
+        f"{m.firms} of {len(m.clusters):,} clusters are estimated together. Each cluster has a "
+        "level and effects of its own, which are drawn towards those of the others as far as the "
+        f"data allow (partial pooling): a cluster with many {firms} keeps what its own {firms} "
+        "say, a cluster with few borrows from the others."
     )
     found = m.clusters, m.cluster_differences, spreads
     blocks: list[Block] = [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Clusters up to which each is named.
 MOST_NAMED = 60
+#: Height of the picture of more, in rows of named ones.
+UNNAMED_ROWS = 24
 #: Comparisons side by side.
 MOST_PANELS = 4
 
@@ -56,25 +58,26 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     require_clusters(fit)
     table = tables.by_cluster(fit, prob).sort_values("median", ascending=False, kind="stable")
     named = len(table) <= MOST_NAMED
-    step = 1.0 if named else MOST_NAMED / len(table)
+    step = 1.0 if named else UNNAMED_ROWS / len(table)
     places = step * np.arange(len(table), dtype=float)
     figure = s.new_figure(1.25 + 0.3 * (places[-1] + 1))
     axes = figure.subplots()
     center = results.average(fit, prob)["median"].iloc[0]
     axes.axvline(center, color=s.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    s.dots(axes, places, table, s.BLUE, size=5.0 if named else 2.5)
+    s.dots(axes, places, table, s.BLUE, size=5.0 if named else 1.0)
     printed = table["printed_mean"]
-    # Above the interval, with a line down to the median, so that neither hides the other.
-    above = places - 0.3 * step
-    axes.plot([printed, table["median"]], [above, places], color=s.ORANGE, linewidth=0.8, zorder=2)
-    axes.plot(printed, above, "D", color=s.ORANGE, markersize=4.2 if named else 2, zorder=4)
     if named:
+        # Above the interval, with a line down to the median, so that neither hides the other.
+        above, line = places - 0.3, {"color": s.ORANGE, "linewidth": 0.8, "zorder": 2}
+        axes.plot([printed, table["median"]], [above, places], **line)
+        axes.plot(printed, above, "D", color=s.ORANGE, markersize=4.2, zorder=4)
         texts = [
             f"{s.shortened(name, 26)} ({firms})"
             for name, firms in zip(table["cluster"], table["firms"], strict=True)
         ]
         s.row_labels(axes, places, texts)
     else:
+        axes.plot(printed, places, ",", color=s.ORANGE, zorder=4)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
     axes.set_ylim(places[-1] + 0.6, -0.9)
@@ -83,10 +86,12 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     pad = 0.05 * max(high - low, 1e-6)
     axes.set_xlim(max(-1.0, low - pad), min(101.0, high + pad))
     s.percent_axis(axes, "Expected printed share, average of the cluster's own firms")
+    far = ", and how far from it" if named else ""
+    brackets = "; in brackets: number of firms" if named else ""
     s.caption_below(
         figure,
-        f"{s.interval_words(prob)}\norange: average of what the firms print, and how far from it"
-        "\ndashed: average of all firms; in brackets: number of firms",
+        f"{s.interval_words(prob)}\norange: average of what the firms print{far}"
+        f"\ndashed: average of all firms{brackets}",
     )
     return s.mark(figure, fit)
 
