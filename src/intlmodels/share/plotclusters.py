@@ -68,8 +68,8 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     printed = table["printed_mean"]
     if named:
         # Above the interval, with a line down to the median, so that neither hides the other.
-        above, line = places - 0.3, {"color": s.ORANGE, "linewidth": 0.8, "zorder": 2}
-        axes.plot([printed, table["median"]], [above, places], **line)
+        above, median = places - 0.3, table["median"]
+        axes.plot([printed, median], [above, places], color=s.ORANGE, linewidth=0.8, zorder=2)
         axes.plot(printed, above, "D", color=s.ORANGE, markersize=4.2, zorder=4)
         texts = [
             f"{s.shortened(name, 26)} ({firms})"
