@@ -30,25 +30,17 @@ from intlmodels.priors import Prior
 from intlmodels.register.reduce import as_study
 from intlmodels.startup import spare_collection
 from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
+from intlmodels.versions import ESTIMANDS_VERSION
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
-#: Modules whose code decides what is computed from the draws of shares.
-_OF_SHARES = (
-    "share/estimands.py",
-    "share/averages.py",
-    "share/variation.py",
-    "share/coefficients.py",
-    "share/deviations.py",
-    "diagnostics.py",
-)
-#: Model -> modules whose code decides what is computed from the draws; the first one computes it.
-ESTIMAND_CODE = {
-    "register": _OF_SHARES,
-    "share": _OF_SHARES,
-    "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
-    "sequences": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
+#: Model -> module that computes estimands from the draws.
+ESTIMANDS = {
+    "register": "intlmodels.share.estimands",
+    "share": "intlmodels.share.estimands",
+    "decay": "intlmodels.decay.estimands",
+    "sequences": "intlmodels.decay.estimands",
 }
 
 
@@ -135,7 +127,7 @@ def plan(
 
 def _estimands_stale(path: Path, model: str) -> bool:
     attributes = store.stored_attributes(path) or {}
-    return attributes.get("estimand_code") != store.code_hash(ESTIMAND_CODE[model])
+    return attributes.get("estimands_version") != ESTIMANDS_VERSION[model]
 
 
 def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
@@ -195,15 +187,13 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
 def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 
-    code = ESTIMAND_CODE[tree.attrs["model"]]
-    module = code[0].removesuffix(".py").replace("/", ".")
-    estimate = import_module(f"intlmodels.{module}").estimate
-    tree["estimands"] = xr.DataTree(estimate(tree))
+    model = tree.attrs["model"]
+    tree["estimands"] = xr.DataTree(import_module(ESTIMANDS[model]).estimate(tree))
     posterior = tree["posterior"].to_dataset()
     named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
     tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
     tree.attrs["gate"] = gate(tree).to_json()
-    tree.attrs["estimand_code"] = store.code_hash(code)
+    tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
     return tree
 
 
