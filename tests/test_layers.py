@@ -26,6 +26,7 @@ ORDER = [
     "csvtable",
     "study.keys",
     "study.bibtex",
+    "study.dates",
     "study.outcomekeys",
     "study.registerkeys",
     "study.file",

@@ -33,6 +33,7 @@ CODE = (
     "csvtable.py",
     "study/rows.py",
     "study/sources.py",
+    "study/dates.py",
     "study/sequences.py",
     "register/files.py",
     "register/engine.py",
@@ -80,7 +81,8 @@ def reduced_decisions(
 
 def _record(register: DecisionRegister, found: Found) -> dict[str, Any]:
     """What the counts of a register depend on."""
-    asked = [register.asked, list(register.periods), list(register.starts), register.bad_rows]
+    periods = [list(register.periods), list(register.starts)]
+    asked = [register.asked, register.by_number, *periods, register.bad_rows]
     return {"files": found.marks(), "asked": asked, "code": code_hash(CODE)}
 
 
