@@ -31,6 +31,7 @@ ORDER = [
     "study.registerkeys",
     "study.file",
     "study.sources",
+    "study.lookalikes",
     "study.columns",
     "study.clusters",
     "study.outcomes",

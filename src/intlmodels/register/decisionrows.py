@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from intlmodels.csvtable import MISSING
+from intlmodels.csvtable import INVISIBLE, MISSING
 from intlmodels.register.engine import Source, literal
 from intlmodels.study.dates import FORMS, NUMBER, UNCLEAR
 from intlmodels.study.sequences import DecisionRegister
 
 #: Year of a date; of numbers that order, only those that can be years.
 _YEARS = r"[12]\d{3}(\.\d+)?"
-#: White space as Python knows it.
+#: White space as Python knows it, and an empty Braille cell.
 _BLANK = (
     r"[\s\x{0b}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}"
-    r"\x{3000}]"
+    r"\x{2800}\x{3000}]"
 )
 
 
@@ -53,13 +53,15 @@ def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
 
 def nobody(text: str) -> str:
     """SQL of whether the cell of a firm says that it is not known."""
-    missing = "|".join(MISSING)
-    return f"regexp_full_match({text}, {literal(f'{_BLANK}*({missing}){_BLANK}*')})"
+    nothing = f"({_BLANK}|{INVISIBLE})*"
+    missing = "|".join(f"{INVISIBLE}*".join(word) for word in MISSING)
+    return _fits(text, f"{nothing}({missing}){nothing}")
 
 
 def firm(text: str) -> str:
     """SQL of a firm's clean name; null where it is missing."""
-    clean = f"trim(nfc_normalize(regexp_replace({text}, {literal(f'{_BLANK}+')}, ' ', 'g')))"
+    clean = f"nfc_normalize(regexp_replace({text}, {literal(INVISIBLE)}, '', 'g'))"
+    clean = f"trim(regexp_replace({clean}, {literal(f'{_BLANK}+')}, ' ', 'g'))"
     # Nearly all names are plain, and cheap to know as such.
     plain = f"regexp_full_match({text}, '[!-~]+( [!-~]+)*')"
     return f"CASE WHEN {nobody(text)} THEN NULL WHEN {plain} THEN {text} ELSE {clean} END"
