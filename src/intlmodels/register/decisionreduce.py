@@ -68,7 +68,8 @@ def reduced_decisions(
 
 def _record(register: DecisionRegister, found: Found) -> dict[str, Any]:
     """What the counts of a register depend on."""
-    asked = [register.asked, list(register.periods), list(register.starts), register.bad_rows]
+    periods = [list(register.periods), list(register.starts)]
+    asked = [register.asked, register.by_number, *periods, register.bad_rows]
     return {"files": found.marks(), "asked": asked, "version": COUNTS_VERSION}
 
 
