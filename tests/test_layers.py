@@ -20,7 +20,10 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "outputs",
     "startup",
+    "processes",
+    "boundary",
     "rounding",
     "counts",
     "csvtable",
@@ -238,8 +241,10 @@ ORDER = [
     "paper",
     "api",
     "terminal",
+    "clifit",
     "clitrust",
     "cli",
+    "__main__",
 ]
 
 
