@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TextIO
 
 from intlmodels.errors import StudyError, one_line
 
@@ -32,18 +33,19 @@ def run(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return _ended("interrupted: what was finished before is kept", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (the last one to catch it; a mistake stays visible)
-        text = _broken_output() or _in_one_line(error)
+        text = _in_one_line(error)
         if text:
             return _ended(f"error: {text}", UNUSABLE)
         return _ended(traceback.format_exc().rstrip(), CRASHED)
+    finally:
+        _give_up(sys.stdout)
 
 
 def _ended(text: str, code: int) -> int:
     try:
         sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
     except OSError:  # nobody can be told; the exit code says it
-        _discard(sys.stderr.fileno())
+        _give_up(sys.stderr)
     return code
 
 
@@ -59,7 +61,9 @@ def _in_one_line(error: Exception) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return ""
     where = f"{error.filename}: " if error.filename else ""
-    reason = os.strerror(error.errno)
+    reason = error.strerror or os.strerror(error.errno)
+    if not error.filename and error.errno in (errno.EPIPE, errno.EBADF):
+        return f"the output cannot be written ({reason})"
     if error.errno in _FULL:
         return one_line(
             f"{where}cannot be written ({reason}); everything that was there before is kept: make "
@@ -95,18 +99,11 @@ def _repair_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _broken_output() -> str:
-    """Why what a command printed cannot be written; nothing if it is not so."""
+def _give_up(stream: TextIO) -> None:
+    """Let a stream that cannot be written go nowhere; Python would try again, and complain."""
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would try again at its end, and complain.
-        _discard(sys.stdout.fileno())
-        return f"the output cannot be written ({error.strerror})"
-    return ""
-
-
-def _discard(descriptor: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, descriptor)
-    os.close(null)
+        stream.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
