@@ -42,8 +42,11 @@ def require_caches() -> None:
     The environment names them, so that helper processes use the same ones.
     """
     usual = {"pytensor": _pytensor(), "matplotlib": _matplotlib(), "numba": _numba()}
-    lost = [name for name, folders in usual.items() if not any(map(_writable, folders))]
-    lost = [name for name in lost if name not in sys.modules]
+    lost = {
+        name: folders[-1]
+        for name, folders in usual.items()
+        if name not in sys.modules and not any(map(_writable, folders))
+    }
     if not lost:
         return
     cache = tempfile.mkdtemp(prefix="intlmodels-cache-")
@@ -56,9 +59,9 @@ def require_caches() -> None:
         os.environ["MPLCONFIGDIR"] = f"{cache}/matplotlib"
     if "numba" in lost:
         os.environ["NUMBA_CACHE_DIR"] = f"{cache}/numba"
-    where = usual[lost[0]][-1]
+    place = next(iter(lost.values()))
     sys.stderr.write(
-        f"the cache {where} cannot be written: a temporary one is used, and everything is "
+        f"the cache {place} cannot be written: a temporary one is used, and everything is "
         "compiled again in every run\n"
     )
 
