@@ -500,6 +500,28 @@ def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
     assert (folder / "index.html").read_bytes() == before
 
 
+@pytest.mark.parametrize("method", ["write_bytes", "rename"])
+def test_a_report_that_is_broken_off_leaves_the_old_one_whole(
+    failed, tmp_path, monkeypatch, method
+):
+    folder = copy_report(failed, tmp_path, fits=True)
+    (folder / "tables" / "earlier.csv").write_text("of an earlier report")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    real, calls = getattr(Path, method), []
+
+    def breaking_off(path: Path, *arguments: object) -> object:
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, method, breaking_off)
+    with pytest.raises(KeyboardInterrupt):
+        report.write(failed.study, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_every_module_of_the_report_is_in_its_hash():
     package = Path(report.__file__).parent
     modules = {f"report/{path.name}" for path in package.glob("*.py")}

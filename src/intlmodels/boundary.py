@@ -61,7 +61,8 @@ def _in_one_line(error: Exception) -> str:
     if not isinstance(error, OSError) or error.errno is None:
         return ""
     where = f"{error.filename}: " if error.filename else ""
-    reason = error.strerror or os.strerror(error.errno)
+    # HDF5 says a whole screen of it.
+    reason = os.strerror(error.errno) if error.errno in _FULL else error.strerror
     if not error.filename and error.errno in (errno.EPIPE, errno.EBADF):
         return f"the output cannot be written ({reason})"
     if error.errno in _FULL:
