@@ -21,6 +21,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 ORDER = [
     "errors",
     "outputs",
+    "arguments",
     "startup",
     "processes",
     "boundary",

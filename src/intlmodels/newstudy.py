@@ -11,6 +11,7 @@ import shlex
 import unicodedata
 from pathlib import Path
 
+from intlmodels.arguments import checked
 from intlmodels.errors import StudyError, did_you_mean, shown
 from intlmodels.outputs import write_all
 from intlmodels.study import list_studies
@@ -28,6 +29,7 @@ _NAME_LINE = 'name = "example"'
 _GUIDE = "README.md"
 
 
+@checked
 def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
     """Make the folder of a study, with a made-up example in it that can be fitted.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import store
+from intlmodels.arguments import checked
 from intlmodels.claims.names import require_names
 from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.errors import StudyError
@@ -201,6 +202,7 @@ def _with_estimands(tree: DataTree) -> DataTree:
     return tree
 
 
+@checked
 def fit_study(
     study: Study | str | Path,
     variant: str = DEFAULT,
