@@ -21,7 +21,11 @@ PACKAGE = Path(intlmodels.__file__).parent
 ORDER = [
     "errors",
     "versions",
+    "outputs",
+    "arguments",
     "startup",
+    "processes",
+    "boundary",
     "rounding",
     "counts",
     "csvtable",
@@ -241,8 +245,10 @@ ORDER = [
     "paper",
     "api",
     "terminal",
+    "clifit",
     "clitrust",
     "cli",
+    "__main__",
 ]
 
 

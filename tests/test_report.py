@@ -498,6 +498,28 @@ def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
     assert (folder / "index.html").read_bytes() == before
 
 
+@pytest.mark.parametrize("method", ["write_bytes", "rename"])
+def test_a_report_that_is_broken_off_leaves_the_old_one_whole(
+    failed, tmp_path, monkeypatch, method
+):
+    folder = copy_report(failed, tmp_path, fits=True)
+    (folder / "tables" / "earlier.csv").write_text("of an earlier report")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    real, calls = getattr(Path, method), []
+
+    def breaking_off(path: Path, *arguments: object) -> object:
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, method, breaking_off)
+    with pytest.raises(KeyboardInterrupt):
+        report.write(failed.study, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_a_model_without_a_report_is_refused(study):
     with pytest.raises(StudyError, match="there is no report of this model"):
         report.get_ready("nonsense")
