@@ -418,8 +418,11 @@ def test_the_entry_of_the_study_is_used(tmp_path):
     folder = write_study(tmp_path, toml=edited(STUDY, [("limits", f"bibtex = '{own}'\nlimits")]))
     study = load_study(folder)
     assert bibtex.data_key(study) == "amdam2020"
-    assert bibtex.data_entry(study) == f"{own}\n"
-    taken = replace(study, bibtex=own.replace("amdam2020", "yao2018"))
+    assert bibtex.data_entry(study) == (
+        "@article{amdam2020,\n  title = {A {Title}},\n  year = {2020},\n  author = {A, B},\n"
+        "  journal = {J}\n}\n"
+    )
+    taken = replace(study, bibtex=study.bibtex.replace("amdam2020", "yao2018"))
     with pytest.raises(StudyError, match="expected another one"):
         bibtex.data_key(taken)
 
