@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from numpy._core import _multiarray_umath as umath
 
 #: Name and features of processors whose code a newer one can run too.
 TARGETS = {
@@ -15,12 +16,35 @@ TARGETS = {
 }
 
 
+#: What keeps NumPy and OpenBLAS from using AVX-512.
+NARROW = {
+    "NPY_DISABLE_CPU_FEATURES": " ".join(
+        name for name in umath.__cpu_dispatch__ if name.startswith(("AVX512", "X86_V4"))
+    ),
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+
+#: Prints the bits of a few draws of each parameter, but not of what NumPy computes from them.
+FITS = """
+import hashlib, sys
+from intlmodels.fit import Settings, fit
+from intlmodels.models import catalogue
+from intlmodels.study import load_study
+
+study = load_study(sys.argv[1])
+for variant in sys.argv[2:] or catalogue(study):
+    posterior = fit(study, variant, settings=Settings(draws=10, tune=20, chains=2))["posterior"]
+    for name in sorted(set(posterior.data_vars) - {"mu", "eta", "cutpoints"}):
+        bits = posterior[name].to_numpy().tobytes()
+        print(variant, name, hashlib.sha256(bits).hexdigest())
+"""
+
+
 def needs(target: str) -> None:
     """Skip a test if this processor cannot run the target's code."""
-    from numpy._core._multiarray_umath import __cpu_features__ as has
-
     wanted = {"AVX2": ("AVX2", "FMA3"), "AVX-512": ("AVX512_SKX", "FMA3")}.get(target, ())
-    if platform.machine().lower() not in ("x86_64", "amd64") or not all(has[w] for w in wanted):
+    able = platform.machine().lower() in ("x86_64", "amd64")
+    if not (able and all(umath.__cpu_features__[name] for name in wanted)):
         pytest.skip(f"this processor cannot run code for {target}")
 
 
