@@ -20,6 +20,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "jsonvalues",
     "startup",
     "rounding",
     "counts",
@@ -89,6 +90,7 @@ ORDER = [
     "refit",
     "share.trials",
     "decay.trials",
+    "diagnostics",
     "store",
     "scheduler",
     "solved",
@@ -119,7 +121,6 @@ ORDER = [
     "sequences.likelihood",
     "sequences.start",
     "models.sequences",
-    "diagnostics",
     "results",
     "share.deviations",
     "share.coefficients",
