@@ -231,14 +231,9 @@ def test_the_data_are_told_as_read(good):
 def test_how_to_reproduce_it(good):
     assert "intlmodels fit ./" in good.html
     assert "--variants hurdle,density,two-skills" in good.html
-    assert store.short_hash(json.loads(good_attribute(good, "fingerprint"))) in good.html
+    fit = store.require_whole(workflow.stored_path(good.folder, "default"))
+    assert store.short_hash(fit.fingerprint) in good.html
     assert "0.0.test" in good.html
-
-
-def good_attribute(written: Written, name: str) -> str:
-    return str(
-        (store.stored_attributes(workflow.stored_path(written.folder, "default")) or {})[name]
-    )
 
 
 # -- a fit that failed -------------------------------------------------------------------

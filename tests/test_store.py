@@ -1,14 +1,16 @@
 """A refit happens exactly when something it depends on changed; files are whole or old."""
 
 import json
+import os
 import re
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels import store, versions
+from intlmodels import comparison, store, versions
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
@@ -156,13 +158,27 @@ def test_results_depend_on_release_series_not_on_patches():
     assert np.__version__.startswith(f"{series}.")
 
 
-def small_tree():
+def small_tree(**changes):
+    """A tree of the form of a fit; ``changes`` of its attributes, None for one that is missing."""
     data = xr.Dataset(
-        {"x": (("chain", "draw", "firm"), np.ones((1, 2, 2)))},
+        {"x": (("chain", "draw", "firm"), np.arange(400.0).reshape(2, 100, 2))},
         coords={"firm": ['Å, "b" <i>', "日本"]},
     )
     tree = xr.DataTree.from_dict({"posterior": data})
-    tree.attrs = {"fingerprint": json.dumps({"data": {}})}
+    attributes = {
+        **dict.fromkeys(("study", "model", "variant", "family"), "x"),
+        **dict.fromkeys(("comparable", "seed", "estimands_version"), 1),
+        "retried": "",
+        "ess": 400.0,
+        "fingerprint": '{"data": {}}',
+        "priors": "{}",
+        "shown": "[]",
+        "settings": '{"draws": 100}',
+        "versions": "{}",
+        "gate": "[]",
+        **changes,
+    }
+    tree.attrs = {name: value for name, value in attributes.items() if value is not None}
     return tree
 
 
@@ -187,18 +203,102 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("content", [b"", b"not netCDF", b"\x89HDF\r\n\x1a\n"])
+def refused_everywhere(path, why):
+    """A file is fitted again, and whatever else reads it says so in one line."""
+    (reason,) = store.why_refit(path, {"data": {}})
+    assert re.fullmatch(f"the stored file cannot be used: .*{why}.*", reason)
+    for reader in (store.header, store.require_whole, store.read, comparison.light):
+        with pytest.raises(StudyError, match=f"{why}.*; run intlmodels fit to fit it again$"):
+            reader(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not netCDF", b"\x89HDF\r\n\x1a\n", b"x" * 5000])
 def test_a_damaged_file_is_fitted_again(tmp_path, content):
     path = tmp_path / "a.nc"
     path.write_bytes(content)
-    assert store.why_refit(path, {}) == ["the stored file cannot be read"]
+    refused_everywhere(path, "no checksum")
 
 
-def test_a_truncated_file_is_fitted_again(tmp_path):
-    path = tmp_path / "a.nc"
+def test_one_bit_anywhere_in_a_fit_is_noticed(tmp_path):
+    path = tmp_path / "posterior.nc"
     store.write(small_tree(), path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert store.why_refit(path, {}) == ["the stored file cannot be read"]
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    last = len(whole) - 1
+    for position in [0, last - 27, *range(last - 26, last + 1), *rng.integers(0, last, 60)]:
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        refused_everywhere(path, "checksum")
+    for length in (*range(last - 30, last), *rng.integers(0, last, 20)):
+        path.write_bytes(whole[:length])
+        refused_everywhere(path, "checksum")
+    path.write_bytes(whole + b"\0")
+    refused_everywhere(path, "checksum")
+    path.write_bytes(whole)
+    assert store.why_refit(path, {"data": {}}) == []
+
+
+def test_a_bad_disk_changes_no_date(tmp_path):
+    path = tmp_path / "posterior.nc"
+    store.write(small_tree(), path)
+    assert store.header(path).seed == 1
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(StudyError, match="does not match its checksum"):
+        store.read(path)
+
+
+def test_a_fit_with_its_checksum_is_a_file_for_every_program(tmp_path):
+    path = tmp_path / "posterior.nc"
+    store.write(small_tree(), path)
+    with xr.open_datatree(path) as tree:
+        assert tree["posterior"]["x"].to_numpy()[1, 99, 1] == 399
+    with h5py.File(path, "r+") as file:  # what changes it takes the checksum away
+        file["posterior/x"][0, 0, 0] = 7
+    refused_everywhere(path, "checksum")
+
+
+def test_what_is_no_file_is_no_fit(tmp_path):
+    (tmp_path / "variants").mkdir()
+    folder, pipe = tmp_path / "posterior.nc", tmp_path / "variants" / "hurdle.nc"
+    folder.mkdir()
+    with pytest.raises(StudyError, match="a folder is where the fit is to be stored"):
+        store.why_refit(folder, {})
+    os.mkfifo(pipe)
+    assert store.why_refit(pipe, {}) == ["the stored file cannot be used: it is not a regular file"]
+    for path, command in ((folder, "fit"), (pipe, "fit --variants hurdle")):
+        with pytest.raises(StudyError, match=f"not a regular file; run intlmodels {command} to"):
+            store.read(path)
+
+
+#: What an attribute with JSON is not.
+OTHER = (None, "{", "null", "5", '{"a": 1}', '["a", 1]', "[" * 10000, 7, 0.5, b"\xff", [1, 2])
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "priors", "shown", "settings", "versions", "gate"])
+def test_an_attribute_of_another_form_means_a_new_fit(tmp_path, name):
+    for number, value in enumerate(OTHER):
+        path = tmp_path / f"{number}.nc"
+        store.write(small_tree(**{name: value}), path)
+        refused_everywhere(path, f"attribute {name} is not as it was written")
+
+
+@pytest.mark.parametrize("name", ["model", "seed", "retried", "estimands_version", "ess"])
+def test_an_attribute_that_is_missing_or_of_another_type_means_a_new_fit(tmp_path, name):
+    path = tmp_path / "posterior.nc"
+    for value in (None, [1, 2]):
+        store.write(small_tree(**{name: value}), path)
+        refused_everywhere(path, f"attribute {name} is not as it was written")
+
+
+@pytest.mark.parametrize("settings", ['{"draws": 0}', '{"draws": "9"}', '{"speed": 1}'])
+def test_settings_that_no_fit_can_have_mean_a_new_fit(tmp_path, settings):
+    path = tmp_path / "posterior.nc"
+    store.write(small_tree(settings=settings), path)
+    refused_everywhere(path, "attribute settings")
 
 
 def test_no_file_is_not_fitted_yet(tmp_path):

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+import intlmodels as im
 from intlmodels import store, versions, workflow
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
@@ -194,3 +195,28 @@ def test_stored_priors_are_those_that_were_used(study, fits, tmp_path):
     assert stored["phi"]["text"] == "Gamma(2, 0.1)"
     assert stored["phi"]["origin"] == "command line"
     assert set(stored) == set(priors_of(study))
+
+
+def test_a_damaged_fit_is_fitted_again_and_read_by_nothing(study, fits, tmp_path):
+    out = tmp_path / "out"
+    run(study, out, ["default", "hurdle"])
+    for variant, command in (("default", "fit"), ("hurdle", "fit --variants hurdle")):
+        path = workflow.stored_path(out, variant)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 3] ^= 1
+        path.write_bytes(content)
+        for reader in (
+            lambda: workflow.stored_fits(study, out),
+            lambda: im.read_trust(study, out),
+            lambda: im.write_report(study, out),
+            lambda: im.export(study, out),
+            lambda: im.sensitivity(study, out, cores=1),
+        ):
+            with pytest.raises(
+                StudyError, match=f"not match its checksum; run intlmodels {command}"
+            ):
+                reader()
+        made = len(fits)
+        assert workflow.fit_study(study, variant, out=out)["posterior"].sizes["draw"] == 500
+        assert len(fits) == made + 1
+        assert workflow.plan(study, [variant], out)[0].current

@@ -93,24 +93,18 @@ def _tell(job: Job, checks: Gate) -> None:
 
 def _speed(job: Job) -> str:
     """Effective draws of the slowest parameter, in all and a second, if a fit was made now."""
-    from intlmodels.store import stored_attributes
+    from intlmodels.store import header
 
-    found = stored_attributes(job.path) or {}
-    if not job.reasons or not found.get("seconds"):
+    found = header(job.path)
+    if not job.reasons or found is None or not found.seconds:
         return ""
-    ess, seconds = float(found["ess"]), float(found["seconds"])
-    return f"{ess:.0f} effective draws ({ess / seconds:.0f} a second), "
+    return f"{found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second), "
 
 
 def _gate_exit(jobs: list[Job]) -> int:
-    from intlmodels.diagnostics import Gate
-    from intlmodels.store import stored_attributes
+    from intlmodels.store import require_whole
 
-    failed = []
-    for job in jobs:
-        attributes = stored_attributes(job.path) or {}
-        if not Gate.from_json(attributes["gate"]).passed:
-            failed.append(job.variant)
+    failed = [job.variant for job in jobs if not require_whole(job.path).gate.passed]
     if failed:
         typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
     return 1 if failed else 0

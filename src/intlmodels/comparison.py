@@ -12,6 +12,7 @@ import numpy as np
 
 from intlmodels.errors import StudyError
 from intlmodels.results import CI_PROB, one_by_one, table_of
+from intlmodels.store import require_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,15 +39,21 @@ def light(path: Path, more: Iterable[str] = ()) -> DataTree:
         The attributes, the groups ``estimands`` and ``constant_data``, and of ``posterior``
         the parameters with a prior of their own. HDF5 is read directly: with many variants
         the general reader would take most of the time of a report.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
     """
     import h5py
     import xarray as xr
 
+    priors = require_whole(path).priors
     with h5py.File(path, "r") as file:
         attributes = _attributes(file)
         groups = {name: _group(file[name]) for name in ("estimands", "constant_data", *more)}
         posterior = file["posterior"]
-        names = [name for name in json.loads(attributes["priors"]) if name in posterior]
+        names = [name for name in priors if name in posterior]
         dims = {dim for name in names for dim in _dims(posterior[name])[2:]}
         groups["posterior"] = _group(posterior, [*names, *sorted(dims & set(posterior))])
     tree = xr.DataTree.from_dict(groups)

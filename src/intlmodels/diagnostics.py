@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.jsonvalues import build, parse_json
+
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset, DataTree
 
@@ -153,8 +155,14 @@ class Gate:
 
     @classmethod
     def from_json(cls, text: str) -> Gate:
-        """Read what :meth:`to_json` wrote."""
-        return cls(tuple(Result(**row) for row in json.loads(text)))
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            For anything else.
+        """
+        return cls(build(tuple[Result, ...], parse_json(text)))
 
 
 def scalars(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.float64]]]:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import numpy as np
 
+from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
+from intlmodels.jsonvalues import build, field_types, parse_json
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
@@ -87,46 +92,165 @@ def changes(stored: Fingerprint, wanted: Fingerprint) -> list[str]:
     return found
 
 
-def stored_attributes(path: Path) -> dict[str, Any] | None:
-    """Attributes of a stored fit without reading its draws; None if there is no fit.
+# -- what a stored fit says of itself ----------------------------------------------------
 
-    A file that cannot be read (cut short, not netCDF) counts as no fit, with the reason in
-    ``{"unreadable": ...}``.
+
+@dataclass(frozen=True)
+class Header:
+    """What a stored fit says of itself: the attributes at the root of its file.
+
+    Attributes
+    ----------
+    study, model, variant, family : str
+    comparable, seed : int
+    retried : str
+        Why the first try was discarded; empty if it was not.
+    fingerprint : dict
+        See :func:`fingerprint`.
+    priors : dict of str to Prior
+    shown : tuple of str
+    settings : dict of str
+    versions : dict of str to str
+    gate : Gate
+    estimands_version : int
+    ess : float
+        Smallest bulk effective sample size of a parameter.
+    seconds : float or None
+        What the sampling took.
     """
+
+    study: str
+    model: str
+    variant: str
+    family: str
+    comparable: int
+    seed: int
+    retried: str
+    fingerprint: Fingerprint
+    priors: dict[str, Prior]
+    shown: tuple[str, ...]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    gate: Gate
+    estimands_version: int
+    ess: float
+    seconds: float | None
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any]) -> Header:
+        """Read the attributes of a fit.
+
+        Raises
+        ------
+        ValueError
+            If one is missing or not of its form; the text names it.
+        """
+        found: dict[str, Any] = {}
+        for name, kind in field_types(Header).items():
+            value: Any = attributes.get(name)
+            try:
+                if kind is Gate:
+                    found[name] = Gate.from_json(value)
+                else:
+                    in_json = get_origin(kind) in (dict, tuple)
+                    found[name] = build(kind, parse_json(value) if in_json else value)
+                if name == "settings":
+                    Settings(**found[name])
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"its attribute {name} is not as it was written") from error
+        return cls(**found)
+
+
+def header(path: Path) -> Header | None:
+    """What a stored fit says of itself, read without its draws; None if there is no file.
+
+    Raises
+    ------
+    StudyError
+        If the file is damaged, or no fit.
+    """
+    found = _inspected(path)
+    if isinstance(found, str):
+        raise _damaged(path, found)
+    return found
+
+
+def require_whole(path: Path) -> Header:
+    """What a stored fit says of itself, once its file was found to be as it was written.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
+    """
+    found = header(path)
+    if found is None:
+        raise StudyError("there is no stored fit; run intlmodels fit first", file=str(path))
+    # A header may have been read long before: a bad disk changes no date.
+    if damage := _damage(path):
+        raise _damaged(path, damage)
+    return found
+
+
+def _damaged(path: Path, damage: str) -> StudyError:
+    option = f" --variants {path.stem}" if path.parent.name == "variants" else ""
+    return StudyError(
+        f"this is not a whole stored fit: {damage}; run intlmodels fit{option} to fit it again",
+        file=str(path),
+    )
+
+
+def _inspected(path: Path) -> Header | str | None:
+    """The header of a file, or what is wrong with it; None if there is no file."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return dict(_attributes(path, found.st_ino, found.st_mtime_ns, found.st_size))
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return _header(path, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=256)
-def _attributes(path: Path, *version: int) -> dict[str, Any]:
-    """Attributes of a file in one of its versions: a run asks for the same ones several times."""
+def _header(path: Path, *version: int) -> Header | str:
+    """Header of a file in one of its versions: a run asks for the same ones several times."""
     import h5py
 
+    if damage := _damage(path):
+        return damage
     try:
         with h5py.File(path, "r") as file:
-            return {key: _plain(value) for key, value in file.attrs.items()}
-    except OSError as error:
-        return {"unreadable": str(error)}
+            return Header.of({key: _plain(value) for key, value in file.attrs.items()})
+    except (OSError, ValueError) as error:
+        return str(error)
 
 
 def _plain(value: Any) -> Any:
     """An attribute as it was written: HDF5 hands numbers back as arrays of one."""
-    if isinstance(value, np.ndarray) and value.size == 1:
+    if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
         return value.item()
     return value.decode() if isinstance(value, bytes) else value
 
 
 def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
-    """Reasons to fit again; empty if the stored fit is what is wanted."""
-    attributes = stored_attributes(path)
-    if attributes is None:
+    """Reasons to fit again; empty if the stored fit is what is wanted.
+
+    Raises
+    ------
+    StudyError
+        If something is there that a fit cannot take the place of.
+    """
+    if path.is_dir():
+        raise StudyError("a folder is where the fit is to be stored; remove it", file=str(path))
+    found = _inspected(path)
+    if found is None:
         return ["not fitted yet"]
-    if "fingerprint" not in attributes:
-        return ["the stored file cannot be read"]
-    return changes(json.loads(attributes["fingerprint"]), wanted)
+    if isinstance(found, str):
+        return [f"the stored file cannot be used: {found}"]
+    return changes(found.fingerprint, wanted)
+
+
+# -- files -------------------------------------------------------------------------------
 
 
 def require_writable(folder: Path) -> None:
@@ -169,18 +293,59 @@ def _umask() -> int:
     return mask
 
 
+#: What ends the file of a fit: a checksum of all that is before it. HDF5 does not look behind its
+#: own last byte, so that every program opens the file. CRC-32, which is quick, notices whatever
+#: changes within 32 bits, and of other damage all but one in four billion.
+_END = b"\nintlmodels crc32 %08x\n"
+_END_SIZE = len(_END % 0)
+_BLOCK = 2**18
+
+
 def write(tree: DataTree, path: Path) -> None:
-    """Write a fit as netCDF; the old file stays until the new one is complete."""
-    with atomically(path) as temporary:
-        tree.to_netcdf(temporary, engine="h5netcdf")
+    """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
+    content = tree.to_netcdf(engine="h5netcdf")
+    with atomically(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.write(_END % zlib.crc32(content))
 
 
 def read(path: Path) -> DataTree:
-    """Read a stored fit into memory."""
+    """Read a stored fit into memory.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
+    """
     import xarray as xr
 
+    require_whole(path)
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         return tree.load()
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with the file of a fit, by its checksum; empty if nothing is."""
+    checksum, block = 0, memoryview(bytearray(_BLOCK))
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is not a regular file"
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size - _END_SIZE
+            while left > 0 and (size := file.readinto(block[: min(left, _BLOCK)])):
+                checksum = zlib.crc32(block[:size], checksum)
+                left -= size
+            end = file.read()
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if end == _END % checksum:
+        return ""
+    if end.startswith(_END[:18]):
+        return "its content does not match its checksum"
+    return (
+        "there is no checksum at its end (cut short, changed by another program, or of an earlier "
+        "version)"
+    )
 
 
 def write_text(text: str, path: Path) -> None:

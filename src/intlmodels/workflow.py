@@ -121,8 +121,8 @@ def plan(
 
 
 def _estimands_stale(path: Path, model: str) -> bool:
-    attributes = store.stored_attributes(path) or {}
-    return attributes.get("estimands_version") != ESTIMANDS_VERSION[model]
+    found = store.header(path)
+    return found is None or found.estimands_version != ESTIMANDS_VERSION[model]
 
 
 def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
@@ -322,38 +322,35 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
     Raises
     ------
     StudyError
-        If there is no readable default fit.
+        If there is no default fit, or one of the fits is damaged.
     """
     path = stored_path(out, DEFAULT)
-    attributes = store.stored_attributes(path) or {}
-    if "fingerprint" not in attributes:
+    default = store.header(path)
+    if default is None:
         raise StudyError(
             f"there is no stored fit of {study.name}; run intlmodels fit first", file=str(path)
         )
-    shared = json.loads(attributes["priors"])
-    overrides = _from_command_line(shared)
-    common = json.loads(attributes["settings"])
-    settings = Settings(**common)
+    overrides = _from_command_line(default.priors)
+    settings = Settings(**default.settings)
     found = []
     for variant in catalogue(study):
         path = stored_path(out, variant)
-        attributes = store.stored_attributes(path) or {}
-        if "fingerprint" not in attributes:
+        stored = store.header(path)
+        if stored is None:
             continue
-        own = _from_command_line(json.loads(attributes["priors"]))
-        own = {name: text for name, text in own.items() if name not in shared}
+        own = _from_command_line(stored.priors)
+        own = {name: text for name, text in own.items() if name not in default.priors}
         priors = priors_of(study, variant, {**overrides, **own})
         # A variant that is sampled in another way has settings that the default has not.
-        used = replace(settings, **{**json.loads(attributes["settings"]), **common})
+        used = replace(settings, **{**stored.settings, **default.settings})
         wanted = store.fingerprint(study, variant, priors, used)
-        stored = json.loads(attributes["fingerprint"])
         found.append(
             Stored(
                 variant,
                 path,
-                store.short_hash(stored),
-                tuple(store.changes(stored, wanted)),
-                Gate.from_json(attributes["gate"]),
+                store.short_hash(stored.fingerprint),
+                tuple(store.changes(stored.fingerprint, wanted)),
+                stored.gate,
             )
         )
     return found
@@ -363,13 +360,11 @@ def stored_overrides(study: Study, out: Path) -> dict[str, str]:
     """Priors given on the command line when the stored fits were made; none if there are none."""
     found: dict[str, str] = {}
     for variant in reversed(catalogue(study)):
-        attributes = store.stored_attributes(stored_path(out, variant)) or {}
+        stored = store.header(stored_path(out, variant))
         # What was given for the default counts for all.
-        found |= _from_command_line(json.loads(attributes.get("priors", "{}")))
+        found |= _from_command_line(stored.priors if stored else {})
     return found
 
 
-def _from_command_line(priors: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {
-        name: prior["text"] for name, prior in priors.items() if prior["origin"] == "command line"
-    }
+def _from_command_line(priors: Mapping[str, Prior]) -> dict[str, str]:
+    return {name: prior.text for name, prior in priors.items() if prior.origin == "command line"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -180,8 +179,7 @@ def run_sensitivity(study: Study, out: Path, means: Means) -> Sensitivity:
     require_firms(study, "sensitivity")
     stored = sensitivity.current(study, out)
     overrides = stored_overrides(study, out)
-    attributes = store.stored_attributes(stored[0].path) or {}
-    used = settings_of(study, {**json.loads(attributes["settings"]), "cores": 1})
+    used = settings_of(study, {**store.require_whole(stored[0].path).settings, "cores": 1})
     plans = sensitivity.plans_of(study, priors_of(study, DEFAULT, overrides), used)
     title = f"{len(plans)} refits with other priors"
     with means.pool([sensitivity.journal_of(plans, out)]) as pool, means.bar(title) as progress:
