@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from intlmodels import clitrust
-from intlmodels.errors import StudyError
+from intlmodels.errors import StudyError, one_line
 from intlmodels.startup import spare_collection
 from intlmodels.terminal import (
     OutOption,
@@ -345,7 +345,8 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out))
     for row in table.itertuples(index=False):
-        typer.echo(f"{row.id}: {row.verdict}\n  {row.claim}\n  {found(row)}")
+        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {found(row)}"):
+            typer.echo(one_line(line))
     typer.echo("\n" + "\n".join(verdict_lines(table)))
 
 
