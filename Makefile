@@ -12,7 +12,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --univ
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fit calibrate notebooks bench test test-slow test-notebooks lint format types check wheel lock clean
+.PHONY: help setup fit calibrate notebooks bench test test-slow test-notebooks golden lint format types check wheel lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minut
 
 test-notebooks: $(VENV)/notebooks.stamp  ## execute all notebooks from a clean state
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py
+
+golden: $(VENV)/project.stamp  ## record the results that tests/test_golden.py expects (after raising a version number)
+	@PYTHONPATH=tests $(BIN)/python tests/golden.py
 
 lint: $(VENV)/project.stamp  ## check style and formatting (ruff)
 	@$(BIN)/ruff check .

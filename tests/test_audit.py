@@ -1,5 +1,6 @@
 """The audit of counts, against going through every table and every subset."""
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ import smallcounts
 from intlmodels import audit as audits
 from intlmodels.audit import conflicting, repairing
 from intlmodels.audit.bounding import interchangeable
+from intlmodels.audit.integers import Program
 from intlmodels.audit.system import MOST_COUNTS, MOST_VALUE, Slack, System, hard, revised, subset
 from intlmodels.counts import Count, rows
 from intlmodels.errors import StudyError
@@ -482,6 +484,41 @@ def test_what_is_cut_short_says_so(listed, monkeypatch):
         audits.repairs(listed)
     one_line(error)
     assert audits.audit(listed).cut == ("conflicts", "repairs")
+
+
+def far_apart(total):
+    """Counts of three periods that do not add up to a hard total."""
+    exact = [count("all", FIRMS, PERIODS, BOTH, total, hard=True)]
+    exact += [count(f"in {p[0]}", FIRMS, p, BOTH, 10) for p in (EARLY, MIDDLE, LATE)]
+    return rows([*exact, count("yes", FIRMS, PERIODS, YES, 9, hard=True)], FIRMS, PERIODS)
+
+
+@pytest.mark.parametrize("total", [300, 10_000, 999_000])
+def test_contradictions_of_any_size_cost_the_same(total, monkeypatch):
+    asked = []
+    linear = Program._linear
+    monkeypatch.setattr(Program, "_linear", lambda self, *a: asked.append(1) or linear(self, *a))
+    r = far_apart(total)
+    found, complete = repairing.cheapest(r, keep_hard=True)
+    assert len(asked) < 300
+    assert not complete
+    assert len({tuple(repair.changes.items()) for repair in found}) == repairing.MOST_REPAIRS
+    for repair in found:
+        assert repair.cost == total - 30 == sum(repair.changes.values()) - 10 * len(repair.changes)
+        assert (
+            not revised(r, repair.changes)
+            .deviation(revised(r, repair.changes).true(repair.table))
+            .any()
+        )
+
+
+@pytest.mark.parametrize("keep_hard", [False, True])
+def test_all_repairs_are_found_where_many_stand_side_by_side(keep_hard):
+    # 8 to be shared out among three counts, or among these and the total.
+    found, complete = repairing.cheapest(far_apart(38), keep_hard)
+    assert complete
+    assert len(found) == (math.comb(10, 2) if keep_hard else math.comb(11, 3))
+    assert len({tuple(repair.changes.items()) for repair in found}) == len(found)
 
 
 def test_just_as_many_conflicts_as_are_listed_are_complete(listed, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import processors
 from intlmodels.rounding import grid, intervals
 from intlmodels.share import betainterval
 
@@ -318,3 +319,30 @@ def test_probabilities_need_neither_pymc_nor_pytensor():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+#: Prints the bits of values and gradients for 20,000 parameters and intervals of each law.
+BITS = """
+import hashlib
+import numpy as np
+from intlmodels.share import betainterval
+
+rng = np.random.default_rng(1)
+hash = hashlib.sha256()
+for width in (0.01, 0.05, 0.3):
+    share, size = rng.uniform(0.001, 0.999, 20_000), 1 / rng.random(20_000)
+    printed = np.round(rng.random(20_000) / width) * width
+    ends = np.clip(printed - width / 2, 0, 1), np.clip(printed + width / 2, 0, 1)
+    for part in (
+        *betainterval.interval_logprob_numpy(9 * share * size, 9 * (1 - share) * size, *ends),
+        *betainterval.logit_normal_interval_logprob_numpy(20 * share - 10, size, *ends),
+    ):
+        hash.update(part.tobytes())
+print(hash.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("target", processors.TARGETS)
+def test_every_bit_is_the_same_on_other_processors(target):
+    processors.needs(target)
+    assert processors.output(BITS, target) == processors.output(BITS)

@@ -17,7 +17,7 @@ from intlmodels.share import trials as share
 from intlmodels.study import load_study
 from intlmodels.trust import calibrate as c
 from intlmodels.trust import trial
-from intlmodels.trust.ranks import FAMILYWISE
+from intlmodels.trust.ranks import FAMILYWISE, holm
 from intlmodels.trust.stored import PROBS, trust, write
 from priordraws import Here, PriorDraws
 from studies import write_study
@@ -49,7 +49,9 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
     """Prior draws pass for every parameter; only the log likelihood tells that data are ignored."""
     ignorant(monkeypatch)
     found = c.calibrate(plan(study), 250, tmp_path / "out", Here())
-    p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
+    p_values = dict(
+        zip([q.name for q in found.quantities], holm(c.raw_p_values(found)), strict=True)
+    )
     assert p_values.pop("log likelihood") < 1e-6
     assert min(p_values.values()) > FAMILYWISE
     assert not c.uniform(found)
@@ -66,7 +68,9 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
 def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
     ignorant(monkeypatch, scale=0.25)
     found = c.calibrate(plan(study), 120, tmp_path / "out", Here())
-    p_values = dict(zip([q.name for q in found.quantities], c.p_values(found), strict=True))
+    p_values = dict(
+        zip([q.name for q in found.quantities], holm(c.raw_p_values(found)), strict=True)
+    )
     assert p_values["intercept"] < FAMILYWISE
     own = next(q for q in found.quantities if q.name == "intercept")
     assert own.covered[0] < 0.4 * 120

@@ -1,16 +1,24 @@
 """The command line: what it prints, its exit codes, and that bad input leaves no trace."""
 
+import errno
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import partial
+from importlib import metadata
 
 import pytest
 
+from hostile import hostile_study
 from intlmodels import cli, workflow
 from mockfit import mock_fit
+from registers import write_register
 from studies import LEAST, write_study
+
+#: What other systems do not have: a shell, pipes with names, devices.
+unix = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of Unix")
 
 
 def run(capsys, *arguments):
@@ -272,3 +280,191 @@ def test_an_interrupted_run_keeps_what_is_finished(capsys, monkeypatch, folder, 
     assert code == 130
     assert "run the same command to go on" in err
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+# -- the command and the system ----------------------------------------------------------
+
+
+def in_shell(line, *, cwd=None, **environment):
+    """Run a line in a shell, in which ``im`` is the command: exit code, output, errors."""
+    command = f'im() {{ {shlex.quote(sys.executable)} -m intlmodels "$@"; }}; {line}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+UNUSABLE_FOLDERS = [
+    *("", " ", "a\nb", "file", "file/x", "x" * 300, "/dev/null/x", "/dev/null", "/proc/x"),
+    *("dangling", "dangling/x", "circle", "circle/x", "fifo", "fifo/x", "new/" + "x" * 300),
+]
+
+
+@pytest.fixture
+def odd_places(tmp_path, monkeypatch):
+    """A folder in which nearly everything is something else."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    (place / "file").write_text("mine")
+    (place / "dangling").symlink_to("nowhere")
+    (place / "circle").symlink_to("circle")
+    os.mkfifo(place / "fifo")
+    return place
+
+
+COMMANDS_THAT_WRITE = [
+    *("fit", "report", "export", "sensitivity", "reconstruct", "calibrate", "compare", "audit"),
+    "claims",
+]
+
+
+@unix
+@pytest.mark.parametrize("out", UNUSABLE_FOLDERS)
+@pytest.mark.parametrize("command", COMMANDS_THAT_WRITE)
+def test_an_unusable_output_folder_is_refused_before_any_work(
+    capsys, folder, odd_places, command, out
+):
+    before = below(odd_places)
+    code, printed, err = run(capsys, command, folder, "--out", out)
+    assert (code, printed) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert below(odd_places) == before
+    assert (odd_places / "file").read_text() == "mine"
+    if command != "claims":
+        assert "folder" in err
+
+
+@unix
+@pytest.mark.parametrize("out", ["file/x", "/proc/x", "x" * 300])
+def test_counts_and_new_studies_refuse_such_a_folder_as_well(capsys, tmp_path, odd_places, out):
+    register = write_register(tmp_path / "register")
+    for arguments in (("reduce", register, "--out", out), ("new", out, "--model", "share")):
+        code, _, err = run(capsys, *arguments)
+        assert (code, err.count("\n")) == (2, 1)
+        assert below(odd_places) == ["circle", "dangling", "fifo", "file"]
+
+
+def test_parents_of_the_output_folder_are_made(capsys, quick, folder, tmp_path):
+    out = tmp_path / "a" / "b" / "out"
+    assert run(capsys, "fit", folder, "--out", out)[0] == 0
+    assert (out / "report.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EROFS, "Read-only file system", "x/y.csv"), "x/y.csv: cannot be used"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\nb"), r"a\nb: cannot be used"),
+        (MemoryError(), "memory does not suffice"),
+        (RuntimeError("can't start new thread"), "memory does not suffice"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(capsys, monkeypatch, error, says):
+    def failing(name):
+        raise error
+
+    monkeypatch.setattr(cli, "load", failing)
+    code, _, err = run(capsys, "check", "rochester")
+    assert code == (130 if isinstance(error, KeyboardInterrupt) else 2)
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), OSError("no number"), ImportError("x")])
+def test_a_mistake_of_the_program_shows_its_traceback_and_is_no_failed_fit(
+    capsys, monkeypatch, error
+):
+    def failing(name):
+        raise error
+
+    monkeypatch.setattr(cli, "load", failing)
+    code, _, err = run(capsys, "check", "rochester")
+    assert code == 70
+    assert err.startswith("Traceback")
+
+
+@unix
+@pytest.mark.parametrize(
+    ("line", "expected", "says"),
+    [
+        ("im check rochester > /dev/full", 2, "No space left on device"),
+        ("im --help > /dev/full", 2, "No space left on device"),
+        ("im check rochester >&-", 2, "the output cannot be written"),
+        ("im check rochester <&- | head -1", 0, None),
+        ("im check nowhere 2> /dev/full", 2, ""),
+        ("im check nowhere 2>&-", 2, ""),
+        ("im check rochester <&- >&- 2>&-", 2, ""),
+        ("{ im check rochester; exit $?; } | true; exit ${PIPESTATUS[0]}", 2, "Broken pipe"),
+    ],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_one_line(line, expected, says, unbuffered):
+    code, _, err = in_shell(line, PYTHONUNBUFFERED=unbuffered)
+    assert code == expected
+    if says is not None:
+        assert says in err
+        assert err.count("\n") == (says != "")
+
+
+def test_labels_are_printed_whatever_the_locale(tmp_path):
+    hostile_study(tmp_path / "study")
+    code, out, err = in_shell(
+        f"im check {tmp_path / 'study'}", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0"
+    )
+    assert (code, err) == (0, "")
+    assert "variants of this study's own: none" in out
+
+
+def test_the_package_runs_as_a_module_and_knows_its_version():
+    code, out, _ = in_shell("im --version")
+    assert (code, out) == (0, f"intlmodels {metadata.version('intlmodels')}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("frobnicate",),
+        ("check",),
+        ("check", "rochester", "norway"),
+        ("fit", "rochester", "--draws", "many"),
+        ("fit", "rochester", "--nonsense"),
+        ("fit", "rochester", "--draws"),
+        ("--nonsense",),
+    ],
+)
+def test_a_command_that_cannot_be_read_is_one_line(capsys, arguments):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+@unix
+def test_a_home_that_cannot_be_written_is_replaced_by_a_temporary_cache(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    script = (
+        "from intlmodels.startup import require_caches\n"
+        "require_caches(); require_caches()\n"
+        "import pytensor, matplotlib\n"
+        "print(pytensor.config.compiledir, matplotlib.get_cachedir())\n"
+    )
+    home = {"HOME": "/dev/null/home", "TMPDIR": str(tmp_path / "tmp"), "PYTHONWARNINGS": "error"}
+    for name in ("MPLCONFIGDIR", "PYTENSOR_FLAGS", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        home[name] = ""
+    done = in_shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}", **home)
+    code, out, err = done
+    assert code == 0, err
+    assert [place.startswith(str(tmp_path / "tmp")) for place in out.split()] == [True, True]
+    assert err.count("\n") == 1
+    assert "/dev/null/home/.pytensor cannot be written: a temporary one is used" in err
+    assert below(tmp_path / "tmp") == []

@@ -139,7 +139,32 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, folder, tmp_path, argu
     assert not [name for name in below(out) if "." in name]
 
 
-def test_too_few_simulations_are_refused(capsys, folder):
-    code, _, err = run(capsys, "calibrate", folder, "--sims", "0")
-    assert code == 2
-    assert "--sims" in err
+@pytest.mark.parametrize(
+    ("command", "option", "value", "says"),
+    [
+        *(("calibrate", "--sims", value, "sims must be") for value in ("0", "-5", "10000000")),
+        ("calibrate", "--sims", "nan", "--sims"),
+        ("calibrate", "--sims", "1e3", "--sims"),
+        *(
+            (command, "--cores", value, "cores must be a whole number from 1 to 10000")
+            for command in ("fit", "calibrate", "compare", "sensitivity")
+            for value in ("-1", "0", "99999999999999999999")
+        ),
+        *(
+            (command, option, value, f"{option[2:]} must be a whole number")
+            for command in ("fit", "calibrate", "compare")
+            for option in ("--draws", "--tune", "--chains", "--seed", "--sweeps")
+            for value in ("-5", "99999999999999999999")
+        ),
+        ("fit", "--target-accept", "nan", "between 0 and 1"),
+        ("fit", "--target-accept", "inf", "between 0 and 1"),
+    ],
+)
+def test_numbers_follow_one_rule_in_every_command(
+    capsys, folder, tmp_path, command, option, value, says
+):
+    code, printed, err = run(capsys, command, folder, option, value, "--out", tmp_path / "out")
+    assert (code, printed) == (2, "")
+    assert err.count("\n") == 1
+    assert says in err
+    assert below(tmp_path / "out") == []

@@ -10,7 +10,7 @@ import pytest
 import intlmodels
 from intlmodels import fit, report
 from intlmodels.models import catalogue
-from intlmodels.report import layout, record
+from intlmodels.report import layout
 from intlmodels.report.material import Material
 from intlmodels.study import file as studytoml
 from intlmodels.study import load_study
@@ -20,16 +20,23 @@ PACKAGE = Path(intlmodels.__file__).parent
 #: A module imports only modules above it.
 ORDER = [
     "errors",
+    "versions",
+    "outputs",
+    "arguments",
     "startup",
+    "processes",
+    "boundary",
     "rounding",
     "counts",
     "csvtable",
     "study.keys",
     "study.bibtex",
+    "study.dates",
     "study.outcomekeys",
     "study.registerkeys",
     "study.file",
     "study.sources",
+    "study.lookalikes",
     "study.columns",
     "study.clusters",
     "study.outcomes",
@@ -73,11 +80,11 @@ ORDER = [
     "models.registerdesign",
     "models.sequencedesign",
     "models",
+    "compilation",
     "models.drawing",
     "models.celldensity",
     "models.share",
     "models.decay",
-    "compilation",
     "share.groups",
     "decay",
     "decay.kernels",
@@ -238,8 +245,10 @@ ORDER = [
     "paper",
     "api",
     "terminal",
+    "clifit",
     "clitrust",
     "cli",
+    "__main__",
 ]
 
 
@@ -338,34 +347,8 @@ def test_what_a_layout_names_is_there(model):
     known = layout.layout_of(model)
     assert issubclass(layout.load(known.material), Material)
     for place in known.sections.values():
-        assert place.startswith((f"{model}.", "report.", *(f"{n}." for n in record.FURTHER[model])))
         assert layout.load(place).__doc__
     assert set(known.second_half) < set(known.sections)
-
-
-def below(modules):
-    """Modules and everything that they import, directly or not."""
-    found, due = set(), set(modules)
-    while due:
-        module = due.pop()
-        found.add(module)
-        due |= {name for name in imports(MODULES[module]) if name} - found
-    return found
-
-
-@pytest.mark.parametrize("model", layout.LAYOUTS)
-def test_all_that_makes_a_report_is_in_its_hash_and_nothing_of_another_model(model):
-    known = layout.layout_of(model)
-    places = [known.material, *known.sections.values()]
-    needed = below({place.partition(":")[0] for place in places} | {"report.render"})
-    files = set(record.code_of(model))
-    # What stands before the stored fit is in the fit's own fingerprint; the layout is hashed by
-    # what it says of this model.
-    after = ORDER[ORDER.index("results") :]
-    made = {name for name in needed if name in after} - {"workflow", "report.layout"}
-    assert {str(MODULES[name].relative_to(PACKAGE)) for name in made} <= files
-    others = {name for name in layout.LAYOUTS if name != model} - set(record.FURTHER[model])
-    assert not {name for name in files if name.split("/")[0] in others}
 
 
 def test_no_package_data_names_a_study():

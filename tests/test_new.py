@@ -190,7 +190,7 @@ def test_a_place_that_cannot_be_written_is_refused(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("there", [False, True])
-@pytest.mark.parametrize("broken", ["write_text", "rename"])
+@pytest.mark.parametrize("broken", ["write_bytes", "rename"])
 def test_what_breaks_off_leaves_nothing(capsys, tmp_path, monkeypatch, there, broken):
     folder = tmp_path / "valley"
     if there:
@@ -199,7 +199,7 @@ def test_what_breaks_off_leaves_nothing(capsys, tmp_path, monkeypatch, there, br
 
     def failing(path, *arguments, **keywords):
         calls.append(path)
-        if len(calls) == (2 if there or broken == "write_text" else 1):
+        if len(calls) == (2 if there or broken == "write_bytes" else 1):
             raise OSError(28, "No space left on device")
         return real(path, *arguments, **keywords)
 

@@ -590,6 +590,25 @@ def test_an_export_that_fails_leaves_the_old_one(good, monkeypatch):
     assert good.bytes() == before
 
 
+@pytest.mark.parametrize("method", ["write_bytes", "rename"])
+def test_an_export_that_is_broken_off_leaves_the_old_one_whole(good, monkeypatch, method):
+    before = good.bytes()
+    real, calls = getattr(Path, method), []
+
+    def breaking_off(path, *arguments):
+        calls.append(path)
+        if len(calls) == 9:
+            raise OSError(28, "No space left on device")
+        return real(path, *arguments)
+
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plotpage.printed", lambda figure, svg: {"svg": b""})
+    monkeypatch.setattr(Path, method, breaking_off)
+    with pytest.raises(OSError, match="No space left on device"):
+        paper.write(good.study, good.out, widths=[89])
+    assert good.bytes() == before
+
+
 def test_a_study_of_counts(tmp_path):
     study = load_study(write_counts_study(tmp_path / "study"))
     (job,) = workflow.plan(study, ["default"], tmp_path, settings=workflow.settings_of(study, _FEW))

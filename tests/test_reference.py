@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intlmodels import store, workflow
+from intlmodels import processes, store, workflow
 from intlmodels.diagnostics import Gate, convergence, scalars
 from intlmodels.fit import Settings, fit
 from intlmodels.study import load_study
@@ -22,7 +22,7 @@ def stored(tmp_path_factory):
     """All variants of the Rochester study, fitted in parallel as the command line does."""
     study, out = load_study("rochester"), tmp_path_factory.mktemp("rochester")
     jobs = workflow.plan(study, workflow.all_variants(study), out)
-    with workflow.helpers(2) as pool:
+    with processes.helpers(2) as pool:
         return {job.variant: (job.path, checks) for job, checks in workflow.run_all(jobs, pool)}
 
 
@@ -37,7 +37,7 @@ def test_every_norwegian_variant_passes_the_gate(tmp_path):
     """Their chains start from very different tables; that they agree is part of the gate."""
     study = load_study("norway")
     jobs = workflow.plan(study, workflow.all_variants(study), tmp_path)
-    with workflow.helpers(2) as pool:
+    with processes.helpers(2) as pool:
         failed = {
             job.variant: checks.failures
             for job, checks in workflow.run_all(jobs, pool)

@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from markdown_it import MarkdownIt
 from hostile import HOSTILE, hostile_study
 from intlmodels import report, store, workflow
 from intlmodels.errors import StudyError
-from intlmodels.report import layout, record
+from intlmodels.report import record
 from intlmodels.report.csvtext import csv_text
 from intlmodels.report.render import TEMPLATES, fence, markdown_text
 from intlmodels.share.formula import formula, symbols
@@ -443,11 +442,10 @@ def test_a_report_is_stale_when_something_under_it_changed(good, tmp_path, monke
     store_fits(good.study, folder, default=tree)
     assert "the report shows an earlier fit of default" in report.why_stale(good.study, folder)
 
-    # A comment changes the code as written, not what it does.
-    monkeypatch.setattr(record, "report_source", lambda model: "other")
     assert report.why_stale(good.study, good.folder) == []
-    monkeypatch.setattr(record, "report_code", lambda model: "other")
-    assert "the code that writes reports changed" in report.why_stale(good.study, good.folder)
+    monkeypatch.setattr(record, "REPORT_VERSION", 0)
+    reasons = report.why_stale(good.study, good.folder)
+    assert "the version of reports or estimands changed" in reasons
 
 
 def test_a_changed_study_makes_the_report_of_a_fresh_clone_stale(good, tmp_path):
@@ -500,25 +498,26 @@ def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
     assert (folder / "index.html").read_bytes() == before
 
 
-def test_every_module_of_the_report_is_in_its_hash():
-    package = Path(report.__file__).parent
-    modules = {f"report/{path.name}" for path in package.glob("*.py")}
-    # Of the layout only what it says of the model counts.
-    assert modules - {"report/layout.py"} <= set(record.COMMON_CODE)
-    others = {path.name for path in package.parent.glob("plot?*.py")} - {"plots.py"}
-    others |= {path.name for path in package.parent.glob("narrative*.py")}
-    assert others <= set(record.COMMON_CODE)
-    share = {f"share/{path.name}" for path in (package.parent / "share").glob("*.py")}
-    assert share <= set(record.code_of("share"))
+@pytest.mark.parametrize("method", ["write_bytes", "rename"])
+def test_a_report_that_is_broken_off_leaves_the_old_one_whole(
+    failed, tmp_path, monkeypatch, method
+):
+    folder = copy_report(failed, tmp_path, fits=True)
+    (folder / "tables" / "earlier.csv").write_text("of an earlier report")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    real, calls = getattr(Path, method), []
 
+    def breaking_off(path: Path, *arguments: object) -> object:
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(path, *arguments)
 
-def test_another_model_does_not_make_a_report_stale(good, monkeypatch):
-    other = replace(layout.LAYOUTS["share"], second_half=())
-    monkeypatch.setitem(layout.LAYOUTS, "another", other)
-    assert report.why_stale(good.study, good.folder) == []
-    monkeypatch.setitem(layout.LAYOUTS, "share", other)
-    reasons = report.why_stale(good.study, good.folder)
-    assert reasons == ["the code that writes reports changed"]
+    monkeypatch.setattr(Path, method, breaking_off)
+    with pytest.raises(KeyboardInterrupt):
+        report.write(failed.study, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_a_model_without_a_report_is_refused(study):

@@ -1,6 +1,7 @@
 """Reading a register of decisions: the same counts as one by one, and every bad row told."""
 
 import csv
+import datetime
 from collections import Counter
 
 import numpy as np
@@ -104,8 +105,12 @@ def test_ties_keep_the_order_of_rows_and_are_told(tmp_path):
         (("2001-02-03", "2001-01-30", "1999-12-31"), (2, 1, 0)),
         (("2001-02", "2001-01", "2000-12"), (2, 1, 0)),
         (("2001-02-03 10:00:00", "2001-02-03 09:59:59.5", "2001-02-02T23:00:00"), (2, 1, 0)),
-        (("10", "9", "8.5"), (2, 1, 0)),
-        (("-1", "+2", "1e1"), (0, 1, 2)),
+        (("2001-02-03T10:00", "2001-02-03 09:59", "2001-02-02 23:00:00.25"), (2, 1, 0)),
+        (("2001-02-03T10:00Z", "2001-02-03 10:30+01:00", "2001-02-03 05:00:00-0400"), (2, 1, 0)),
+        (("20010203", "20010130", "19991231"), (2, 1, 0)),
+        (("2001.0", "2000", "1999.0"), (2, 1, 0)),
+        (("3", "2", "1"), (2, 1, 0)),
+        (("2.0", "1", "0"), (2, 1, 0)),
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,10 +118,119 @@ def test_dates_of_every_form_order(tmp_path, dates, order, kind):
     folder = write_decisions(tmp_path, files=f"rows/a.{kind}")
     flags = ("yes", "no", "no")
     rows = [("A", when, flag, "other") for when, flag in zip(dates, flags, strict=True)]
-    write_rows(folder / "rows" / f"a.{kind}", [*rows, ("B", dates[0], "no", "other")])
+    write_rows(folder / "rows" / f"a.{kind}", [*rows, ("B", min(dates), "no", "other")])
     study = im.reduce(folder)
     entries = study.sequences.at_entries[study.sequences.at_flagged > 0]
     assert entries.tolist() == [order.index(0)]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ("10", "9", "8.5", "-7"),
+        ("1136073600000000002", "1136073600000000001", "1136073600000000000"),
+        ("2001.10", "2001.0999", "2001.01"),
+        ("007", "006"),
+    ],
+)
+def test_numbers_order_where_study_toml_says_so(tmp_path, numbers):
+    folder = write_decisions(tmp_path)
+    rows = [("A", when, "no" if i else "yes", "other") for i, when in enumerate(numbers)]
+    write_rows(folder / "rows" / "a.csv", [*rows, ("B", numbers[0], "no", "other")])
+    assert 'order = "number"' in refusal(folder)
+    write_decisions(tmp_path, order="number")
+    study = im.reduce(folder)
+    entries = study.sequences.at_entries[study.sequences.at_flagged > 0]
+    assert entries.tolist() == [len(numbers) - 1]
+    assert study.read.ties == 0
+
+
+#: Ways to write a date that would sort by accident, not in time.
+OTHER_FORMS = (
+    *("%d%m%Y", "%m%d%Y", "%m%Y", "%Y%m", "%d%m%y", "%y%m%d", "%y%m", "%y", "%y.0", "%m.%Y"),
+    *("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%Y/%m/%d", "%Y-%j", "%Y.%m", "%YW%W", "%G-W%V", "%B %Y"),
+    *("%d%m", "%m%d", "%Y-%m-%d %I:%M %p", "00%y-%m-%d", "0%Y", "%Ye0", "%Y,%m", "-%Y"),
+)
+
+
+def days_of(seed, firms=30):
+    """Decisions of firms on days from all over the turn of the century; the first has the flag."""
+    rng = np.random.default_rng(seed)
+    start = datetime.date(1996, 1, 1).toordinal()
+    for i in range(firms):
+        days = sorted(rng.choice(9 * 365, 4, replace=False).tolist())
+        for k in rng.permutation(4).tolist():
+            yield f"firm {i}", datetime.date.fromordinal(start + days[k]), k == 0
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+@pytest.mark.parametrize("policy", ["stop", "set aside"])
+def test_no_date_is_sorted_by_a_form_that_fits_by_accident(tmp_path, form, policy):
+    folder = write_decisions(tmp_path, bad_rows=policy)
+    rows = []
+    for firm, day, first in days_of(1):
+        when = day.strftime(form)
+        # As a spreadsheet writes numbers.
+        when = when.lstrip("0") or "0" if form in ("%y", "%y.0", "%d%m", "%m%d") else when
+        rows.append((firm, when, "yes" if first else "no", "other"))
+    write_rows(folder / "rows" / "a.csv", rows)
+    assert "expected" in refusal(folder, tmp_path / "out")
+    assert not (tmp_path / "out" / "cells.csv").exists()
+
+
+def test_serial_numbers_of_spreadsheets_and_seconds_are_told_to_be_numbers(tmp_path):
+    folder = write_decisions(tmp_path)
+    for scale in (1, 86400, 86_400_000):
+        rows = [
+            (firm, str((day.toordinal() - 693594) * scale), "yes" if first else "no", "other")
+            for firm, day, first in days_of(2)
+        ]
+        write_rows(folder / "rows" / "a.csv", rows)
+        assert 'write order = "number"' in refusal(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y-%m-%d", "%Y-%m-%dT10:00:00+05:30"])
+def test_days_are_sorted_in_time_and_placed_by_their_year(tmp_path, form, kind):
+    folder = write_decisions(tmp_path, STUDY + PERIODS, files=f"rows/a.{kind}")
+    days = list(days_of(3))
+    rows = [(f, d.strftime(form), "yes" if first else "no", "other") for f, d, first in days]
+    write_rows(folder / "rows" / f"a.{kind}", rows)
+    study = im.reduce(folder)
+    assert set(study.sequences.at_entries[study.sequences.at_flagged > 0].tolist()) == {0}
+    late = study.sequences.at_made[study.sequences.at_period == 1].sum()
+    assert late == sum(day.year >= 2000 for _, day, _ in days)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    ["DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTEGER", "DOUBLE", "DECIMAL(9, 1)"],
+)
+def test_types_of_parquet_sort_in_time(tmp_path, type_):
+    import duckdb
+
+    folder = write_decisions(tmp_path, files="rows/a.parquet")
+    day = "strftime(DATE '2001-01-31' - CAST(30 * i AS INTEGER), '%Y%m%d')"
+    when = f"CAST({day} AS {type_})" if type_[0] in "ID" and type_ != "DATE" else ""
+    when = when or f"CAST(DATE '2001-01-31' - CAST(30 * i AS INTEGER) AS {type_})"
+    duckdb.execute(
+        f"COPY (SELECT f AS firm, {when} AS \"when\", CASE WHEN i = 3 THEN 'yes' ELSE 'no' END AS "
+        "flag, 'other' AS size FROM range(4) a(i), range(3) b(f)) TO "
+        f"'{folder / 'rows' / 'a.parquet'}' (FORMAT parquet)"
+    )
+    counted = im.reduce(folder).sequences
+    assert counted.at_entries[counted.at_flagged > 0].tolist() == [0]
+    assert counted.at_flagged.sum() == 3
+
+
+def test_numbers_that_do_not_count_the_decisions_of_a_firm(tmp_path):
+    folder = write_decisions(tmp_path)
+    for numbers in (("98", "99", "1"), ("1", "1", "2"), ("2", "3", "4"), ("1", "2", "4")):
+        rows = [("A", when, "no", "other") for when in numbers]
+        write_rows(folder / "rows" / "a.csv", [*rows, ("B", "1", "no", "other")])
+        text = refusal(folder)
+        assert "'A'" in text
+        assert "do not count its decisions" in text
 
 
 def test_typed_columns_of_parquet(tmp_path):
@@ -137,7 +251,9 @@ def test_typed_columns_of_parquet(tmp_path):
 def test_names_are_cleaned_as_labels_are(tmp_path):
     folder = write_decisions(tmp_path)
     names = ["A  B", " A B", "A\N{NO-BREAK SPACE}B", "Cafe\u0301", "Caf\u00e9", "A B\u2003"]
-    write_rows(folder / "rows" / "a.csv", [(n, str(i), "no", "other") for i, n in enumerate(names)])
+    write_rows(
+        folder / "rows" / "a.csv", [(n, f"200{i}", "no", "other") for i, n in enumerate(names)]
+    )
     study = im.reduce(folder)
     assert study.read.firms == 2
     assert study.sequences.made[:, 0].tolist() == [2, 4]
@@ -205,8 +321,8 @@ GOOD += [("C", "2003-01-01", "no", "other"), ("A", "2004-01-01", "no", "other")]
         (("A", "2001-01-01", "1", "other"), "write yes"),
         (("A", "2001-02-30", "yes", "other"), "expected a date that exists"),
         (("A", "2001", "yes", "other"), "written like most dates of this register: 2006-05-31"),
-        (("A", "soon", "yes", "other"), "a number that orders"),
-        (("A", "", "yes", "other"), "a number that orders"),
+        (("A", "soon", "yes", "other"), "it is a number that orders"),
+        (("A", "", "yes", "other"), "it is a number that orders"),
         (("A", "2001-01-01", "yes", "small"), "expected one of"),
     ],
 )
@@ -279,6 +395,9 @@ def test_dates_that_are_no_years_cannot_be_placed(tmp_path):
     folder = write_decisions(tmp_path, STUDY + PERIODS)
     rows = [(f, w[:4], y, s) for f, w, y, s in GOOD]
     write_rows(folder / "rows" / "a.csv", [*rows, ("D", "12", "no", "other")])
+    assert "written like most dates of this register: 2006" in refusal(folder)
+    rows = [(f, str(w), y, s) for (f, _, y, s), w in zip(GOOD, (1, 1, 1, 2), strict=True)]
+    write_rows(folder / "rows" / "a.csv", rows)
     assert "expected a year" in refusal(folder)
 
 

@@ -1,13 +1,14 @@
 """A refit happens exactly when something it depends on changed; files are whole or old."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels import store
+from intlmodels import store, versions
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
@@ -126,23 +127,33 @@ def test_cores_do_not_change_the_draws(rochester):
     assert store.changes(print_of(rochester), print_of(rochester, cores=1)) == []
 
 
-def test_comments_and_docstrings_are_not_code(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "_PACKAGE", tmp_path)
-    hashes = []
-    for text in ('"""One."""\nx = 1\n', '"""Two."""\n# why\nx  =  1\n', '"""One."""\nx = 2\n'):
-        (tmp_path / "m.py").write_text(text)
-        store.code_hash.cache_clear()
-        hashes.append(store.code_hash(("m.py",)))
-    store.code_hash.cache_clear()
-    assert hashes[0] == hashes[1] != hashes[2]
+def test_a_raised_version_and_another_library_are_named(rochester, monkeypatch):
+    before = print_of(rochester)
+    monkeypatch.setitem(versions.MODEL_VERSION, "share", versions.MODEL_VERSION["share"] + 1)
+    monkeypatch.setattr(
+        store, "release_series", lambda packages: {**before["libraries"], "numpy": "9.9"}
+    )
+    version = before["model"]["version"]
+    assert store.changes(before, print_of(rochester)) == [
+        f"model version changed from {version} to {version + 1}",
+        f"numpy changed from {before['libraries']['numpy']} to 9.9",
+    ]
 
 
-def test_all_modules_that_decide_on_the_draws_are_hashed():
-    for names in store.MODEL_CODE.values():
-        assert all((store._PACKAGE / name).exists() for name in names)
-    share, decay = (set(store.MODEL_CODE[model]) for model in ("share", "decay"))
-    assert {"compilation.py", "share/intervalkernels.py", "share/betainterval.py"} <= share
-    assert {"decay/kernels.py", "decay/sampler.py", "models/decay.py"} <= decay
+def test_a_fit_of_an_early_release_is_made_anew_for_one_stated_reason(rochester):
+    """These fits carry a hash of source text in place of a version and of libraries."""
+    wanted = print_of(rochester)
+    early = {name: wanted[name] for name in ("data", "priors", "settings")}
+    early["model"] = {"code": "0123456789abcdef", "variant": "default", "family": "beta"}
+    reason = store.changes(early, wanted)[0]
+    assert reason == f"model version changed from none to {wanted['model']['version']}"
+    assert not [text for text in store.changes(early, wanted) if "code" in text]
+
+
+def test_results_depend_on_release_series_not_on_patches():
+    (series,) = versions.release_series(("numpy",)).values()
+    assert re.fullmatch(r"\d+\.\d+", series)
+    assert np.__version__.startswith(f"{series}.")
 
 
 def small_tree():

@@ -345,7 +345,7 @@ ODD = [
     "<b>bold</b><script>alert(1)</script> & more",
     "日本語 – Größe, naïve Ωmega 🚢",
     "=SUM(A1:A9)",
-    "עברית \u202eright to left",
+    "עברית right to left",
     "back\\slash %s {x} $y",
 ]
 

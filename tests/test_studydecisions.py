@@ -81,9 +81,11 @@ def test_the_order_of_the_rows_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dates", "ties"),
     [
-        (["1", "2", "10"], 0),
-        (["1", "1", "10"], 1),
-        (["2001.5", "2002.25", "2002.25"], 1),
+        (["1", "2", "3"], 0),
+        (["0", "1.0", "2"], 0),
+        (["20010531", "20010601", "2001-06"], 1),
+        (["2001.0", "2001-05-31 12:00", "2001-05-31 12:00:00"], 2),
+        (["2001-05-31 23:00Z", "2001-06-01 02:00+02:00", "2001-06-01 00:00Z"], 1),
         (["2001-05-31", "2001-06-01", "2002-01-01"], 0),
         (["2001-05", "2001-05-31", "2001-06"], 1),
         # A year may mean any of its days: what it does not put in order keeps its place.
@@ -91,7 +93,7 @@ def test_the_order_of_the_rows_is_enough(tmp_path: Path) -> None:
         (["2001", "2001", "2001-12-31"], 2),
         (["2001-12", "2002", "2002-01"], 1),
         (["2001", "2001-03", "2001-06"], 2),
-        (["9999", "9999-12", "9999-12-31"], 2),
+        (["2999", "2999-12", "2999-12-31"], 2),
         ([" 2001", "2002 ", "2003"], 0),
     ],
 )
@@ -101,6 +103,43 @@ def test_dates_and_numbers_that_order(tmp_path: Path, dates: list[str], ties: in
     assert decisions.when[:3] == tuple(date.strip() for date in dates)
     assert decisions.ties == ties
     assert f"ties in time: {ties or 'none'}" in describe(study)
+
+
+@pytest.mark.parametrize(
+    "numbers", [("1", "2", "10"), ("1", "1", "10"), ("2001.5", "2002.25", "2002.25"), ("-3", "5")]
+)
+def test_numbers_order_where_study_toml_says_so(tmp_path: Path, numbers: Sequence[str]) -> None:
+    rows = [("Ash", number, "yes") for number in numbers] + [("Box", numbers[0], "no")]
+    path = write_decisions_study(tmp_path, decisions=rows)
+    assert 'write order = "number" in [decisions]' in refusal(path)
+    toml = (path / "study.toml").read_text()
+    (path / "study.toml").write_text(
+        toml.replace('when = "when"', 'when = "when"\norder = "number"')
+    )
+    study = load_study(path)
+    assert isinstance(study, DecayStudy)
+    assert study.decisions is not None
+    assert study.decisions.ties == len(numbers) - len(set(numbers))
+
+
+# The rows are in the order of the numbers, which is not that of time.
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ("01052001", "31122000"),
+        ("05.2001", "12.1999"),
+        ("1.2000", "2.1999"),
+        ("200105", "300104"),
+        ("1", "98"),
+        ("2001.1", "2001.10"),
+        ("36892", "36893"),
+        ("2001Q1", "2001Q3"),
+        ("2001-05-31", "2001-05-31T10:00Z"),
+    ],
+)
+def test_dates_in_other_forms_are_refused(tmp_path: Path, dates: Sequence[str]) -> None:
+    rows = [("Ash", date, "yes") for date in dates] + [("Box", dates[0], "no")]
+    assert "expected" in refusal(write_decisions_study(tmp_path, decisions=rows))
 
 
 def test_a_column_of_periods(tmp_path: Path) -> None:
@@ -256,7 +295,7 @@ BY_PERIOD = {"columns": ("firm", "period", "flag"), "periods": ["early", "late"]
             ["[decisions] when", "missing", "starts"],
         ),
         (
-            [("Ash", "1", "yes"), ("Box", "2", "no")],
+            [("Ash", "1", "yes"), ("Box", "1", "no")],
             {"periods": ["early", "late"], "starts": [2000]},
             ["row 2", "'when'", "'1'", "expected a year", "[decisions] period"],
         ),

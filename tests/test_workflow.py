@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from intlmodels import store, workflow
+from intlmodels import store, versions, workflow
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
 from intlmodels.fit import Settings
@@ -56,10 +56,12 @@ def test_only_what_changed_is_fitted_again_and_it_says_why(study, fits, tmp_path
     assert jobs[1].reasons == ("prior of never changed from Beta(1, 9) to Beta(2, 2)",)
 
 
-def test_changed_estimand_code_recomputes_without_sampling(study, fits, tmp_path, monkeypatch):
+def test_another_version_of_the_estimands_recomputes_without_sampling(
+    study, fits, tmp_path, monkeypatch
+):
     out = tmp_path / "out"
     run(study, out)
-    monkeypatch.setitem(workflow.ESTIMAND_CODE, "share", ("share/estimands.py",))
+    monkeypatch.setitem(versions.ESTIMANDS_VERSION, "share", -1)
     (job,) = workflow.plan(study, ["default"], out)
     assert job.refresh
     assert not job.reasons

@@ -107,6 +107,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
+    if _PUBLIC[name] in ("", "api", "workflow"):  # what compiles or draws
+        import_module("intlmodels.startup").require_caches()
     if not _PUBLIC[name]:
         return import_module(f"intlmodels.{name}")
     return getattr(import_module(f"intlmodels.{_PUBLIC[name]}"), name)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import paper
+from intlmodels.arguments import checked
 from intlmodels.diagnostics import Gate
-from intlmodels.errors import StudyError
+from intlmodels.errors import StudyError, listed
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
 from intlmodels.register.reduce import as_study, require_firms
 from intlmodels.study import (
@@ -43,6 +44,7 @@ def _loaded(study: Study | str | Path) -> Study:
     return study if isinstance(study, Study) else load_study(study)
 
 
+@checked
 def reduce(
     study: Study | str | Path,
     out: str | Path | None = None,
@@ -109,6 +111,7 @@ def prior_rows(
     return rows
 
 
+@checked
 def prior_table(
     study: Study | str | Path,
     variant: str = DEFAULT,
@@ -134,6 +137,7 @@ def prior_table(
     return pd.DataFrame(rows, columns=["name", "prior", "from", "meaning"])
 
 
+@checked
 def variant_table(study: Study | str | Path) -> DataFrame:
     """Variants of a study's model: ``variant``, ``change``, ``comparable`` (by elpd)."""
     import pandas as pd
@@ -142,6 +146,7 @@ def variant_table(study: Study | str | Path) -> DataFrame:
     return pd.DataFrame(rows, columns=["variant", "change", "comparable"])
 
 
+@checked
 def read_fit(path: str | Path) -> DataTree:
     """Read a stored fit (``posterior.nc``).
 
@@ -160,6 +165,7 @@ def read_fit(path: str | Path) -> DataTree:
     return store.read(Path(path))
 
 
+@checked
 def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Estimands of a fit, in percent and percentage points.
 
@@ -183,15 +189,21 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     return table
 
 
+@checked
 def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
     """Parameters of a fit, on their own scales; columns as :func:`estimates`."""
     from intlmodels.results import summary
 
+    if group not in fit.children:
+        raise StudyError(
+            f"the fit has no such group; expected one of {listed(fit.children)}", value=group
+        )
     table = summary(fit[group].to_dataset(), prob)
     table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
     return table
 
 
+@checked
 def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Return what a fit says about differences, one row each, with the probability of its sign.
 
@@ -215,6 +227,7 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
     return table(fit, prob)
 
 
+@checked
 def gate_table(fit: DataTree) -> DataFrame:
     """Convergence checks of a fit: label, value, limit, outcome, where, hint."""
     import pandas as pd
@@ -222,6 +235,7 @@ def gate_table(fit: DataTree) -> DataFrame:
     return pd.DataFrame(json.loads(fit.attrs["gate"]))
 
 
+@checked
 def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]) -> Dataset:
     """Printed share of firms that were not in the study.
 
@@ -284,6 +298,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
     return audit_text(found), audit_tables(found)
 
 
+@checked
 def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     """Audit what a study prints: contradictions, largest consistent sets, repairs, bounds.
 
@@ -301,6 +316,7 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     return audit_of(_loaded(study))[1]
 
 
+@checked
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
     """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
 
@@ -311,6 +327,7 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataF
     return draw(fit, draws, seed)
 
 
+@checked
 def calibrate(
     study: Study | str | Path,
     out: str | Path,
@@ -370,6 +387,7 @@ def calibrate(
     return replace(NOTHING, calibration=Found(found), wrong=Found(caught))
 
 
+@checked
 def compare(
     study: Study | str | Path,
     out: str | Path,
@@ -397,6 +415,7 @@ def compare(
     return replace(NOTHING, comparison=Found(found))
 
 
+@checked
 def sensitivity(
     study: Study | str | Path,
     out: str | Path,
@@ -431,6 +450,7 @@ def sensitivity(
     return replace(NOTHING, sensitivity=Found(found))
 
 
+@checked
 def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     """Hold what a publication says against its tables and the fits stored in ``out``.
 
@@ -463,6 +483,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     return gather(loaded, Path(out)).claims
 
 
+@checked
 def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     """Read what calibration, comparison and sensitivity found before.
 
@@ -499,6 +520,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     return found
 
 
+@checked
 def trust_tables(found: Trust) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 
@@ -518,6 +540,7 @@ def trust_tables(found: Trust) -> dict[str, DataFrame]:
     return csv_tables(found)
 
 
+@checked
 def write_report(study: Study | str | Path, out: str | Path) -> Path:
     """Write the report of the fits stored in ``out``; return the path of its HTML page.
 
@@ -531,6 +554,7 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     return report.write(_study(study, Path(out)), Path(out))
 
 
+@checked
 def export(
     study: Study | str | Path,
     out: str | Path,

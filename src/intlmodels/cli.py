@@ -1,7 +1,7 @@
 """The command line: the only place that wires everything together.
 
-Exit codes: 0 done, 1 a fit did not pass the gate (or a report is stale), 2 unusable input,
-130 interrupted.
+Exit codes: 0 done, 1 a fit did not pass the gate (or ranks are not uniform, or a report is
+stale), 2 unusable input, output or means, 70 a mistake of this program, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from importlib import metadata
+from typing import Annotated, NoReturn
 
 import typer
 
-from intlmodels import clitrust
+from intlmodels import boundary, clitrust
+from intlmodels.clifit import fit_and_report
 from intlmodels.errors import StudyError, one_line
+from intlmodels.outputs import write_all
 from intlmodels.startup import spare_collection
 from intlmodels.terminal import (
     OutOption,
@@ -31,17 +33,10 @@ from intlmodels.terminal import (
     output_folder,
     print_table,
     prior_overrides,
-    progress_bar,
     ready,
     refresh_report,
     say,
 )
-
-if TYPE_CHECKING:
-    from intlmodels.diagnostics import Gate
-    from intlmodels.fit import Settings
-    from intlmodels.study import Study
-    from intlmodels.workflow import Job
 
 app = typer.Typer(
     name="intlmodels",
@@ -53,6 +48,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"intlmodels {metadata.version('intlmodels')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command(epilog="Example: intlmodels fit rochester --variants all --seed 7")
@@ -100,14 +113,18 @@ def fit(
     if out is not None and len(studies) > 1:
         raise StudyError("--out is the folder of one study; expected one", value=" ".join(studies))
     # All are read before the first is fitted.
-    asked = [(one, workflow.settings_of(one, changes)) for one in map(load, studies)]
+    asked = [
+        (one, workflow.settings_of(one, changes), output_folder(one, out))
+        for one in map(load, studies)
+    ]
     codes = []
-    for one, settings in asked:
+    for one, settings, folder in asked:
         if len(asked) > 1:
             say(f"==> {one.name}")
         try:
-            folder = output_folder(one, out)
-            codes.append(_fit(ready(one, folder, scheduler), settings, variants, folder, prior))
+            codes.append(
+                fit_and_report(ready(one, folder, scheduler), settings, variants, folder, prior)
+            )
         except KeyboardInterrupt:
             say("interrupted: finished fits are kept; run the same command to go on")
             raise typer.Exit(130) from None
@@ -126,7 +143,7 @@ def report(
     from intlmodels import report as reports
 
     loaded = load(study)
-    folder = output_folder(loaded, out)
+    folder = output_folder(loaded, out, writes=not check)
     loaded = ready(loaded, folder)
     if check:
         stale = reports.why_stale(loaded, folder)
@@ -151,13 +168,14 @@ def export(
     ] = None,
 ) -> None:
     """Write what a paper needs from the stored fits: tables, figures, methods, BibTeX, draws."""
-    from intlmodels import paper, workflow
+    from intlmodels import paper
+    from intlmodels.processes import helpers
 
     loaded = load(study)
     output = output_folder(loaded, out)
     loaded = ready(loaded, output)
     widths = width or paper.WIDTHS
-    with workflow.helpers(min(os.cpu_count() or 1, max(1, len(widths) - 1))) as pool:
+    with helpers(min(os.cpu_count() or 1, max(1, len(widths) - 1))) as pool:
         folder = paper.write(
             loaded,
             output,
@@ -247,21 +265,21 @@ def new(
 def audit(
     study: StudyArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
+        str | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
     ] = None,
 ) -> None:
     """Tell whether what a study prints can all be true, and what would mend it."""
     from intlmodels.api import audit_of
 
-    text, tables = audit_of(load(study))
+    loaded = load(study)
+    folder = None if out is None else output_folder(loaded, out)
+    text, tables = audit_of(loaded)
     typer.echo(text)
-    if out is not None:
+    if folder is not None:
         from intlmodels.report.csvtext import csv_text
-        from intlmodels.store import write_text
 
-        for name, table in tables.items():
-            write_text(csv_text(table), out / name)
-        say(f"{len(tables)} tables written to {out}")
+        write_all({name: csv_text(table).encode() for name, table in tables.items()}, folder)
+        say(f"{len(tables)} tables written to {folder}")
 
 
 @app.command(epilog="Example: intlmodels reconstruct norway --draws 10")
@@ -306,7 +324,7 @@ def priors(
     from intlmodels.api import prior_rows
 
     loaded = load(study)
-    loaded = ready(loaded, output_folder(loaded, None))
+    loaded = ready(loaded, output_folder(loaded, None, writes=False))
     rows = prior_rows(loaded, variant, prior_overrides(prior))
     print_table(("name", "prior", "from", "meaning"), rows)
     typer.echo("\nOverride by name: in [priors] of study.toml, or with --prior NAME=PRIOR.")
@@ -318,7 +336,7 @@ def variants(study: StudyArgument) -> None:
     from intlmodels.models import catalogue
 
     loaded = load(study)
-    loaded = ready(loaded, output_folder(loaded, None))
+    loaded = ready(loaded, output_folder(loaded, None, writes=False))
     rows = [(row.name, row.change) for row in catalogue(loaded).values()]
     print_table(("variant", "change"), rows)
 
@@ -343,7 +361,7 @@ def claims(
         for name, rule in rules_of(loaded.model).items():
             typer.echo(f"{name}: {rule.means}")
         return
-    table = api.claim_table(loaded, output_folder(loaded, out))
+    table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
         for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {found(row)}"):
             typer.echo(one_line(line))
@@ -353,112 +371,34 @@ def claims(
 clitrust.register(app)
 
 
-# -- helpers -----------------------------------------------------------------------------
+# -- the whole ---------------------------------------------------------------------------
 
 
-def _variant_names(study: Study, text: str) -> list[str]:
-    from intlmodels.models import catalogue, find_variant
-
-    if text.strip() == "all":
-        return list(catalogue(study))
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise StudyError("--variants needs 'all' or at least one name", value=text)
-    # The report is about the default; a variant stands beside it.
-    return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    return boundary.run(partial(_invoke, arguments))
 
 
-def _fit(
-    study: Study, settings: Settings, variants: str, folder: Path, prior: list[str] | None
-) -> int:
-    """Fit one study and write its report; the exit code."""
-    from intlmodels import workflow
-    from intlmodels.solved import kept
-
-    with kept(folder):
-        names = _variant_names(study, variants)
-        jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
-        cores = settings.cores or os.cpu_count() or 1
-        due = [job for job in jobs if not job.current]
-        with workflow.helpers(min(cores, max(1, len(due)))) as pool:
-            _run(jobs, folder, pool)
-            refresh_report(study, folder, pool if cores > 1 else None)
-    return _gate_exit(jobs)
-
-
-def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
-    from intlmodels import report as reports
-    from intlmodels import store, workflow
-
-    store.require_writable(folder)
-    due = [job for job in jobs if not job.current]
-    for job in jobs:
-        if job.current:
-            say(f"{job.variant}: unchanged, not fitted again")
-        elif job.reasons:
-            say(f"{job.variant}: to be fitted ({_why(job.reasons)})")
-        else:
-            say(f"{job.variant}: draws unchanged, estimands computed again")
-    if len(due) == 1:
-        pool.submit(reports.get_ready, due[0].study.model)
-        with progress_bar(f"sampling {due[0].variant}") as progress:
-            checks = workflow.bring_up_to_date(due[0], progress)
-        _tell(due[0], checks)
-    elif due:
-        with progress_bar(f"fitting {len(due)} variants") as progress:
-            for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
-                _tell(job, checks)
-                if progress is not None:
-                    progress(done / len(due))
-
-
-def _why(reasons: Sequence[str], most: int = 4) -> str:
-    """Reasons in one line; where another study took the name all of them would fill a screen."""
-    more = f"; and {len(reasons) - most} more" if len(reasons) > most else ""
-    return "; ".join(reasons[:most]) + more
-
-
-def _tell(job: Job, checks: Gate) -> None:
-    if checks.passed:
-        say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
-    else:
-        what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
-        say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
-
-
-def _speed(job: Job) -> str:
-    """Effective draws of the slowest parameter, in all and a second, if a fit was made now."""
-    from intlmodels.store import stored_attributes
-
-    found = stored_attributes(job.path) or {}
-    if not job.reasons or not found.get("seconds"):
-        return ""
-    ess, seconds = float(found["ess"]), float(found["seconds"])
-    return f"{ess:.0f} effective draws ({ess / seconds:.0f} a second), "
-
-
-def _gate_exit(jobs: list[Job]) -> int:
-    from intlmodels.diagnostics import Gate
-    from intlmodels.store import stored_attributes
-
-    failed = []
-    for job in jobs:
-        attributes = stored_attributes(job.path) or {}
-        if not Gate.from_json(attributes["gate"]).passed:
-            failed.append(job.variant)
-    if failed:
-        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
-    return 1 if failed else 0
-
-
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit with its code."""
+def _invoke(arguments: Sequence[str]) -> int:
     spare_collection()
+    command = typer.main.get_command(app)
     try:
-        app(arguments)
-    except StudyError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        # Not `app(...)`: for it a closed pipe is exit code 1.
+        with command.make_context("intlmodels", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        if not arguments:
+            typer.echo(error.format_message(), err=True)
+            return boundary.UNUSABLE
+        raise StudyError(f"{error.format_message().rstrip('.')}; see --help") from error
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 if __name__ == "__main__":

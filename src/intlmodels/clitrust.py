@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 def calibrate(
     study: StudyArgument,
-    sims: Annotated[int, typer.Option(min=1, help="Number of simulated studies.")] = 500,
+    sims: Annotated[int, typer.Option(help="Number of simulated studies.")] = 500,
     variant: VariantOption = "default",
     wrong: Annotated[
         str,

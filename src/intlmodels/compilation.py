@@ -16,7 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from types import ModuleType
+import threading
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -59,26 +63,58 @@ def expand(dim, expanded, x_, out_, user_data_):
 """
 
 
+#: PyMC and PyTensor change settings of the whole process while they build and compile.
+_BUILDING = threading.RLock()
+
+
+def one_at_a_time[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that builds or compiles a model run in one thread at a time.
+
+    All such functions share one lock. Sampling holds none: fits in several threads sample side
+    by side.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _BUILDING:
+            return function(*args, **kwargs)
+
+    return alone
+
+
+@one_at_a_time
 def import_nutpie() -> ModuleType:
     """Import nutpie without all of ArviZ, of which it uses the converters only.
 
-    nutpie imports ``arviz``, and with it every plot, for ``from_dict``; that function lives
-    in ``arviz_base``, which stands in for the whole while nutpie is imported. An ``arviz``
-    imported before or later is the real one.
+    nutpie imports ``arviz``, and with it every plot, for ``from_dict``; that function lives in
+    ``arviz_base``, which it gets instead. What another thread imports meanwhile as ``arviz``
+    becomes the real one when something of it is used.
     """
-    if "nutpie" not in sys.modules and "arviz" not in sys.modules:
-        import arviz_base
+    if {"nutpie", "arviz"} & sys.modules.keys():
+        import nutpie
 
-        sys.modules["arviz"] = arviz_base
-        try:
-            import nutpie
-        finally:
+        return nutpie
+    import arviz_base
+
+    stand_in = ModuleType("arviz")
+
+    def real(name: str) -> Any:
+        if sys.modules.get("arviz") is stand_in:
             del sys.modules["arviz"]
-    import nutpie
+        return getattr(import_module("arviz"), name)
 
+    vars(stand_in)["__getattr__"] = real
+    sys.modules["arviz"] = stand_in
+    try:
+        import nutpie
+    finally:
+        if sys.modules.get("arviz") is stand_in:
+            del sys.modules["arviz"]
+    vars(sys.modules["nutpie.sample"])["arviz"] = arviz_base
     return nutpie
 
 
+@one_at_a_time
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     """Compile a PyMC model for nutpie.
 
@@ -103,17 +139,26 @@ def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     import pytensor
     from nutpie import compile_pymc
 
-    theirs = compile_pymc._make_c_logp_func, compile_pymc._make_c_expand_func
-    compile_pymc._make_c_logp_func = _make_c_logp_func
-    compile_pymc._make_c_expand_func = _make_c_expand_func
-    try:
-        # Fast mathematics may sum in another order once a function comes from the cache: one
-        # digit of rounding, and a chain goes elsewhere. Without, the same seed gives the same
-        # draws in every process, and sampling is no slower (measured).
-        with pytensor.config.change_flags(numba__fastmath=False):
-            return compile_pymc.compile_pymc_model(model, var_names=var_names, cache=True)
-    finally:
-        compile_pymc._make_c_logp_func, compile_pymc._make_c_expand_func = theirs
+    with_numba = _calling(
+        compile_pymc._compile_pymc_model_numba,
+        _make_c_logp_func=_make_c_logp_func,
+        _make_c_expand_func=_make_c_expand_func,
+    )
+    compiled = _calling(compile_pymc.compile_pymc_model, _compile_pymc_model_numba=with_numba)
+    # Fast mathematics may sum in another order once a function comes from the cache, or on
+    # another processor: one digit of rounding, and a chain goes elsewhere. Without, the same seed
+    # gives the same draws in every process, and sampling is no slower (measured).
+    with pytensor.config.change_flags(numba__fastmath=False):
+        return compiled(model, var_names=var_names, cache=True)
+
+
+def _calling(function: Any, **others: Any) -> Any:
+    """Copy a function so that it calls others of our own; its module stays as it is."""
+    found = FunctionType(
+        function.__code__, {**function.__globals__, **others}, argdefs=function.__defaults__
+    )
+    found.__kwdefaults__ = function.__kwdefaults__
+    return found
 
 
 def _make_c_logp_func(

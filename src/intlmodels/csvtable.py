@@ -39,6 +39,15 @@ _LARGEST_TABLE = 50
 _MOST_STACKED = 30
 _STACK = re.compile(rf"[^\x00-\x7f\w]{{{_MOST_STACKED},}}")
 
+#: What takes no room on paper, as a class of a regular expression: control characters, and what
+#: Unicode calls ignorable by default (soft hyphen, zero-width space and joiner, marks of direction,
+#: selectors of variants).
+INVISIBLE = (
+    "[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_INVISIBLE = re.compile(INVISIBLE)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
 
 
@@ -92,13 +101,17 @@ class Table:
 
 
 def clean_label(text: str) -> str:
-    """A label in Unicode NFC, without outer and with single inner white space."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """A label in Unicode NFC, without invisible characters and with single inner white space."""
+    return " ".join(clean_name(text).split())
 
 
 def clean_name(text: str) -> str:
-    """A name in Unicode NFC without outer white space; what is inside stays."""
-    return unicodedata.normalize("NFC", text).strip()
+    """A name in Unicode NFC, without invisible characters and outer white space."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    # An empty Braille cell is a blank.
+    plain = _INVISIBLE.sub("", text).replace("\u2800", " ")
+    return unicodedata.normalize("NFC", plain).strip()
 
 
 def plain_cell(text: str) -> str:

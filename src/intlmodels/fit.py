@@ -7,7 +7,6 @@ that nothing downstream needs the model, or PyMC, again.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.compilation import compile_model, import_nutpie
+from intlmodels.compilation import compile_model, import_nutpie, one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_module, design_of, find_variant, priors_of
 from intlmodels.priors import Prior
@@ -280,6 +279,7 @@ def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = No
         raise
 
 
+@one_at_a_time
 def _with_pymc(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
     import pymc as pm
 
@@ -308,6 +308,7 @@ def _with_pymc(model: pm.Model, settings: Settings, progress: Progress | None) -
         )
 
 
+@one_at_a_time
 def _prior_draws(model: pm.Model, seed: int) -> Dataset:
     import pymc as pm
     import xarray as xr
@@ -333,6 +334,7 @@ def _prior_draws(model: pm.Model, seed: int) -> Dataset:
 # -- what follows from the draws ---------------------------------------------------------
 
 
+@one_at_a_time
 def _derive(
     model: pm.Model, draws: Dataset, log_likelihood: bool = True
 ) -> tuple[Dataset, Dataset]:
@@ -375,6 +377,7 @@ def _derive(
     )
 
 
+@one_at_a_time
 def _evaluate(
     model: pm.Model, outputs: list[Any], draws: Mapping[str, np.ndarray], chunk: int = 4000
 ) -> list[np.ndarray]:
@@ -395,9 +398,8 @@ def _evaluate(
     )
     inputs = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
     size = len(inputs[0])
-    with warnings.catch_warnings():
-        # exp of a far tail draw from a wide prior may overflow to the limit it stands for
-        warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
+    # exp of a far tail draw from a wide prior may overflow to the limit it stands for
+    with np.errstate(over="ignore"):
         parts = [
             function(*(values[start : start + chunk] for values in inputs))
             for start in range(0, size, chunk)

@@ -86,14 +86,16 @@ def _fits(found: Calibration) -> str:
 
 
 def _ranks(table: pd.DataFrame) -> str:
-    lowest = table.loc[table["p_adjusted"].idxmin()]
+    # Adjusted p-values tie at 1, the raw ones do not.
+    lowest = table.loc[table["p_value"].idxmin()]
     bad = table[table["deviates"]]
     number = f.counted(len(table), "quantity")
     if not len(bad):
         return (
-            f"No quantity deviates from uniform ranks: the smallest of the p-values of {number}, "
-            f"adjusted for their number (Holm), is {f.probability(lowest['p_adjusted'])} "
-            f"({lowest['quantity']}); below {t.FAMILYWISE:g} it would be called a deviation."
+            f"No quantity deviates from uniform ranks: the smallest p-value of {number} is "
+            f"{f.probability(lowest['p_value'])} ({lowest['quantity']}), or "
+            f"{f.probability(lowest['p_adjusted'])} after adjustment for their number (Holm); an "
+            f"adjusted p-value below {t.FAMILYWISE:g} would count as a deviation."
         )
     told = [
         f"{row['quantity']} ({f.probability(row['p_adjusted'])}): {_how(row)}"

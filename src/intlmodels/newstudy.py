@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import unicodedata
-import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
+from intlmodels.arguments import checked
 from intlmodels.errors import StudyError, did_you_mean, shown
+from intlmodels.outputs import write_all
 from intlmodels.study import list_studies
 from intlmodels.study.file import NAME
 from intlmodels.study.keys import FILE
@@ -30,6 +29,7 @@ _NAME_LINE = 'name = "example"'
 _GUIDE = "README.md"
 
 
+@checked
 def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
     """Make the folder of a study, with a made-up example in it that can be fitted.
 
@@ -66,7 +66,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
         texts[FILE] = texts[FILE].replace(_NAME_LINE, _NAME_LINE.replace("example", name))
         meant = {"FOLDER": shlex.quote(path.resolve().name), "NAME": name}
         texts[_GUIDE] = re.sub("|".join(meant), lambda word: meant[word[0]], texts[_GUIDE])
-        _write(texts, path)
+        write_all({name: text.encode() for name, text in texts.items()}, path)
     except (OSError, RuntimeError) as error:  # no permission, no such home, too long a name
         raise StudyError(
             f"cannot make this folder ({getattr(error, 'strerror', None) or error}); choose "
@@ -122,31 +122,3 @@ def study_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:64]
     return name if re.fullmatch(NAME, name) else "study"
-
-
-def _write(texts: Mapping[str, str], folder: Path) -> None:
-    """Write all files or none: they are complete elsewhere before one of them appears."""
-    there = folder.exists()
-    stage = (folder if there else folder.parent) / f".new-{uuid.uuid4().hex[:12]}"
-    stage.mkdir()
-    try:
-        for name, text in texts.items():
-            (stage / name).write_text(text, encoding="utf-8", newline="\n")
-        if there:  # it may be where someone is at work: filled, not replaced
-            _move(list(texts), stage, folder)
-        else:
-            stage.rename(folder)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _move(names: list[str], stage: Path, folder: Path) -> None:
-    moved: list[Path] = []
-    try:
-        for name in names:
-            (stage / name).rename(folder / name)
-            moved.append(folder / name)
-    except BaseException:
-        for path in moved:
-            path.unlink(missing_ok=True)
-        raise

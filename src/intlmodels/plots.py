@@ -11,11 +11,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from intlmodels.arguments import checked
 from intlmodels.decay import plotdata as of_decisions
 from intlmodels.decay.plotcounts import cells, true_counts
 from intlmodels.decay.plotdata import conflicts
 from intlmodels.decay.plots import curves, experience_and_time
-from intlmodels.errors import StudyError
+from intlmodels.errors import StudyError, shown
 from intlmodels.plotchecks import chains, prior_posterior
 from intlmodels.plotleaveout import elpds
 from intlmodels.plotstyle import Figure, svg
@@ -73,6 +74,25 @@ def _also_of_rows[**P](
     return draw
 
 
+def _of_table[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A picture of a table that says so if a column is missing."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        try:
+            return draw(*args, **kwargs)
+        except KeyError as error:
+            tables = [each for each in (*args, *kwargs.values()) if hasattr(each, "columns")]
+            if not any(error.args[0] not in table.columns for table in tables):
+                raise
+            raise StudyError(
+                f"{draw.__name__}: this table has no column {shown(error.args[0])}; see the "
+                "examples of this function for the right one"
+            ) from error
+
+    return drawn
+
+
 data = _also_of_rows(plotdata.data, register=of_rows.data, sequences=of_sequences.data)
 decisions = _also_of_rows(of_decisions.decisions, sequences=of_sequences.data)
 prior_predictive = _also_of_rows(
@@ -83,3 +103,6 @@ posterior_predictive = _also_of_rows(
     register=of_rows.posterior_predictive,
     sequences=of_sequences.posterior_predictive,
 )
+
+for _name in __all__:
+    globals()[_name] = _of_table(checked(globals()[_name]))

@@ -10,10 +10,9 @@ import hashlib
 import json
 import os
 import tempfile
-import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,121 +23,12 @@ from intlmodels.fit import Settings
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
+from intlmodels.versions import MODEL_VERSION, release_series
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
 Fingerprint = dict[str, dict[str, Any]]
-
-_PACKAGE = Path(__file__).parent
-#: Model -> modules whose code decides what the draws are.
-MODEL_CODE: dict[str, tuple[str, ...]] = {
-    "share": (
-        "models/sharedesign.py",
-        "models/shareblocks.py",
-        "models/sharepriors.py",
-        "models/drawing.py",
-        "models/share.py",
-        "share/betainterval.py",
-        "share/intervalkernels.py",
-        "share/likelihoods.py",
-        "compilation.py",
-        "share/observation.py",
-        "share/groups.py",
-        "rounding.py",
-        "fit.py",
-    ),
-    "decay": (
-        "models/decaydesign.py",
-        "models/drawing.py",
-        "models/decay.py",
-        "compilation.py",
-        "counts.py",
-        "priors.py",
-        "decay/kernels.py",
-        "decay/steps.py",
-        "decay/sampler.py",
-        "decay/tables.py",
-        "decay/groups.py",
-        "fit.py",
-    ),
-}
-
-
-MODEL_CODE["register"] = (
-    *MODEL_CODE["share"],
-    "priors.py",
-    "models/registerdesign.py",
-    "models/register.py",
-    "models/registercells.py",
-    "models/celldensity.py",
-    "share/nodes.py",
-    "register/coding.py",
-    "register/combinations.py",
-    "register/start.py",
-    "register/coordinates.py",
-    "register/clusterstart.py",
-    "register/clustercoordinates.py",
-    "register/clusterfitting.py",
-    "register/fitting.py",
-    "share/coefficients.py",
-    "share/deviations.py",
-)
-
-MODEL_CODE["sequences"] = (
-    "models/decaydesign.py",
-    "models/sequencedesign.py",
-    "models/sequences.py",
-    "models/drawing.py",
-    "compilation.py",
-    "priors.py",
-    "sequences/likelihood.py",
-    "sequences/start.py",
-    "sequences/predictions.py",
-    "sequences/fitting.py",
-    "fit.py",
-)
-
-
-#: Tokens that say nothing about what code does; a line's indentation does.
-_SILENT = (
-    tokenize.COMMENT,
-    tokenize.NL,
-    tokenize.ENCODING,
-    tokenize.ENDMARKER,
-)
-_STARTS_A_LINE = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-
-
-@cache
-def code_hash(files: tuple[str, ...]) -> str:
-    """Hash of what modules do: comments, docstrings and layout do not count.
-
-    Of tokens rather than of syntax trees, which differ between versions of Python.
-    """
-    digest = hashlib.sha256()
-    for name in files:
-        before = tokenize.NEWLINE
-        with (_PACKAGE / name).open("rb") as file:
-            for token in tokenize.tokenize(file.readline):
-                if token.type in _SILENT:
-                    continue
-                docstring = token.type == tokenize.STRING and before in _STARTS_A_LINE
-                before = token.type
-                if not docstring:
-                    text = "" if token.type in _STARTS_A_LINE else token.string
-                    digest.update(f"{tokenize.tok_name[token.type]} {text}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def source_hash(files: tuple[str, ...]) -> str:
-    """Hash of modules as written: found at once, but a comment changes it as well."""
-    digest = hashlib.sha256()
-    for name in files:
-        content = (_PACKAGE / name).read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def short_hash(*values: Any) -> str:
@@ -161,8 +51,8 @@ def fingerprint(
     Returns
     -------
     dict of str to dict
-        ``data`` (everything of the study that this variant uses), ``model``
-        (code and variant), ``priors`` and ``settings``.
+        ``data`` (everything of the study that this variant uses), ``model`` (version, variant
+        and family), ``libraries`` (release series), ``priors`` and ``settings``.
     """
     design = design_of(study, variant)
     module = design_module(study.model)
@@ -170,10 +60,11 @@ def fingerprint(
     return {
         "data": {name: short_hash(*values) for name, values in parts.items()},
         "model": {
-            "code": code_hash(MODEL_CODE[study.model]),
+            "version": MODEL_VERSION[study.model],
             "variant": variant,
             "family": design.family,
         },
+        "libraries": release_series(module.packages(design)),
         "priors": {name: prior.text for name, prior in priors.items()},
         "settings": settings.identity(module.settings(design)),
     }
@@ -184,17 +75,15 @@ def changes(stored: Fingerprint, wanted: Fingerprint) -> list[str]:
     found = []
     for part in wanted:
         old, new = stored.get(part, {}), wanted[part]
-        for name in dict.fromkeys([*old, *new]):
+        for name in new if part == "model" else dict.fromkeys([*old, *new]):
             if old.get(name) == new.get(name):
                 continue
-            if part == "priors":
-                found.append(f"prior of {name} changed from {old.get(name)} to {new.get(name)}")
-            elif part == "settings":
-                found.append(f"{name} changed from {old.get(name)} to {new.get(name)}")
-            elif part == "data":
+            if part == "data":
                 found.append(f"data of {name} changed")
             else:
-                found.append(f"{part} {name} changed")
+                what = {"priors": f"prior of {name}", "model": f"model {name}"}.get(part, name)
+                before, now = (values.get(name, "none") for values in (old, new))
+                found.append(f"{what} changed from {before} to {now}")
     return found
 
 

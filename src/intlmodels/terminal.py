@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from intlmodels.errors import StudyError, one_line
+from intlmodels import outputs
+from intlmodels.errors import one_line
+from intlmodels.startup import require_caches
 
 if TYPE_CHECKING:
     from intlmodels.fit import Progress
@@ -30,7 +32,7 @@ StudiesArgument = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--out", metavar="DIR", help="Output folder [default: reports/NAME]."),
 ]
 PriorOption = Annotated[
@@ -86,12 +88,9 @@ def interruptible(text: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def output_folder(study: Study, out: Path | None) -> Path:
-    """Where the output of a study goes."""
-    folder = out if out is not None else Path("reports") / study.name
-    if folder.exists() and not folder.is_dir():
-        raise StudyError("--out must be a folder, and this is a file", file=str(folder))
-    return folder
+def output_folder(study: Study, out: str | None, writes: bool = True) -> Path:
+    """Where the output of a study goes, if that can be used."""
+    return outputs.output_folder(Path("reports") / study.name if out is None else out, writes)
 
 
 def prior_overrides(given: list[str] | None) -> dict[str, str]:
@@ -116,6 +115,7 @@ def refresh_report(
     """Write the report if it is not current, or in any case if it is forced."""
     from intlmodels import report as reports
 
+    require_caches()
     stale = reports.why_stale(study, folder)
     if not stale and not force and (folder / "index.html").exists():
         say(f"report: unchanged, {folder / 'index.html'}")

@@ -6,20 +6,16 @@ Used by the command line and from notebooks alike.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import store
+from intlmodels.arguments import checked
 from intlmodels.claims.names import require_names
 from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.errors import StudyError
@@ -28,27 +24,18 @@ from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
 from intlmodels.register.reduce import as_study
-from intlmodels.startup import spare_collection
 from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
+from intlmodels.versions import ESTIMANDS_VERSION
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
-#: Modules whose code decides what is computed from the draws of shares.
-_OF_SHARES = (
-    "share/estimands.py",
-    "share/averages.py",
-    "share/variation.py",
-    "share/coefficients.py",
-    "share/deviations.py",
-    "diagnostics.py",
-)
-#: Model -> modules whose code decides what is computed from the draws; the first one computes it.
-ESTIMAND_CODE = {
-    "register": _OF_SHARES,
-    "share": _OF_SHARES,
-    "decay": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
-    "sequences": ("decay/estimands.py", "decay/tables.py", "diagnostics.py"),
+#: Model -> module that computes estimands from the draws.
+ESTIMANDS = {
+    "register": "intlmodels.share.estimands",
+    "share": "intlmodels.share.estimands",
+    "decay": "intlmodels.decay.estimands",
+    "sequences": "intlmodels.decay.estimands",
 }
 
 
@@ -135,7 +122,7 @@ def plan(
 
 def _estimands_stale(path: Path, model: str) -> bool:
     attributes = store.stored_attributes(path) or {}
-    return attributes.get("estimand_code") != store.code_hash(ESTIMAND_CODE[model])
+    return attributes.get("estimands_version") != ESTIMANDS_VERSION[model]
 
 
 def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
@@ -195,18 +182,17 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
 def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 
-    code = ESTIMAND_CODE[tree.attrs["model"]]
-    module = code[0].removesuffix(".py").replace("/", ".")
-    estimate = import_module(f"intlmodels.{module}").estimate
-    tree["estimands"] = xr.DataTree(estimate(tree))
+    model = tree.attrs["model"]
+    tree["estimands"] = xr.DataTree(import_module(ESTIMANDS[model]).estimate(tree))
     posterior = tree["posterior"].to_dataset()
     named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
     tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
     tree.attrs["gate"] = gate(tree).to_json()
-    tree.attrs["estimand_code"] = store.code_hash(code)
+    tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
     return tree
 
 
+@checked
 def fit_study(
     study: Study | str | Path,
     variant: str = DEFAULT,
@@ -276,25 +262,6 @@ def fit_study(
 # -- many variants on several cores ------------------------------------------------------
 
 
-@contextmanager
-def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that help with fits and reports, and stop at once if something goes wrong.
-
-    They start when the first work is given to them.
-    """
-    # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
-    pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_as_helper
-    )
-    try:
-        yield pool
-    finally:
-        # What is wanted of them has been waited for; their orderly end takes half a second.
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-
-
 def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
     """Run jobs in other processes; yield each as it is stored.
 
@@ -302,7 +269,7 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
     ----------
     jobs : list of Job
     pool : concurrent.futures.Executor
-        See :func:`helpers`.
+        See :func:`intlmodels.processes.helpers`.
 
     Yields
     ------
@@ -314,21 +281,6 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
         done, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
             yield pending.pop(future), future.result()
-
-
-def _as_helper() -> None:
-    spare_collection()
-    # The parent is interrupted and stops its helpers; they need not complain as well.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot stop its helpers, which would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def all_variants(study: Study) -> list[str]:

@@ -14,7 +14,9 @@ from intlmodels.audit.system import MOST_SOLVED, Change, System
 from intlmodels.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.
-MOST_REPAIRS = 1_000
+MOST_REPAIRS = 300
+#: Repairs that the solver finds before others are sought beside them.
+FEW = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,7 @@ class _Cheapest:
         self.change, self.cost = change, first[0]
         self.found: list[Ints] = []
         self._keep(first[1])
+        self._grown = False
 
     def run(self) -> None:
         low, high = self.change.low.copy(), self.change.high.copy()
@@ -164,7 +167,31 @@ class _Cheapest:
         if found is None:
             return None
         self._keep(found[1])
+        if len(self.found) == FEW and not self._grown:
+            self._grown = True
+            self._grow()
         return found[1]
+
+    def _grow(self) -> None:
+        """Find repairs that differ from known ones as these do from each other.
+
+        Where printed values are far apart there are more repairs than can be listed, and the
+        solver would take long to find as many.
+        """
+        known = np.array(self.found)
+        steps = (known[:, None] - known[None]).reshape(-1, known.shape[1])
+        steps = np.unique(steps // np.maximum(np.gcd.reduce(steps, axis=1), 1)[:, None], axis=0)
+        changes = slice(self.change.cells, None)
+        seen = {x[changes].tobytes() for x in known}
+        fresh = self.found.copy()
+        while fresh:
+            near = fresh.pop() + steps
+            inside = (near >= self.change.low) & (near <= self.change.high)
+            for x in near[inside.all(axis=1) & (near @ self.change.cost == self.cost)]:
+                if x[changes].tobytes() not in seen and self.change.program.holds(x):
+                    seen.add(x[changes].tobytes())
+                    fresh.append(x)
+                    self._keep(x)
 
     def _keep(self, x: Ints) -> None:
         if len(self.found) == MOST_REPAIRS:

@@ -28,13 +28,14 @@ def conflicts(m: DecayMaterial) -> Iterator[Picture]:
     """Which counts contradict which, if any do."""
     if not m.audit.consistent:
         ids = [count.id for count in m.study.counts]
+        drawn = min(len(m.audit.conflicts), plotdata.MOST_CONFLICTS)
         yield picture(
             "conflicts",
             plotdata.conflicts(ids, m.audit.conflicts),
             "Minimal contradictions, one a row: the marked counts cannot all be true, any fewer "
             "of them can.",
-            f"A matrix of {len(m.audit.conflicts)} contradictions by {len(ids)} counts. All are "
-            "in tables/audit_conflicts.csv.",
+            f"A matrix of {drawn} contradictions by {len(ids)} counts. All "
+            f"{len(m.audit.conflicts)} contradictions are in tables/audit_conflicts.csv.",
             failed=False,
         )
 

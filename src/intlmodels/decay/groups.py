@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -57,18 +58,22 @@ def posterior(design: Design, draws: Draws) -> Dataset:
     }
     if design.two_sizes:
         values["large"] = draws.theta[..., where.position("large")]
-    values["sigma_firm"] = np.exp(draws.theta[..., where.position("sigma_firm")])
+    values["sigma_firm"] = _exp(draws.theta[..., where.position("sigma_firm")])
     values["decay_mean"] = draws.theta[..., where.position("decay_mean")]
     if design.common:
         values["decay"] = np.repeat(values["decay_mean"][..., None], len(design.sizes), axis=-1)
     else:
-        values["sigma_decay"] = np.exp(draws.theta[..., where.position("sigma_decay")])
+        values["sigma_decay"] = _exp(draws.theta[..., where.position("sigma_decay")])
         values["decay"] = draws.theta[..., at["decay"] : at["decay"] + 2]
     values["firm"] = draws.theta[..., at["firm"] : at["firm"] + len(design.firms)]
     if design.by_period:
-        values["sigma_period"] = np.exp(draws.theta[..., where.position("sigma_period")])
+        values["sigma_period"] = _exp(draws.theta[..., where.position("sigma_period")])
         values["period"] = draws.theta[..., at["period"] : at["period"] + len(design.periods)]
     return dataset(design, values, draws.tables)
+
+
+#: By the C library: NumPy's own differs in the last bit with the width of a processor's vectors.
+_exp = np.vectorize(math.exp, otypes=[float])
 
 
 def dataset(design: Design, values: Mapping[str, Array], tables: Any = None) -> Dataset:

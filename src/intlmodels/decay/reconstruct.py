@@ -10,6 +10,7 @@ from intlmodels.counts import FLAGS
 from intlmodels.decay.groups import flat_parameters
 from intlmodels.decay.tables import arrange
 from intlmodels.errors import StudyError
+from intlmodels.fit import Settings
 from intlmodels.models.decaydesign import Design
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
             file="--draws",
             value=draws,
         )
+    if seed is not None:
+        Settings(seed=seed)  # one rule for every seed
     pick = np.linspace(0, len(stored) - 1, draws).round().astype(int)
     parameters = {name: values[pick] for name, values in flat_parameters(posterior).items()}
     rng = np.random.default_rng([int(fit.attrs["seed"]) if seed is None else seed, 4])

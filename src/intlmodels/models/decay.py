@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.compilation import one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.decaydesign import OUTCOME, basis
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
+@one_at_a_time
 def build(
     study: DecayStudy,
     variant: str = DEFAULT,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.compilation import one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, priors_of, share
 from intlmodels.models.drawing import WEIGHTS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 RAW = "raw"
 
 
+@one_at_a_time
 def build(
     study: RegisterStudy, variant: str = DEFAULT, priors: Mapping[str, Prior] | None = None
 ) -> pm.Model:
@@ -42,6 +44,7 @@ def build(
     return model
 
 
+@one_at_a_time
 def scales(
     model: pm.Model,
 ) -> tuple[dict[str, Callable[[Any], Any]], dict[str, Callable[[Any], Any]]]:
@@ -98,6 +101,7 @@ def algebra() -> Algebra:
     )
 
 
+@one_at_a_time
 def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 

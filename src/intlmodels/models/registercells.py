@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.compilation import one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models.drawing import PRIOR_ARGUMENTS, arguments, draw_pymc
 from intlmodels.models.register import RAW, algebra
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Functions = dict[str, Callable[[Any], Any]]
 
 
+@one_at_a_time
 def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
     """All parameters that have a prior of their own, and nothing else."""
     import pymc as pm
@@ -50,6 +52,7 @@ def _kernel() -> Kernel:
     return Kernel(pt.log, lambda parts: pt.concatenate([pt.as_tensor(part) for part in parts]))
 
 
+@one_at_a_time
 def in_cluster_coordinates(
     own: pm.Model,
     design: Design,
@@ -115,6 +118,7 @@ def in_cluster_coordinates(
     return sampled
 
 
+@one_at_a_time
 def at_nodes(
     own: pm.Model, design: Design, data: Counted, points: Coordinates, width: float, count: int
 ) -> pm.Model:
@@ -147,6 +151,7 @@ def at_nodes(
     return sampled
 
 
+@one_at_a_time
 def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     """How PyTensor takes the parameters of a model from the whole line to their own scales.
 

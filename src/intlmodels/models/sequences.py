@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.compilation import one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.decaydesign import Design
@@ -54,6 +55,7 @@ def _algebra() -> Algebra:
     )
 
 
+@one_at_a_time
 def build(
     study: SequenceStudy,
     parts: tuple[Class, ...],
@@ -125,6 +127,7 @@ def _groups(design: Design) -> list[_Group]:
     return groups
 
 
+@one_at_a_time
 def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.compilation import one_at_a_time
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.drawing import draw_pymc, register_data
 from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design, Family
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
+@one_at_a_time
 def build(
     study: ShareStudy,
     variant: str = DEFAULT,

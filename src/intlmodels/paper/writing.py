@@ -1,4 +1,4 @@
-"""The files of an export: made one after the other, then written, each as a whole."""
+"""The files of an export: made one after the other, then written, all or none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from intlmodels import store
 from intlmodels.models import DEFAULT
+from intlmodels.outputs import write_all
 from intlmodels.paper import bibtex, manifest, methods, tables, words
 from intlmodels.plotstyle import Page, printed_on
 from intlmodels.report.blocks import Picture, Table
@@ -95,13 +95,14 @@ def _methods(m: Material) -> dict[str, bytes]:
 def replaced(paper: Path, files: Mapping[str, bytes]) -> Path:
     """Write files; of an earlier export, remove what is not made any more and was not changed."""
     earlier = _earlier(paper)
-    for name, content in files.items():
-        store.write_bytes(content, paper / name)
-    for name, digest in earlier.items():
-        path = paper / name
-        if name not in files and path.is_file() and manifest.digest(path.read_bytes()) == digest:
-            path.unlink()
+    outdated = [name for name in earlier if name not in files and _unchanged(paper, name, earlier)]
+    write_all(files, paper, outdated)
     return paper
+
+
+def _unchanged(paper: Path, name: str, earlier: Mapping[str, str]) -> bool:
+    path = paper / name
+    return path.is_file() and manifest.digest(path.read_bytes()) == earlier[name]
 
 
 def _earlier(paper: Path) -> dict[str, str]:

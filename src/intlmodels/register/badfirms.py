@@ -17,7 +17,8 @@ from intlmodels.register.badrows import Bad, find_bad
 from intlmodels.register.decisionrows import UNREAD, Readings, rows
 from intlmodels.register.engine import Source, in_order
 from intlmodels.register.files import Found
-from intlmodels.study.sequences import EXAMPLES, DecisionRegister
+from intlmodels.study.dates import EXAMPLES
+from intlmodels.study.sequences import DecisionRegister
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ class Unreadable:
         return None
 
     def _dates(self) -> str:
-        example = EXAMPLES[self.readings.forms[0]]
-        if self.register.starts and "number" in self.readings.forms:
+        example = EXAMPLES[self.readings.form]
+        if self.register.starts and self.readings.form in ("number", "place"):
             return "expected a year, as [periods] starts places decisions by their year"
         return f"expected a date that exists, written like most dates of this register: {example}"
 

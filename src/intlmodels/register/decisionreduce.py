@@ -16,7 +16,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register.files import Found, find
 from intlmodels.register.kept import ASIDE, CELLS, keep, kept
 from intlmodels.register.sequences import read_sequences
-from intlmodels.store import code_hash, require_writable
+from intlmodels.store import require_writable
 from intlmodels.study import SequenceStudy
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES
@@ -26,22 +26,10 @@ from intlmodels.study.sequences import (
     Sequences,
     study_of_sequences,
 )
+from intlmodels.versions import COUNTS_VERSION
 
 #: Decisions by their place in a sequence.
 PLACES = "places.csv"
-#: Modules that decide what the counts are.
-CODE = (
-    "csvtable.py",
-    "study/rows.py",
-    "study/sources.py",
-    "study/sequences.py",
-    "register/files.py",
-    "register/engine.py",
-    "register/badrows.py",
-    "register/badfirms.py",
-    "register/decisionrows.py",
-    "register/sequences.py",
-)
 
 
 def reduced_decisions(
@@ -81,8 +69,9 @@ def reduced_decisions(
 
 def _record(register: DecisionRegister, found: Found) -> dict[str, Any]:
     """What the counts of a register depend on."""
-    asked = [register.asked, list(register.periods), list(register.starts), register.bad_rows]
-    return {"files": found.marks(), "asked": asked, "code": code_hash(CODE)}
+    periods = [list(register.periods), list(register.starts)]
+    asked = [register.asked, register.by_number, *periods, register.bad_rows]
+    return {"files": found.marks(), "asked": asked, "version": COUNTS_VERSION}
 
 
 def _texts(register: DecisionRegister, counted: Sequences) -> dict[str, str]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from intlmodels.csvtable import MISSING
+from intlmodels.csvtable import INVISIBLE, MISSING
 from intlmodels.register.engine import Source, literal
-from intlmodels.study.sequences import FORMS, DecisionRegister
+from intlmodels.study.dates import FORMS, NUMBER, UNCLEAR
+from intlmodels.study.sequences import DecisionRegister
 
-#: Numbers that are taken for years.
-_YEARS = (1000, 3000)
-#: White space as Python knows it.
+#: Year of a date; of numbers that order, only those that can be years.
+_YEARS = r"[12]\d{3}(\.\d+)?"
+#: White space as Python knows it, and an empty Braille cell.
 _BLANK = (
     r"[\s\x{0b}\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}"
-    r"\x{3000}]"
+    r"\x{2800}\x{3000}]"
 )
 
 
@@ -34,14 +35,14 @@ class Readings:
     ----------
     codes : dict of str to dict
         For ``flag``, and if they are read ``size`` and ``period``: text -> position.
-    forms : tuple of str
-        Names in :data:`intlmodels.study.sequences.FORMS` of how dates may be written.
+    form : str
+        How dates are written: ``number``, or a name in :data:`intlmodels.study.dates.FORMS`.
     sure : bool
         Whether all dates are known to be written so.
     """
 
     codes: Mapping[str, Mapping[str, int]]
-    forms: tuple[str, ...]
+    form: str
     sure: bool = False
 
 
@@ -52,59 +53,66 @@ def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
 
 def nobody(text: str) -> str:
     """SQL of whether the cell of a firm says that it is not known."""
-    missing = "|".join(MISSING)
-    return f"regexp_full_match({text}, {literal(f'{_BLANK}*({missing}){_BLANK}*')})"
+    nothing = f"({_BLANK}|{INVISIBLE})*"
+    missing = "|".join(f"{INVISIBLE}*".join(word) for word in MISSING)
+    return _fits(text, f"{nothing}({missing}){nothing}")
 
 
 def firm(text: str) -> str:
     """SQL of a firm's clean name; null where it is missing."""
-    clean = f"trim(nfc_normalize(regexp_replace({text}, {literal(f'{_BLANK}+')}, ' ', 'g')))"
+    clean = f"nfc_normalize(regexp_replace({text}, {literal(INVISIBLE)}, '', 'g'))"
+    clean = f"trim(regexp_replace({clean}, {literal(f'{_BLANK}+')}, ' ', 'g'))"
     # Nearly all names are plain, and cheap to know as such.
     plain = f"regexp_full_match({text}, '[!-~]+( [!-~]+)*')"
     return f"CASE WHEN {nobody(text)} THEN NULL WHEN {plain} THEN {text} ELSE {clean} END"
 
 
-def _moment(text: str, form: str) -> str:
-    """SQL of the moment that a text of a form stands for; null where there is none."""
-    day = {"month": f"{text} || '-01'", "year": f"{text} || '-01-01'"}.get(form, text)
-    return f"TRY_CAST({day} AS TIMESTAMP)"
+def _order(text: str, form: str) -> str:
+    """SQL of the number that orders a date or number of a form; null where there is none."""
+    year = f"{text}[:4]"
+    match form:
+        case "number":
+            return f"TRY_CAST({text} AS DECIMAL(38, 18))"
+        case "place":
+            return f"CAST(TRY_CAST({text} AS DOUBLE) AS BIGINT)"
+        case "zoned":
+            return f"epoch_us(TRY_CAST({text} AS TIMESTAMPTZ))"
+        case "compact":
+            text = f"{year} || '-' || {text}[5:6] || '-' || {text}[7:8]"
+        case "month":
+            text = f"{text} || '-01'"
+        case "year":
+            text = f"{year} || '-01-01'"
+    return f"epoch_us(TRY_CAST({text} AS TIMESTAMP))"
 
 
-def _number(text: str) -> str:
-    return f"TRY_CAST({text} AS DOUBLE)"
+def _fits(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {literal(pattern)})"
 
 
-def form(text: str) -> str:
-    """SQL of the name of the form of a date; empty where it is none, or no date that exists."""
+def form(text: str, numbers: bool) -> str:
+    """SQL of the form of a date that exists; else ``unclear`` for numbers, or empty."""
     text = f"trim({text}, ' \t')"
-    tests = []
-    for name, pattern in FORMS.items():
-        there = f"{_moment(text, name)} IS NOT NULL"
-        if name in ("year", "number"):
-            there = f"isfinite({_number(text)})"
-        tests.append(
-            f"WHEN regexp_full_match({text}, {literal(pattern)}) AND {there} THEN '{name}'"
-        )
-    return f"CASE {' '.join(tests)} ELSE '' END"
+    forms = {"number": NUMBER} if numbers else FORMS
+    tests = [
+        f"WHEN {_fits(text, pattern)} AND {_order(text, name)} IS NOT NULL THEN '{name}'"
+        for name, pattern in forms.items()
+    ]
+    return f"CASE {' '.join(tests)} WHEN {_fits(text, UNCLEAR)} THEN 'unclear' ELSE '' END"
 
 
 def no_year(text: str) -> str:
-    """SQL of whether a number is no year."""
-    number = _number(f"trim({text}, ' \t')")
-    return f"coalesce({number} < {_YEARS[0]} OR {number} >= {_YEARS[1]}, false)"
+    """SQL of whether a number that orders is no year."""
+    return f"NOT {_fits(f"trim({text}, ' \t')", _YEARS)}"
 
 
-def _order(text: str, readings: Readings) -> str:
-    """SQL of a number that orders dates; null where they are written in another way."""
-    bare = f"trim({text}, ' \t')"
-    if "number" in readings.forms:
-        pattern, order = FORMS["number"], _number(bare)
-        fits = f"regexp_full_match({bare}, {literal(pattern)}) AND isfinite({order})"
-    else:
-        (name,) = readings.forms
-        order = f"CAST(epoch_us({_moment(bare, name)}) AS DOUBLE)"
-        fits = f"regexp_full_match({bare}, {literal(FORMS[name])})"
-    return order if readings.sure else f"CASE WHEN {fits} THEN {order} END"
+def _when(text: str, readings: Readings) -> str:
+    """SQL of a number that orders decisions; null where the date is written in another way."""
+    bare, name = f"trim({text}, ' \t')", readings.form
+    order = _order(bare, name)
+    if readings.sure:
+        return order
+    return f"CASE WHEN {_fits(bare, {**FORMS, 'number': NUMBER}[name])} THEN {order} END"
 
 
 def _code(text: str, codes: Mapping[str, int]) -> str:
@@ -121,9 +129,9 @@ def _period(register: DecisionRegister, readings: Readings, texts: Mapping[str, 
     if not register.starts:
         return "0"
     bare = f"trim({texts['when']}, ' \t')"
-    year = f"year({_moment(bare, readings.forms[0])})"
-    if "number" in readings.forms:
-        year = f"CASE WHEN NOT {no_year(bare)} THEN {_number(bare)} END"
+    year = f"TRY_CAST({bare}[:4] AS INTEGER)"
+    if readings.form in ("number", "place"):
+        year = f"CASE WHEN NOT {no_year(bare)} THEN {year} END"
     return " + ".join(f"CAST({year} >= {start} AS INTEGER)" for start in register.starts)
 
 
@@ -142,7 +150,7 @@ def rows(
         selects.append(
             f"SELECT {number} AS part, row_number() OVER () AS n, {firm(texts['firm'])} AS firm, "
             f"{_code(texts['flag'], readings.codes['flag'])} AS y, "
-            f"{_order(texts['when'], readings)} AS w, {size} AS s, "
+            f"{_when(texts['when'], readings)} AS w, {size} AS s, "
             f"{_period(register, readings, texts)} AS p{said} FROM {source.rows()}"
         )
     return "(" + " UNION ALL ".join(selects) + ")"
@@ -166,8 +174,9 @@ def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
         f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
     )
     return (
-        f"SELECT {', '.join(FEW)}, {form('said')} AS form, {no_year('said')} AS no_year, nobody, "
-        f"CAST(sum(rows) AS BIGINT) FROM ({grouped}) GROUP BY ALL LIMIT {most}"
+        f"SELECT {', '.join(FEW)}, {form('said', register.by_number)} AS form, "
+        f"{no_year('said')} AS no_year, nobody, CAST(sum(rows) AS BIGINT) FROM ({grouped}) "
+        f"GROUP BY ALL LIMIT {most}"
     )
 
 
@@ -195,4 +204,13 @@ def counted(register: DecisionRegister, all_rows: str, excluded: bool) -> str:
         f"SELECT place, low, high, back, {names}, flagged, s, p, k, count(*) AS firms, "
         "count(DISTINCT sequence) FILTER (NOT place) AS sequences, sum(ties) AS ties "
         f"FROM grouped GROUP BY place, low, high, back, {names}, flagged, s, p, k ORDER BY ALL"
+    )
+
+
+def miscounted(all_rows: str, excluded: bool) -> str:
+    """SQL of a firm whose places are not 1, 2, 3 and so on, each once; they may begin with 0."""
+    kept = " WHERE firm NOT IN (SELECT firm FROM excluded)" if excluded else ""
+    return (
+        f"SELECT firm FROM {all_rows}{kept} GROUP BY firm HAVING min(w) > 1 OR "
+        "max(w) - min(w) >= count(*) OR count(DISTINCT w) < count(*) ORDER BY firm LIMIT 1"
     )

@@ -56,6 +56,8 @@ def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDB
         try:
             with duckdb.connect(config=settings) as connection:
                 connection.execute("SET enable_progress_bar = false")
+                # The text of a time with a zone is the same on every computer.
+                connection.execute("SET TimeZone = 'UTC'")
                 yield connection
         except duckdb.OutOfMemoryException as error:
             raise StudyError(

@@ -16,7 +16,7 @@ from intlmodels.register.files import Found, find
 from intlmodels.register.kept import ASIDE, CELLS, RECORD
 from intlmodels.register.reading import read_cells
 from intlmodels.scheduler import Bar
-from intlmodels.store import code_hash, require_writable, write_text
+from intlmodels.store import require_writable, write_text
 from intlmodels.study import (
     DecisionRegister,
     Register,
@@ -26,24 +26,7 @@ from intlmodels.study import (
     Study,
 )
 from intlmodels.study.register import Cells, Read, study_of
-
-#: Modules that decide what the cells of a register are.
-CODE = (
-    "csvtable.py",
-    "rounding.py",
-    "study/columns.py",
-    "study/sources.py",
-    "study/rows.py",
-    "study/register.py",
-    "register/files.py",
-    "register/engine.py",
-    "register/coding.py",
-    "register/distinct.py",
-    "register/badrows.py",
-    "register/spreading.py",
-    "register/reading.py",
-    "register/cellsfile.py",
-)
+from intlmodels.versions import COUNTS_VERSION
 
 
 def reduced(
@@ -117,7 +100,7 @@ def _record(register: Register, found: Found) -> dict[str, Any]:
     return {
         "files": found.marks(),
         "asked": [register.outcome, register.explaining, register.bad_rows],
-        "code": code_hash(CODE),
+        "version": COUNTS_VERSION,
     }
 
 

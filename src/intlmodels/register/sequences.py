@@ -12,11 +12,19 @@ from intlmodels.counts import FLAGS
 from intlmodels.errors import StudyError
 from intlmodels.register.badfirms import Unreadable, conflict
 from intlmodels.register.badrows import set_aside, stop
-from intlmodels.register.decisionrows import FEW, Readings, counted, rows, surveyed
+from intlmodels.register.decisionrows import (
+    FEW,
+    Readings,
+    counted,
+    miscounted,
+    rows,
+    surveyed,
+)
 from intlmodels.register.engine import REJECTED, Source, connected, sources
 from intlmodels.register.files import Found
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES
+from intlmodels.study.dates import FORMS, expected
 from intlmodels.study.sequences import DecisionRegister, ReadDecisions, Sequences
 from intlmodels.study.sources import Cell
 
@@ -27,8 +35,10 @@ if TYPE_CHECKING:
 MOST_TEXTS = 100_000
 #: Kinds of firms, and places of decisions, that a fit may have: its cost grows with them.
 MOST_CELLS = 100_000
-#: Forms of dates that are no numbers.
-_DATED = ("moment", "day", "month", "year")
+#: Forms of dates that are numbers.
+_NUMERIC = ("compact", "year", "place", "unclear")
+#: Share of numbers in another form than most: with more, those may fit by accident.
+MOST_OTHER = 0.05
 
 Counts = tuple[Sequences, ReadDecisions]
 
@@ -141,11 +151,17 @@ def _readings(survey: Sequence[tuple[Any, ...]], register: DecisionRegister) -> 
     forms: dict[str, int] = {}
     for *row, n in survey:
         forms[row[3]] = forms.get(row[3], 0) + n
-    kinds: tuple[str, ...] = ("year", "number")
-    if any(form in forms for form in _DATED[:-1]):
-        kinds = (max(_DATED, key=lambda form: forms.get(form, 0)),)
-    sure = all(form in kinds for form in forms)
-    return Readings(codes, kinds, sure)
+    form = "number" if register.by_number else max(FORMS, key=lambda form: forms.get(form, 0))
+    other = sum(forms.get(name, 0) for name in _NUMERIC if name != form)
+    doubtful = form in _NUMERIC and other > MOST_OTHER * (other + forms.get(form, 0))
+    if doubtful and register.bad_rows != "stop":  # which names the first of them
+        raise StudyError(
+            f"{other:,} rows have numbers in other forms than most; "
+            f"{expected('[register]', False)}",
+            file=register.files,
+            column=register.columns["when"],
+        )
+    return Readings(codes, form, set(forms) == {form})
 
 
 def _is_bad(row: Sequence[Any], readings: Readings, register: DecisionRegister) -> bool:
@@ -155,8 +171,8 @@ def _is_bad(row: Sequence[Any], readings: Readings, register: DecisionRegister) 
         for key, text in zip(FEW, few, strict=True)
         if key in readings.codes
     )
-    out_of_time = bool(register.starts) and "number" in readings.forms and no_year
-    return bool(nobody or unknown or form not in readings.forms or out_of_time)
+    out_of_time = bool(register.starts) and form in ("number", "place") and no_year
+    return bool(nobody or unknown or form != readings.form or out_of_time)
 
 
 def _count(out: Unreadable) -> list[tuple[Any, ...]]:
@@ -164,6 +180,16 @@ def _count(out: Unreadable) -> list[tuple[Any, ...]]:
     whose = out.texts or out.firms
     if whose:
         all_rows = f"(SELECT * FROM {all_rows} WHERE firm IS NOT NULL)"
+    if out.readings.form == "place":
+        query = miscounted(all_rows, bool(out.firms))
+        if (wrong := out.connection.execute(query).fetchone()) is not None:
+            raise StudyError(
+                "the numbers of this firm do not count its decisions 1, 2, 3 and so on, and may be "
+                f"parts of dates; {expected('[register]', False)}",
+                file=out.register.files,
+                column=out.register.columns["when"],
+                value=wrong[0],
+            )
     query = counted(out.register, all_rows, bool(out.firms))
     found = out.connection.execute(f"{query} LIMIT {MOST_CELLS + 1}").fetchall()
     if len(found) > MOST_CELLS:

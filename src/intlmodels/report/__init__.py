@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intlmodels.outputs import write_all
 from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits, why_stale
 from intlmodels.study import Study
@@ -25,7 +26,7 @@ __all__ = ["get_ready", "why_stale", "write"]
 def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     """Write the report of the fits stored in a folder.
 
-    Everything is made before anything is written: if something fails, the old report stays.
+    All of it is complete before a file of the old report is replaced.
 
     Parameters
     ----------
@@ -47,7 +48,6 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     """
     from intlmodels.report.record import write_record
     from intlmodels.report.render import html, markdown
-    from intlmodels.store import write_text
 
     stored = tuple(current_fits(study, folder))
     made = _make(study, folder, pool)
@@ -61,14 +61,11 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
         [fit.variant for fit in stored if not fit.reasons],
         [name for name in files if name != "index.html"],
     )
-    # report.md carries the record, hence comes last: a broken-off writing leaves a stale report.
+    # report.md carries the record, hence comes last: a killed process leaves a stale report.
     files["report.md"] = markdown(made, record)
-    for name, text in files.items():
-        write_text(text, folder / name)
-    for kind, ending in (("figures", "*.svg"), ("tables", "*.csv")):
-        for path in (folder / kind).glob(ending):
-            if f"{kind}/{path.name}" not in files:
-                path.unlink()
+    earlier = [*folder.glob("figures/*.svg"), *folder.glob("tables/*.csv")]
+    outdated = [path.relative_to(folder).as_posix() for path in earlier]
+    write_all({name: text.encode() for name, text in files.items()}, folder, outdated)
     return folder / "index.html"
 
 

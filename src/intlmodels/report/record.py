@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -11,89 +10,17 @@ from typing import Any
 from intlmodels import store
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
-from intlmodels.report.layout import layout_of
 from intlmodels.study import Study
 from intlmodels.trust.stored import KINDS, path_of
-from intlmodels.workflow import ESTIMAND_CODE, Stored, settings_of, stored_fits, stored_path
+from intlmodels.versions import ESTIMANDS_VERSION, REPORT_VERSION
+from intlmodels.workflow import Stored, settings_of, stored_fits, stored_path
 
-#: Modules that make the reports of every model. ``report/layout.py`` is not among them: of it,
-#: only what it says of the model counts.
-COMMON_CODE = (
-    "results.py",
-    "comparison.py",
-    "formats.py",
-    "narrative.py",
-    "narrativevariants.py",
-    "plotstyle.py",
-    "plotpage.py",
-    "plotchecks.py",
-    "plottrust.py",
-    "plotleaveout.py",
-    "narrativetrust.py",
-    "narrativeleaveout.py",
-    "trust/__init__.py",
-    "trust/ranks.py",
-    "trust/leaveout.py",
-    "trust/pit.py",
-    "trust/stored.py",
-    "trust/predicted.py",
-    "trust/tables.py",
-    "report/__init__.py",
-    "report/blocks.py",
-    "report/claims.py",
-    "report/content.py",
-    "report/csvtext.py",
-    "report/figures.py",
-    "report/formula.py",
-    "report/material.py",
-    "report/provenance.py",
-    "report/record.py",
-    "report/references.py",
-    "report/leaveout.py",
-    "report/render.py",
-    "report/shown.py",
-    "report/trust.py",
-)
-#: Model -> packages beside its own whose results its report shows.
-FURTHER = {
-    "share": ("claims",),
-    "decay": ("audit", "claims"),
-    "register": ("share", "claims"),
-    "sequences": ("decay", "audit", "claims"),
-}
-_PACKAGE = Path(__file__).parent.parent
-_TEMPLATES = Path(__file__).parent / "templates"
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")
 
 
-def code_of(model: str) -> tuple[str, ...]:
-    """Modules that make the report of a model: the common ones and those of its own package."""
-    folders = (model, *FURTHER.get(model, ()))
-    own = [f"{folder}/{path.name}" for folder in folders for path in _modules(folder)]
-    listed = (*ESTIMAND_CODE[model], *COMMON_CODE, *own)
-    return tuple(dict.fromkeys(listed))
-
-
-def _modules(folder: str) -> list[Path]:
-    return sorted((_PACKAGE / folder).glob("*.py"))
-
-
-def report_code(model: str) -> str:
-    """Hash of what the code does, of the layout and of the templates that make a report."""
-    return _with_layout(store.code_hash(code_of(model)), model)
-
-
-def report_source(model: str) -> str:
-    """The same of the code as written: if that is unchanged, so is what it does."""
-    return _with_layout(store.source_hash(code_of(model)), model)
-
-
-def _with_layout(code: str, model: str) -> str:
-    digest = hashlib.sha256(code.encode())
-    digest.update(repr(layout_of(model)).encode())
-    for path in sorted(_TEMPLATES.iterdir()):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def versions_of(model: str) -> list[int]:
+    """Versions of the report and of the estimands that it shows."""
+    return [REPORT_VERSION, ESTIMANDS_VERSION[model]]
 
 
 def current_fits(study: Study, folder: Path) -> list[Stored]:
@@ -140,8 +67,7 @@ def write_record(
         },
         "study": study_text(study),
         "trust": trust_text(folder),
-        "code": report_code(study.model),
-        "source": report_source(study.model),
+        "versions": versions_of(study.model),
         "files": sorted(files),
     }
     return json.dumps(record, sort_keys=True).replace("--", "-\\u002d")
@@ -170,9 +96,8 @@ def why_stale(study: Study, folder: Path) -> list[str]:
     if record is None:
         return ["report.md does not say what it was written from"]
     reasons = []
-    same = record.get("source") == report_source(study.model)
-    if not same and record.get("code") != report_code(study.model):
-        reasons.append("the code that writes reports changed")
+    if record.get("versions") != versions_of(study.model):
+        reasons.append("the version of reports or estimands changed")
     if record.get("study") != study_text(study):
         reasons.append("the text of the study changed")
     if record.get("trust") != trust_text(folder):

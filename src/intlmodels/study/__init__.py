@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from intlmodels.arguments import checked
 from intlmodels.csvtable import Table
 from intlmodels.errors import StudyError, did_you_mean, listed
 from intlmodels.study.base import Study
@@ -136,6 +137,7 @@ def _folder(path: Path, text: str, packaged: Mapping[str, Path]) -> Path:
 # -- reading it and telling what was read ------------------------------------------------
 
 
+@checked
 def load_study(name_or_path: str | Path) -> Study:
     """Read and check a study.
 

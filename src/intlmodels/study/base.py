@@ -13,6 +13,7 @@ from intlmodels.study.bibtex import check_bibtex
 from intlmodels.study.claims import Claim
 from intlmodels.study.file import StudyFile
 from intlmodels.study.groups import Group, Number
+from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.sources import Sources
 
 
@@ -97,6 +98,7 @@ def first_lines(study: Study) -> Iterator[str]:
     yield one_line(f"  folder    {study.folder}")
     yield f"  model     {study.model}"
     yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
+    yield from lookalike_lines(study.firms, " " * 12)
 
 
 def normalization_lines(study: Study) -> Iterator[str]:

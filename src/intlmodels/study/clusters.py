@@ -13,6 +13,7 @@ from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, one_line
 from intlmodels.study.columns import Outcome, Predictor, frozen
 from intlmodels.study.keys import wrong
+from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.sources import Cell, Sources
 
 #: What the models call the levels of clusters, and what profiles call the cluster of a firm.
@@ -135,3 +136,4 @@ def cluster_lines(clusters: Clusters) -> Iterator[str]:
     )
     for label, count in zip(clusters.labels, np.bincount(clusters.codes), strict=True):
         yield one_line(f"  {count:>5}  {label}")
+    yield from lookalike_lines(clusters.labels)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import datetime
-import math
 import re
-from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.counts import FLAGS
-from intlmodels.csvtable import clean_label, parse_number
+from intlmodels.csvtable import clean_label
 from intlmodels.errors import StudyError, did_you_mean, listed
 from intlmodels.study.columns import frozen
+from intlmodels.study.dates import expected, form_of, moments
 from intlmodels.study.keys import wrong
 from intlmodels.study.sources import Cell, Sources
 
-#: A year, a month or a day, as ISO 8601 writes them.
-_ISO = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", flags=re.ASCII)
-#: Numbers that are taken for years.
-_YEARS = (1000, 3000)
+#: Forms of dates that are ordered together, by what they are called; the others stand alone.
+_DATES = dict.fromkeys(("moment", "day", "compact", "month", "year"), "date")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +66,12 @@ class Decisions:
 
 @dataclass(frozen=True)
 class _Time:
-    """A date as printed: from the first to the last moment that it can mean."""
+    """A date as printed, its form, and the first and last moment that it can mean."""
 
     cell: Cell
-    first: float
-    last: float
-    year: float
+    form: str
+    first: int | Decimal
+    last: int | Decimal
 
 
 def read_decisions(
@@ -99,11 +96,17 @@ def read_decisions(
     """
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
-    times = _times(_cells(spec, "when", sources)) if "when" in spec else []
+    numbers = spec.get("order") == "number"
+    times = _times(_cells(spec, "when", sources), numbers) if "when" in spec else []
     of_firm: dict[str, list[int]] = {firm: [] for firm in sources.firms}
     for row, firm in enumerate(firms):
         of_firm[firm].append(row)
-    ties = sum(_check_order([times[row] for row in rows]) for rows in of_firm.values() if times)
+    ties = 0
+    for rows in of_firm.values():
+        if times and rows:
+            own = [times[row] for row in rows]
+            ties += _check_order(own)
+            _check_places(own)
     placed = _periods(spec, sources, periods, starts, times)
     for rows in of_firm.values():
         _check_periods([placed[row] for row in rows], periods)
@@ -142,51 +145,54 @@ def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
 # -- time --------------------------------------------------------------------------------
 
 
-def _times(cells: Sequence[Cell]) -> list[_Time]:
+def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
     """Read a column of dates, or of numbers that order the decisions."""
-    dashed = next((c for c in cells if "-" in c.text and _ISO.fullmatch(c.text.strip())), None)
-    return [_date(cell, dashed) if dashed else _order(cell) for cell in cells]
+    forms = [form_of(cell.text.strip(), numbers) for cell in cells]
+    kinds = [_DATES.get(form, form) for form in forms]
+    # A date among numbers tells what the column is for.
+    model = kinds.index("date") if "date" in kinds else 0
+    found = []
+    for cell, form, kind in zip(cells, forms, kinds, strict=True):
+        text = cell.text.strip()
+        if not form:
+            raise _no_time(cell, numbers)
+        if kind != kinds[model]:
+            raise cell.error(
+                f"expected the same kind of date, as {cells[model].text.strip()} in row "
+                f"{cells[model].row} is one"
+            )
+        try:
+            first, last = moments(text, form) if kind in ("date", "zoned") else (Decimal(text),) * 2
+        except ValueError as error:
+            raise cell.error(f"expected a date that exists ({error})") from error
+        found.append(_Time(cell, form, first, last))
+    return found
 
 
-def _date(cell: Cell, model: Cell) -> _Time:
-    text = cell.text.strip()
-    if not _ISO.fullmatch(text):
-        raise _no_time(
-            cell, f"a year, month or day, as {model.text.strip()} in row {model.row} is one"
-        )
-    year, *rest = (int(part) for part in text.split("-"))
-    try:
-        first = datetime.date(year, *[*rest, 1, 1][:2])
-    except ValueError as error:
-        raise cell.error(f"expected a date that exists ({error})") from error
-    month = rest[0] if rest else 12
-    last = first if len(rest) == 2 else first.replace(month=month, day=monthrange(year, month)[1])
-    return _Time(cell, first.toordinal(), last.toordinal(), year)
-
-
-def _order(cell: Cell) -> _Time:
-    try:
-        number = parse_number(cell.text)
-    except ValueError as error:
-        raise _no_time(
-            cell, "a year, a date such as 2006-05-31, or a number that orders"
-        ) from error
-    return _Time(cell, number, number, number)
-
-
-def _no_time(cell: Cell, expected: str) -> StudyError:
+def _no_time(cell: Cell, numbers: bool) -> StudyError:
+    message = expected("[decisions]", numbers)
     if cell.missing:
-        return cell.error(
-            f"expected {expected}; where dates are not known sort the rows of each firm and leave "
-            "'when' out of study.toml"
+        message = (
+            f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates are "
+            "not known sort the rows of each firm and leave 'when' out of study.toml"
         )
-    return cell.error(f"expected {expected}; days are written as year-month-day")
+    return cell.error(message)
+
+
+def _check_places(times: Sequence[_Time]) -> None:
+    """Check that plain numbers count the decisions of one firm: others may be parts of dates."""
+    for place, time in enumerate(times, start=int(times[0].first > 0)):
+        if time.form == "place" and time.first != place:
+            raise time.cell.error(
+                "the numbers of this firm do not count its decisions 1, 2, 3 and so on, row by "
+                f"row; {expected('[decisions]', False)}"
+            )
 
 
 def _check_order(times: Sequence[_Time]) -> int:
     """Check that the decisions of one firm do not go back in time; count what dates leave open."""
     ties = 0
-    reached = -math.inf
+    reached: int | Decimal = times[0].first - 1
     latest: _Time | None = None
     for time in times:
         if latest is not None and time.last < latest.first:
@@ -251,12 +257,14 @@ def _periods(
 
 
 def _by_date(time: _Time, periods: tuple[str, ...], starts: Sequence[int]) -> Placed:
-    if not _YEARS[0] <= time.year < _YEARS[1]:
+    text = time.cell.text.strip()
+    year = re.match(r"[12]\d{3}", text)
+    if year is None or (time.form == "number" and re.match(r"\d{5}", text)):
         raise time.cell.error(
             "expected a year, as [periods] starts places decisions by their year; name a column "
             "with their periods in [decisions] period instead"
         )
-    return periods[sum(time.year >= start for start in starts)], time.cell
+    return periods[sum(int(year[0]) >= start for start in starts)], time.cell
 
 
 def _check_periods(placed: Sequence[Placed], periods: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from intlmodels.csvtable import clean_label, read_text
 from intlmodels.errors import StudyError, shown
+from intlmodels.study.dates import ORDER
 from intlmodels.study.keys import (
     FILE,
     NEEDED,
@@ -161,6 +162,7 @@ _DECAY = Vocabulary(
             "firm": NEEDED,
             "flag": NEEDED,
             "when": TEXT,
+            "order": ORDER,
             "period": TEXT,
         },
         "numbers": NUMBERS,

@@ -216,7 +216,7 @@ def check_text(value: object, key: Key, where: str) -> str:
         raise wrong("expected text without NUL characters", where, value)
     if key.holds == "prose":
         return clean_label(value)
-    if not value.strip():
+    if not clean_label(value):
         raise wrong("expected text that is not blank", where, value)
     if key.options and value not in key.options:
         raise wrong(

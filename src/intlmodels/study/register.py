@@ -33,6 +33,7 @@ from intlmodels.study.columns import (
 )
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
+from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.rows import Reader, RowFiles, row_files
 from intlmodels.study.share import ShareStudy, checked_profiles
 from intlmodels.study.sources import Cell
@@ -375,6 +376,7 @@ def register_lines(study: RegisterStudy) -> Iterator[str]:
         counts = np.bincount(codes, study.rows, len(predictor.levels))
         for level, count in zip(predictor.levels, counts, strict=True):
             yield one_line(f"    {int(count):>12,}  {level}")
+        yield from lookalike_lines(predictor.levels, "    ")
     yield from prior_lines(study)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from intlmodels.study.dates import ORDER
 from intlmodels.study.keys import NEEDED, PROSE, TEXT, Key, Keys, Vocabulary
 
 #: What happens to rows that cannot be read.
@@ -35,6 +36,7 @@ DECISION_REGISTER: Keys = {
     "firm": NEEDED,
     "flag": NEEDED,
     "when": NEEDED,
+    "order": ORDER,
     "size": TEXT,
     "period": TEXT,
 }

@@ -11,7 +11,6 @@ each place: all that the likelihood of any shape of the decay depends on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,28 +23,12 @@ from intlmodels.errors import StudyError, listed, one_line
 from intlmodels.study.base import Study, prior_lines
 from intlmodels.study.columns import Integers
 from intlmodels.study.counts import SIZES
+from intlmodels.study.dates import expected, form_of
 from intlmodels.study.decay import FEWEST_FIRMS, DecayStudy, period_names, period_starts
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
 from intlmodels.study.rows import Reader, RowFiles, row_files
 from intlmodels.study.sources import Cell
-
-#: How the dates of a register may be written, by name: all of them in the same way.
-FORMS = {
-    "moment": r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?",
-    "day": r"\d{4}-\d{2}-\d{2}",
-    "month": r"\d{4}-\d{2}",
-    "year": r"\d{4}",
-    "number": r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?",
-}
-#: Examples of these.
-EXAMPLES = {
-    "moment": "2006-05-31 12:00:00",
-    "day": "2006-05-31",
-    "month": "2006-05",
-    "year": "2006",
-    "number": "a number that orders",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +39,8 @@ class DecisionRegister(RowFiles):
     ----------
     asked : dict of str to str
         Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
+    by_number : bool
+        Whether ``when`` has numbers that order, rather than dates.
     periods : tuple of str
         Names in order of time; one where the study tells none.
     starts : tuple of int
@@ -65,6 +50,7 @@ class DecisionRegister(RowFiles):
     """
 
     asked: dict[str, str]
+    by_number: bool
     periods: tuple[str, ...]
     starts: tuple[int, ...]
     event: str
@@ -80,27 +66,23 @@ class DecisionRegister(RowFiles):
         readers: dict[str, Reader] = {
             "firm": _firm,
             "flag": lambda cell: cell.word(FLAGS),
-            "when": _when,
+            "when": self._when,
             "size": lambda cell: cell.word(SIZES),
             "period": lambda cell: _period(cell, self.periods),
         }
         return {key: readers[key] for key in self.asked}
+
+    def _when(self, cell: Cell) -> str:
+        text = cell.text.strip()
+        if not form_of(text, self.by_number):
+            raise cell.error(expected("[register]", self.by_number))
+        return text
 
 
 def _firm(cell: Cell) -> str:
     if cell.missing:
         raise cell.error("expected the name of a firm")
     return clean_label(cell.text)
-
-
-def _when(cell: Cell) -> str:
-    text = cell.text.strip()
-    if not any(re.fullmatch(form, text, flags=re.ASCII) for form in FORMS.values()):
-        raise cell.error(
-            "expected a date such as 2006-05-31, a year, or a number that orders the decisions of "
-            "a firm"
-        )
-    return text
 
 
 def _period(cell: Cell, periods: tuple[str, ...]) -> str:
@@ -141,6 +123,7 @@ def read_decision_register(folder: Path, toml: StudyFile) -> DecisionRegister:
     return DecisionRegister(
         **row_files(folder, toml, "sequences", "firm"),
         asked=asked,
+        by_number=spec.get("order") == "number",
         periods=periods,
         starts=tuple(starts),
         event=clean_label(toml.outcome.get("event", "decision")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_pred
 from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import finite, wrong
+from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.opportunity import Opportunity, read_opportunity
 from intlmodels.study.outcomes import FurtherOutcome, further_line, read_further
 from intlmodels.study.sources import Sources
@@ -305,9 +305,7 @@ def _predictor_lines(
         counts = np.bincount(predictor.codes, minlength=len(predictor.levels)).tolist()
     for level, count in zip(predictor.levels, counts, strict=True):
         yield one_line(f"{indent}  {count:>3}  {level}")
-    for level, other in pairwise(sorted(predictor.levels, key=str.casefold)):
-        if level.casefold() == other.casefold():
-            yield one_line(f"{indent}  {level!r} and {other!r} differ in capitals only")
+    yield from lookalike_lines(predictor.levels, f"{indent}  ")
 
 
 def _variant_line(variant: Variant) -> str:

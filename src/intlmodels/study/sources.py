@@ -50,7 +50,7 @@ class Cell:
     @property
     def missing(self) -> bool:
         """Whether the cell says that a value is not known."""
-        return self.text.strip() in MISSING
+        return clean_label(self.text) in MISSING
 
     def number(self) -> float:
         """Read the cell as a number.

@@ -293,7 +293,7 @@ def _membership(
     second: list[str | None] = []
     for cell, primary in zip(cells, first, strict=True):
         # An empty cell says that there is no second label; NA would say that it is not known.
-        level = sources.level(cell, category.family_separator) if cell.text.strip() else None
+        level = sources.level(cell, category.family_separator) if clean_label(cell.text) else None
         if level == primary:
             raise cell.error("expected a label that differs from the first one; empty the cell")
         second.append(level)

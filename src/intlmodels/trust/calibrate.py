@@ -166,24 +166,24 @@ def catch(
         found = calibrate(plan, look, out, pool, progress, tell)
         if not found.quantities:
             continue
-        adjusted = p_values(found)
+        raw = raw_p_values(found)
+        adjusted = ranks.holm(raw)
         after = look if ranks.deviates(adjusted, len(looks)) else None
         if after or done == len(looks) - 1:
-            worst = int(adjusted.argmin())
+            worst = int(raw.argmin())  # adjusted ones may tie at 1
             name = found.quantities[worst].name
             return Caught(plan.wrong, change, looks, after, name, float(adjusted[worst]))
     return Caught(plan.wrong, change, looks, None, "", 1.0)
 
 
-def p_values(found: Calibration) -> np.ndarray:
-    """Of uniform ranks, for each quantity, adjusted for their number (Holm)."""
-    counts = np.array([quantity.ranks for quantity in found.quantities])
-    return ranks.holm(ranks.p_values(counts))
+def raw_p_values(found: Calibration) -> np.ndarray:
+    """P-values of uniform ranks, one for each quantity."""
+    return ranks.p_values(np.array([quantity.ranks for quantity in found.quantities]))
 
 
 def uniform(found: Calibration) -> bool:
     """Whether no quantity's ranks give away that something is wrong; False without any fit."""
-    return bool(found.quantities) and not ranks.deviates(p_values(found))
+    return bool(found.quantities) and not ranks.deviates(ranks.holm(raw_p_values(found)))
 
 
 def only_of_the_default(variant: str, wrong: list[str]) -> None:

@@ -70,7 +70,9 @@ def plans_of(
 def journal_of(plans: Mapping[str, Plan], out: Path) -> Journal:
     """Where the predictions are kept as they come; a variant more or less leaves them valid."""
     default = next(iter(plans.values()))
-    return Journal(out / FOLDER / "comparison.jsonl", {"model": default.identity["model"]["code"]})
+    return Journal(
+        out / FOLDER / "comparison.jsonl", {"model": default.identity["model"]["version"]}
+    )
 
 
 def compare(

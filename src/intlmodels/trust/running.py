@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from intlmodels import store
+from intlmodels.errors import StudyError, did_you_mean, listed
+from intlmodels.fit import Settings
 from intlmodels.models import DEFAULT, catalogue, design_of, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.register.reduce import require_firms
@@ -30,6 +32,11 @@ from intlmodels.trust.stored import (
 from intlmodels.trust.tasks import Journal, executor
 from intlmodels.trust.trial import trials
 from intlmodels.workflow import settings_of, stored_overrides
+
+#: More would take years.
+MOST_SIMS = 10**6
+#: Settings of each fit that may be given.
+GIVEN = ("chains", "draws", "seed", "sweeps", "target_accept", "tune")
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,9 @@ class Means:
     again: bool = False
     bar: Bar = lambda title: nullcontext()
     tell: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        Settings(cores=self.cores)  # one rule for every number of cores
 
     @contextmanager
     def pool(self, journals: Sequence[Journal]) -> Iterator[Executor]:
@@ -104,7 +114,9 @@ def run_calibration(
     variant = find_variant(study, variant).name
     given = dict(overrides or {})
     priors = priors_of(study, variant, given)
-    used = calibrate.settings_for(study, settings or {})
+    if not 1 <= sims <= MOST_SIMS:
+        raise StudyError(f"sims must be a whole number from 1 to {MOST_SIMS}", value=str(sims))
+    used = calibrate.settings_for(study, _known(settings))
     plan = calibrate.plan_of(study, variant, priors, used)
     known = trials(study.model).wrong_models(design_of(study))
     names = list(known) if list(wrong) == ["all"] else list(wrong)
@@ -146,7 +158,7 @@ def run_comparison(
     require_firms(study, "leaving out firms")
     require_possible(study)
     given = dict(overrides or {})
-    used = compare.settings_for(study, settings or {})
+    used = compare.settings_for(study, _known(settings))
     plans, skipped = compare.plans_of(study, list(catalogue(study)), given, used)
     title = f"leaving out, {len(plans)} variants"
     with means.pool([compare.journal_of(plans, out)]) as pool, means.bar(title) as progress:
@@ -176,3 +188,15 @@ def run_sensitivity(study: Study, out: Path, means: Means) -> Sensitivity:
         found = sensitivity.sensitivity(study, stored, plans, out, pool, progress, means.tell)
     write("sensitivity", found, study, overrides, out)
     return found
+
+
+def _known(settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Settings that were given, if all of them exist."""
+    for name in settings or {}:
+        if name not in GIVEN:
+            raise StudyError(
+                f"no such setting of these fits{did_you_mean(name, GIVEN)}; expected "
+                f"{listed(GIVEN)}",
+                value=name,
+            )
+    return settings or {}

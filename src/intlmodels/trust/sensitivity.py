@@ -73,8 +73,8 @@ def plans_of(
 
 def journal_of(plans: Mapping[str, tuple[Plan, str]], out: Path) -> Journal:
     """Where the refits' conclusions are kept as they come."""
-    code = next(iter(plans.values()))[0].identity["model"]["code"]
-    return Journal(out / FOLDER / "sensitivity.jsonl", {"model": code})
+    version = next(iter(plans.values()))[0].identity["model"]["version"]
+    return Journal(out / FOLDER / "sensitivity.jsonl", {"model": version})
 
 
 def sensitivity(

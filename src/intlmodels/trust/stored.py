@@ -19,6 +19,7 @@ from intlmodels import store
 from intlmodels.fit import Settings
 from intlmodels.models import DEFAULT, catalogue, priors_of
 from intlmodels.study import Study
+from intlmodels.versions import CHECKS_VERSION
 
 #: Below the output folder of a study.
 FOLDER = "trust"
@@ -301,8 +302,6 @@ NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
 
 # -- on disk -----------------------------------------------------------------------------
 
-#: Code that decides what is found, beside that of the model itself.
-_CODE = ("refit.py", "priors.py", "trust/trial.py")
 KINDS = ("calibration", "wrong", "comparison", "sensitivity")
 
 
@@ -311,15 +310,10 @@ def path_of(out: Path, kind: str) -> Path:
     return out / FOLDER / f"{kind}.json"
 
 
-def trial_code(model: str) -> str:
-    """Hash of the code that simulates, measures and leaves out, beside that of the model."""
-    return store.code_hash((*_CODE, f"{model}/trials.py"))
-
-
 def fingerprint(
     study: Study, overrides: Mapping[str, str], variants: Iterable[str]
 ) -> store.Fingerprint:
-    """What findings depend on: data, model and priors of the default, code, other variants.
+    """What findings depend on: data, model, libraries and priors, versions, other variants.
 
     Parameters
     ----------
@@ -333,11 +327,11 @@ def fingerprint(
     def parts(variant: str) -> store.Fingerprint:
         priors = priors_of(study, variant, overrides)
         found = store.fingerprint(study, variant, priors, Settings())
-        return {name: found[name] for name in ("data", "model", "priors")}
+        return {name: found[name] for name in ("data", "model", "libraries", "priors")}
 
     return {
         **parts(DEFAULT),
-        "trials": {"code": trial_code(study.model)},
+        "checks": {"version": CHECKS_VERSION[study.model]},
         "variant": {name: store.short_hash(parts(name)) for name in variants if name != DEFAULT},
     }
 

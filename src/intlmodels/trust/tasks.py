@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor, Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import FileIO
@@ -25,8 +25,8 @@ from typing import Any
 from intlmodels import store
 from intlmodels.errors import StudyError, listed
 from intlmodels.fit import Progress
+from intlmodels.processes import GOES_ON, helpers
 from intlmodels.scheduler import cluster
-from intlmodels.workflow import helpers
 
 if sys.platform != "win32":
     import fcntl
@@ -37,8 +37,6 @@ MOST = 1000
 START = b'{"journal": 1, "identity": '
 #: What decides the last digit of a result, apart from the code of this package.
 NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy")
-#: What an error says if the work was broken off by no fault of its own.
-GOES_ON = "what is finished is kept, and the same command goes on from there"
 #: Dask's workers have one thread for linear algebra each; so do ours.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -361,10 +359,6 @@ def _processes(cores: int) -> Iterator[Executor]:
     try:
         with helpers(cores) as pool:
             yield pool
-    except BrokenExecutor as error:
-        raise StudyError(
-            f"a worker process ended unexpectedly, perhaps for lack of memory; {GOES_ON}"
-        ) from error
     finally:
         for name in THREADS:
             os.environ.pop(name)

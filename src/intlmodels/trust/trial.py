@@ -20,7 +20,7 @@ from intlmodels.fit import Settings
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
 from intlmodels.study import Study
-from intlmodels.trust.stored import trial_code
+from intlmodels.versions import CHECKS_VERSION
 from intlmodels.workflow import checked_fit, more_careful
 
 Array = NDArray[np.float64]
@@ -55,8 +55,8 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Everything that the results depend on."""
         parts = store.fingerprint(self.study, self.variant, self.priors, self.settings)
-        trials = {"code": trial_code(self.study.model), "wrong": self.wrong}
-        return {**parts, "trials": trials}
+        checks = {"version": CHECKS_VERSION[self.study.model], "wrong": self.wrong}
+        return {**parts, "checks": checks}
 
     @property
     def key(self) -> str:

@@ -1,0 +1,25 @@
+"""The command line as a process: ``intlmodels`` and ``python -m intlmodels``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line; an interrupt while it is loaded is told as any other."""
+    try:
+        from intlmodels import cli
+
+        code = cli.run(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        code = 130
+    # Everything is written; an interrupt could only spoil the orderly end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
