@@ -8,8 +8,9 @@ from intlmodels.errors import StudyError
 from intlmodels.study.bibtex import check_bibtex, key_of
 
 GOOD = (
-    "@Article { amdam2020 , author = {M{\\\"u}ller, J. and {\\O}stg{\\aa}rd, K. and Garc{\\'\\i}a, L. "
-    'and \\v{S}koda, A.}, title = "A {Title}, with \\emph{it} \\& 5\\,\\% -- \\ss", Year = 2020, '
+    '@Article { amdam2020 , author = {M{\\"u}ller, J. and {\\O}stg{\\aa}rd, K. and '
+    "Garc{\\'\\i}a, L. and "
+    '\\v{S}koda, A.}, title = "A {Title}, with \\emph{it} \\& 5\\,\\% -- \\ss", Year = 2020, '
     "month = Mar, doi = {10.1002/(SICI)1097-0266(199602)17:2<109::AID-SMJ796>3.0.CO;2-P}, "
     "url = {https://a.org/b_c?d=%20e#f}, note = {\\url{http://x.org/y_1}},}"
 )

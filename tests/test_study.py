@@ -514,7 +514,7 @@ BAD_FIRMS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "NaN": ([("Cedar,0", "Cedar,NaN")], ["row 4", "'NaN'", "leave the cell empty"]),
     "n/a": ([("Cedar,0", "Cedar,n/a")], ["row 4", "'n/a'", "leave the cell empty"]),
     "infinity": ([("Cedar,0", "Cedar,inf")], ["row 4", "'inf'", "expected a number"]),
-    "huge": ([("Cedar,0", "Cedar,1e400")], ["row 4", "'1e400'", "below 1e308"]),
+    "huge": ([("Cedar,0", "Cedar,1e400")], ["row 4", "'1e400'", "1e-308 to 1e308"]),
     "percent sign": (
         [("Cedar,0", "Cedar,5%")],
         ["row 4", "'5%'", "write 5 without the percent sign"],

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -538,3 +539,91 @@ def test_a_lost_scheduler_is_told(journal, dask, tmp_path, caplog):
     ):
         run(numbered.wait_for, given, journal, pool, progress=lose)
     assert journal.results() == {"0": 0}
+
+
+# -- TLS ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Certificate and key of two authorities."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make certificates")
+    folder = tmp_path_factory.mktemp("certificates")
+    options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    for name in ("own", "other"):
+        files = ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
+        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+        run = [openssl, *options.split(), *files, *names]
+        subprocess.run(run, check=True, capture_output=True)
+    return folder
+
+
+def configured(folder, name, role):
+    prefix = "distributed.comm.tls"
+    own = {f"{prefix}.{role}.cert": f"{folder}/{name}.pem"}
+    return own | {
+        f"{prefix}.ca-file": f"{folder}/{name}.pem",
+        f"{prefix}.{role}.key": f"{folder}/{name}.key",
+    }
+
+
+@pytest.fixture(scope="module")
+def secure(dask, certificates):
+    """The address of a scheduler that uses TLS, with a worker."""
+    pem, key = str(certificates / "own.pem"), str(certificates / "own.key")
+    roles = ("client", "scheduler", "worker")
+    files = {f"tls_{role}_{kind}": {"cert": pem, "key": key}[kind]
+             for role in roles for kind in ("cert", "key")}  # fmt: skip
+    security = dask.Security(tls_ca_file=pem, require_encryption=True, **files)
+    with dask.LocalCluster(
+        n_workers=1, processes=False, threads_per_worker=1, dashboard_address=None,
+        protocol="tls://", host="127.0.0.1", security=security,
+    ) as local:  # fmt: skip
+        yield local.scheduler_address
+
+
+def test_certificates_of_the_configuration_of_dask_are_used(secure, certificates):
+    import dask
+
+    assert secure.startswith("tls://")
+    with (
+        dask.config.set(configured(certificates, "own", "client")),
+        cluster.cluster(secure, ("numpy",), "run it again") as workers,
+    ):
+        assert workers.submit(int, "3").result() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "said"),
+    [
+        ("", "tls", "TLS needs certificates; expected them in Dask's configuration"),
+        ("other", "tls", "no scheduler answers there with TLS, or it does not take these"),
+        ("nowhere", "tls", "cannot be read .No such file or directory"),
+        ("", "tcp", "the scheduler there uses TLS; expected an address that begins with tls://"),
+    ],
+)
+def test_what_is_wrong_with_tls_is_told(name, protocol, said, secure, certificates):
+    import dask
+
+    own = configured(certificates, name, "client") if name else {}
+    address = secure.replace("tls", protocol)
+    with (
+        dask.config.set(own),
+        pytest.raises(StudyError, match=said) as caught,
+        cluster.cluster(address, ("numpy",), "run it again"),
+    ):
+        raise AssertionError
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scheduler_without_tls_is_told(scheduler, certificates):
+    import dask
+
+    with (
+        dask.config.set(configured(certificates, "own", "client")),
+        pytest.raises(StudyError, match="no scheduler answers there with TLS"),
+        cluster.cluster(scheduler.replace("tcp", "tls"), ("numpy",), "run it again"),
+    ):
+        raise AssertionError

@@ -18,7 +18,7 @@ import typer
 
 from intlmodels import boundary, clitrust
 from intlmodels.clifit import fit_and_report
-from intlmodels.errors import StudyError
+from intlmodels.errors import StudyError, one_line
 from intlmodels.outputs import write_all
 from intlmodels.startup import spare_collection
 from intlmodels.terminal import (
@@ -363,7 +363,8 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
-        typer.echo(f"{row.id}: {row.verdict}\n  {row.claim}\n  {found(row)}")
+        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {found(row)}"):
+            typer.echo(one_line(line))
     typer.echo("\n" + "\n".join(verdict_lines(table)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -25,6 +26,18 @@ _BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
 #: Marks that separate cells in other files, and how they are told.
 _OTHER_MARKS = {";": ("semicolons", "';'"), "\t": ("tabs", r"'\t'")}
+
+#: How text begins that a spreadsheet takes for a formula, in small or full width; and the mark
+#: that keeps it from doing so.
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20", "'")
+
+#: Largest file in MB by its ending: what is larger is no table of firms, and takes all memory.
+_LARGEST = {".toml": 2}
+_LARGEST_TABLE = 50
+
+#: Accents on one letter: to order them takes time by the square of their number.
+_MOST_STACKED = 30
+_STACK = re.compile(rf"[^\x00-\x7f\w]{{{_MOST_STACKED},}}")
 
 #: What takes no room on paper, as a class of a regular expression: control characters, and what
 #: Unicode calls ignorable by default (soft hyphen, zero-width space and joiner, marks of direction,
@@ -101,6 +114,19 @@ def clean_name(text: str) -> str:
     return unicodedata.normalize("NFC", plain).strip()
 
 
+def plain_cell(text: str) -> str:
+    """Text for a cell of a CSV file: with an apostrophe where a spreadsheet would run a formula.
+
+    One that begins with an apostrophe gets another, so that :func:`from_plain_cell` can tell.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def from_plain_cell(text: str) -> str:
+    """What :func:`plain_cell` was given."""
+    return text[1:] if text.startswith("'") else text
+
+
 def parse_number(text: str) -> float:
     """Read a number as a CSV file should hold it: ASCII digits and a decimal point.
 
@@ -113,8 +139,9 @@ def parse_number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"expected a number{_mend(text)}")
     value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("expected a number that a computer can hold (below 1e308)")
+    vanished = value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])
+    if vanished or not math.isfinite(value):
+        raise ValueError("expected a number that a computer can hold (0, or from 1e-308 to 1e308)")
     return value
 
 
@@ -155,8 +182,8 @@ def read_text(folder: Path, file: str) -> str:
     Raises
     ------
     StudyError
-        If the file is missing, outside the folder, not a file, not readable, not UTF-8, or
-        holds a NUL.
+        If the file is missing, outside the folder (also by a link), not a file, too large, not
+        readable, not UTF-8, or holds a NUL.
     """
     pure = PurePosixPath(file)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or not file.isprintable():
@@ -166,7 +193,16 @@ def read_text(folder: Path, file: str) -> str:
             file="study.toml",
             value=file,
         )
-    path = folder / file
+    # Links are followed once, and what they lead to is read: a study that comes from others must
+    # not show what else this computer holds.
+    path = Path(os.path.realpath(folder / file))
+    if not path.is_relative_to(os.path.realpath(folder)):
+        raise StudyError(
+            "this is a link that leads out of the study's folder; expected a file inside: copy it "
+            "there, so that the folder holds the whole study",
+            file=file,
+        )
+    most = _LARGEST.get(pure.suffix, _LARGEST_TABLE)
     try:
         if path.is_dir():
             raise StudyError("expected a file, but this is a folder", file=file)
@@ -174,6 +210,12 @@ def read_text(folder: Path, file: str) -> str:
             raise _missing(path, file)
         if not path.is_file():
             raise StudyError("expected an ordinary file", file=file)
+        if path.stat().st_size > most * 1_000_000:
+            raise StudyError(
+                f"the file is larger than {most} MB; expected a smaller one (rows by the million "
+                "are read as a register: see [register])",
+                file=file,
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise StudyError(
@@ -226,6 +268,14 @@ def _decoded(raw: bytes, file: str) -> str:
             row=text.count("\n", 0, text.index("\0")) + 1,
             value="\0",
         )
+    for run in _STACK.finditer(text):
+        if sum(map(bool, map(unicodedata.combining, run.group()))) > _MOST_STACKED:
+            raise StudyError(
+                f"more than {_MOST_STACKED} accents on one letter; expected text: delete them",
+                file=file,
+                row=text.count("\n", 0, run.start()) + 1,
+                value=run.group(),
+            )
     return text
 
 
@@ -279,7 +329,7 @@ def read_table(folder: Path, file: str, one: str = "firm") -> Table:
 def _records(text: str, file: str) -> list[list[str]]:
     """Split CSV text into records; a record is a row as a spreadsheet counts it."""
     # newline="" leaves line breaks inside quotes alone; strict refuses text after a quote.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=""), strict=True)
     records: list[list[str]] = []
     try:
         records.extend(reader)
@@ -350,6 +400,7 @@ def _check_separator(text: str, file: str) -> None:
 
 
 def _check_header(header: tuple[str, ...], file: str) -> None:
+    seen: set[str] = set()
     for position, name in enumerate(header, start=1):
         if not name:
             raise StudyError(
@@ -358,13 +409,14 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
                 file=file,
                 row=1,
             )
-        if name in header[: position - 1]:
+        if name in seen:
             raise StudyError(
                 "two columns have this name; expected every name once: rename or delete one",
                 file=file,
                 row=1,
                 column=name,
             )
+        seen.add(name)
 
 
 def _check_width(record: list[str], expected: int, file: str, row: int, one: str) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 
 #: Longest value shown in a message; a whole paragraph in a cell would hide the message.
 LONGEST_SHOWN = 60
+#: Names that a mistyped one is compared with; a message must not take minutes.
+_MOST_COMPARED = 5000
 
 
 class StudyError(ValueError):
@@ -73,13 +76,16 @@ def shown(value: object) -> str:
     """A value as a message shows it: quoted, control characters escaped, cut when long."""
     if value == "":
         return "nothing"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write whole numbers that long
+        return "a number of thousands of digits"
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the candidate nearest to a word, or nothing."""
-    names = list(candidates)
+    names = list(islice(candidates, _MOST_COMPARED))
     # Capitals and outer blanks are the commonest slips, and difflib counts them as differences.
     plain = {name.casefold().strip(): name for name in reversed(names)}
     near = difflib.get_close_matches(word.casefold().strip(), list(plain), n=1)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import platform
 import socket
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from intlmodels.errors import StudyError
 from intlmodels.fit import Progress
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
 
 #: Shows how far something with a title is; gives what is called with the finished part.
 Bar = Callable[[str], AbstractContextManager[Progress | None]]
@@ -44,7 +45,8 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
     Parameters
     ----------
     address : str
-        Of the scheduler, such as ``tcp://localhost:8786``. A task whose worker died is given to
+        Of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and the certificates
+        of Dask's configuration. A task whose worker died is given to
         another one; Dask gives up when it cost the fourth worker its life.
     packages : tuple of str
         What decides a result apart from the code of this package: the workers must have the same
@@ -115,19 +117,73 @@ def _connected(address: str) -> Client:
     from distributed import Client
     from distributed.versions import VersionMismatchWarning
 
+    more = {"security": _security(address)} if address.startswith("tls://") else {}
     try:
         # First by ourselves: Dask takes its time over an address that is none.
-        parts = urlsplit(address if "://" in address else f"tcp://{address}")
-        socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE).close()
+        _reached(address, PATIENCE).close()
         with warnings.catch_warnings():
             # Every worker is held against this computer in what matters.
             warnings.simplefilter("ignore", VersionMismatchWarning)
-            return Client(address, timeout=PATIENCE, set_as_default=False)
+            return Client(address, timeout=PATIENCE, set_as_default=False, **more)
     except (OSError, ValueError, MemoryError) as error:  # the last if it is not Dask's language
+        problem = (
+            "no Dask scheduler answers there; expected its address, such as tcp://localhost:8786"
+        )
+        if more and not isinstance(error, (ConnectionRefusedError, socket.gaierror)):
+            problem = (
+                "no scheduler answers there with TLS, or it does not take these certificates; "
+                f"expected a scheduler that uses TLS, and certificates in {_TLS} that it knows"
+            )
+        elif not more and _speaks_tls(address):
+            problem = (
+                f"the scheduler there uses TLS; expected an address that begins with tls://, and "
+                f"certificates in {_TLS}"
+            )
+        raise StudyError(problem, value=address) from error
+
+
+#: Where Dask looks for certificates.
+_TLS = "Dask's configuration (distributed.comm.tls: ca-file, client.cert, client.key)"
+
+
+def _security(address: str) -> Security:
+    """The certificates of Dask's configuration.
+
+    Raises
+    ------
+    StudyError
+        If there are none, or they cannot be read.
+    """
+    from distributed import Security
+
+    security = Security(require_encryption=True)
+    try:
+        context = security.get_connection_args("client")["ssl_context"]
+    except OSError as error:
         raise StudyError(
-            "no Dask scheduler answers there; expected its address, such as tcp://localhost:8786",
+            f"the certificates in {_TLS} cannot be read ({error.strerror or error}); expected PEM "
+            "files",
             value=address,
         ) from error
+    if context is None:
+        raise StudyError(f"TLS needs certificates; expected them in {_TLS}", value=address)
+    return security
+
+
+def _reached(address: str, patience: float) -> socket.socket:
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    return socket.create_connection((parts.hostname or "", parts.port or 0), patience)
+
+
+def _speaks_tls(address: str) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only asked, not trusted
+    try:
+        with _reached(address, 1) as plain:
+            context.wrap_socket(plain).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Workers(Executor):

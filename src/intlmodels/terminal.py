@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from intlmodels import outputs
+from intlmodels.errors import one_line
 from intlmodels.startup import require_caches
 
 if TYPE_CHECKING:
@@ -101,9 +102,11 @@ def prior_overrides(given: list[str] | None) -> dict[str, str]:
 
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table in columns."""
-    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, tuple("-" * width for width in widths), *rows]:
-        typer.echo("  ".join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    # Words of a study must not steer the terminal.
+    cells = [[one_line(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in [cells[0], ["-" * width for width in widths], *cells[1:]]:
+        typer.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
 
 
 def refresh_report(
@@ -123,7 +126,7 @@ def refresh_report(
 
 def say(text: str) -> None:
     """Tell how the work goes on, beside what a command prints."""
-    typer.echo(text, err=True)
+    typer.echo("\n".join(map(one_line, text.split("\n"))), err=True)
 
 
 @contextmanager

@@ -60,8 +60,8 @@ def data_entry(study: Study) -> str:
     note = study.source or "The study names no source."
     title = f"Data: {study.title}"
     return (
-        f"@misc{{{data_key(study)},\n  key = {{{latex(study.name)}}},\n  title = {{{{{latex(title)}}}}},\n"
-        f"  note = {{{latex(note)}}}\n}}\n"
+        f"@misc{{{data_key(study)},\n  key = {{{latex(study.name)}}},\n"
+        f"  title = {{{{{latex(title)}}}}},\n  note = {{{latex(note)}}}\n}}\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
@@ -87,11 +88,11 @@ def latex(text: object) -> str:
     European letters become commands, so that it compiles with any engine. Letters of other
     scripts stay; they need XeLaTeX or LuaLaTeX and a font that has them.
     """
-    line = unicodedata.normalize("NFC", " ".join(str(text).split("\n")))
+    line = unicodedata.normalize("NFC", re.sub(r"[\t\n\v\f\r]", " ", str(text)))
     kept = [letter for letter in line if letter.isprintable() or letter == SPACE]
     pieces = [_latex_letter(letter) for letter in kept]
     for i in range(1, len(kept)):
-        if kept[i] == kept[i - 1] and kept[i] in "-'":  # two would become a dash or a quote
+        if kept[i] == kept[i - 1] and kept[i] in "-',":  # two would become a dash or a quote
             pieces[i] = f"{{}}{kept[i]}"
     if kept[:1] in (["["], ["*"]):  # at the start of a row an argument of the command before it
         pieces[0] = f"{{}}{kept[0]}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.csvtable import plain_cell
 from intlmodels.errors import StudyError
 from intlmodels.register.engine import REJECTED, Source, literal
 from intlmodels.store import atomically
@@ -100,10 +101,12 @@ def set_aside(
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "row", *register.columns.values(), "broken record", "why"])
+        head = map(plain_cell, register.columns.values())
+        writer.writerow(["file", "row", *head, "broken record", "why"])
         for bad in found:
             texts = bad.texts or ("",) * len(register.columns)
-            writer.writerow([bad.file, bad.row, *texts, bad.record, str(said(bad))])
+            file_name, *cells = map(plain_cell, (bad.file, *texts, bad.record, str(said(bad))))
+            writer.writerow([file_name, bad.row, *cells])
             count += 1
     return count
 

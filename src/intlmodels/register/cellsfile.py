@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from intlmodels.csvtable import from_plain_cell, plain_cell
 from intlmodels.store import atomically
 from intlmodels.study import Register
 from intlmodels.study.columns import Integers, frozen
@@ -49,7 +50,8 @@ def write_cells(cells: Cells, path: Path) -> str:
 def _texts(levels: Sequence[Any]) -> list[str]:
     """Cells of a CSV file, with quotes where they need them."""
     # Not alone in its row, where nothing at all would be quoted.
-    return [_lines([[level, ""]]).removesuffix(",\n") for level in levels]
+    plain = [plain_cell(level) if isinstance(level, str) else level for level in levels]
+    return [_lines([[level, ""]]).removesuffix(",\n") for level in plain]
 
 
 def _lines(rows: Sequence[Sequence[Any]]) -> str:
@@ -96,7 +98,8 @@ def read_cells(register: Register, path: Path, read: Read) -> Cells:
     kinds = ["numeric", *map(register.kind, register.explaining)]
     printed, *coded = (
         Coded.of(
-            [float(text) if kind == "numeric" else text for text in place], np.concatenate(parts)
+            [float(text) if kind == "numeric" else from_plain_cell(text) for text in place],
+            np.concatenate(parts),
         )
         for kind, place, parts in zip(kinds, known, codes, strict=True)
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from intlmodels.csvtable import from_plain_cell, plain_cell
 from intlmodels.errors import StudyError
 from intlmodels.register.files import Found, find
 from intlmodels.register.kept import ASIDE, CELLS, keep, kept
@@ -99,7 +100,8 @@ def _texts(register: DecisionRegister, counted: Sequences) -> dict[str, str]:
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    plain = [[plain_cell(c) if isinstance(c, str) else c for c in row] for row in (header, *rows)]
+    csv.writer(text, lineterminator="\n").writerows(plain)
     return text.getvalue()
 
 
@@ -116,7 +118,9 @@ def _parsed(texts: dict[str, str], register: DecisionRegister) -> Sequences:
         flagged=flagged,
         firms=firms,
         at_size=frozen([SIZES.index(name) for name in at_size], np.int64),
-        at_period=frozen([register.periods.index(name) for name in at_period], np.int64),
+        at_period=frozen(
+            [register.periods.index(from_plain_cell(name)) for name in at_period], np.int64
+        ),
         at_entries=entries,
         at_made=at_made,
         at_flagged=at_flagged,

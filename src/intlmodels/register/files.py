@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +51,15 @@ def find(register: RowFiles) -> Found:
         If there are none, or of both formats or another one.
     """
     try:
-        paths = sorted(_matching(register), key=str)
-        paths = [path for path in paths if path.is_file()]
+        matching = sorted(_matching(register), key=str)
+        paths = [path for path in matching if path.is_file()]
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
         raise wrong(
             f"not a usable path ({getattr(error, 'strerror', None) or error})",
             _KEY,
             register.files,
         ) from error
+    _require_no_links_out(register, matching)
     if not paths:
         raise wrong(
             "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
@@ -77,13 +79,39 @@ def find(register: RowFiles) -> Found:
     return Found(formats.pop(), whole, tuple(_name(path, register) for path in paths))
 
 
+def _require_no_links_out(register: RowFiles, paths: Iterable[Path]) -> None:
+    """Refuse links out of the study's folder, and links to folders, which a glob passes over."""
+    # A path that is absolute or goes up is read as the user wrote it.
+    written = Path(register.files).expanduser()
+    outside = written.is_absolute() or ".." in written.parts
+    home = os.path.realpath(register.folder)
+    for path in paths:
+        real = Path(os.path.realpath(path))
+        if not (outside or real.is_relative_to(home)):
+            raise wrong(
+                f"{shown(_name(path, register))} is a link that leads out of the study's folder; "
+                f"expected files inside, or the path of others in full: write files = "
+                f'"{real}", or a glob there',
+                _KEY,
+                register.files,
+            )
+        if path.is_symlink() and path.is_dir() and path != register.folder / written:
+            raise wrong(
+                f"{shown(_name(path, register))} is a link to a folder, whose files would be "
+                "passed over; expected folders: name the folder itself in files",
+                _KEY,
+                register.files,
+            )
+
+
 def _matching(register: RowFiles) -> Iterable[Path]:
     whole = register.folder / Path(register.files).expanduser()
     if whole.is_dir():
         return [
             path
-            for path in whole.rglob("*")
-            if path.suffix.lower() in FORMATS and not _hidden(path.relative_to(whole))
+            for path in [whole, *whole.rglob("*")]
+            if not _hidden(path.relative_to(whole))
+            and (path.suffix.lower() in FORMATS or (path.is_symlink() and path.is_dir()))
         ]
     if whole.exists():
         return [whole]
@@ -91,7 +119,9 @@ def _matching(register: RowFiles) -> Iterable[Path]:
     first = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts))
     if first == len(parts):
         return []
-    return Path(*parts[:first]).glob(str(Path(*parts[first:])))
+    base = Path(*parts[:first])
+    linked = [path for path in base.rglob("*") if path.is_symlink()] if "**" in parts else []
+    return {*base.glob(str(Path(*parts[first:]))), *filter(Path.is_dir, linked)}
 
 
 def _hidden(path: Path) -> bool:

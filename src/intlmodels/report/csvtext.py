@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.csvtable import plain_cell
+
 if TYPE_CHECKING:
     import pandas as pd
-
-#: A spreadsheet takes text that starts with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def csv_text(table: pd.DataFrame) -> str:
     """A table as CSV: UTF-8, quoted where needed, six significant digits.
 
-    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a line break has an
-    apostrophe put before it: spreadsheets would run it as a formula. Missing numbers are
-    empty.
+    Text that a spreadsheet would run as a formula has an apostrophe put before it. Missing
+    numbers are empty.
     """
     columns = [table[name].tolist() for name in table.columns]
     return csv_rows([map(str, table.columns), *zip(*columns, strict=True)])
@@ -45,4 +43,4 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}" if np.isfinite(value) else ""
     # A lone carriage return ends a row for some readers, and Python 3.12.1 does not quote it.
     text = "" if value is None else str(value).replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return plain_cell(text)

@@ -411,9 +411,10 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
         raise wrong(
             f"expected names that differ by more than capitals; {taken[low]} has it", where, name
         )
-    for other in taken:
-        longer, shorter = max(low, other, key=len), min(low, other, key=len)
-        if longer in [f"{shorter}_{ending}" for ending in ENDINGS]:
+    for ending in ENDINGS:
+        longer, shorter = f"{low}_{ending}", low.removesuffix(f"_{ending}")
+        if longer in taken or (shorter != low and shorter in taken):
+            longer, shorter = (longer, low) if longer in taken else (low, shorter)
             raise wrong(
                 f"expected another name; the models use {longer} for themselves beside {shorter}",
                 where,

@@ -20,6 +20,11 @@ FILE = "study.toml"
 #: A text in the quotes that word processors write.
 _CURLY = re.compile("[=[,]\\s*[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]")
 
+#: A key of more parts than any table has: what a parser remembers grows with their square.
+_DEEP_KEY = re.compile(
+    r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""", re.ASCII
+)
+
 Holds = Literal["text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"]
 
 
@@ -85,6 +90,8 @@ def wrong(message: str, key: str, value: object = None) -> StudyError:
 def parsed(text: str) -> dict[str, Any]:
     """The document that a TOML text stands for."""
     try:
+        if _DEEP_KEY.search(text):
+            raise RecursionError
         return tomllib.loads(text)
     except RecursionError:
         raise StudyError("nested too deeply; expected plain tables", file=FILE) from None
