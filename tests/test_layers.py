@@ -21,6 +21,7 @@ PACKAGE = Path(intlmodels.__file__).parent
 ORDER = [
     "errors",
     "startup",
+    "machine",
     "rounding",
     "counts",
     "csvtable",
