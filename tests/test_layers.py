@@ -27,6 +27,7 @@ ORDER = [
     "startup",
     "processes",
     "boundary",
+    "machine",
     "rounding",
     "counts",
     "csvtable",

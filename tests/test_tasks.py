@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import numbered
+from intlmodels import machine
 from intlmodels import scheduler as cluster
 from intlmodels.errors import StudyError
 from intlmodels.trust import tasks
@@ -202,6 +203,25 @@ def test_results_of_other_tasks_are_set_aside_and_that_is_told(journal, thread):
     # Put back, it is what it was.
     old.replace(journal.path)
     assert journal.results() == DRAWN
+
+
+def test_results_of_another_kind_of_machine_are_set_aside(journal, thread, monkeypatch):
+    run(numbered.draw, NUMBERS, journal, thread)
+    monkeypatch.setattr(machine, "kind", lambda: "x86-64 without AVX2 and FMA, Linux")
+    assert journal.results() == {}
+    told = []
+    run(numbered.draw, {"3": 3}, journal, thread, tell=told.append)
+    assert "('machine' changed) are set aside in tasks.jsonl.old" in told[0]
+
+
+@pytest.mark.parametrize("processor", ["AVX2", "AVX-512"])
+def test_two_processors_that_compute_the_same_are_of_one_kind(processor, monkeypatch):
+    features = {"avx2": True, "fma": True, "avx512f": processor == "AVX-512"}
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert machine.kind.__wrapped__().startswith("x86-64 with AVX2 and FMA, ")
+    features["fma"] = False
+    assert machine.kind.__wrapped__().startswith("x86-64 without AVX2 and FMA, ")
 
 
 def test_a_journal_without_results_is_not_worth_setting_aside(journal, thread):
@@ -492,6 +512,16 @@ def test_a_worker_with_other_versions_refuses_to_work(journal, scheduler, monkey
     monkeypatch.setattr(cluster, "installed", lambda packages: other)
     with (
         pytest.raises(StudyError, match=r"has numpy \S+ instead of 1.0, and might compute"),
+        executor(1, scheduler) as pool,
+    ):
+        run(numbered.draw, NUMBERS, journal, pool)
+
+
+def test_a_worker_on_another_kind_of_machine_refuses_to_work(journal, scheduler, monkeypatch):
+    other = {**cluster.installed(tasks.NUMERICAL), "machine": "arm64, Darwin"}
+    monkeypatch.setattr(cluster, "installed", lambda packages: other)
+    with (
+        pytest.raises(StudyError, match=r"has machine .+ instead of arm64, Darwin, .* same kind"),
         executor(1, scheduler) as pool,
     ):
         run(numbered.draw, NUMBERS, journal, pool)

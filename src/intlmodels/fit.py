@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels import machine
 from intlmodels.compilation import compile_model, import_nutpie, one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_module, design_of, find_variant, priors_of
@@ -172,6 +173,7 @@ def _attributes(
         "shown": json.dumps(module.shown(design)),
         "settings": json.dumps(settings.identity(module.settings(design))),
         "seed": settings.seed,
+        "machine": machine.kind(),
         "versions": json.dumps({name: version(name) for name in module.packages(design)}),
     }
 

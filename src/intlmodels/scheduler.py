@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import intlmodels
+from intlmodels import machine
 from intlmodels.errors import StudyError
 from intlmodels.fit import Progress
 
@@ -36,6 +37,8 @@ Bar = Callable[[str], AbstractContextManager[Progress | None]]
 PATIENCE = 10
 #: What is the same on all workers whatever they do.
 _PYTHON, _CODE = "python", "code of intlmodels"
+#: Where it matters, stands among the packages for the kind of computer.
+MACHINE = "machine"
 
 
 @contextmanager
@@ -50,7 +53,7 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
         another one; Dask gives up when it cost the fourth worker its life.
     packages : tuple of str
         What decides a result apart from the code of this package: the workers must have the same
-        versions.
+        versions, and be of the same kind of computer if ``MACHINE`` is among them.
     goes_on : str
         What an error says if the work was broken off by no fault of its own.
 
@@ -221,7 +224,7 @@ def on_worker[R](
     Raises
     ------
     StudyError
-        If the worker has other versions.
+        If the worker has other versions, or is another kind of computer.
     """
     here = installed(tuple(name for name in wanted if name not in (_PYTHON, _CODE)))
     other = [
@@ -230,9 +233,11 @@ def on_worker[R](
         if version != wanted[name]
     ]
     if other:
+        alike = here.get(MACHINE) == wanted.get(MACHINE)
+        fix = "install the same there as here" if alike else "use workers of the same kind"
         raise StudyError(
             f"a worker of the cluster has {', '.join(other)}, and might compute something else; "
-            "install the same there as here"
+            f"{fix}"
         )
     with _ONE_AT_A_TIME:
         return function(*arguments, **named)
@@ -260,6 +265,8 @@ def installed(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
+    if package == MACHINE:
+        return machine.kind()
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -22,11 +22,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from intlmodels import store
+from intlmodels import machine, store
 from intlmodels.errors import StudyError, listed
 from intlmodels.fit import Progress
 from intlmodels.processes import GOES_ON, helpers
-from intlmodels.scheduler import cluster
+from intlmodels.scheduler import MACHINE, cluster
 
 if sys.platform != "win32":
     import fcntl
@@ -36,7 +36,7 @@ MOST = 1000
 #: A journal starts with this.
 START = b'{"journal": 1, "identity": '
 #: What decides the last digit of a result, apart from the code of this package.
-NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy")
+NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy", MACHINE)
 #: Dask's workers have one thread for linear algebra each; so do ours.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -56,7 +56,7 @@ class Journal:
     path : Path
     identity : dict of str
         What the results depend on, apart from the payloads; what JSON can hold. A journal of
-        another identity holds nothing for these tasks.
+        another identity, or of another kind of computer, holds nothing for these tasks.
     """
 
     path: Path
@@ -71,7 +71,11 @@ class Journal:
             If the file is no journal, or a line of it cannot be read. A last line that was
             cut short is no error: its task is not finished.
         """
-        return _held(self.path, _plain(self.identity)).results
+        return _held(self.path, self.first_line()).results
+
+    def first_line(self) -> Any:
+        """Its identity and the kind of computer, as JSON gives them back."""
+        return _plain({**self.identity, MACHINE: machine.kind()})
 
 
 @dataclass
@@ -138,7 +142,7 @@ def _opened(
     journal: Journal, tell: Callable[[str], None] | None
 ) -> Iterator[tuple[FileIO, dict[str, Any]]]:
     """A journal to be written by this process alone, and the results that it holds already."""
-    path, identity = journal.path, _plain(journal.identity)
+    path, identity = journal.path, journal.first_line()
     store.require_writable(path.parent)
     with _appendable(path) as file:
         _lock(file, path)
