@@ -157,7 +157,14 @@ def read_fit(path: str | Path) -> DataTree:
     """
     from intlmodels import store
 
-    attributes = store.stored_attributes(Path(path))
+    try:
+        attributes = store.stored_attributes(Path(path))
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"not a usable path ({getattr(error, 'strerror', None) or error}); expected a stored "
+            "fit, posterior.nc",
+            value=str(path),
+        ) from error
     if attributes is None:
         raise StudyError("there is no stored fit; run intlmodels fit first", file=str(path))
     if "fingerprint" not in attributes:
@@ -265,6 +272,8 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
         )
 
     listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
+    if not listed:
+        raise StudyError("expected at least one firm to predict, and there is none")
     return new_firms(fit, listed, seed=int(fit.attrs["seed"]))
 
 
