@@ -26,6 +26,9 @@ _BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 #: Marks that separate cells in other files, and how they are told.
 _OTHER_MARKS = {";": ("semicolons", "';'"), "\t": ("tabs", r"'\t'")}
 
+#: Bytes of the largest file that is read into memory at once.
+LARGEST = 200_000_000
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
 
 
@@ -161,6 +164,12 @@ def read_text(folder: Path, file: str) -> str:
             raise _missing(path, file)
         if not path.is_file():
             raise StudyError("expected an ordinary file", file=file)
+        if (size := path.stat().st_size) > LARGEST:
+            raise StudyError(
+                f"file has {size / 1e6:,.0f} MB; expected at most {LARGEST / 1e6:,.0f} MB (a table "
+                "of so many rows is read as a register, with a table [register] in study.toml)",
+                file=file,
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise StudyError(
