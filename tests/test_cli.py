@@ -4,8 +4,11 @@ import errno
 import os
 import re
 import shlex
+import signal
+import stat
 import subprocess
 import sys
+import time
 from functools import partial
 from importlib import metadata
 
@@ -468,3 +471,62 @@ def test_a_home_that_cannot_be_written_is_replaced_by_a_temporary_cache(tmp_path
     assert err.count("\n") == 1
     assert "/dev/null/home/.pytensor cannot be written: a temporary one is used" in err
     assert below(tmp_path / "tmp") == []
+
+
+@unix
+@pytest.mark.parametrize("file", ["study.toml", "table"])
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder", "loop", "sparse", "socket"])
+def test_special_files_in_a_study_are_refused_at_once(capsys, folder, file, kind):
+    path = folder / file
+    if file == "table":
+        path = next(iter(sorted(folder.glob("*.csv"))))
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "loop":
+        path.symlink_to(path.name)
+    elif kind == "sparse":
+        with path.open("wb") as file_:
+            file_.truncate(2 * 10**9)
+    else:
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+    code, out, err = run(capsys, "check", folder)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert path.name in err
+
+
+@unix
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a\0b", "x" * 300, "x/" * 3000, "/dev/zero", "..", "http://x.org/y", "~none/x"],
+)
+def test_whatever_names_no_study_is_one_line(capsys, tmp_path, monkeypatch, name):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    code, out, err = run(capsys, "check", name)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+
+
+@unix
+@pytest.mark.parametrize("after", [0.0, 0.4, 1.5])
+def test_an_interrupt_at_any_moment_is_one_line(folder, tmp_path, after):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "intlmodels", "fit", folder, "--out", out, "--draws", "500000"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert "to be fitted" in process.stderr.readline()
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: the helpers as well
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        "interrupted: finished fits are kept; run the same command to go on"
+    ]
+    assert below(out) == []

@@ -262,6 +262,8 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
         )
 
     listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
+    if not listed:
+        raise StudyError("expected at least one firm to predict, and there is none")
     return new_firms(fit, listed, seed=int(fit.attrs["seed"]))
 
 

@@ -96,8 +96,8 @@ def _in_words(annotation: str) -> str:
 
 
 def _require_fit(tree: Any) -> None:
-    missing = {"model", "gate"} - set(tree.attrs)
-    if missing or "posterior" not in tree.children:
+    attributes, groups = {"model", "gate", "seed"}, {"posterior", "estimands", "constant_data"}
+    if not (attributes <= set(tree.attrs) and groups <= set(tree.children)):
         raise StudyError(
             "this tree is not a fit of intlmodels; expected one from fit_study or read_fit",
             value=list(tree.children),

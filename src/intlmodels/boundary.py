@@ -74,12 +74,12 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    text = str(error).lower()
+    text = f"{error} {error.__context__ or ''}".lower()
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN))
         or (isinstance(error, RuntimeError) and "can't start new thread" in text)
-        or (isinstance(error, ImportError) and ("failed to map" in text or "allocate" in text))
+        or (isinstance(error, (ImportError, OSError)) and "failed to map" in text)
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from intlmodels.errors import StudyError
@@ -54,6 +55,8 @@ def probe(folder: Path, writes: bool = True) -> None:
         If it is no folder, or cannot be made or written to.
     """
     whole = folder.absolute()
+    with suppress(FileNotFoundError):
+        whole.stat()
     there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
     if not stat.S_ISDIR(there.stat().st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))

@@ -16,7 +16,7 @@ from intlmodels.decay import plotdata as of_decisions
 from intlmodels.decay.plotcounts import cells, true_counts
 from intlmodels.decay.plotdata import conflicts
 from intlmodels.decay.plots import curves, experience_and_time
-from intlmodels.errors import StudyError, shown
+from intlmodels.errors import StudyError
 from intlmodels.plotchecks import chains, prior_posterior
 from intlmodels.plotleaveout import elpds
 from intlmodels.plotstyle import Figure, svg
@@ -27,7 +27,7 @@ from intlmodels.share import plotdata, plotpredictions
 from intlmodels.share.plotclusters import cluster_differences, clusters
 from intlmodels.share.plotopportunity import opportunity
 from intlmodels.share.plots import differences, estimates, new_firms, ranks, variants, variation
-from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy
+from intlmodels.study import DecayStudy, RegisterStudy, RowFiles, SequenceStudy
 
 __all__ = [
     "cells",
@@ -68,26 +68,26 @@ def _also_of_rows[**P](
         source: Any = args[0] if args else next(iter(kwargs.values()))
         if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
             raise StudyError("a register is shown from its fit; expected one", value=source.name)
+        if isinstance(source, DecayStudy):
+            raise StudyError("decisions are shown by plots.decisions from a fit", value=source.name)
         model = str(getattr(source, "attrs", {}).get("model", ""))
         return of_register.get(model, of_firms)(*args, **kwargs)
 
     return draw
 
 
-def _of_table[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A picture of a table that says so if a column is missing."""
+def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A picture that says so if a fit or a table does not hold what it shows."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         try:
             return draw(*args, **kwargs)
         except KeyError as error:
-            tables = [each for each in (*args, *kwargs.values()) if hasattr(each, "columns")]
-            if not any(error.args[0] not in table.columns for table in tables):
-                raise
             raise StudyError(
-                f"{draw.__name__}: this table has no column {shown(error.args[0])}; see the "
-                "examples of this function for the right one"
+                f"plots.{draw.__name__}: what is given does not hold what this picture shows "
+                f"({str(error.args[0]).partition('. ')[0]}); it is for a fit of another model, or "
+                "for another table"
             ) from error
 
     return drawn
@@ -105,4 +105,4 @@ posterior_predictive = _also_of_rows(
 )
 
 for _name in __all__:
-    globals()[_name] = _of_table(checked(globals()[_name]))
+    globals()[_name] = checked(_with_what_it_shows(globals()[_name]))

@@ -206,8 +206,8 @@ def _inspected(path: Path) -> Header | str | None:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
+    except (OSError, ValueError) as error:  # a path with a NUL is none
+        return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
     return _header(path, found.st_ino, found.st_mtime_ns, found.st_size)
 
 

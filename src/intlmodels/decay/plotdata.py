@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels import plotstyle as s
+from intlmodels.errors import StudyError
 from intlmodels.formats import counted, plural
 from intlmodels.plotstyle import Figure, styled
 from intlmodels.results import texts
@@ -92,6 +93,8 @@ def conflicts(ids: Sequence[str], conflicts: Sequence[Sequence[str]]) -> Figure:
     shown = [tuple(conflict) for conflict in conflicts][:MOST_CONFLICTS]
     involved = {name for conflict in shown for name in conflict}
     names = list(dict.fromkeys(ids))
+    for name in sorted(involved - set(names)):
+        raise StudyError("a conflict names this count; expected it among the ids", value=name)
     columns = names if len(names) <= MOST_COLUMNS else [name for name in names if name in involved]
     longest = max((len(s.shortened(name, 16)) for name in columns), default=1)
     width = max(s.WIDTH, 0.6 + 0.165 * len(columns))

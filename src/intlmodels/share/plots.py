@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -283,7 +283,7 @@ def _coarser(grid: Array, chance: Array, most: int = 60) -> tuple[Array, Array]:
 
 
 @styled
-def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = CI_PROB) -> Figure:
+def variants(table: pd.DataFrame | Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
     """Differences between levels, side by side across the variants of the model.
 
     Parameters
