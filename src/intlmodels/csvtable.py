@@ -12,6 +12,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from intlmodels.errors import LONGEST_SHOWN, StudyError, did_you_mean, listed, shown
@@ -74,7 +75,7 @@ class Table:
             If there is no such column.
         """
         name = clean_label(name)
-        if name not in self.header:
+        if name not in self._places:
             asked = f", named by {asked_by} in study.toml" if asked_by else ""
             raise StudyError(
                 f"expected this column{asked}, but the file has none of that name"
@@ -83,8 +84,12 @@ class Table:
                 row=1,
                 column=name,
             )
-        position = self.header.index(name)
+        position = self._places[name]
         return tuple(row[position] for row in self.rows)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.header)}
 
 
 def clean_label(text: str) -> str:
@@ -350,6 +355,7 @@ def _check_separator(text: str, file: str) -> None:
 
 
 def _check_header(header: tuple[str, ...], file: str) -> None:
+    seen: set[str] = set()
     for position, name in enumerate(header, start=1):
         if not name:
             raise StudyError(
@@ -358,13 +364,14 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
                 file=file,
                 row=1,
             )
-        if name in header[: position - 1]:
+        if name in seen:
             raise StudyError(
                 "two columns have this name; expected every name once: rename or delete one",
                 file=file,
                 row=1,
                 column=name,
             )
+        seen.add(name)
 
 
 def _check_width(record: list[str], expected: int, file: str, row: int, one: str) -> None:

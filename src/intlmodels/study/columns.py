@@ -278,7 +278,8 @@ def _category(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) 
             column=cells[0].column,
             value=levels[0],
         )
-    codes = frozen([levels.index(level) for level in read], np.intp)
+    place = {level: code for code, level in enumerate(levels)}
+    codes = frozen([place[level] for level in read], np.intp)
     return {"levels": levels, "codes": codes, "family_separator": separator}
 
 

@@ -411,9 +411,11 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
         raise wrong(
             f"expected names that differ by more than capitals; {taken[low]} has it", where, name
         )
-    for other in taken:
-        longer, shorter = max(low, other, key=len), min(low, other, key=len)
-        if longer in [f"{shorter}_{ending}" for ending in ENDINGS]:
+    for ending in ENDINGS:
+        longer, shorter = f"{low}_{ending}", low
+        if longer not in taken:
+            longer, shorter = low, low.removesuffix(f"_{ending}")
+        if shorter in taken or longer != low:
             raise wrong(
                 f"expected another name; the models use {longer} for themselves beside {shorter}",
                 where,
