@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 import intlmodels as im
+from decisionregisters import write_decisions, write_rows
 from intlmodels.csvtable import MISSING, clean_label
 from intlmodels.register.decisionrows import firm
 from intlmodels.study import describe, load_study
@@ -135,6 +136,18 @@ def test_labels_that_look_alike_stay_two_levels_with_a_note(tmp_path, one, other
     register = im.reduce(folder)
     assert set(register.predictors["branch"].levels) == {one, other, "Tools"}
     assert describe(register).count(said) == 1
+
+
+@pytest.mark.parametrize("one_other", [pair for pair in ALIKE if not "".join(pair).isascii()])
+def test_firms_of_a_register_of_decisions_that_look_alike_are_noted(tmp_path, one_other):
+    rows = [(name, str(2000 + i), "yes", "other") for i, name in enumerate((*one_other, "C", "A"))]
+    folder = write_decisions(tmp_path / "a")
+    write_rows(folder / "rows" / "a.csv", rows)
+    for _ in range(2):  # counted, and as kept
+        study = im.reduce(folder, tmp_path / "out")
+        assert study.read.firms == 4
+        assert set(study.read.alike) == set(one_other)
+        assert describe(study).count("look alike and are kept apart") == 1
 
 
 def test_labels_that_differ_are_not_noted():

@@ -13,10 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.errors import StudyError
+
 Relation = Literal["equal", "at least", "at most"]
 
 #: Flags as they are written, in the order of the last axis of a decision table.
 FLAGS = ("no", "yes")
+#: Largest matrix of conditions and cells: 160 MB.
+MOST_ENTRIES = 20_000_000
 #: Relations as they are written; their position is the code in :class:`Rows`.
 RELATIONS: tuple[Relation, ...] = ("equal", "at least", "at most")
 
@@ -119,6 +123,15 @@ class Rows:
 def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ...]) -> Rows:
     """Write counts as rows over the cells of a decision table."""
     listed = tuple(counts)
+    cells = len(firms) * len(periods) * len(FLAGS)
+    conditions = sum(len(count.firms) if count.each else 1 for count in listed)
+    if conditions * cells > MOST_ENTRIES:
+        raise StudyError(
+            f"expected at most {MOST_ENTRIES:,} conditions times cells, found {conditions:,} times "
+            f"{cells:,}; merge firms or periods that no count tells apart",
+            file=listed[0].file or None,
+        )
+    place = {firm: position for position, firm in enumerate(firms)}
     member, owner = [], []
     for position, count in enumerate(listed):
         groups = [(firm,) for firm in count.firms] if count.each else [count.firms]
@@ -126,14 +139,13 @@ def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ..
             inside = np.zeros((len(firms), len(periods), len(FLAGS)), np.int64)
             inside[
                 np.ix_(
-                    [firms.index(firm) for firm in group],
+                    [place[firm] for firm in group],
                     [periods.index(period) for period in count.periods],
                     [FLAGS.index(flag) for flag in count.flags],
                 )
             ] = 1
             member.append(inside.ravel())
             owner.append(position)
-    cells = len(firms) * len(periods) * len(FLAGS)
     index = np.asarray(owner, np.int64)
     return Rows(
         firms,

@@ -13,6 +13,7 @@ import os
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from intlmodels.errors import LONGEST_SHOWN, StudyError, did_you_mean, listed, shown
@@ -87,7 +88,7 @@ class Table:
             If there is no such column.
         """
         name = clean_label(name)
-        if name not in self.header:
+        if name not in self._places:
             asked = f", named by {asked_by} in study.toml" if asked_by else ""
             raise StudyError(
                 f"expected this column{asked}, but the file has none of that name"
@@ -96,8 +97,12 @@ class Table:
                 row=1,
                 column=name,
             )
-        position = self.header.index(name)
+        position = self._places[name]
         return tuple(row[position] for row in self.rows)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.header)}
 
 
 def clean_label(text: str) -> str:

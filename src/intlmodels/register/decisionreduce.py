@@ -47,7 +47,9 @@ def reduced_decisions(
         if held is not None:
             texts, read = held
             counted = _parsed(texts, register)
-            return study_of_sequences(register, counted, ReadDecisions(**read))
+            return study_of_sequences(
+                register, counted, ReadDecisions(**{**read, "alike": tuple(read["alike"])})
+            )
     if out is not None:
         require_writable(out)
     many = f"{len(found.paths)} files" if len(found.paths) > 1 else found.names[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from intlmodels.register.files import Found
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES
 from intlmodels.study.dates import FORMS, expected
+from intlmodels.study.lookalikes import MOST_NOTES, appearance, lookalikes
 from intlmodels.study.sequences import DecisionRegister, ReadDecisions, Sequences
 from intlmodels.study.sources import Cell
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 MOST_TEXTS = 100_000
 #: Kinds of firms, and places of decisions, that a fit may have: its cost grows with them.
 MOST_CELLS = 100_000
+#: Names with letters beyond ASCII that are compared with others.
+MOST_FOREIGN = 100_000
 #: Forms of dates that are numbers.
 _NUMERIC = ("compact", "year", "place", "unclear")
 #: Share of numbers in another form than most: with more, those may fit by accident.
@@ -84,6 +88,7 @@ def read_sequences(register: DecisionRegister, found: Found, aside: Path | None)
             if register.bad_rows == "stop":
                 raise conflict(out)
             counts = _count(out)
+        alike = _alike(out)
         own, fellows = _set_aside(out, aside) if bad or out.firms else (0, 0)
         if own != bad:
             raise StudyError(
@@ -108,6 +113,7 @@ def read_sequences(register: DecisionRegister, found: Found, aside: Path | None)
         broken=int(nobody),
         fellows=fellows,
         firms_aside=len(out.firms),
+        alike=alike,
     )
     return sequences, read
 
@@ -199,6 +205,25 @@ def _count(out: Unreadable) -> list[tuple[Any, ...]]:
             file=out.register.files,
         )
     return found
+
+
+def _alike(out: Unreadable) -> tuple[str, ...]:
+    """Names of firms that look like others, sought only where a name is not ASCII."""
+    from_rows = f"SELECT DISTINCT firm FROM {rows(out.register, out.parts, out.readings)} WHERE "
+    foreign = out.connection.execute(
+        f"{from_rows} strlen(firm) > length(firm) LIMIT {MOST_FOREIGN + 1}"
+    ).fetchall()
+    if not 0 < len(foreign) <= MOST_FOREIGN:
+        return ()
+    names = [str(name) for (name,) in foreign]
+    # Of plain names only quotes and capitals do not count.
+    plain = out.connection.execute(
+        f"{from_rows} strlen(firm) = length(firm) AND lower(translate(firm, '\"''`', '')) IN "
+        "(SELECT unnest($1))",
+        [sorted({appearance(name) for name in names})],
+    ).fetchall()
+    pairs = lookalikes([*names, *(str(name) for (name,) in plain)])
+    return tuple(sorted({name for pair in islice(pairs, MOST_NOTES) for name in pair}))
 
 
 def _set_aside(out: Unreadable, aside: Path | None) -> tuple[int, int]:

@@ -211,7 +211,7 @@ def read_names(cell: Cell, known: tuple[str, ...], what: str) -> tuple[str, ...]
     if not cell.text.strip():
         return known
     by_label = {clean_label(name): name for name in known}
-    found: list[str] = []
+    found: set[str] = set()
     for part in cell.text.split(MARK):
         label = clean_label(part)
         if not label:
@@ -224,7 +224,7 @@ def read_names(cell: Cell, known: tuple[str, ...], what: str) -> tuple[str, ...]
             )
         if by_label[label] in found:
             raise cell.error(f"expected every {what} once, but {shown(label)} stands here twice")
-        found.append(by_label[label])
+        found.add(by_label[label])
     return tuple(name for name in known if name in found)
 
 

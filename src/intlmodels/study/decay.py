@@ -231,9 +231,11 @@ def period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
     """Check names of periods."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise wrong("expected every period once", key, name)
+        seen.add(name)
         if MARK in name:
             raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
     return names

@@ -59,8 +59,9 @@ class Decisions:
     def table(self, firms: tuple[str, ...], periods: tuple[str, ...]) -> NDArray[np.int64]:
         """The decision table: how many decisions of each kind, (firm, period, flag)."""
         table = np.zeros((len(firms), len(periods), len(FLAGS)), np.int64)
+        place = {firm: position for position, firm in enumerate(firms)}
         for firm, period, flag in zip(self.firm, self.period, self.flag, strict=True):
-            table[firms.index(firm), periods.index(period), flag] += 1
+            table[place[firm], periods.index(period), flag] += 1
         return table
 
 

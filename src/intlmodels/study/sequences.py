@@ -27,6 +27,7 @@ from intlmodels.study.dates import expected, form_of
 from intlmodels.study.decay import FEWEST_FIRMS, DecayStudy, period_names, period_starts
 from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
+from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.rows import Reader, RowFiles, row_files
 from intlmodels.study.sources import Cell
 
@@ -157,6 +158,8 @@ class ReadDecisions:
         rows contradict each other.
     firms_aside : int
         Firms whose rows were set aside.
+    alike : tuple of str
+        Names of firms that look like others, if there are letters beyond ASCII in one of them.
     """
 
     files: int
@@ -168,6 +171,7 @@ class ReadDecisions:
     broken: int
     fellows: int
     firms_aside: int
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,6 +270,7 @@ def sequence_lines(study: SequenceStudy) -> Iterator[str]:
     yield one_line(f"  folder    {study.folder}")
     yield "  model     decay, from a register of decisions"
     yield from read_decision_lines(read, len(counted.firms))
+    yield from lookalike_lines(read.alike, " " * 12)
     yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
     yield f"  longest   {study.longest:,} decisions of one firm"
     for code, size in enumerate(SIZES):

@@ -237,8 +237,10 @@ def _nested(name: str, note: str, category: Predictor, where: str) -> Nested:
             f"{where} predictor",
             category.name,
         )
-    codes = frozen([labels.index(label) for label in printed], np.intp)
-    families = frozen([category.codes[printed.index(label)] for label in labels], np.intp)
+    place = {label: code for code, label in enumerate(labels)}
+    codes = frozen([place[label] for label in printed], np.intp)
+    family = dict(zip(printed, category.codes, strict=True))
+    families = frozen([family[label] for label in labels], np.intp)
     return Nested(name, note, category.name, labels, codes, families)
 
 
@@ -304,10 +306,11 @@ def _membership(
             column=column,
         )
     levels = tuple(sorted({*first, *(level for level in second if level is not None)}))
+    place = {level: code for code, level in enumerate(levels)}
     weights = np.zeros((len(first), len(levels)))
     for row, primary, other in zip(weights, first, second, strict=True):
-        row[levels.index(primary)] = 1.0 if other is None else weight
+        row[place[primary]] = 1.0 if other is None else weight
         if other is not None:
-            row[levels.index(other)] = 1.0 - weight
+            row[place[other]] = 1.0 - weight
     texts = tuple(cell.text for cell in cells)
     return Membership(name, note, category.name, levels, frozen(weights), file, column, texts)
