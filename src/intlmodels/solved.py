@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from intlmodels import store
 from intlmodels.audit.answers import knowing
+from intlmodels.jsonvalues import build, parse_json
 
 FILE = "solved.json"
 
@@ -24,11 +26,20 @@ CODE = (
 )
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """The file of answers."""
+
+    code: str
+    answers: dict[str, Any]
+    checksum: str
+
+
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
     """Answer from what is kept in a folder while the block runs; then keep what is new.
 
-    A file that cannot be read, or that other code wrote, counts as none.
+    A file that cannot be read, is damaged, or that other code wrote, counts as none.
     """
     path = folder / FILE
     code = store.source_hash(CODE)
@@ -37,7 +48,8 @@ def kept(folder: Path) -> Iterator[None]:
     with knowing(answers):
         yield
     if len(answers) > before:
-        text = json.dumps({"code": code, "answers": answers})
+        checksum = store.short_hash(answers)
+        text = json.dumps({"code": code, "answers": answers, "checksum": checksum})
         store.write_text(text + "\n", path)
 
 
@@ -45,10 +57,9 @@ def _read(path: Path, code: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = build(_Solved, parse_json(path.read_bytes()))
+        whole = store.short_hash(found.answers) == found.checksum
+    except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict) or found.get("code") != code:
-        return {}
-    answers: dict[str, Any] = found["answers"]
+    answers: dict[str, Any] = found.answers if whole and found.code == code else {}
     return answers

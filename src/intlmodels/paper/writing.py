@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from intlmodels import store
+from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT
 from intlmodels.paper import bibtex, manifest, methods, tables, words
 from intlmodels.plotstyle import Page, printed_on
@@ -107,11 +106,11 @@ def replaced(paper: Path, files: Mapping[str, bytes]) -> Path:
 def _earlier(paper: Path) -> dict[str, str]:
     """Files of an earlier export and their digests; none if there is no manifest to read."""
     try:
-        found: Any = json.loads((paper / manifest.FILE).read_text(encoding="utf-8"))["files"]
+        found = parse_json((paper / manifest.FILE).read_bytes())["files"]
+        kept = build(dict[str, str], found)
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    kept = found.items() if isinstance(found, dict) else ()
-    return {str(name): str(digest) for name, digest in kept if _inside(str(name))}
+    return {name: digest for name, digest in kept.items() if _inside(name)}
 
 
 def _inside(name: str) -> bool:
