@@ -468,8 +468,11 @@ _BLOCK = 2**18
 
 def write(tree: DataTree, path: Path) -> None:
     """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
-    content = tree.to_netcdf(engine="h5netcdf")
-    with atomically(path) as temporary, temporary.open("wb") as file:
+    with (
+        tree.to_netcdf(engine="h5netcdf") as content,
+        atomically(path) as temporary,
+        temporary.open("wb") as file,
+    ):
         file.write(content)
         file.write(_END % zlib.crc32(content))
 
