@@ -41,7 +41,9 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
                 {OUTCOME: (("chain", "draw", "firm"), pointwise)},
                 coords=coords | {"firm": list(study.firms)},
             ),
-            "log_prior": fitting.log_prior(draws["posterior"], priors),
+            "log_prior": fitting.log_prior(
+                draws["posterior"], {n: p for n, p in priors.items() if n in draws["posterior"]}
+            ),
             "posterior_predictive": groups.predictive(study, design, draws["posterior"], 1, 1),
             "prior_predictive": groups.predictive(study, design, draws["prior"], 1, 2),
             "observed_data": groups.observed_data(study, design),
