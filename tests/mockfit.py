@@ -41,6 +41,9 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
                 {OUTCOME: (("chain", "draw", "firm"), pointwise)},
                 coords=coords | {"firm": list(study.firms)},
             ),
+            "log_prior": fitting.log_prior(
+                draws["posterior"], {n: p for n, p in priors.items() if n in draws["posterior"]}
+            ),
             "posterior_predictive": groups.predictive(study, design, draws["posterior"], 1, 1),
             "prior_predictive": groups.predictive(study, design, draws["prior"], 1, 2),
             "observed_data": groups.observed_data(study, design),
@@ -49,6 +52,18 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
     )
     tree.attrs = fitting._attributes(study, variant, design, priors, settings)
     return tree
+
+
+def without_sampling(model, settings, progress=None):
+    """Stand in for ``fit._sample``: draws of the prior, drawn in towards their mean."""
+    shape = settings.chains, settings.draws
+    wide = fitting._prior_draws(model, settings.seed).isel(chain=0, drop=True).drop_vars("draw")
+    near = (0.9 * wide.mean("draw") + 0.1 * wide).rename(draw="all")
+    draws = near.coarsen(all=settings.draws).construct(all=("chain", "draw"))
+    draws = draws.transpose("chain", "draw", ...)
+    draws = draws.assign_coords(chain=np.arange(shape[0]), draw=np.arange(shape[1]))
+    energy = np.random.default_rng(1).normal(size=shape)
+    return draws, xr.Dataset({"energy": (("chain", "draw"), energy)})
 
 
 def _draws(rng, study, design, chains, draws):

@@ -8,6 +8,7 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy import special, stats
 
+from intlmodels import fit
 from intlmodels.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
 from intlmodels.models.share import build
@@ -16,6 +17,7 @@ from intlmodels.share import trials as share
 from intlmodels.share.estimands import estimate
 from intlmodels.share.observation import LEVEL
 from intlmodels.study import describe, load_study
+from mockfit import without_sampling
 from outcomestudies import outcomes_study, write_outcomes
 from trees import made_up
 
@@ -45,15 +47,20 @@ def test_levels_are_those_of_the_readings(tmp_path):
     assert "by-reach: the outcome reach as one more predictor of the share" in told
 
 
-def test_a_firm_without_the_outcome_is_left_out_of_that_fit_and_named(tmp_path):
-    study = outcomes_study(
-        tmp_path / "study",
+def without_a_level(folder):
+    """The study with one firm of which no outcome is known."""
+    return outcomes_study(
+        folder,
         edit_table=[("Gorse,Agent,Planned,", "Gorse,NA,,")],
         edit_toml=[
             ('[variants.by-reach]\nkind = "outcome"\noutcome = "reach"\n', ""),
             ('[variants.by-plan]\nkind = "outcome"\noutcome = "planned-at-all"\n', ""),
         ],
     )
+
+
+def test_a_firm_without_the_outcome_is_left_out_of_that_fit_and_named(tmp_path):
+    study = without_a_level(tmp_path / "study")
     reach = study.outcomes["reach"]
     assert reach.missing == (("Gorse", "no how in abroad.csv, row 8"),)
     assert study.outcomes["planned-at-all"].missing == (
@@ -477,6 +484,21 @@ def test_simulated_levels_are_those_of_the_pymc_model(tmp_path, variant):
 
 def test_what_is_shown_of_a_stage_are_its_probabilities(tmp_path):
     study = outcomes_study(tmp_path / "study")
-    fit = made_up(study, variant="reach")
-    assert "baseline" in json.loads(fit.attrs["shown"])
-    assert fit["posterior"]["baseline"].dims[-1] == "baseline_level"
+    tree = made_up(study, variant="reach")
+    assert "baseline" in json.loads(tree.attrs["shown"])
+    assert tree["posterior"]["baseline"].dims[-1] == "baseline_level"
+
+
+@pytest.mark.parametrize("variant", ["reach", "planned"])
+def test_a_missing_outcome_has_no_log_likelihood(tmp_path, monkeypatch, variant):
+    import arviz as az
+
+    study = without_a_level(tmp_path / "study")
+    monkeypatch.setattr(fit, "_sample", without_sampling)
+    tree = fit.fit(study, variant, settings=fit.Settings(draws=250, chains=4))
+    (pointwise,) = tree["log_likelihood"].data_vars.values()
+    firms = [firm for firm in study.firms if firm != "Gorse"]
+    assert pointwise["firm"].to_numpy().tolist() == firms
+    assert (pointwise.to_numpy() < 0).all()
+    assert tree["posterior_predictive"].sizes["firm"] == len(study.firms)
+    assert az.loo(tree).n_data_points == len(firms)

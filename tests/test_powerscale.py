@@ -3,19 +3,19 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
 
+from intlmodels import fit as fitting
 from intlmodels.models import priors_of
 from intlmodels.priors import parameter
 from intlmodels.study import load_study
-from intlmodels.trust.powerscale import ALPHAS, log_prior, power_scaling
+from intlmodels.trust.powerscale import ALPHAS, power_scaling
 from intlmodels.trust.tables import SENSITIVE
-from mockfit import mock_fit
+from mockfit import mock_fit, without_sampling
 
 CHAINS, DRAWS = 4, 1000
 
@@ -55,7 +55,7 @@ def tree(posterior, priors, pointwise):
             "log_likelihood": xr.Dataset({"y": (("chain", "draw", "value"), pointwise)}, coords),
         }
     )
-    found.attrs["priors"] = json.dumps({name: asdict(prior) for name, prior in priors.items()})
+    found["log_prior"] = xr.DataTree(fitting.log_prior(found["posterior"].to_dataset(), priors))
     return found
 
 
@@ -149,7 +149,7 @@ def test_it_is_what_arviz_finds():
         {
             "posterior": fit["posterior"].to_dataset()[names],
             "log_likelihood": fit["log_likelihood"].to_dataset(),
-            "log_prior": log_prior(fit),
+            "log_prior": fit["log_prior"].to_dataset(),
         }
     )
     scaled, k = power_scaling(fit, quantities)
@@ -177,13 +177,28 @@ def test_the_pareto_k_is_that_of_a_heavy_tail():
 def test_the_log_prior_is_of_the_parameters_with_a_prior_of_their_own():
     study = load_study("rochester")
     fit = mock_fit(study)
-    found = log_prior(fit)
+    found = fit["log_prior"].to_dataset()
     assert list(found.data_vars) == list(priors_of(study))
     assert set(found.sizes.items()) == {("chain", 4), ("draw", 500)}
     phi = fit["posterior"]["phi"].to_numpy()
     np.testing.assert_allclose(found["phi"], stats.lognorm(0.8, scale=10).logpdf(phi))
     sigma = fit["posterior"]["sigma_product"].to_numpy()
     np.testing.assert_allclose(found["sigma_product"], stats.halfnorm(scale=0.5).logpdf(sigma))
+
+
+@pytest.mark.parametrize("variant", ["default", "hurdle"])
+def test_psense_summary_takes_a_fit_as_it_is(monkeypatch, variant):
+    import arviz as az
+
+    study = load_study("rochester")
+    monkeypatch.setattr(fitting, "_sample", without_sampling)
+    tree = fitting.fit(study, variant, settings=fitting.Settings(draws=250, chains=4))
+    table = az.psense_summary(tree, var_names=["intercept", "phi"])
+    assert np.isfinite(table[["prior", "likelihood"]].to_numpy(dtype=float)).all()
+    assert az.psense_summary(tree).shape[0] > len(table)
+    assert az.loo(tree).n_data_points == len(study.firms)
+    for group in ("posterior", "prior", "posterior_predictive", "log_likelihood", "log_prior"):
+        assert len(az.summary(tree, group=group))
 
 
 # -- where weights cannot be smoothed, or nothing can be said ----------------------------

@@ -1,6 +1,7 @@
 """Reading a register: the same cells as by counting rows one by one, and every bad row told."""
 
 import csv
+import json
 import os
 import sys
 from collections import Counter
@@ -409,3 +410,17 @@ def test_what_asks_for_single_firms_is_refused(tmp_path):
     with pytest.raises(StudyError, match="nothing to reduce"):
         im.reduce("rochester")
     assert not Path(tmp_path / "out").exists()
+
+
+def test_a_record_of_counts_that_was_changed_counts_as_none(tmp_path):
+    folder, out = write_register(tmp_path / "a", files="rows/a.csv"), tmp_path / "out"
+    write_csv(folder / "rows" / "a.csv", some_rows())
+    first = im.reduce(folder, out)
+    path = out / "cells.json"
+    whole = path.read_text(encoding="utf-8")
+    changed = json.loads(whole)
+    changed["read"]["rows"] += 1
+    for text in ("[]", "null", "[" * 200_000, "9" * 10_000, json.dumps(changed)):
+        path.write_text(text, encoding="utf-8")
+        assert im.reduce(folder, out).read == first.read
+        assert path.read_text(encoding="utf-8") == whole

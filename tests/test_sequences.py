@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import json
 from collections import Counter
 
 import numpy as np
@@ -292,6 +293,20 @@ def test_counts_are_kept_until_something_changes(tmp_path):
     assert counts_of(im.reduce(folder, out)) == first
     write_rows(path, [*rows, ("new", "1990", "yes", "large")])
     assert counts_of(im.reduce(folder, out)) != first
+
+
+def test_a_record_of_counts_that_was_changed_counts_as_none(tmp_path):
+    folder, out = write_decisions(tmp_path / "a"), tmp_path / "out"
+    write_rows(folder / "rows" / "a.csv", random_rows(np.random.default_rng(4), 15))
+    first = im.reduce(folder, out)
+    path = out / "cells.json"
+    whole = path.read_text(encoding="utf-8")
+    changed = json.loads(whole)
+    changed["read"]["rows"] += 1
+    for text in ("[]", "null", "[" * 200_000, "9" * 10_000, json.dumps(changed)):
+        path.write_text(text, encoding="utf-8")
+        assert im.reduce(folder, out).read == first.read
+        assert path.read_text(encoding="utf-8") == whole
 
 
 def test_periods_of_a_column(tmp_path):

@@ -72,7 +72,17 @@ def test_that_nothing_conflicts_is_an_answer_too(study, asked, tmp_path):
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 0, "answers": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"version": 0, "answers": {}, "checksum": "x"}',
+        "[" * 200_000,
+        '{"version": 1}',
+        "9" * 10_000,
+    ],
+)
 def test_what_cannot_be_used_counts_as_nothing(study, asked, tmp_path, content):
     (tmp_path / solved.FILE).write_text(content)
     with solved.kept(tmp_path):
@@ -94,3 +104,21 @@ def test_nothing_is_kept_without_being_asked_to(study, asked):
     ask(study)
     ask(study)
     assert len(asked) == 4
+
+
+@pytest.mark.parametrize("part", ['"answers": {"', '"checksum": "'])
+def test_a_changed_answer_is_asked_for_again(study, asked, tmp_path, part):
+    with solved.kept(tmp_path):
+        ask(study)
+    path = tmp_path / solved.FILE
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    for place in range(whole.index(part.encode()) + len(part), len(whole)):
+        if chr(content[place]).isdigit():
+            content[place] ^= 1
+            break
+    path.write_bytes(content)
+    with solved.kept(tmp_path):
+        ask(study)
+    assert len(asked) == 4
+    assert path.read_bytes() == whole

@@ -1,9 +1,13 @@
 """A refit happens exactly when something it depends on changed; files are whole or old."""
 
+import errno
+import io
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -201,6 +205,73 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+class FullDisk(io.BytesIO):
+    def write(self, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    store.write_text("old", path)
+    with (
+        pytest.raises(StudyError, match=r"a\.txt: cannot be written \(No space left on device\)"),
+        store.atomically(path),
+    ):
+        FullDisk().write(b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_replaced_is_one_line(tmp_path):
+    path = tmp_path / "posterior.nc"
+    (path / "below").mkdir(parents=True)
+    with pytest.raises(StudyError, match=r"posterior\.nc: cannot be written \(Is a directory\)"):
+        store.write(small_tree(), path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="source"), store.atomically(tmp_path / "a.txt"):
+        (tmp_path / "source").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from intlmodels import store
+with store.atomically(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "a.txt"
+    process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        (temporary,) = tmp_path.iterdir()
+        store.write_text("other", tmp_path / "b.txt")
+        assert temporary.exists()  # its process is at work
+    finally:
+        process.kill()
+        process.communicate()
+    (tmp_path / ".part-of-mine.txt").write_text("not ours")
+    store.write_text("new", path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".part-of-mine.txt", "a.txt", "b.txt"]
+
+
+def test_what_another_machine_left_is_removed_a_day_later(tmp_path):
+    old, young = (tmp_path / f".part-00000000-1-{name}.nc" for name in ("aaaaaaaa", "bbbbbbbb"))
+    for path in (old, young):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    store.write_text("new", tmp_path / "a.txt")
+    assert sorted(tmp_path.iterdir()) == [young, tmp_path / "a.txt"]
 
 
 def refused_everywhere(path, why):

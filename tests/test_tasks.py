@@ -153,6 +153,11 @@ def test_a_journal_cut_anywhere_has_its_whole_lines_and_is_completed(journal, th
         b'{"key": "3", "result": 1',
         b'{"key": "3"}',
         b'{"key": 3, "result": 1}',
+        b'{"key": "3", "result": 1}',
+        b'{"key": "3", "result": 1, "checksum": "0123456789abcdef"}',
+        b'{"key": "3", "result": null}',
+        b"[" * 200_000,
+        b"1" * 10_000,
         b"[1]",
         b"\xff\xfe\x00",
     ],
@@ -174,9 +179,22 @@ def test_a_damaged_line_is_named_with_the_way_to_mend_it(line, journal, thread):
 def test_another_file_is_not_written_over(content, journal, thread):
     journal.path.parent.mkdir()
     journal.path.write_bytes(content)
-    with pytest.raises(StudyError, match="no journal of tasks; move the file elsewhere"):
+    with pytest.raises(StudyError, match=r"no journal of tasks, or .*; move the file elsewhere"):
         run(numbered.draw, NUMBERS, journal, thread)
     assert journal.path.read_bytes() == content
+
+
+def test_one_bit_of_a_result_is_noticed(journal, thread):
+    run(numbered.draw, NUMBERS, journal, thread)
+    whole = journal.path.read_bytes()
+    first = whole.index(b"\n") + 1
+    generator = random.Random(1)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(first, len(whole) - 1)] ^= 1 << generator.randrange(8)
+        journal.path.write_bytes(damaged)
+        with pytest.raises(StudyError, match="damaged; remove that line"):
+            journal.results()
 
 
 def test_a_damaged_first_line_is_told(journal, thread):

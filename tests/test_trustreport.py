@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -18,13 +19,16 @@ from hostile import HOSTILE
 from intlmodels import narrativeleaveout as left_out
 from intlmodels import narrativetrust as told
 from intlmodels import plotleaveout, plottrust
+from intlmodels.jsonvalues import build
+from intlmodels.models import catalogue
 from intlmodels.narrative import NOT_CONVERGED
 from intlmodels.plotstyle import MARK, svg
 from intlmodels.report import leaveout, provenance, references, trust
 from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Table
 from intlmodels.report.csvtext import csv_text
 from intlmodels.report.render import html, markdown
-from intlmodels.trust import predicted, ranks, tables
+from intlmodels.study import load_study
+from intlmodels.trust import predicted, ranks, stored, tables
 from intlmodels.trust.pit import pit_cdf
 from intlmodels.trust.stored import Caught, Found, Refit, Scaled
 
@@ -744,3 +748,66 @@ def test_changed_verdicts_are_marked_in_the_picture_of_moves():
     assert "phi halved" in text
     same = tables.shifts(made.sensitivity())
     assert "large diamond" not in said(plottrust.moves(same.moves, same.farthest))
+
+
+# -- read back from disk -----------------------------------------------------------------
+
+#: Kind -> what was found.
+FINDINGS = {
+    "calibration": made.calibration(),
+    "wrong": made.CAUGHT,
+    "comparison": made.comparison(),
+    "sensitivity": made.sensitivity(),
+}
+
+
+def placed(value, path=()):
+    """Every place of a value of JSON, as the keys that lead to it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        yield (*path, key)
+        if isinstance(item, (dict, list)):
+            yield from placed(item, (*path, key))
+
+
+@pytest.mark.parametrize("kind", stored.KINDS)
+def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
+    study = load_study("rochester")
+    found = FINDINGS[kind]
+    if kind == "comparison":
+        names = [name for name, row in catalogue(study).items() if not row.outcome]
+        found = replace(found, skipped={n: "not here" for n in names if n not in found.variants})
+    stored.write(kind, found, study, {}, tmp_path)
+    path = stored.path_of(tmp_path, kind)
+    whole = path.read_text(encoding="utf-8")
+    assert getattr(stored.trust(study, tmp_path, {}), kind).reasons == ()
+    document = json.loads(whole)
+    places = list(placed(document))
+    rng = np.random.default_rng(1)
+    texts = ["", "[]", "null", "[" * 200_000, "9" * 10_000, whole[: len(whole) // 2]]
+    for keys in [places[i] for i in rng.permutation(len(places))[:25]]:
+        for value in (None, "1", [], 10**30, float("nan"), [None], {"a": 1}):
+            changed = json.loads(whole)
+            inner = changed
+            for key in keys[:-1]:
+                inner = inner[key]
+            if repr(inner[keys[-1]]) != repr(value):
+                inner[keys[-1]] = value
+                texts.append(json.dumps(changed))
+    for text in texts:
+        path.write_text(text, encoding="utf-8")
+        read = getattr(stored.trust(study, tmp_path, {}), kind)
+        assert read.value is None, text
+        assert read.reasons
+    content = bytearray(whole.encode())
+    for place in rng.integers(0, len(content) - 1, 60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        read = getattr(stored.trust(study, tmp_path, {}), kind)
+        assert read.value is None or read.value == value_of(whole, kind), damaged[place - 9 :][:20]
+
+
+def value_of(text, kind):
+    """What a file holds; blanks may be other ones."""
+    return build(stored._TYPES[kind], json.loads(text)["value"])

@@ -20,7 +20,7 @@ from intlmodels import machine
 from intlmodels.compilation import compile_model, import_nutpie, one_at_a_time
 from intlmodels.errors import StudyError
 from intlmodels.models import DEFAULT, design_module, design_of, find_variant, priors_of
-from intlmodels.priors import Prior
+from intlmodels.priors import Prior, log_density
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
@@ -122,10 +122,12 @@ def fit(
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive``
-        (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain), ``observed_data`` and
-        ``constant_data``. Printed shares are in percent, ``mu`` is a share between 0 and 1; of a
-        further outcome the positions of levels are observed.
+        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``,
+        ``posterior_predictive`` (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain),
+        ``observed_data`` and ``constant_data``. ``log_likelihood`` has no firms whose outcome is
+        missing, ``log_prior`` every parameter with a prior of its own. Printed shares are in
+        percent, ``mu`` is a share between 0 and 1; of a further outcome the positions of levels
+        are observed.
 
     Raises
     ------
@@ -144,12 +146,15 @@ def fit(
     found = draw(study, variant, design, priors, settings, progress)
     seconds = perf_counter() - begun
     after, before = found["posterior"], found["prior"]
+    observed = groups.observed_data(study, design)
     tree = xr.DataTree.from_dict(
         {
             **found,
+            "log_likelihood": _of_observed(found["log_likelihood"], observed),
+            "log_prior": log_prior(after, priors),
             "posterior_predictive": groups.predictive(study, design, after, settings.seed, step=1),
             "prior_predictive": groups.predictive(study, design, before, settings.seed, step=2),
-            "observed_data": groups.observed_data(study, design),
+            "observed_data": observed,
             "constant_data": groups.constant_data(study, design),
         }
     )
@@ -377,6 +382,42 @@ def _derive(
         {name: (("chain", "draw", *_dims(model, name)), pointwise)},
         coords=coords | _coords(model, [name]),
     )
+
+
+def _of_observed(log_likelihood: Dataset, observed: Dataset) -> Dataset:
+    """The log likelihood of what was observed: a missing outcome has none."""
+    for outcome in observed.data_vars.values():
+        known = np.isfinite(outcome.to_numpy())
+        if not known.all():
+            log_likelihood = log_likelihood.isel({outcome.dims[0]: known})
+    return log_likelihood
+
+
+def log_prior(posterior: Dataset, priors: Mapping[str, Prior]) -> Dataset:
+    """Log density of every parameter with a prior of its own, at every draw.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+    priors : mapping of str to Prior
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable (chain, draw) a parameter: natural logarithm of the normalized density, on
+        the parameter's own scale. What ties the effects of levels together
+        (``Normal(0, sigma)``) is part of the model, and so is the prior of a table of decisions.
+    """
+    import xarray as xr
+
+    densities = {
+        name: (
+            ("chain", "draw"),
+            log_density(prior, posterior[name].transpose("chain", "draw").to_numpy()),
+        )
+        for name, prior in priors.items()
+    }
+    return xr.Dataset(densities, {dim: posterior[dim] for dim in ("chain", "draw")})
 
 
 @one_at_a_time

@@ -5,21 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from intlmodels import store
 from intlmodels.audit.answers import knowing
+from intlmodels.jsonvalues import build, parse_json
 from intlmodels.versions import COUNTS_VERSION
 
 FILE = "solved.json"
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The file of answers."""
+
+    version: int
+    answers: dict[str, Any]
+    checksum: str
 
 
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
     """Answer from what is kept in a folder while the block runs; then keep what is new.
 
-    A file that cannot be read, or is of another version, counts as none.
+    A file that cannot be read, is damaged, or is of another version, counts as none.
     """
     path = folder / FILE
     answers = _read(path)
@@ -27,7 +38,8 @@ def kept(folder: Path) -> Iterator[None]:
     with knowing(answers):
         yield
     if len(answers) > before:
-        text = json.dumps({"version": COUNTS_VERSION, "answers": answers})
+        checksum = store.short_hash(answers)
+        text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
         store.write_text(text + "\n", path)
 
 
@@ -35,10 +47,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = build(_Solved, parse_json(path.read_bytes()))
+        whole = store.short_hash(found.answers) == found.checksum
+    except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict) or found.get("version") != COUNTS_VERSION:
-        return {}
-    answers: dict[str, Any] = found["answers"]
+    current = whole and found.version == COUNTS_VERSION
+    answers: dict[str, Any] = found.answers if current else {}
     return answers

@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import stat
+import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -272,19 +276,69 @@ def require_writable(folder: Path) -> None:
         ) from error
 
 
+#: Name of a temporary file: of which machine and process, and what tells it from others.
+_TEMPORARY = re.compile(r"\.part-([0-9a-f]{8})-(\d{1,9})-\w{8}(\.\w+)?")
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+#: Seconds after which a temporary file is left over, whoever wrote it.
+_LEFT_OVER = 24 * 3600
+
+
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it if the block succeeds."""
+    """A temporary path beside ``path`` that replaces it if the block succeeds.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be written, such as for want of space; what was there before is kept.
+    """
     require_writable(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    _remove_left_over(path.parent)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".part-{_MACHINE}-{os.getpid()}-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())  # else a power cut may leave an empty file in its place
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is not None and not _TEMPORARY.fullmatch(Path(error.filename).name):
+            raise  # of another file, which the block read
+        raise StudyError(
+            f"cannot be written ({error.strerror or error}); what was there before is kept",
+            file=str(path),
+        ) from error
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove temporary files of processes that were killed while they wrote."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None:
+                continue
+            dead = found[1] == _MACHINE and not _alive(int(found[2]))
+            if dead or time.time() - entry.stat().st_mtime > _LEFT_OVER:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # where signal 0 is not a question
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _umask() -> int:
@@ -303,8 +357,11 @@ _BLOCK = 2**18
 
 def write(tree: DataTree, path: Path) -> None:
     """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
-    content = tree.to_netcdf(engine="h5netcdf")
-    with atomically(path) as temporary, temporary.open("wb") as file:
+    with (
+        tree.to_netcdf(engine="h5netcdf") as content,
+        atomically(path) as temporary,
+        temporary.open("wb") as file,
+    ):
         file.write(content)
         file.write(_END % zlib.crc32(content))
 

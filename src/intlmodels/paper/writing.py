@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT
 from intlmodels.outputs import write_all
 from intlmodels.paper import bibtex, manifest, methods, tables, words
@@ -108,11 +107,11 @@ def _unchanged(paper: Path, name: str, earlier: Mapping[str, str]) -> bool:
 def _earlier(paper: Path) -> dict[str, str]:
     """Files of an earlier export and their digests; none if there is no manifest to read."""
     try:
-        found: Any = json.loads((paper / manifest.FILE).read_text(encoding="utf-8"))["files"]
+        found = parse_json((paper / manifest.FILE).read_bytes())["files"]
+        kept = build(dict[str, str], found)
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    kept = found.items() if isinstance(found, dict) else ()
-    return {str(name): str(digest) for name, digest in kept if _inside(str(name))}
+    return {name: digest for name, digest in kept.items() if _inside(name)}
 
 
 def _inside(name: str) -> bool:

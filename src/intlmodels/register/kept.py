@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from intlmodels.store import write_text
+from intlmodels.jsonvalues import build, parse_json
+from intlmodels.store import short_hash, write_text
 
 #: The counts; what they were made from; and the rows that could not be read.
 CELLS, RECORD, ASIDE = "cells.csv", "cells.json", "set_aside.csv"
@@ -33,7 +34,7 @@ def keep(out: Path, texts: Mapping[str, str], record: Mapping[str, Any], aside: 
         (out / ASIDE).unlink(missing_ok=True)
     made = {**record, "aside": aside, "cells": _hash(texts)}
     # Last: a record without its cells, or with other ones, counts as none.
-    write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
+    write_record(made, out)
 
 
 def kept(
@@ -44,7 +45,7 @@ def kept(
     None if there are none, or none from the files as they are now.
     """
     try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        record = read_record(out)
         texts = {name: (out / name).read_text(encoding="utf-8") for name in names}
         if any(record[key] != value for key, value in wanted.items()):
             return None
@@ -54,6 +55,26 @@ def kept(
     except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
         return None
     return texts, read
+
+
+def write_record(record: Mapping[str, Any], out: Path) -> None:
+    """Write what counts were made from, with a checksum."""
+    text = json.dumps({**record, "checksum": short_hash(dict(record))}, indent=1)
+    write_text(text + "\n", out / RECORD)
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """Read what :func:`write_record` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    record: dict[str, Any] = build(dict[str, Any], parse_json((out / RECORD).read_bytes()))
+    if record.pop("checksum", None) != short_hash(record):
+        raise ValueError("not as it was written")
+    return record
 
 
 def _hash(texts: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -13,10 +12,10 @@ from intlmodels.errors import StudyError
 from intlmodels.register import cellsfile
 from intlmodels.register.decisionreduce import reduced_decisions
 from intlmodels.register.files import Found, find
-from intlmodels.register.kept import ASIDE, CELLS, RECORD
+from intlmodels.register.kept import ASIDE, CELLS, read_record, write_record
 from intlmodels.register.reading import read_cells
 from intlmodels.scheduler import Bar
-from intlmodels.store import require_writable, write_text
+from intlmodels.store import require_writable
 from intlmodels.study import (
     DecisionRegister,
     Register,
@@ -110,13 +109,13 @@ def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
         (out / ASIDE).unlink(missing_ok=True)
     made = {**record, "read": asdict(cells.read), "cells": written}
     # Last: a record without its cells, or with other ones, counts as none.
-    write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
+    write_record(made, out)
 
 
 def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None:
     """Cells that were kept, if they are those of the files as they are now."""
     try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        record = read_record(out)
         if any(record[key] != value for key, value in wanted.items()):
             return None
         if record["cells"] != cellsfile.file_hash(out / CELLS):

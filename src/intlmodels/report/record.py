@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from intlmodels import store
 from intlmodels.errors import StudyError
+from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.study import Study
 from intlmodels.trust.stored import KINDS, path_of
@@ -52,7 +53,11 @@ def study_text(study: Study) -> str:
 def trust_text(folder: Path) -> str:
     """Hash of what calibration, comparison and sensitivity found, as stored."""
     paths = [path_of(folder, kind) for kind in KINDS]
-    found = {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+    found = {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in paths
+        if path.is_file()
+    }
     return store.short_hash(found)
 
 
@@ -73,19 +78,29 @@ def write_record(
     return json.dumps(record, sort_keys=True).replace("--", "-\\u002d")
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Record:
+    """What :func:`write_record` writes: hashes of what a report was written from, and its files."""
+
+    fits: dict[str, str]
+    left_out: dict[str, str]
+    study: str
+    trust: str
+    versions: tuple[int, ...]
+    files: tuple[str, ...]
+
+
+def read_record(folder: Path) -> Record | None:
     """The record of the report in a folder; None if there is none that can be read."""
     path = folder / "report.md"
     if not path.is_file():
         return None
     found = _MARK.findall(path.read_text(encoding="utf-8", errors="replace"))
-    if not found:
-        return None
     try:
-        record = json.loads(found[-1])
-    except json.JSONDecodeError:
+        record: Record | None = build(Record, parse_json(found[-1])) if found else None
+    except ValueError:
         return None
-    return record if isinstance(record, dict) else None
+    return record
 
 
 def why_stale(study: Study, folder: Path) -> list[str]:
@@ -96,18 +111,17 @@ def why_stale(study: Study, folder: Path) -> list[str]:
     if record is None:
         return ["report.md does not say what it was written from"]
     reasons = []
-    if record.get("versions") != versions_of(study.model):
+    if list(record.versions) != versions_of(study.model):
         reasons.append("the version of reports or estimands changed")
-    if record.get("study") != study_text(study):
+    if record.study != study_text(study):
         reasons.append("the text of the study changed")
-    if record.get("trust") != trust_text(folder):
+    if record.trust != trust_text(folder):
         reasons.append("calibration, comparison or sensitivity were computed again")
-    missing = [name for name in record.get("files", []) if not (folder / name).is_file()]
+    missing = [name for name in record.files if not (folder / name).is_file()]
     reasons += [f"{name} is missing" for name in missing]
-    fits = dict(record.get("fits", {}))
     if stored_path(folder, DEFAULT).exists():
-        return reasons + _against_stored(study, folder, fits, dict(record.get("left_out", {})))
-    return reasons + _against_study(study, fits)
+        return reasons + _against_stored(study, folder, record.fits, record.left_out)
+    return reasons + _against_study(study, record.fits)
 
 
 def _against_stored(

@@ -6,13 +6,12 @@ draws of one fit are weighted accordingly, with Pareto-smoothed importance weigh
 as far as the cumulative Jensen-Shannon distance between its draws without and with the weights,
 per doubling of alpha; :mod:`intlmodels.trust.tables` says from where it counts as sensitive.
 
-Only the priors of :func:`log_prior` are scaled. What ties the effects of levels together
-(``Normal(0, sigma)``) is part of the model, and so is the prior of a table of decisions.
+Only the priors of :func:`intlmodels.fit.log_prior` are scaled. What ties the effects of levels
+together (``Normal(0, sigma)``) is part of the model, and so is the prior of a table of decisions.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.priors import Prior, log_density
 from intlmodels.trust.stored import Scaled
 
 if TYPE_CHECKING:
@@ -30,31 +28,6 @@ Array = NDArray[np.float64]
 
 #: Powers to which prior or likelihood is raised.
 ALPHAS = (0.99, 1.01)
-
-
-def log_prior(tree: DataTree) -> Dataset:
-    """Log density of every parameter with a prior of its own, at every draw.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        A fit, see :func:`intlmodels.fit.fit`.
-
-    Returns
-    -------
-    xarray.Dataset
-        One variable (chain, draw) a parameter: natural logarithm of the normalized density, on
-        the parameter's own scale.
-    """
-    import xarray as xr
-
-    posterior = tree["posterior"].to_dataset()
-    found = {}
-    for name, fields in json.loads(tree.attrs["priors"]).items():
-        prior = Prior(**{**fields, "args": tuple(fields["args"])})
-        draws = posterior[name].transpose("chain", "draw")
-        found[name] = (("chain", "draw"), log_density(prior, draws.to_numpy()))
-    return xr.Dataset(found, {dim: posterior[dim] for dim in ("chain", "draw")})
 
 
 def power_scaling(
@@ -87,7 +60,9 @@ def power_scaling(
     ValueError
         If the draws of a quantity are not those of the fit.
     """
-    prior, likelihood = _total(log_prior(tree)), _total(tree["log_likelihood"].to_dataset())
+    prior, likelihood = (
+        _total(tree[name].to_dataset()) for name in ("log_prior", "log_likelihood")
+    )
     for name, draws in quantities.items():
         if np.shape(draws) != prior.shape:
             raise ValueError(

@@ -2,7 +2,8 @@
 
 They travel with the reports (``reports/<study>/trust/``), so that a fresh checkout shows them
 without hours of computing. Each carries a fingerprint of everything that it depends on; a file
-that is no longer what the study asks for is told as such, never shown as if it were. Not quite
+that is no longer what the study asks for is told as such, never shown as if it were; so is one
+whose values do not match their checksum. Not quite
 JSON: ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from intlmodels import store
 from intlmodels.fit import Settings
+from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT, catalogue, priors_of
 from intlmodels.study import Study
 from intlmodels.versions import CHECKS_VERSION
@@ -302,7 +304,23 @@ NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
 
 # -- on disk -----------------------------------------------------------------------------
 
-KINDS = ("calibration", "wrong", "comparison", "sensitivity")
+#: Kind of findings -> their type.
+_TYPES: dict[str, Any] = {
+    "calibration": Calibration,
+    "wrong": tuple[Caught, ...],
+    "comparison": Comparison,
+    "sensitivity": Sensitivity,
+}
+KINDS = tuple(_TYPES)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file of findings."""
+
+    fingerprint: store.Fingerprint
+    value: Any
+    checksum: str
 
 
 def path_of(out: Path, kind: str) -> Path:
@@ -340,8 +358,9 @@ def write(kind: str, value: Any, study: Study, overrides: Mapping[str, str], out
     """Write findings, with what they depend on."""
     found = fingerprint(study, overrides, _variants_of(value))
     # Calibrations of several deliberate errors are a list, everything else is one object.
-    plain = [asdict(v) for v in value] if isinstance(value, tuple) else asdict(value)
-    text = json.dumps({"fingerprint": found, "value": _rounded(plain)}, indent=1)
+    plain = _rounded([asdict(v) for v in value] if isinstance(value, tuple) else asdict(value))
+    document = {"fingerprint": found, "value": plain, "checksum": store.short_hash(plain)}
+    text = json.dumps(document, indent=1)
     store.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
 
 
@@ -380,10 +399,13 @@ def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> 
     if not path.is_file():
         return Found(None, ("it was not computed yet",))
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        value, before = _READ[kind](stored["value"]), stored["fingerprint"]
-    except (ValueError, KeyError, TypeError) as error:
-        return Found(None, (f"{path.name} cannot be read ({type(error).__name__})",))
+        stored = build(_Stored, parse_json(path.read_bytes()))
+        value, before = build(_TYPES[kind], stored.value), stored.fingerprint
+        if store.short_hash(stored.value) != stored.checksum:
+            raise ValueError("its values do not match their checksum")
+    except (OSError, ValueError, RecursionError):
+        damage = "damaged, changed by another program, or of an earlier version"
+        return Found(None, (f"{path.name} cannot be read: {damage}",))
     about = _variants_of(value)
     known = [name for name, row in catalogue(study).items() if not row.outcome]
     gone = [name for name in about if name not in known]
@@ -396,42 +418,3 @@ def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> 
 
 def _if_current(value: Any, changes: list[str]) -> tuple[Any, tuple[str, ...]]:
     return (None, tuple(changes)) if changes else (value, ())
-
-
-def _calibration(value: dict[str, Any]) -> Calibration:
-    value["failed"] = tuple((int(number), str(why)) for number, why in value["failed"])
-    value["quantities"] = tuple(
-        Calibrated(**{**q, "ranks": tuple(q["ranks"]), "covered": tuple(q["covered"])})
-        for q in value["quantities"]
-    )
-    return Calibration(**value)
-
-
-def _wrong(value: list[dict[str, Any]]) -> tuple[Caught, ...]:
-    return tuple(Caught(**{**item, "looks": tuple(item["looks"])}) for item in value)
-
-
-def _comparison(value: dict[str, Any]) -> Comparison:
-    value["values"] = tuple(value["values"])
-    value["variants"] = {
-        name: tuple(LeftOut(**{**unit, "law": tuple(unit["law"])}) for unit in units)
-        for name, units in value["variants"].items()
-    }
-    return Comparison(**value)
-
-
-def _sensitivity(value: dict[str, Any]) -> Sensitivity:
-    return Sensitivity(
-        tuple(Scaled(**item) for item in value["scaled"]),
-        value["pareto_k"],
-        tuple(Refit(**item) for item in value["refits"]),
-        tuple(Moved(**item) for item in value["moved"]),
-    )
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "calibration": _calibration,
-    "wrong": _wrong,
-    "comparison": _comparison,
-    "sensitivity": _sensitivity,
-}

@@ -8,6 +8,7 @@ whatever did the work, in whatever order it was done, and however often it was b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from typing import Any
 from intlmodels import machine, store
 from intlmodels.errors import StudyError, listed
 from intlmodels.fit import Progress
+from intlmodels.jsonvalues import parse_json
 from intlmodels.processes import GOES_ON, helpers
 from intlmodels.scheduler import MACHINE, cluster
 
@@ -34,7 +36,9 @@ if sys.platform != "win32":
 #: Tasks handed to the executor at a time: enough for any cluster, little memory.
 MOST = 1000
 #: A journal starts with this.
-START = b'{"journal": 1, "identity": '
+START = b'{"journal": 2, "identity": '
+#: Each of its lines ends with a checksum of what is before it.
+_CHECKSUM = b', "checksum": "%s"}\n'
 #: What decides the last digit of a result, apart from the code of this package.
 NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy", MACHINE)
 #: Dask's workers have one thread for linear algebra each; so do ours.
@@ -47,6 +51,8 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 @dataclass(frozen=True)
 class Journal:
     """Results of tasks in a text file: a line that says what the tasks are, then one a result.
+
+    Each line has a checksum, so that a result that was damaged is noticed.
 
     Not quite JSON: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves, as Python writes
     and reads them, so that every float comes back as it was.
@@ -99,7 +105,9 @@ def _held(path: Path, identity: Any) -> _Held:
             for number, line in enumerate(file, start=1):
                 if number == 1 and line[: len(START)] != START[: len(line)]:
                     raise StudyError(
-                        "this is no journal of tasks; move the file elsewhere", file=str(path)
+                        "this is no journal of tasks, or one of an earlier version; move the file "
+                        "elsewhere",
+                        file=str(path),
                     )
                 if not line.endswith(b"\n"):
                     break
@@ -121,7 +129,10 @@ def _held(path: Path, identity: Any) -> _Held:
 def _entry(line: bytes, path: Path, number: int) -> tuple[str, Any]:
     """Key and result of a line; of the first line the identity."""
     try:
-        entry = json.loads(line)
+        body = line[: -len(_CHECKSUM % bytes(16))]
+        if line != _line(body):
+            raise ValueError("not as it was written")
+        entry = parse_json(line)
         if number == 1:
             return "", entry["identity"]
         key, value = entry["key"], entry["result"]
@@ -135,6 +146,11 @@ def _entry(line: bytes, path: Path, number: int) -> tuple[str, Any]:
         )
         raise StudyError(f"damaged; {mend}", file=f"{path}, line {number}") from error
     return key, value
+
+
+def _line(body: bytes) -> bytes:
+    """A line of a journal: an object of JSON without its last brace, and a checksum."""
+    return body + _CHECKSUM % hashlib.sha256(body).hexdigest()[:16].encode()
 
 
 @contextmanager
@@ -152,7 +168,7 @@ def _opened(
             held = _Held()
         file.truncate(held.end)
         if not held.end:
-            _append(file, path, START + json.dumps(identity).encode() + b"}\n")
+            _append(file, path, _line(START + json.dumps(identity).encode()))
         yield file, held.results
 
 
@@ -266,8 +282,8 @@ def run[T](
         left = [key for key in tasks if key not in results]
 
         def keep(texts: Mapping[str, str]) -> None:
-            lines = [f'{{"key": {json.dumps(key)}, "result": {texts[key]}}}\n' for key in texts]
-            _append(file, journal.path, "".join(lines).encode())
+            bodies = [f'{{"key": {json.dumps(key)}, "result": {texts[key]}' for key in texts]
+            _append(file, journal.path, b"".join(_line(body.encode()) for body in bodies))
             results.update({key: json.loads(text) for key, text in texts.items()})
 
         before = len(tasks) - len(left)
