@@ -256,7 +256,7 @@ def audit(
     text, tables = audit_of(load(study))
     typer.echo(text)
     if out is not None:
-        from intlmodels.report.csvtext import csv_text
+        from intlmodels.csvtext import csv_text
         from intlmodels.store import write_text
 
         for name, table in tables.items():
@@ -275,10 +275,10 @@ def reconstruct(
     """Write tables of decisions drawn from a stored fit, each row marked as reconstructed."""
     from intlmodels import store, workflow
     from intlmodels.api import read_fit
+    from intlmodels.csvtext import csv_text
     from intlmodels.decay.reconstruct import reconstruct as draw
     from intlmodels.models import find_variant
     from intlmodels.register.reduce import require_firms
-    from intlmodels.report.csvtext import csv_text
 
     loaded = load(study)
     require_firms(loaded, "the reconstruction of decisions")

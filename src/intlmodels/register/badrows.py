@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.csvtext import csv_rows
 from intlmodels.errors import StudyError
 from intlmodels.register.engine import File, Source, literal
 from intlmodels.store import atomically
@@ -99,11 +99,11 @@ def set_aside(
     said = said or partial(why, register=register)
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "row", *register.columns.values(), "broken record", "why"])
+        header = ["file", "row", *register.columns.values(), "broken record", "why"]
+        file.write(csv_rows([header]))
         for bad in found:
             texts = bad.texts or ("",) * len(register.columns)
-            writer.writerow([bad.file, bad.row, *texts, bad.record, str(said(bad))])
+            file.write(csv_rows([[bad.file, bad.row, *texts, bad.record, str(said(bad))]]))
             count += 1
     return count
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from intlmodels.csvtext import marked, unmarked
 from intlmodels.store import atomically
 from intlmodels.study import Register
 from intlmodels.study.columns import Integers, frozen
@@ -34,7 +35,7 @@ def write_cells(cells: Cells, path: Path) -> str:
     texts = [np.array(_texts(column.levels), dtype=object) for column in columns]
     digest = hashlib.sha256()
     with atomically(path) as temporary, temporary.open("wb") as file:
-        head = _lines([[COUNTED[0], *cells.columns, COUNTED[1]]])
+        head = _lines([[COUNTED[0], *map(marked, cells.columns), COUNTED[1]]])
         for start in range(0, len(cells.rows) + 1, _CHUNK):
             some = slice(start, start + _CHUNK)
             parts = [own[column.codes[some]] for own, column in zip(texts, columns, strict=True)]
@@ -49,6 +50,7 @@ def write_cells(cells: Cells, path: Path) -> str:
 def _texts(levels: Sequence[Any]) -> list[str]:
     """Cells of a CSV file, with quotes where they need them."""
     # Not alone in its row, where nothing at all would be quoted.
+    levels = [marked(level) if isinstance(level, str) else level for level in levels]
     return [_lines([[level, ""]]).removesuffix(",\n") for level in levels]
 
 
@@ -96,7 +98,8 @@ def read_cells(register: Register, path: Path, read: Read) -> Cells:
     kinds = ["numeric", *map(register.kind, register.explaining)]
     printed, *coded = (
         Coded.of(
-            [float(text) if kind == "numeric" else text for text in place], np.concatenate(parts)
+            [float(text) if kind == "numeric" else unmarked(text) for text in place],
+            np.concatenate(parts),
         )
         for kind, place, parts in zip(kinds, known, codes, strict=True)
     )

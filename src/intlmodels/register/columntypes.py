@@ -68,9 +68,10 @@ def as_text(value: str, kind: str) -> str:
     """SQL of a value as text: a number the same in all types, nothing for what is not there."""
     text = f"CAST({value} AS VARCHAR)"
     if kind in WHOLE:
-        whole = f"CAST(CAST({value} AS BIGINT) AS VARCHAR)"
+        # DuckDB takes bounds from the statistics of a file, and these leave NaN out.
+        whole = f"CAST(TRY_CAST({value} AS BIGINT) AS VARCHAR)"
         text = (
-            f"CASE WHEN abs({value}) < {2**53} AND {value} = trunc({value}) THEN {whole} "
+            f"CASE WHEN isfinite({value}) AND abs({value}) < {2**53} AND {value} = trunc({value}) THEN {whole} "
             f"ELSE {text} END"
         )
     elif kind.startswith("DECIMAL") and not kind.endswith(",0)"):

@@ -37,11 +37,14 @@ class Records:
         after the last, what is wrong, and the number of cells.
     plain : bool
         Whether all are good, and lines end in one way; then DuckDB can read the file itself.
+    several_lines : bool
+        Whether some record goes over several lines.
     """
 
     good: int
     bad: NDArray[np.int64]
     plain: bool
+    several_lines: bool
 
     def problem(self, place: int, width: int) -> str:
         """What is wrong with a bad record, in words."""
@@ -82,7 +85,8 @@ def read_records(file: File, width: int) -> Records:
     bad = bad[bad[:, 0] <= filled]
     ends = np.count_nonzero(counts[[csvscan.LF, csvscan.CRLF]])
     plain = counts[csvscan.RECORDS] == filled and not len(bad) and not counts[csvscan.CR]
-    return Records(max(0, filled - 1 - len(bad)), bad, bool(plain and ends <= 1))
+    good = max(0, filled - 1 - len(bad))
+    return Records(good, bad, bool(plain and ends <= 1), bool(counts[csvscan.SEVERAL]))
 
 
 def copy_good(file: File, width: int, records: Records, target: Path) -> None:
@@ -102,7 +106,7 @@ def _scanned(
     file: File, width: int, target: Path | None = None, last: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Counts and bad records of a file; good ones up to the last are copied."""
-    counts = np.zeros(5, dtype=np.int64)
+    counts = np.zeros(6, dtype=np.int64)
     noted = np.zeros((_MOST_BAD, 5), dtype=np.int64)
     parts = [noted[:0]]
     with (
@@ -111,22 +115,27 @@ def _scanned(
     ):
         if copy is not None:
             copy.write(b"," * (width - 1) + b"\n")
-        block = source.read(CHUNK)
-        base = len(_BOM) if block.startswith(_BOM) else 0
-        block, at_end = block[base:], len(block) < CHUNK
-        while block:
-            data = np.frombuffer(block, dtype=np.uint8)
-            out = np.empty(0 if copy is None else len(block) + 1, dtype=np.uint8)
-            used, found, written = csvscan.scan(data, at_end, width, counts, noted, out, last)
-            parts.append(noted[:found] + np.array([0, base, base, 0, 0]))
-            if found:
-                _require_known(parts[-1][-1], file)
-            if copy is not None:
-                copy.write(out[:written].tobytes())
+        base = len(_BOM) if source.read(len(_BOM)) == _BOM else 0
+        source.seek(base)
+        rest, at_end = b"", False
+        while not at_end:
+            block = source.read(CHUNK)
+            at_end = not block
+            data = np.frombuffer(rest + block, dtype=np.uint8)
+            found, used = len(noted), 0
+            while found == len(noted):  # there may be more bad records than are noted at a time
+                out = np.empty(0 if copy is None else len(data) - used + 1, dtype=np.uint8)
+                more, found, written = csvscan.scan(
+                    data[used:], at_end, width, counts, noted, out, last
+                )
+                parts.append(noted[:found] + np.array([0, base + used, base + used, 0, 0]))
+                if found:
+                    _require_known(parts[-1][-1], file)
+                if copy is not None:
+                    copy.write(out[:written].tobytes())
+                used += more
+            rest = data[used:].tobytes()
             base += used
-            more = b"" if at_end or found == len(noted) else source.read(CHUNK)
-            at_end = at_end or (found < len(noted) and len(more) < CHUNK)
-            block = block[used:] + more
     return counts, np.concatenate(parts)
 
 

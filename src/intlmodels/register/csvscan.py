@@ -18,8 +18,8 @@ FEW, MANY, QUOTES, NUL, ENCODING, BLANK, LONG, ASTRAY, UNCLOSED = range(1, 10)
 LONGEST = 1_000_000
 
 #: Positions in the counts: records with the header, those up to the last one that is not blank, and
-#: line ends of three kinds.
-RECORDS, FILLED, LF, CRLF, CR = range(5)
+#: line ends of three kinds, and records over several lines.
+RECORDS, FILLED, LF, CRLF, CR, SEVERAL = range(6)
 
 _C, _Q, _N, _R = map(ord, ',"\n\r')
 #: States: at the start of a cell, in one without quotes, in one with quotes, and behind a quote
@@ -47,7 +47,7 @@ def scan(
         Whether the file ends with the data.
     width : int
         Cells that a record should have.
-    counts : array of int, shape (5,)
+    counts : array of int, shape (6,)
         Added to.
     bad : array of int, shape (most, 5)
         Filled: number of the record, start and end in the data, what is wrong, number of cells.
@@ -120,6 +120,7 @@ def scan(
             end = i
         used = i
         counts[RECORDS] += 1
+        counts[SEVERAL] += lines > 0
         if not blank:
             counts[FILLED] = counts[RECORDS]
         if need > 0:

@@ -136,11 +136,13 @@ class Source:
             within = f"file_row_number >= {first} AND file_row_number < {end}"
             return f"(SELECT * FROM {read} WHERE {within})"
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+        # Threads would guess where the records of their part of the file begin.
+        alone = any(file.records and file.records.several_lines for file in self.files)
         # Nothing is guessed: commas, quotes and text, as everywhere in this package.
         return (
             f"read_csv({listed}, auto_detect = false, header = true, delim = ',', quote = '\"', "
             f"escape = '\"', columns = {{{columns}}}, hive_partitioning = false, "
-            "compression = 'none', max_line_size = 4000000)"
+            f"compression = 'none', max_line_size = 4000000, parallel = {not alone})"
         )
 
     def texts(self) -> list[str]:

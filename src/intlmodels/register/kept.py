@@ -31,7 +31,7 @@ def keep(out: Path, texts: Mapping[str, str], record: Mapping[str, Any], aside: 
         write_text(text, out / name)
     if not aside:  # those of an earlier reading are mended
         (out / ASIDE).unlink(missing_ok=True)
-    made = {**record, "aside": aside, "cells": _hash(texts)}
+    made = {**record, "aside": aside, "cells": _hash(texts, record["read"])}
     # Last: a record without its cells, or with other ones, counts as none.
     write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
 
@@ -49,12 +49,21 @@ def kept(
         if any(record[key] != value for key, value in wanted.items()):
             return None
         read = dict(record["read"])
-        if record["cells"] != _hash(texts) or (record["aside"] and not (out / ASIDE).exists()):
+        if record["cells"] != _hash(texts, read) or (
+            record["aside"] and not (out / ASIDE).exists()
+        ):
             return None
-    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # none, or not one of ours: count again
         return None
     return texts, read
 
 
-def _hash(texts: Mapping[str, str]) -> str:
-    return hashlib.sha256("".join(texts.values()).encode()).hexdigest()
+def _hash(texts: Mapping[str, str], read: Mapping[str, Any]) -> str:
+    """Checksum of the counts, and of what was read for them."""
+    return hashlib.sha256("".join([*texts.values(), json.dumps(read)]).encode()).hexdigest()

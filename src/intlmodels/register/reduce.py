@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -128,7 +129,8 @@ def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
     written = cellsfile.write_cells(cells, out / CELLS)
     if not cells.read.bad:  # those of an earlier reading are mended
         (out / ASIDE).unlink(missing_ok=True)
-    made = {**record, "read": asdict(cells.read), "cells": written}
+    read = asdict(cells.read)
+    made = {**record, "read": read, "cells": _sum(written, read)}
     # Last: a record without its cells, or with other ones, counts as none.
     write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
 
@@ -139,14 +141,25 @@ def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None
         record = json.loads((out / RECORD).read_text(encoding="utf-8"))
         if any(record[key] != value for key, value in wanted.items()):
             return None
-        if record["cells"] != cellsfile.file_hash(out / CELLS):
+        if record["cells"] != _sum(cellsfile.file_hash(out / CELLS), record["read"]):
             return None
         if record["read"]["bad"] and not (out / ASIDE).exists():
             return None
         read = Read(**record["read"])
-    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # none, or not one of ours: count again
         return None
     return cellsfile.read_cells(register, out / CELLS, read)
+
+
+def _sum(cells: str, read: dict[str, Any]) -> str:
+    """Checksum of the cells, and of what was read for them."""
+    return hashlib.sha256(f"{cells} {json.dumps(read)}".encode()).hexdigest()
 
 
 def as_study(study: Study, out: Path | None = None, scheduler: str | None = None) -> Study:

@@ -42,7 +42,7 @@ COMMON_CODE = (
     "report/blocks.py",
     "report/claims.py",
     "report/content.py",
-    "report/csvtext.py",
+    "csvtext.py",
     "report/figures.py",
     "report/formula.py",
     "report/material.py",

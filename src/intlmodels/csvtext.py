@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: A spreadsheet takes text that starts with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
+#: The same for text that is read again, where apostrophes before it have to be told apart.
+_MARKED = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 def csv_text(table: pd.DataFrame) -> str:
@@ -34,6 +37,19 @@ def csv_rows(rows: Iterable[Iterable[Any]]) -> str:
     for row in rows:
         writer.writerow([_cell(value) for value in row])
     return buffer.getvalue()
+
+
+def marked(text: str) -> str:
+    """Text with an apostrophe before it where a spreadsheet would run it as a formula.
+
+    :func:`unmarked` gives back every text.
+    """
+    return f"'{text}" if _MARKED.match(text) else text
+
+
+def unmarked(text: str) -> str:
+    """The text that :func:`marked` was given."""
+    return text[1:] if text.startswith("'") and _MARKED.match(text) else text
 
 
 def _cell(value: Any) -> str:
