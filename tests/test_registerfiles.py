@@ -380,7 +380,7 @@ def test_shares_of_every_type_of_number_are_read_and_others_refused(tmp_path):
         refused(folder, f"rows/a.parquet, row 2, column 'share': found '{wrong}'; expected a num")
     put_parquet(path, share=pa.array([True, False, True]))
     refused(folder, "row 1, column 'share': found 'true'; expected a number")
-    put_parquet(path, share=pa.array([5.0, None, 15.0]))
+    put_parquet(path, [*ROWS, ("5", "Toys")], share=pa.array([5.0, None, 15.0, 20.0]))
     assert im.reduce(folder).read.without == 1
 
 

@@ -71,8 +71,8 @@ def as_text(value: str, kind: str) -> str:
         # DuckDB takes bounds from the statistics of a file, and these leave NaN out.
         whole = f"CAST(TRY_CAST({value} AS BIGINT) AS VARCHAR)"
         text = (
-            f"CASE WHEN isfinite({value}) AND abs({value}) < {2**53} AND {value} = trunc({value}) THEN {whole} "
-            f"ELSE {text} END"
+            f"CASE WHEN isfinite({value}) AND abs({value}) < {2**53} AND {value} = trunc({value}) "
+            f"THEN {whole} ELSE {text} END"
         )
     elif kind.startswith("DECIMAL") and not kind.endswith(",0)"):
         text = f"rtrim(rtrim({text}, '0'), '.')"
