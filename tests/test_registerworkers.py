@@ -134,7 +134,7 @@ def test_a_file_is_read_alone_as_with_the_others(tmp_path, address, small):
     )
     here = im.reduce(folder, tmp_path / "here")
     im.reduce(folder, tmp_path / "there", scheduler=address)
-    assert here.predictors["branch"].levels == ("1.0", "2.0", "2.5")
+    assert here.predictors["branch"].levels == ("1", "2", "2.5")
     assert here.read.bad == 2
     assert bytes_of(tmp_path / "there") == bytes_of(tmp_path / "here")
 
@@ -222,7 +222,7 @@ def test_small_files_are_read_together_and_large_ones_cut(tmp_path, monkeypatch)
     found = find(register)
     with connected(register) as connection:
         made = list(spreading.parts(sources(register, found, connection), found, connection))
-    names = [[path.rpartition("/")[2] for path in part.files] for part in made]
+    names = [[file.path.rpartition("/")[2] for file in part.files] for part in made]
     big = ["big.parquet"]
     assert names == [["a.parquet", "b.parquet"], big, big, ["z.parquet"]]
     assert [part.span for part in made] == [None, (0, 6144), (6144, 10_240), None]

@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 
 from hostile import HOSTILE, hostile_study
 from intlmodels import report, store, workflow
+from intlmodels.csvtext import csv_text
 from intlmodels.errors import StudyError
 from intlmodels.report import record
-from intlmodels.report.csvtext import csv_text
 from intlmodels.report.render import TEMPLATES, fence, markdown_text
 from intlmodels.share.formula import formula, symbols
 from intlmodels.study import Study, load_study

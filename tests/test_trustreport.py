@@ -19,13 +19,13 @@ from hostile import HOSTILE
 from intlmodels import narrativeleaveout as left_out
 from intlmodels import narrativetrust as told
 from intlmodels import plotleaveout, plottrust
+from intlmodels.csvtext import csv_text
 from intlmodels.jsonvalues import build
 from intlmodels.models import catalogue
 from intlmodels.narrative import NOT_CONVERGED
 from intlmodels.plotstyle import MARK, svg
 from intlmodels.report import leaveout, provenance, references, trust
 from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Table
-from intlmodels.report.csvtext import csv_text
 from intlmodels.report.render import html, markdown
 from intlmodels.study import load_study
 from intlmodels.trust import predicted, ranks, stored, tables

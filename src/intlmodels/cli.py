@@ -276,7 +276,7 @@ def audit(
     text, tables = audit_of(loaded)
     typer.echo(text)
     if folder is not None:
-        from intlmodels.report.csvtext import csv_text
+        from intlmodels.csvtext import csv_text
 
         write_all({name: csv_text(table).encode() for name, table in tables.items()}, folder)
         say(f"{len(tables)} tables written to {folder}")
@@ -293,10 +293,10 @@ def reconstruct(
     """Write tables of decisions drawn from a stored fit, each row marked as reconstructed."""
     from intlmodels import store, workflow
     from intlmodels.api import read_fit
+    from intlmodels.csvtext import csv_text
     from intlmodels.decay.reconstruct import reconstruct as draw
     from intlmodels.models import find_variant
     from intlmodels.register.reduce import require_firms
-    from intlmodels.report.csvtext import csv_text
 
     loaded = load(study)
     require_firms(loaded, "the reconstruction of decisions")

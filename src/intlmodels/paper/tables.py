@@ -7,9 +7,9 @@ import math
 import re
 from collections.abc import Iterable
 
+from intlmodels.csvtext import csv_rows
 from intlmodels.paper.words import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
-from intlmodels.report.csvtext import csv_rows
 
 #: Said in the caption of every table of a fit that did not pass the gate.
 MARK = "DID NOT CONVERGE: these are not estimates"

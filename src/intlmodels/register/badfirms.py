@@ -123,9 +123,8 @@ class Unreadable:
         if self.firms:
             named = self._names(0, "firm IN (SELECT firm FROM excluded)")
             texts[0] = sorted({*texts.get(0, ()), *named})
-        names = dict(zip(map(str, self.found.paths), self.found.names, strict=True))
         unread = [texts.get(place, []) for place in range(len(self.register.columns))]
-        return find_bad(self.connection, in_order(self.parts, self.found), names, unread)
+        return find_bad(self.connection, in_order(self.parts, self.found), unread)
 
     def why(self, bad: Bad) -> StudyError:
         """What is wrong with a row, or with its firm, with its place."""

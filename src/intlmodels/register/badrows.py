@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.csvtable import plain_cell
+from intlmodels.csvtext import csv_rows
 from intlmodels.errors import StudyError
-from intlmodels.register.engine import REJECTED, Source, literal
+from intlmodels.register.engine import File, Source, literal
 from intlmodels.store import atomically
 from intlmodels.study.rows import RowFiles
 from intlmodels.study.sources import Cell
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 #: Rows that are held in memory at a time.
 CHUNK = 10_000
-#: What is said of a record with too many or too few cells, or broken quotes.
-_BROKEN = "expected as many cells as in the header, and quotes in pairs"
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,15 @@ class Bad:
         As a spreadsheet counts rows of a CSV file (the header is 1); of Parquet from 1 on.
     texts : tuple of str
         Cells of the columns that the register reads; none of a broken record.
-    record : str
-        A broken record as it stands in the file.
+    record, problem : str
+        A broken record as it stands in the file, and what is wrong with it.
     """
 
     file: str
     row: int
     texts: tuple[str, ...]
     record: str = ""
+    problem: str = ""
 
 
 def why(bad: Bad, register: RowFiles) -> StudyError:
@@ -59,7 +58,7 @@ def why(bad: Bad, register: RowFiles) -> StudyError:
             register.readers()[key](Cell(bad.file, bad.row, column, text))
         except StudyError as error:
             return error
-    return StudyError(_BROKEN, file=bad.file, row=bad.row, value=bad.record)
+    return StudyError(bad.problem, file=bad.file, row=bad.row, value=bad.record)
 
 
 def stop(
@@ -100,13 +99,11 @@ def set_aside(
     said = said or partial(why, register=register)
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        head = map(plain_cell, register.columns.values())
-        writer.writerow(["file", "row", *head, "broken record", "why"])
+        header = ["file", "row", *register.columns.values(), "broken record", "why"]
+        file.write(csv_rows([header]))
         for bad in found:
             texts = bad.texts or ("",) * len(register.columns)
-            file_name, *cells = map(plain_cell, (bad.file, *texts, bad.record, str(said(bad))))
-            writer.writerow([file_name, bad.row, *cells])
+            file.write(csv_rows([[bad.file, bad.row, *texts, bad.record, str(said(bad))]]))
             count += 1
     return count
 
@@ -114,7 +111,6 @@ def set_aside(
 def find_bad(
     connection: DuckDBPyConnection,
     sources: Iterable[Source],
-    names: Mapping[str, str],
     texts: Sequence[Iterable[str]],
 ) -> Iterator[Bad]:
     """Rows that cannot be read, in the order of files and rows.
@@ -123,8 +119,7 @@ def find_bad(
     ----------
     connection : duckdb.DuckDBPyConnection
     sources : iterable of Source
-    names : mapping of str to str
-        Path of a file -> its name in messages.
+        Ready to be read.
     texts : sequence of iterable of str
         Of each column that is read, the texts that cannot be.
     """
@@ -136,53 +131,47 @@ def find_bad(
     places = [place for place, values in enumerate(texts) if values]
     for source in sources:
         search = _in_parquet if source.format == "parquet" else _in_csv
-        for path in source.files:
-            yield from search(connection, source.of(path), names[path], places)
-
-
-def _is_bad(source: Source, places: list[int]) -> str:
-    texts = source.texts()
-    # Of what is known to be false DuckDB would not read the files, nor find their broken records.
-    return (
-        " OR ".join(f"{texts[place]} IN (SELECT value FROM bad{place})" for place in places)
-        or "random() < 0"
-    )
+        for file in source.files:
+            yield from search(connection, source.of(file), file, places)
 
 
 def _in_parquet(
-    connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
+    connection: DuckDBPyConnection, source: Source, file: File, places: list[int]
 ) -> Iterator[Bad]:
+    texts = source.texts()
+    bad = " OR ".join(f"{texts[place]} IN (SELECT value FROM bad{place})" for place in places)
     result = connection.execute(
-        f"SELECT file_row_number, {', '.join(source.texts())} FROM {source.rows(numbered=True)} "
-        f"WHERE {_is_bad(source, places)} ORDER BY file_row_number"
+        f"SELECT file_row_number, {', '.join(texts)} FROM {source.rows(numbered=True)} "
+        f"WHERE {bad or 'false'} ORDER BY file_row_number"
     )
     while part := result.fetchmany(CHUNK):
         for row in part:
-            yield Bad(name, int(row[0]) + 1, tuple(row[1:]))
+            yield Bad(file.name, int(row[0]) + 1, tuple(row[1:]))
 
 
 def _in_csv(
-    connection: DuckDBPyConnection, source: Source, name: str, places: list[int]
+    connection: DuckDBPyConnection, source: Source, file: File, places: list[int]
 ) -> Iterator[Bad]:
-    connection.execute(f"DROP TABLE IF EXISTS {REJECTED}; DROP TABLE IF EXISTS {REJECTED}_files")
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE bad_rows AS SELECT * FROM (SELECT row_number() OVER () AS n, "
-        f"* FROM {source.rows()}) WHERE {_is_bad(source, places)}"
-    )
-    broken = [
-        Bad(name, int(line), (), str(record))
-        for line, record in connection.execute(
-            f"SELECT line, any_value(csv_line) FROM {REJECTED} GROUP BY line ORDER BY line"
-        ).fetchall()
-    ]
-    # Broken records are not numbered: those before a row move it down.
-    lines = np.array([bad.row for bad in broken], dtype=np.int64)
+    assert file.records is not None
+    broken = (Bad(file.name, *record) for record in file.records.broken(file, len(source.columns)))
+    rows = _rows_of_csv(connection, source, file, places) if places else ()
+    yield from heapq.merge(broken, rows, key=lambda bad: bad.row)
+
+
+def _rows_of_csv(
+    connection: DuckDBPyConnection, source: Source, file: File, places: list[int]
+) -> Iterator[Bad]:
+    assert file.records is not None
+    # DuckDB does not see broken records: those before a row move it down.
+    lines = file.records.bad[:, 0]
     before = lines - np.arange(len(lines)) - 1
-    result = connection.execute(f"SELECT n, {', '.join(source.texts())} FROM bad_rows ORDER BY n")
+    named = ", ".join(f"{text} AS t{i}" for i, text in enumerate(source.texts()))
+    bad = " OR ".join(f"t{place} IN (SELECT value FROM bad{place})" for place in places)
+    result = connection.execute(
+        f"SELECT * FROM (SELECT row_number() OVER () AS n, {named} FROM {source.rows()}) "
+        f"WHERE {bad} ORDER BY n"
+    )
     while part := result.fetchmany(CHUNK):
         for n, *texts in part:
             row = int(n) + 1 + int(np.searchsorted(before, n, side="right"))
-            while broken and broken[0].row < row:
-                yield broken.pop(0)
-            yield Bad(name, row, tuple(texts))
-    yield from broken
+            yield Bad(file.name, row, tuple(texts))

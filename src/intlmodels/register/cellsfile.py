@@ -35,7 +35,7 @@ def write_cells(cells: Cells, path: Path) -> str:
     texts = [np.array(_texts(column.levels), dtype=object) for column in columns]
     digest = hashlib.sha256()
     with atomically(path) as temporary, temporary.open("wb") as file:
-        head = _lines([[COUNTED[0], *cells.columns, COUNTED[1]]])
+        head = _lines([[COUNTED[0], *map(plain_cell, cells.columns), COUNTED[1]]])
         for start in range(0, len(cells.rows) + 1, _CHUNK):
             some = slice(start, start + _CHUNK)
             parts = [own[column.codes[some]] for own, column in zip(texts, columns, strict=True)]

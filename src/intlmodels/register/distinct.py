@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.register.coding import added, keys
-from intlmodels.register.engine import REJECTED, Source, as_text
+from intlmodels.register.columntypes import as_text
+from intlmodels.register.engine import Source, identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,7 +37,7 @@ class Distinct:
     rows : array of int, shape (distinct,)
         How many rows are like this.
     broken : int
-        Records of CSV files that do not have as many cells as the header; not among the rows.
+        Records of CSV files that are no rows; not among these.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -65,14 +66,14 @@ def distinct_rows(connection: DuckDBPyConnection, source: Source, most: int) -> 
     ----------
     connection : duckdb.DuckDBPyConnection
     source : Source
+        Ready to be read.
     most : int
         Distinct rows that are counted; None is returned if there are more.
     """
-    connection.execute(f"DROP TABLE IF EXISTS {REJECTED}; DROP TABLE IF EXISTS {REJECTED}_files")
     places = range(len(source.asked))
     names = [f"c{i}" for i in places]
-    listed, values = ", ".join(names), ", ".join(source.values())
-    texts = ", ".join(map(as_text, names))
+    listed, values = ", ".join(names), ", ".join(map(identifier, source.asked))
+    texts = ", ".join(map(as_text, names, source.types))
     # Grouped as they are, and made text afterwards: numbers are faster than texts.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS FROM (SELECT {texts}, n FROM "
@@ -81,16 +82,14 @@ def distinct_rows(connection: DuckDBPyConnection, source: Source, most: int) -> 
     )
     if _number(connection, f"SELECT count(*) FROM {_ROWS}") > most:
         return None
-    broken = 0
-    if source.format == "csv":
-        lines = f"SELECT DISTINCT scan_id, file_id, line FROM {REJECTED}"
-        broken = _number(connection, f"SELECT count(*) FROM ({lines})")
     known = tuple(_texts(connection, i) for i in places)
     coded = ", ".join(f"{_TEXTS}{i}.code AS c{i}" for i in places)
     joins = " ".join(f"JOIN {_TEXTS}{i} ON {_ROWS}.c{i} = {_TEXTS}{i}.value" for i in places)
     found = connection.execute(f"SELECT {coded}, n FROM {_ROWS} {joins}").fetchnumpy()
     codes = tuple(np.asarray(found[f"c{i}"], dtype=np.int32) for i in places)
-    return Distinct(known, codes, np.asarray(found["n"], dtype=np.int64), broken)
+    rows = np.asarray(found["n"], dtype=np.int64)
+    source.require_all(int(rows.sum()))
+    return Distinct(known, codes, rows, source.broken)
 
 
 def _texts(connection: DuckDBPyConnection, place: int) -> tuple[str, ...]:

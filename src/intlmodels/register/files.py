@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from intlmodels.csvtable import clean_label
@@ -38,8 +40,8 @@ class Found:
 
     def marks(self) -> list[list[str | int]]:
         """Name, size and time of change of each file: other marks mean other files."""
-        stats = [(name, path.stat()) for name, path in zip(self.names, self.paths, strict=True)]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+        found = [(name, path.stat()) for name, path in zip(self.names, self.paths, strict=True)]
+        return [[name, status.st_size, status.st_mtime_ns] for name, status in found]
 
 
 def find(register: RowFiles) -> Found:
@@ -52,14 +54,16 @@ def find(register: RowFiles) -> Found:
     """
     try:
         matching = sorted(_matching(register), key=str)
-        paths = [path for path in matching if path.is_file()]
+        _require_no_links_out(register, matching)
+        paths = _each_once(matching, register)
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
+        if isinstance(error, StudyError):
+            raise
         raise wrong(
             f"not a usable path ({getattr(error, 'strerror', None) or error})",
             _KEY,
-            register.files,
+            getattr(error, "filename", None) or register.files,
         ) from error
-    _require_no_links_out(register, matching)
     if not paths:
         raise wrong(
             "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
@@ -107,26 +111,60 @@ def _require_no_links_out(register: RowFiles, paths: Iterable[Path]) -> None:
 def _matching(register: RowFiles) -> Iterable[Path]:
     whole = register.folder / Path(register.files).expanduser()
     if whole.is_dir():
-        return [
-            path
-            for path in [whole, *whole.rglob("*")]
-            if not _hidden(path.relative_to(whole))
-            and (path.suffix.lower() in FORMATS or (path.is_symlink() and path.is_dir()))
-        ]
-    if whole.exists():
+        return [path for path in _below(whole, set()) if path.suffix.lower() in FORMATS]
+    if os.path.lexists(whole):
         return [whole]
     parts = whole.parts
     first = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts))
     if first == len(parts):
         return []
-    base = Path(*parts[:first])
-    linked = [path for path in base.rglob("*") if path.is_symlink()] if "**" in parts else []
-    return {*base.glob(str(Path(*parts[first:]))), *filter(Path.is_dir, linked)}
+    fixed = Path(*parts[:first])
+    if first < len(parts) - 1 and fixed.is_dir():
+        # A glob passes over folders that cannot be read without a word.
+        for _ in _below(fixed, set()):
+            pass
+    linked = [path for path in fixed.rglob("*") if path.is_symlink()] if "**" in parts else []
+    return {*fixed.glob(str(Path(*parts[first:]))), *filter(Path.is_dir, linked)}
 
 
-def _hidden(path: Path) -> bool:
-    """Programs that write many files leave others beside them, which begin with these marks."""
-    return any(part.startswith((".", "_")) for part in path.parts)
+def _below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    """All that is in a folder and its folders, also linked ones, but no folder twice.
+
+    Programs that write many files leave others beside them, which begin with a dot or underscore.
+    """
+    status = folder.stat()
+    own = (status.st_dev, status.st_ino)
+    if own in above:
+        return
+    above.add(own)
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")):
+            continue
+        if path.is_dir():
+            yield from _below(path, above)
+        else:
+            yield path
+
+
+def _each_once(paths: Iterable[Path], register: RowFiles) -> list[Path]:
+    """Files without the further names of one, as links give it."""
+    seen: dict[tuple[int, int], Path] = {}
+    for path in paths:
+        name = _name(path, register)
+        try:
+            status = path.stat()
+        except OSError as error:
+            problem = "a link to nothing" if path.is_symlink() else error.strerror
+            raise StudyError(
+                f"file cannot be read ({problem}); expected a readable file", file=name
+            ) from error
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+            raise StudyError(f"expected an ordinary file, but this is {what}", file=name)
+        if not os.access(path, os.R_OK):
+            raise StudyError("file cannot be read; expected permission to read it", file=name)
+        seen.setdefault((status.st_dev, status.st_ino), path)
+    return list(seen.values())
 
 
 def _name(path: Path, register: RowFiles) -> str:
@@ -145,23 +183,45 @@ def csv_header(path: Path, name: str) -> tuple[str, ...]:
     StudyError
         If the first row cannot be read.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file, strict=True), [])
-    except UnicodeDecodeError as error:
+    records = first_records(path, name, 1)
+    if not records:
+        raise StudyError("file is empty; expected a header, and rows below it", file=name)
+    header = records[0]
+    if not any(text.strip() for text in header):
         raise StudyError(
-            "expected text in UTF-8; save the file as 'CSV UTF-8'", file=name, row=1
-        ) from error
-    except (OSError, csv.Error) as error:
-        raise StudyError(
-            f"the first row cannot be read ({getattr(error, 'strerror', None) or error}); expected "
-            "the names of the columns, separated by commas",
-            file=name,
-            row=1,
-        ) from error
+            "the row is blank; expected the names of the columns: delete the row", file=name, row=1
+        )
     if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
         raise StudyError("expected names separated by commas", file=name, row=1, value=header[0])
     return tuple(header)
+
+
+def first_records(path: Path, name: str, most: int) -> list[list[str]]:
+    """The first records of a CSV file, with its header.
+
+    Raises
+    ------
+    StudyError
+        If they cannot be read.
+    """
+    found: list[list[str]] = []
+    try:
+        # What is not UTF-8 further down is told with its own row.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            found.extend(islice(csv.reader(file, strict=True), most))
+    except (OSError, csv.Error) as error:
+        raise StudyError(
+            f"the row cannot be read ({getattr(error, 'strerror', None) or error}); expected cells "
+            "separated by commas, and double quotes around a whole cell",
+            file=name,
+            row=len(found) + 1,
+        ) from error
+    for row, record in enumerate(found, start=1):
+        if any("\udc80" <= c <= "\udcff" or c == "\0" for cell in record for c in cell):
+            raise StudyError(
+                "expected text in UTF-8; save the file as 'CSV UTF-8'", file=name, row=row
+            )
+    return found
 
 
 def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int, ...]:

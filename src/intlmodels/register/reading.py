@@ -20,7 +20,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register.badrows import MOST_NAMED, Bad, find_bad, set_aside, stop
 from intlmodels.register.coding import added, keys
 from intlmodels.register.distinct import Distinct, distinct_rows, together
-from intlmodels.register.engine import Source, connected, identifier, in_order, sources
+from intlmodels.register.engine import Source, connected, identifier, in_order, ready, sources
 from intlmodels.register.files import Found
 from intlmodels.register.spreading import spread
 from intlmodels.scheduler import Bar
@@ -69,8 +69,7 @@ class Here:
 
     def bad(self, texts: Sequence[set[str]], most: int | None) -> Generator[Bad]:
         """See :class:`Counting`."""
-        names = dict(zip(map(str, self.found.paths), self.found.names, strict=True))
-        found = find_bad(self.connection, in_order(self.sources, self.found), names, texts)
+        found = find_bad(self.connection, in_order(self.sources, self.found), texts)
         yield from islice(found, most)
 
 
@@ -140,7 +139,7 @@ def _counting(
     bar: Bar,
 ) -> AbstractContextManager[Counting]:
     if scheduler is None:
-        return nullcontext(Here(connection, files, found))
+        return nullcontext(Here(connection, [ready(connection, file) for file in files], found))
     return spread(register, files, found, connection, scheduler, bar)
 
 
@@ -166,7 +165,8 @@ def _about(
     """Number of distinct values of each column, within some percent."""
     columns = list(register.columns.values())
     totals = [0] * len(columns)
-    for source in parts:
+    for part in parts:
+        source = ready(connection, part)
         asked = ", ".join(f"approx_count_distinct({identifier(c)})" for c in source.asked)
         row = connection.execute(f"SELECT {asked} FROM {source.rows()}").fetchone()
         totals = [max(a, int(b)) for a, b in zip(totals, row or (), strict=True)]

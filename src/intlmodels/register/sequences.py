@@ -21,7 +21,7 @@ from intlmodels.register.decisionrows import (
     rows,
     surveyed,
 )
-from intlmodels.register.engine import REJECTED, Source, connected, sources
+from intlmodels.register.engine import Source, connected, ready, sources
 from intlmodels.register.files import Found
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES
@@ -71,7 +71,7 @@ def read_sequences(register: DecisionRegister, found: Found, aside: Path | None)
     """
     marks = found.marks()
     with connected(register) as connection:
-        parts = sources(register, found, connection)
+        parts = [ready(connection, part) for part in sources(register, found, connection)]
         survey, broken = _survey(connection, register, parts)
         readings = _readings(survey, register)
         total = sum(n for *_, n in survey) + broken
@@ -124,19 +124,17 @@ def _survey(
     """What stands in columns with few texts, with numbers of rows; and broken records."""
     found: list[tuple[Any, ...]] = []
     for source in parts:
-        found += connection.execute(surveyed(register, source, MOST_TEXTS + 1)).fetchall()
+        some = connection.execute(surveyed(register, source, MOST_TEXTS + 1)).fetchall()
+        if len(some) <= MOST_TEXTS:
+            source.require_all(sum(n for *_, n in some))
+        found += some
     if len(found) > MOST_TEXTS:
         raise StudyError(
             f"more than {MOST_TEXTS:,} different flags, sizes and periods; expected few: see "
             "whether [register] names the right columns",
             file=register.files,
         )
-    if parts[0].format == "parquet":
-        return found, 0
-    row = connection.execute(
-        f"SELECT count(*) FROM (SELECT DISTINCT scan_id, file_id, line FROM {REJECTED})"
-    ).fetchone()
-    return found, int(row[0]) if row else 0
+    return found, sum(source.broken for source in parts)
 
 
 def _readings(survey: Sequence[tuple[Any, ...]], register: DecisionRegister) -> Readings:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from intlmodels.errors import StudyError
 from intlmodels.register.badrows import Bad, find_bad
 from intlmodels.register.distinct import Distinct, distinct_rows, together
-from intlmodels.register.engine import Source, connected, in_order, literal
+from intlmodels.register.engine import Source, connected, in_order, literal, opened, ready
 from intlmodels.register.files import Found
 from intlmodels.scheduler import Bar, Workers, cluster, threads_here
 from intlmodels.study import Register
@@ -52,7 +52,7 @@ def parts(
     waiting: list[Source] = []
     size = 0
     for source in in_order(sources, found):
-        own = Path(source.files[0]).stat().st_size
+        own = Path(source.files[0].path).stat().st_size
         if waiting and (source.of() != waiting[0].of() or size + own > PART):
             yield _joined(waiting)
             waiting, size = [], 0
@@ -70,9 +70,10 @@ def _joined(sources: Sequence[Source]) -> Source:
 
 
 def _spans(source: Source, size: int, connection: DuckDBPyConnection) -> Iterator[Source]:
+    name = literal(opened(connection, source.files[0]))
     groups = connection.execute(
         "SELECT any_value(row_group_num_rows) FROM "
-        f"parquet_metadata({literal(source.files[0])}) GROUP BY row_group_id ORDER BY row_group_id"
+        f"parquet_metadata({name}) GROUP BY row_group_id ORDER BY row_group_id"
     ).fetchall()
     rows = [int(row[0]) for row in groups]
     wanted = sum(rows) * PART / size
@@ -104,7 +105,7 @@ def count_part(
     """See :func:`intlmodels.register.distinct.distinct_rows`."""
     _require_the_same(files)
     with connected(register, threads_here()) as connection:
-        return distinct_rows(connection, part, most)
+        return distinct_rows(connection, ready(connection, part), most)
 
 
 def bad_of_part(
@@ -116,9 +117,8 @@ def bad_of_part(
 ) -> list[Bad]:
     """See :func:`intlmodels.register.badrows.find_bad`; the first ones if not all are wanted."""
     _require_the_same(files)
-    names = {file.path: file.name for file in files}
     with connected(register, threads_here()) as connection:
-        return list(islice(find_bad(connection, [part], names, texts), most))
+        return list(islice(find_bad(connection, [ready(connection, part)], texts), most))
 
 
 def _require_the_same(files: Sequence[Seen]) -> None:
@@ -190,7 +190,7 @@ class Spread:
                 for done in range(1, len(self.parts) + 1):
                     wanted = max(1, _AHEAD * len(self.pool))
                     for part in islice(left, max(0, wanted - len(waiting))):
-                        files = [self.seen[path] for path in part.files]
+                        files = [self.seen[file.path] for file in part.files]
                         waiting.append(
                             self.pool.submit(function, self.register, part, files, *arguments)
                         )

@@ -14,10 +14,10 @@ from pathlib import Path
 from intlmodels import formats as f
 from intlmodels import narrative
 from intlmodels.claims.told import summary
+from intlmodels.csvtext import csv_text
 from intlmodels.narrativevariants import variant_sentences
 from intlmodels.report import figures, shown
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Report, Section, Table
-from intlmodels.report.csvtext import csv_text
 from intlmodels.report.layout import layout_of, load
 from intlmodels.report.material import Material, gather
 from intlmodels.study import Study

@@ -90,6 +90,11 @@ class Register(RowFiles):
             return "[cluster] column"
         return "[outcome] column" if key == "share" else f"[predictors.{key}] column"
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Keys of columns that hold labels."""
+        return frozenset(name for name in self.explaining if self.kind(name) != "numeric")
+
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read; None stands for no share.
 

@@ -53,6 +53,11 @@ class RowFiles(Study):
         Each raises a :class:`StudyError` for a cell that cannot be read.
         """
 
+    @property
+    @abstractmethod
+    def labels(self) -> frozenset[str]:
+        """Keys of :attr:`columns` that hold labels, not numbers or dates."""
+
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
         return f"[register] {key}"

@@ -62,6 +62,11 @@ class DecisionRegister(RowFiles):
         """Column of each part of a decision."""
         return self.asked
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Keys of columns that hold labels: all but dates."""
+        return frozenset(self.asked) - {"when"}
+
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read."""
         readers: dict[str, Reader] = {
