@@ -3,7 +3,8 @@
 The width of its vectors does not: the package's own code, PyTensor's and nutpie's give the same
 bits with AVX2 and AVX-512. Whether multiplications and additions are fused does, since the C
 library then computes exp and log in another way; so do the C library itself, and Intel's vector
-mathematics, which numba uses where it is installed.
+mathematics, which numba uses where it is installed. Registers are the exception: their densities
+factorize matrices by LAPACK, whose last digits follow the width of the vectors as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 
 @cache
 def kind() -> str:
-    """Kind of this computer; two of one kind give the same draws.
+    """Kind of this computer; two of one kind give the same draws, but not of a register.
 
     Returns
     -------
