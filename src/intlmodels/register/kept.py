@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from intlmodels.store import write_text
 
 #: The counts; what they were made from; and the rows that could not be read.
 CELLS, RECORD, ASIDE = "cells.csv", "cells.json", "set_aside.csv"
+#: What reading a record raises that is none.
+NOT_OURS = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 def keep(out: Path, texts: Mapping[str, str], record: Mapping[str, Any], aside: int) -> None:
@@ -37,7 +39,7 @@ def keep(out: Path, texts: Mapping[str, str], record: Mapping[str, Any], aside: 
 
 
 def kept(
-    out: Path, names: tuple[str, ...], wanted: Mapping[str, Any]
+    out: Path, names: tuple[str, ...], wanted: Mapping[str, Any], tell: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, Any]] | None:
     """Counts that were kept, as texts by file name, and what was read.
 
@@ -49,17 +51,12 @@ def kept(
         if any(record[key] != value for key, value in wanted.items()):
             return None
         read = dict(record["read"])
-        if record["cells"] != _hash(texts, read) or (
-            record["aside"] and not (out / ASIDE).exists()
-        ):
+        if record["cells"] != _hash(texts, read):
+            tell(f"{out / names[0]} is not as it was written: the rows are counted again")
             return None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # none, or not one of ours: count again
+        if record["aside"] and not (out / ASIDE).exists():
+            return None
+    except NOT_OURS:  # none, or not one of ours: count again
         return None
     return texts, read
 

@@ -14,7 +14,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register import cellsfile
 from intlmodels.register.decisionreduce import reduced_decisions
 from intlmodels.register.files import Found, find
-from intlmodels.register.kept import ASIDE, CELLS, RECORD
+from intlmodels.register.kept import ASIDE, CELLS, NOT_OURS, RECORD
 from intlmodels.register.reading import read_cells
 from intlmodels.scheduler import Bar
 from intlmodels.store import code_hash, require_writable, write_text
@@ -98,7 +98,7 @@ def reduced(
     assert isinstance(register, Register)
     found = find(register)
     wanted = _record(register, found)
-    if out is not None and not again and (kept := _kept(register, out, wanted)) is not None:
+    if out is not None and not again and (kept := _kept(register, out, wanted, tell)) is not None:
         return study_of(register, kept)
     if out is not None:
         require_writable(out)
@@ -135,24 +135,21 @@ def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
     write_text(json.dumps(made, indent=1) + "\n", out / RECORD)
 
 
-def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None:
+def _kept(
+    register: Register, out: Path, wanted: dict[str, Any], tell: Callable[[str], None]
+) -> Cells | None:
     """Cells that were kept, if they are those of the files as they are now."""
     try:
         record = json.loads((out / RECORD).read_text(encoding="utf-8"))
         if any(record[key] != value for key, value in wanted.items()):
             return None
         if record["cells"] != _sum(cellsfile.file_hash(out / CELLS), record["read"]):
+            tell(f"{out / CELLS} is not as it was written: the rows are counted again")
             return None
         if record["read"]["bad"] and not (out / ASIDE).exists():
             return None
         read = Read(**record["read"])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # none, or not one of ours: count again
+    except NOT_OURS:  # none, or not one of ours: count again
         return None
     return cellsfile.read_cells(register, out / CELLS, read)
 
