@@ -17,6 +17,7 @@ from intlmodels.errors import StudyError
 from intlmodels.register import csvrecords, spreading
 from intlmodels.register.engine import connected, sources
 from intlmodels.register.files import find
+from intlmodels.register.reduce import reduced
 from registers import write_register
 
 STUDY = """\
@@ -320,7 +321,7 @@ def test_large_ids_are_kept_apart_or_refused(tmp_path):
     put_types(folder, ids, [float(i) for i in ids])
     refused(folder, r"rows/2.parquet', column 'branch'.*DOUBLE, which does not hold this for sure")
     for worst in (float("nan"), float("-inf"), -(2.0**53)):
-        put_types(folder, [1.0, 2.0], [1.0, worst])
+        put_types(folder, [1.0, 2.0], [1.0, worst, -0.0, 1.0] * 5)
         refused(folder, "DOUBLE, which does not hold this for sure")
     put_types(folder, pa.array([1.0, 2.0**24], pa.float32()))
     refused(folder, "FLOAT, which does not hold this for sure")
@@ -414,5 +415,7 @@ def test_stored_counts_that_were_changed_are_counted_again(tmp_path):
         assert (out / "cells.json").read_text(encoding="utf-8") == record
     content = (out / "cells.csv").read_bytes()
     (out / "cells.csv").write_bytes(content.replace(b"Boats,1", b"Boats,9"))
-    assert cells(im.reduce(folder, out)) == SAME
+    told = []
+    assert cells(reduced(im.load_study(folder), out, tell=told.append)) == SAME
+    assert "cells.csv is not as it was written" in told[0]
     assert (out / "cells.csv").read_bytes() == content

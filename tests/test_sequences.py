@@ -205,7 +205,7 @@ def test_days_are_sorted_in_time_and_placed_by_their_year(tmp_path, form, kind):
 
 @pytest.mark.parametrize(
     "type_",
-    ["DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTEGER", "DOUBLE", "DECIMAL(9, 1)"],
+    ["DATE", "TIMESTAMP", "TIMESTAMP_NS", "INTEGER", "DOUBLE", "DECIMAL(9, 1)"],
 )
 def test_types_of_parquet_sort_in_time(tmp_path, type_):
     import duckdb

@@ -43,7 +43,7 @@ def reduced_decisions(
     found = find(register)
     wanted = _record(register, found)
     if out is not None and not again:
-        held = kept(out, (CELLS, PLACES), wanted)
+        held = kept(out, (CELLS, PLACES), wanted, tell)
         if held is not None:
             texts, read = held
             counted = _parsed(texts, register)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def keep(out: Path, texts: Mapping[str, str], record: Mapping[str, Any], aside: 
 
 
 def kept(
-    out: Path, names: tuple[str, ...], wanted: Mapping[str, Any]
+    out: Path, names: tuple[str, ...], wanted: Mapping[str, Any], tell: Callable[[str], None]
 ) -> tuple[dict[str, str], dict[str, Any]] | None:
     """Counts that were kept, as texts by file name, and what was read.
 
@@ -50,7 +50,10 @@ def kept(
         if any(record[key] != value for key, value in wanted.items()):
             return None
         read = dict(record["read"])
-        if record["cells"] != _hash(texts) or (record["aside"] and not (out / ASIDE).exists()):
+        if record["cells"] != _hash(texts):
+            tell(f"{out / names[0]} is not as it was written: the rows are counted again")
+            return None
+        if record["aside"] and not (out / ASIDE).exists():
             return None
     except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours: count again
         return None

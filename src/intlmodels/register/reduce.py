@@ -76,7 +76,7 @@ def reduced(
     assert isinstance(register, Register)
     found = find(register)
     wanted = _record(register, found)
-    if out is not None and not again and (kept := _kept(register, out, wanted)) is not None:
+    if out is not None and not again and (kept := _kept(register, out, wanted, tell)) is not None:
         return study_of(register, kept)
     if out is not None:
         require_writable(out)
@@ -112,13 +112,16 @@ def _keep(cells: Cells, out: Path, record: dict[str, Any]) -> None:
     write_record(made, out)
 
 
-def _kept(register: Register, out: Path, wanted: dict[str, Any]) -> Cells | None:
+def _kept(
+    register: Register, out: Path, wanted: dict[str, Any], tell: Callable[[str], None]
+) -> Cells | None:
     """Cells that were kept, if they are those of the files as they are now."""
     try:
         record = read_record(out)
         if any(record[key] != value for key, value in wanted.items()):
             return None
         if record["cells"] != cellsfile.file_hash(out / CELLS):
+            tell(f"{out / CELLS} is not as it was written: the rows are counted again")
             return None
         if record["read"]["bad"] and not (out / ASIDE).exists():
             return None
