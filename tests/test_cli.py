@@ -255,7 +255,7 @@ def test_a_study_that_did_not_converge_decides_the_exit_code(capsys, monkeypatch
         for name in ("one", "two")
     ]
     codes = iter([1, 0])
-    monkeypatch.setattr(cli, "_fit", lambda *arguments: next(codes))
+    monkeypatch.setattr(cli, "fit_and_report", lambda *arguments: next(codes))
     assert run(capsys, "fit", *folders)[0] == 1
 
 

@@ -96,7 +96,7 @@ def _in_words(annotation: str) -> str:
 
 
 def _require_fit(tree: Any) -> None:
-    attributes, groups = {"model", "gate", "seed"}, {"posterior", "estimands", "constant_data"}
+    attributes, groups = {"model", "gate", "seed"}, {"posterior", "constant_data"}
     if not (attributes <= set(tree.attrs) and groups <= set(tree.children)):
         raise StudyError(
             "this tree is not a fit of intlmodels; expected one from fit_study or read_fit",

@@ -48,12 +48,22 @@ class _Helpers(ProcessPoolExecutor):
     ) -> Future[R]:
         if sys.platform == "win32":
             return super().submit(function, *args, **named)
-        # A process inherits what is blocked when it is started, which happens here.
+        # A process inherits what is blocked when it is started, which happens here. An interrupt
+        # that another thread takes meanwhile must wait as well: it would leave the new process
+        # without what it is to do.
+        waiting: list[int] = []
+        in_main = threading.current_thread() is threading.main_thread()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        if in_main:
+            handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
         try:
             return super().submit(function, *args, **named)
         finally:
+            if in_main:
+                signal.signal(signal.SIGINT, handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if waiting:
+                signal.raise_signal(signal.SIGINT)
 
 
 def _as_helper() -> None:
