@@ -102,7 +102,9 @@ def test_cells_are_written_as_csv_writes_them_and_read_back(
     with (folder / "plain.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         values = [[c.levels[code] for code in c.codes] for c in columns.values()]
-        values[0] = [f"'{x}" if x.lstrip("'")[:1] in [*"=+-@\t\r\n"] else x for x in values[0]]
+        values[0] = [
+            f"'{x}" if x[:1] in [*"=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"] else x for x in values[0]
+        ]
         writer.writerow(["printed_pct", *columns, "rows"])
         writer.writerows(zip(printed.tolist(), *values, cells.rows.tolist(), strict=True))
     assert path.read_bytes() == (folder / "plain.csv").read_bytes()
