@@ -7,7 +7,6 @@ study allows it.
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -311,22 +310,19 @@ def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConn
     for key, name, kind in zip(register.columns, source.asked, source.types, strict=True):
         if kind not in WHOLE or key not in register.labels:
             continue
-        # NaN is above every number.
         value = identifier(name)
+        # Infinity and NaN apart: bounds come from the statistics of a file, which leave NaN out.
         row = connection.execute(
-            f"SELECT max({value}), min({value}) FROM {source.rows()}"
+            f"SELECT any_value({value}) FILTER (WHERE NOT isfinite({value})), max(abs({value})) "
+            f"FROM {source.rows()}"
         ).fetchone()
-        worst = max((v for v in row or () if v is not None), key=_size, default=0.0)
-        if _size(worst) >= WHOLE[kind]:
+        endless, largest = row or (None, None)
+        if endless is not None or (largest is not None and largest >= WHOLE[kind]):
             raise StudyError(
                 f"the column has the type {kind}, which does not hold this for sure; expected "
                 f"labels as text or integers, or as {kind} below {WHOLE[kind]:,}: write the "
                 "column again as text",
                 file=named(file.name for file in source.files),
                 column=register.columns[key],
-                value=worst,
+                value=largest if endless is None else endless,
             )
-
-
-def _size(value: float) -> float:
-    return math.inf if math.isnan(value) else abs(value)
