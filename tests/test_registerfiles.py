@@ -321,7 +321,8 @@ def test_large_ids_are_kept_apart_or_refused(tmp_path):
     put_types(folder, ids, [float(i) for i in ids])
     refused(folder, r"rows/2.parquet', column 'branch'.*DOUBLE, which does not hold this for sure")
     for worst in (float("nan"), float("-inf"), -(2.0**53)):
-        put_types(folder, [1.0, 2.0], [1.0, worst, -0.0, 1.0] * 5)
+        folder = lake(tmp_path / str(worst))
+        put_types(folder, [1.0, worst, -0.0, 1.0])  # alone: DuckDB takes bounds from statistics
         refused(folder, "DOUBLE, which does not hold this for sure")
     put_types(folder, pa.array([1.0, 2.0**24], pa.float32()))
     refused(folder, "FLOAT, which does not hold this for sure")

@@ -59,7 +59,15 @@ def made(center=0.0, priors=("intercept",), shown=("intercept", "slope", "cell",
         }
     )
     written = {
-        name: {"text": f"prior of {name}", "meaning": f"{name} in words", "support": "real"}
+        name: {
+            "name": name,
+            "distribution": "Normal",
+            "args": [0.0, 1.0],
+            "text": f"prior of {name}",
+            "support": "real",
+            "meaning": f"{name} in words",
+            "origin": "default",
+        }
         for name in priors
     }
     tree.attrs = {
@@ -115,7 +123,15 @@ def test_parameters_are_drawn_whatever_their_dimensions_are_called():
 
 def test_parameters_of_a_variant_alone_are_read_with_their_levels(tmp_path):
     path = tmp_path / "variant.nc"
-    store.write(made(priors=["intercept", "slope"]), path)
+    tree = made(priors=["intercept", "slope"])
+    tree.attrs |= {
+        **dict.fromkeys(("study", "model", "variant", "family"), "x"),
+        **dict.fromkeys(("fingerprint", "settings", "versions"), "{}"),
+        **dict.fromkeys(("seed", "estimands_version"), 1),
+        "retried": "",
+        "ess": 400.0,
+    }
+    store.write(tree, path)
     light = comparison.light(path)
     assert set(light["posterior"].data_vars) == {"intercept", "slope"}
     table = comparison.own_parameters({"default": made(), "variant": light})
