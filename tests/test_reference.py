@@ -124,6 +124,7 @@ def test_a_stored_fit_has_all_groups_and_says_how_it_was_made(stored):
         "posterior",
         "posterior_predictive",
         "log_likelihood",
+        "log_prior",
         "sample_stats",
         "observed_data",
         "constant_data",
