@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run the command line; an interrupt while it is loaded is told as any other."""
+    """Run the command line; an interrupt while it loads is reported like any other."""
     try:
         from intlmodels import cli
 

@@ -1,4 +1,4 @@
-"""The command fit: what is to be fitted and why, the fits, and what is told of them."""
+"""The command fit: which fits are due and why, the fits, and what is reported of them."""
 
 from __future__ import annotations
 
