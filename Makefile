@@ -40,8 +40,8 @@ notebooks: $(VENV)/notebooks.stamp  ## open the notebooks in JupyterLab (install
 bench: $(VENV)/bench.stamp  ## measure speed against other packages (40 minutes on two cores, resumes; SECTIONS="a d", ROWS=1e7)
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(SECTIONS),--sections "$(SECTIONS)")
 
-test: $(VENV)/project.stamp  ## run the tests, except those marked slow
-	@$(BIN)/python -m pytest -q -m "not slow and not notebooks"
+test: $(VENV)/project.stamp  ## run the tests, except those marked slow, on all cores
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not notebooks"
 
 test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minutes
 	@$(BIN)/python -m pytest -q -m slow
