@@ -19,9 +19,9 @@ from intlmodels.counts import Count
 from intlmodels.decay import groups, sampler
 from intlmodels.decay.estimands import estimate
 from intlmodels.diagnostics import Gate, gate
-from intlmodels.fit import Settings
 from intlmodels.models import decaydesign
 from intlmodels.models.decaydesign import Design, parameters
+from intlmodels.settings import Settings
 from intlmodels.study import Decisions
 
 FIRMS = ("Alfa", "Beta", "Gamma", "Delta")

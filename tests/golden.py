@@ -25,8 +25,8 @@ from clusterstudies import write_clusters
 from decaystudies import write_decisions_study
 from decisionregisters import random_rows, write_decisions, write_rows
 from intlmodels import report, store, versions, workflow
-from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
+from intlmodels.settings import Settings
 from intlmodels.study import Study
 from trees import store_fits
 

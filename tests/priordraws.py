@@ -19,10 +19,14 @@ class Here(Executor):
 
 
 class PriorDraws:
-    """Draws from the prior, whatever the data; takes the arguments of ``trials.fitter``."""
+    """Draws from the prior, whatever the data; takes the place of a refit."""
 
-    def __init__(self, study, variant, priors, wrong=""):
+    def __init__(self, study, variant, priors):
         self.study, self.variant, self.priors = study, variant, priors
+
+    @classmethod
+    def of(cls, plan):
+        return cls(plan.study, plan.variant, plan.priors)
 
     def draw(self, settings, given):
         design = design_of(self.study, self.variant)

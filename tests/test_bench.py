@@ -13,7 +13,7 @@ from bench import commands, context, decisions, fits, machine, norway, page, ref
 from bench.measure import FailedError, run
 from bench.summary import digits, of, ratio, summary
 from bench.table import Target, table
-from intlmodels.fit import Settings
+from intlmodels.settings import Settings
 from intlmodels.trust.calibrate import settings_for
 
 ROOT = Path(__file__).parent.parent

@@ -36,10 +36,11 @@ def plan(study, **settings):
 
 
 def ignorant(monkeypatch, scale=1.0):
-    def made(study, variant, priors, wrong=""):
-        return PriorDraws(study, variant, {n: rescaled(p, scale) for n, p in priors.items()})
+    def made(plan):
+        priors = {n: rescaled(p, scale) for n, p in plan.priors.items()}
+        return PriorDraws(plan.study, plan.variant, priors)
 
-    monkeypatch.setattr(share, "fitter", made)
+    monkeypatch.setattr(trial, "fitter", made)
     monkeypatch.setattr(trial, "_FITTERS", {})
 
 
@@ -111,7 +112,7 @@ def test_a_sampler_that_finds_no_start_is_a_failed_fit(monkeypatch, study):
         def draw(self, settings, given):
             raise RuntimeError("could not find a start\nand more")
 
-    monkeypatch.setattr(share, "fitter", lambda *_: Broken())
+    monkeypatch.setattr(trial, "fitter", lambda *_: Broken())
     monkeypatch.setattr(trial, "_FITTERS", {})
     assert trial.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
 
@@ -187,7 +188,7 @@ def test_findings_come_back_from_disk_until_something_changes(monkeypatch, study
 
 
 def command(study, out, sims, *more):
-    code = [sys.executable, "-m", "intlmodels.cli", "calibrate", str(study.folder)]
+    code = [sys.executable, "-m", "intlmodels", "calibrate", str(study.folder)]
     size = ["--sims", str(sims), "--draws", "60", "--tune", "60", "--cores", "2"]
     return [*code, *size, "--out", str(out), *more]
 

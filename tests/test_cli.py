@@ -261,7 +261,7 @@ def test_a_study_that_did_not_converge_decides_the_exit_code(capsys, monkeypatch
 
 def test_piped_output_has_no_control_characters(folder, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "intlmodels.cli", "check", str(folder)],
+        [sys.executable, "-m", "intlmodels", "check", str(folder)],
         capture_output=True,
         check=True,
         env=os.environ | {"FORCE_COLOR": "", "NO_COLOR": "1"},

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 import pytest
 
 from intlmodels import report, workflow
-from intlmodels.share import trials as share
 from intlmodels.study import load_study
 from intlmodels.trust import running, trial
 from intlmodels.trust.stored import trust
@@ -24,7 +23,7 @@ def here(monkeypatch):
         yield Here()
 
     monkeypatch.setattr(running, "executor", executor)
-    monkeypatch.setattr(share, "fitter", PriorDraws)
+    monkeypatch.setattr(trial, "fitter", PriorDraws.of)
     monkeypatch.setattr(trial, "_FITTERS", {})
     monkeypatch.setattr(workflow, "fit", mock_fit)
 

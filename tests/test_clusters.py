@@ -14,7 +14,7 @@ from scipy import stats
 
 import intlmodels as im
 from clusterstudies import CODES, NAMES, TRUE, clusters_study, drawn_study, write_clusters
-from intlmodels import fit, store
+from intlmodels import fit, settings, store
 from intlmodels.diagnostics import convergence, gate
 from intlmodels.errors import StudyError
 from intlmodels.models import design_of, priors_of
@@ -663,7 +663,7 @@ def test_a_cluster_of_ones_own_beside_rochester(tmp_path):
 @pytest.mark.slow
 def test_known_parameters_are_found_again(tmp_path):
     study, own = drawn_study(tmp_path / "study", clusters=12, firms=40, seed=4)
-    tree = fit.fit(study, settings=fit.Settings(draws=400, tune=500, chains=2, seed=5))
+    tree = fit.fit(study, settings=settings.Settings(draws=400, tune=500, chains=2, seed=5))
     draws = tree["posterior"].to_dataset()
     assert convergence(draws[["intercept", "phi", "cluster"]])["rhat"][1].max() < 1.05
     # Of twelve clusters no more can be known than how far these scatter.

@@ -18,14 +18,16 @@ import pytest
 import processors
 from intlmodels import machine
 from intlmodels.compilation import compile_model, import_nutpie
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 
 #: Fits in several threads of a new process, then one after the other.
 IN_THREADS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 
 fits = [("rochester", "default"), ("rochester", "default"), ("rochester", "density")]
@@ -45,7 +47,8 @@ assert "arviz" not in sys.modules
 #: Fits in a running event loop, in a thread of it, and in a process that was forked off.
 ELSEWHERE = """
 import asyncio, multiprocessing
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 
 def drawn(name):
@@ -65,7 +68,8 @@ for name in ("rochester", "norway"):
 #: An interrupt at the keyboard ends the fit of the first thread, and no other.
 INTERRUPTED = """
 import signal, threading
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 
 study, usual, found = load_study("rochester"), Settings(draws=10, tune=20, chains=2), []

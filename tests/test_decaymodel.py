@@ -15,10 +15,11 @@ from decaystudies import write_counts_study, write_decisions_study
 from intlmodels.counts import Count, rows
 from intlmodels.decay import groups, sampler, tables
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
 from intlmodels.models.decay import build
 from intlmodels.models.decaydesign import OUTCOME, repairs
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 
 NORWAY = load_study("norway")

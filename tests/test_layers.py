@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import intlmodels
-from intlmodels import fit, report
+from intlmodels import report, settings
 from intlmodels.models import catalogue
 from intlmodels.report import layout
 from intlmodels.report.material import Material
@@ -344,7 +344,7 @@ def test_names_that_two_modules_know_are_the_same():
     own = [name for name in own if not name.startswith(studytoml.BUILT_IN_STARTS["decay"])]
     assert set(studytoml.BUILT_IN_VARIANTS["decay"]) == {*own, "complete", "all"}
     for vocabulary in studytoml.VOCABULARIES.values():
-        assert set(vocabulary.tables["fit"]) <= set(fit.Settings.__dataclass_fields__)
+        assert set(vocabulary.tables["fit"]) <= set(settings.Settings.__dataclass_fields__)
 
 
 @pytest.mark.parametrize("model", layout.LAYOUTS)

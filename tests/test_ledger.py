@@ -20,8 +20,8 @@ from intlmodels.claims.facts import averages
 from intlmodels.claims.names import require_names
 from intlmodels.claims.verdicts import CANNOT, FAILED, NOT_FITTED
 from intlmodels.cli import main
+from intlmodels.draws import flat
 from intlmodels.errors import StudyError
-from intlmodels.results import flat
 from intlmodels.study import ShareStudy, load_study
 from intlmodels.study.claimrules import RULES, rules_of
 from intlmodels.study.groups import Group

@@ -8,7 +8,7 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy import special, stats
 
-from intlmodels import fit
+from intlmodels import fit, settings
 from intlmodels.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
 from intlmodels.models.share import build
@@ -495,7 +495,7 @@ def test_a_missing_outcome_has_no_log_likelihood(tmp_path, monkeypatch, variant)
 
     study = without_a_level(tmp_path / "study")
     monkeypatch.setattr(fit, "_sample", without_sampling)
-    tree = fit.fit(study, variant, settings=fit.Settings(draws=250, chains=4))
+    tree = fit.fit(study, variant, settings=settings.Settings(draws=250, chains=4))
     (pointwise,) = tree["log_likelihood"].data_vars.values()
     firms = [firm for firm in study.firms if firm != "Gorse"]
     assert pointwise["firm"].to_numpy().tolist() == firms

@@ -16,7 +16,8 @@ from arviz_stats.base import array_stats
 from scipy import linalg, special, stats
 
 import intlmodels as im
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from studies import write_study
 
 OUTSIDE = Path(__file__).parent / "outside"

@@ -8,7 +8,8 @@ import pytest
 
 from intlmodels import processes, store, workflow
 from intlmodels.diagnostics import Gate, convergence, scalars
-from intlmodels.fit import Settings, fit
+from intlmodels.fit import fit
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 from studies import write_study
 

@@ -12,7 +12,6 @@ from scipy.special import expit
 
 import intlmodels as im
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.celldensity import cells_density
 from intlmodels.models.register import RAW, scales
@@ -23,6 +22,7 @@ from intlmodels.register.combinations import combinations
 from intlmodels.register.fitting import fit
 from intlmodels.register.start import find_start
 from intlmodels.rounding import grid
+from intlmodels.settings import Settings
 from intlmodels.share import nodes, observation
 from registers import AGES, BRANCHES, HEADER, SIZES, STUDY, write_csv, write_register
 

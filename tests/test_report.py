@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from hostile import HOSTILE, hostile_study
-from intlmodels import report, store, workflow
+from intlmodels import files, report, store, workflow
 from intlmodels.csvtext import csv_text
 from intlmodels.errors import StudyError
 from intlmodels.report import record
@@ -232,7 +232,7 @@ def test_how_to_reproduce_it(good):
     assert "intlmodels fit ./" in good.html
     assert "--variants hurdle,density,two-skills" in good.html
     fit = store.require_whole(workflow.stored_path(good.folder, "default"))
-    assert store.short_hash(fit.fingerprint) in good.html
+    assert files.short_hash(fit.fingerprint) in good.html
     assert "0.0.test" in good.html
 
 

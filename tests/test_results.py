@@ -11,6 +11,7 @@ import xarray as xr
 
 from intlmodels import comparison, plotchecks, results, store
 from intlmodels.comparison import Compared
+from intlmodels.draws import flat, texts
 from intlmodels.errors import StudyError
 from intlmodels.narrativevariants import variant_sentences
 
@@ -81,8 +82,8 @@ def made(center=0.0, priors=("intercept",), shown=("intercept", "slope", "cell",
 
 def slopes(fit):
     array = fit["posterior"]["slope"]
-    values = results.flat(array)
-    table = results.table_of(fit, {"size": results.texts(array["size"])}, values, 0.95)
+    values = flat(array)
+    table = results.table_of(fit, {"size": texts(array["size"])}, values, 0.95)
     return table.assign(**results.directions(values))
 
 

@@ -9,8 +9,8 @@ from arviz_stats.base import array_stats
 from bruteforce import exact
 from intlmodels.counts import Count, rows
 from intlmodels.decay import groups, sampler
-from intlmodels.fit import Settings
 from intlmodels.models.decaydesign import Design, parameters
+from intlmodels.settings import Settings
 
 FIRMS = ("A", "B", "C")
 EARLY, LATE = "early", "late"

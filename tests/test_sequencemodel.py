@@ -310,7 +310,7 @@ def test_a_register_has_the_posterior_of_the_study_of_its_rows(tmp_path, variant
 def test_a_generated_register_is_recovered(tmp_path):
     folder = write_decisions(tmp_path, files="rows/a.parquet", memory_limit="500MB")
     generate(folder / "rows" / "a.parquet", 300_000)
-    command = [sys.executable, "-m", "intlmodels.cli", "fit", str(folder), "--draws", "500"]
+    command = [sys.executable, "-m", "intlmodels", "fit", str(folder), "--draws", "500"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "out")], capture_output=True, text=True
     )

@@ -97,7 +97,7 @@ def test_rows_set_aside_are_in_the_report(capsys, quick, folder, tmp_path):
 
 def test_a_refusal_is_one_line(folder, tmp_path):
     write_rows(folder / "rows" / "b.csv", [("firm 1", "1999", "maybe", "large")])
-    command = [sys.executable, "-m", "intlmodels.cli", "reduce", str(folder)]
+    command = [sys.executable, "-m", "intlmodels", "reduce", str(folder)]
     done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 2
     first, second = done.stderr.splitlines()  # what is done, and why it cannot be

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels import comparison, store, versions
+from intlmodels import comparison, files, store, versions
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 from studies import write_study
 
@@ -194,10 +194,10 @@ def test_labels_of_any_kind_survive_storage(tmp_path):
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
-    store.write_text("old", path)
+    files.write_text("old", path)
 
     def interrupted():
-        with store.atomically(path) as temporary:
+        with files.atomically(path) as temporary:
             temporary.write_text("half")
             raise KeyboardInterrupt
 
@@ -214,10 +214,10 @@ class FullDisk(io.BytesIO):
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
-    store.write_text("old", path)
+    files.write_text("old", path)
     with (
         pytest.raises(StudyError, match=r"a\.txt: cannot be written \(No space left on device\)"),
-        store.atomically(path),
+        files.atomically(path),
     ):
         FullDisk().write(b"new")
     assert path.read_text() == "old"
@@ -233,7 +233,7 @@ def test_what_cannot_be_replaced_is_one_line(tmp_path):
 
 
 def test_an_error_of_another_file_keeps_its_name(tmp_path):
-    with pytest.raises(FileNotFoundError, match="source"), store.atomically(tmp_path / "a.txt"):
+    with pytest.raises(FileNotFoundError, match="source"), files.atomically(tmp_path / "a.txt"):
         (tmp_path / "source").read_text()
     assert list(tmp_path.iterdir()) == []
 
@@ -242,7 +242,7 @@ WRITER = """
 import os, sys, time
 from pathlib import Path
 from intlmodels import store
-with store.atomically(Path(sys.argv[1])) as temporary:
+with files.atomically(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
     time.sleep(60)
@@ -255,13 +255,13 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     try:
         process.stdout.readline()
         (temporary,) = tmp_path.iterdir()
-        store.write_text("other", tmp_path / "b.txt")
+        files.write_text("other", tmp_path / "b.txt")
         assert temporary.exists()  # its process is at work
     finally:
         process.kill()
         process.communicate()
     (tmp_path / ".part-of-mine.txt").write_text("not ours")
-    store.write_text("new", path)
+    files.write_text("new", path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".part-of-mine.txt", "a.txt", "b.txt"]
 
 
@@ -270,7 +270,7 @@ def test_what_another_machine_left_is_removed_a_day_later(tmp_path):
     for path in (old, young):
         path.write_text("half")
     os.utime(old, (0, 0))
-    store.write_text("new", tmp_path / "a.txt")
+    files.write_text("new", tmp_path / "a.txt")
     assert sorted(tmp_path.iterdir()) == [young, tmp_path / "a.txt"]
 
 
@@ -379,7 +379,7 @@ def test_no_file_is_not_fitted_yet(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StudyError, match="choose another folder with --out"):
-        store.require_writable(tmp_path / "file" / "below")
+        files.require_writable(tmp_path / "file" / "below")
 
 
 def test_a_study_of_ones_own_has_a_fingerprint_for_every_variant(tmp_path):

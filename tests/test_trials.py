@@ -18,9 +18,11 @@ from intlmodels.models import catalogue, design_of, priors_of
 from intlmodels.models.drawing import OBSERVED, WEIGHTS
 from intlmodels.models.share import build, covariate_data
 from intlmodels.rounding import grid
+from intlmodels.settings import Settings
 from intlmodels.share import observation
 from intlmodels.share import trials as share
 from intlmodels.study import load_study
+from intlmodels.trust import trial
 from studies import write_study
 
 ROCHESTER = load_study("rochester")
@@ -223,7 +225,8 @@ def test_flags_are_simulated_with_the_probabilities_of_the_model(tmp_path):
 def test_deliberate_errors_change_what_is_fitted(name):
     design = design_of(NORWAY)
     assert name in decay.wrong_models(design)
-    made = decay.fitter(NORWAY, "default", priors_of(NORWAY), name)
+    plan = trial.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
+    made = trial.fitter(plan)
     if name == "two-stage":
         assert made._without_decay._priors["decay_mean"].text == "Normal(0, 0.001)"
         assert made._fit._priors == priors_of(NORWAY)

@@ -10,8 +10,8 @@ import intlmodels as im
 from intlmodels import store, versions, workflow
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
 from intlmodels.models import catalogue, priors_of
+from intlmodels.settings import Settings
 from intlmodels.study import load_study
 from mockfit import mock_fit
 from studies import STUDY, write_study

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from intlmodels import boundary, clitrust
+from intlmodels import boundary, clitrust, files
 from intlmodels.clifit import fit_and_report
 from intlmodels.errors import StudyError, one_line
 from intlmodels.outputs import write_all
@@ -291,7 +291,7 @@ def reconstruct(
     out: OutOption = None,
 ) -> None:
     """Write tables of decisions drawn from a stored fit, each row marked as reconstructed."""
-    from intlmodels import store, workflow
+    from intlmodels import workflow
     from intlmodels.api import read_fit
     from intlmodels.csvtext import csv_text
     from intlmodels.decay.reconstruct import reconstruct as draw
@@ -312,7 +312,7 @@ def reconstruct(
             )
     table = draw(fit, draws, seed)
     path = folder / "reconstructed.csv"
-    store.write_text(csv_text(table), path)
+    files.write_text(csv_text(table), path)
     say(f"{draws} reconstructed tables of {len(table) // draws} decisions: {path}")
 
 
@@ -399,7 +399,3 @@ def _invoke(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-if __name__ == "__main__":
-    main()

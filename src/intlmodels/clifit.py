@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from intlmodels import files
 from intlmodels.errors import StudyError
 from intlmodels.terminal import prior_overrides, progress_bar, refresh_report, say
 
 if TYPE_CHECKING:
     from intlmodels.diagnostics import Gate
-    from intlmodels.fit import Settings
+    from intlmodels.settings import Settings
     from intlmodels.study import Study
     from intlmodels.workflow import Job
 
@@ -53,9 +54,9 @@ def _variant_names(study: Study, text: str) -> list[str]:
 
 def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
     from intlmodels import report as reports
-    from intlmodels import store, workflow
+    from intlmodels import workflow
 
-    store.require_writable(folder)
+    files.require_writable(folder)
     due = [job for job in jobs if not job.current]
     for job in jobs:
         if job.current:

@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intlmodels.compilation import compile_model
-from intlmodels.fit import MODULES, Settings, run_nutpie
+from intlmodels.fit import MODULES, run_nutpie
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
+from intlmodels.settings import Given, Settings
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
     from xarray import Dataset
-
-#: What a refit may change. Of a PyMC model: values of its data by name. Where tables are drawn:
-#: ``counts``, the published counts.
-Given = Mapping[str, Any]
 
 #: Ending of the names of standard normal variables, of which effects are made.
 _STANDARD = "_z"

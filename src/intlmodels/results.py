@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.diagnostics import Gate, convergence, gate, scalars
+from intlmodels.draws import texts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from xarray import DataArray, Dataset, DataTree
+    from xarray import Dataset, DataTree
 
 Array = NDArray[np.float64]
 
@@ -33,17 +34,6 @@ def converged(fit: DataTree) -> bool:
     if "gate" in fit.attrs:
         return Gate.from_json(fit.attrs["gate"]).passed
     return gate(fit).passed
-
-
-def flat(array: DataArray) -> Array:
-    """Draws of all chains in one row each, (draw, ...)."""
-    values = array.transpose("chain", "draw", ...).to_numpy()
-    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-
-
-def texts(array: DataArray) -> list[str]:
-    """Labels as plain text."""
-    return [str(value) for value in array.to_numpy()]
 
 
 def estimands(fit: DataTree) -> Dataset:

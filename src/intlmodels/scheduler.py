@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import intlmodels
 from intlmodels import machine
 from intlmodels.errors import StudyError
-from intlmodels.fit import Progress
+from intlmodels.settings import Progress
 
 if TYPE_CHECKING:
     from distributed import Client, Security

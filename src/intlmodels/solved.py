@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels import store
+from intlmodels import files
 from intlmodels.audit.answers import knowing
 from intlmodels.jsonvalues import build, parse_json
 from intlmodels.versions import COUNTS_VERSION
@@ -38,9 +38,9 @@ def kept(folder: Path) -> Iterator[None]:
     with knowing(answers):
         yield
     if len(answers) > before:
-        checksum = store.short_hash(answers)
+        checksum = files.short_hash(answers)
         text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
-        store.write_text(text + "\n", path)
+        files.write_text(text + "\n", path)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = build(_Solved, parse_json(path.read_bytes()))
-        whole = store.short_hash(found.answers) == found.checksum
+        whole = files.short_hash(found.answers) == found.checksum
     except (OSError, ValueError, RecursionError):
         return {}
     current = whole and found.version == COUNTS_VERSION

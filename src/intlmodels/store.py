@@ -6,18 +6,10 @@ named. A refit happens exactly when a part changed, and says which.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
-import re
 import stat
-import sys
-import tempfile
-import time
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,10 +19,11 @@ import numpy as np
 
 from intlmodels.diagnostics import Gate
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
+from intlmodels.files import atomically, short_hash
 from intlmodels.jsonvalues import build, field_types, parse_json
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
+from intlmodels.settings import Settings
 from intlmodels.study import Study
 from intlmodels.versions import MODEL_VERSION, release_series
 
@@ -38,18 +31,6 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
 Fingerprint = dict[str, dict[str, Any]]
-
-
-def short_hash(*values: Any) -> str:
-    """Hash of arrays and of what JSON can hold."""
-    digest = hashlib.sha256()
-    for value in values:
-        if isinstance(value, np.ndarray):
-            digest.update(repr((value.shape, value.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-        else:
-            digest.update(json.dumps(value, sort_keys=True, ensure_ascii=True).encode())
-    return digest.hexdigest()[:16]
 
 
 def fingerprint(
@@ -257,96 +238,6 @@ def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
 # -- files -------------------------------------------------------------------------------
 
 
-def require_writable(folder: Path) -> None:
-    """Make the folder if need be, and find out now, not after the fit, whether it can be used.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StudyError(
-            f"cannot write there ({error.strerror}); choose another folder with --out",
-            file=str(folder),
-        ) from error
-
-
-#: Name of a temporary file: of which machine and process, and what tells it from others.
-_TEMPORARY = re.compile(r"\.part-([0-9a-f]{8})-(\d{1,9})-\w{8}(\.\w+)?")
-_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-#: Seconds after which a temporary file is left over, whoever wrote it.
-_LEFT_OVER = 24 * 3600
-
-
-@contextmanager
-def atomically(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it if the block succeeds.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be written, such as for want of space; what was there before is kept.
-    """
-    require_writable(path.parent)
-    _remove_left_over(path.parent)
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".part-{_MACHINE}-{os.getpid()}-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())  # else a power cut may leave an empty file in its place
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        if error.filename is not None and not _TEMPORARY.fullmatch(Path(error.filename).name):
-            raise  # of another file, which the block read
-        raise StudyError(
-            f"cannot be written ({error.strerror or error}); what was there before is kept",
-            file=str(path),
-        ) from error
-
-
-def _remove_left_over(folder: Path) -> None:
-    """Remove temporary files of processes that were killed while they wrote."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            found = _TEMPORARY.fullmatch(entry.name)
-            if found is None:
-                continue
-            dead = found[1] == _MACHINE and not _alive(int(found[2]))
-            if dead or time.time() - entry.stat().st_mtime > _LEFT_OVER:
-                Path(entry.path).unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    if sys.platform == "win32":
-        return True  # where signal 0 is not a question
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 #: What ends the file of a fit: a checksum of all that is before it. HDF5 does not look behind its
 #: own last byte, so that every program opens the file. CRC-32, which is quick, notices whatever
 #: changes within 32 bits, and of other damage all but one in four billion.
@@ -403,15 +294,3 @@ def _damage(path: Path) -> str:
         "there is no checksum at its end (cut short, changed by another program, or of an earlier "
         "version)"
     )
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file atomically, in UTF-8 with plain newlines."""
-    with atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file atomically."""
-    with atomically(path) as temporary:
-        temporary.write_bytes(content)

@@ -16,7 +16,7 @@ from intlmodels.errors import one_line
 from intlmodels.startup import require_caches
 
 if TYPE_CHECKING:
-    from intlmodels.fit import Progress
+    from intlmodels.settings import Progress
     from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy, Study
 
 StudyArgument = Annotated[

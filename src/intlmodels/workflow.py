@@ -14,16 +14,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels import store
+from intlmodels import files, store
 from intlmodels.arguments import checked
 from intlmodels.claims.names import require_names
 from intlmodels.diagnostics import Gate, convergence, gate
 from intlmodels.errors import StudyError
-from intlmodels.fit import Progress, Settings, fit
+from intlmodels.fit import fit
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.priors import Prior
 from intlmodels.register.reduce import as_study
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
 from intlmodels.versions import ESTIMANDS_VERSION
 
@@ -348,7 +349,7 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
             Stored(
                 variant,
                 path,
-                store.short_hash(stored.fingerprint),
+                files.short_hash(stored.fingerprint),
                 tuple(store.changes(stored.fingerprint, wanted)),
                 stored.gate,
             )

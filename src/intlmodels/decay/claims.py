@@ -28,10 +28,9 @@ from intlmodels.claims.verdicts import (
 )
 from intlmodels.counts import FLAGS
 from intlmodels.decay.estimands import FALL_AFTER
-from intlmodels.decay.results import estimands
-from intlmodels.decay.sentences import group_name
+from intlmodels.decay.results import estimands, group_name
+from intlmodels.draws import flat, texts
 from intlmodels.models import DEFAULT
-from intlmodels.results import flat, texts
 from intlmodels.study import DecayStudy
 from intlmodels.study.claims import Claim, Part
 

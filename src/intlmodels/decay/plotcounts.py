@@ -24,10 +24,10 @@ from intlmodels.decay.plotdata import (
     flag_words,
     group_name,
 )
+from intlmodels.draws import flat
 from intlmodels.errors import StudyError
 from intlmodels.formats import MINUS, counted, probability
 from intlmodels.plotstyle import Figure, styled
-from intlmodels.results import flat
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels import plotstyle as s
+from intlmodels.draws import texts
 from intlmodels.errors import StudyError
 from intlmodels.formats import counted, plural
 from intlmodels.plotstyle import Figure, styled
-from intlmodels.results import texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -26,10 +26,10 @@ from intlmodels.decay.plotdata import (
     short_counts,
     word,
 )
+from intlmodels.draws import flat, texts
 from intlmodels.errors import StudyError
 from intlmodels.formats import MINUS, number
 from intlmodels.plotstyle import Figure, styled
-from intlmodels.results import flat, texts
 
 if TYPE_CHECKING:
     import pandas as pd

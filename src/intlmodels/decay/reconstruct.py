@@ -10,8 +10,8 @@ from intlmodels.counts import FLAGS
 from intlmodels.decay.groups import flat_parameters
 from intlmodels.decay.tables import arrange
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
 from intlmodels.models.decaydesign import Design
+from intlmodels.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels import formats
 from intlmodels.comparison import Compared, side_by_side
 from intlmodels.decay.estimands import FALL_AFTER, estimate
-from intlmodels.results import CI_PROB, Conclusion, converged, flat, table_of, texts
+from intlmodels.draws import flat, texts
+from intlmodels.results import CI_PROB, Conclusion, converged, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -358,3 +360,8 @@ def experience_and_time(fit: DataTree) -> pd.DataFrame:
             "converged": converged(fit),
         }
     )
+
+
+def group_name(size: str, firm: str) -> str:
+    """Firms of one size in words."""
+    return formats.plural(firm) if size == "all" else f"{size} {formats.plural(firm)}"

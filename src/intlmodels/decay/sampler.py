@@ -26,7 +26,7 @@ from intlmodels.models.decaydesign import Design, basis
 from intlmodels.priors import Prior
 
 if TYPE_CHECKING:
-    from intlmodels.fit import Settings
+    from intlmodels.settings import Settings
 
 Array = NDArray[np.float64]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from intlmodels import formats as f
 from intlmodels.decay.estimands import FALL_AFTER
+from intlmodels.decay.results import group_name
 from intlmodels.narrative import CLEAR, hardly_moved, marked, verdict
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ _VERDICTS = {
         "a rise is on the edge of what is called clear here",
     ),
 }
-
-
-def group_name(size: str, firm: str) -> str:
-    """Firms of one size in words."""
-    return f.plural(firm) if size == "all" else f"{size} {f.plural(firm)}"
 
 
 # -- the answer --------------------------------------------------------------------------

@@ -6,7 +6,7 @@ own counts were; where decisions are known, their flags are simulated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from intlmodels.counts import FLAGS, Count, rows
 from intlmodels.decay import groups
 from intlmodels.decay.tables import inverse_logit, log_odds
-from intlmodels.fit import Settings
-from intlmodels.models import design_of
 from intlmodels.models.decaydesign import Design
 from intlmodels.models.drawing import OBSERVED, WEIGHTS
 from intlmodels.priors import Prior, parse, rescaled
-from intlmodels.refit import Given, Refit
+from intlmodels.settings import Given
 from intlmodels.study import DecayStudy
 
 if TYPE_CHECKING:
@@ -194,37 +192,9 @@ def _log_flags(design: Design, values: Mapping[str, Array], flags: Array) -> Arr
 # -- fits --------------------------------------------------------------------------------
 
 
-class _TwoStages:
-    """The mistake that section 3 of the models warns of: fill in a table, then fit it as data."""
-
-    def __init__(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> None:
-        self._design = design_of(study, variant)
-        pinned = {
-            name: _replaced(prior, _ZERO[prior.support])
-            if name in ("decay_mean", "sigma_decay")
-            else prior
-            for name, prior in priors.items()
-        }
-        self._without_decay = Refit(study, variant, pinned)
-        self._fit = Refit(study, variant, priors)
-
-    def draw(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
-        """Fill in one table, then fit it."""
-        first, _ = self._without_decay.draw(settings, given)
-        table = first["table"].to_numpy()[0, -1]
-        design = self._design
-        # With the number of all decisions known, what is not counted is empty.
-        known = [Count("all", design.firms, design.periods, FLAGS, "equal", design.total, True)]
-        known += [
-            Count(f"{firm}, {period}, {flag}", (firm,), (period,), (flag,), "equal", int(n), True)
-            for firm, periods in zip(design.firms, table, strict=True)
-            for period, flags in zip(design.periods, periods, strict=True)
-            for flag, n in zip(FLAGS, flags, strict=True)
-            if n
-        ]
-        second, stats = self._fit.draw(settings, {"counts": tuple(known)})
-        # Taken as data, the table has no posterior.
-        return second.drop_vars("table"), stats
+def pinned_to_zero(priors: Mapping[str, Prior], names: Sequence[str]) -> dict[str, Prior]:
+    """Priors of which those named hold their parameters at zero."""
+    return {n: _replaced(p, _ZERO[p.support]) if n in names else p for n, p in priors.items()}
 
 
 def _replaced(prior: Prior, text: str) -> Prior:
@@ -232,22 +202,17 @@ def _replaced(prior: Prior, text: str) -> Prior:
     return replace(prior, distribution=distribution, args=args, text=text)
 
 
-def fitter(
-    study: DecayStudy, variant: str, priors: Mapping[str, Prior], wrong: str = ""
-) -> Refit | _TwoStages:
-    """A model ready to be fitted: the one asked for, or the default with a deliberate error."""
-    if wrong == "two-stage":
-        return _TwoStages(study, variant, priors)
+def misspecified(
+    study: DecayStudy, variant: str, priors: Mapping[str, Prior], wrong: str
+) -> tuple[DecayStudy, str, Mapping[str, Prior]]:
+    """Study, variant and priors with a deliberate error."""
     if wrong == "too-exact":
-        return Refit(replace(study, rho=study.rho / 50), variant, priors)
+        return replace(study, rho=study.rho / 50), variant, priors
     if wrong == "other-shape":
-        return Refit(study, "power", priors)
+        return study, "power", priors
     if wrong == "alike-firms":
-        pinned = _replaced(priors["sigma_firm"], _ZERO["positive"])
-        return Refit(study, variant, {**priors, "sigma_firm": pinned})
-    if wrong == "narrow-priors":
-        return Refit(study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()})
-    return Refit(study, variant, priors)
+        return study, variant, pinned_to_zero(priors, ["sigma_firm"])
+    return study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()}
 
 
 # -- leaving one out ---------------------------------------------------------------------

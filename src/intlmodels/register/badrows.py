@@ -14,8 +14,8 @@ import numpy as np
 
 from intlmodels.csvtext import csv_rows
 from intlmodels.errors import StudyError
+from intlmodels.files import atomically
 from intlmodels.register.engine import File, Source, literal
-from intlmodels.store import atomically
 from intlmodels.study.rows import RowFiles
 from intlmodels.study.sources import Cell
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from intlmodels.csvtable import from_plain_cell, plain_cell
-from intlmodels.store import atomically
+from intlmodels.files import atomically
 from intlmodels.study import Register
 from intlmodels.study.columns import Integers, frozen
 from intlmodels.study.register import COUNTED, Cells, Coded, Read

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # By its own name: fit.py is part of the fingerprint of every stored fit and stays as it is.
-from intlmodels.fit import Progress, Settings, _sample
+from intlmodels.fit import _sample
 from intlmodels.models import design_of
 from intlmodels.models.register import RAW, scales
 from intlmodels.models.registercells import in_cluster_coordinates, prior_model
@@ -25,6 +25,7 @@ from intlmodels.register.clusterstart import counted, enough_nodes, find_cluster
 from intlmodels.register.combinations import Combinations, combinations
 from intlmodels.register.coordinates import Scales
 from intlmodels.register.start import find_start
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 
 from intlmodels.csvtable import from_plain_cell, plain_cell
 from intlmodels.errors import StudyError
+from intlmodels.files import require_writable
 from intlmodels.register.files import Found, find
 from intlmodels.register.kept import ASIDE, CELLS, keep, kept
 from intlmodels.register.sequences import read_sequences
-from intlmodels.store import require_writable
 from intlmodels.study import SequenceStudy
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # By their own names: fit.py is part of the fingerprint of every stored fit and stays as it is.
-from intlmodels.fit import PRIOR_DRAWS, Progress, Settings, _attributes, _sample
+from intlmodels.fit import PRIOR_DRAWS, _attributes, _sample
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.register import RAW, build, in_coordinates, scales
 from intlmodels.models.registercells import at_nodes, prior_model
@@ -26,6 +26,7 @@ from intlmodels.register.clusterstart import counted, enough_nodes
 from intlmodels.register.combinations import Combinations, combinations
 from intlmodels.register.coordinates import coordinates
 from intlmodels.register.start import find_start
+from intlmodels.settings import Progress, Settings
 from intlmodels.share import groups, observation
 from intlmodels.share.coefficients import Coefficients
 from intlmodels.study import RegisterStudy

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from intlmodels.files import short_hash, write_text
 from intlmodels.jsonvalues import build, parse_json
-from intlmodels.store import short_hash, write_text
 
 #: The counts; what they were made from; and the rows that could not be read.
 CELLS, RECORD, ASIDE = "cells.csv", "cells.json", "set_aside.csv"

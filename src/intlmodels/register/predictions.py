@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.draws import flat, texts
 from intlmodels.errors import StudyError, listed
-from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.results import CI_PROB, Array, table_of
 from intlmodels.share.results import blocks, membership, rows_of
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from intlmodels.errors import StudyError
+from intlmodels.files import require_writable
 from intlmodels.register import cellsfile
 from intlmodels.register.decisionreduce import reduced_decisions
 from intlmodels.register.files import Found, find
 from intlmodels.register.kept import ASIDE, CELLS, read_record, write_record
 from intlmodels.register.reading import read_cells
 from intlmodels.scheduler import Bar
-from intlmodels.store import require_writable
 from intlmodels.study import (
     DecisionRegister,
     Register,

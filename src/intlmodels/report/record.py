@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from intlmodels import store
+from intlmodels import files, store
 from intlmodels.errors import StudyError
 from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
@@ -47,7 +47,7 @@ def study_text(study: Study) -> str:
     """Hash of a study as written: its tables and what study.toml says."""
     toml = (study.folder / "study.toml").read_text(encoding="utf-8")
     tables = {name: [table.header, table.rows] for name, table in study.tables.items()}
-    return store.short_hash(toml, tables)
+    return files.short_hash(toml, tables)
 
 
 def trust_text(folder: Path) -> str:
@@ -58,7 +58,7 @@ def trust_text(folder: Path) -> str:
         for path in paths
         if path.is_file()
     }
-    return store.short_hash(found)
+    return files.short_hash(found)
 
 
 def write_record(
@@ -157,7 +157,7 @@ def _against_study(study: Study, fits: dict[str, str]) -> list[str]:
             continue
         find_variant(study, name)
         wanted = store.fingerprint(study, name, priors_of(study, name), settings_of(study))
-        if store.short_hash(wanted) != fingerprint:
+        if files.short_hash(wanted) != fingerprint:
             reasons.append(f"the report shows another fit of {name} than the study gives now")
     if len(fits) > 1:  # a report of the default alone was meant so
         reasons += [f"the report does not show {name}" for name in known if name not in fits]

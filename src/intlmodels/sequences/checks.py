@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.draws import flat, texts
+from intlmodels.results import CI_PROB, Array, table_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy as np
 from intlmodels.errors import StudyError
 
 # By their own names: fit.py is part of the fingerprint of every stored fit and stays as it is.
-from intlmodels.fit import PRIOR_DRAWS, Progress, Settings, _attributes, _evaluate, _sample
+from intlmodels.fit import PRIOR_DRAWS, _attributes, _evaluate, _sample
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.decaydesign import Design
 from intlmodels.models.sequences import RAW, build, in_coordinates
@@ -26,6 +26,7 @@ from intlmodels.sequences.likelihood import (
 )
 from intlmodels.sequences.predictions import ends_seen, merged, points_of, predictive
 from intlmodels.sequences.start import LARGEST, find_start, require_able
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import SequenceStudy
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.draws import flat
 from intlmodels.models.decaydesign import Design, basis
-from intlmodels.results import flat
 from intlmodels.sequences.likelihood import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.study import SequenceStudy
 

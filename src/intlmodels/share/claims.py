@@ -21,7 +21,7 @@ from intlmodels.claims.verdicts import (
     middle,
     of_draws,
 )
-from intlmodels.results import flat, texts
+from intlmodels.draws import flat, texts
 from intlmodels.share import results
 from intlmodels.study import ShareStudy
 from intlmodels.study.claims import Claim

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.draws import flat, texts
 from intlmodels.models.shareblocks import CLUSTER
-from intlmodels.results import CI_PROB, Array, directions, flat, parameters, table_of, texts
+from intlmodels.results import CI_PROB, Array, directions, parameters, table_of
 from intlmodels.share import results
 
 if TYPE_CHECKING:

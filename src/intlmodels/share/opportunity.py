@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.draws import texts
 from intlmodels.errors import StudyError, listed
 from intlmodels.narrative import verdict
-from intlmodels.results import CI_PROB, Array, table_of, texts
+from intlmodels.results import CI_PROB, Array, table_of
 from intlmodels.share import results
 from intlmodels.share.averages import averages, step_for
 from intlmodels.share.coefficients import Coefficients

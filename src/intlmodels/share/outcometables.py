@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.draws import flat, texts
+from intlmodels.results import CI_PROB, Array, table_of
 from intlmodels.results import estimands as stored
 from intlmodels.share import results
 from intlmodels.share.observation import LEVEL

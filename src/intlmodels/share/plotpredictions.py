@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels import plotstyle as s
+from intlmodels.draws import flat
 from intlmodels.plotstyle import Figure, styled
-from intlmodels.results import CI_PROB, Array, flat
+from intlmodels.results import CI_PROB, Array
 from intlmodels.share import predictions, results
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.results import CI_PROB, Array, flat, table_of, texts
+from intlmodels.draws import flat, texts
+from intlmodels.results import CI_PROB, Array, table_of
 from intlmodels.share.results import blocks, membership, observed, outcomes
 
 if TYPE_CHECKING:

@@ -16,18 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.comparison import Compared, side_by_side
+from intlmodels.draws import flat, texts
 from intlmodels.formats import MINUS
 from intlmodels.models.shareblocks import CLUSTER
-from intlmodels.results import (
-    CI_PROB,
-    Array,
-    Conclusion,
-    converged,
-    directions,
-    flat,
-    table_of,
-    texts,
-)
+from intlmodels.results import CI_PROB, Array, Conclusion, converged, directions, table_of
 from intlmodels.results import estimands as stored
 from intlmodels.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.share.observation import LEVELLED, OUTCOME

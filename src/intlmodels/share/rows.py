@@ -8,9 +8,10 @@ import numpy as np
 
 from intlmodels import formats as f
 from intlmodels import narrative
+from intlmodels.draws import flat
 from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.shown import Rows, changed_cells, common_decimals, interval, variant_title
-from intlmodels.results import clearest, flat
+from intlmodels.results import clearest
 from intlmodels.share import results
 from intlmodels.share.material import ShareMaterial
 from intlmodels.study import Covariate

@@ -18,8 +18,8 @@ from intlmodels.models.drawing import OBSERVED, WEIGHTS
 from intlmodels.models.share import covariate_data
 from intlmodels.models.shareblocks import CLUSTER, VARYING, Block, Design
 from intlmodels.priors import Prior, draw, rescaled
-from intlmodels.refit import Given, Refit
 from intlmodels.rounding import grid
+from intlmodels.settings import Given
 from intlmodels.share import observation
 from intlmodels.study import Clusters, ShareStudy
 
@@ -234,19 +234,19 @@ def _of_clusters(design: Design) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def fitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior], wrong: str = "") -> Refit:
-    """A compiled model: the one asked for, or the default with a deliberate error."""
+def misspecified(
+    study: ShareStudy, variant: str, priors: Mapping[str, Prior], wrong: str
+) -> tuple[ShareStudy, str, Mapping[str, Prior]]:
+    """Study, variant and priors with a deliberate error."""
     if wrong == "density":
-        return Refit(study, "density", priors)
+        return study, "density", priors
     if wrong == "too-exact":
         outcome = replace(study.outcome, width=study.outcome.width / 5)
-        return Refit(replace(study, outcome=outcome), variant, priors)
+        return replace(study, outcome=outcome), variant, priors
     if wrong == POOLED:
         alone = replace(study, clusters=None)
-        return Refit(alone, variant, {n: priors[n] for n in priors_of(alone, variant)})
-    if wrong == "narrow-priors":
-        return Refit(study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()})
-    return Refit(study, variant, priors)
+        return alone, variant, {n: priors[n] for n in priors_of(alone, variant)}
+    return study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()}
 
 
 # -- leaving a firm out ------------------------------------------------------------------

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from intlmodels.errors import StudyError, did_you_mean
-from intlmodels.fit import Progress, Settings
 from intlmodels.models import DEFAULT, design_of
 from intlmodels.priors import Prior
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import Study
 from intlmodels.trust import ranks
 from intlmodels.trust.stored import FOLDER, PROBS, Calibrated, Calibration, Caught

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from intlmodels.errors import StudyError
-from intlmodels.fit import Progress, Settings
 from intlmodels.models import catalogue, design_of, priors_of
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import Study
 from intlmodels.trust.stored import FOLDER, Comparison, LeftOut
 from intlmodels.trust.tasks import Journal, run

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels import store
+from intlmodels import files, store
 from intlmodels.errors import StudyError, did_you_mean, listed
-from intlmodels.fit import Settings
 from intlmodels.models import DEFAULT, catalogue, design_of, find_variant, priors_of
 from intlmodels.possible import require_possible
 from intlmodels.register.reduce import require_firms
 from intlmodels.scheduler import Bar
+from intlmodels.settings import Settings
 from intlmodels.study import Study
 from intlmodels.trust import calibrate, compare, sensitivity
 from intlmodels.trust.stored import (
@@ -67,7 +67,7 @@ class Means:
     def pool(self, journals: Sequence[Journal]) -> Iterator[Executor]:
         """Processes that work, once it is known that results can be kept."""
         for journal in journals:
-            store.require_writable(journal.path.parent)
+            files.require_writable(journal.path.parent)
             if self.again and journal.path.exists():
                 journal.path.replace(journal.path.with_name(f"{journal.path.name}.old"))
         with executor(self.cores or os.cpu_count() or 1, self.scheduler) as pool:
@@ -130,7 +130,7 @@ def run_calibration(
             write("calibration", found, study, given, out)
         own = "" if variant == DEFAULT else f"-{variant}"
         ranks = path_of(out, "calibration").with_name(f"ranks{own}.csv")
-        store.write_text(calibrate.ranks_text(plan, out, sims), ranks)
+        files.write_text(calibrate.ranks_text(plan, out, sims), ranks)
         for each in errors:
             with means.bar(f"deliberate error {each.wrong}") as progress:
                 caught.append(calibrate.catch(each, sims, out, pool, progress, means.tell))

@@ -16,10 +16,10 @@ from pathlib import Path
 from intlmodels import store
 from intlmodels.comparison import light
 from intlmodels.errors import StudyError
-from intlmodels.fit import Progress, Settings
 from intlmodels.models import DEFAULT, catalogue
 from intlmodels.priors import Prior, rescaled
 from intlmodels.results import converged
+from intlmodels.settings import Progress, Settings
 from intlmodels.study import Study
 from intlmodels.trust.powerscale import power_scaling
 from intlmodels.trust.stored import FOLDER, Moved, Refit, Sensitivity

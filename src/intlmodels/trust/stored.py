@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels import store
-from intlmodels.fit import Settings
+from intlmodels import files, store
 from intlmodels.jsonvalues import build, parse_json
 from intlmodels.models import DEFAULT, catalogue, priors_of
+from intlmodels.settings import Settings
 from intlmodels.study import Study
 from intlmodels.versions import CHECKS_VERSION
 
@@ -350,7 +350,7 @@ def fingerprint(
     return {
         **parts(DEFAULT),
         "checks": {"version": CHECKS_VERSION[study.model]},
-        "variant": {name: store.short_hash(parts(name)) for name in variants if name != DEFAULT},
+        "variant": {name: files.short_hash(parts(name)) for name in variants if name != DEFAULT},
     }
 
 
@@ -359,9 +359,9 @@ def write(kind: str, value: Any, study: Study, overrides: Mapping[str, str], out
     found = fingerprint(study, overrides, _variants_of(value))
     # Calibrations of several deliberate errors are a list, everything else is one object.
     plain = _rounded([asdict(v) for v in value] if isinstance(value, tuple) else asdict(value))
-    document = {"fingerprint": found, "value": plain, "checksum": store.short_hash(plain)}
+    document = {"fingerprint": found, "value": plain, "checksum": files.short_hash(plain)}
     text = json.dumps(document, indent=1)
-    store.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
+    files.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
 
 
 #: Lists of numbers are written on one line.
@@ -401,7 +401,7 @@ def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> 
     try:
         stored = build(_Stored, parse_json(path.read_bytes()))
         value, before = build(_TYPES[kind], stored.value), stored.fingerprint
-        if store.short_hash(stored.value) != stored.checksum:
+        if files.short_hash(stored.value) != stored.checksum:
             raise ValueError("its values do not match their checksum")
     except (OSError, ValueError, RecursionError):
         damage = "damaged, changed by another program, or of an earlier version"

@@ -23,12 +23,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from intlmodels import machine, store
+from intlmodels import files, machine
 from intlmodels.errors import StudyError, listed
-from intlmodels.fit import Progress
 from intlmodels.jsonvalues import parse_json
 from intlmodels.processes import GOES_ON, helpers
 from intlmodels.scheduler import MACHINE, cluster
+from intlmodels.settings import Progress
 
 if sys.platform != "win32":
     import fcntl
@@ -159,7 +159,7 @@ def _opened(
 ) -> Iterator[tuple[FileIO, dict[str, Any]]]:
     """A journal to be written by this process alone, and the results that it holds already."""
     path, identity = journal.path, journal.first_line()
-    store.require_writable(path.parent)
+    files.require_writable(path.parent)
     with _appendable(path) as file:
         _lock(file, path)
         held = _held(path, identity)

@@ -6,20 +6,25 @@ A worker compiles a model once and keeps it for the tasks that follow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from xarray import Dataset
 
-from intlmodels import store
+from intlmodels import files, store
+from intlmodels.counts import FLAGS, Count
+from intlmodels.decay.trials import pinned_to_zero
 from intlmodels.diagnostics import LIMITS, convergence
 from intlmodels.errors import StudyError
-from intlmodels.fit import Settings
 from intlmodels.models import design_module, design_of
 from intlmodels.priors import Prior
-from intlmodels.study import Study
+from intlmodels.refit import Refit
+from intlmodels.settings import Given, Settings
+from intlmodels.study import DecayStudy, Study
 from intlmodels.versions import CHECKS_VERSION
 from intlmodels.workflow import checked_fit, more_careful
 
@@ -61,7 +66,7 @@ class Plan:
     @property
     def key(self) -> str:
         """A short name for the identity."""
-        return store.short_hash(self.identity)
+        return files.short_hash(self.identity)
 
 
 def trials(model: str) -> Any:
@@ -76,9 +81,46 @@ _FITTERS: dict[str, Any] = {}
 def _fitter(plan: Plan) -> Any:
     key = plan.key
     if key not in _FITTERS:
-        module = trials(plan.study.model)
-        _FITTERS[key] = module.fitter(plan.study, plan.variant, plan.priors, plan.wrong)
+        _FITTERS[key] = fitter(plan)
     return _FITTERS[key]
+
+
+def fitter(plan: Plan) -> Any:
+    """A model ready to be fitted: the one asked for, or one with a deliberate error."""
+    asked = plan.study, plan.variant, plan.priors
+    if not plan.wrong:
+        return Refit(*asked)
+    if plan.wrong == "two-stage":
+        return TwoStages(cast(DecayStudy, plan.study), plan.variant, plan.priors)
+    return Refit(*trials(plan.study.model).misspecified(*asked, plan.wrong))
+
+
+class TwoStages:
+    """The mistake that section 3 of the models warns of: fill in a table, then fit it as data."""
+
+    def __init__(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> None:
+        self._design = design_of(study, variant)
+        pinned = pinned_to_zero(priors, ("decay_mean", "sigma_decay"))
+        self._without_decay = Refit(study, variant, pinned)
+        self._fit = Refit(study, variant, priors)
+
+    def draw(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
+        """Fill in one table, then fit it."""
+        first, _ = self._without_decay.draw(settings, given)
+        table = first["table"].to_numpy()[0, -1]
+        design = self._design
+        # With the number of all decisions known, what is not counted is empty.
+        known = [Count("all", design.firms, design.periods, FLAGS, "equal", design.total, True)]
+        known += [
+            Count(f"{firm}, {period}, {flag}", (firm,), (period,), (flag,), "equal", int(n), True)
+            for firm, periods in zip(design.firms, table, strict=True)
+            for period, flags in zip(design.periods, periods, strict=True)
+            for flag, n in zip(FLAGS, flags, strict=True)
+            if n
+        ]
+        second, stats = self._fit.draw(settings, {"counts": tuple(known)})
+        # Taken as data, the table has no posterior.
+        return second.drop_vars("table"), stats
 
 
 def seed_of(plan: Plan, number: int) -> int:
@@ -110,9 +152,8 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
     rng = np.random.default_rng([plan.settings.seed, number])
     truth, given = module.simulate(study, design, plan.priors, rng)
     settings = replace(plan.settings, seed=seed_of(plan, number))
-    fitter = _fitter(plan)
     try:
-        posterior, stats = fitter.draw(settings, given)
+        posterior, stats = _fitter(plan).draw(settings, given)
     except StudyError:
         raise
     except (RuntimeError, ValueError, ArithmeticError) as error:
