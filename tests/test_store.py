@@ -241,7 +241,7 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path):
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from intlmodels import store
+from intlmodels import files
 with files.atomically(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
