@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intlmodels.models.decaydesign import Design
+from intlmodels.models.decay.design import Design
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intlmodels.counts import Count
-from intlmodels.decay import groups, sampler
-from intlmodels.decay.estimands import estimate
-from intlmodels.diagnostics import Gate, gate
-from intlmodels.models import decaydesign
-from intlmodels.models.decaydesign import Design, parameters
-from intlmodels.settings import Settings
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.diagnostics import Gate, gate
+from intlmodels.models.decay import design as decaydesign
+from intlmodels.models.decay import inferencedata, sampler
+from intlmodels.models.decay.design import Design, parameters
+from intlmodels.models.decay.estimands import estimate
 from intlmodels.study import Decisions
+from intlmodels.study.counts import Count
 
 FIRMS = ("Alfa", "Beta", "Gamma", "Delta")
 PERIODS = ("early", "middle", "late")
@@ -125,15 +125,17 @@ def decay_tree(
     study: Any = SimpleNamespace(name="small", title="Small", **WORDS | (words or {}))
     priors = parameters(design)
     settings = Settings(draws=max(draws, 100), tune=60, chains=2, seed=seed, sweeps=2)
-    prior = groups.prior(design, priors, 100, seed)
+    prior = inferencedata.prior(design, priors, 100, seed)
     found = {"prior": prior, **(_made_up if known else _sampled)(design, priors, settings)}
     tree = xr.DataTree.from_dict(
         {
             **found,
-            "posterior_predictive": groups.predictive(study, design, found["posterior"], seed, 1),
-            "prior_predictive": groups.predictive(study, design, prior, seed, 2),
-            "observed_data": groups.observed_data(study, design),
-            "constant_data": groups.constant_data(study, design),
+            "posterior_predictive": inferencedata.predictive(
+                study, design, found["posterior"], seed, 1
+            ),
+            "prior_predictive": inferencedata.predictive(study, design, prior, seed, 2),
+            "observed_data": inferencedata.observed_data(study, design),
+            "constant_data": inferencedata.constant_data(study, design),
         }
     )
     tree.attrs = {
@@ -165,18 +167,18 @@ def _set_gate(tree: xr.DataTree, outcome: Any) -> str:
 
 def _sampled(design: Design, priors: Any, settings: Settings) -> dict[str, xr.Dataset]:
     drawn = sampler.sample(design, priors, settings)
-    posterior = groups.posterior(design, drawn)
+    posterior = inferencedata.posterior(design, drawn)
     return {
         "posterior": posterior,
-        "sample_stats": groups.sample_stats(drawn),
-        "log_likelihood": groups.log_likelihood(design, posterior),
+        "sample_stats": inferencedata.sample_stats(drawn),
+        "log_likelihood": inferencedata.log_likelihood(design, posterior),
     }
 
 
 def _made_up(design: Design, priors: Any, settings: Settings) -> dict[str, xr.Dataset]:
     """Prior draws, drawn in towards a decay of 0.5: no sampler is needed to look at figures."""
     shape = settings.chains, settings.draws
-    wide = groups.prior(design, priors, shape[0] * shape[1], settings.seed + 1)
+    wide = inferencedata.prior(design, priors, shape[0] * shape[1], settings.seed + 1)
     posterior = xr.Dataset(
         {
             name: (

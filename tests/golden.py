@@ -24,9 +24,11 @@ import registers
 from clusterstudies import write_clusters
 from decaystudies import write_decisions_study
 from decisionregisters import random_rows, write_decisions, write_rows
-from intlmodels import report, store, versions, workflow
+from intlmodels import report
+from intlmodels.core import versions
+from intlmodels.core.settings import Settings
+from intlmodels.fitting import jobs, store
 from intlmodels.models import catalogue, priors_of
-from intlmodels.settings import Settings
 from intlmodels.study import Study
 from trees import store_fits
 
@@ -79,8 +81,8 @@ def fitted(study: Study, variant: str) -> xr.DataTree:
     """A short fit with its estimands; it need not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of diagnostics of so few draws
-        tree = workflow._fitter(study)(study, variant, priors_of(study, variant), SETTINGS)
-        tree = workflow._with_estimands(tree)
+        tree = jobs._fitter(study)(study, variant, priors_of(study, variant), SETTINGS)
+        tree = jobs._with_estimands(tree)
     given = store.fingerprint(study, variant, priors_of(study, variant), SETTINGS)
     tree.attrs |= {"fingerprint": json.dumps(given), "retried": ""}
     return tree

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from intlmodels.trust.stored import (
+from intlmodels.checks.stored import (
     PROBS,
     Calibrated,
     Calibration,

@@ -3,14 +3,14 @@
 import numpy as np
 import xarray as xr
 
-from intlmodels import fit as fitting
+from intlmodels.fitting import fit as fitting
 from intlmodels.models import design_of, priors_of
-from intlmodels.share import groups, observation
-from intlmodels.share.observation import OUTCOME
+from intlmodels.models.share import inferencedata, observation
+from intlmodels.models.share.observation import OUTCOME
 
 
 def mock_fit(study, variant="default", priors=None, settings=None, progress=None, bad=False):
-    """Stand in for :func:`intlmodels.fit.fit`; ``bad`` adds one divergent transition."""
+    """Stand in for :func:`intlmodels.fitting.fit.fit`; ``bad`` adds one divergent transition."""
     settings = settings or fitting.Settings()
     priors = priors or priors_of(study, variant)
     design = design_of(study, variant)
@@ -44,10 +44,12 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
             "log_prior": fitting.log_prior(
                 draws["posterior"], {n: p for n, p in priors.items() if n in draws["posterior"]}
             ),
-            "posterior_predictive": groups.predictive(study, design, draws["posterior"], 1, 1),
-            "prior_predictive": groups.predictive(study, design, draws["prior"], 1, 2),
-            "observed_data": groups.observed_data(study, design),
-            "constant_data": groups.constant_data(study, design),
+            "posterior_predictive": inferencedata.predictive(
+                study, design, draws["posterior"], 1, 1
+            ),
+            "prior_predictive": inferencedata.predictive(study, design, draws["prior"], 1, 2),
+            "observed_data": inferencedata.observed_data(study, design),
+            "constant_data": inferencedata.constant_data(study, design),
         }
     )
     tree.attrs = fitting._attributes(study, variant, design, priors, settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intlmodels.trust.tasks import Journal, executor, run
+from intlmodels.checks.tasks import Journal, executor, run
 
 
 def draw(number):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from intlmodels.models import design_of
-from intlmodels.share import trials
+from intlmodels.models.share import simulator
 
 
 class Here(Executor):
@@ -33,7 +33,7 @@ class PriorDraws:
         rng = np.random.default_rng(settings.seed)
         shape = settings.chains, settings.draws
         drawn = [
-            trials.simulate(self.study, design, self.priors, rng)[0]
+            simulator.simulate(self.study, design, self.priors, rng)[0]
             for _ in range(settings.chains * settings.draws)
         ]
         variables = {}

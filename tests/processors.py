@@ -27,8 +27,8 @@ NARROW = {
 #: Prints the bits of a few draws of each parameter, but not of what NumPy computes from them.
 FITS = """
 import hashlib, sys
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.fitting.fit import fit
+from intlmodels.core.settings import Settings
 from intlmodels.models import catalogue
 from intlmodels.study import load_study
 

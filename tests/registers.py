@@ -9,7 +9,7 @@ from dataclasses import replace
 import duckdb
 import numpy as np
 
-from intlmodels.register import spreading
+from intlmodels.register import distributed
 
 STUDY = """\
 [study]
@@ -108,7 +108,7 @@ def write_groups(path, rows, size=2048):
 
 def count_and_linger(register, part, files, most):
     """Count a part; the first worker to do so keeps the result for itself until it is killed."""
-    found = spreading.count_part(register, part, files, most)
+    found = distributed.count_part(register, part, files, most)
     at_work = register.folder.absolute() / "at-work"
     try:
         with at_work.open("x") as file:
@@ -130,9 +130,11 @@ def kill_who_lingers(folder):
 def count_elsewhere(register, part, files, most):
     """Count on a computer that has not the files."""
     elsewhere = [replace(file, path=f"/elsewhere{file.path}") for file in files]
-    return spreading.count_part(register, part, elsewhere, most)
+    return distributed.count_part(register, part, elsewhere, most)
 
 
 def count_other(register, part, files, most):
     """Count on a computer that has other files under the same path."""
-    return spreading.count_part(register, part, [replace(f, size=f.size + 1) for f in files], most)
+    return distributed.count_part(
+        register, part, [replace(f, size=f.size + 1) for f in files], most
+    )

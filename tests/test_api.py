@@ -11,8 +11,8 @@ import xarray as xr
 import intlmodels as im
 import madetrust
 from decaytrees import decay_tree
-from intlmodels import workflow
-from intlmodels.trust import stored
+from intlmodels.checks import stored
+from intlmodels.fitting import jobs
 from mockfit import mock_fit
 from studies import write_study
 from trees import made_up, share_positive, store_fits
@@ -58,7 +58,7 @@ def test_findings_of_another_study_are_not_read(study, tmp_path):
 def share_fit(tmp_path_factory):
     """A stored fit that took no time, with its estimands."""
     study = im.load_study(write_study(tmp_path_factory.mktemp("study")))
-    tree = workflow._with_estimands(mock_fit(study))
+    tree = jobs._with_estimands(mock_fit(study))
     tree.attrs["fingerprint"] = "{}"
     return tree
 

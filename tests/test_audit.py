@@ -14,8 +14,8 @@ from intlmodels.audit import conflicting, repairing
 from intlmodels.audit.bounding import interchangeable
 from intlmodels.audit.integers import Program
 from intlmodels.audit.system import MOST_COUNTS, MOST_VALUE, Slack, System, hard, revised, subset
-from intlmodels.counts import Count, rows
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.study.counts import Count, rows
 
 FIRMS = tuple("ABCDEFGHIJKL")
 PERIODS = ("before 2000", "2000-07", "2008-13")

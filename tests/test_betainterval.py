@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import processors
-from intlmodels.rounding import grid, intervals
-from intlmodels.share import betainterval
+from intlmodels.core.rounding import grid, intervals
+from intlmodels.models.share import betainterval
 
 SHAPES = [0.01, 0.3, 1.0, 2.5, 30.0, 1000.0]
 TOLERANCE = 1e-9
@@ -314,7 +314,7 @@ def test_grid_refuses_negative_parameters():
 
 def test_probabilities_need_neither_pymc_nor_pytensor():
     code = (
-        "import sys; from intlmodels.share import betainterval;"
+        "import sys; from intlmodels.models.share import betainterval;"
         "print([name for name in ('pymc', 'pytensor', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -325,7 +325,7 @@ def test_probabilities_need_neither_pymc_nor_pytensor():
 BITS = """
 import hashlib
 import numpy as np
-from intlmodels.share import betainterval
+from intlmodels.models.share import betainterval
 
 rng = np.random.default_rng(1)
 hash = hashlib.sha256()

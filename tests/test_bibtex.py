@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.study.bibtex import check_bibtex, key_of
 
 GOOD = (

@@ -22,12 +22,13 @@ from pypdf import PdfReader
 import madetrust
 from chromium import SIZES, path_of_browser, running, visit
 from hostile import hostile_study
-from intlmodels import fit, report, store, workflow
+from intlmodels import report
+from intlmodels.checks import stored
+from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import catalogue, priors_of
 from intlmodels.report.blocks import Report, Section, Table
 from intlmodels.report.render import html
 from intlmodels.study import load_study
-from intlmodels.trust import stored
 from trees import made_up, store_fits
 
 ROOT = Path(__file__).parent.parent
@@ -65,9 +66,9 @@ def rochester_report(place: Path) -> Path:
 def norway_report(place: Path) -> Path:
     """Counts, their audit and claims, and a fit too short to have converged."""
     study = load_study("norway")
-    settings = workflow.settings_of(study, {"draws": 100, "tune": 60, "chains": 2, "cores": 1})
+    settings = jobs.settings_of(study, {"draws": 100, "tune": 60, "chains": 2, "cores": 1})
     priors = priors_of(study, "default")
-    tree = workflow._with_estimands(fit.fit(study, "default", priors, settings))
+    tree = jobs._with_estimands(fit.fit(study, "default", priors, settings))
     parts = store.fingerprint(study, "default", priors, settings)
     tree.attrs |= {"retried": "", "fingerprint": json.dumps(parts)}
     store_fits(study, place, default=tree)

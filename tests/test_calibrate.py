@@ -10,15 +10,15 @@ import time
 import numpy as np
 import pytest
 
-from intlmodels.errors import StudyError
+from intlmodels.checks import calibrate as c
+from intlmodels.checks import worker
+from intlmodels.checks.ranks import FAMILYWISE, holm
+from intlmodels.checks.stored import PROBS, trust, write
+from intlmodels.core.errors import StudyError
 from intlmodels.models import priors_of
-from intlmodels.priors import rescaled
-from intlmodels.share import trials as share
+from intlmodels.models.priors import rescaled
+from intlmodels.models.share import simulator as share
 from intlmodels.study import load_study
-from intlmodels.trust import calibrate as c
-from intlmodels.trust import trial
-from intlmodels.trust.ranks import FAMILYWISE, holm
-from intlmodels.trust.stored import PROBS, trust, write
 from priordraws import Here, PriorDraws
 from studies import write_study
 
@@ -40,8 +40,8 @@ def ignorant(monkeypatch, scale=1.0):
         priors = {n: rescaled(p, scale) for n, p in plan.priors.items()}
         return PriorDraws(plan.study, plan.variant, priors)
 
-    monkeypatch.setattr(trial, "fitter", made)
-    monkeypatch.setattr(trial, "_FITTERS", {})
+    monkeypatch.setattr(worker, "fitter", made)
+    monkeypatch.setattr(worker, "_FITTERS", {})
 
 
 def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_looked_at(
@@ -80,13 +80,13 @@ def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
 def test_a_rank_counts_the_draws_below_and_splits_ties_at_random():
     rng = np.random.default_rng(1)
     draws = np.arange(1000.0)
-    assert trial._ranked(draws, -1.0, rng)[:2] == [0, 0.0]
-    assert trial._ranked(draws, 2000.0, rng)[:2] == [trial.LEVELS, 1.0]
-    assert trial._ranked(draws, 499.5, rng)[:2] == [50, 0.5]
+    assert worker._ranked(draws, -1.0, rng)[:2] == [0, 0.0]
+    assert worker._ranked(draws, 2000.0, rng)[:2] == [worker.LEVELS, 1.0]
+    assert worker._ranked(draws, 499.5, rng)[:2] == [50, 0.5]
     tied = np.zeros(1000)
-    ranks = [trial._ranked(tied, 0.0, rng)[0] for _ in range(4000)]
-    counts = np.bincount(ranks, minlength=trial.LEVELS + 1)
-    expected = 4000 / (trial.LEVELS + 1)
+    ranks = [worker._ranked(tied, 0.0, rng)[0] for _ in range(4000)]
+    counts = np.bincount(ranks, minlength=worker.LEVELS + 1)
+    expected = 4000 / (worker.LEVELS + 1)
     assert ((counts - expected) ** 2 / expected).sum() < 160  # chi-square, 100 degrees of freedom
 
 
@@ -112,9 +112,9 @@ def test_a_sampler_that_finds_no_start_is_a_failed_fit(monkeypatch, study):
         def draw(self, settings, given):
             raise RuntimeError("could not find a start\nand more")
 
-    monkeypatch.setattr(trial, "fitter", lambda *_: Broken())
-    monkeypatch.setattr(trial, "_FITTERS", {})
-    assert trial.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
+    monkeypatch.setattr(worker, "fitter", lambda *_: Broken())
+    monkeypatch.setattr(worker, "_FITTERS", {})
+    assert worker.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
 
 
 def test_the_first_of_many_simulations_are_those_of_few(monkeypatch, study, tmp_path):

@@ -11,21 +11,21 @@ import pytest
 import xarray as xr
 
 from decaystudies import PERIODS, write_counts_study, write_decisions_study
-from intlmodels import store
 from intlmodels.claims import ledger
 from intlmodels.claims import verdicts as claims
-from intlmodels.counts import FLAGS
-from intlmodels.decay.material import DecayMaterial
-from intlmodels.diagnostics import Gate, Result
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import store
+from intlmodels.fitting.diagnostics import Gate, Result
+from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import priors_of
-from intlmodels.narrative import CLEAR, LEANING
 from intlmodels.report import claims as section
+from intlmodels.report.decaydata import DecayMaterial
 from intlmodels.report.layout import LAYOUTS
-from intlmodels.results import converged
+from intlmodels.results.intervals import converged
+from intlmodels.results.wording import CLEAR, LEANING
 from intlmodels.study import DecayStudy, describe, load_study
 from intlmodels.study.claims import Claim, Part
-from intlmodels.workflow import settings_of
+from intlmodels.study.counts import FLAGS
 
 SIZES = ("large", "other")
 

@@ -15,7 +15,8 @@ from importlib import metadata
 import pytest
 
 from hostile import hostile_study
-from intlmodels import cli, workflow
+from intlmodels import cli
+from intlmodels.fitting import jobs
 from mockfit import mock_fit
 from registers import write_register
 from studies import LEAST, write_study
@@ -34,7 +35,7 @@ def run(capsys, *arguments):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_what_another_study_of_the_name_left_is_told_in_short(capsys, quick, fol
 
 
 def test_a_failed_gate_exits_1_and_the_report_says_so_first(capsys, monkeypatch, folder, tmp_path):
-    monkeypatch.setattr(workflow, "fit", partial(mock_fit, bad=True))
+    monkeypatch.setattr(jobs, "fit", partial(mock_fit, bad=True))
     out = tmp_path / "out"
     code, _, err = run(capsys, "fit", folder, "--out", out)
     assert code == 1
@@ -183,7 +184,7 @@ def test_variants_lists_the_catalogue(capsys):
     code, out, _ = run(capsys, "variants", "rochester")
     assert code == 0
     assert {line.split()[0] for line in out.splitlines()[2:]} == set(
-        workflow.all_variants(__import__("intlmodels").load_study("rochester"))
+        jobs.all_variants(__import__("intlmodels").load_study("rochester"))
     )
 
 
@@ -271,13 +272,13 @@ def test_piped_output_has_no_control_characters(folder, tmp_path):
 
 def test_an_interrupted_run_keeps_what_is_finished(capsys, monkeypatch, folder, tmp_path):
     out = tmp_path / "out"
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
     run(capsys, "fit", folder, "--out", out)
 
     def interrupted(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "fit", interrupted)
+    monkeypatch.setattr(jobs, "fit", interrupted)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     code, _, err = run(capsys, "fit", folder, "--out", out, "--seed", "9")
     assert code == 130
@@ -456,7 +457,7 @@ def test_a_command_that_cannot_be_read_is_one_line(capsys, arguments):
 def test_a_home_that_cannot_be_written_is_replaced_by_a_temporary_cache(tmp_path):
     (tmp_path / "tmp").mkdir()
     script = (
-        "from intlmodels.startup import require_caches\n"
+        "from intlmodels.core.processes import require_caches\n"
         "require_caches(); require_caches()\n"
         "import pytensor, matplotlib\n"
         "print(pytensor.config.compiledir, matplotlib.get_cachedir())\n"

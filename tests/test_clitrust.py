@@ -4,10 +4,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from intlmodels import report, workflow
+from intlmodels import report
+from intlmodels.checks import running, worker
+from intlmodels.checks.stored import trust
+from intlmodels.fitting import jobs
 from intlmodels.study import load_study
-from intlmodels.trust import running, trial
-from intlmodels.trust.stored import trust
 from mockfit import mock_fit
 from priordraws import Here, PriorDraws
 from studies import write_study
@@ -23,9 +24,9 @@ def here(monkeypatch):
         yield Here()
 
     monkeypatch.setattr(running, "executor", executor)
-    monkeypatch.setattr(trial, "fitter", PriorDraws.of)
-    monkeypatch.setattr(trial, "_FITTERS", {})
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(worker, "fitter", PriorDraws.of)
+    monkeypatch.setattr(worker, "_FITTERS", {})
+    monkeypatch.setattr(jobs, "fit", mock_fit)
 
 
 @pytest.fixture
@@ -103,9 +104,9 @@ def test_an_interrupt_says_how_to_go_on(capsys, monkeypatch, here, folder, tmp_p
     def interrupted(task):
         if task[1] == 3:
             raise KeyboardInterrupt
-        return trial.simulate(task)
+        return worker.simulate(task)
 
-    interrupted.__module__ = trial.__name__
+    interrupted.__module__ = worker.__name__
     monkeypatch.setattr(running.calibrate, "simulate", interrupted)
     out = tmp_path / "out"
     code, _, err = run(capsys, "calibrate", folder, "--sims", 9, "--out", out, *SHORT)

@@ -14,23 +14,24 @@ from scipy import stats
 
 import intlmodels as im
 from clusterstudies import CODES, NAMES, TRUE, clusters_study, drawn_study, write_clusters
-from intlmodels import fit, settings, store
-from intlmodels.diagnostics import convergence, gate
-from intlmodels.errors import StudyError
+from intlmodels.checks import calibrate, worker
+from intlmodels.core import settings
+from intlmodels.core.errors import StudyError
+from intlmodels.core.rounding import grid
+from intlmodels.fitting import fit, store
+from intlmodels.fitting.diagnostics import convergence, gate
+from intlmodels.fitting.refit import Refit
 from intlmodels.models import design_of, priors_of
-from intlmodels.models.share import build
-from intlmodels.models.shareblocks import CLUSTER
-from intlmodels.models.sharepriors import fixed_priors, parameters
-from intlmodels.refit import Refit
+from intlmodels.models.share import estimands, inferencedata, simulator
+from intlmodels.models.share.blocks import CLUSTER, fixed_priors, parameters
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.model import build
 from intlmodels.report.content import sections_of
 from intlmodels.report.render import markdown
-from intlmodels.rounding import grid
-from intlmodels.share import clustertables as tables
-from intlmodels.share import estimands, groups, results, trials
-from intlmodels.share.coefficients import Coefficients
+from intlmodels.results import clusters as tables
+from intlmodels.results import share as results
 from intlmodels.study import clusters, describe, load_study
 from intlmodels.study.share import share_lines
-from intlmodels.trust import calibrate, trial
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
 
@@ -71,7 +72,9 @@ def test_a_study_without_clusters_has_none(tmp_path):
     assert not [name for name in priors_of(study) if CLUSTER in name]
     model = build(study)
     assert not [name for name in model.named_vars if CLUSTER in name]
-    assert not [name for name in groups.constant_data(study, design_of(study)) if CLUSTER in name]
+    assert not [
+        name for name in inferencedata.constant_data(study, design_of(study)) if CLUSTER in name
+    ]
 
 
 def test_firms_without_a_share_do_not_count(tmp_path):
@@ -292,7 +295,7 @@ def test_what_is_simulated_is_the_model(study, variant):
     """At the simulated truth the compiled model has the firms' simulated expectations."""
     model, design = build(study, variant), design_of(study, variant)
     priors = priors_of(study, variant)
-    truth, given = trials.simulate(study, design, priors, np.random.default_rng(3))
+    truth, given = simulator.simulate(study, design, priors, np.random.default_rng(3))
     data = {name: given[name] for name in given if name in model.named_vars}
     with model:
         pm.set_data(data)
@@ -310,8 +313,8 @@ def test_what_is_simulated_is_the_model(study, variant):
 
 def test_every_deviation_is_ranked(study):
     design = design_of(study)
-    truth, given = trials.simulate(study, design, priors_of(study), np.random.default_rng(5))
-    found = trials.quantities(study, design, truth, given)
+    truth, given = simulator.simulate(study, design, priors_of(study), np.random.default_rng(5))
+    found = simulator.quantities(study, design, truth, given)
     for code, name in enumerate(NAMES):
         assert found[f"cluster[{name}]"] == truth["cluster"][code]
         assert found[f"ease_by_cluster[{name}]"] == truth["ease_by_cluster"][code]
@@ -321,15 +324,15 @@ def test_every_deviation_is_ranked(study):
     draws = {
         name: np.broadcast_to(value, (2, 5, *np.shape(value))) for name, value in truth.items()
     }
-    many = trials.quantities(study, design, draws, given)
+    many = simulator.quantities(study, design, draws, given)
     assert list(many) == list(found)
     assert all(values.shape == (2, 5) for values in many.values())
 
 
 def test_one_cluster_is_a_deliberate_error_of_studies_with_several(study, tmp_path):
-    assert trials.POOLED in trials.wrong_models(design_of(study))
+    assert simulator.POOLED in simulator.wrong_models(design_of(study))
     alone = load_study(write_study(tmp_path))
-    assert trials.POOLED not in trials.wrong_models(design_of(alone))
+    assert simulator.POOLED not in simulator.wrong_models(design_of(alone))
 
 
 def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
@@ -338,12 +341,12 @@ def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
     )
     refit = Refit(study, "default", plan.priors)
     design = design_of(study)
-    posterior, _ = refit.draw(plan.settings, trials.without(study, design, 3))
+    posterior, _ = refit.draw(plan.settings, simulator.without(study, design, 3))
     assert posterior["skill_by_cluster"].shape[-2:] == (3, 3)
-    law, logs = trials.predict(study, design, posterior, 3, grid(5.0))
+    law, logs = simulator.predict(study, design, posterior, 3, grid(5.0))
     assert law.sum() == pytest.approx(1, abs=1e-6)
     assert np.isfinite(logs).all()
-    assert trial.trials("share") is trials
+    assert worker.trials("share") is simulator
 
 
 # -- estimands by hand -------------------------------------------------------------------
@@ -482,14 +485,14 @@ def test_variation_is_split_between_predictors_and_clusters(study):
 def test_in_parts_the_variation_is_the_same(study, monkeypatch):
     tree = made_up(study, VALUES)
     whole = estimands.estimate(tree)["variation"]
-    monkeypatch.setattr("intlmodels.share.variation.MOST_CELLS", 800)
+    monkeypatch.setattr("intlmodels.models.share.estimands.MOST_CELLS", 800)
     np.testing.assert_allclose(estimands.estimate(tree)["variation"], whole, rtol=1e-9)
 
 
 def test_many_clusters_are_a_table_and_no_settings(study, monkeypatch):
     tree = made_up(study, VALUES)
     few = estimands.estimate(tree)
-    monkeypatch.setattr("intlmodels.share.estimands.MOST_CLUSTERS", 2)
+    monkeypatch.setattr("intlmodels.models.share.estimands.MOST_CLUSTERS", 2)
     found = estimands.estimate(tree)
     assert CLUSTER not in found["setting_predictor"].to_numpy()
     assert CLUSTER not in found["comparison_predictor"].to_numpy()
@@ -651,7 +654,7 @@ def test_a_cluster_of_ones_own_beside_rochester(tmp_path):
     with (tmp_path / "firms.csv").open("a") as file:
         file.write("Ours 1,40,Ease,Precision Optics,Design,Ours\n")
         file.write("Ours 2,5,Difficult,Photonics Subsystems,Manufacturing,Ours\n")
-    text = (Path(store.__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = (Path(store.__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     toml = next(part for part in text.split("```") if "[cluster]" in part and "optics" in part)
     (tmp_path / "study.toml").write_text(toml.removeprefix("toml\n"))
     study = load_study(tmp_path)

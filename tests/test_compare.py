@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from decaystudies import COUNTS, write_counts_study, write_decisions_study
-from intlmodels.counts import rows
-from intlmodels.decay import trials as decay
-from intlmodels.errors import StudyError
+from intlmodels.checks import compare as c
+from intlmodels.checks import worker
+from intlmodels.checks.stored import trust, write
+from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, priors_of
-from intlmodels.models.drawing import OBSERVED
-from intlmodels.share import observation
-from intlmodels.share import trials as share
+from intlmodels.models.decay import simulator as decay
+from intlmodels.models.pymc import OBSERVED
+from intlmodels.models.share import observation
+from intlmodels.models.share import simulator as share
 from intlmodels.study import load_study
-from intlmodels.trust import compare as c
-from intlmodels.trust import trial
-from intlmodels.trust.stored import trust, write
+from intlmodels.study.counts import rows
 from priordraws import Here
 from studies import write_study
 
@@ -81,7 +81,7 @@ def test_a_left_out_share_is_predicted_as_by_weighting_the_prior(tmp_path):
         logs[i] = observation.printed_log_probability(
             design.family, linear, {"phi": truth["phi"]}, 5.0, study.outcome.printed
         )
-    plan = trial.Plan(study, "default", priors, c.settings_for(study, {"draws": 1500}))
+    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 1500}))
     over = tuple(share.values(study, {}))
     for unit in (0, 2, 7):
         others = np.delete(logs, unit, axis=1).sum(axis=1)
@@ -90,7 +90,7 @@ def test_a_left_out_share_is_predicted_as_by_weighting_the_prior(tmp_path):
         expected = np.log((weights * np.exp(logs[:, unit])).sum())
         terms = weights * (np.exp(logs[:, unit]) / np.exp(expected) - 1)
         error = np.sqrt((terms**2).sum())
-        found = trial.leave_out(trial.LeaveOut(plan, unit, over))
+        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
         assert found["rhat"] < 1.02
         assert abs(found["lpd"] - expected) < 5 * np.hypot(error, found["lpd_error"])
 
@@ -104,7 +104,7 @@ def test_a_left_out_count_is_predicted_as_by_weighting_the_prior(tmp_path):
     system = rows(design.counts, design.firms, design.periods)
     off = system.deviation(system.true(tables))
     log = np.where(system.hard, np.where(off == 0, 0.0, -np.inf), off * np.log(design.rho))
-    plan = trial.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
+    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
     over = tuple(decay.values(study, {"default": design}))
     scale = np.log((1 - design.rho) / (1 + design.rho))
     for unit, name in enumerate(decay.units(study, design)):
@@ -114,7 +114,7 @@ def test_a_left_out_count_is_predicted_as_by_weighting_the_prior(tmp_path):
         value = np.exp(log[:, own].sum(axis=1) + (0.0 if system.hard[own[0]] else scale))
         expected = (weights * value).sum()
         error = np.sqrt((weights**2 * (value - expected) ** 2).sum()) / expected
-        found = trial.leave_out(trial.LeaveOut(plan, unit, over))
+        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
         assert abs(found["lpd"] - np.log(expected)) < 5 * np.hypot(error, found["lpd_error"]), name
 
 
@@ -126,7 +126,7 @@ def test_a_left_out_firm_of_known_decisions_is_predicted_as_by_weighting_the_pri
     drawn = decay.groups.prior_values(design, priors, 200_000, rng)[0]
     flags = design.decisions.flag.astype(float)
     log = decay._log_flags(design, drawn, flags)
-    plan = trial.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
+    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
     over = tuple(decay.values(study, {"default": design}))
     assert OBSERVED not in decay.without(study, design, 0)
     for unit, firm in enumerate(decay.units(study, design)):
@@ -136,5 +136,5 @@ def test_a_left_out_firm_of_known_decisions_is_predicted_as_by_weighting_the_pri
         value = np.exp(log[:, own].sum(axis=1))
         expected = (weights * value).sum()
         error = np.sqrt((weights**2 * (value - expected) ** 2).sum()) / expected
-        found = trial.leave_out(trial.LeaveOut(plan, unit, over))
+        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
         assert abs(found["lpd"] - np.log(expected)) < 5 * np.hypot(error, found["lpd_error"]), firm

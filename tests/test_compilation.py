@@ -16,18 +16,18 @@ import pytensor
 import pytest
 
 import processors
-from intlmodels import machine
-from intlmodels.compilation import compile_model, import_nutpie
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.core import versions
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.fit import fit
+from intlmodels.models.compilation import compile_model, import_nutpie
 from intlmodels.study import load_study
 
 #: Fits in several threads of a new process, then one after the other.
 IN_THREADS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.fitting.fit import fit
+from intlmodels.core.settings import Settings
 from intlmodels.study import load_study
 
 fits = [("rochester", "default"), ("rochester", "default"), ("rochester", "density")]
@@ -47,8 +47,8 @@ assert "arviz" not in sys.modules
 #: Fits in a running event loop, in a thread of it, and in a process that was forked off.
 ELSEWHERE = """
 import asyncio, multiprocessing
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.fitting.fit import fit
+from intlmodels.core.settings import Settings
 from intlmodels.study import load_study
 
 def drawn(name):
@@ -68,8 +68,8 @@ for name in ("rochester", "norway"):
 #: An interrupt at the keyboard ends the fit of the first thread, and no other.
 INTERRUPTED = """
 import signal, threading
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.fitting.fit import fit
+from intlmodels.core.settings import Settings
 from intlmodels.study import load_study
 
 study, usual, found = load_study("rochester"), Settings(draws=10, tune=20, chains=2), []
@@ -147,7 +147,7 @@ def test_a_fit_leaves_the_process_as_it_is():
 
     settings = Settings(draws=4, tune=4, chains=2)
     studies = [load_study(name) for name in ("rochester", "norway")]
-    assert fit(studies[0], settings=settings).attrs["machine"] == machine.kind()
+    assert fit(studies[0], settings=settings).attrs["machine"] == versions.kind()
     from nutpie import compile_pymc
 
     before = state()
@@ -159,7 +159,7 @@ def test_a_fit_leaves_the_process_as_it_is():
 def test_arviz_is_the_real_one_whoever_imports_it_meanwhile():
     code = """
 import builtins, sys
-from intlmodels.compilation import import_nutpie
+from intlmodels.models.compilation import import_nutpie
 
 theirs, usual = [], builtins.__import__
 

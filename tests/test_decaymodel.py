@@ -12,15 +12,15 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 from decaystudies import write_counts_study, write_decisions_study
-from intlmodels.counts import Count, rows
-from intlmodels.decay import groups, sampler, tables
-from intlmodels.errors import StudyError
-from intlmodels.fit import fit
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.fit import fit
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.decay import build
-from intlmodels.models.decaydesign import OUTCOME, repairs
-from intlmodels.settings import Settings
+from intlmodels.models.decay import inferencedata, sampler, tables
+from intlmodels.models.decay.design import OUTCOME, repairs
+from intlmodels.models.decay.model import build
 from intlmodels.study import load_study
+from intlmodels.study.counts import Count, rows
 
 NORWAY = load_study("norway")
 PLAIN = Mode(linker="py", optimizer=None)
@@ -182,8 +182,8 @@ def test_a_fit_of_counts_has_every_group_and_keeps_the_hard_counts():
 def test_noise_of_printed_counts_is_two_sided_geometric(tmp_path):
     study = load_study(write_counts_study(tmp_path / "study", rho=0.2))
     design = design_of(study)
-    drawn = groups.prior(design, priors_of(study), 20_000, 1)
-    printed = groups.printed_counts(design, drawn, 1, 2)["printed_count"].to_numpy()
+    drawn = inferencedata.prior(design, priors_of(study), 20_000, 1)
+    printed = inferencedata.printed_counts(design, drawn, 1, 2)["printed_count"].to_numpy()
     system = rows(design.counts, design.firms, design.periods)
     off = (printed - system.true(drawn["table"].to_numpy()))[..., ~system.hard].ravel()
     values = np.arange(-3, 4)
@@ -337,15 +337,15 @@ def test_the_sampler_is_calibrated_on_simulated_studies():
     )
     priors = priors_of(NORWAY)
     simulations, settings = 150, Settings(draws=50, tune=150, chains=2, sweeps=15)
-    truth = groups.prior(design, priors, simulations, 5)
-    printed = groups.printed_counts(design, truth, 5, 1)["printed_count"].to_numpy()[0]
+    truth = inferencedata.prior(design, priors, simulations, 5)
+    printed = inferencedata.printed_counts(design, truth, 5, 1)["printed_count"].to_numpy()[0]
     rng = np.random.default_rng(6)
     ranks: dict[str, list[float]] = {}
     for i in range(simulations):
         seen = tuple(
             replace(own, value=int(value)) for own, value in zip(counts, printed[i], strict=True)
         )
-        fitted = groups.posterior(
+        fitted = inferencedata.posterior(
             design,
             sampler.sample(
                 replace(design, counts=seen), priors, replace(settings, seed=i), progress=None

@@ -17,10 +17,12 @@ from matplotlib.text import Text
 from decaytrees import FIRMS, PERIODS, TOTAL, count, decay_design, decay_tree, one_size
 from hostile import HOSTILE
 from intlmodels import plots as common
-from intlmodels import plotstyle as s
-from intlmodels.decay import plotcounts, plots, results
-from intlmodels.errors import StudyError
-from intlmodels.plotstyle import MARK, svg
+from intlmodels.core.errors import StudyError
+from intlmodels.plots import counts as plotcounts
+from intlmodels.plots import decay as plots
+from intlmodels.plots import style as s
+from intlmodels.plots.style import MARK, svg
+from intlmodels.results import decay as results
 
 OF_ESTIMATES = ("curves", "true_counts", "cells", "experience_and_time")
 OF_COUNTS = (*OF_ESTIMATES, "decisions")
@@ -176,7 +178,7 @@ def test_the_common_figures_take_these_fits(fit, known):
 
 def test_figures_import_neither_pyplot_nor_samplers():
     code = (
-        "import sys, intlmodels.decay.plots; "
+        "import sys, intlmodels.plots.decay; "
         "print([m for m in ('matplotlib.pyplot', 'pymc', 'numba', 'scipy.stats') "
         "if m in sys.modules])"
     )

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from intlmodels.decay import estimands, results, sentences
-from intlmodels.narrative import CLEAR
+from intlmodels.models.decay import estimands
+from intlmodels.report import decaysentences
+from intlmodels.results import decay as results
+from intlmodels.results.wording import CLEAR
 
 SIZES = np.array(["large", "other"], dtype=object)
 
@@ -213,7 +215,7 @@ def curve(size="large"):
 )
 def test_what_experience_does_is_said_as_sure_as_it_is(p, said):
     words = ("firm", "acquisition", "led by a peer")
-    (text,) = sentences.experience(curve(), pd.DataFrame([slope(p)]), *words)
+    (text,) = decaysentences.experience(curve(), pd.DataFrame([slope(p)]), *words)
     assert text.endswith(said), text
     assert "an acquisition is led by a peer" in text
     assert "60\N{NO-BREAK SPACE}%" in text
@@ -226,14 +228,14 @@ def test_the_range_over_variants_leaves_out_what_did_not_converge():
         slope(0.7) | {"variant": "step"},
         slope(0.2) | {"variant": "bad", "converged": False},
     ]
-    text = sentences.over_variants(pd.DataFrame(rows), "firm", latent=True)
+    text = decaysentences.over_variants(pd.DataFrame(rows), "firm", latent=True)
     assert "from 0.70 (step) to 0.98 (default)" in text
     assert "bad" not in text
-    assert sentences.over_variants(pd.DataFrame(rows[:1]), "firm", latent=True) == ""
+    assert decaysentences.over_variants(pd.DataFrame(rows[:1]), "firm", latent=True) == ""
 
 
 def test_a_wrong_count_is_named_with_its_words():
     true = results.true_counts(counts_tree(printed=(4, 2, 7)))
-    text = sentences.wrong_counts(true, {"C2": "of large firms"})
+    text = decaysentences.wrong_counts(true, {"C2": "of large firms"})
     assert "C2 (of large firms) was printed as 7, and was most probably 1" in text
-    assert sentences.wrong_counts(results.true_counts(counts_tree()), {}) == ""
+    assert decaysentences.wrong_counts(results.true_counts(counts_tree()), {}) == ""

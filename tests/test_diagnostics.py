@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels.diagnostics import CHECKS, Gate, gate
+from intlmodels.fitting.diagnostics import CHECKS, Gate, gate
 
 
 def made_up(rng, draws=1000, chains=4, **stats):

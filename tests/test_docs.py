@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from intlmodels import cli, workflow
+from intlmodels import cli
+from intlmodels.fitting import jobs
 from intlmodels.study import load_study
 from mockfit import mock_fit
 from studies import edited
@@ -38,7 +39,7 @@ def hospitals(capsys, tmp_path, monkeypatch):
 
 
 def test_the_steps_lead_to_a_report(capsys, hospitals, monkeypatch):
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
     code, out, err = run(capsys, "check", "hospitals")
     assert (code, err) == (0, "")
     assert "firms     8: Northgate" in out

@@ -7,13 +7,18 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.core.rounding import grid
 from intlmodels.models import design_of
-from intlmodels.results import interval, summary
-from intlmodels.rounding import grid
-from intlmodels.share.coefficients import Coefficients
-from intlmodels.share.estimands import estimate, new_firms, rank_probabilities, variation_by_source
-from intlmodels.share.groups import constant_data
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.estimands import (
+    estimate,
+    new_firms,
+    rank_probabilities,
+    variation_by_source,
+)
+from intlmodels.models.share.inferencedata import constant_data
+from intlmodels.results.intervals import interval, summary
 from intlmodels.study import load_study
 
 STUDY = load_study("rochester")
@@ -166,7 +171,7 @@ def test_variation_equals_brute_force_over_orders():
 
 @pytest.mark.parametrize("variant", ["logit-normal", "hurdle", "heaped", "density"])
 def test_expected_share_of_every_family_equals_simulation(variant):
-    from intlmodels.share.observation import PARAMETERS, simulate
+    from intlmodels.models.share.observation import PARAMETERS, simulate
 
     values = {"phi": 5.0, "sigma": 1.1, "never": 0.3, "heaping": 0.5}
     family = design_of(STUDY, variant).family
@@ -217,7 +222,7 @@ def test_an_unknown_profile_lists_what_is_known(profile, says):
 
 
 def test_many_pairs_are_thinned_evenly_and_said(monkeypatch):
-    monkeypatch.setattr("intlmodels.share.averages.MOST_PROBABILITIES", 21_000)
+    monkeypatch.setattr("intlmodels.models.share.estimands.MOST_PROBABILITIES", 21_000)
     found = estimate(tree_of(draws=50))
     assert found.attrs["every"] > 1
     assert found.sizes["draw"] == len(range(0, 50, found.attrs["every"]))

@@ -11,10 +11,10 @@ import pytest
 
 import intlmodels as im
 from decisionregisters import write_decisions, write_rows
-from intlmodels.csvtable import MISSING, clean_label
+from intlmodels.core.csvtable import MISSING, clean_label
 from intlmodels.register.decisionrows import firm
 from intlmodels.study import describe, load_study
-from intlmodels.study.lookalikes import lookalike_lines, lookalikes
+from intlmodels.study.columns import lookalike_lines, lookalikes
 from registers import write_csv, write_register
 from studies import csv_text
 

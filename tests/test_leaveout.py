@@ -8,7 +8,8 @@ from arviz_stats.utils import ELPDDataLOO
 from scipy import stats
 from scipy.special import logsumexp
 
-from intlmodels.trust import leaveout, pit
+from intlmodels.checks import leaveout
+from intlmodels.checks import leaveout as pit
 
 INF = float("inf")
 

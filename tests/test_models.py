@@ -6,11 +6,11 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy import special, stats
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.share import build
-from intlmodels.models.sharedesign import fixed_priors
-from intlmodels.share.observation import LEVEL, OUTCOME
+from intlmodels.models.share.design import fixed_priors
+from intlmodels.models.share.model import build
+from intlmodels.models.share.observation import LEVEL, OUTCOME
 from intlmodels.study import load_study
 
 STUDY = load_study("rochester")

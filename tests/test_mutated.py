@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.study import describe, load_study
 from studies import FIRMS, STUDY, TRAITS, VARIANTS, csv_text, write_study
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intlmodels import formats as f
-from intlmodels import narrative, narrativevariants, results
-from intlmodels.share import predictions, sentences
-from intlmodels.share import results as shares
+from intlmodels.core import formats as f
+from intlmodels.report import sharesentences, variantsentences
+from intlmodels.results import intervals, share, wording
+from intlmodels.results import share as shares
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up, share_positive
@@ -20,22 +20,22 @@ def study(tmp_path_factory) -> Study:
 
 
 def variant_sentences(fits) -> list[str]:
-    return narrativevariants.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
+    return variantsentences.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
 
 
 def misfit_sentences(fit) -> list[str]:
-    checks = predictions.predictive_checks(fit)
-    return narrative.misfit_sentences(checks, sentences.feature_decimals)
+    checks = share.predictive_checks(fit)
+    return wording.misfit_sentences(checks, sharesentences.feature_decimals)
 
 
 def answer(fit) -> list[str]:
-    return sentences.answer(
+    return sharesentences.answer(
         shares.levels(fit),
         shares.differences(fit),
         shares.ranks(fit),
         shares.variation(fit),
         shares.average(fit),
-        predictions.predictive_checks(fit),
+        share.predictive_checks(fit),
         "8 firms",
     )
 
@@ -90,7 +90,7 @@ def test_plurals_and_lists():
     ("p", "said"), [(0.975, "clear"), (0.97, "leaning"), (0.9, "leaning"), (0.89, "cannot tell")]
 )
 def test_verdicts(p, said):
-    assert narrative.verdict(p) == said
+    assert wording.verdict(p) == said
 
 
 def test_a_clear_difference_is_told_with_its_size(study):
@@ -141,12 +141,12 @@ def test_order_and_variation_follow(study):
 
 def test_nothing_of_a_failed_fit_goes_unmarked(study):
     fit = made_up(study, fails=True)
-    parameters = results.parameters(fit)
+    parameters = intervals.parameters(fit)
     everything = [
         *answer(fit),
-        *narrative.prior_sentences(parameters),
+        *wording.prior_sentences(parameters),
         *misfit_sentences(fit),
-        *sentences.cannot_tell(
+        *sharesentences.cannot_tell(
             shares.levels(fit),
             shares.differences(fit),
             parameters,
@@ -156,7 +156,7 @@ def test_nothing_of_a_failed_fit_goes_unmarked(study):
         *variant_sentences({"default": fit}),
     ]
     assert everything
-    assert all(text.startswith(narrative.NOT_CONVERGED) for text in everything)
+    assert all(text.startswith(wording.NOT_CONVERGED) for text in everything)
 
 
 # -- priors, checks, limits, variants ----------------------------------------------------
@@ -164,17 +164,17 @@ def test_nothing_of_a_failed_fit_goes_unmarked(study):
 
 def test_parameters_that_did_not_move_are_named(study):
     fit = made_up(study, prior_scale=0.3)
-    assert narrative.hardly_moved(results.parameters(fit)) == []
+    assert wording.hardly_moved(intervals.parameters(fit)) == []
     still = fit.copy()
     draws = fit["prior"].to_dataset()["ease"].to_numpy().ravel()
     posterior = fit["posterior"].to_dataset()
     repeated = np.resize(draws, posterior["ease"].shape)
     still["posterior"] = posterior.assign(ease=(("chain", "draw"), repeated))
-    table = results.parameters(still)
-    assert narrative.hardly_moved(table) == ["ease"]
+    table = intervals.parameters(still)
+    assert wording.hardly_moved(table) == ["ease"]
     row = table.set_index("name").loc["ease"]
     assert row["spread_ratio"] == pytest.approx(1.0, abs=0.05)
-    assert "1 hardly moved" in narrative.prior_sentences(table)[0]
+    assert "1 hardly moved" in wording.prior_sentences(table)[0]
 
 
 def test_misfit_is_found_where_it_is(study):
@@ -187,10 +187,10 @@ def test_misfit_is_found_where_it_is(study):
 def test_few_firms_and_empty_cells_are_told(study):
     fit = made_up(study)
     text = " ".join(
-        sentences.cannot_tell(
+        sharesentences.cannot_tell(
             shares.levels(fit),
             shares.differences(fit),
-            results.parameters(fit),
+            intervals.parameters(fit),
             shares.crossings(fit),
             "8 firms",
         )

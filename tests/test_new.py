@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 
 import intlmodels
-from intlmodels import cli, newstudy, workflow
-from intlmodels.newstudy import new_study, study_name
-from intlmodels.study import file as studytoml
-from intlmodels.study import load_study
+from intlmodels import cli
+from intlmodels.fitting import jobs
+from intlmodels.study import load_study, new
+from intlmodels.study import schema as studytoml
 from intlmodels.study.claimrules import CLAIM, CLAIM_PART
 from intlmodels.study.groups import GROUP
+from intlmodels.study.new import new_study, study_name
 from mockfit import mock_fit
 from test_cli import below, run
 
 ROOT = Path(__file__).parent.parent
-TEMPLATES = Path(intlmodels.__file__).parent / "templates"
+TEMPLATES = Path(intlmodels.__file__).parent / "study" / "templates"
 #: Template -> the options that ask for it.
 OPTIONS = {
     "share": ("--model", "share"),
@@ -45,7 +46,7 @@ def text_of(template, name="study.toml"):
 def test_every_template_has_options():
     folders = [path.name for path in TEMPLATES.iterdir() if path.is_dir()]
     assert sorted(folders) == sorted(OPTIONS)
-    assert set(newstudy.MODELS) == set(studytoml.VOCABULARIES)
+    assert set(new.MODELS) == set(studytoml.VOCABULARIES)
 
 
 @pytest.mark.parametrize("template", OPTIONS)
@@ -271,7 +272,7 @@ def test_what_stands_in_comments_is_in_the_vocabulary(tmp_path, template):
 
 @pytest.mark.parametrize("template", OPTIONS)
 def test_the_line_with_the_name_is_there_once(template):
-    assert text_of(template).count(newstudy._NAME_LINE) == 1
+    assert text_of(template).count(new._NAME_LINE) == 1
 
 
 def test_a_wheel_carries_the_templates():
@@ -282,14 +283,14 @@ def test_a_wheel_carries_the_templates():
         file.distribution_path for file in wheel.WheelBuilder(str(ROOT)).recurse_included_files()
     }
     for template, names in FILES.items():
-        assert {f"intlmodels/templates/{template}/{name}" for name in names} <= carried
+        assert {f"intlmodels/study/templates/{template}/{name}" for name in names} <= carried
 
 
 # -- fits --------------------------------------------------------------------------------
 
 
 def test_the_example_of_the_share_model_gives_a_whole_report(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
     made, out = new_study(tmp_path / "valley", "share"), tmp_path / "out"
     code, _, err = run(capsys, "fit", made, "--out", out)
     assert code == 0, err

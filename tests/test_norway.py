@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intlmodels.counts import FLAGS, rows
-from intlmodels.csvtable import read_table
-from intlmodels.possible import require_possible
+from intlmodels.audit.tables import require_possible
+from intlmodels.core.csvtable import read_table
 from intlmodels.study import DecayStudy, describe, list_studies, load_study
+from intlmodels.study.counts import FLAGS, rows
 
 NORWAY = Path(__file__).resolve().parents[1] / "data" / "norway"
 BEFORE, MIDDLE, LATE = PERIODS = ("before 2000", "2000-07", "2008-13")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from intlmodels.rounding import grid
-from intlmodels.share import observation
+from intlmodels.core.rounding import grid
+from intlmodels.models.share import observation
 
 FAMILIES = {
     "beta": {"phi": 4.0},

@@ -7,17 +7,11 @@ import pytest
 
 import intlmodels as im
 from intlmodels import report
-from intlmodels.errors import StudyError
-from intlmodels.plotstyle import MARK
-from intlmodels.share.coefficients import Coefficients
-from intlmodels.share.opportunity import (
-    NEITHER,
-    OPPORTUNITY,
-    VULNERABLE,
-    combinations,
-    standing,
-)
-from intlmodels.share.opportunitysection import told
+from intlmodels.core.errors import StudyError
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.plots.style import MARK
+from intlmodels.report.clusters import told
+from intlmodels.results.opportunity import NEITHER, OPPORTUNITY, VULNERABLE, combinations, standing
 from intlmodels.study import describe, load_study
 from studies import STUDY, edited, write_study
 from trees import DRAWS, made_up, share_positive, store_fits

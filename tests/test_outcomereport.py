@@ -9,19 +9,22 @@ from functools import cache
 import numpy as np
 import pytest
 
-from intlmodels import comparison, report, store, workflow
+from intlmodels import report
+from intlmodels.checks import compare
+from intlmodels.checks.sensitivity import current, sensitivity
+from intlmodels.checks.stored import Comparison, LeftOut, trust, write
+from intlmodels.fitting import jobs as workflow
+from intlmodels.fitting import store
+from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import catalogue, priors_of
-from intlmodels.plotstyle import svg
+from intlmodels.plots import outcomes, share
+from intlmodels.plots.style import svg
 from intlmodels.report.content import sections_of
-from intlmodels.report.material import gather
+from intlmodels.report.data import gather
 from intlmodels.report.render import markdown
-from intlmodels.share import outcomeplots, plots
-from intlmodels.share.results import compare_variants
+from intlmodels.results import variants as comparison
+from intlmodels.results.share import compare_variants
 from intlmodels.study import load_study
-from intlmodels.trust import compare
-from intlmodels.trust.sensitivity import current, sensitivity
-from intlmodels.trust.stored import Comparison, LeftOut, trust, write
-from intlmodels.workflow import settings_of
 from outcomestudies import outcomes_study
 from priordraws import Here
 from studies import write_study
@@ -114,7 +117,7 @@ def test_a_failed_fit_of_an_outcome_is_marked_wherever_it_is(study, tmp_path):
     assert "DID NOT PASS" not in section(written.markdown, "Estimates")
     assert "Variants that did not converge" in written.markdown
     picture = (tmp_path / "figures" / "outcomes-planned.svg").read_text()
-    assert picture != svg(plots.estimates(fits(study)["planned"]))
+    assert picture != svg(share.estimates(fits(study)["planned"]))
     for row in written.table("outcomes.csv"):
         assert row["converged"] == str(row["outcome"] != "planned").lower()
 
@@ -160,8 +163,8 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
     light = material.further["reach"]
     assert "prior" not in light.children
     whole = store.read(workflow.stored_path(tmp_path, "reach"))
-    assert svg(outcomeplots.frequencies({"reach": light})) == svg(
-        outcomeplots.frequencies({"reach": whole})
+    assert svg(outcomes.frequencies({"reach": light})) == svg(
+        outcomes.frequencies({"reach": whole})
     )
     same = comparison.light(workflow.stored_path(tmp_path, "by-reach"))
     assert compare_variants({"by-reach": same})["median"].notna().all()
@@ -180,7 +183,7 @@ def test_leave_one_out_and_sensitivity_pass_them_over(study, tmp_path, monkeypat
 
 
 def sensitivity_of(study, folder, monkeypatch):
-    from intlmodels.trust import sensitivity as module
+    from intlmodels.checks import sensitivity as module
 
     monkeypatch.setattr(module, "power_scaling", lambda tree, quantities: ((), 0.1))
     monkeypatch.setattr(module, "run", lambda function, tasks, *a, **k: {})
@@ -192,25 +195,25 @@ def sensitivity_of(study, folder, monkeypatch):
 
 
 def test_a_stage_is_not_drawn_in_percent(study):
-    picture = plots.estimates(made_up(study, {"ease": 1.0}, variant="reach"))
+    picture = share.estimates(made_up(study, {"ease": 1.0}, variant="reach"))
     axes = picture.axes[0]
     assert axes.get_xlabel() == "Average expected reach abroad"
     picture.draw_without_rendering()
     assert not any("%" in text.get_text() for text in axes.get_xticklabels())
-    other = plots.differences(made_up(study, {"ease": 1.0}, variant="reach"))
+    other = share.differences(made_up(study, {"ease": 1.0}, variant="reach"))
     assert other.axes[0].get_xlabel() == "Difference in stages"
-    odds = plots.estimates(made_up(study, {"ease": 1.0}, variant="planned"))
+    odds = share.estimates(made_up(study, {"ease": 1.0}, variant="planned"))
     assert odds.axes[0].get_xlabel() == "Average probability of Planned"
-    usual = plots.estimates(made_up(study, {"ease": 1.0}))
+    usual = share.estimates(made_up(study, {"ease": 1.0}))
     assert usual.axes[0].get_xlabel() == "Average expected printed share"
 
 
 def test_firms_with_about_the_same_share_stand_beside_each_other():
     codes = np.array([0, 0, 0, 1, 0])
     printed = np.array([10.0, 10.0, 40.0, 10.0, 12.0])
-    offsets = outcomeplots._spread(codes, printed, 3.0)
+    offsets = outcomes._spread(codes, printed, 3.0)
     assert offsets[[2, 3]].tolist() == [0, 0]
-    assert sorted(offsets[[0, 1, 4]]) == pytest.approx([-outcomeplots.STEP, 0, outcomeplots.STEP])
+    assert sorted(offsets[[0, 1, 4]]) == pytest.approx([-outcomes.STEP, 0, outcomes.STEP])
 
 
 @pytest.mark.parametrize("only", ["ordered", "binary"])
@@ -227,7 +230,7 @@ def test_one_kind_alone_is_drawn_and_told(tmp_path, only):
         if getattr(getattr(v, "outcome", None), "name", None) not in [name for name, _ in drop]
     }
     study = replace(study, outcomes=kept, variants=variants)
-    assert svg(outcomeplots.shares(study))
+    assert svg(outcomes.shares(study))
 
 
 def test_the_report_of_outcomes_needs_no_pymc(study, tmp_path):

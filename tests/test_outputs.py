@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intlmodels.errors import StudyError
-from intlmodels.outputs import output_folder, write_all
+from intlmodels.core.errors import StudyError
+from intlmodels.core.files import output_folder, write_all
 
 NEW = {"a.txt": b"new a", "tables/b.csv": b"new b", "deep/er/c.svg": b"c", "z.txt": b"new z"}
 OLD = {"a.txt": b"old a", "tables/b.csv": b"old b", "tables/gone.csv": b"g", "mine.txt": b"mine"}

@@ -11,11 +11,11 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import special, stats
 
-from intlmodels.fit import fit
+from intlmodels.checks import calibrate
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.fit import fit
 from intlmodels.models import priors_of
-from intlmodels.settings import Settings
 from intlmodels.study import load_study
-from intlmodels.trust import calibrate
 from outcomestudies import ABROAD, OUTCOMES
 from priordraws import Here
 from studies import STUDY, edited, write_study

@@ -16,8 +16,8 @@ from arviz_stats.base import array_stats
 from scipy import linalg, special, stats
 
 import intlmodels as im
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.fit import fit
 from studies import write_study
 
 OUTSIDE = Path(__file__).parent / "outside"

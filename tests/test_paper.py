@@ -23,13 +23,15 @@ import intlmodels as im
 import madetrust as made
 from decaystudies import write_counts_study
 from hostile import HOSTILE, hostile_study
-from intlmodels import paper, plotpage, plotstyle, store, workflow
-from intlmodels.errors import StudyError
+from intlmodels import paper
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import jobs, store
 from intlmodels.paper import bibtex, methods, tables, words
-from intlmodels.plotstyle import LETTERS, printed_on
+from intlmodels.plots import style
+from intlmodels.plots.style import LETTERS, printed_on
 from intlmodels.report import provenance, references
 from intlmodels.report.blocks import Section, Table
-from intlmodels.report.material import gather
+from intlmodels.report.data import gather
 from intlmodels.report.references import Cite, cite
 from intlmodels.study import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
@@ -145,11 +147,11 @@ def test_letters_of_a_pdf_are_embedded(good):
 
 
 def test_a_whole_number_of_pixels_is_kept(study):
-    with printed_on(plotstyle.Page(127.0, 100)):
+    with printed_on(style.Page(127.0, 100)):
         figure = im.plots.data(study)
-        png = plotpage.printed(figure, im.plots.svg(figure))["png"]
+        png = style.printed(figure, im.plots.svg(figure))["png"]
     assert struct.unpack(">I", png[16:20])[0] == 500
-    assert plotpage.printed(figure, "") == {}
+    assert style.printed(figure, "") == {}
 
 
 # -- tables ------------------------------------------------------------------------------
@@ -583,8 +585,8 @@ def test_an_export_that_fails_leaves_the_old_one(good, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("intlmodels.paper.bibtex.bibliography", broken)
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
-    monkeypatch.setattr("intlmodels.plotpage.printed", lambda figure, svg: {"svg": b""})
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.printed", lambda figure, svg: {"svg": b""})
     with pytest.raises(OSError, match="disk full"):
         paper.write(good.study, good.out, widths=[89])
     assert good.bytes() == before
@@ -601,8 +603,8 @@ def test_an_export_that_is_broken_off_leaves_the_old_one_whole(good, monkeypatch
             raise OSError(28, "No space left on device")
         return real(path, *arguments)
 
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
-    monkeypatch.setattr("intlmodels.plotpage.printed", lambda figure, svg: {"svg": b""})
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.printed", lambda figure, svg: {"svg": b""})
     monkeypatch.setattr(Path, method, breaking_off)
     with pytest.raises(OSError, match="No space left on device"):
         paper.write(good.study, good.out, widths=[89])
@@ -611,8 +613,8 @@ def test_an_export_that_is_broken_off_leaves_the_old_one_whole(good, monkeypatch
 
 def test_a_study_of_counts(tmp_path):
     study = load_study(write_counts_study(tmp_path / "study"))
-    (job,) = workflow.plan(study, ["default"], tmp_path, settings=workflow.settings_of(study, _FEW))
-    workflow.bring_up_to_date(job)
+    (job,) = jobs.plan(study, ["default"], tmp_path, settings=jobs.settings_of(study, _FEW))
+    jobs.bring_up_to_date(job)
     export = Exported(study, tmp_path, widths=[89], dpi=60)
     keys = check_citations(export)
     assert {"tanner1987", "diaconis1998", "neal2003", "huangfu2018", "frechet1951"} <= keys
@@ -634,7 +636,7 @@ def test_an_export_imports_no_sampler(tmp_path):
     study = load_study(write_study(tmp_path / "study", toml=LEAST))
     store_fits(study, tmp_path / "out", default=made_up(study))
     code = (
-        "import sys; from pathlib import Path; import intlmodels.plotstyle;"
+        "import sys; from pathlib import Path; import intlmodels.plots.style;"
         "from intlmodels import cli;\n"
         f"try: cli.main(['export', {str(study.folder)!r}, '--out', {str(tmp_path / 'out')!r}, "
         "'--width', '89', '--dpi', '100'])\n"

@@ -15,11 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from hostile import HOSTILE, hostile_study
-from intlmodels import plots, plotstyle
-from intlmodels.errors import StudyError
-from intlmodels.plotstyle import MARK, svg
-from intlmodels.share import predictions
-from intlmodels.share.estimands import new_firms
+from intlmodels import plots
+from intlmodels.core.errors import StudyError
+from intlmodels.models.share.estimands import new_firms
+from intlmodels.plots import style
+from intlmodels.plots.style import MARK, svg
+from intlmodels.results import share
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up
@@ -117,7 +118,7 @@ def test_the_backend_of_a_notebook_stays_what_it_was(fit):
 
 
 def test_new_firms_and_variants(study, fit):
-    prediction = new_firms(fit, predictions.observed_profiles(fit, 3), seed=1)
+    prediction = new_firms(fit, share.observed_profiles(fit, 3), seed=1)
     assert MARK not in said(plots.new_firms(prediction))
     assert MARK in said(plots.new_firms(prediction, passed=False))
     density = made_up(study, {"ease": 1.0}, variant="density")
@@ -174,9 +175,9 @@ def test_dollar_signs_are_not_mathematics(hostile):
 
 
 def test_labels_are_wrapped_and_cut():
-    assert plotstyle.wrapped("one two three four", 9) == "one two\nthree fo…"
-    assert plotstyle.wrapped("a\n\tb") == "a b"
-    assert plotstyle.shortened("x" * 50, 10) == "x" * 9 + "…"
+    assert style.wrapped("one two three four", 9) == "one two\nthree fo…"
+    assert style.wrapped("a\n\tb") == "a b"
+    assert style.shortened("x" * 50, 10) == "x" * 9 + "…"
 
 
 def test_many_rows_are_cut_and_said_so(hostile):
@@ -198,7 +199,7 @@ def test_a_notebook_shows_the_figure(fit):
 
 
 def test_grid_counts_count_every_firm(fit):
-    values, counts = predictions.grid_counts(fit, "posterior_predictive")
+    values, counts = share.grid_counts(fit, "posterior_predictive")
     assert values[1] - values[0] == 5
     assert np.all(counts.sum(axis=1) == 8)
 

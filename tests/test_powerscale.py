@@ -1,20 +1,18 @@
 """Power-scaling, against posteriors of which the scaled form is known exactly."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
 
-from intlmodels import fit as fitting
+from intlmodels.checks.sensitivity import ALPHAS, power_scaling
+from intlmodels.checks.tables import SENSITIVE
+from intlmodels.fitting import fit as fitting
 from intlmodels.models import priors_of
-from intlmodels.priors import parameter
+from intlmodels.models.priors import parameter
 from intlmodels.study import load_study
-from intlmodels.trust.powerscale import ALPHAS, power_scaling
-from intlmodels.trust.tables import SENSITIVE
 from mockfit import mock_fit, without_sampling
 
 CHAINS, DRAWS = 4, 1000
@@ -281,12 +279,3 @@ def test_draws_of_another_fit_are_refused():
     theta, fit = of_counts(np.zeros_like)
     with pytest.raises(ValueError, match=r"theta has draws of shape \(1000, 4\)"):
         power_scaling(fit, {"theta": theta.T})
-
-
-def test_importing_it_imports_no_statistics():
-    code = (
-        "import intlmodels.trust.powerscale, sys; "
-        "print({'arviz_stats', 'xarray', 'scipy'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

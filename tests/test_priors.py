@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, priors_of
-from intlmodels.models.drawing import draw_pymc, register_data
-from intlmodels.priors import (
+from intlmodels.models.priors import (
     DISTRIBUTIONS,
     log_density,
     parameter,
@@ -19,6 +18,7 @@ from intlmodels.priors import (
     parse_assignment,
     rescaled,
 )
+from intlmodels.models.pymc import draw_pymc, register_data
 from intlmodels.study import load_study
 
 
@@ -192,7 +192,10 @@ def test_log_density_is_that_of_the_model(text):
 
 
 def test_importing_priors_imports_no_statistics():
-    code = "import intlmodels.priors, sys; print({'scipy', 'pymc', 'pandas'} & set(sys.modules))"
+    code = (
+        "import intlmodels.models.priors, sys\n"
+        "print({'scipy', 'pymc', 'pandas'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intlmodels import processes, store, workflow
-from intlmodels.diagnostics import Gate, convergence, scalars
-from intlmodels.fit import fit
-from intlmodels.settings import Settings
+from intlmodels.core import processes
+from intlmodels.core.settings import Settings
+from intlmodels.fitting import jobs as workflow
+from intlmodels.fitting import store
+from intlmodels.fitting.diagnostics import Gate, convergence, scalars
+from intlmodels.fitting.fit import fit
 from intlmodels.study import load_study
 from studies import write_study
 

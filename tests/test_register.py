@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import intlmodels as im
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.register import reading
 from intlmodels.study import Register, describe
 from registers import (

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import intlmodels as im
-from intlmodels.errors import StudyError
-from intlmodels.register import csvrecords, spreading
+from intlmodels.core.errors import StudyError
+from intlmodels.register import csv as csvrecords
+from intlmodels.register import distributed
 from intlmodels.register.engine import connected, sources
 from intlmodels.register.files import find
 from intlmodels.register.reduce import reduced
@@ -99,14 +100,14 @@ def test_a_name_is_never_a_pattern(tmp_path, monkeypatch, kind):
     register = im.load_study(folder)
     found = find(register)
     seen = {
-        str(path): spreading.Seen(str(path), name, path.stat().st_size)
+        str(path): distributed.Seen(str(path), name, path.stat().st_size)
         for path, name in zip(found.paths, found.names, strict=True)
     }
     with connected(register) as connection:
-        parts = list(spreading.parts(sources(register, found, connection), found, connection))
-    monkeypatch.setattr(spreading, "threads_here", lambda: 1)  # as if it were a worker
+        parts = list(distributed.parts(sources(register, found, connection), found, connection))
+    monkeypatch.setattr(distributed, "threads_here", lambda: 1)  # as if it were a worker
     counted = [
-        spreading.count_part(register, part, [seen[f.path] for f in part.files], 100)
+        distributed.count_part(register, part, [seen[f.path] for f in part.files], 100)
         for part in parts
     ]
     assert sum(part.total for part in counted) == 3 * len(NAMES)

@@ -11,17 +11,16 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 import intlmodels as im
-from intlmodels import fit as fitting
-from intlmodels.errors import StudyError
-from intlmodels.models import design_of, priors_of, share
-from intlmodels.models.register import RAW, build, in_coordinates, scales
-from intlmodels.models.registercells import at_nodes, prior_model
-from intlmodels.priors import log_density
-from intlmodels.register.clusterstart import counted
-from intlmodels.register.combinations import combinations
-from intlmodels.register.coordinates import NUMPY, coordinates
-from intlmodels.register.fitting import fit
-from intlmodels.register.start import find_start
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import fit as fitting
+from intlmodels.fitting.cells import fit
+from intlmodels.models import design_of, priors_of
+from intlmodels.models.priors import log_density
+from intlmodels.models.share import model as share
+from intlmodels.models.share.cells import RAW, at_nodes, build, in_coordinates, prior_model, scales
+from intlmodels.models.share.clusterstart import counted
+from intlmodels.models.share.combinations import combinations
+from intlmodels.models.share.coordinates import NUMPY, coordinates, find_start
 from registers import BRANCHES, HEADER, STUDY, some_rows, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)

@@ -5,12 +5,12 @@ import pytest
 import xarray as xr
 
 import intlmodels as im
-from intlmodels.models.register import RAW
-from intlmodels.register import fitting
-from intlmodels.register.predictions import observed_rows, predicted_rows
-from intlmodels.share import results
-from intlmodels.share.coefficients import Coefficients
-from intlmodels.share.estimands import estimate, variation_by_source
+from intlmodels.fitting import cells
+from intlmodels.models.share.cells import RAW
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.estimands import estimate, variation_by_source
+from intlmodels.results import share
+from intlmodels.results.cells import observed_rows, predicted_rows
 from registers import some_rows, write_csv, write_register
 from test_cli import below, run
 
@@ -34,7 +34,7 @@ def mock_sample(model, settings, progress):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(fitting, "_sample", mock_sample)
+    monkeypatch.setattr(cells, "_sample", mock_sample)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def spelled_out(tree):
 
 
 def test_averages_over_combinations_are_those_over_rows(quick, folder):
-    tree = fitting.fit(im.reduce(folder), settings=fitting.Settings(draws=200, chains=2))
+    tree = cells.fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
     found, rows = estimate(tree), estimate(spelled_out(tree))
     for name in ("average_share", "expected_share", "difference", "variation"):
         np.testing.assert_allclose(found[name], rows[name], rtol=1e-9, atol=1e-9)
@@ -134,14 +134,14 @@ def test_averages_over_combinations_are_those_over_rows(quick, folder):
     made["estimands"] = xr.DataTree(rows)
     for fit in (tree, made):
         fit.attrs["gate"] = "[]"
-    assert results.levels(tree)["firms"].tolist() == results.levels(made)["firms"].tolist()
+    assert share.levels(tree)["firms"].tolist() == share.levels(made)["firms"].tolist()
     names, parts = variation_by_source(Coefficients(tree))
     assert names == ["branch", "size", "age", "not explained"]
     np.testing.assert_allclose(parts.sum(axis=1), 100)
 
 
 def test_predicted_registers_have_as_many_rows_each_its_own_share(quick, folder):
-    tree = fitting.fit(im.reduce(folder), settings=fitting.Settings(draws=200, chains=2))
+    tree = cells.fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
     seen = observed_rows(tree)
     assert seen.sum() == 400
     drawn = predicted_rows(tree, "posterior_predictive")

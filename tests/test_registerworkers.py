@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import intlmodels as im
 import registers
-from intlmodels import scheduler as schedulers
-from intlmodels.errors import StudyError
-from intlmodels.register import reading, spreading
+from intlmodels.core import scheduler as schedulers
+from intlmodels.core.errors import StudyError
+from intlmodels.register import distributed, reading
 from intlmodels.register.engine import connected, sources
 from intlmodels.register.files import find
 from intlmodels.register.reduce import reduced
@@ -47,7 +47,7 @@ def address(workers):
 @pytest.fixture
 def small(monkeypatch):
     """Every file, and every group of rows of a large one, is a part."""
-    monkeypatch.setattr(spreading, "PART", 1)
+    monkeypatch.setattr(distributed, "PART", 1)
 
 
 def write_mixed(folder, kind, **edits):
@@ -144,7 +144,7 @@ def test_a_worker_is_killed_in_mid_run_and_the_result_is_the_same(
 ):
     folder = write_mixed(tmp_path, "csv", bad_rows="set aside")
     im.reduce(folder, tmp_path / "here")
-    monkeypatch.setattr(spreading, "count_part", registers.count_and_linger)
+    monkeypatch.setattr(distributed, "count_part", registers.count_and_linger)
     killer = threading.Thread(target=registers.kill_who_lingers, args=(folder,), daemon=True)
     killer.start()
     im.reduce(folder, tmp_path / "there", scheduler=address)
@@ -177,8 +177,8 @@ def inline(monkeypatch):
     def there(address, packages, goes_on):
         yield Inline()
 
-    monkeypatch.setattr(spreading, "cluster", there)
-    monkeypatch.setattr(spreading, "threads_here", lambda: 1)
+    monkeypatch.setattr(distributed, "cluster", there)
+    monkeypatch.setattr(distributed, "threads_here", lambda: 1)
 
 
 ROW = st.tuples(
@@ -194,8 +194,8 @@ ROW = st.tuples(
 )
 @given(files=st.lists(st.lists(ROW, max_size=12), min_size=1, max_size=5), part=st.integers(1, 400))
 def test_any_rows_in_any_parts_are_counted_the_same(tmp_path, files, part, inline, monkeypatch):
-    monkeypatch.setattr(spreading, "PART", part)
-    monkeypatch.setattr(spreading, "_WAITING", part % 3)
+    monkeypatch.setattr(distributed, "PART", part)
+    monkeypatch.setattr(distributed, "_WAITING", part % 3)
     folder = write_register(tmp_path, files="rows/*.csv", bad_rows="set aside")
     for path in (folder / "rows").iterdir():
         path.unlink()
@@ -217,11 +217,11 @@ def test_small_files_are_read_together_and_large_ones_cut(tmp_path, monkeypatch)
     write_groups(folder / "rows" / "big.parquet", some_rows(5 * 2048))
     for name in ("a", "b", "z"):
         write_groups(folder / "rows" / f"{name}.parquet", some_rows(10))
-    monkeypatch.setattr(spreading, "PART", (folder / "rows" / "big.parquet").stat().st_size // 2)
+    monkeypatch.setattr(distributed, "PART", (folder / "rows" / "big.parquet").stat().st_size // 2)
     register = im.load_study(folder)
     found = find(register)
     with connected(register) as connection:
-        made = list(spreading.parts(sources(register, found, connection), found, connection))
+        made = list(distributed.parts(sources(register, found, connection), found, connection))
     names = [[file.path.rpartition("/")[2] for file in part.files] for part in made]
     big = ["big.parquet"]
     assert names == [["a.parquet", "b.parquet"], big, big, ["z.parquet"]]
@@ -263,9 +263,9 @@ def lake(tmp_path, small):
 
 
 def test_a_worker_without_the_files_is_told(lake, address, monkeypatch):
-    monkeypatch.setattr(spreading, "count_part", registers.count_elsewhere)
+    monkeypatch.setattr(distributed, "count_part", registers.count_elsewhere)
     refused(lake, address, r"rows/a.csv: a worker .* cannot read this file \(No such file")
-    monkeypatch.setattr(spreading, "count_part", registers.count_other)
+    monkeypatch.setattr(distributed, "count_part", registers.count_other)
     refused(lake, address, r"rows/a.csv: a worker .* has another file there")
 
 
@@ -287,7 +287,7 @@ def test_errors_of_duckdb_come_from_workers_in_one_line(lake, address):
 def test_a_lost_scheduler_is_told(lake, monkeypatch):
     dask = pytest.importorskip("distributed")
     local = dask.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0")
-    monkeypatch.setattr(spreading, "_AHEAD", 1)
+    monkeypatch.setattr(distributed, "_AHEAD", 1)
 
     @contextmanager
     def lose(title):
@@ -310,7 +310,7 @@ def test_an_interrupt_leaves_nothing_behind(lake, address, capsys, monkeypatch):
 
         yield progress
 
-    monkeypatch.setattr("intlmodels.terminal.progress_bar", interrupted)
+    monkeypatch.setattr("intlmodels.cli.terminal.progress_bar", interrupted)
     code, _, err = run(capsys, "reduce", lake, "--out", lake / "out", "--scheduler", address)
     assert code == 130
     assert "nothing is kept of this count" in err
@@ -332,7 +332,7 @@ def test_a_fit_counts_with_a_scheduler_and_only_if_need_be(lake, capsys, inline,
     def planned(study, *arguments, **named):
         raise StudyError(f"{study.rows.sum()} rows")
 
-    monkeypatch.setattr("intlmodels.workflow.plan", planned)
+    monkeypatch.setattr("intlmodels.fitting.jobs.plan", planned)
     monkeypatch.setattr(Inline, "parts", 0)
     command = ("fit", lake, "--out", lake / "out", "--scheduler", "tcp://there")
     for _ in range(2):

@@ -17,12 +17,14 @@ import pytest
 from markdown_it import MarkdownIt
 
 from hostile import HOSTILE, hostile_study
-from intlmodels import files, report, store, workflow
-from intlmodels.csvtext import csv_text
-from intlmodels.errors import StudyError
+from intlmodels import report
+from intlmodels.core import files
+from intlmodels.core.csvtable import csv_text
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import jobs, store
 from intlmodels.report import record
 from intlmodels.report.render import TEMPLATES, fence, markdown_text
-from intlmodels.share.formula import formula, symbols
+from intlmodels.report.shareformula import formula, symbols
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up, store_fits
@@ -231,7 +233,7 @@ def test_the_data_are_told_as_read(good):
 def test_how_to_reproduce_it(good):
     assert "intlmodels fit ./" in good.html
     assert "--variants hurdle,density,two-skills" in good.html
-    fit = store.require_whole(workflow.stored_path(good.folder, "default"))
+    fit = store.require_whole(jobs.stored_path(good.folder, "default"))
     assert files.short_hash(fit.fingerprint) in good.html
     assert "0.0.test" in good.html
 
@@ -265,7 +267,7 @@ def test_every_estimate_of_a_failed_fit_is_marked(failed):
 
 
 def test_a_check_that_does_not_apply_does_not_count(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
     tree = made_up(study)
     rows = json.loads(tree.attrs["gate"])
     for row in rows:
@@ -429,11 +431,11 @@ def test_a_report_is_stale_when_something_under_it_changed(good, tmp_path, monke
         store.fingerprint(
             good.study,
             "default",
-            workflow.priors_of(good.study, "default"),
-            workflow.settings_of(good.study, {"seed": 99}),
+            jobs.priors_of(good.study, "default"),
+            jobs.settings_of(good.study, {"seed": 99}),
         )
     )
-    tree.attrs["settings"] = json.dumps(workflow.settings_of(good.study, {"seed": 99}).identity())
+    tree.attrs["settings"] = json.dumps(jobs.settings_of(good.study, {"seed": 99}).identity())
     store_fits(good.study, folder, default=tree)
     assert "the report shows an earlier fit of default" in report.why_stale(good.study, folder)
 
@@ -454,7 +456,7 @@ def test_a_changed_study_makes_the_report_of_a_fresh_clone_stale(good, tmp_path)
 
 
 def test_a_stale_variant_is_left_out_and_named(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
     old = made_up(study, variant="heaped")
     parts = json.loads(old.attrs["fingerprint"])
     parts["data"]["branch"] = "older"
@@ -482,7 +484,7 @@ def test_without_a_current_default_nothing_is_written(study, tmp_path):
 def test_a_report_that_fails_leaves_the_old_one(failed, tmp_path, monkeypatch):
     folder = copy_report(failed, tmp_path, fits=True)
     before = (folder / "index.html").read_bytes()
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
 
     def broken(*_args: object) -> str:
         raise OSError("disk full")
@@ -500,7 +502,7 @@ def test_a_report_that_is_broken_off_leaves_the_old_one_whole(
     folder = copy_report(failed, tmp_path, fits=True)
     (folder / "tables" / "earlier.csv").write_text("of an earlier report")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr("intlmodels.plotstyle.svg", lambda figure: "<svg/>")
+    monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
     real, calls = getattr(Path, method), []
 
     def breaking_off(path: Path, *arguments: object) -> object:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels import comparison, plotchecks, results, store
-from intlmodels.comparison import Compared
-from intlmodels.draws import flat, texts
-from intlmodels.errors import StudyError
-from intlmodels.narrativevariants import variant_sentences
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import store
+from intlmodels.models.draws import flat, texts
+from intlmodels.plots import diagnostics
+from intlmodels.report.variantsentences import variant_sentences
+from intlmodels.results import intervals, variants
+from intlmodels.results.variants import Compared
 
 SHAPE = (2, 300)
 COMPARED = Compared(
@@ -83,15 +85,15 @@ def made(center=0.0, priors=("intercept",), shown=("intercept", "slope", "cell",
 def slopes(fit):
     array = fit["posterior"]["slope"]
     values = flat(array)
-    table = results.table_of(fit, {"size": texts(array["size"])}, values, 0.95)
-    return table.assign(**results.directions(values))
+    table = intervals.table_of(fit, {"size": texts(array["size"])}, values, 0.95)
+    return table.assign(**intervals.directions(values))
 
 
 # -- parameters --------------------------------------------------------------------------
 
 
 def test_the_fit_says_which_variables_are_parameters():
-    found = results.parameter_draws(made(), "posterior")
+    found = intervals.parameter_draws(made(), "posterior")
     assert list(found) == [
         "intercept", "slope[large]", "slope[other]", "cell[large, early]", "cell[large, late]",
         "cell[other, early]", "cell[other, late]",
@@ -101,11 +103,11 @@ def test_the_fit_says_which_variables_are_parameters():
 
 
 def test_what_never_varies_is_no_parameter():
-    assert list(results.parameter_draws(made(shown=["steps"]), "posterior")) == ["steps[other]"]
+    assert list(intervals.parameter_draws(made(shown=["steps"]), "posterior")) == ["steps[other]"]
 
 
 def test_every_parameter_has_a_row_with_its_prior_if_it_has_one():
-    table = results.parameters(made(priors=["intercept", "slope"])).set_index("name")
+    table = intervals.parameters(made(priors=["intercept", "slope"])).set_index("name")
     assert table.loc["slope[other]", "prior"] == "prior of slope"
     assert table.loc["cell[large, late]", "prior"] == ""
     assert np.isfinite(table.loc["slope[other]", "spread_ratio"])
@@ -115,8 +117,8 @@ def test_every_parameter_has_a_row_with_its_prior_if_it_has_one():
 
 def test_parameters_are_drawn_whatever_their_dimensions_are_called():
     fit = made()
-    assert len(plotchecks.chains(fit).axes) == 6
-    assert len([a for a in plotchecks.prior_posterior(fit).axes if a.get_visible()]) == 3
+    assert len(diagnostics.chains(fit).axes) == 6
+    assert len([a for a in diagnostics.prior_posterior(fit).axes if a.get_visible()]) == 3
 
 
 # -- variants ----------------------------------------------------------------------------
@@ -133,9 +135,9 @@ def test_parameters_of_a_variant_alone_are_read_with_their_levels(tmp_path):
         "ess": 400.0,
     }
     store.write(tree, path)
-    light = comparison.light(path)
+    light = variants.light(path)
     assert set(light["posterior"].data_vars) == {"intercept", "slope"}
-    table = comparison.own_parameters({"default": made(), "variant": light})
+    table = variants.own_parameters({"default": made(), "variant": light})
     assert table["parameter"].tolist() == ["slope[large]", "slope[other]"]
     assert set(table["meaning"]) == {"slope in words"}
     assert set(table["variant"]) == {"variant"}
@@ -145,7 +147,7 @@ def test_any_quantity_can_be_held_against_that_of_the_default():
     other = made(-2.0)
     other.attrs["comparable"] = 0
     fits = {"default": made(5.0), "turned": made(-5.0), "other": other}
-    table = comparison.side_by_side(fits, {"slope": slopes})
+    table = variants.side_by_side(fits, {"slope": slopes})
     assert list(table.columns[:4]) == ["variant", "comparable", "quantity", "size"]
     assert len(table) == 6
     text = " ".join(variant_sentences(table, COMPARED))
@@ -158,7 +160,7 @@ def test_any_quantity_can_be_held_against_that_of_the_default():
 def test_variants_with_other_data_may_count_all_the_same():
     other = made(-2.0)
     other.attrs["comparable"] = 0
-    table = comparison.side_by_side({"default": made(2.0), "other": other}, {"slope": slopes})
+    table = variants.side_by_side({"default": made(2.0), "other": other}, {"slope": slopes})
     text = " ".join(variant_sentences(table, replace(COMPARED, apart="")))
     assert "Over 2 comparisons in 1 variant" in text
     assert "The sign turns" in text
@@ -171,4 +173,4 @@ def test_braces_in_a_label_are_letters():
 
 def test_without_fits_there_is_nothing_to_compare():
     with pytest.raises(StudyError, match="no fits"):
-        comparison.side_by_side({}, {"slope": slopes})
+        variants.side_by_side({}, {"slope": slopes})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intlmodels import rounding
+from intlmodels.core import rounding
 
 WIDTHS = [100, 40, 20, 10, 5, 2.5, 1, 0.5, 0.1, 0.01, 3, 7, 0.3, 100 / 3.5, 100 / 48.5, 200, 1000]
 

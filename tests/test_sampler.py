@@ -7,10 +7,10 @@ import pytest
 from arviz_stats.base import array_stats
 
 from bruteforce import exact
-from intlmodels.counts import Count, rows
-from intlmodels.decay import groups, sampler
-from intlmodels.models.decaydesign import Design, parameters
-from intlmodels.settings import Settings
+from intlmodels.core.settings import Settings
+from intlmodels.models.decay import inferencedata, sampler
+from intlmodels.models.decay.design import Design, parameters
+from intlmodels.study.counts import Count, rows
 
 FIRMS = ("A", "B", "C")
 EARLY, LATE = "early", "late"
@@ -65,7 +65,7 @@ def test_draws_agree_with_the_sum_over_all_tables(name):
     case = CASES[name]
     wanted = exact(case, draws=8_000)
     settings = Settings(draws=3000, tune=500, chains=4, seed=11)
-    drawn = groups.posterior(case, sampler.sample(case, parameters(case), settings))
+    drawn = inferencedata.posterior(case, sampler.sample(case, parameters(case), settings))
     for parameter, mean in wanted.mean.items():
         values = drawn[parameter].to_numpy()
         error = _error(values)

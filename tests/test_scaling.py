@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intlmodels import csvtable
-from intlmodels.counts import Count, rows
-from intlmodels.errors import StudyError
+from intlmodels.core import csvtable
+from intlmodels.core.errors import StudyError
 from intlmodels.study import Decisions, columns, counts
-from intlmodels.study.file import _check_variable
+from intlmodels.study.counts import Count, rows
+from intlmodels.study.schema import _check_variable
 from intlmodels.study.sources import Cell
 
 

@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from intlmodels import workflow
-from intlmodels.errors import StudyError
+from intlmodels.checks import sensitivity as s
+from intlmodels.checks.stored import trust, write
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import jobs
 from intlmodels.models import DEFAULT, catalogue, priors_of
 from intlmodels.study import load_study
-from intlmodels.trust import sensitivity as s
-from intlmodels.trust.stored import trust, write
 from mockfit import mock_fit
 from priordraws import Here
 from studies import write_study
@@ -24,15 +24,13 @@ def study(tmp_path):
 
 
 def fitted(study, out, names=(DEFAULT,), **settings):
-    for job in workflow.plan(study, list(names), out, settings=workflow.settings_of(study)):
-        workflow.bring_up_to_date(job)
+    for job in jobs.plan(study, list(names), out, settings=jobs.settings_of(study)):
+        jobs.bring_up_to_date(job)
     return s.current(study, out)
 
 
 def plans(study):
-    return s.plans_of(
-        study, priors_of(study), workflow.settings_of(study, {"draws": 200, "chains": 2})
-    )
+    return s.plans_of(study, priors_of(study), jobs.settings_of(study, {"draws": 200, "chains": 2}))
 
 
 def test_every_prior_is_halved_and_doubled_alone_and_with_all_others(study):
@@ -51,7 +49,7 @@ def test_every_prior_is_halved_and_doubled_alone_and_with_all_others(study):
 
 
 def test_conclusions_are_held_against_those_of_the_default(monkeypatch, study, tmp_path):
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
     out = tmp_path / "out"
     stored = fitted(study, out, [DEFAULT, "density", "hurdle", "nested-skill"])
     chosen = dict(list(plans(study).items())[:2])
@@ -81,7 +79,7 @@ def test_without_a_current_converged_fit_there_is_nothing_to_hold_anything_again
     out = tmp_path / "out"
     with pytest.raises(StudyError, match="run intlmodels fit first"):
         s.current(study, out)
-    monkeypatch.setattr(workflow, "fit", partial(mock_fit, bad=True))
+    monkeypatch.setattr(jobs, "fit", partial(mock_fit, bad=True))
     with pytest.raises(StudyError, match="did not converge, so that there are no conclusions"):
         fitted(study, out)
     other = load_study(
@@ -92,7 +90,7 @@ def test_without_a_current_converged_fit_there_is_nothing_to_hold_anything_again
 
 
 def test_variants_that_are_not_current_are_not_readings(monkeypatch, study, tmp_path):
-    monkeypatch.setattr(workflow, "fit", mock_fit)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
     out = tmp_path / "out"
     assert len(catalogue(study)) > 2
     stored = fitted(study, out, [DEFAULT, "hurdle"])

@@ -22,17 +22,23 @@ from decisionregisters import (
     write_decisions,
     write_rows,
 )
-from intlmodels import fit as fitting
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.fitting import fit as fitting
+from intlmodels.fitting import sequences as sequencefitting
+from intlmodels.fitting.sequences import fit, off
 from intlmodels.models import design_of, priors_of
-from intlmodels.models.decaydesign import basis
-from intlmodels.models.sequences import RAW, build, in_coordinates
-from intlmodels.sequences import fitting as sequencefitting
-from intlmodels.sequences import start as starting
-from intlmodels.sequences.fitting import fit, off
-from intlmodels.sequences.likelihood import NUMPY, Counts, classes, counts_for, integrals
-from intlmodels.sequences.predictions import chances, predictive
-from intlmodels.sequences.start import find_start
+from intlmodels.models.decay import aggregated as starting
+from intlmodels.models.decay.aggregated import (
+    NUMPY,
+    Counts,
+    classes,
+    counts_for,
+    find_start,
+    integrals,
+)
+from intlmodels.models.decay.design import basis
+from intlmodels.models.decay.estimands import chances, predictive
+from intlmodels.models.decay.sequences import RAW, build, in_coordinates
 from intlmodels.study.counts import SIZES
 
 PLAIN = Mode(linker="py", optimizer=None)

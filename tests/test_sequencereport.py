@@ -9,10 +9,10 @@ import xarray as xr
 
 import intlmodels as im
 from decisionregisters import PERIODS, STUDY, random_rows, write_decisions, write_rows
-from intlmodels.decay.plots import decisions_at
-from intlmodels.models.sequences import RAW
-from intlmodels.sequences import fitting
-from intlmodels.sequences.checks import by_entries
+from intlmodels.fitting import sequences
+from intlmodels.models.decay.sequences import RAW
+from intlmodels.plots.decay import decisions_at
+from intlmodels.results.decay import by_entries
 from test_cli import below, run
 
 
@@ -36,7 +36,7 @@ def mock_sample(model, settings, progress):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(fitting, "_sample", mock_sample)
+    monkeypatch.setattr(sequences, "_sample", mock_sample)
 
 
 @pytest.fixture

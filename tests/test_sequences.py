@@ -20,7 +20,7 @@ from decisionregisters import (
     write_decisions,
     write_rows,
 )
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue
 from intlmodels.study import DecisionRegister, describe
 from intlmodels.study.counts import SIZES

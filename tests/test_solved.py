@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from intlmodels import solved
-from intlmodels.audit import conflicting, repairing
-from intlmodels.counts import rows
+from intlmodels.audit import answers, conflicting, repairing
+from intlmodels.core.versions import COUNTS_VERSION
 from intlmodels.study import load_study
-from intlmodels.versions import COUNTS_VERSION
+from intlmodels.study.counts import rows
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +38,10 @@ def ask(study, counts=None):
 
 
 def test_the_same_question_is_asked_once(study, asked, tmp_path):
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         (first, complete), conflict = ask(study)
     assert len(asked) == 2
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         (second, again), same = ask(study)
     assert len(asked) == 2
     assert complete
@@ -56,10 +55,10 @@ def test_the_same_question_is_asked_once(study, asked, tmp_path):
 
 
 def test_another_value_is_another_question(study, asked, tmp_path):
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         ask(study)
     changed = [replace(c, value=c.value + 1) if c.id == "M30" else c for c in study.counts]
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         ask(study, changed)
     assert len(asked) == 4
 
@@ -67,7 +66,7 @@ def test_another_value_is_another_question(study, asked, tmp_path):
 def test_that_nothing_conflicts_is_an_answer_too(study, asked, tmp_path):
     hard = [count for count in study.counts if count.hard]
     for _ in range(2):
-        with solved.kept(tmp_path):
+        with answers.kept(tmp_path):
             assert ask(study, hard)[1] is None
     assert len(asked) == 2
 
@@ -84,18 +83,18 @@ def test_that_nothing_conflicts_is_an_answer_too(study, asked, tmp_path):
     ],
 )
 def test_what_cannot_be_used_counts_as_nothing(study, asked, tmp_path, content):
-    (tmp_path / solved.FILE).write_text(content)
-    with solved.kept(tmp_path):
+    (tmp_path / answers.FILE).write_text(content)
+    with answers.kept(tmp_path):
         ask(study)
     assert len(asked) == 2
-    stored = json.loads((tmp_path / solved.FILE).read_text())
+    stored = json.loads((tmp_path / answers.FILE).read_text())
     assert stored["version"] == COUNTS_VERSION
 
 
 def test_a_search_that_was_cut_short_is_made_again(study, asked, tmp_path, monkeypatch):
     monkeypatch.setattr(repairing, "MOST_REPAIRS", 1)
     for _ in range(2):
-        with solved.kept(tmp_path):
+        with answers.kept(tmp_path):
             assert not ask(study)[0][1]
     assert len(asked) == 3
 
@@ -108,9 +107,9 @@ def test_nothing_is_kept_without_being_asked_to(study, asked):
 
 @pytest.mark.parametrize("part", ['"answers": {"', '"checksum": "'])
 def test_a_changed_answer_is_asked_for_again(study, asked, tmp_path, part):
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         ask(study)
-    path = tmp_path / solved.FILE
+    path = tmp_path / answers.FILE
     whole = path.read_bytes()
     content = bytearray(whole)
     for place in range(whole.index(part.encode()) + len(part), len(whole)):
@@ -118,7 +117,7 @@ def test_a_changed_answer_is_asked_for_again(study, asked, tmp_path, part):
             content[place] ^= 1
             break
     path.write_bytes(content)
-    with solved.kept(tmp_path):
+    with answers.kept(tmp_path):
         ask(study)
     assert len(asked) == 4
     assert path.read_bytes() == whole

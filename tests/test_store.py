@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from intlmodels import comparison, files, store, versions
-from intlmodels.errors import StudyError
+from intlmodels.core import files, versions
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.fitting import store
 from intlmodels.models import catalogue, priors_of
-from intlmodels.settings import Settings
+from intlmodels.results import variants
 from intlmodels.study import load_study
 from studies import write_study
 
@@ -241,7 +243,7 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path):
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from intlmodels import files
+from intlmodels.core import files
 with files.atomically(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
@@ -278,7 +280,7 @@ def refused_everywhere(path, why):
     """A file is fitted again, and whatever else reads it says so in one line."""
     (reason,) = store.why_refit(path, {"data": {}})
     assert re.fullmatch(f"the stored file cannot be used: .*{why}.*", reason)
-    for reader in (store.header, store.require_whole, store.read, comparison.light):
+    for reader in (store.header, store.require_whole, store.read, variants.light):
         with pytest.raises(StudyError, match=f"{why}.*; run intlmodels fit to fit it again$"):
             reader(path)
 

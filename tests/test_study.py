@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intlmodels import rounding
-from intlmodels.csvtable import clean_label, clean_name, parse_number, read_table
-from intlmodels.errors import StudyError, did_you_mean, shown
+from intlmodels.core import rounding
+from intlmodels.core.csvtable import clean_label, clean_name, parse_number, read_table
+from intlmodels.core.errors import StudyError, did_you_mean, shown
 from intlmodels.study import (
     Axes,
     Covariate,

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decaystudies import COUNTS, FIRMS, PERIODS, count_rows, write_counts_study
-from intlmodels.counts import FLAGS, rows
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError
-from intlmodels.possible import require_possible
+from intlmodels.audit.tables import require_possible
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError
 from intlmodels.study import DecayStudy, ShareStudy, describe, load_study
+from intlmodels.study.counts import FLAGS, rows
 from studies import STUDY, csv_text, edited, write_study
 
 TOTAL = {"id": "all", "value": 6, "status": "hard"}

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decaystudies import DECISIONS, write_counts_study, write_decisions_study
-from intlmodels.errors import StudyError
-from intlmodels.possible import require_possible
+from intlmodels.audit.tables import require_possible
+from intlmodels.core.errors import StudyError
 from intlmodels.study import DecayStudy, Decisions, describe, load_study
 from studies import csv_text
 

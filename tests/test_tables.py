@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 from bruteforce import compositions
-from intlmodels.counts import Count, rows
-from intlmodels.decay import kernels, tables
-from intlmodels.decay.sampler import alike
-from intlmodels.errors import StudyError
-from intlmodels.models.decaydesign import Design
-from intlmodels.priors import DISTRIBUTIONS, draw, parameter
+from intlmodels.core.errors import StudyError
+from intlmodels.models.decay import kernels, tables
+from intlmodels.models.decay.design import Design
+from intlmodels.models.decay.sampler import alike
+from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
+from intlmodels.study.counts import Count, rows
 
 FIRMS, PERIODS = ("A", "B", "C"), ("early", "late")
 LAWS = {

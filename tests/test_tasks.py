@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 import numbered
-from intlmodels import machine
-from intlmodels import scheduler as cluster
-from intlmodels.errors import StudyError
-from intlmodels.trust import tasks
-from intlmodels.trust.tasks import Journal, executor, run
+from intlmodels.checks import tasks
+from intlmodels.checks.tasks import Journal, executor, run
+from intlmodels.core import scheduler as cluster
+from intlmodels.core import versions
+from intlmodels.core.errors import StudyError
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -225,7 +225,7 @@ def test_results_of_other_tasks_are_set_aside_and_that_is_told(journal, thread):
 
 def test_results_of_another_kind_of_machine_are_set_aside(journal, thread, monkeypatch):
     run(numbered.draw, NUMBERS, journal, thread)
-    monkeypatch.setattr(machine, "kind", lambda: "x86-64 without AVX2 and FMA, Linux")
+    monkeypatch.setattr(versions, "kind", lambda: "x86-64 without AVX2 and FMA, Linux")
     assert journal.results() == {}
     told = []
     run(numbered.draw, {"3": 3}, journal, thread, tell=told.append)
@@ -237,9 +237,9 @@ def test_two_processors_that_compute_the_same_are_of_one_kind(processor, monkeyp
     features = {"avx2": True, "fma": True, "avx512f": processor == "AVX-512"}
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert machine.kind.__wrapped__().startswith("x86-64 with AVX2 and FMA, ")
+    assert versions.kind.__wrapped__().startswith("x86-64 with AVX2 and FMA, ")
     features["fma"] = False
-    assert machine.kind.__wrapped__().startswith("x86-64 without AVX2 and FMA, ")
+    assert versions.kind.__wrapped__().startswith("x86-64 without AVX2 and FMA, ")
 
 
 def test_a_journal_without_results_is_not_worth_setting_aside(journal, thread):

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from intlmodels.audit import audit
-from intlmodels.audit.told import audit_tables, audit_text, bound_table, conflict_sentences
-from intlmodels.counts import Count, rows
+from intlmodels.audit.tables import audit_tables, audit_text, bound_table, conflict_sentences
 from intlmodels.study import load_study
+from intlmodels.study.counts import Count, rows
 
 NORWAY = load_study("norway")
 

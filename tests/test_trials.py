@@ -11,18 +11,18 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 from decaystudies import write_counts_study, write_decisions_study
-from intlmodels.counts import rows
-from intlmodels.decay import groups
-from intlmodels.decay import trials as decay
+from intlmodels.checks import worker
+from intlmodels.core.rounding import grid
+from intlmodels.core.settings import Settings
 from intlmodels.models import catalogue, design_of, priors_of
-from intlmodels.models.drawing import OBSERVED, WEIGHTS
-from intlmodels.models.share import build, covariate_data
-from intlmodels.rounding import grid
-from intlmodels.settings import Settings
-from intlmodels.share import observation
-from intlmodels.share import trials as share
+from intlmodels.models.decay import inferencedata
+from intlmodels.models.decay import simulator as decay
+from intlmodels.models.pymc import OBSERVED, WEIGHTS
+from intlmodels.models.share import observation
+from intlmodels.models.share import simulator as share
+from intlmodels.models.share.model import build, covariate_data
 from intlmodels.study import load_study
-from intlmodels.trust import trial
+from intlmodels.study.counts import rows
 from studies import write_study
 
 ROCHESTER = load_study("rochester")
@@ -173,7 +173,7 @@ def test_the_number_of_all_decisions_and_bounds_are_not_left_out():
 
 def test_the_law_of_a_left_out_count_sums_to_one_and_holds_what_was_printed():
     design = design_of(NORWAY)
-    drawn = groups.prior(design, priors_of(NORWAY), 300, 1)
+    drawn = inferencedata.prior(design, priors_of(NORWAY), 300, 1)
     over = decay.values(NORWAY, {"default": design})
     printed = decay.printed(NORWAY, design)
     for unit, name in enumerate(decay.units(NORWAY, design)):
@@ -189,9 +189,9 @@ def test_the_law_of_a_left_out_count_sums_to_one_and_holds_what_was_printed():
 def test_the_law_of_a_firms_flags_is_that_of_all_their_combinations(tmp_path):
     study = load_study(write_decisions_study(tmp_path / "study"))
     design = design_of(study)
-    drawn = groups.prior(design, priors_of(study), 50, 1)
+    drawn = inferencedata.prior(design, priors_of(study), 50, 1)
     over = decay.values(study, {"default": design})
-    flat = groups.flat_parameters(drawn)
+    flat = inferencedata.flat_parameters(drawn)
     odds = decay._odds(design, flat)
     for unit, firm in enumerate(decay.units(study, design)):
         which = np.array(design.decisions.firm) == firm
@@ -225,8 +225,8 @@ def test_flags_are_simulated_with_the_probabilities_of_the_model(tmp_path):
 def test_deliberate_errors_change_what_is_fitted(name):
     design = design_of(NORWAY)
     assert name in decay.wrong_models(design)
-    plan = trial.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
-    made = trial.fitter(plan)
+    plan = worker.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
+    made = worker.fitter(plan)
     if name == "two-stage":
         assert made._without_decay._priors["decay_mean"].text == "Normal(0, 0.001)"
         assert made._fit._priors == priors_of(NORWAY)

@@ -16,21 +16,23 @@ from matplotlib.text import Text
 
 import madetrust as made
 from hostile import HOSTILE
-from intlmodels import narrativeleaveout as left_out
-from intlmodels import narrativetrust as told
-from intlmodels import plotleaveout, plottrust
-from intlmodels.csvtext import csv_text
-from intlmodels.jsonvalues import build
+from intlmodels.checks import predicted, ranks, stored, tables
+from intlmodels.checks.leaveout import pit_cdf
+from intlmodels.checks.stored import Caught, Found, Refit, Scaled
+from intlmodels.core.csvtable import csv_text
+from intlmodels.core.jsonvalues import build
 from intlmodels.models import catalogue
-from intlmodels.narrative import NOT_CONVERGED
-from intlmodels.plotstyle import MARK, svg
-from intlmodels.report import leaveout, provenance, references, trust
+from intlmodels.plots import checks
+from intlmodels.plots.style import MARK, svg
+from intlmodels.report import checks as leaveout
+from intlmodels.report import checks as trust
+from intlmodels.report import checksentences as left_out
+from intlmodels.report import checksentences as told
+from intlmodels.report import provenance, references
 from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Table
 from intlmodels.report.render import html, markdown
+from intlmodels.results.wording import NOT_CONVERGED
 from intlmodels.study import load_study
-from intlmodels.trust import predicted, ranks, stored, tables
-from intlmodels.trust.pit import pit_cdf
-from intlmodels.trust.stored import Caught, Found, Refit, Scaled
 
 ALL_METHODS = (
     *provenance.CALIBRATION_METHODS,
@@ -614,13 +616,13 @@ def figures(found, passed=True):
     own = shown.own
     labels = list(own["unit"])
     return {
-        "ranks": plottrust.rank_differences(value, table),
-        "coverage": plottrust.coverage(table),
-        "elpds": plotleaveout.elpds(shown.elpds, len(own), passed),
-        "pit": plotleaveout.pit(shown.law, passed),
-        "units": plotleaveout.units(own, labels, "Printed share", True, passed),
-        "moves": plottrust.moves(shifted.moves, shifted.farthest, passed),
-        "scaling": plottrust.power_scaling(shifted.scaled, passed),
+        "ranks": checks.rank_differences(value, table),
+        "coverage": checks.coverage(table),
+        "elpds": checks.elpds(shown.elpds, len(own), passed),
+        "pit": checks.pit(shown.law, passed),
+        "units": checks.units(own, labels, "Printed share", True, passed),
+        "moves": checks.moves(shifted.moves, shifted.farthest, passed),
+        "scaling": checks.power_scaling(shifted.scaled, passed),
     }
 
 
@@ -685,7 +687,7 @@ def test_p_values_and_deviations_are_in_the_picture_of_ranks(drawn):
 
 
 def test_a_curve_leaves_the_wider_band_when_its_quantity_deviates_clearly(faulty, faulty_table):
-    (low, high), _ = plottrust.bands(faulty, len(faulty_table))
+    (low, high), _ = checks.bands(faulty, len(faulty_table))
     for item, deviates in zip(faulty.quantities, faulty_table["deviates"], strict=True):
         curve = 100 * ranks.ecdf_difference(item.ranks)
         outside = ((curve < low - 1e-9) | (curve > high + 1e-9)).any()
@@ -695,15 +697,15 @@ def test_a_curve_leaves_the_wider_band_when_its_quantity_deviates_clearly(faulty
 def test_many_quantities_are_cut_to_those_with_the_smallest_p():
     value = made.calibration([f"firm[{i}]" for i in range(30)], {"firm[29]": "narrow"})
     table = tables.calibrated(value)
-    figure = plottrust.rank_differences(value, table)
+    figure = checks.rank_differences(value, table)
     assert "firm: 29" in said(figure)
     assert "12 quantities with larger p not shown" in said(figure)
-    assert "6 quantities with larger p not shown" in said(plottrust.coverage(table))
+    assert "6 quantities with larger p not shown" in said(checks.coverage(table))
 
 
 def test_many_units_are_cut_to_the_least_likely():
     own = predicted.left_out(made.comparison(70, {}, printed=[30.0] * 69 + [100.0]))
-    figure = plotleaveout.units(own, list(own["unit"]), "Printed share", True)
+    figure = checks.units(own, list(own["unit"]), "Printed share", True)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == 60
     assert labels[0] == "Firm 70"
@@ -714,11 +716,11 @@ def test_what_cannot_be_drawn_is_written():
     found = made.comparison(12, {"never": 16.0, "wide": 60.0})
     found = made.changed_unit(found, "never", 2, lpd=-math.inf)
     found = made.changed_unit(found, "wide", 2, rhat=1.5)
-    text = said(plotleaveout.elpds(predicted.elpds(found), 12))
+    text = said(checks.elpds(predicted.elpds(found), 12))
     assert "worse than draws can measure" in text
     assert "red cross: a refit did not converge" in text
     assert "grey: within 4" in text
-    assert "grey: within 4" not in said(plotleaveout.elpds(predicted.elpds(found), 120))
+    assert "grey: within 4" not in said(checks.elpds(predicted.elpds(found), 120))
 
 
 def test_the_band_of_the_pit_holds_right_predictions():
@@ -743,11 +745,11 @@ def test_power_scaling_without_a_number_is_no_picture():
 def test_changed_verdicts_are_marked_in_the_picture_of_moves():
     found = made.sensitivity(made.moved("phi halved", "Easy against Hard", 4.0, 0.91))
     shifted = tables.shifts(found)
-    text = said(plottrust.moves(shifted.moves, shifted.farthest))
+    text = said(checks.moves(shifted.moves, shifted.farthest))
     assert "large diamond: the verdict on its direction changes" in text
     assert "phi halved" in text
     same = tables.shifts(made.sensitivity())
-    assert "large diamond" not in said(plottrust.moves(same.moves, same.farthest))
+    assert "large diamond" not in said(checks.moves(same.moves, same.farthest))
 
 
 # -- read back from disk -----------------------------------------------------------------

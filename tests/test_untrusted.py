@@ -11,8 +11,8 @@ import pytest
 
 import intlmodels as im
 from intlmodels import cli
-from intlmodels.csvtable import from_plain_cell, parse_number, plain_cell, read_text
-from intlmodels.errors import StudyError, did_you_mean
+from intlmodels.core.csvtable import from_plain_cell, parse_number, plain_cell, read_text
+from intlmodels.core.errors import StudyError, did_you_mean
 from intlmodels.paper.words import latex
 from intlmodels.study import load_study
 from registers import write_csv, write_register

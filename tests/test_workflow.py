@@ -7,11 +7,13 @@ from functools import partial
 import pytest
 
 import intlmodels as im
-from intlmodels import store, versions, workflow
-from intlmodels.diagnostics import Gate
-from intlmodels.errors import StudyError
+from intlmodels.core import versions
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.fitting import jobs as workflow
+from intlmodels.fitting import store
+from intlmodels.fitting.diagnostics import Gate
 from intlmodels.models import catalogue, priors_of
-from intlmodels.settings import Settings
 from intlmodels.study import load_study
 from mockfit import mock_fit
 from studies import STUDY, write_study

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intlmodels import fit, store, workflow
+from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import design_of, priors_of
-from intlmodels.models.sharedesign import VARYING, Block, Design
-from intlmodels.share import groups, observation
+from intlmodels.models.share import inferencedata, observation
+from intlmodels.models.share.design import VARYING, Block, Design
 from intlmodels.study import Study
 
 CHAINS, LENGTH = 4, 250
@@ -71,21 +71,21 @@ def made_up(
         "energy": rng.normal(size=count.shape),
         "maxdepth_reached": np.zeros_like(count),
     }
-    settings = workflow.settings_of(study)
+    settings = jobs.settings_of(study)
     tree = xr.DataTree.from_dict(
         {
             "posterior": posterior,
             "prior": prior,
             "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
-            "posterior_predictive": groups.predictive(study, design, posterior, 1, step=1),
-            "prior_predictive": groups.predictive(study, design, prior, 1, step=2),
-            "observed_data": groups.observed_data(study, design),
-            "constant_data": groups.constant_data(study, design),
+            "posterior_predictive": inferencedata.predictive(study, design, posterior, 1, step=1),
+            "prior_predictive": inferencedata.predictive(study, design, prior, 1, step=2),
+            "observed_data": inferencedata.observed_data(study, design),
+            "constant_data": inferencedata.constant_data(study, design),
         }
     )
     tree.attrs = fit._attributes(study, variant, design, priors, settings)
     tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
-    tree = workflow._with_estimands(tree)
+    tree = jobs._with_estimands(tree)
     tree.attrs["retried"] = ""
     if fails:
         tree.attrs["retried"] = "divergences failed at target acceptance 0.95"
@@ -98,7 +98,7 @@ def made_up(
 def store_fits(study: Study, folder: Path, **fits_by_variant: Any) -> None:
     """Store fits where the workflow would; underscores in names stand for hyphens."""
     for name, tree in fits_by_variant.items():
-        store.write(tree, workflow.stored_path(folder, name.replace("_", "-")))
+        store.write(tree, jobs.stored_path(folder, name.replace("_", "-")))
 
 
 def _draws(

@@ -12,7 +12,7 @@ if __name__ == "__main__":
     import simuk
 
     from intlmodels import load_study
-    from intlmodels.models.share import build
+    from intlmodels.models.share.model import build
 
     logging.disable(logging.WARNING)
     simuk.SBC(

@@ -38,16 +38,17 @@ if TYPE_CHECKING:
         variant_table,
         write_report,
     )
-    from intlmodels.errors import StudyError
-    from intlmodels.newstudy import new_study
+    from intlmodels.core.errors import StudyError
+    from intlmodels.fitting.jobs import NotConverged, fit_study
     from intlmodels.study import list_studies, load_study
-    from intlmodels.workflow import NotConverged, fit_study
+    from intlmodels.study.new import new_study
+
 
 #: name -> module; imported when first used, so that importing the package, and
 #: ``intlmodels --help``, cost nothing.
 _PUBLIC = {
-    "NotConverged": "workflow",
-    "StudyError": "errors",
+    "NotConverged": "fitting.jobs",
+    "StudyError": "core.errors",
     "audit_tables": "api",
     "calibrate": "api",
     "claim_table": "api",
@@ -55,11 +56,11 @@ _PUBLIC = {
     "differences": "api",
     "estimates": "api",
     "export": "api",
-    "fit_study": "workflow",
+    "fit_study": "fitting.jobs",
     "gate_table": "api",
     "list_studies": "study",
     "load_study": "study",
-    "new_study": "newstudy",
+    "new_study": "study.new",
     "parameter_table": "api",
     "plots": "",
     "predict": "api",
@@ -107,8 +108,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
-    if _PUBLIC[name] in ("", "api", "workflow"):  # what compiles or draws
-        import_module("intlmodels.startup").require_caches()
+    if _PUBLIC[name] in ("", "api", "fitting.jobs"):  # what compiles or draws
+        import_module("intlmodels.core.processes").require_caches()
     if not _PUBLIC[name]:
         return import_module(f"intlmodels.{name}")
     return getattr(import_module(f"intlmodels.{_PUBLIC[name]}"), name)

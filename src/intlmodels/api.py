@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import paper
-from intlmodels.arguments import checked
-from intlmodels.diagnostics import Gate
-from intlmodels.errors import StudyError, listed
+from intlmodels.core.arguments import checked
+from intlmodels.core.errors import StudyError, listed
+from intlmodels.fitting.diagnostics import Gate
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
 from intlmodels.register.reduce import as_study, require_firms
 from intlmodels.study import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
 
-    from intlmodels.trust.stored import Trust
+    from intlmodels.checks.stored import Trust
 
 
 #: Models of which fits are about shares.
@@ -157,7 +157,7 @@ def read_fit(path: str | Path) -> DataTree:
         the checksum at its end. (Fits of earlier versions have none; ``xarray.open_datatree``
         opens them, unchecked.)
     """
-    from intlmodels import store
+    from intlmodels.fitting import store
 
     return store.read(Path(path))
 
@@ -176,10 +176,10 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     Returns
     -------
     pandas.DataFrame
-        See :func:`intlmodels.results.summary`; the column ``converged`` says whether the
+        See :func:`intlmodels.results.intervals.summary`; the column ``converged`` says whether the
         fit passed the gate.
     """
-    from intlmodels.results import summary
+    from intlmodels.results.intervals import summary
 
     table = summary(fit["estimands"].to_dataset(), prob)
     table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
@@ -189,7 +189,7 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
 @checked
 def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
     """Parameters of a fit, on their own scales; columns as :func:`estimates`."""
-    from intlmodels.results import summary
+    from intlmodels.results.intervals import summary
 
     if group not in fit.children:
         raise StudyError(
@@ -214,13 +214,13 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
     -------
     pandas.DataFrame
         For shares every pair of levels of a predictor, in percentage points: see
-        :func:`intlmodels.share.results.differences`. For decisions what experience does, by
-        size of firms and between them: see :func:`intlmodels.decay.results.slopes`.
+        :func:`intlmodels.results.share.differences`. For decisions what experience does, by
+        size of firms and between them: see :func:`intlmodels.results.decay.slopes`.
     """
     if fit.attrs["model"] in _OF_SHARES:
-        from intlmodels.share.results import differences as table
+        from intlmodels.results.share import differences as table
     else:
-        from intlmodels.decay.results import slopes as table
+        from intlmodels.results.decay import slopes as table
     return table(fit, prob)
 
 
@@ -246,14 +246,14 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     Returns
     -------
     xarray.Dataset
-        See :func:`intlmodels.share.estimands.new_firms`.
+        See :func:`intlmodels.models.share.estimands.new_firms`.
 
     Raises
     ------
     StudyError
         For an unknown predictor or level, or a fit of another model.
     """
-    from intlmodels.share.estimands import new_firms
+    from intlmodels.models.share.estimands import new_firms
 
     if fit.attrs["model"] not in _OF_SHARES:
         raise StudyError(
@@ -277,7 +277,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
     """
     require_firms(study, "an audit")
     if isinstance(study, ShareStudy):
-        from intlmodels.study.crosschecks import crosscheck_lines, crosscheck_table
+        from intlmodels.study.sources import crosscheck_lines, crosscheck_table
 
         lines = crosscheck_lines(study.crosschecks, study.firms)
         return "\n".join(lines), {
@@ -290,8 +290,8 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
             file="study.toml",
         )
     from intlmodels.audit import audit
-    from intlmodels.audit.told import audit_tables, audit_text
-    from intlmodels.counts import rows
+    from intlmodels.audit.tables import audit_tables, audit_text
+    from intlmodels.study.counts import rows
 
     found = audit(rows(study.counts, study.firms, study.periods), study.groups)
     return audit_text(found), audit_tables(found)
@@ -319,9 +319,9 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
     """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
 
-    See :func:`intlmodels.decay.reconstruct.reconstruct`.
+    See :func:`intlmodels.models.decay.inferencedata.reconstruct`.
     """
-    from intlmodels.decay.reconstruct import reconstruct as draw
+    from intlmodels.models.decay.inferencedata import reconstruct as draw
 
     return draw(fit, draws, seed)
 
@@ -370,8 +370,8 @@ def calibrate(
     StudyError
         For what cannot be simulated, before anything is computed.
     """
-    from intlmodels.trust.running import Means, run_calibration
-    from intlmodels.trust.stored import NOTHING, Found
+    from intlmodels.checks.running import Means, run_calibration
+    from intlmodels.checks.stored import NOTHING, Found
 
     found, caught = run_calibration(
         _loaded(study),
@@ -405,8 +405,8 @@ def compare(
     Trust
         With ``comparison``; see :func:`trust_tables`.
     """
-    from intlmodels.trust.running import Means, run_comparison
-    from intlmodels.trust.stored import NOTHING, Found
+    from intlmodels.checks.running import Means, run_comparison
+    from intlmodels.checks.stored import NOTHING, Found
 
     found = run_comparison(
         _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
@@ -442,8 +442,8 @@ def sensitivity(
     StudyError
         If there is no current fit that converged.
     """
-    from intlmodels.trust.running import Means, run_sensitivity
-    from intlmodels.trust.stored import NOTHING, Found
+    from intlmodels.checks.running import Means, run_sensitivity
+    from intlmodels.checks.stored import NOTHING, Found
 
     found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
     return replace(NOTHING, sensitivity=Found(found))
@@ -470,7 +470,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     StudyError
         If the study has no claims, or there is no current fit.
     """
-    from intlmodels.report.material import gather
+    from intlmodels.report.data import gather
 
     loaded = _loaded(study)
     if not loaded.claims:
@@ -502,8 +502,8 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     StudyError
         If nothing is.
     """
-    from intlmodels.trust import stored
-    from intlmodels.workflow import stored_overrides
+    from intlmodels.checks import stored
+    from intlmodels.fitting.jobs import stored_overrides
 
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
@@ -534,7 +534,7 @@ def trust_tables(found: Trust) -> dict[str, DataFrame]:
         Of ``calibration.csv``, ``elpd.csv``, ``leave_one_out.csv``, ``sensitivity.csv`` and
         ``power_scaling.csv`` those that there are.
     """
-    from intlmodels.trust.tables import csv_tables
+    from intlmodels.checks.tables import csv_tables
 
     return csv_tables(found)
 

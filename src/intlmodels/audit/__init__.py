@@ -23,7 +23,7 @@ from intlmodels.audit.conflicting import (
 from intlmodels.audit.integers import TooLongError
 from intlmodels.audit.repairing import Repair, cheapest, repairs
 from intlmodels.audit.system import hard, revised
-from intlmodels.counts import Rows
+from intlmodels.study.counts import Rows
 
 __all__ = [
     "Audit",

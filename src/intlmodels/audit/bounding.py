@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_MOST, EQUAL, Ints, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, MOST_VALUE, Change, Slack, System, hard
-from intlmodels.counts import FLAGS, Rows
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.study.counts import FLAGS, Rows
 
 #: Least and largest value; None where there is no limit.
 Bound = tuple[int | None, int | None]

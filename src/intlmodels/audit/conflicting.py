@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, Slack, System, subset
-from intlmodels.counts import Rows
+from intlmodels.study.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.
 MOST_CONFLICTS = 1_000

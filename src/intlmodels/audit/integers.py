@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.counts import RELATIONS
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.study.counts import RELATIONS
 
 Ints = NDArray[np.int64]
 
@@ -57,7 +57,7 @@ class Program:
     ----------
     matrix : array of int, shape (row, variable)
     relation : array of int, shape (row,)
-        Position in :data:`intlmodels.counts.RELATIONS`.
+        Position in :data:`intlmodels.study.counts.RELATIONS`.
     right : array of int, shape (row,)
     """
 

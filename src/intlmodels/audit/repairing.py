@@ -11,7 +11,7 @@ import numpy as np
 from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import Ints, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, Change, System
-from intlmodels.counts import Rows
+from intlmodels.study.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.
 MOST_REPAIRS = 300

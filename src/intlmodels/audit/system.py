@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program
-from intlmodels.counts import Rows, rows
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.study.counts import Rows, rows
 
 #: Longest list of counts, and largest printed value, that an audit takes.
 MOST_COUNTS = 60

@@ -7,18 +7,19 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.claims import frequency
+from intlmodels.claims import facts
 from intlmodels.claims.facts import FACTS
-from intlmodels.claims.names import fit_of, require_names
-from intlmodels.claims.told import how
 from intlmodels.claims.verdicts import FAILED, NOT_FITTED, Evidence, Found
-from intlmodels.results import CI_PROB, converged
+from intlmodels.claims.wording import how
+from intlmodels.models.claimnames import fit_of, require_names
+from intlmodels.results.intervals import CI_PROB, converged
 from intlmodels.study import DecayStudy, Study
 from intlmodels.study.claims import Claim
 
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataTree
+
 
 COLUMNS = (
     *("id", "claim", "where", "kind", "rule", "how", "verdict", "probability"),
@@ -35,7 +36,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     study : Study
     fits : mapping of str to DataTree
         Fits by variant, the default among them; light ones will do
-        (:func:`intlmodels.comparison.light`).
+        (:func:`intlmodels.results.variants.light`).
     prob : float
         Of the intervals.
 
@@ -92,7 +93,7 @@ def _row(claim: Claim, evidence: Evidence) -> dict[str, Any]:
 
 def _found(claim: Claim, evidence: Evidence) -> tuple[Found, bool]:
     """What the rule of a claim finds, and whether the fit that it asked converged."""
-    without_fit = {**FACTS, **frequency.RULES}
+    without_fit = {**FACTS, **facts.FREQUENCY_RULES}
     if claim.rule in without_fit:
         return without_fit[claim.rule](claim, evidence), True
     name = fit_of(claim)
@@ -106,4 +107,4 @@ def _found(claim: Claim, evidence: Evidence) -> tuple[Found, bool]:
 
 def _own(model: str) -> dict[str, Callable[[Claim, Evidence], Found]]:
     """Rules that ask the posterior of a model: those of the package named after it."""
-    return import_module(f"intlmodels.{model}.claims").RULES
+    return import_module(f"intlmodels.claims.{model}").RULES

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels import formats as f
-from intlmodels.narrative import CLEAR, LEANING
-from intlmodels.results import CI_PROB, interval
+from intlmodels.core import formats as f
+from intlmodels.results.intervals import CI_PROB, interval
+from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     from xarray import DataTree
 
     from intlmodels.study import Study
+
 
 Array = NDArray[np.float64]
 

@@ -12,10 +12,12 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from intlmodels.errors import StudyError, did_you_mean
-from intlmodels.models import decaydesign, registerdesign, sequencedesign, sharedesign
-from intlmodels.models.variant import DEFAULT, Variant
-from intlmodels.priors import Prior, apply_overrides
+from intlmodels.core.errors import StudyError, did_you_mean
+from intlmodels.models.base import DEFAULT, Variant
+from intlmodels.models.decay import design, sequencedesign
+from intlmodels.models.priors import Prior, apply_overrides
+from intlmodels.models.share import celldesign
+from intlmodels.models.share import design as sharedesign
 from intlmodels.study import Study
 
 __all__ = ["DEFAULT", "Variant", "catalogue", "design_module", "design_of", "find_variant"]
@@ -25,8 +27,8 @@ __all__ += ["priors_of"]
 #: ``parameters``, ``fixed_priors``, ``shown`` and ``data_parts``.
 _DESIGNS: dict[str, ModuleType] = {
     "share": sharedesign,
-    "decay": decaydesign,
-    "register": registerdesign,
+    "decay": design,
+    "register": celldesign,
     "sequences": sequencedesign,
 }
 

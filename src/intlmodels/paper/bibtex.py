@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
 from intlmodels.paper.words import latex
 from intlmodels.report.references import OWN, REFERENCES, Reference
 from intlmodels.study import Study

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from intlmodels.plotstyle import LETTERS
+from intlmodels.plots.style import LETTERS
 from intlmodels.report.blocks import Picture, Table
-from intlmodels.report.material import Material
+from intlmodels.report.data import Material
 from intlmodels.report.provenance import command
 from intlmodels.report.render import markdown_text as md
 

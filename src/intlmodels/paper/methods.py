@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from intlmodels import formats as f
+from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
-from intlmodels.narrative import CLEAR, LEANING
 from intlmodels.report import provenance, references
+from intlmodels.report.data import Material
 from intlmodels.report.layout import layout_of, load
-from intlmodels.report.material import Material
 from intlmodels.report.references import DATA, OWN, Cite, Passage, Reference, cite
-from intlmodels.report.shown import check_value, prior_rows
+from intlmodels.report.rows import check_value, prior_rows
+from intlmodels.results.wording import CLEAR, LEANING
 
 #: Kinds of the checks that a sentence on convergence tells, in its order.
 _TOLD = {

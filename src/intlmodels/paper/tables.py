@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from intlmodels.csvtext import csv_rows
+from intlmodels.core.csvtable import csv_rows
 from intlmodels.paper.words import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
 

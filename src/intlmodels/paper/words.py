@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
-from intlmodels.formats import SPACE
+from intlmodels.core.formats import SPACE
 from intlmodels.report.references import Cite, Passage, Reference
 from intlmodels.report.render import markdown_text
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 
-from intlmodels.jsonvalues import build, parse_json
+from intlmodels.core.files import write_all
+from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.fitting.jobs import stored_path
 from intlmodels.models import DEFAULT
-from intlmodels.outputs import write_all
 from intlmodels.paper import bibtex, manifest, methods, tables, words
-from intlmodels.plotstyle import Page, printed_on
+from intlmodels.plots.style import Page, printed_on
 from intlmodels.report.blocks import Picture, Table
 from intlmodels.report.content import sections_of
+from intlmodels.report.data import Material, gather
 from intlmodels.report.layout import layout_of
-from intlmodels.report.material import Material, gather
 from intlmodels.study import Study
-from intlmodels.workflow import stored_path
 
 
 def made(

@@ -1,4 +1,4 @@
-"""Rows of a register that cannot be read: found again by file and row, told or set aside."""
+"""Rows of a register that cannot be read: found again by file and row, reported or set aside."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.csvtext import csv_rows
-from intlmodels.errors import StudyError
-from intlmodels.files import atomically
+from intlmodels.core.csvtable import csv_rows
+from intlmodels.core.errors import StudyError
+from intlmodels.core.files import atomically
 from intlmodels.register.engine import File, Source, literal
-from intlmodels.study.rows import RowFiles
+from intlmodels.study.base import RowFiles
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
 
 #: Rows that a message names.
 MOST_NAMED = 5

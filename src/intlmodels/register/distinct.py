@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.register.coding import added, keys
-from intlmodels.register.columntypes import as_text
+from intlmodels.register.columns import added, as_text, keys
 from intlmodels.register.engine import Source, identifier
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
 
 #: Table of the distinct rows, and of the texts of a column.
 _ROWS, _TEXTS = "distinct_rows", "distinct_texts"

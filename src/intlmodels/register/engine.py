@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.errors import StudyError
-from intlmodels.register.columntypes import WHOLE, as_text, require_types
+from intlmodels.core.errors import StudyError
+from intlmodels.register.columns import WHOLE, as_text, require_types
 from intlmodels.register.files import Found, csv_header, named, places
-from intlmodels.study.rows import RowFiles
+from intlmodels.study.base import RowFiles
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from intlmodels.register.csvrecords import Records
+    from intlmodels.register.csv import Records
+
 
 #: What DuckDB may take for a pattern in the name of a file, which it has no way to escape.
 _PATTERN = re.compile(r"[*?\[\]{}]")
@@ -194,7 +195,7 @@ def ready(connection: DuckDBPyConnection, source: Source) -> Source:
     if source.format == "parquet":
         return source.of(*(replace(f, opened=opened(connection, f)) for f in source.files))
     # Compiled code, which nothing else needs here.
-    from intlmodels.register.csvrecords import copy_good, read_records
+    from intlmodels.register.csv import copy_good, read_records
 
     width, files = len(source.columns), []
     for file in source.files:

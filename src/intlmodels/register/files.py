@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.study.base import RowFiles
 from intlmodels.study.keys import wrong
-from intlmodels.study.rows import RowFiles
 
 #: Endings of files, and the format that each stands for.
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.errors import StudyError
+from intlmodels.core.errors import StudyError
+from intlmodels.core.scheduler import Bar
 from intlmodels.register.badrows import MOST_NAMED, Bad, find_bad, set_aside, stop
-from intlmodels.register.coding import added, keys
+from intlmodels.register.columns import added, keys
 from intlmodels.register.distinct import Distinct, distinct_rows, together
+from intlmodels.register.distributed import spread
 from intlmodels.register.engine import Source, connected, identifier, in_order, ready, sources
 from intlmodels.register.files import Found
-from intlmodels.register.spreading import spread
-from intlmodels.scheduler import Bar
 from intlmodels.study import Register
 from intlmodels.study.columns import frozen
 from intlmodels.study.register import Cells, Coded, Read
@@ -31,6 +31,7 @@ from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
 
 #: Distinct rows, as written, that are looked at; more are no register of levels.
 MOST_DISTINCT = 4_000_000

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.counts import FLAGS
-from intlmodels.errors import StudyError
-from intlmodels.register.badfirms import Unreadable, conflict
+from intlmodels.core.errors import StudyError
 from intlmodels.register.badrows import set_aside, stop
 from intlmodels.register.decisionrows import (
     FEW,
     Readings,
+    Unreadable,
+    conflict,
     counted,
     miscounted,
     rows,
@@ -23,15 +23,15 @@ from intlmodels.register.decisionrows import (
 )
 from intlmodels.register.engine import Source, connected, ready, sources
 from intlmodels.register.files import Found
-from intlmodels.study.columns import frozen
-from intlmodels.study.counts import SIZES
+from intlmodels.study.columns import MOST_NOTES, appearance, frozen, lookalikes
+from intlmodels.study.counts import FLAGS, SIZES
 from intlmodels.study.dates import FORMS, expected
-from intlmodels.study.lookalikes import MOST_NOTES, appearance, lookalikes
 from intlmodels.study.sequences import DecisionRegister, ReadDecisions, Sequences
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
 
 #: Different texts of flag, size and period together that are looked at.
 MOST_TEXTS = 100_000

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intlmodels.outputs import write_all
+from intlmodels.core.files import write_all
 from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits, why_stale
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
     from intlmodels.report.blocks import Report, Section
+
 
 __all__ = ["get_ready", "why_stale", "write"]
 
@@ -75,14 +76,14 @@ def get_ready(model: str) -> None:
     import h5netcdf  # noqa: F401
     import xarray as xr
 
-    from intlmodels import plotstyle
+    from intlmodels.plots import style
 
     for place in layout_of(model).sections.values():
         load(place)
     # The first figure of a process also loads fonts.
-    figure = plotstyle.new_figure(1.0)
-    plotstyle.percent_axis(figure.subplots(), "warm")
-    plotstyle.svg(figure)
+    figure = style.new_figure(1.0)
+    style.percent_axis(figure.subplots(), "warm")
+    style.svg(figure)
     xr.backends.list_engines()
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from intlmodels import formats as f
 from intlmodels.claims.facts import numbers_of
-from intlmodels.claims.told import found, printed_numbers, verdict_lines
 from intlmodels.claims.verdicts import UNSUPPORTED
-from intlmodels.narrative import CLEAR, LEANING
+from intlmodels.claims.wording import found, printed_numbers, verdict_lines
+from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
-from intlmodels.report.material import Material
-from intlmodels.report.shown import Rows
+from intlmodels.report.data import Material
+from intlmodels.report.rows import Rows
+from intlmodels.results.wording import CLEAR, LEANING
 
 
 def claims(m: Material) -> Section | None:

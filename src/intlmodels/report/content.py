@@ -2,7 +2,7 @@
 
 Here is what every model has. A section that is the same for all takes only the material; of the
 others the common part is here, and a model puts in what it has to say itself. Numbers come from
-:class:`~intlmodels.report.material.Material`, sentences from :mod:`intlmodels.narrative`; nothing
+:class:`~intlmodels.report.data.Material`, sentences from :mod:`intlmodels.results.wording`; nothing
 is worked out here but how it is written.
 """
 
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from intlmodels import formats as f
-from intlmodels import narrative
-from intlmodels.claims.told import summary
-from intlmodels.csvtext import csv_text
-from intlmodels.narrativevariants import variant_sentences
-from intlmodels.report import figures, shown
+from intlmodels.claims.wording import summary
+from intlmodels.core import formats as f
+from intlmodels.core.csvtable import csv_text
+from intlmodels.report import figures, rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Report, Section, Table
+from intlmodels.report.data import Material, gather
 from intlmodels.report.layout import layout_of, load
-from intlmodels.report.material import Material, gather
+from intlmodels.report.variantsentences import variant_sentences
+from intlmodels.results import wording
 from intlmodels.study import Study
 
 
@@ -66,7 +66,7 @@ def failure(m: Material) -> list[Block]:
     if not m.passed:
         failed = m.gates["default"].failures
         what = tuple(
-            f"{r.label}: {shown.check_value(r)} ({r.where or 'all chains'}); it must "
+            f"{r.label}: {rows.check_value(r)} ({r.where or 'all chains'}); it must "
             f"be {r.direction} {r.limit:g}. What helps: {r.hint}."
             for r in failed
         )
@@ -93,7 +93,7 @@ def answer(m: Material, asked: str, sentences: Iterable[str], believed: str) -> 
     """
     rule = (
         f"Computed from the posterior. A direction is called clear when its probability is at "
-        f"least {narrative.CLEAR:g}; the data lean towards it from {narrative.LEANING:g}; below "
+        f"least {wording.CLEAR:g}; the data lean towards it from {wording.LEANING:g}; below "
         f"that these data cannot tell. Whether the fit may be believed is told under {believed}."
     )
     blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
@@ -107,7 +107,7 @@ def priors(m: Material, implied: Iterable[Block]) -> Section:
     table = Table(
         "Priors",
         ("parameter", "prior", "from", "meaning"),
-        tuple(shown.prior_rows(m)),
+        tuple(rows.prior_rows(m)),
         note="from: default of the model, the study's study.toml, or the command line; follows: "
         "given by the other priors.",
     )
@@ -124,7 +124,7 @@ def diagnostics(m: Material) -> Section:
     table = Table(
         "The gate: every check must pass",
         ("what is looked at", "value", "limit", "where", "outcome"),
-        shown.gate_rows(gate.results),
+        rows.gate_rows(gate.results),
         numeric=(1,),
         file="tables/diagnostics.csv",
         note="Each variant is held against the same gate.",
@@ -160,7 +160,7 @@ def prior_posterior(m: Material) -> Section:
     table = Table(
         f"Posterior beside prior ({name}s)",
         ("parameter", "posterior median", "interval", "prior median", "interval", "spread ratio"),
-        shown.parameter_rows(m),
+        rows.parameter_rows(m),
         numeric=(1, 2, 3, 4, 5),
         file="tables/parameters.csv",
         note="Spread ratio: width of the central 68 % of the posterior over that of the prior. 1 "
@@ -168,7 +168,7 @@ def prior_posterior(m: Material) -> Section:
         "table of priors says otherwise.",
         failed=not m.passed,
     )
-    sentences = narrative.prior_sentences(m.parameters)
+    sentences = wording.prior_sentences(m.parameters)
     return Section(
         "prior-posterior",
         "Posterior against prior",
@@ -193,7 +193,7 @@ def variants(m: Material, what: str, more: Sequence[Block] = ()) -> Section:
         Table(
             "What each variant changes",
             ("variant", "change", "converged"),
-            shown.variant_rows(m),
+            rows.variant_rows(m),
             file="tables/variants.csv",
         ),
     ]
@@ -205,7 +205,7 @@ def variants(m: Material, what: str, more: Sequence[Block] = ()) -> Section:
         blocks.append(Paragraph(text))
     if len(m.variants) > 1:
         blocks.append(Items(tuple(variant_sentences(m.comparison, m.compared))))
-        blocks += [*more, *shown.own_parameters(m)]
+        blocks += [*more, *rows.own_parameters(m)]
     return Section("variants", "Variants side by side", tuple(blocks))
 
 

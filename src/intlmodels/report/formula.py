@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from intlmodels.formats import MINUS
+from intlmodels.core.formats import MINUS
 from intlmodels.report.blocks import Formula
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 
+from intlmodels.checks.stored import Trust
+from intlmodels.fitting.jobs import settings_of
 from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
-from intlmodels.report.material import Material
+from intlmodels.report.data import Material
 from intlmodels.study import Study, list_studies, load_study
-from intlmodels.trust.stored import Trust
-from intlmodels.workflow import settings_of
 
 #: Methods behind what calibrate, compare and sensitivity find.
 CALIBRATION_METHODS = ("calibration", "uniformity")

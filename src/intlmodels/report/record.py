@@ -7,14 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from intlmodels import files, store
-from intlmodels.errors import StudyError
-from intlmodels.jsonvalues import build, parse_json
+from intlmodels.checks.stored import KINDS, path_of
+from intlmodels.core import files
+from intlmodels.core.errors import StudyError
+from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.core.versions import ESTIMANDS_VERSION, REPORT_VERSION
+from intlmodels.fitting import store
+from intlmodels.fitting.jobs import Stored, settings_of, stored_fits, stored_path
 from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
 from intlmodels.study import Study
-from intlmodels.trust.stored import KINDS, path_of
-from intlmodels.versions import ESTIMANDS_VERSION, REPORT_VERSION
-from intlmodels.workflow import Stored, settings_of, stored_fits, stored_path
 
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from intlmodels.formats import DASH, listed
+from intlmodels.core.formats import DASH, listed
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from intlmodels.report.blocks import Picture, Report
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]$~#^])")

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from intlmodels.arguments import checked
-from intlmodels.csvtable import Table
-from intlmodels.errors import StudyError, did_you_mean, listed
-from intlmodels.study.base import Study
+from intlmodels.core.arguments import checked
+from intlmodels.core.csvtable import Table
+from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.study.base import RowFiles, Study
 from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study
 from intlmodels.study.decisions import Decisions
-from intlmodels.study.file import read_study_toml
 from intlmodels.study.keys import FILE
 from intlmodels.study.outcomes import FurtherOutcome
 from intlmodels.study.register import (
@@ -27,7 +26,7 @@ from intlmodels.study.register import (
     read_register,
     register_lines,
 )
-from intlmodels.study.rows import RowFiles
+from intlmodels.study.schema import read_study_toml
 from intlmodels.study.sequences import (
     DecisionRegister,
     SequenceStudy,

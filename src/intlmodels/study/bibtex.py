@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from intlmodels.errors import StudyError, listed
+from intlmodels.core.errors import StudyError, listed
 from intlmodels.study.keys import wrong
 
 _WHERE = "[study] bibtex"

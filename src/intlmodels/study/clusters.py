@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, one_line
-from intlmodels.study.columns import Outcome, Predictor, frozen
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, one_line
+from intlmodels.study.columns import Outcome, Predictor, frozen, lookalike_lines
 from intlmodels.study.keys import wrong
-from intlmodels.study.lookalikes import lookalike_lines
 from intlmodels.study.sources import Cell, Sources
 
 #: What the models call the levels of clusters, and what profiles call the cluster of a firm.

@@ -8,9 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.counts import FLAGS, Count
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, listed, one_line
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -22,20 +21,23 @@ from intlmodels.study.base import (
 )
 from intlmodels.study.claims import read_ledger
 from intlmodels.study.counts import (
+    FLAGS,
     MARK,
     SIZES,
+    Count,
     CountFile,
     Subjects,
     require_total,
     unused_columns,
 )
 from intlmodels.study.decisions import Decisions, read_decisions
-from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import FILE, finite, wrong
+from intlmodels.study.schema import StudyFile
 from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 #: Fewest firms that a study may have: the spread of firms is a parameter.
 FEWEST_FIRMS = 2
@@ -171,7 +173,7 @@ class DecayStudy(Study):
 def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
-    Whether the counts can hold together is not asked here; see :mod:`intlmodels.possible`.
+    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit.tables`.
 
     Raises
     ------

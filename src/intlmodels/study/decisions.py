@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.counts import FLAGS
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, did_you_mean, listed
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.study.columns import frozen
+from intlmodels.study.counts import FLAGS
 from intlmodels.study.dates import expected, form_of, moments
 from intlmodels.study.keys import wrong
 from intlmodels.study.sources import Cell, Sources

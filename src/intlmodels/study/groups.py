@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import did_you_mean, listed
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.keys import PROSE, TEXT, Key, section, wrong
 from intlmodels.study.sources import Cell, Sources
 

@@ -1,6 +1,6 @@
 """Keys of study.toml: what a key may hold, and the checks that every table goes through.
 
-What the keys are called is known in :mod:`intlmodels.study.file`.
+What the keys are called is known in :mod:`intlmodels.study.schema`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, did_you_mean, listed
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, did_you_mean, listed
 
 FILE = "study.toml"
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.study.columns import FEWEST_FIRMS, Floats, Integers, Outcome, Predictor, frozen
 from intlmodels.study.keys import wrong
 from intlmodels.study.sources import Cell, Sources

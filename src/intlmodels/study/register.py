@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, listed, one_line
-from intlmodels.study.base import Study, prior_lines
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.study.base import Reader, RowFiles, Study, prior_lines, row_files
 from intlmodels.study.clusters import Clusters
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
@@ -27,14 +27,13 @@ from intlmodels.study.columns import (
     Outcome,
     Predictor,
     frozen,
+    lookalike_lines,
     one_of,
     share_reader,
     transformed,
 )
-from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
-from intlmodels.study.lookalikes import lookalike_lines
-from intlmodels.study.rows import Reader, RowFiles, row_files
+from intlmodels.study.schema import StudyFile
 from intlmodels.study.share import ShareStudy, checked_profiles
 from intlmodels.study.sources import Cell
 

@@ -17,18 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from intlmodels.counts import FLAGS
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, listed, one_line
-from intlmodels.study.base import Study, prior_lines
-from intlmodels.study.columns import Integers
-from intlmodels.study.counts import SIZES
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.study.base import Reader, RowFiles, Study, prior_lines, row_files
+from intlmodels.study.columns import Integers, lookalike_lines
+from intlmodels.study.counts import FLAGS, SIZES
 from intlmodels.study.dates import expected, form_of
 from intlmodels.study.decay import FEWEST_FIRMS, DecayStudy, period_names, period_starts
-from intlmodels.study.file import StudyFile
 from intlmodels.study.keys import wrong
-from intlmodels.study.lookalikes import lookalike_lines
-from intlmodels.study.rows import Reader, RowFiles, row_files
+from intlmodels.study.schema import StudyFile
 from intlmodels.study.sources import Cell
 
 

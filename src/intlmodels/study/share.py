@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.csvtable import clean_label, parse_number
-from intlmodels.errors import did_you_mean, listed, one_line
+from intlmodels.core.csvtable import clean_label, parse_number
+from intlmodels.core.errors import did_you_mean, listed, one_line
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -23,14 +23,17 @@ from intlmodels.study.base import (
 from intlmodels.study.claims import read_ledger
 from intlmodels.study.clusters import NAME as CLUSTER
 from intlmodels.study.clusters import Clusters, check_names, cluster_lines, read_clusters
-from intlmodels.study.columns import Outcome, Predictor, read_outcome, read_predictor
-from intlmodels.study.crosschecks import Crosscheck, read_crosscheck
-from intlmodels.study.file import StudyFile
+from intlmodels.study.columns import (
+    Outcome,
+    Predictor,
+    lookalike_lines,
+    read_outcome,
+    read_predictor,
+)
 from intlmodels.study.keys import finite, wrong
-from intlmodels.study.lookalikes import lookalike_lines
-from intlmodels.study.opportunity import Opportunity, read_opportunity
 from intlmodels.study.outcomes import FurtherOutcome, further_line, read_further
-from intlmodels.study.sources import Sources
+from intlmodels.study.schema import StudyFile
+from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
 from intlmodels.study.variants import (
     Axes,
     ByOutcome,
@@ -43,6 +46,64 @@ from intlmodels.study.variants import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class Opportunity:
+    """Every combination of a category and a contrast, and how it is read.
+
+    Attributes
+    ----------
+    across : str
+        Name of the category.
+    down : str
+        Name of the contrast.
+    vulnerable : str
+        Level of the contrast at which a small share is read as vulnerable; at the other level
+        a large share is read as an opportunity.
+    note : str
+        Where the reading comes from, in the author's words.
+    """
+
+    across: str
+    down: str
+    vulnerable: str
+    note: str
+
+
+def read_opportunity(
+    table: Mapping[str, Any], predictors: Mapping[str, Predictor]
+) -> Opportunity | None:
+    """Check the table against the predictors; None if it is empty.
+
+    Raises
+    ------
+    StudyError
+        For a predictor that is not there or of another kind, or a level that it does not have.
+    """
+    if not table:
+        return None
+    for key, kind in (("across", "category"), ("down", "contrast")):
+        usable = [name for name, predictor in predictors.items() if predictor.kind == kind]
+        if table[key] not in usable:
+            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
+            raise wrong(
+                f"{key} takes a predictor of the kind {kind}; {expected}",
+                f"[opportunity] {key}",
+                table[key],
+            )
+    levels = predictors[table["down"]].levels
+    vulnerable = clean_label(table["vulnerable"])
+    if vulnerable not in levels:
+        raise wrong(
+            f"expected a level of {table['down']}: {listed(levels)}",
+            "[opportunity] vulnerable",
+            vulnerable,
+        )
+    return Opportunity(table["across"], table["down"], vulnerable, table.get("note", ""))
+
+
+# -- studies of the share model --------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)

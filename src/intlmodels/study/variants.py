@@ -12,16 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from intlmodels.csvtable import clean_label
-from intlmodels.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.columns import (
-    Floats,
-    Integers,
-    Outcome,
-    Predictor,
-    frozen,
-    read_predictor,
-)
+from intlmodels.core.csvtable import clean_label
+from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.study.columns import Floats, Integers, Outcome, Predictor, frozen, read_predictor
 from intlmodels.study.keys import wrong
 from intlmodels.study.outcomes import FurtherOutcome
 from intlmodels.study.sources import Sources

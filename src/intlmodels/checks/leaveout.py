@@ -1,0 +1,496 @@
+"""Statistics of exact leave-one-out: how well each variant predicts a unit it has not seen.
+
+Every unit (a printed share, a firm) is left out once, the variant fitted to the others, and the
+log predictive probability of what was left out taken, in natural logarithms. Comparisons sum or
+mix these numbers; whether the predictive laws are right is the business of
+:mod:`intlmodels.checks.leaveout`.
+
+The probability integral transform (PIT) of outcomes that are predicted rightly is uniform; of
+discrete outcomes its conditional distribution takes its place (Czado, Gneiting and Held 2009,
+Biometrics 65(4), 1254-1261).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+#: Seed of the Bayesian bootstrap and of the randomized PIT, if nothing else is said.
+SEED = 1981
+
+
+# -- comparison of two variants ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference in expected log predictive density between variants a and b.
+
+    Attributes
+    ----------
+    elpd : float
+        Sum over units of a minus b, in nats: above zero, a predicts better.
+    se : float
+        Usual standard error of that sum.
+    low, high : float
+        Ends of the equal-tailed interval by the Bayesian bootstrap.
+    p_better : float
+        Share of bootstrap draws above zero; draws of exactly zero count by half.
+    """
+
+    elpd: float
+    se: float
+    low: float
+    high: float
+    p_better: float
+
+
+def difference(
+    lpd_a: ArrayLike, lpd_b: ArrayLike, draws: int = 4000, prob: float = 0.95, seed: int = SEED
+) -> Difference:
+    """Compare two variants over the same left-out units.
+
+    The standard error is sqrt(n v), v the variance of the differences with divisor n - 1. The
+    Bayesian bootstrap (Rubin 1981, Annals of Statistics 9(1)) gives the units weights from the
+    flat Dirichlet law and takes n times the weighted mean; its variance is (n - 1) / (n + 1)
+    times the square of the standard error.
+
+    Both take units as independent draws from one law, which left-out units are only roughly:
+    any two of the fits share nearly all their data. Sivula, Magnusson, Matamoros and Vehtari
+    (2020, "Uncertainty in Bayesian leave-one-out cross-validation based model comparison",
+    arXiv:2008.10296) show that the standard error is often too small and the normal approximation
+    badly calibrated with few units (below a hundred), with variants that predict much alike (a
+    difference below 4), and where models are misspecified or units outlying. The bootstrap does
+    not mend this: how skewed the differences at hand are says little about the error.
+
+    Parameters
+    ----------
+    lpd_a, lpd_b : array, shape (unit,)
+        Log predictive probabilities. Units impossible (-inf) in both variants tell nothing about
+        their difference and are left out; a unit impossible in one variant makes the difference
+        infinite, or NaN if other units are impossible in the other variant.
+    draws : int
+        Number of bootstrap draws.
+    prob : float
+        Probability of the interval.
+    seed : int
+
+    Returns
+    -------
+    Difference
+        Where the difference is not finite, ``se`` is NaN and the other numbers say no more than
+        the sign.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a value is NaN or +inf, or fewer than two units remain.
+    """
+    lpd = _possible(np.stack([_vector(lpd_a), _vector(lpd_b)]))
+    units = lpd.shape[1]
+    if units < 2:
+        raise ValueError(f"{units} left-out units; expected at least 2")
+    gain = lpd[0] - lpd[1]
+    if not np.isfinite(gain).all():
+        up, down = bool((gain == np.inf).any()), bool((gain == -np.inf).any())
+        total = float("nan") if up and down else float("inf" if up else "-inf")
+        better = float("nan") if up and down else float(up)
+        return Difference(total, float("nan"), total, total, better)
+    sums = units * (_bootstrap_weights(units, draws, seed) @ gain)
+    low, high = np.quantile(sums, [(1 - prob) / 2, (1 + prob) / 2])
+    return Difference(
+        elpd=float(gain.sum()),
+        se=float(np.sqrt(units * gain.var(ddof=1))),
+        low=float(low),
+        high=float(high),
+        p_better=float(((sums > 0) + 0.5 * (sums == 0)).mean()),
+    )
+
+
+# -- stacking ------------------------------------------------------------------------------
+
+#: Pull of stacking weights towards one another, in nats per unit: it decides between variants
+#: that predict alike, and is too weak to decide anything else.
+PULL = 1e-8
+
+#: Largest gain per unit, in nats, that any other weights may still have: where the search stops,
+#: and what is an error after the last step.
+NO_GAIN = 1e-12
+MOST_GAIN = 1e-7
+
+
+def stacking(lpd: ArrayLike) -> Array:
+    """Weights of the mixture of variants that predicts left-out units best.
+
+    They maximize sum_i log sum_k w_k exp(lpd_ki) over weights that sum to one (Yao, Vehtari,
+    Simpson and Gelman 2018, Bayesian Analysis 13(3)). Variants that predict exactly alike share
+    their weight equally. The maximum is found by the constrained Newton method of Wang (2007),
+    Journal of the Royal Statistical Society B 69(2), and proved by its gradient: the log score is
+    concave, so that no other weights score more than the largest gain along any one of them.
+
+    Parameters
+    ----------
+    lpd : array, shape (variant, unit)
+        Log predictive probabilities. A unit may be impossible (-inf) in some variants; one that is
+        impossible in all of them is left out.
+
+    Returns
+    -------
+    array, shape (variant,)
+        Not below 0, sum 1.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or +inf, or no unit remains.
+    RuntimeError
+        If the maximum was not found.
+    """
+    relative = _relative(lpd)
+    units = len(relative)
+    return _best_weights(relative, np.full(units, 1 / units))
+
+
+def stacking_spread(lpd: ArrayLike, draws: int = 1000, seed: int = SEED) -> Array:
+    """How far the stacking weights depend on which units there happen to be.
+
+    Parameters
+    ----------
+    lpd : array, shape (variant, unit)
+        As in :func:`stacking`.
+    draws : int
+        Number of draws of the Bayesian bootstrap over units.
+    seed : int
+
+    Returns
+    -------
+    array, shape (2, variant)
+        Ends of the central 90 percent of each weight.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As :func:`stacking`.
+    """
+    relative = _relative(lpd)
+    rows = _bootstrap_weights(len(relative), draws, seed)
+    return np.quantile([_best_weights(relative, row) for row in rows], [0.05, 0.95], axis=0)
+
+
+def _relative(lpd: ArrayLike) -> Array:
+    """Predictive probabilities relative to the best variant of each unit, (unit, variant)."""
+    found = np.asarray(lpd, dtype=np.float64)
+    if found.ndim != 2 or found.shape[0] < 1:
+        raise ValueError(f"shape {found.shape} of log probabilities; expected (variant, unit)")
+    possible = _possible(found)
+    if not possible.shape[1]:
+        raise ValueError("no left-out unit is possible in any variant")
+    return np.ascontiguousarray(np.exp(possible - possible.max(axis=0)).T)
+
+
+def _best_weights(relative: Array, units: Array) -> Array:
+    """Weights w that maximize sum_i u_i log(P w)_i - PULL / 2 |w|^2, with u the weights of units.
+
+    Each step replaces log(P w) by its second-order expansion, u_i (s_i y - 2)^2 / 2 with
+    s_i = P_i / (P w)_i. On the simplex s_i y - 2 equals (s_i - 2) y: a least-squares problem
+    without a constant, which non-negative least squares solves exactly (Dax 1990).
+    """
+    from scipy.optimize import nnls
+
+    variants = relative.shape[1]
+    target = np.zeros(len(units) + variants + 1)
+    target[-1] = 1.0
+    pull = np.sqrt(PULL) * np.eye(variants)
+    weights = np.full(variants, 1 / variants)
+    for _ in range(100):
+        share = relative / (relative @ weights)[:, None]
+        slope = units @ share - PULL * weights
+        if slope.max() - slope @ weights <= NO_GAIN:
+            break
+        rows = np.sqrt(units)[:, None] * (share - 2)
+        solved, _ = nnls(np.vstack([rows, pull, np.ones(variants)]), target)
+        moved = _line_search(relative, units, weights, solved / solved.sum() - weights, slope)
+        if moved is None:
+            break
+        weights = moved
+    gain = float((units @ (relative / (relative @ weights)[:, None])).max()) - 1
+    if gain > MOST_GAIN:
+        raise RuntimeError(f"stacking: other weights may gain {gain:.1e} nats a unit")
+    return weights
+
+
+def _line_search(
+    relative: Array, units: Array, weights: Array, step: Array, slope: Array
+) -> Array | None:
+    """Weights along a step that improve the score as its slope promises; None if none does."""
+    promised = float(slope @ step)
+    before = _score(relative, units, weights)
+    # Scores that differ by less than their rounding count as equal: close to the maximum the
+    # Newton step is right, and only the gradient can still tell.
+    before -= 1e-15 * (1 + abs(before))
+    # No unit's probability falls by more than a factor of ten at once: a unit of little weight
+    # hardly shows in the score, but its logarithm is all that keeps the expansion true.
+    fall = float(-(relative @ step / (relative @ weights)).min())
+    length = min(1.0, 0.9 / fall) if fall > 0 else 1.0
+    while length > 1e-12:
+        # A full step sets variants to zero exactly; rounding must not take them below.
+        moved = np.maximum(weights + length * step, 0.0)
+        moved /= moved.sum()
+        if _score(relative, units, moved) > before + 1e-4 * length * promised:
+            return moved
+        length /= 2
+    return None
+
+
+def _score(relative: Array, units: Array, weights: Array) -> float:
+    return float(units @ np.log(relative @ weights) - PULL / 2 * weights @ weights)
+
+
+# -- means of densities over draws ---------------------------------------------------------
+
+
+def log_mean_exp(values: ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
+    """Log of the mean of exponentials, without underflow.
+
+    Parameters
+    ----------
+    values : array
+        Log densities; -inf is a density of zero.
+    axis : int or tuple of int, optional
+        Axes to average over; all if not given.
+
+    Returns
+    -------
+    array
+        Shape of ``values`` without these axes; -inf where all values are.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    highest = found.max(axis=axis, keepdims=True)
+    base = np.where(np.isfinite(highest), highest, 0.0)
+    with np.errstate(divide="ignore"):
+        means = np.log(np.exp(found - base).mean(axis=axis, keepdims=True)) + base
+    return np.asarray(np.squeeze(means, axis=axis))
+
+
+def lpd_error(log_densities: ArrayLike) -> float:
+    """Monte Carlo standard error of the log of a mean density over draws.
+
+    By the delta method: the standard error of the mean, with the effective sample size of the
+    densities (Vehtari et al. 2021, Bayesian Analysis 16(2)), over the mean. That holds while the
+    error is small; an error of some tenths says that a few draws make up the mean, and that the
+    error itself may be larger.
+
+    Parameters
+    ----------
+    log_densities : array, shape (chain, draw)
+        Log predictive probability of one left-out unit, given each draw; -inf is a probability of
+        zero.
+
+    Returns
+    -------
+    float
+        In nats. 0 if all draws give the same; inf if no draw makes the unit possible, or chains
+        that stand still leave the error unknown.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (chain, draw) with at least four draws, or a value is NaN or +inf.
+    """
+    from arviz_stats.base import array_stats
+
+    found = np.asarray(log_densities, dtype=np.float64)
+    if found.ndim != 2 or found.shape[1] < 4:
+        raise ValueError(f"shape {found.shape}; expected (chain, draw) and at least 4 draws")
+    _refuse_no_log_probability(found)
+    highest = found.max()
+    if highest == -np.inf:
+        return float("inf")
+    density = np.exp(found - highest)
+    if density.min() == density.max():
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = array_stats.mcse(density, method="mean", chain_axis=0, draw_axis=1)
+    relative = float(error) / float(density.mean())
+    return relative if np.isfinite(relative) else float("inf")
+
+
+# -- what several of them need -------------------------------------------------------------
+
+
+def _bootstrap_weights(units: int, draws: int, seed: int) -> Array:
+    """Weights of the Bayesian bootstrap, (draw, unit)."""
+    return np.random.default_rng(seed).dirichlet(np.ones(units), size=draws)
+
+
+def _vector(values: ArrayLike) -> Array:
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1:
+        raise ValueError(f"shape {found.shape} of log probabilities; expected (unit,)")
+    return found
+
+
+def _possible(lpd: Array) -> Array:
+    """The units, (variant, unit), that are possible in at least one variant."""
+    _refuse_no_log_probability(lpd)
+    return lpd[:, (lpd > -np.inf).any(axis=0)]
+
+
+def _refuse_no_log_probability(values: Array) -> None:
+    wrong = np.isnan(values) | (values == np.inf)
+    if wrong.any():
+        raise ValueError(f"log probability {values[wrong].flat[0]}; expected a number or -inf")
+
+
+# -- whether outcomes are spread over their predictive laws as these say ---------------
+
+Places = NDArray[np.int64]
+
+
+def pit_cdf(below: ArrayLike, at: ArrayLike, grid: ArrayLike) -> Array:
+    """Mean distribution function of the nonrandomized PIT of discrete outcomes.
+
+    Of one unit, the function rises in a straight line from 0 at Pr(Y < y) to 1 at Pr(Y <= y); if
+    the predictive laws are right, its mean over units is expected to be the diagonal (Czado,
+    Gneiting and Held 2009, Biometrics 65(4)).
+
+    Parameters
+    ----------
+    below, at : array, shape (unit,)
+        Predictive probabilities of less than, and of exactly, what was observed. Where ``at`` is
+        0 the function jumps.
+    grid : array, shape (grid,)
+        Where to evaluate it, from 0 to 1.
+
+    Returns
+    -------
+    array, shape (grid,)
+
+    Raises
+    ------
+    ValueError
+        If there is no unit, or probabilities are impossible.
+    """
+    start, width = _pit_interval(below, at)
+    over = np.asarray(grid, dtype=np.float64)[:, None] - start
+    rising = np.clip(over / np.where(width > 0, width, 1.0), 0.0, 1.0)
+    return np.asarray(np.where(width > 0, rising, over >= 0).mean(axis=1))
+
+
+def pit_histogram(below: ArrayLike, at: ArrayLike, bins: int = 5) -> Array:
+    """Histogram of the nonrandomized PIT.
+
+    Parameters
+    ----------
+    below, at : array, shape (unit,)
+        As in :func:`pit_cdf`.
+    bins : int
+        Number of bins of equal width over 0 to 1.
+
+    Returns
+    -------
+    array, shape (bins,)
+        Share of the units in each bin: the sum is 1, and 1 / bins in each is expected.
+
+    Raises
+    ------
+    ValueError
+        As :func:`pit_cdf`.
+    """
+    edges = pit_cdf(below, at, np.linspace(0.0, 1.0, bins + 1))
+    edges[0], edges[-1] = 0.0, 1.0
+    return np.diff(edges)
+
+
+#: Number of randomized PITs that the statistic is the mean of.
+RANDOMIZED = 50
+
+
+def pit_p_value(laws: ArrayLike, place: ArrayLike, draws: int = 2000, seed: int = SEED) -> float:
+    """Probability of a PIT at least as far from uniform, if the predictive laws are right.
+
+    Far from uniform is the Kolmogorov-Smirnov distance of the randomized PIT, which places each
+    unit at random between Pr(Y < y) and Pr(Y <= y), in the mean over 50 such PITs. It is compared
+    with ``draws`` sets of outcomes drawn from the laws. For given laws of independent units the
+    p-value is valid, however coarse the outcomes. The laws of leave-one-out are neither given nor
+    independent: each is fitted to the outcomes of all other units, so that an outcome moves every
+    law but its own. The p-value is therefore approximate.
+
+    Parameters
+    ----------
+    laws : array, shape (unit, outcome)
+        Predictive probability of each outcome, in increasing order of outcomes; each row sums to
+        1. Laws with fewer outcomes than others end in zeros.
+    place : array of int, shape (unit,)
+        Which outcome was observed.
+    draws : int
+        Number of sets of outcomes; the p-value is at least 1 / (draws + 1).
+    seed : int
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a row is not a law, or a place is not in it.
+    """
+    probability, seen = _checked_laws(laws, place)
+    units = np.arange(len(seen))
+    rng = np.random.default_rng(seed)
+    upper = np.minimum(probability.cumsum(axis=1), 1.0)
+    drawn = rng.random((draws, len(seen)))
+    last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
+    places = np.empty((draws + 1, len(seen)), dtype=np.int64)
+    places[0] = seen
+    for unit in units:
+        found = np.searchsorted(upper[unit], drawn[:, unit], side="right")
+        places[1:, unit] = np.minimum(found, last[unit])
+    at = probability[units, places]
+    below = np.maximum(upper[units, places] - at, 0.0)
+    distance = np.zeros(draws + 1)
+    for _ in range(RANDOMIZED):
+        distance += _distance(below + at * rng.random(at.shape))
+    return float(((distance[1:] >= distance[0]).sum() + 1) / (draws + 1))
+
+
+def _distance(pit: Array) -> Array:
+    """Kolmogorov-Smirnov distance of each row from the uniform law, (set, unit) -> (set,)."""
+    ordered = np.sort(pit, axis=1)
+    units = ordered.shape[1]
+    steps = np.arange(units + 1) / units
+    over = (steps[1:] - ordered).max(axis=1)
+    under = (ordered - steps[:-1]).max(axis=1)
+    return np.asarray(np.maximum(over, under))
+
+
+def _pit_interval(below: ArrayLike, at: ArrayLike) -> tuple[Array, Array]:
+    start, width = (np.asarray(values, dtype=np.float64) for values in (below, at))
+    if start.shape != width.shape or not len(start):
+        raise ValueError(f"{len(start)} and {len(width)} units; expected as many of both, not none")
+    # Sums of probabilities miss 0 and 1 by rounding.
+    if not ((start > -1e-9) & (width > -1e-9) & (start + width < 1 + 1e-9)).all():
+        raise ValueError("probabilities below and at an outcome; expected sums from 0 to 1")
+    start = np.clip(start, 0.0, 1.0)
+    return start, np.clip(width, 0.0, 1.0 - start)
+
+
+def _checked_laws(laws: ArrayLike, place: ArrayLike) -> tuple[Array, Places]:
+    probability = np.asarray(laws, dtype=np.float64)
+    seen = np.asarray(place)
+    if probability.ndim != 2 or not len(probability) or seen.shape != probability.shape[:1]:
+        raise ValueError(
+            f"laws of shape {probability.shape} and places of shape {seen.shape}; expected "
+            "(unit, outcome) and (unit,), and at least one unit"
+        )
+    sums = probability.sum(axis=1)
+    if not ((probability >= 0).all() and (np.abs(sums - 1) < 1e-6).all()):
+        raise ValueError("predictive laws; expected probabilities that sum to 1 in each row")
+    if seen.dtype.kind not in "iu" or ((seen < 0) | (seen >= probability.shape[1])).any():
+        raise ValueError(f"places; expected integers from 0 to {probability.shape[1] - 1}")
+    return probability / sums[:, None], seen.astype(np.int64)

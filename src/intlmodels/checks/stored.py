@@ -1,0 +1,421 @@
+"""What calibration, comparison and sensitivity found, on disk: small JSON files that reports read.
+
+They travel with the reports (``reports/<study>/trust/``), so that a fresh checkout shows them
+without hours of computing. Each carries a fingerprint of everything that it depends on; a file
+that is no longer what the study asks for is told as such, never shown as if it were; so is one
+whose values do not match their checksum. Not quite
+JSON: ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from intlmodels.core import files
+from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.core.settings import Settings
+from intlmodels.core.versions import CHECKS_VERSION
+from intlmodels.fitting import store
+from intlmodels.models import DEFAULT, catalogue, priors_of
+from intlmodels.study import Study
+
+#: Below the output folder of a study.
+FOLDER = "trust"
+#: Probabilities of the intervals whose coverage is counted.
+PROBS = (0.5, 0.8, 0.95)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How one quantity was recovered.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``phi`` or ``product[Optics]``.
+    ranks : tuple of int
+        Number of simulations by the rank of the true value among the draws, 0 to L.
+    covered : tuple of int
+        Simulations whose central interval held the truth, one a probability of ``PROBS``.
+    bias, bias_error : float
+        Mean of posterior mean minus truth, and its standard error.
+    error : float
+        Root mean square of posterior mean minus truth.
+    spread : float
+        Mean posterior standard deviation.
+    width : float
+        Mean width of the 95 % interval.
+    prior_spread : float
+        Standard deviation of the true values.
+    """
+
+    name: str
+    ranks: tuple[int, ...]
+    covered: tuple[int, ...]
+    bias: float
+    bias_error: float
+    error: float
+    spread: float
+    width: float
+    prior_spread: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Simulation-based calibration of one variant, or of a deliberate error in its place.
+
+    Attributes
+    ----------
+    variant : str
+    wrong : str
+        Name of the deliberate error; empty for the model as it is.
+    sims : int
+        Simulations asked for, and done.
+    failed : tuple of (int, str)
+        Number of each simulation without a fit, and why; they have no ranks.
+    divergent, unconverged : int
+        Fits with divergent transitions, and with R-hat above ``limit``; they keep their ranks.
+    limit : float
+    settings : dict of str
+        Of each fit.
+    quantities : tuple of Calibrated
+    """
+
+    variant: str
+    wrong: str
+    sims: int
+    failed: tuple[tuple[int, str], ...]
+    divergent: int
+    unconverged: int
+    limit: float
+    settings: dict[str, Any]
+    quantities: tuple[Calibrated, ...]
+
+    @property
+    def ranked(self) -> int:
+        """Number of simulations with ranks."""
+        return self.sims - len(self.failed)
+
+
+@dataclass(frozen=True)
+class Caught:
+    """Whether calibration noticed a deliberate error.
+
+    Attributes
+    ----------
+    name, change : str
+        The error, and what it does in words.
+    looks : tuple of int
+        Numbers of simulations after which the verdict was looked at.
+    after : int or None
+        The first look at which uniformity was rejected; None if at none.
+    quantity : str
+        The quantity with the smallest p-value at that (or the last) look.
+    p_value : float
+        Its p-value, adjusted for all quantities (Holm).
+    """
+
+    name: str
+    change: str
+    looks: tuple[int, ...]
+    after: int | None
+    quantity: str
+    p_value: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One unit (a firm, a count) predicted by a fit that did not see it.
+
+    Attributes
+    ----------
+    unit : str
+    printed : float
+        What was printed: percent for a share, a number for a count.
+    lpd, lpd_error : float
+        Log probability of what was printed, natural logarithm, and its Monte Carlo error;
+        minus infinity where no draw allowed it.
+    law : tuple of float
+        Probability of every value of ``Comparison.values``.
+    rhat, ess : float
+        Worst R-hat and smallest bulk effective sample size of the refit.
+    divergences : int
+    """
+
+    unit: str
+    printed: float
+    lpd: float
+    lpd_error: float
+    law: tuple[float, ...]
+    rhat: float
+    ess: float
+    divergences: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Exact leave-one-out of every variant of the same printed outcomes.
+
+    Attributes
+    ----------
+    unit : str
+        What is left out: ``firm`` or ``count``.
+    unit_label : str
+        What the study calls it (singular).
+    values : tuple of float
+        Every value that could have been printed.
+    variants : dict of str to tuple of LeftOut
+        The default first; the units in the same order in each.
+    skipped : dict of str to str
+        Variant that is not compared -> why.
+    settings : dict of str
+        Of each refit.
+    """
+
+    unit: str
+    unit_label: str
+    values: tuple[float, ...]
+    variants: dict[str, tuple[LeftOut, ...]]
+    skipped: dict[str, str]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Power-scaling of one quantity (Kallioinen et al. 2024, Statistics and Computing 34, 57).
+
+    Attributes
+    ----------
+    name : str
+    prior, likelihood : float
+        How far the quantity moves when prior or likelihood is made a little stronger or weaker.
+    """
+
+    name: str
+    prior: float
+    likelihood: float
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The default model with one thing changed.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``phi halved``, or the name of a variant.
+    change : str
+        In words.
+    kind : {"base", "prior", "reading"}
+        ``base``: the default itself, first.
+    converged : bool
+    """
+
+    name: str
+    change: str
+    kind: str
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One conclusion under one refit.
+
+    Attributes
+    ----------
+    refit : str
+    quantity : str
+        Such as ``Ease against Difficult``.
+    unit : str
+        Of the numbers, such as ``points``.
+    median, low, high, sd : float
+        Median, 95 % interval and standard deviation.
+    p_positive : float
+        Probability of being above zero.
+    direction : bool
+        Whether its sign is a conclusion (a difference), or it is a level.
+    """
+
+    refit: str
+    quantity: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    sd: float
+    p_positive: float
+    direction: bool
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How far conclusions move when priors, likelihood or readings change.
+
+    Attributes
+    ----------
+    scaled : tuple of Scaled
+    pareto_k : float
+        Largest Pareto k of the importance weights behind ``scaled``.
+    refits : tuple of Refit
+        The default first.
+    moved : tuple of Moved
+        One for each refit and quantity.
+    """
+
+    scaled: tuple[Scaled, ...]
+    pareto_k: float
+    refits: tuple[Refit, ...]
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True)
+class Found[T]:
+    """What is stored of one kind.
+
+    Attributes
+    ----------
+    value : object or None
+        What was found, if it is what the study asks for now.
+    reasons : tuple of str
+        Why it is not shown: never computed, or what changed since.
+    """
+
+    value: T | None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trust:
+    """All that is stored for the report of one study."""
+
+    calibration: Found[Calibration]
+    wrong: Found[tuple[Caught, ...]]
+    comparison: Found[Comparison]
+    sensitivity: Found[Sensitivity]
+
+
+#: Where nothing was ever computed.
+NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
+
+
+# -- on disk -----------------------------------------------------------------------------
+
+#: Kind of findings -> their type.
+_TYPES: dict[str, Any] = {
+    "calibration": Calibration,
+    "wrong": tuple[Caught, ...],
+    "comparison": Comparison,
+    "sensitivity": Sensitivity,
+}
+KINDS = tuple(_TYPES)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file of findings."""
+
+    fingerprint: store.Fingerprint
+    value: Any
+    checksum: str
+
+
+def path_of(out: Path, kind: str) -> Path:
+    """Where the findings of a kind are stored below the output folder of a study."""
+    return out / FOLDER / f"{kind}.json"
+
+
+def fingerprint(
+    study: Study, overrides: Mapping[str, str], variants: Iterable[str]
+) -> store.Fingerprint:
+    """What findings depend on: data, model, libraries and priors, versions, other variants.
+
+    Parameters
+    ----------
+    study : Study
+    overrides : mapping of str to str
+        Priors given on the command line.
+    variants : iterable of str
+        Variants that the findings are about, besides the default.
+    """
+
+    def parts(variant: str) -> store.Fingerprint:
+        priors = priors_of(study, variant, overrides)
+        found = store.fingerprint(study, variant, priors, Settings())
+        return {name: found[name] for name in ("data", "model", "libraries", "priors")}
+
+    return {
+        **parts(DEFAULT),
+        "checks": {"version": CHECKS_VERSION[study.model]},
+        "variant": {name: files.short_hash(parts(name)) for name in variants if name != DEFAULT},
+    }
+
+
+def write(kind: str, value: Any, study: Study, overrides: Mapping[str, str], out: Path) -> None:
+    """Write findings, with what they depend on."""
+    found = fingerprint(study, overrides, _variants_of(value))
+    # Calibrations of several deliberate errors are a list, everything else is one object.
+    plain = _rounded([asdict(v) for v in value] if isinstance(value, tuple) else asdict(value))
+    document = {"fingerprint": found, "value": plain, "checksum": files.short_hash(plain)}
+    text = json.dumps(document, indent=1)
+    files.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
+
+
+#: Lists of numbers are written on one line.
+_LIST = re.compile(r"\[\s+([-\d.eNaInfity,\s]+?)\s+\]")
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return f"[{' '.join(found.group(1).split())}]"
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers with seven digits: more than their Monte Carlo error leaves."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _variants_of(value: Any) -> list[str]:
+    if isinstance(value, Comparison):
+        return [*value.variants, *value.skipped]
+    if isinstance(value, Sensitivity):
+        return [refit.name for refit in value.refits if refit.kind == "reading"]
+    return []
+
+
+def trust(study: Study, out: Path, overrides: Mapping[str, str]) -> Trust:
+    """Everything that is stored and still what the study asks for."""
+    return Trust(*(_found(kind, study, out, overrides) for kind in KINDS))
+
+
+def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> Found[Any]:
+    path = path_of(out, kind)
+    if not path.is_file():
+        return Found(None, ("it was not computed yet",))
+    try:
+        stored = build(_Stored, parse_json(path.read_bytes()))
+        value, before = build(_TYPES[kind], stored.value), stored.fingerprint
+        if files.short_hash(stored.value) != stored.checksum:
+            raise ValueError("its values do not match their checksum")
+    except (OSError, ValueError, RecursionError):
+        damage = "damaged, changed by another program, or of an earlier version"
+        return Found(None, (f"{path.name} cannot be read: {damage}",))
+    about = _variants_of(value)
+    known = [name for name, row in catalogue(study).items() if not row.outcome]
+    gone = [name for name in about if name not in known]
+    if gone:
+        return Found(None, tuple(f"{name} is no variant of the study any more" for name in gone))
+    if kind == "comparison":
+        about = known
+    return Found(*_if_current(value, store.changes(before, fingerprint(study, overrides, about))))
+
+
+def _if_current(value: Any, changes: list[str]) -> tuple[Any, tuple[str, ...]]:
+    return (None, tuple(changes)) if changes else (value, ())

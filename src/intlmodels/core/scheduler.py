@@ -1,0 +1,274 @@
+"""The workers of a Dask cluster, as far as they compute the same as this computer.
+
+A result must not depend on who computed it. Before a worker does anything, it holds its Python,
+the packages that matter and the code of this package against those of the computer that asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import socket
+import ssl
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import intlmodels
+from intlmodels.core import versions
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Progress
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+
+#: Shows how far something with a title is; gives what is called with the finished part.
+Bar = Callable[[str], AbstractContextManager[Progress | None]]
+
+#: Seconds to wait for the scheduler.
+PATIENCE = 10
+#: What is the same on all workers whatever they do.
+_PYTHON, _CODE = "python", "code of intlmodels"
+#: Where it matters, stands among the packages for the kind of computer.
+MACHINE = "machine"
+
+
+@contextmanager
+def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
+    """The workers of a cluster, for as long as the block lasts.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and the certificates
+        of Dask's configuration. A task whose worker died is given to
+        another one; Dask gives up when it cost the fourth worker its life.
+    packages : tuple of str
+        What decides a result apart from the code of this package: the workers must have the same
+        versions, and be of the same kind of computer if ``MACHINE`` is among them.
+    goes_on : str
+        What an error says if the work was broken off by no fault of its own.
+
+    Yields
+    ------
+    Workers
+
+    Raises
+    ------
+    StudyError
+        If Dask is missing, no scheduler answers, the workers would not compute the same as this
+        computer, or they or the scheduler ended before the work was done.
+    """
+    try:
+        from distributed import KilledWorker
+    except ImportError:
+        raise StudyError(
+            "a cluster needs Dask; install it: pip install 'intlmodels[cluster]'", value=address
+        ) from None
+    with _quiet("distributed.client"), _connected(address) as client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+            # A worker without this package would end for good when it is handed one of its
+            # functions; asked to import it, it says so.
+            client.run(import_module, __name__)
+            yield Workers(client, packages)
+        except KilledWorker as error:
+            raise StudyError(
+                "several workers ended unexpectedly at the same task, perhaps for lack of memory; "
+                f"{goes_on}",
+                file=address,
+            ) from error
+        except TimeoutError as error:
+            raise StudyError(
+                f"the scheduler has no workers after {PATIENCE} s; start some, for example: dask "
+                f"worker {address}",
+                file=address,
+            ) from error
+        except CancelledError as error:
+            raise StudyError(f"the scheduler was lost; {goes_on}", file=address) from error
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "intlmodels":
+                raise
+            raise StudyError(
+                "a worker of the cluster does not have this intlmodels; install the same there as "
+                "here",
+                file=address,
+            ) from error
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Dask prints tracebacks of a lost connection, of which an error tells in one line."""
+    log = logging.getLogger(name)
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _connected(address: str) -> Client:
+    from distributed import Client
+    from distributed.versions import VersionMismatchWarning
+
+    more = {"security": _security(address)} if address.startswith("tls://") else {}
+    try:
+        # First by ourselves: Dask takes its time over an address that is none.
+        _reached(address, PATIENCE).close()
+        with warnings.catch_warnings():
+            # Every worker is held against this computer in what matters.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            return Client(address, timeout=PATIENCE, set_as_default=False, **more)
+    except (OSError, ValueError, MemoryError) as error:  # the last if it is not Dask's language
+        problem = (
+            "no Dask scheduler answers there; expected its address, such as tcp://localhost:8786"
+        )
+        if more and not isinstance(error, (ConnectionRefusedError, socket.gaierror)):
+            problem = (
+                "no scheduler answers there with TLS, or it does not take these certificates; "
+                f"expected a scheduler that uses TLS, and certificates in {_TLS} that it knows"
+            )
+        elif not more and _speaks_tls(address):
+            problem = (
+                f"the scheduler there uses TLS; expected an address that begins with tls://, and "
+                f"certificates in {_TLS}"
+            )
+        raise StudyError(problem, value=address) from error
+
+
+#: Where Dask looks for certificates.
+_TLS = "Dask's configuration (distributed.comm.tls: ca-file, client.cert, client.key)"
+
+
+def _security(address: str) -> Security:
+    """The certificates of Dask's configuration.
+
+    Raises
+    ------
+    StudyError
+        If there are none, or they cannot be read.
+    """
+    from distributed import Security
+
+    security = Security(require_encryption=True)
+    try:
+        context = security.get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise StudyError(
+            f"the certificates in {_TLS} cannot be read ({error.strerror or error}); expected PEM "
+            "files",
+            value=address,
+        ) from error
+    if context is None:
+        raise StudyError(f"TLS needs certificates; expected them in {_TLS}", value=address)
+    return security
+
+
+def _reached(address: str, patience: float) -> socket.socket:
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    return socket.create_connection((parts.hostname or "", parts.port or 0), patience)
+
+
+def _speaks_tls(address: str) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only asked, not trusted
+    try:
+        with _reached(address, 1) as plain:
+            context.wrap_socket(plain).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class Workers(Executor):
+    """The workers of a cluster, each of which makes sure that it computes the same as we do."""
+
+    def __init__(self, client: Client, packages: tuple[str, ...]) -> None:
+        self._client = client
+        self._workers = client.get_executor(pure=False)
+        self._packages = packages
+
+    def __len__(self) -> int:
+        """How many there are now; some may come, and some go."""
+        try:
+            if self._client.status == "running":
+                return len(self._client.nthreads())
+        except OSError as error:
+            raise CancelledError from error
+        raise CancelledError  # as their work is when the scheduler is lost
+
+    def submit[R](self, function: Callable[..., R], /, *arguments: Any, **named: Any) -> Future[R]:
+        """Have a function called by one of them: see :func:`on_worker`."""
+        wanted = installed(self._packages)
+        return self._workers.submit(on_worker, wanted, function, *arguments, **named)
+
+
+#: Compilers and samplers do not share a process: of several threads of a worker one is at work.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def on_worker[R](
+    wanted: dict[str, str], function: Callable[..., R], *arguments: Any, **named: Any
+) -> R:
+    """Call a function on a worker of a cluster, if it would compute the same as elsewhere.
+
+    Raises
+    ------
+    StudyError
+        If the worker has other versions, or is another kind of computer.
+    """
+    here = installed(tuple(name for name in wanted if name not in (_PYTHON, _CODE)))
+    other = [
+        f"{name} {version} instead of {wanted[name]}"
+        for name, version in here.items()
+        if version != wanted[name]
+    ]
+    if other:
+        alike = here.get(MACHINE) == wanted.get(MACHINE)
+        fix = "install the same there as here" if alike else "use workers of the same kind"
+        raise StudyError(
+            f"a worker of the cluster has {', '.join(other)}, and might compute something else; "
+            f"{fix}"
+        )
+    with _ONE_AT_A_TIME:
+        return function(*arguments, **named)
+
+
+def threads_here() -> int:
+    """Threads of the worker that calls it: as many as it was started with."""
+    from distributed import get_worker
+
+    return int(get_worker().state.nthreads)
+
+
+@cache
+def installed(packages: tuple[str, ...]) -> dict[str, str]:
+    """What results depend on besides the tasks: Python, packages and the code of this one."""
+    folder = Path(intlmodels.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return {
+        _PYTHON: ".".join(platform.python_version_tuple()[:2]),
+        **{name: _version(name) for name in packages},
+        _CODE: digest.hexdigest()[:8],
+    }
+
+
+def _version(package: str) -> str:
+    if package == MACHINE:
+        return versions.kind()
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"

@@ -1,1 +1,0 @@
-"""What only the decay model needs: the sampler of tables and parameters, and what follows."""

@@ -1,0 +1,1 @@
+"""Fits: sampled, checked, stored."""

@@ -1,0 +1,323 @@
+"""The gate: whether draws may be shown as a posterior.
+
+Checks are data: what is looked at, the limit, and what to do about a failure. A check
+passes, fails, or informs (it could not be computed, or has no limit).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core.jsonvalues import build, parse_json
+
+if TYPE_CHECKING:
+    from xarray import DataArray, Dataset, DataTree
+
+
+Outcome = Literal["passed", "failed", "informational"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the gate.
+
+    Attributes
+    ----------
+    name, label : str
+        Short name, and what is looked at in words.
+    direction : {"at most", "at least"}
+    limit : float
+    hint : str
+        What a failure means and what helps.
+    """
+
+    name: str
+    label: str
+    direction: Literal["at most", "at least"]
+    limit: float
+    hint: str
+
+
+#: Limits: Vehtari et al. (2021), Bayesian Analysis 16(2), for R-hat and ESS; Betancourt
+#: (2016), arXiv:1604.00695, for E-BFMI.
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "rhat",
+        "largest R-hat (rank-normalized) of any parameter or estimand",
+        "at most",
+        1.01,
+        "the chains disagree: more tuning, or a tighter prior for what the data hardly inform",
+    ),
+    Check(
+        "ess_bulk",
+        "smallest bulk effective sample size",
+        "at least",
+        400,
+        "too few effective draws for the centre: more draws",
+    ),
+    Check(
+        "ess_tail",
+        "smallest tail effective sample size",
+        "at least",
+        400,
+        "too few effective draws for interval ends: more draws",
+    ),
+    Check(
+        "divergences",
+        "divergent transitions",
+        "at most",
+        0,
+        "parts of the posterior were not reached: a higher target acceptance",
+    ),
+    Check(
+        "ebfmi",
+        "smallest E-BFMI of a chain",
+        "at least",
+        0.3,
+        "the energy is explored badly: look for heavy tails in the priors",
+    ),
+    Check(
+        "treedepth",
+        "trajectories cut at the largest tree depth",
+        "at most",
+        0,
+        "the posterior is much narrower in one direction than in another: more tuning",
+    ),
+)
+
+#: Of levels and effects of very many clusters: among thousands of quantities some exceed the usual
+#: limits by chance, in draws that have converged as well.
+MANY_CHECKS: tuple[Check, ...] = (
+    Check(
+        "rhat_clusters",
+        "largest R-hat (rank-normalized) of any level or effect of a cluster",
+        "at most",
+        1.1,
+        "the chains disagree on some clusters: more tuning, or fewer clusters",
+    ),
+    Check(
+        "ess_clusters",
+        "smallest bulk effective sample size of any level or effect of a cluster",
+        "at least",
+        100,
+        "too few effective draws of some clusters: more draws",
+    ),
+)
+#: Quantities that are looked at at a time: ranks and autocovariances of all take their memory.
+CHUNK = 1000
+#: Dimension of the clusters, and how many are very many.
+CLUSTERS, MANY = "cluster_level", 30
+#: Draws of very many clusters that are looked at.
+MANY_DRAWS = 1000
+
+#: Name of a check -> its limit.
+LIMITS = {check.name: check.limit for check in (*CHECKS, *MANY_CHECKS)}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome of one check of one fit."""
+
+    name: str
+    label: str
+    direction: str
+    limit: float
+    value: float
+    where: str
+    outcome: Outcome
+    hint: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """All checks of one fit."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Result, ...]:
+        """The checks that failed."""
+        return tuple(result for result in self.results if result.outcome == "failed")
+
+    def to_json(self) -> str:
+        """Write the results as text, for an attribute of the stored fit."""
+        return json.dumps([asdict(result) for result in self.results])
+
+    @classmethod
+    def from_json(cls, text: str) -> Gate:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            For anything else.
+        """
+        return cls(build(tuple[Result, ...], parse_json(text)))
+
+
+def scalars(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Every scalar quantity of a group of draws, with a label such as ``product[Optics]``."""
+    for name in dataset.data_vars:
+        array = dataset[name].transpose("chain", "draw", ...)
+        if array.dtype.kind != "f":
+            continue
+        dims = array.dims[2:]
+        values = array.to_numpy()
+        for index in np.ndindex(*values.shape[2:]):
+            labels = [
+                str(array[dim].to_numpy()[i]) if dim in array.coords else str(i)
+                for dim, i in zip(dims, index, strict=True)
+            ]
+            yield (f"{name}[{', '.join(labels)}]" if labels else str(name), values[(..., *index)])
+
+
+def convergence(
+    dataset: Dataset,
+) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
+    """R-hat, bulk and tail ESS and the Monte Carlo error of the mean, of every scalar.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        With dimensions chain and draw first.
+
+    Returns
+    -------
+    dict
+        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` -> (labels, values).
+        Quantities that never vary (the first level of an ordered effect) are left out.
+    """
+    # A draw that is not a number is not equal to itself: such a quantity stays in, and fails.
+    pairs = [(label, draws) for label, draws in scalars(dataset) if (draws != draws.flat[0]).any()]
+    labels = [label for label, _ in pairs]
+    if not pairs:
+        return {name: ([], np.empty(0)) for name in ("rhat", "ess_bulk", "ess_tail", "mcse_mean")}
+    parts = [
+        _convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]], axis=-1))
+        for start in range(0, len(pairs), CHUNK)
+    ]
+    return {name: (labels, np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+
+def _convergence(stacked: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The same of draws of shape (chain, draw, quantity)."""
+    from arviz_stats.base import array_stats
+
+    axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
+    # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = {
+            "rhat": array_stats.rhat(stacked, **axes),
+            "ess_bulk": array_stats.ess(stacked, method="bulk", **axes),
+            "ess_tail": array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
+            "mcse_mean": array_stats.mcse(stacked, method="mean", **axes),
+        }
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def gate(tree: DataTree) -> Gate:
+    """Check a fit: every parameter, every estimand, and the sampler itself.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        With ``posterior``, ``sample_stats`` and, if computed, ``estimands``.
+
+    Returns
+    -------
+    Gate
+        One result for each row of :data:`CHECKS`; with very many clusters also of
+        :data:`MANY_CHECKS`.
+    """
+    found = _measure(tree)
+    return Gate(
+        tuple(
+            _judge(check, *found[check.name]) if check.name in found else _without(check)
+            for check in (*CHECKS, *(c for c in MANY_CHECKS if c.name in found))
+        )
+    )
+
+
+def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
+    groups = [g for g in ("posterior", "estimands") if g in tree.children]
+    whole = [_with_tables(tree[group].to_dataset()) for group in groups]
+    many = [[n for n in part.data_vars if _of_many_clusters(part[n])] for part in whole]
+    worst = {"rhat": "rhat", "ess_bulk": "ess_bulk", "ess_tail": "ess_tail"}
+    found = _worst([part.drop_vars(n) for part, n in zip(whole, many, strict=True)], worst)
+    if any(many):
+        of_clusters = {"rhat_clusters": "rhat", "ess_clusters": "ess_bulk"}
+        parts = [_thinned(part[n]) for part, n in zip(whole, many, strict=True)]
+        found |= _worst(parts, of_clusters)
+    stats = tree["sample_stats"].to_dataset()
+    if "energy" not in stats:
+        return found  # drawn without Hamiltonian trajectories: the other checks do not apply
+    from arviz_stats.base import array_stats
+
+    energy = np.asarray(array_stats.bfmi(stats["energy"].to_numpy(), chain_axis=0, draw_axis=1))
+    found["ebfmi"] = (float(energy.min()), f"chain {int(energy.argmin())}")
+    for name, variable in {"divergences": "diverging", "treedepth": "maxdepth_reached"}.items():
+        counts = stats[variable].to_numpy().sum(axis=1)
+        total = int(counts.sum())
+        found[name] = (float(total), f"chain {int(counts.argmax())}" if total else "")
+    return found
+
+
+def _of_many_clusters(draws: DataArray) -> bool:
+    return CLUSTERS in draws.dims and draws.sizes[CLUSTERS] > MANY
+
+
+def _thinned(draws: Dataset) -> Dataset:
+    """Some of the draws: enough to see chains that disagree, in thousands of quantities."""
+    total = draws.sizes.get("chain", 1) * draws.sizes.get("draw", 1)
+    return draws.isel(draw=slice(None, None, max(1, total // MANY_DRAWS))) if total else draws
+
+
+def _worst(parts: list[Dataset], wanted: dict[str, str]) -> dict[str, tuple[float, str]]:
+    """The worst value of each check, named by what :func:`convergence` calls it, and of what."""
+    measured = [convergence(part) for part in parts]
+    found = {}
+    for check, name in wanted.items():
+        labels = [label for part in measured for label in part[name][0]]
+        values = np.concatenate([part[name][1] for part in measured])
+        # argmax and argmin stop at the first NaN: an undefined value is the worst value.
+        i = int(np.argmax(values) if name == "rhat" else np.argmin(values))
+        found[check] = (float(values[i]), labels[i])
+    return found
+
+
+def _with_tables(draws: Dataset) -> Dataset:
+    """Draws with the cells of a drawn table as quantities of their own: they must mix as well."""
+    return draws.assign(table=draws["table"].astype(float)) if "table" in draws else draws
+
+
+def _judge(check: Check, value: float, where: str) -> Result:
+    good = value <= check.limit if check.direction == "at most" else value >= check.limit
+    outcome: Outcome = "passed" if good else "failed"
+    return Result(
+        check.name, check.label, check.direction, check.limit, value, where, outcome, check.hint
+    )
+
+
+def _without(check: Check) -> Result:
+    """The result of a check that does not apply to how a fit was drawn."""
+    return Result(
+        check.name,
+        check.label,
+        check.direction,
+        check.limit,
+        float("nan"),
+        "does not apply",
+        "informational",
+        check.hint,
+    )

@@ -1,0 +1,373 @@
+"""From a study to stored fits: plan what to fit and why, fit, check, retry once, store.
+
+Used by the command line and from notebooks alike.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.audit.tables import require_possible
+from intlmodels.core import files
+from intlmodels.core.arguments import checked
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Progress, Settings
+from intlmodels.core.versions import ESTIMANDS_VERSION
+from intlmodels.fitting import store
+from intlmodels.fitting.diagnostics import Gate, convergence, gate
+from intlmodels.fitting.fit import fit
+from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
+from intlmodels.models.claimnames import require_names
+from intlmodels.models.priors import Prior
+from intlmodels.register.reduce import as_study
+from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+
+#: Model -> module that computes estimands from the draws.
+ESTIMANDS = {
+    "register": "intlmodels.models.share.estimands",
+    "share": "intlmodels.models.share.estimands",
+    "decay": "intlmodels.models.decay.estimands",
+    "sequences": "intlmodels.models.decay.estimands",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant to be brought up to date.
+
+    Attributes
+    ----------
+    study, variant, priors, settings
+        What to fit.
+    path : Path
+        Where the fit is stored.
+    reasons : tuple of str
+        Why it has to be fitted again; empty if the stored fit is current.
+    refresh : bool
+        The draws are current, what was computed from them is not.
+    """
+
+    study: Study
+    variant: str
+    priors: dict[str, Prior]
+    settings: Settings
+    path: Path
+    reasons: tuple[str, ...]
+    refresh: bool = False
+
+    @property
+    def current(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.reasons and not self.refresh
+
+
+class NotConverged(UserWarning):
+    """A fit did not pass the gate; its numbers are not a posterior."""
+
+
+def settings_of(study: Study, changes: Mapping[str, Any] | None = None) -> Settings:
+    """Settings: defaults, then the study's ``[fit]`` table, then ``changes``."""
+    valid = {field.name for field in fields(Settings)}
+    merged = {**study.settings, **(changes or {})}
+    for name in merged:
+        if name not in valid:
+            raise StudyError(
+                f"no setting is called '{name}'; the settings are {', '.join(sorted(valid))}",
+                value=name,
+            )
+    return Settings(**merged)
+
+
+def stored_path(out: Path, variant: str) -> Path:
+    """Where the fit of a variant is stored below the study's output folder."""
+    return out / "posterior.nc" if variant == DEFAULT else out / "variants" / f"{variant}.nc"
+
+
+def plan(
+    study: Study,
+    variants: Iterable[str],
+    out: Path,
+    *,
+    priors: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> list[Job]:
+    """What has to be fitted, and why; nothing is fitted or written.
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant, prior or setting.
+    """
+    require_possible(study)
+    require_names(study)
+    settings = settings or settings_of(study)
+    jobs = []
+    for name in variants:
+        find_variant(study, name)
+        used = priors_of(study, name, priors)
+        path = stored_path(out, name)
+        reasons = store.why_refit(path, store.fingerprint(study, name, used, settings))
+        refresh = not reasons and _estimands_stale(path, study.model)
+        jobs.append(Job(study, name, used, settings, path, tuple(reasons), refresh))
+    return jobs
+
+
+def _estimands_stale(path: Path, model: str) -> bool:
+    found = store.header(path)
+    return found is None or found.estimands_version != ESTIMANDS_VERSION[model]
+
+
+def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
+    """Fit (or recompute what follows from the draws), check, and store one job."""
+    if job.reasons:
+        tree = checked_fit(job.study, job.variant, job.priors, job.settings, progress)
+    else:
+        tree = _with_estimands(store.read(job.path))
+    store.write(tree, job.path)
+    return Gate.from_json(tree.attrs["gate"])
+
+
+def checked_fit(
+    study: Study,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None = None,
+) -> DataTree:
+    """Fit, compute the estimands, and check; retry once with more careful sampling."""
+    fitter = _fitter(study)
+    tree = _with_estimands(fitter(study, variant, priors, settings, progress))
+    retried = ""
+    if not Gate.from_json(tree.attrs["gate"]).passed:
+        failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
+        asked = tree.attrs["settings"]
+        careful, what = more_careful(settings, json.loads(asked))
+        retried = f"{', '.join(failed)} failed at {what}"
+        tree = _with_estimands(fitter(study, variant, priors, careful, progress))
+        # What was asked for identifies the fit; what was used is told beside it.
+        tree.attrs["settings_used"] = tree.attrs["settings"]
+        tree.attrs["settings"] = asked
+    tree.attrs["retried"] = retried
+    tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
+    return tree
+
+
+def _fitter(study: Study) -> Callable[..., DataTree]:
+    """What fits a study; that of registers is imported when there is one."""
+    fitter: Callable[..., DataTree] = fit
+    if isinstance(study, RegisterStudy):
+        fitter = import_module("intlmodels.fitting.cells").fit
+    elif isinstance(study, SequenceStudy):
+        fitter = import_module("intlmodels.fitting.sequences").fit
+    return fitter
+
+
+def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
+    """Settings for a second try, and in words what the first try had."""
+    if "target_accept" in used:
+        higher = 1 - (1 - settings.target_accept) / 5
+        words = f"target acceptance {settings.target_accept}"
+        return replace(settings, target_accept=higher), words
+    return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps a draw"
+
+
+def _with_estimands(tree: DataTree) -> DataTree:
+    import xarray as xr
+
+    model = tree.attrs["model"]
+    tree["estimands"] = xr.DataTree(import_module(ESTIMANDS[model]).estimate(tree))
+    posterior = tree["posterior"].to_dataset()
+    named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
+    tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
+    tree.attrs["gate"] = gate(tree).to_json()
+    tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
+    return tree
+
+
+@checked
+def fit_study(
+    study: Study | str | Path,
+    variant: str = DEFAULT,
+    *,
+    priors: Mapping[str, str] | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> DataTree:
+    """Fit a study from a notebook or script.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        A study, the name of one that ships with the package, or a study folder.
+    variant : str
+        Name in :func:`intlmodels.variants`.
+    priors : mapping of str to str, optional
+        Parameter -> prior, such as ``{"phi": "Gamma(2, 0.1)"}``.
+    out : str or path, optional
+        Folder in which the fit is stored, as ``intlmodels fit --out`` does it. A fit that is
+        already there is read if nothing changed that it depends on, and made again if not.
+    progress : callable, optional
+        Called with the finished part of the sampling, 0 to 1.
+    scheduler : str, optional
+        Of a register: address of a Dask scheduler, whose workers count its rows if that has to be
+        done; the fit itself is made here.
+    **settings
+        ``draws``, ``tune``, ``chains``, ``seed``, ``target_accept``, ``sampler``, ``cores``.
+
+    Returns
+    -------
+    xarray.DataTree
+        As :func:`intlmodels.fitting.fit.fit`, with the group ``estimands`` and the outcome of the
+        gate in ``attrs["gate"]``.
+
+    Raises
+    ------
+    StudyError
+        For unusable input, before anything is compiled.
+
+    Warns
+    -----
+    NotConverged
+        If the fit does not pass the gate, also after one retry.
+    """
+    loaded = study if isinstance(study, Study) else load_study(study)
+    study = as_study(loaded, None if out is None else Path(out), scheduler)
+    asked = settings_of(study, settings)
+    if out is None:
+        require_possible(study)
+        require_names(study)
+        tree = checked_fit(study, variant, priors_of(study, variant, priors), asked, progress)
+    else:
+        (job,) = plan(study, [variant], Path(out), priors=priors, settings=asked)
+        if not job.current:
+            bring_up_to_date(job, progress)
+        tree = store.read(job.path)
+    checks = Gate.from_json(tree.attrs["gate"])
+    if not checks.passed:
+        what = "; ".join(f"{r.label}: {r.value:.3g}" for r in checks.failures)
+        warnings.warn(f"this fit did not converge ({what})", NotConverged, stacklevel=2)
+    return tree
+
+
+# -- many variants on several cores ------------------------------------------------------
+
+
+def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
+    """Run jobs in other processes; yield each as it is stored.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    pool : concurrent.futures.Executor
+        See :func:`intlmodels.core.processes.helpers`.
+
+    Yields
+    ------
+    Job, Gate
+    """
+    one_core = [replace(job, settings=replace(job.settings, cores=1)) for job in jobs]
+    pending: dict[Future[Gate], Job] = {pool.submit(bring_up_to_date, job): job for job in one_core}
+    while pending:
+        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield pending.pop(future), future.result()
+
+
+def all_variants(study: Study) -> list[str]:
+    """Names of all variants of a study, the default first."""
+    return list(catalogue(study))
+
+
+# -- what is stored ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored fit and whether it is still what the study asks for.
+
+    Attributes
+    ----------
+    variant : str
+    path : Path
+    fingerprint : str
+        Short hash of everything the draws depend on.
+    reasons : tuple of str
+        Why it is stale; empty if it is current.
+    gate : Gate
+    """
+
+    variant: str
+    path: Path
+    fingerprint: str
+    reasons: tuple[str, ...]
+    gate: Gate
+
+
+def stored_fits(study: Study, out: Path) -> list[Stored]:
+    """The fits below ``out``, the default first, held against the study as it is now.
+
+    Priors given on the command line and the settings are those of the stored default fit: a
+    variant is current if it was fitted with the same.
+
+    Raises
+    ------
+    StudyError
+        If there is no default fit, or one of the fits is damaged.
+    """
+    path = stored_path(out, DEFAULT)
+    default = store.header(path)
+    if default is None:
+        raise StudyError(
+            f"there is no stored fit of {study.name}; run intlmodels fit first", file=str(path)
+        )
+    overrides = _from_command_line(default.priors)
+    settings = Settings(**default.settings)
+    found = []
+    for variant in catalogue(study):
+        path = stored_path(out, variant)
+        stored = store.header(path)
+        if stored is None:
+            continue
+        own = _from_command_line(stored.priors)
+        own = {name: text for name, text in own.items() if name not in default.priors}
+        priors = priors_of(study, variant, {**overrides, **own})
+        # A variant that is sampled in another way has settings that the default has not.
+        used = replace(settings, **{**stored.settings, **default.settings})
+        wanted = store.fingerprint(study, variant, priors, used)
+        found.append(
+            Stored(
+                variant,
+                path,
+                files.short_hash(stored.fingerprint),
+                tuple(store.changes(stored.fingerprint, wanted)),
+                stored.gate,
+            )
+        )
+    return found
+
+
+def stored_overrides(study: Study, out: Path) -> dict[str, str]:
+    """Priors given on the command line when the stored fits were made; none if there are none."""
+    found: dict[str, str] = {}
+    for variant in reversed(catalogue(study)):
+        stored = store.header(stored_path(out, variant))
+        # What was given for the default counts for all.
+        found |= _from_command_line(stored.priors if stored else {})
+    return found
+
+
+def _from_command_line(priors: Mapping[str, Prior]) -> dict[str, str]:
+    return {name: prior.text for name, prior in priors.items() if prior.origin == "command line"}

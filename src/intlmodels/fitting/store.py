@@ -1,0 +1,297 @@
+"""Fits on disk: what a fit depends on, atomic writing, reading, and when to refit.
+
+A stored fit carries a fingerprint of everything its draws depend on, in parts that can be
+named. A refit happens exactly when a part changed, and says which.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin
+
+import numpy as np
+
+from intlmodels.core.errors import StudyError
+from intlmodels.core.files import atomically, short_hash
+from intlmodels.core.jsonvalues import build, field_types, parse_json
+from intlmodels.core.settings import Settings
+from intlmodels.core.versions import MODEL_VERSION, release_series
+from intlmodels.fitting.diagnostics import Gate
+from intlmodels.models import design_module, design_of
+from intlmodels.models.priors import Prior
+from intlmodels.study import Study
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+
+Fingerprint = dict[str, dict[str, Any]]
+
+
+def fingerprint(
+    study: Study, variant: str, priors: Mapping[str, Prior], settings: Settings
+) -> Fingerprint:
+    """Everything the draws of one fit depend on, in named parts.
+
+    Returns
+    -------
+    dict of str to dict
+        ``data`` (everything of the study that this variant uses), ``model`` (version, variant
+        and family), ``libraries`` (release series), ``priors`` and ``settings``.
+    """
+    design = design_of(study, variant)
+    module = design_module(study.model)
+    parts = module.data_parts(study, design)
+    return {
+        "data": {name: short_hash(*values) for name, values in parts.items()},
+        "model": {
+            "version": MODEL_VERSION[study.model],
+            "variant": variant,
+            "family": design.family,
+        },
+        "libraries": release_series(module.packages(design)),
+        "priors": {name: prior.text for name, prior in priors.items()},
+        "settings": settings.identity(module.settings(design)),
+    }
+
+
+def changes(stored: Fingerprint, wanted: Fingerprint) -> list[str]:
+    """What changed between two fingerprints, in words; empty if nothing did."""
+    found = []
+    for part in wanted:
+        old, new = stored.get(part, {}), wanted[part]
+        for name in new if part == "model" else dict.fromkeys([*old, *new]):
+            if old.get(name) == new.get(name):
+                continue
+            if part == "data":
+                found.append(f"data of {name} changed")
+            else:
+                what = {"priors": f"prior of {name}", "model": f"model {name}"}.get(part, name)
+                before, now = (values.get(name, "none") for values in (old, new))
+                found.append(f"{what} changed from {before} to {now}")
+    return found
+
+
+# -- what a stored fit says of itself ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a stored fit says of itself: the attributes at the root of its file.
+
+    Attributes
+    ----------
+    study, model, variant, family : str
+    comparable, seed : int
+    retried : str
+        Why the first try was discarded; empty if it was not.
+    fingerprint : dict
+        See :func:`fingerprint`.
+    priors : dict of str to Prior
+    shown : tuple of str
+    settings : dict of str
+    versions : dict of str to str
+    gate : Gate
+    estimands_version : int
+    ess : float
+        Smallest bulk effective sample size of a parameter.
+    seconds : float or None
+        What the sampling took.
+    """
+
+    study: str
+    model: str
+    variant: str
+    family: str
+    comparable: int
+    seed: int
+    retried: str
+    fingerprint: Fingerprint
+    priors: dict[str, Prior]
+    shown: tuple[str, ...]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    gate: Gate
+    estimands_version: int
+    ess: float
+    seconds: float | None
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any]) -> Header:
+        """Read the attributes of a fit.
+
+        Raises
+        ------
+        ValueError
+            If one is missing or not of its form; the text names it.
+        """
+        found: dict[str, Any] = {}
+        for name, kind in field_types(Header).items():
+            value: Any = attributes.get(name)
+            try:
+                if kind is Gate:
+                    found[name] = Gate.from_json(value)
+                else:
+                    in_json = get_origin(kind) in (dict, tuple)
+                    found[name] = build(kind, parse_json(value) if in_json else value)
+                if name == "settings":
+                    Settings(**found[name])
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"its attribute {name} is not as it was written") from error
+        return cls(**found)
+
+
+def header(path: Path) -> Header | None:
+    """What a stored fit says of itself, read without its draws; None if there is no file.
+
+    Raises
+    ------
+    StudyError
+        If the file is damaged, or no fit.
+    """
+    found = _inspected(path)
+    if isinstance(found, str):
+        raise _damaged(path, found)
+    return found
+
+
+def require_whole(path: Path) -> Header:
+    """What a stored fit says of itself, once its file was found to be as it was written.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
+    """
+    found = header(path)
+    if found is None:
+        raise StudyError("there is no stored fit; run intlmodels fit first", file=str(path))
+    # A header may have been read long before: a bad disk changes no date.
+    if damage := _damage(path):
+        raise _damaged(path, damage)
+    return found
+
+
+def _damaged(path: Path, damage: str) -> StudyError:
+    option = f" --variants {path.stem}" if path.parent.name == "variants" else ""
+    return StudyError(
+        f"this is not a whole stored fit: {damage}; run intlmodels fit{option} to fit it again",
+        file=str(path),
+    )
+
+
+def _inspected(path: Path) -> Header | str | None:
+    """The header of a file, or what is wrong with it; None if there is no file."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # a path with a NUL is none
+        return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
+    return _header(path, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _header(path: Path, *version: int) -> Header | str:
+    """Header of a file in one of its versions: a run asks for the same ones several times."""
+    import h5py
+
+    if damage := _damage(path):
+        return damage
+    try:
+        with h5py.File(path, "r") as file:
+            return Header.of({key: _plain(value) for key, value in file.attrs.items()})
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as it was written: HDF5 hands numbers back as arrays of one."""
+    if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
+        return value.item()
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
+    """Reasons to fit again; empty if the stored fit is what is wanted.
+
+    Raises
+    ------
+    StudyError
+        If something is there that a fit cannot take the place of.
+    """
+    if path.is_dir():
+        raise StudyError("a folder is where the fit is to be stored; remove it", file=str(path))
+    found = _inspected(path)
+    if found is None:
+        return ["not fitted yet"]
+    if isinstance(found, str):
+        return [f"the stored file cannot be used: {found}"]
+    return changes(found.fingerprint, wanted)
+
+
+# -- files -------------------------------------------------------------------------------
+
+
+#: What ends the file of a fit: a checksum of all that is before it. HDF5 does not look behind its
+#: own last byte, so that every program opens the file. CRC-32, which is quick, notices whatever
+#: changes within 32 bits, and of other damage all but one in four billion.
+_END = b"\nintlmodels crc32 %08x\n"
+_END_SIZE = len(_END % 0)
+_BLOCK = 2**18
+
+
+def write(tree: DataTree, path: Path) -> None:
+    """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
+    with (
+        tree.to_netcdf(engine="h5netcdf") as content,
+        atomically(path) as temporary,
+        temporary.open("wb") as file,
+    ):
+        file.write(content)
+        file.write(_END % zlib.crc32(content))
+
+
+def read(path: Path) -> DataTree:
+    """Read a stored fit into memory.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
+    """
+    import xarray as xr
+
+    require_whole(path)
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        return tree.load()
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with the file of a fit, by its checksum; empty if nothing is."""
+    checksum, block = 0, memoryview(bytearray(_BLOCK))
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is not a regular file"
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size - _END_SIZE
+            while left > 0 and (size := file.readinto(block[: min(left, _BLOCK)])):
+                checksum = zlib.crc32(block[:size], checksum)
+                left -= size
+            end = file.read()
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if end == _END % checksum:
+        return ""
+    if end.startswith(_END[:18]):
+        return "its content does not match its checksum"
+    return (
+        "there is no checksum at its end (cut short, changed by another program, or of an earlier "
+        "version)"
+    )

@@ -1,0 +1,361 @@
+"""The design of the decay model, as data.
+
+Does a flag become rarer as a firm gathers prior decisions?
+
+Every decision has a firm f, a period t, and a number k of earlier decisions of its firm; g is
+the size of the firm::
+
+    logit Pr(flag) = intercept + firm[f] + large * [g = large] - decay[g] * k
+
+A study either knows its decisions (:mod:`intlmodels.models.decay.model`), or only counts of them.
+Then the table of decisions is unknown, has a prior (a Polya urn over firms, periods drawn at
+random) and is sampled together with the parameters (:mod:`intlmodels.models.decay.sampler`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.models.base import DEFAULT, Variant
+from intlmodels.models.priors import Prior, parameter
+from intlmodels.study import DecayStudy, Decisions, Reading
+from intlmodels.study.counts import Count, rows
+
+Shape = Literal["linear", "power", "step"]
+Array = NDArray[np.float64]
+
+#: The observed variable where decisions are known: 1 if a decision carries the flag.
+OUTCOME = "flagged"
+#: Values of rho and of the urn's concentration that are tried beside the study's own.
+OTHER_RHO = (0.01, 0.2)
+OTHER_CONCENTRATION = (0.5, 5.0)
+#: Cheapest repairs that become variants, at most.
+MOST_REPAIRS = 6
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that one variant of the decay model depends on, besides priors.
+
+    Attributes
+    ----------
+    firms : tuple of str
+    size_of_firm : tuple of int
+        Position in ``sizes`` of each firm.
+    sizes : tuple of str
+        ``("large", "other")``, or ``("all",)`` where firms are of one size only.
+    periods : tuple of str
+    period_weights : tuple of float
+        Prior chance of a decision's period.
+    total : int
+        Number of decisions.
+    counts : tuple of Count
+        What was published; empty where decisions are known.
+    decisions : Decisions or None
+        The decisions themselves, where they are known.
+    rho : float
+        A count that may be off contributes rho ** (how far it is off).
+    concentration : float
+        Of the Polya urn, per firm; at 1 the firms' totals are uniform.
+    family : {"linear", "power", "step"}
+        How prior entries k enter: k, log(1 + k), or whether k is above 0.
+    common : bool
+        One decay for both sizes.
+    by_period : bool
+        Whether periods have effects of their own.
+    """
+
+    firms: tuple[str, ...]
+    size_of_firm: tuple[int, ...]
+    sizes: tuple[str, ...]
+    periods: tuple[str, ...]
+    period_weights: tuple[float, ...]
+    total: int
+    counts: tuple[Count, ...]
+    decisions: Decisions | None
+    rho: float = 0.05
+    concentration: float = 1.0
+    family: Shape = "linear"
+    common: bool = False
+    by_period: bool = False
+
+    @property
+    def two_sizes(self) -> bool:
+        """Whether there is a difference between sizes to estimate."""
+        return len(self.sizes) == 2
+
+
+def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
+    """Prior entries as they enter the linear predictor."""
+    if family == "power":
+        return np.log1p(entries)
+    return (entries > 0).astype(float) if family == "step" else entries.astype(float)
+
+
+def default_design(study: DecayStudy) -> Design:
+    """The model as stated: from the counts if there are any, else from the decisions."""
+    named = ("large", "other")
+    sizes = tuple(size for size in named if size in study.sizes)
+    if len(sizes) < 2:
+        sizes = ("all",)
+    return Design(
+        firms=study.firms,
+        size_of_firm=tuple(sizes.index(s) if len(sizes) > 1 else 0 for s in study.sizes),
+        sizes=sizes,
+        periods=study.periods,
+        period_weights=study.period_weights,
+        total=study.total,
+        counts=study.counts,
+        decisions=None if study.counts else study.decisions,
+        rho=study.rho,
+        concentration=study.concentration,
+        common=len(sizes) < 2,
+    )
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+def _changed(design: Design, **changes: Any) -> Design:
+    return replace(design, **changes)
+
+
+def _read(design: Design, reading: Reading) -> Design:
+    return replace(
+        design,
+        periods=reading.periods,
+        period_weights=reading.period_weights,
+        counts=reading.counts,
+    )
+
+
+def repaired(counts: tuple[Count, ...], changes: Mapping[str, int]) -> tuple[Count, ...]:
+    """Counts with some values changed, and all of them taken as certain."""
+    return tuple(replace(c, value=changes.get(c.id, c.value), hard=True) for c in counts)
+
+
+def variants(study: DecayStudy) -> list[Variant[Design]]:
+    """Rows of the catalogue, the default first (models: section 3)."""
+    rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
+    if study.counts:
+        rows += _of_counts(study)
+    rows += [
+        Variant(
+            "power",
+            "log(1 + prior entries) in place of prior entries",
+            partial(_changed, family="power"),
+        ),
+        Variant("step", "a single drop after the first entry", partial(_changed, family="step")),
+    ]
+    if len(study.periods) > 1:
+        rows.append(
+            Variant(
+                "period",
+                "adds an effect of each period: calendar time beside experience",
+                partial(_changed, by_period=True),
+            )
+        )
+    if not default_design(study).common:
+        rows.append(
+            Variant("common-decay", "one decay for both sizes", partial(_changed, common=True))
+        )
+    if study.counts and study.decisions is not None:
+        rows.append(
+            Variant(
+                "complete",
+                "from the decisions themselves, not from their counts",
+                partial(_changed, decisions=study.decisions, counts=()),
+                comparable=False,
+            )
+        )
+    return rows
+
+
+def alias(study: DecayStudy, name: str) -> str:
+    """The name of a variant in the catalogue: with decisions alone, the default is complete."""
+    return DEFAULT if name == "complete" and not study.counts else name
+
+
+def why_absent(study: DecayStudy, name: str) -> str:
+    """Why a variant that other studies have is not one of this study; empty if unknown."""
+    if name == "complete":
+        return "variant complete needs a table [decisions]: this study knows only counts of them"
+    if name == "common-decay":
+        return "variant common-decay needs firms of two sizes: here all share one decay anyway"
+    return ""
+
+
+def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
+    listed = [
+        Variant[Design](
+            f"rho-{rho:g}",
+            f"counts off by one weigh {rho:g} instead of {study.rho:g}",
+            partial(_changed, rho=rho),
+        )
+        for rho in OTHER_RHO
+        if rho != study.rho
+    ]
+    listed += [
+        Variant(
+            f"concentration-{value:g}",
+            f"decisions {'more' if value < study.concentration else 'less'} concentrated in a "
+            f"few firms before the counts speak (Polya urn with {value:g})",
+            partial(_changed, concentration=value),
+        )
+        for value in OTHER_CONCENTRATION
+        if value != study.concentration
+    ]
+    listed += [
+        Variant(
+            name,
+            reading.change,
+            partial(_read, reading=reading),
+            comparable=len(reading.counts) == len(study.counts),
+        )
+        for name, reading in study.readings.items()
+    ]
+    for number, changes in enumerate(repairs(study.counts, study.firms, study.periods), start=1):
+        words = ", ".join(f"{name} {value}" for name, value in changes.items())
+        listed.append(
+            Variant(
+                f"repair-{number}",
+                f"a cheapest repair taken as certain: {words}",
+                partial(_changed, counts=repaired(study.counts, changes)),
+                comparable=False,
+            )
+        )
+    return listed
+
+
+def repairs(
+    counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
+) -> list[dict[str, int]]:
+    """The cheapest repairs that leave hard counts alone, as new values by id.
+
+    None where the counts agree as they are; the first ``MOST_REPAIRS`` where there are many.
+    """
+    return [dict(changes) for changes in _cheapest(counts, firms, periods)]
+
+
+@cache
+def _cheapest(
+    counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
+) -> tuple[tuple[tuple[str, int], ...], ...]:
+    from intlmodels.audit.repairing import cheapest
+
+    found, _ = cheapest(rows(counts, firms, periods), keep_hard=True)
+    return tuple(tuple(r.changes.items()) for r in found if r.cost > 0)[:MOST_REPAIRS]
+
+
+# -- parameters --------------------------------------------------------------------------
+
+
+def parameters(design: Design) -> dict[str, Prior]:
+    """Parameters that have a prior of their own, with the default of each (models: section 3)."""
+    others = ", other firms" if design.two_sizes else ""
+    unit = {
+        "linear": "for each prior entry",
+        "power": "for each unit of log(1 + prior entries)",
+        "step": "after the first entry",
+    }[design.family]
+    mean = "" if design.common else ", mean of the sizes"
+    real = [("intercept", "Normal(0, 1.5)", f"log odds of the flag at the first entry{others}")]
+    if design.two_sizes:
+        real.append(("large", "Normal(0, 1)", "large firms against the others, log odds"))
+    real.append(("decay_mean", "Normal(0, 0.5)", f"fall of the log odds {unit}{mean}"))
+    spreads = [("sigma_firm", "HalfNormal(1)", "spread of the firms, log odds")]
+    if not design.common:
+        spreads.append(("sigma_decay", "HalfNormal(0.5)", "spread of the decay between sizes"))
+    if design.by_period:
+        spreads.append(("sigma_period", "HalfNormal(1)", "spread of the periods, log odds"))
+    listed = [parameter(name, text, "real", meaning) for name, text, meaning in real]
+    listed += [parameter(name, text, "positive", meaning) for name, text, meaning in spreads]
+    return {prior.name: prior for prior in listed}
+
+
+def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
+    """Priors that follow from the others or that are part of the model, for the printed table."""
+    rows = [("firm", "Normal(0, sigma_firm)", "effect of each firm, log odds")]
+    if not design.common:
+        rows.append(("decay", "Normal(decay_mean, sigma_decay)", "fall of the log odds, by size"))
+    else:
+        rows.append(("decay", "= decay_mean", "fall of the log odds, the same for all sizes"))
+    if design.by_period:
+        rows.append(("period", "Normal(0, sigma_period)", "effect of each period, log odds"))
+    if design.counts:
+        rows += [
+            (
+                "firm of a decision",
+                f"Polya urn, {design.concentration:g} for each firm",
+                f"how {design.total} decisions fall to {len(design.firms)} firms",
+            ),
+            (
+                "period of a decision",
+                " : ".join(f"{w:.3g}" for w in design.period_weights),
+                f"chances of {', '.join(design.periods)}",
+            ),
+            (
+                "a noisy count",
+                f"{design.rho:g} ^ |printed - true|",
+                "weight of a table by each count",
+            ),
+        ]
+    return rows
+
+
+def shown(design: Design) -> list[str]:
+    """Variables of the posterior that a table of parameters shows, in their order."""
+    extra = ["decay", "firm"] + (["period"] if design.by_period else [])
+    return [*parameters(design), *extra]
+
+
+def latent(design: Design) -> bool:
+    """Whether a table of decisions is drawn together with the parameters."""
+    return design.decisions is None
+
+
+def settings(design: Design) -> tuple[str, ...]:
+    """Settings on which the draws depend."""
+    if latent(design):
+        return ("draws", "tune", "chains", "seed", "sweeps")
+    return ("draws", "tune", "chains", "seed", "target_accept", "sampler")
+
+
+def packages(design: Design) -> tuple[str, ...]:
+    """Packages whose versions are recorded with the draws."""
+    if latent(design):
+        return ("intlmodels", "numba", "numpy", "scipy", "xarray")
+    return ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
+
+
+def data_parts(study: DecayStudy, design: Design) -> dict[str, list[Any]]:
+    """What the draws depend on, by name, for the fingerprint."""
+    parts: dict[str, list[Any]] = {
+        study.firm_label: [list(design.firms), list(design.size_of_firm), list(design.sizes)],
+        "periods": [list(design.periods), list(design.period_weights)],
+    }
+    if design.decisions is not None:
+        made = design.decisions
+        parts["decisions"] = [list(made.firm), list(made.period), made.flag]
+    for count in design.counts:
+        parts[count.id] = [
+            list(count.firms),
+            list(count.periods),
+            list(count.flags),
+            count.relation,
+            count.value,
+            count.hard,
+            count.each,
+        ]
+    parts["readings"] = [
+        design.total,
+        design.rho if design.counts else 0.0,
+        design.concentration if design.counts else 0.0,
+    ]
+    return parts

@@ -1,0 +1,356 @@
+"""What travels with the draws of the decay model: data, labels, priors, predictions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.models.decay import tables as t
+from intlmodels.models.decay.design import OUTCOME, Design, repairs
+from intlmodels.models.decay.sampler import Draws, layout
+from intlmodels.models.decay.tables import arrange
+from intlmodels.models.priors import Prior, draw
+from intlmodels.study import DecayStudy
+from intlmodels.study.counts import FLAGS, RELATIONS, Rows, rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from xarray import Dataset, DataTree
+
+
+Array = NDArray[np.float64]
+
+#: The observed variable where only counts are known.
+PRINTED = "printed_count"
+#: Variables with a dimension of their own.
+DIMENSIONS = {"firm": "firm_level", "decay": "size", "period": "period_level"}
+
+
+def labels(design: Design) -> dict[str, Any]:
+    """Coordinates of everything that is indexed by firm, period, flag or size."""
+    return {
+        "firm_level": np.asarray(design.firms, dtype=object),
+        "period_level": np.asarray(design.periods, dtype=object),
+        "flag": np.asarray(FLAGS, dtype=object),
+        "size": np.asarray(design.sizes, dtype=object),
+    }
+
+
+def row_labels(system: Rows) -> list[str]:
+    """One label a row: the id of its count, and the firm if it holds for each of several."""
+    cells = system.member.reshape(-1, *system.shape)
+    found = []
+    for row, position in enumerate(system.count):
+        count = system.counts[position]
+        firm = system.firms[int(cells[row].any(axis=(1, 2)).argmax())]
+        found.append(f"{count.id}[{firm}]" if count.each else count.id)
+    return found
+
+
+def posterior(design: Design, draws: Draws) -> Dataset:
+    """Named parameters and tables from the vectors of the sampler."""
+    where = layout(design)
+    at = {name: where.position(name) for name in ("decay", "firm", "period")}
+    values: dict[str, Array] = {
+        "intercept": draws.theta[..., where.position("intercept")],
+    }
+    if design.two_sizes:
+        values["large"] = draws.theta[..., where.position("large")]
+    values["sigma_firm"] = _exp(draws.theta[..., where.position("sigma_firm")])
+    values["decay_mean"] = draws.theta[..., where.position("decay_mean")]
+    if design.common:
+        values["decay"] = np.repeat(values["decay_mean"][..., None], len(design.sizes), axis=-1)
+    else:
+        values["sigma_decay"] = _exp(draws.theta[..., where.position("sigma_decay")])
+        values["decay"] = draws.theta[..., at["decay"] : at["decay"] + 2]
+    values["firm"] = draws.theta[..., at["firm"] : at["firm"] + len(design.firms)]
+    if design.by_period:
+        values["sigma_period"] = _exp(draws.theta[..., where.position("sigma_period")])
+        values["period"] = draws.theta[..., at["period"] : at["period"] + len(design.periods)]
+    return dataset(design, values, draws.tables)
+
+
+#: By the C library: NumPy's own differs in the last bit with the width of a processor's vectors.
+_exp = np.vectorize(math.exp, otypes=[float])
+
+
+def dataset(design: Design, values: Mapping[str, Array], tables: Any = None) -> Dataset:
+    """Draws of parameters (chain, draw, ...), and of tables if there are any, with labels."""
+    import xarray as xr
+
+    chains, number = values["intercept"].shape[:2]
+    variables: dict[str, Any] = {
+        name: (("chain", "draw", DIMENSIONS[name]) if name in DIMENSIONS else ("chain", "draw"), v)
+        for name, v in values.items()
+    }
+    if tables is not None:
+        dims = ("chain", "draw", "firm_level", "period_level", "flag")
+        variables["table"] = (dims, np.asarray(tables, np.int16))
+    used = {dim for dims, _ in variables.values() for dim in dims}
+    coords = {name: value for name, value in labels(design).items() if name in used}
+    return xr.Dataset(variables, coords | {"chain": np.arange(chains), "draw": np.arange(number)})
+
+
+def flat_parameters(draws: Dataset) -> dict[str, Array]:
+    """Parameters with chains joined, (draw, ...), as :mod:`.tables` takes them."""
+    known = {"intercept", "large", "firm", "decay", "period"} & set(map(str, draws.data_vars))
+    return {
+        name: draws[name]
+        .transpose("chain", "draw", ...)
+        .to_numpy()
+        .reshape(-1, *draws[name].shape[2:])
+        for name in sorted(known)
+    }
+
+
+def prior(design: Design, priors: Mapping[str, Prior], number: int, seed: int) -> Dataset:
+    """Draws of the parameters, and of tables, before any count is known; one chain."""
+    values, tables = prior_values(design, priors, number, np.random.default_rng([seed, 0]))
+    return dataset(
+        design,
+        {name: value[None] for name, value in values.items()},
+        None if tables is None else tables[None],
+    )
+
+
+def prior_values(
+    design: Design, priors: Mapping[str, Prior], number: int, rng: np.random.Generator
+) -> tuple[dict[str, Array], NDArray[np.int64] | None]:
+    """Parameters (draw, ...) from their priors, and where only counts are known, tables."""
+    values = {name: draw(prior, rng, number) for name, prior in priors.items()}
+    firms, sizes = len(design.firms), len(design.sizes)
+    values["firm"] = values["sigma_firm"][:, None] * rng.normal(size=(number, firms))
+    spread = 0.0 if design.common else values["sigma_decay"][:, None]
+    values["decay"] = values["decay_mean"][:, None] + spread * rng.normal(size=(number, sizes))
+    if design.by_period:
+        values["period"] = values["sigma_period"][:, None] * rng.normal(
+            size=(number, len(design.periods))
+        )
+    return values, t.simulate(design, values, rng)[1] if design.decisions is None else None
+
+
+def printed_counts(design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
+    """Counts as they might be printed, from every drawn table.
+
+    A hard count is the true one. A noisy one is off by a two-sided geometric error, whose
+    probability falls by the factor rho with each step, as the model says; such an error can
+    take a small count below zero.
+    """
+    import xarray as xr
+
+    system = rows(design.counts, design.firms, design.periods)
+    true = system.true(draws["table"].to_numpy())
+    rng = np.random.default_rng([seed, step])
+    printed = np.where(system.hard, true, true + noise(design.rho, true.shape, rng))
+    return xr.Dataset(
+        {PRINTED: (("chain", "draw", "count"), printed)},
+        coords={"chain": draws["chain"], "draw": draws["draw"], "count": row_labels(system)},
+    )
+
+
+def noise(rho: float, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """By how much noisy counts are off: two-sided geometric, Pr(d) = rho^|d| (1 - rho)/(1 + rho).
+
+    The difference of two geometric numbers has that law.
+    """
+    up, down = (rng.geometric(1 - rho, size=shape) - 1 for _ in range(2))
+    return np.asarray(up - down, np.int64)
+
+
+def predictive(study: DecayStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
+    """The printed counts, or the flags of the known decisions, drawn anew from every draw."""
+    import xarray as xr
+
+    if design.decisions is None:
+        return printed_counts(design, draws, seed, step)
+    made = design.decisions
+    firm = np.array([design.firms.index(name) for name in made.firm])
+    period = np.array([design.periods.index(name) for name in made.period])
+    odds = t.log_odds(design, flat_parameters(draws), firm, period, made.entries)
+    rng = np.random.default_rng([seed, step])
+    flags = (rng.random(odds.shape) < t.inverse_logit(odds)).astype(np.int8)
+    shape = draws.sizes["chain"], draws.sizes["draw"], len(firm)
+    return xr.Dataset(
+        {OUTCOME: (("chain", "draw", "decision"), flags.reshape(shape))},
+        coords={
+            "chain": draws["chain"],
+            "draw": draws["draw"],
+            "decision": np.arange(len(firm)) + 1,
+        },
+    )
+
+
+def sample_stats(draws: Draws) -> Dataset:
+    """Statistics of the sampler: log posterior, and how often steps changed the table."""
+    import xarray as xr
+
+    chains, number = draws.log_posterior.shape
+    return xr.Dataset(
+        {
+            "lp": (("chain", "draw"), draws.log_posterior),
+            "table_steps_taken": ("chain", draws.changed),
+        },
+        coords={"chain": np.arange(chains), "draw": np.arange(number)},
+    )
+
+
+def log_likelihood(design: Design, draws: Dataset) -> Dataset:
+    """Log probability of each printed count given a table; 0 for those that hold exactly."""
+    import xarray as xr
+
+    system = rows(design.counts, design.firms, design.periods)
+    off = system.deviation(system.true(draws["table"].to_numpy()))
+    # Only of a count that equals the true number can the factors rho sum to a probability.
+    scale = np.where(system.relation == 0, np.log((1 - design.rho) / (1 + design.rho)), 0.0)
+    values = np.where(system.hard, 0.0, off * np.log(design.rho) + scale)
+    return xr.Dataset(
+        {PRINTED: (("chain", "draw", "count"), values)},
+        coords={"chain": draws["chain"], "draw": draws["draw"], "count": row_labels(system)},
+    )
+
+
+def observed_data(study: DecayStudy, design: Design) -> Dataset:
+    """The printed counts, or the flags of the decisions."""
+    import xarray as xr
+
+    if design.decisions is not None:
+        flags = design.decisions.flag
+        return xr.Dataset(
+            {OUTCOME: ("decision", flags)}, coords={"decision": np.arange(len(flags)) + 1}
+        )
+    system = rows(design.counts, design.firms, design.periods)
+    return xr.Dataset({PRINTED: ("count", system.printed)}, coords={"count": row_labels(system)})
+
+
+def constant_data(study: DecayStudy, design: Design) -> Dataset:
+    """Firms, periods and counts, as the estimands and the report need them."""
+    import xarray as xr
+
+    size = np.asarray([design.sizes[i] for i in design.size_of_firm], dtype=object)
+    variables: dict[str, Any] = {
+        "size_of_firm": ("firm_level", np.asarray(design.size_of_firm)),
+        "period_weight": ("period_level", np.asarray(design.period_weights)),
+    }
+    coords = labels(design) | {"firm_size": ("firm_level", size)}
+    words = {
+        "firm_label": study.firm_label,
+        "event": study.event,
+        "flag_label": study.flag_label,
+    }
+    if design.decisions is not None:
+        made = design.decisions
+        coords["decision"] = np.arange(len(made.flag)) + 1
+        variables |= {
+            "firm_of_decision": ("decision", [design.firms.index(f) for f in made.firm]),
+            "period_of_decision": ("decision", [design.periods.index(p) for p in made.period]),
+            "prior_entries": ("decision", made.entries),
+        }
+        return xr.Dataset(variables, coords, words)
+    system = rows(design.counts, design.firms, design.periods)
+    coords |= {
+        "count": row_labels(system),
+        "count_relation": ("count", np.asarray([RELATIONS[i] for i in system.relation], object)),
+        "count_id": ("count", np.asarray([system.counts[i].id for i in system.count], object)),
+    }
+    dims = ("count", "firm_level", "period_level", "flag")
+    variables |= {
+        "printed": ("count", system.printed),
+        "relation": ("count", system.relation),
+        "hard": ("count", system.hard.astype(np.int8)),
+        "member": (dims, system.member.reshape(-1, *system.shape).astype(np.int8)),
+    }
+    changes = repairs(design.counts, design.firms, design.periods)
+    return xr.Dataset(variables, coords, words | {"repairs": json.dumps(changes)})
+
+
+# -- complete tables of decisions from the posterior -----------------------------------
+
+#: Written into every row, so that no table of these can be taken for data.
+STATUS = "reconstructed"
+
+
+def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.DataFrame:
+    """Draw complete tables of decisions from the posterior of a fit.
+
+    One table is one guess among many. What holds in all of them is known; what differs
+    between them is not.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a study of which only counts are known.
+    draws : int
+        How many tables; evenly spaced over the stored draws.
+    seed : int, optional
+        For the order of decisions within a firm and period; by default the seed of the fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a decision: ``draw`` (1, 2, ...), ``firm``, ``period``, ``prior_entries``,
+        ``flag`` (yes or no), ``status`` (always "reconstructed").
+
+    Raises
+    ------
+    StudyError
+        If the decisions of the study are known, or fewer tables are stored than asked for.
+    """
+    import pandas as pd
+
+    posterior = fit["posterior"].to_dataset()
+    if "table" not in posterior:
+        raise StudyError("nothing to reconstruct: the decisions of this fit are known")
+    stored = posterior["table"].transpose("chain", "draw", ...).to_numpy()
+    stored = stored.reshape(-1, *stored.shape[2:])
+    if not 1 <= draws <= len(stored):
+        raise StudyError(
+            f"expected a number of tables from 1 to {len(stored)}, which the fit holds",
+            file="--draws",
+            value=draws,
+        )
+    if seed is not None:
+        Settings(seed=seed)  # one rule for every seed
+    pick = np.linspace(0, len(stored) - 1, draws).round().astype(int)
+    parameters = {name: values[pick] for name, values in flat_parameters(posterior).items()}
+    rng = np.random.default_rng([int(fit.attrs["seed"]) if seed is None else seed, 4])
+    design = _design(fit)
+    made = arrange(design, parameters, stored[pick], rng)
+    size = made["firm"].shape[1]
+    return pd.DataFrame(
+        {
+            "draw": np.repeat(np.arange(draws) + 1, size),
+            "firm": np.asarray(design.firms, dtype=object)[made["firm"].ravel()],
+            "period": np.asarray(design.periods, dtype=object)[made["period"].ravel()],
+            "prior_entries": made["entries"].ravel(),
+            "flag": np.asarray(FLAGS, dtype=object)[made["flag"].ravel()],
+            "status": STATUS,
+        }
+    )
+
+
+def _design(fit: DataTree) -> Design:
+    """What of the design the order of decisions depends on."""
+    constant = fit["constant_data"].to_dataset()
+
+    def texts(name: str) -> tuple[str, ...]:
+        return tuple(str(value) for value in constant[name].to_numpy())
+
+    return Design(
+        firms=texts("firm_level"),
+        size_of_firm=tuple(int(i) for i in constant["size_of_firm"].to_numpy()),
+        sizes=texts("size"),
+        periods=texts("period_level"),
+        period_weights=tuple(float(w) for w in constant["period_weight"].to_numpy()),
+        total=int(fit["posterior"].to_dataset()["table"][0, 0].sum()),
+        counts=(),
+        decisions=None,
+        family=str(fit.attrs["family"]),  # type: ignore[arg-type]
+        by_period="period" in fit["posterior"].data_vars,
+    )

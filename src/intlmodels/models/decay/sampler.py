@@ -1,0 +1,380 @@
+"""Tables and parameters of the decay model, drawn together from their joint posterior.
+
+Only counts of the decisions are known; the decisions themselves are latent. Filling in one
+table and fitting it as data would pretend to know them, and bias the decay towards zero, so
+tables and parameters are drawn in turn, each given the other (data augmentation, Tanner and
+Wong 1987, Journal of the American Statistical Association 82, 528-540). The compiled steps
+are in :mod:`intlmodels.models.decay.kernels`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from intlmodels.core.errors import StudyError
+from intlmodels.models.decay import kernels, steps
+from intlmodels.models.decay.design import Design, basis
+from intlmodels.models.priors import Prior
+from intlmodels.study.counts import Rows, rows
+
+if TYPE_CHECKING:
+    from intlmodels.core.settings import Settings
+
+
+Array = NDArray[np.float64]
+
+#: Steps of the table in a sweep.
+TABLE_STEPS = 100
+#: Kept draws between two looks at whether to stop.
+CHUNK = 100
+#: Part of the tuning in which step widths still change.
+ADAPTING = 0.9
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter stands in the vector that the kernels move.
+
+    Attributes
+    ----------
+    at : array of int
+        Positions of intercept, large, decay, decay_mean, log sigma_decay, firm, log
+        sigma_firm, period, log sigma_period; -1 for what the variant does not have.
+    length : int
+    """
+
+    at: NDArray[np.int64]
+    length: int
+
+    def position(self, name: str) -> int:
+        """Position of a parameter, or of the first of several."""
+        return int(self.at[PARAMETERS.index(name)])
+
+
+PARAMETERS = (
+    *("intercept", "large", "decay", "decay_mean", "sigma_decay"),
+    *("firm", "sigma_firm", "period", "sigma_period"),
+)
+
+
+def layout(design: Design) -> Layout:
+    """Number the parameters of a design."""
+    sizes = {
+        "intercept": 1,
+        "large": int(design.two_sizes),
+        "decay": 0 if design.common else 2,
+        "decay_mean": 1,
+        "sigma_decay": int(not design.common),
+        "firm": len(design.firms),
+        "sigma_firm": 1,
+        "period": len(design.periods) * design.by_period,
+        "sigma_period": int(design.by_period),
+    }
+    at, place = [], 0
+    for name in PARAMETERS:
+        at.append(place if sizes[name] else -1)
+        place += sizes[name]
+    return Layout(np.array(at), place)
+
+
+def moves(design: Design, where: Layout) -> steps.Moves:
+    """Every coordinate; levels against their means, which leaves the data alone; common scales."""
+    firms = len(design.firms)
+    large = np.array(design.size_of_firm) == 0
+    everyone, nobody = np.ones(firms, bool), np.zeros(firms, bool)
+    found: list[tuple[dict[int, float], tuple[int, int, int, int], Any]] = []
+
+    def line(entries: dict[int, float], touched: Any) -> None:
+        found.append((entries, (0, 0, 0, 0), touched))
+
+    def scale(first: int, stop: int, centre: int, spread: int) -> None:
+        found.append(({}, (first, stop, centre, spread), everyone))
+
+    at = {name: where.position(name) for name in PARAMETERS}
+    firm = range(at["firm"], at["firm"] + firms)
+    line({at["intercept"]: 1}, everyone)
+    line({at["intercept"]: 1, **dict.fromkeys(firm, -1)}, nobody)
+    for f, i in enumerate(firm):
+        line({i: 1}, np.arange(firms) == f)
+    line({at["sigma_firm"]: 1}, nobody)
+    scale(firm.start, firm.stop, -1, at["sigma_firm"])
+    if design.two_sizes:
+        line({at["large"]: 1}, large)
+        line({at["large"]: 1, **{i: -1 for f, i in enumerate(firm) if large[f]}}, nobody)
+    if design.common:
+        line({at["decay_mean"]: 1}, everyone)
+    else:
+        decay = at["decay"]
+        line({decay: 1}, large)
+        line({decay + 1: 1}, ~large)
+        line({at["decay_mean"]: 1}, nobody)
+        line({at["decay_mean"]: 1, decay: 1, decay + 1: 1}, everyone)
+        line({at["sigma_decay"]: 1}, nobody)
+        scale(decay, decay + 2, at["decay_mean"], at["sigma_decay"])
+    if design.by_period:
+        period = range(at["period"], at["period"] + len(design.periods))
+        for i in period:
+            line({i: 1}, everyone)
+        line({at["intercept"]: 1, **dict.fromkeys(period, -1)}, nobody)
+        line({at["sigma_period"]: 1}, nobody)
+        scale(period.start, period.stop, -1, at["sigma_period"])
+    vectors = np.zeros((len(found), where.length))
+    for row, (entries, _, _) in enumerate(found):
+        vectors[row, list(entries)] = list(entries.values())
+    return steps.Moves(
+        vectors, np.array([item[1] for item in found]), np.array([item[2] for item in found])
+    )
+
+
+def named_priors(priors: Mapping[str, Prior], where: Layout) -> Array:
+    """Priors with a name, as the kernels read them: position, code, arguments, logarithm."""
+    table = np.zeros((len(priors), 6))
+    for row, (name, prior) in enumerate(priors.items()):
+        table[row, 0] = where.position(name)
+        table[row, 1] = kernels.DISTRIBUTION_CODES[prior.distribution]
+        table[row, 2 : 2 + len(prior.args)] = prior.args
+        table[row, 5] = name.startswith("sigma_")
+    return table
+
+
+def alike(system: Rows, design: Design) -> NDArray[np.int64]:
+    """Number the classes of firms that neither counts nor sizes tell apart.
+
+    What an ``each`` count says of its firms it says of all of them alike.
+    """
+    cells = system.member.reshape(-1, *system.shape)
+    single = np.array([system.counts[i].each for i in system.count], bool)
+    keys: dict[bytes, int] = {}
+    classes = []
+    for f in range(len(design.firms)):
+        own = [
+            (int(system.count[row]), cells[row, f].tobytes())
+            for row in np.flatnonzero(single)
+            if cells[row, f].any()
+        ]
+        key = repr((design.size_of_firm[f], cells[~single, f].tobytes(), own)).encode()
+        classes.append(keys.setdefault(key, len(keys)))
+    return np.array(classes)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the sampler returns, chain by chain.
+
+    Attributes
+    ----------
+    theta : array, shape (chain, draw, parameter)
+        Spreads as logarithms.
+    tables : array of int, shape (chain, draw, firm, period, flag)
+    log_posterior : array, shape (chain, draw)
+        Up to a constant.
+    changed : array, shape (chain,)
+        Part of the table steps that changed the table.
+    """
+
+    theta: Array
+    tables: NDArray[np.int16]
+    log_posterior: Array
+    changed: Array
+
+
+@dataclass
+class _Chain:
+    """The state of one chain, and what moves it."""
+
+    rng: np.random.Generator
+    theta: Array
+    table: NDArray[np.int64]
+    widths: Array
+    moves: steps.Moves
+    fixed: kernels.Fixed
+    space: steps.Space
+
+    def run(self, keep: int, sweeps: int, adapt: bool) -> tuple[Array, Any, Array, float]:
+        """Move on; keep so many draws, one after every ``sweeps`` sweeps."""
+        kept = (
+            np.empty((keep, len(self.theta))),
+            np.empty((keep, *self.table.shape), np.int16),
+            np.empty(keep),
+        )
+        changed = steps.sweeps(
+            self.rng,
+            keep * sweeps,
+            sweeps,
+            TABLE_STEPS,
+            adapt,
+            self.theta,
+            self.table,
+            self.widths,
+            self.moves,
+            self.fixed,
+            self.space,
+            kept,
+        )
+        return (*kept, changed)
+
+
+def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels.Fixed:
+    """What does not change while sampling, in numbers."""
+    system = rows(design.counts, design.firms, design.periods)
+    numbers = np.arange(design.total + 2)
+    weights = np.array(design.period_weights)
+    return kernels.Fixed(
+        at=where.at,
+        named=named_priors(priors, where),
+        size=np.array(design.size_of_firm),
+        classes=alike(system, design),
+        basis=basis(design.family, np.arange(design.total + 1)),
+        linear=design.family == "linear",
+        member=system.member,
+        relation=system.relation,
+        printed=system.printed,
+        log_rho=np.where(system.hard, -np.inf, np.log(design.rho)),
+        log_urn=gammaln(numbers + design.concentration),
+        log_factorial=gammaln(numbers + 1.0),
+        log_weights=np.log(weights / weights.sum()),
+    )
+
+
+def _chain(
+    design: Design, priors: Mapping[str, Prior], rng: np.random.Generator, near: bool
+) -> _Chain:
+    """A chain at its starting point."""
+    where = layout(design)
+    theta, table = _start(design, where, rng, near)
+    lines, known = moves(design, where), fixed(design, priors, where)
+    memory = steps.space(
+        where.length,
+        len(design.firms),
+        len(known.basis),
+        len(design.periods) if design.by_period else 1,
+        len(known.printed),
+    )
+    return _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
+
+
+def _start(
+    design: Design, where: Layout, rng: np.random.Generator, near: bool
+) -> tuple[Array, NDArray[np.int64]]:
+    """A starting point of one chain: parameters apart, and a table unlike those of others.
+
+    ``near`` the printed counts, or as far from those that are not hard as chance will have it.
+
+    Raises
+    ------
+    StudyError
+        If no table satisfies the hard counts.
+    """
+    from intlmodels.audit import feasible_table
+
+    system = rows(design.counts, design.firms, design.periods)
+    # Simulated counts can be below zero (see groups.printed_counts): no table is near those.
+    near = near and bool((system.printed >= 0).all())
+    table = feasible_table(system, rng, hard_only=not near)
+    if table is None:
+        raise StudyError("the counts declared hard contradict each other: no table satisfies them")
+    theta = rng.uniform(-0.5, 0.5, where.length)
+    for name in ("sigma_firm", "sigma_decay", "sigma_period"):
+        if where.position(name) >= 0:
+            theta[where.position(name)] = rng.uniform(-1.5, 0.5)
+    return theta, table.astype(np.int64)
+
+
+def sample(
+    design: Design,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Callable[[float], None] | None = None,
+) -> Draws:
+    """Draw tables and parameters from their joint posterior.
+
+    Parameters
+    ----------
+    design : Design
+        With counts.
+    priors : mapping of str to Prior
+    settings : Settings
+        ``tune`` counts sweeps, ``draws`` kept draws, each after ``sweeps`` sweeps.
+    progress : callable, optional
+        Called with the finished part, 0 to 1.
+
+    Returns
+    -------
+    Draws
+        The same for the same seed, whatever the number of cores.
+    """
+    children = np.random.SeedSequence([settings.seed, 3]).spawn(settings.chains)
+    chains = [
+        _chain(design, priors, np.random.Generator(np.random.PCG64(child)), near=i % 2 == 0)
+        for i, child in enumerate(children)
+    ]
+    _compile(chains[0])
+    finished = [0] * len(chains)
+    stop = threading.Event()
+
+    def work(number: int) -> list[tuple[Array, Any, Array, float]]:
+        chain = chains[number]
+        parts = []
+        left = settings.tune
+        while left > 0 and not stop.is_set():
+            now = min(CHUNK, left)
+            chain.run(now, 1, adapt=left > (1 - ADAPTING) * settings.tune)
+            left -= now
+            finished[number] += now
+        left = settings.draws
+        while left > 0 and not stop.is_set():
+            now = min(CHUNK, left)
+            parts.append(chain.run(now, settings.sweeps, adapt=False))
+            left -= now
+            finished[number] += now * settings.sweeps
+        return parts
+
+    results = _in_threads(work, len(chains), settings, stop, finished, progress)
+    joined = [[np.concatenate([part[i] for part in parts]) for i in range(3)] for parts in results]
+    theta, tables, height = (np.stack([chain[i] for chain in joined]) for i in range(3))
+    changed = np.array([np.mean([part[3] for part in parts]) for parts in results])
+    return Draws(theta, tables, height, changed)
+
+
+def _compile(chain: _Chain) -> None:
+    """Compile (or load) the kernels in one thread, without moving the chain."""
+    keep = chain.rng.bit_generator.state
+    chain.run(0, 1, adapt=False)
+    chain.rng.bit_generator.state = keep
+
+
+def _in_threads(
+    work: Callable[[int], Any],
+    count: int,
+    settings: Settings,
+    stop: threading.Event,
+    finished: list[int],
+    progress: Callable[[float], None] | None,
+) -> list[Any]:
+    """Run one task a chain; an interrupt stops all of them and is passed on."""
+    import os
+
+    total = count * (settings.tune + settings.draws * settings.sweeps)
+    with ThreadPoolExecutor(settings.cores or os.cpu_count() or 1) as pool:
+        futures = [pool.submit(work, number) for number in range(count)]
+        try:
+            pending = set(futures)
+            while pending:
+                _, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
+                if progress is not None:
+                    progress(sum(finished) / total)
+                for future in futures:
+                    if future.done():
+                        future.result()
+        except BaseException:
+            stop.set()
+            raise
+    return [future.result() for future in futures]

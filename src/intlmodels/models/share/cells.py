@@ -1,0 +1,342 @@
+"""The share model of a register: every cell weighs as much as it has rows.
+
+The log density is that of the share model over all rows, added up cell by cell; it is exact. For
+sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`.
+
+For registers with clusters, and for those with more cells than nodes. The log density is that of
+the share model over all rows; with clusters the level of each and the means of its effects are
+added up (see :mod:`intlmodels.models.share.clustercoordinates`). Everything that depends on the
+rows is shared data, so that a register of the same shape compiles next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels.core.errors import StudyError
+from intlmodels.models import DEFAULT, priors_of
+from intlmodels.models.compilation import one_at_a_time
+from intlmodels.models.priors import Prior
+from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc
+from intlmodels.models.share import model as share
+from intlmodels.models.share import observation
+from intlmodels.models.share.blocks import Design
+from intlmodels.models.share.clustercoordinates import ClusterCoordinates, Kernel
+from intlmodels.models.share.clusterstart import Counted
+from intlmodels.models.share.coordinates import Algebra, Coordinates, basis
+from intlmodels.models.share.model import LOG_DENSITIES
+from intlmodels.models.share.observation import nodes
+from intlmodels.study import RegisterStudy
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+#: The vector of all coordinates.
+RAW = "raw"
+
+
+@one_at_a_time
+def build(
+    study: RegisterStudy, variant: str = DEFAULT, priors: Mapping[str, Prior] | None = None
+) -> pm.Model:
+    """Build the model of one variant: see :func:`intlmodels.models.share.model.build`.
+
+    Returns
+    -------
+    pymc.Model
+        With the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
+        rows.
+    """
+    priors = priors_of(study, variant) if priors is None else priors
+    model = share.build(study, variant, priors)
+    model[WEIGHTS].set_value(study.rows.astype(np.float64))
+    return model
+
+
+@one_at_a_time
+def scales(
+    model: pm.Model,
+) -> tuple[dict[str, Callable[[Any], Any]], dict[str, Callable[[Any], Any]]]:
+    """How the model takes each scalar parameter to the whole line, and back.
+
+    Returns
+    -------
+    onto, back : dict of str to callable
+        Of numbers and numpy arrays.
+    """
+    onto: dict[str, Callable[[Any], Any]] = {}
+    back: dict[str, Callable[[Any], Any]] = {}
+    for rv in model.free_RVs:
+        if rv.ndim:
+            continue
+        transform = model.rvs_to_transforms[rv]
+        name = "" if transform is None else transform.name
+        onto[rv.name], back[rv.name] = SCALES[name]
+    return onto, back
+
+
+def _logit(value: Any) -> Any:
+    return np.log(value) - np.log1p(-value)
+
+
+def _inverse_logit(value: Any) -> Any:
+    return 1 / (1 + np.exp(-value))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+#: Transform of PyMC -> to the whole line, and back.
+SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "": (_same, _same),
+    "log": (np.log, np.exp),
+    "logodds": (_logit, _inverse_logit),
+}
+
+
+def algebra() -> Algebra:
+    """PyTensor's functions for coordinates."""
+    import pytensor.tensor as pt
+    from pytensor.tensor.linalg import cholesky, solve_triangular
+
+    return Algebra(
+        pt.log,
+        lambda parts: pt.concatenate(parts, axis=-1),
+        lambda matrix: cholesky(matrix, lower=True),
+        lambda factor, vector, transposed: solve_triangular(
+            factor.T if transposed else factor, vector, lower=not transposed, b_ndim=1
+        ),
+    )
+
+
+@one_at_a_time
+def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
+    """The same posterior as a model of one vector, the coordinates.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        From :func:`build`.
+    points : Coordinates
+
+    Raises
+    ------
+    StudyError
+        For a prior of the intercept or a slope that is not one over the whole line.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import graph_replace
+
+    transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
+    for name in points.names:
+        if transforms.get(name) is not None:
+            raise StudyError(
+                f"the prior of '{name}' has to be one over all numbers in a register, such as "
+                "Normal or StudentT",
+                value=name,
+            )
+    back = {
+        name: (lambda value, t=transforms[name]: value if t is None else t.backward(value))
+        for name in points.scalars
+    }
+    with pm.Model() as sampled:
+        raw = pm.Flat(RAW, shape=points.size)
+        found, jacobian = points.values(raw, back, algebra())
+        values: dict[Any, Any] = {}
+        for rv in model.free_RVs:
+            own = model.rvs_to_values[rv]
+            name = rv.name
+            if name.endswith("_z") and name.removesuffix("_z") in points.levels:
+                category = name.removesuffix("_z")
+                sigma = back[f"sigma_{category}"](found[f"sigma_{category}"])
+                values[own] = pt.specify_shape(found[category] / sigma, own.type.shape)
+            else:
+                values[own] = found[name]
+        density = graph_replace([model.logp()], values, strict=False)[0]
+        pm.Potential("posterior", density + jacobian)
+    return sampled
+
+
+# -- the share model of a register in coordinates --------------------------------------
+
+Functions = dict[str, Callable[[Any], Any]]
+
+
+@one_at_a_time
+def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
+    """All parameters that have a prior of their own, and nothing else."""
+    import pymc as pm
+
+    with pm.Model() as model:
+        pm.Data(PRIOR_ARGUMENTS, arguments(priors))
+        for name in priors:
+            draw_pymc(priors, name)
+    return model
+
+
+def _kernel() -> Kernel:
+    import pytensor.tensor as pt
+
+    return Kernel(pt.log, lambda parts: pt.concatenate([pt.as_tensor(part) for part in parts]))
+
+
+@one_at_a_time
+def in_cluster_coordinates(
+    own: pm.Model,
+    design: Design,
+    data: Counted,
+    points: ClusterCoordinates,
+    width: float,
+    count: int,
+) -> pm.Model:
+    """The posterior as a model of one vector, the coordinates.
+
+    Parameters
+    ----------
+    own : pymc.Model
+        From :func:`prior_model`.
+    design : Design
+    data : Counted
+    points : ClusterCoordinates
+    width : float
+        Rounding width in percentage points.
+    count : int
+        Number of nodes at which log probabilities are computed.
+
+    Raises
+    ------
+    StudyError
+        For a prior of the intercept or a slope that is not one over the whole line.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import graph_replace
+
+    back = backwards(own, points.names)
+    with pm.Model() as sampled:
+        raw = pm.Flat(RAW, shape=points.size)
+        held = {
+            field.name: _held(field.name, getattr(points.fixed, field.name))
+            for field in fields(points.fixed)
+        }
+        symbolic = replace(points, fixed=replace(points.fixed, **held))
+        found, density = symbolic.values(raw, back, _kernel())
+        common = found["common"]
+        values = {name: found[name] for name in points.scalars}
+        intercept = common[0]
+        for name, group in zip(points.names[1:], points.groups[1:], strict=True):
+            if name not in points.levels:
+                values[name] = common[group.start]
+                continue
+            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
+            standard = found[f"{name} mean"]
+            intercept = intercept - sigma * standard / np.sqrt(points.levels[name])
+            off = common[group] / sigma
+            density -= 0.5 * (standard**2 + (off**2).sum())
+            density -= (points.levels[name] - 1) * pt.log(sigma)
+        values[points.names[0]] = intercept
+        replaced = {own.rvs_to_values[rv]: values[rv.name] for rv in own.free_RVs}
+        density += graph_replace([own.logp()], replaced, strict=False)[0]
+        off = found["effects"] - common
+        density -= 0.5 * (off**2 / found["variance"]).sum()
+        density -= 0.5 * data.clusters * pt.log(found["variance"]).sum()
+        parameters = [back[n](found[n]) for n in observation.PARAMETERS[design.family]]
+        density += _likelihood(design, data, found["effects"], parameters, width, count)
+        pm.Potential("posterior", density)
+    return sampled
+
+
+@one_at_a_time
+def at_nodes(
+    own: pm.Model, design: Design, data: Counted, points: Coordinates, width: float, count: int
+) -> pm.Model:
+    """The same of a register without clusters; arguments as of :func:`in_cluster_coordinates`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import graph_replace
+
+    back = backwards(own, points.names)
+    with pm.Model() as sampled:
+        raw = pm.Flat(RAW, shape=points.size)
+        found, density = points.values(raw, back, algebra())
+        level, parts = found[points.names[0]], []
+        for name in points.names[1:]:
+            if name not in points.levels:
+                parts.append(found[name][None])
+                continue
+            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
+            density -= 0.5 * ((found[name] / sigma) ** 2).sum()
+            level = level + found[name].mean()
+            parts.append(found[name] @ basis(points.levels[name]))
+        replaced = {
+            own.rvs_to_values[rv]: pt.specify_shape(found[rv.name], ()) for rv in own.free_RVs
+        }
+        density += graph_replace([own.logp()], replaced, strict=False)[0]
+        parameters = [back[n](found[n]) for n in observation.PARAMETERS[design.family]]
+        effects = pt.concatenate([level[None], *parts])[None]
+        density += _likelihood(design, data, effects, parameters, width, count)
+        pm.Potential("posterior", density)
+    return sampled
+
+
+@one_at_a_time
+def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
+    """How PyTensor takes the parameters of a model from the whole line to their own scales.
+
+    Parameters
+    ----------
+    own : pymc.Model
+    names : tuple of str
+        Those that are sampled on the whole line as they are.
+
+    Raises
+    ------
+    StudyError
+        For a prior of one of these that is not over the whole line.
+    """
+    transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
+    for name in names:
+        if transforms.get(name) is not None:
+            raise StudyError(
+                f"the prior of '{name}' has to be one over all numbers in a register, such as "
+                "Normal or StudentT",
+                value=name,
+            )
+    return {name: _backward(transform) for name, transform in transforms.items()}
+
+
+def _backward(transform: Any) -> Callable[[Any], Any]:
+    return lambda value: value if transform is None else transform.backward(value)
+
+
+def _held(name: str, values: Any) -> Any:
+    """An array as data of the model; these have one dimension each."""
+    import pymc as pm
+
+    return pm.Data(name, np.ravel(values).astype(np.float64)).reshape(values.shape)
+
+
+def _likelihood(
+    design: Design, data: Counted, effects: Any, parameters: list[Any], width: float, count: int
+) -> Any:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    from intlmodels.models.share.likelihood import cells_density
+
+    linear = pt.as_tensor(nodes(count)[None])
+    printed = pm.Data("printed", data.printed)[:, None]
+    log_density = LOG_DENSITIES[design.family]
+    table = log_density(printed, width, 0, linear, pt.sigmoid(linear), *parameters)
+    held = [
+        pm.Data(name, np.ravel(getattr(data, name)))
+        for name in ("weights", "cluster", "start", "place", "rows")
+    ]
+    return cells_density(effects, table, *held)[0]

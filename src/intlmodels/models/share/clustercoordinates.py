@@ -1,0 +1,339 @@
+"""Coordinates for the posterior of a register with clusters, in which it has about one width.
+
+Of a cluster c, t_c are its level, its slopes and the differences between levels of each category,
+and of all clusters together tau; D is the diagonal matrix of their variances between clusters::
+
+    t_c | tau, D ~ Normal(tau, D)
+
+The level of a cluster and the mean of its effects of a category cannot be told apart by rows: t_c
+has their sum, whose variance is the sum of theirs, and :func:`split` draws the parts afterwards
+from their law given the sum (they are normal, and the rows say nothing more). With a normal
+approximation of each cluster's likelihood, t_c given tau and D is about normal, with a mean between
+what its own rows say and tau; so is tau given D, with the t_c integrated out. Coordinates are
+distances from these means in standard deviations. Where D enters, they follow it coefficient by
+coefficient; how coefficients go together is taken from the start. So clusters of many rows and of
+hardly any, and spreads that are well known or next to zero, have the same width. All of it is
+exact: the logarithm of the Jacobian is part of the density that is sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.models.share.blocks import CLUSTER, Design
+from intlmodels.models.share.clusterstart import ClusterStart, groups_of
+from intlmodels.models.share.coordinates import Scalar, Scales, basis
+
+Array = NDArray[np.float64]
+
+#: Smallest and largest first value of a spread.
+_SPREADS = (0.02, 1.5)
+#: Precision of the priors of level and slopes, about.
+_LEVEL, _SLOPE = 1.0, 4.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What numpy and PyTensor do under different names: natural logarithms, and joining vectors."""
+
+    log: Callable[[Any], Any]
+    concatenate: Callable[[list[Any]], Any]
+
+
+NUMPY = Kernel(np.log, np.concatenate)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Arrays of the normal approximation; k and l stand for coefficients.
+
+    Attributes
+    ----------
+    precision, pulled : array, shape (cluster, k)
+        Of each cluster's likelihood, coefficient by coefficient, and this times its centre.
+    variance : array, shape (k,)
+        Between clusters, at the start.
+    common : array, shape (k,)
+        tau at the start.
+    mixing : array, shape (cluster, k, l)
+        How the coefficients of a cluster go together: a factor of their correlations.
+    following : array, shape (cluster, k, l)
+        What t_c moves by if another coefficient of tau does.
+    common_mixing : array, shape (k, l)
+        The same factor for tau.
+    common_scale, common_shift : array, shape (k,)
+        What tau's own width and mean are, against those coefficient by coefficient.
+    """
+
+    precision: Array
+    pulled: Array
+    variance: Array
+    common: Array
+    mixing: Array
+    following: Array
+    common_mixing: Array
+    common_scale: Array
+    common_shift: Array
+
+
+@dataclass(frozen=True)
+class ClusterCoordinates:
+    """Where each coordinate is in one vector, and what it stands for.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The intercept, then the blocks in their order.
+    levels : dict of str to int
+        Number of levels of each category.
+    groups : list of slice
+        Coefficients of each of ``names``.
+    scalars : dict of str to Scalar
+        Spreads, then parameters of the family.
+    fixed : Fixed
+    """
+
+    names: tuple[str, ...]
+    levels: dict[str, int]
+    groups: list[slice]
+    scalars: dict[str, Scalar]
+    fixed: Fixed
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return self.first + int(np.prod(self.fixed.precision.shape))
+
+    @property
+    def first(self) -> int:
+        """Number of coordinates before those of the clusters."""
+        return len(self.scalars) + len(self.levels) + self.groups[-1].stop
+
+    def spread_of(self, name: str) -> str:
+        """Name of the spread between clusters of one of ``names``."""
+        return f"sigma_{CLUSTER}" if name == self.names[0] else f"sigma_{name}_by_cluster"
+
+    def variances(self, sigmas: Mapping[str, Any], by: Kernel) -> Any:
+        """Variance of every coefficient between clusters, shape (k,)."""
+        level = sigmas[self.spread_of(self.names[0])] ** 2
+        parts = []
+        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
+            square = sigmas[self.spread_of(name)] ** 2
+            parts.append(square * np.ones(group.stop - group.start))
+            if name in self.levels:
+                level = level + square / self.levels[name]
+        return by.concatenate([level * np.ones(1), *parts])
+
+    def values(self, raw: Any, back: Scales, by: Kernel) -> tuple[dict[str, Any], Any]:
+        """Parameters at a point.
+
+        Parameters
+        ----------
+        raw : array or PyTensor vector, shape (coordinate,)
+        back : mapping of str to callable
+            Takes each of :attr:`scalars` from the whole line to its own scale.
+        by : Kernel
+
+        Returns
+        -------
+        dict
+            Scalars on the whole line; the standard means of categories ("NAME mean"); ``common``
+            (k,), ``variance`` (k,) and ``effects`` (cluster, k).
+        array
+            Logarithm of the Jacobian, up to a constant.
+        """
+        fixed, found = self.fixed, {}
+        for place, (name, scalar) in enumerate(self.scalars.items()):
+            found[name] = scalar.at + scalar.width * raw[place]
+        place = len(self.scalars)
+        for name in self.levels:
+            found[f"{name} mean"] = raw[place]
+            place += 1
+        sigmas = {
+            name: back[name](found[name]) for name in self.scalars if name.startswith("sigma_")
+        }
+        size = self.groups[-1].stop
+        variance = self.variances(sigmas, by)
+        one = fixed.precision * variance + 1
+        own, centre = self._prior(sigmas, by)
+        precision = (fixed.precision / one).sum(axis=0) + own
+        mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / precision
+        turned = (fixed.common_mixing * raw[place : place + size]).sum(axis=1)
+        common = mean + fixed.common_shift + fixed.common_scale * turned / precision**0.5
+        at = fixed.precision * fixed.variance + 1
+        strength = (variance / fixed.variance) * at / one
+        moved = (fixed.following * (common - fixed.common)).sum(axis=2)
+        mixed = fixed.mixing * raw[place + size :].reshape((-1, 1, size))
+        effects = (
+            (fixed.pulled * variance + common) / one
+            + strength * moved
+            + (variance / one) ** 0.5 * mixed.sum(axis=2)
+        )
+        jacobian = 0.5 * (one.shape[0] * by.log(variance).sum() - by.log(one).sum())
+        jacobian = jacobian - 0.5 * by.log(precision).sum()
+        found |= {"common": common, "variance": variance, "effects": effects}
+        return found, jacobian
+
+    def _prior(self, sigmas: Mapping[str, Any], by: Kernel) -> tuple[Any, Any]:
+        """About the precision of the prior of tau, and its centre."""
+        parts = [_LEVEL * np.ones(1)]
+        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
+            ones = np.ones(group.stop - group.start)
+            own = 1 / sigmas[f"sigma_{name}"] ** 2 if name in self.levels else _SLOPE
+            parts.append(own * ones)
+        centre = self.fixed.common[0] * np.eye(self.groups[-1].stop)[0]
+        return by.concatenate(parts), centre
+
+
+def cluster_coordinates(
+    design: Design, start: ClusterStart, onto: Scales, back: Scales
+) -> ClusterCoordinates:
+    """Coordinates around the normal approximation of a start.
+
+    Parameters
+    ----------
+    design : Design
+    start : ClusterStart
+    onto, back : mapping of str to callable
+        Take spreads and parameters of the family from their own scale to the whole line, and back.
+    """
+    groups = groups_of(design)
+    names = (design.intercept, *(block.name for block in design.blocks))
+    levels = {block.name: len(block.levels) for block in design.blocks if block.levels}
+    scalars = {}
+    for block, group in zip(design.blocks, groups[1:], strict=True):
+        if block.levels:
+            spread = float(np.clip(np.sqrt(np.mean(start.common[group] ** 2)), *_SPREADS))
+            name = f"sigma_{block.name}"
+            width = 1 / np.sqrt(2 * (group.stop - group.start))
+            scalars[name] = Scalar(float(onto[name](spread)), width)
+    variance = start.variance
+    inverse = np.linalg.inv(start.information + np.diag(1 / variance))
+    diagonal = np.diagonal(inverse, axis1=1, axis2=2)
+    precision = np.maximum(1 / diagonal - 1 / variance, 0.0)
+    known = (precision * variance / (1 + precision * variance)) ** 2
+    for name, group in zip(names, groups, strict=True):
+        square = float(variance[group].mean())
+        if group.start == 0:  # what the means of categories leave
+            parts = zip(names[1:], groups[1:], strict=True)
+            square -= sum(variance[g].mean() / levels[n] for n, g in parts if n in levels)
+            square = max(square, 0.25 * float(variance[0]))
+        key = f"sigma_{CLUSTER}" if group.start == 0 else f"sigma_{name}_by_cluster"
+        at = float(onto[key](np.clip(np.sqrt(square), *_SPREADS)))
+        scalars[key] = Scalar(at, float(1 / np.sqrt(1 + 2 * known[:, group].sum())))
+    for name, value in start.parameters.items():
+        scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
+    rough = ClusterCoordinates(names, levels, groups, scalars, _fixed(start, inverse, precision))
+    return _centred(rough, start, inverse, back)
+
+
+def _fixed(start: ClusterStart, inverse: Array, precision: Array) -> Fixed:
+    size, variance = len(start.common), start.variance
+    diagonal = np.diagonal(inverse, axis1=1, axis2=2)
+    pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
+    mean = np.einsum("ckl,cl->ck", inverse, pulled + start.common / variance)
+    following = inverse / variance
+    following[:, range(size), range(size)] = 0.0
+    return Fixed(
+        precision,
+        mean * (precision + 1 / variance) - start.common / variance,
+        variance,
+        start.common,
+        np.linalg.cholesky(inverse) / np.sqrt(diagonal)[..., None],
+        following,
+        np.eye(size),
+        np.ones(size),
+        np.zeros(size),
+    )
+
+
+def _centred(
+    rough: ClusterCoordinates, start: ClusterStart, inverse: Array, back: Scales
+) -> ClusterCoordinates:
+    """The same with tau's own mean, width and correlations at the start."""
+    fixed, variance = rough.fixed, start.variance
+    sigmas = {
+        name: back[name](scalar.at)
+        for name, scalar in rough.scalars.items()
+        if name.startswith("sigma_")
+    }
+    own, centre = rough._prior(sigmas, NUMPY)
+    one = fixed.precision * variance + 1
+    single = (fixed.precision / one).sum(axis=0) + own
+    single_mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / single
+    together = len(inverse) * np.diag(1 / variance) - inverse.sum(axis=0) / np.outer(
+        variance, variance
+    )
+    pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
+    shrunk = np.einsum("ckl,cl->ck", inverse, pulled).sum(axis=0) / variance
+    covariance = np.linalg.inv(together + np.diag(own))
+    width = np.sqrt(np.diag(covariance))
+    changed = Fixed(
+        fixed.precision,
+        fixed.pulled,
+        variance,
+        fixed.common,
+        fixed.mixing,
+        fixed.following,
+        np.linalg.cholesky(covariance) / width[:, None],
+        width * np.sqrt(single),
+        covariance @ (shrunk + own * centre) - single_mean,
+    )
+    return ClusterCoordinates(rough.names, rough.levels, rough.groups, rough.scalars, changed)
+
+
+def split(
+    points: ClusterCoordinates,
+    found: Mapping[str, Any],
+    sigmas: Mapping[str, float],
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """The parameters of the model at one point.
+
+    Parameters
+    ----------
+    points : ClusterCoordinates
+    found : mapping
+        As :meth:`ClusterCoordinates.values` returns it.
+    sigmas : mapping of str to float
+        Spreads on their own scale.
+    rng : numpy.random.Generator
+        For the level of a cluster and the means of its effects, given their sum.
+
+    Returns
+    -------
+    dict of str to array
+        The intercept, slopes and effects by name; ``cluster`` (cluster,) and ``NAME_by_cluster``
+        (cluster,) or (cluster, level).
+    """
+    common, effects = found["common"], found["effects"]
+    start = points.names[0]
+    values: dict[str, Any] = {start: common[0]}
+    off = effects - common
+    level = sigmas[points.spread_of(start)] ** 2
+    shares = {
+        name: sigmas[points.spread_of(name)] ** 2 / count for name, count in points.levels.items()
+    }
+    # Parts of a known sum of independent normal variables: each drawn, then what is missing of
+    # the sum shared out in proportion to the variances.
+    parts = {CLUSTER: level, **shares}
+    drawn = {n: np.sqrt(value) * rng.normal(size=len(off)) for n, value in parts.items()}
+    missing = (off[:, 0] - sum(drawn.values())) / sum(parts.values())
+    values[CLUSTER] = drawn[CLUSTER] + missing * level
+    for name, group in zip(points.names[1:], points.groups[1:], strict=True):
+        key = f"{name}_by_cluster"
+        if name not in points.levels:
+            values[name], values[key] = common[group.start], off[:, group.start]
+            continue
+        count = points.levels[name]
+        mean = sigmas[f"sigma_{name}"] * found[f"{name} mean"] / np.sqrt(count)
+        values[name] = mean + basis(count) @ common[group]
+        values[start] = values[start] - mean
+        own = drawn[name] + missing * shares[name]
+        values[key] = own[:, None] + off[:, group] @ basis(count).T
+    return values

@@ -1,0 +1,308 @@
+"""Where the posterior of a register with clusters is: the start of its sampling.
+
+Every cluster has its own level and effects, drawn around those that all have in common. Given the
+spreads and the parameters of the family, the maximum for each cluster is found by Fisher's scoring,
+all clusters at a time; spreads and what is common follow from the clusters (the fixed point of
+MacKay 1992, Neural Computation 4, 415-447), the parameters of the family by Newton's steps. As with
+:mod:`intlmodels.models.share.coordinates`, nothing of it enters the posterior, which is only
+written in other coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.models.share import observation
+from intlmodels.models.share.blocks import Design
+from intlmodels.models.share.coordinates import Start, bound, columns, free
+from intlmodels.models.share.observation import COUNTS, cells_density, error, interpolated, table
+
+Array = NDArray[np.float64]
+
+#: Error of an interpolated log probability that does not matter: a million rows that were all off
+#: by it in the same direction would add a hundredth to the log density.
+EXACT = 1e-8
+#: Variances of effects between clusters: the first, and the limits.
+_FIRST, _LEAST, _MOST = 0.05, 1e-4, 4.0
+_STEPS = 25
+#: Change of spreads and parameters, on the log or logit scale, at which they count as found.
+_NEAR = 0.01
+#: Longest step of an effect, and of a parameter of the family on the log or logit scale.
+_LONGEST = 1.0
+#: Step of the numerical derivatives in parameters of the family.
+_STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The cells of a register with clusters, in arrays for :func:`nodes.cells_density`.
+
+    Attributes
+    ----------
+    weights : array, shape (combination, coefficient)
+        Of :func:`intlmodels.models.share.coordinates.columns`.
+    cluster : array, shape (combination,)
+        In rising order.
+    start : array, shape (combination + 1,)
+    place : array, shape (cell,)
+        Position of the printed share in ``printed``.
+    rows : array, shape (cell,)
+    printed : array, shape (printed value,)
+        What is printed at all, in percent.
+    clusters : int
+    """
+
+    weights: Array
+    cluster: Array
+    start: Array
+    place: Array
+    rows: Array
+    printed: Array
+    clusters: int
+
+
+def counted(
+    design: Design,
+    cell: NDArray[np.intp],
+    printed: Array,
+    rows: NDArray[np.intp],
+) -> Counted:
+    """Arrays of the cells.
+
+    Parameters
+    ----------
+    design : Design
+        Of the combinations of cluster and levels.
+    cell : array of int, shape (cell,)
+        The combination of each cell.
+    printed : array, shape (cell,)
+        In percent.
+    rows : array of int, shape (cell,)
+    """
+    weights = columns(design)
+    order = np.lexsort((printed, cell))
+    values, place = np.unique(printed, return_inverse=True)
+    start = np.searchsorted(cell[order], np.arange(len(weights) + 1))
+    clusters = design.clusters
+    return Counted(
+        weights,
+        np.zeros(len(weights)) if clusters is None else clusters.codes.astype(np.float64),
+        start.astype(np.float64),
+        place.reshape(-1)[order].astype(np.float64),
+        rows[order].astype(np.float64),
+        values,
+        1 if clusters is None else len(clusters.labels),
+    )
+
+
+@dataclass(frozen=True)
+class ClusterStart:
+    """A normal approximation of the likelihood of each cluster's coefficients.
+
+    Attributes
+    ----------
+    common : array, shape (coefficient,)
+        What clusters vary around; coefficients as those of :class:`Start`.
+    effects : array, shape (cluster, coefficient)
+        The maximum of each cluster, given ``common`` and ``variance``.
+    gradient : array, shape (cluster, coefficient)
+        Of the log likelihood there.
+    information : array, shape (cluster, coefficient, coefficient)
+    variance : array, shape (coefficient,)
+        Of the clusters around ``common``.
+    parameters : dict of str to float
+        Parameters of the family.
+    spread : dict of str to float
+        Standard deviations of these, on the log or logit scale.
+    """
+
+    common: Array
+    effects: Array
+    gradient: Array
+    information: Array
+    variance: Array
+    parameters: dict[str, float]
+    spread: dict[str, float]
+
+
+def enough_nodes(
+    family: str, parameters: Mapping[str, float], width: float, printed: Array
+) -> tuple[int, float]:
+    """The number of nodes with which interpolated log probabilities are right to ``EXACT``.
+
+    Returns
+    -------
+    int, float
+        The largest number if none is enough; and the error that it leaves.
+    """
+    for count in COUNTS:
+        left = error(family, parameters, width, printed, count)
+        if left < EXACT:
+            break
+    return count, left
+
+
+def groups_of(design: Design) -> list[slice]:
+    """The coefficients that have a spread between clusters in common: the level, then blocks."""
+    found, place = [slice(0, 1)], 1
+    for block in design.blocks:
+        size = len(block.levels) - 1 if block.levels else 1
+        found.append(slice(place, place + size))
+        place += size
+    return found
+
+
+def find_cluster_start(design: Design, data: Counted, pooled: Start, width: float) -> ClusterStart:
+    """Find the maxima, the spreads, and the curvature there.
+
+    Parameters
+    ----------
+    design : Design
+    data : Counted
+    pooled : Start
+        Of the same rows without their clusters.
+    width : float
+    """
+    family, names = design.family, observation.PARAMETERS[design.family]
+    theta = np.array([free(name, pooled.parameters[name]) for name in names])
+    common, groups = pooled.linear.copy(), groups_of(design)
+    size = len(common)
+    variance = np.full(size, _FIRST)
+    effects = np.tile(common, (data.clusters, 1))
+    curvature = np.full(len(names), 1.0)
+    gradient, information = np.zeros_like(effects), np.zeros((*effects.shape, size))
+    for _ in range(_STEPS):
+        before = np.concatenate([theta, np.log(variance)])
+        for _ in range(3):
+            gradient, information = _local(family, names, theta, width, data, effects)
+            precision = information + np.diag(1 / variance)
+            uphill = gradient - (effects - common) / variance
+            step = np.linalg.solve(precision, uphill[..., None])[..., 0]
+            effects = effects + np.clip(step, -_LONGEST, _LONGEST)
+        inverse = np.linalg.inv(precision)
+        common = _common(common, effects, gradient, information, inverse, variance)
+        squares = ((effects - common) ** 2).sum(axis=0)
+        known = np.maximum(
+            data.clusters - inverse[:, range(size), range(size)].sum(0) / variance, 0
+        )
+        for group in groups:
+            new = squares[group].sum() / max(known[group].sum(), 1e-3)
+            variance[group] = np.clip(new, _LEAST, _MOST)
+        theta, curvature = _family_step(family, names, theta, width, data, effects)
+        if np.abs(np.concatenate([theta, np.log(variance)]) - before).max() < _NEAR:
+            break
+    gradient, information = _local(family, names, theta, width, data, effects)
+    return ClusterStart(
+        common,
+        effects,
+        gradient,
+        information,
+        variance,
+        {name: float(bound(name, value)) for name, value in zip(names, theta, strict=True)},
+        {n: float(1 / np.sqrt(max(c, 1.0))) for n, c in zip(names, curvature, strict=True)},
+    )
+
+
+def _parameters(names: tuple[str, ...], theta: Array) -> Mapping[str, float]:
+    return {name: float(bound(name, value)) for name, value in zip(names, theta, strict=True)}
+
+
+def _local(
+    family: str,
+    names: tuple[str, ...],
+    theta: Array,
+    width: float,
+    data: Counted,
+    effects: Array,
+) -> tuple[Array, Array]:
+    """Gradient, and expected information, of every cluster's coefficients."""
+    parameters = _parameters(names, theta)
+    count = COUNTS[0]
+    values = table(family, parameters, width, data.printed, count)
+    _, gradient, _ = cells_density(
+        effects,
+        values,
+        data.weights.ravel(),
+        data.cluster,
+        data.start,
+        data.place,
+        data.rows,
+    )
+    cluster = data.cluster.astype(np.intp)
+    linear = np.einsum("jk,jk->j", data.weights, effects[cluster])
+    logs, slopes = interpolated(linear, values)
+    # Printed values that never occur are left out: what they would add is next to nothing.
+    expected = (np.exp(logs) * slopes**2).sum(axis=1)
+    rows = np.add.reduceat(data.rows, data.start[:-1].astype(np.intp))
+    information = _outer(data.weights, data.cluster, rows * expected, len(effects))
+    return gradient, information
+
+
+@numba.njit(cache=True)
+def _outer(weights: Array, cluster: Array, values: Array, clusters: int) -> Array:
+    """Sum over the combinations of a cluster of a value times the outer product of weights."""
+    size = weights.shape[1]
+    found = np.zeros((clusters, size, size))
+    for j in range(len(cluster)):
+        c = int(cluster[j])
+        for k in range(size):
+            if weights[j, k] != 0.0:
+                for m in range(size):
+                    found[c, k, m] += values[j] * weights[j, k] * weights[j, m]
+    return found
+
+
+def _common(
+    common: Array,
+    effects: Array,
+    gradient: Array,
+    information: Array,
+    inverse: Array,
+    variance: Array,
+) -> Array:
+    """The maximum of what clusters have in common, with each one's own effects integrated out."""
+    size = len(common)
+    pulled = np.einsum("ckl,cl->ck", information, effects) + gradient
+    shrunk = np.einsum("ckl,cl->ck", inverse, pulled).sum(axis=0) / variance
+    precision = len(effects) * np.diag(1 / variance)
+    precision -= inverse.sum(axis=0) / np.outer(variance, variance)
+    # A weak prior, for what the data do not tell.
+    weak = np.full(size, 0.25)
+    return np.linalg.solve(precision + np.diag(weak), shrunk + weak * common)
+
+
+def _family_step(
+    family: str,
+    names: tuple[str, ...],
+    theta: Array,
+    width: float,
+    data: Counted,
+    effects: Array,
+) -> tuple[Array, Array]:
+    """A Newton step of each parameter of the family by itself, and its curvature."""
+
+    def worth(at: Array) -> float:
+        values = table(family, _parameters(names, at), width, data.printed, COUNTS[0])
+        return cells_density(
+            effects,
+            values,
+            data.weights.ravel(),
+            data.cluster,
+            data.start,
+            data.place,
+            data.rows,
+        )[0]
+
+    new, curvature = theta.copy(), np.ones(len(theta))
+    for i in range(len(theta)):
+        off = np.eye(len(theta))[i] * _STEP * 10
+        above, here, below = worth(new + off), worth(new), worth(new - off)
+        slope = (above - below) / (20 * _STEP)
+        curvature[i] = max(-(above - 2 * here + below) / (10 * _STEP) ** 2, 1.0)
+        new[i] += np.clip(slope / curvature[i], -_LONGEST, _LONGEST)
+    return new, curvature

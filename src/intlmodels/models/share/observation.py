@@ -1,0 +1,401 @@
+"""How a printed share comes about, given a firm's linear predictor: forward and in numpy.
+
+The model turns these laws into log densities; here they are simulated and summed over the
+printed grid. Nothing here needs PyMC, so that reports can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core.rounding import grid, intervals
+from intlmodels.models.share.betainterval import grid_probabilities as beta_grid
+from intlmodels.models.share.betainterval import (
+    interval_logprob_numpy,
+    logit_normal_interval_logprob_numpy,
+)
+from intlmodels.models.share.betainterval import (
+    logit_normal_grid_probabilities as logit_normal_grid,
+)
+
+Array = NDArray[np.float64]
+
+#: Name of the observed variable: the share as printed, in percent.
+OUTCOME = "printed_share"
+#: The same of a further outcome: the position of the level that was printed.
+LEVEL = "printed_level"
+#: Parameters of each observation family, in the order of its log density.
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "beta": ("phi",),
+    "logit-normal": ("sigma",),
+    "hurdle": ("phi", "never"),
+    "heaped": ("phi", "heaping"),
+    "density": ("phi",),
+    "binary": (),
+    "ordered": ("cutpoints",),
+}
+#: Families of which a level is observed, not a share.
+LEVELLED = frozenset({"binary", "ordered"})
+#: Parameters with several values, along their last axis.
+VECTORS = frozenset({"cutpoints"})
+
+
+def outcome_of(family: str) -> str:
+    """Name of the observed variable of a family."""
+    return LEVEL if family in LEVELLED else OUTCOME
+
+
+def linear_of(family: str, values: Mapping[str, Array]) -> Array:
+    """Linear predictor of every firm, (..., firm), from stored values."""
+    if family == "ordered":
+        return values["eta"]
+    share = values["mu"]
+    with np.errstate(divide="ignore"):
+        return np.log(share) - np.log1p(-share)
+
+
+def for_firms(name: str, values: Any) -> Array:
+    """Values of a parameter with an axis for the firms, so that they meet a linear predictor."""
+    return np.expand_dims(np.asarray(values), -2 if name in VECTORS else -1)
+
+
+def squeeze(share: Any, size: int) -> Any:
+    """Move shares off 0 and 1, as usual for a Beta density.
+
+    Smithson and Verkuilen (2006), Psychological Methods 11(1), p. 55: (y (n - 1) + 1/2) / n.
+    """
+    return (share * (size - 1) + 0.5) / size
+
+
+def inverse_logit(linear: Any) -> Any:
+    """Share in (0, 1) at a value of the linear predictor."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(linear)))
+
+
+def printed_probabilities(
+    family: str, linear: Array, parameters: Mapping[str, Array], width: float
+) -> Array:
+    """Probability of every printed value.
+
+    Parameters
+    ----------
+    family : str
+        One of :data:`PARAMETERS`.
+    linear : array, shape (...)
+        Linear predictor, logit scale.
+    parameters : mapping of str to array
+        Parameters of the family, broadcast against ``linear``; cutpoints have one axis more.
+    width : float
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    array, shape (..., grid)
+        Over ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density,
+        rounded; for further outcomes over the levels.
+    """
+    if family == "binary":
+        return np.stack([inverse_logit(-linear), inverse_logit(linear)], axis=-1)
+    if family == "ordered":
+        return _level_probabilities(linear, parameters["cutpoints"])
+    if family == "logit-normal":
+        return logit_normal_grid(linear, parameters["sigma"], width)
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    fine = beta_grid(mu * phi, (1 - mu) * phi, width)
+    if family == "hurdle":
+        never = np.asarray(parameters["never"])[..., None]
+        mixed = (1 - never) * fine
+        mixed[..., :1] += never
+        return mixed
+    if family == "heaped":
+        heaping = np.asarray(parameters["heaping"])[..., None]
+        mixed = (1 - heaping) * fine
+        mixed[..., ::2] += heaping * beta_grid(mu * phi, (1 - mu) * phi, 2 * width)
+        return mixed
+    return fine
+
+
+def printed_log_probability(
+    family: str, linear: Array, parameters: Mapping[str, Array], width: float, printed: Array
+) -> Array:
+    """Log probability of printed values.
+
+    Parameters
+    ----------
+    family, linear, parameters, width
+        As in :func:`printed_probabilities`.
+    printed : array
+        Printed shares in percent, or positions of levels, broadcast against ``linear``.
+
+    Returns
+    -------
+    array
+        Of the shape that all broadcast to; natural logarithms.
+    """
+    if family in LEVELLED:
+        chances = printed_probabilities(family, linear, parameters, width)
+        places = np.broadcast_to(printed, chances.shape[:-1]).astype(np.intp)
+        with np.errstate(divide="ignore"):
+            return np.log(np.take_along_axis(chances, places[..., None], axis=-1)[..., 0])
+    if family == "logit-normal":
+        spread = parameters["sigma"]
+        return logit_normal_interval_logprob_numpy(linear, spread, *intervals(printed, width))[0]
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    fine = interval_logprob_numpy(mu * phi, (1 - mu) * phi, *intervals(printed, width))[0]
+    if family == "hurdle":
+        sells = np.log1p(-parameters["never"]) + fine
+        return np.where(printed == 0, np.logaddexp(np.log(parameters["never"]), sells), sells)
+    if family == "heaped":
+        on_coarse = np.rint(printed / width) % 2 == 0
+        lower, upper = intervals(np.where(on_coarse, printed, 0.0), 2 * width)
+        coarse = interval_logprob_numpy(mu * phi, (1 - mu) * phi, lower, upper)[0]
+        own = np.log1p(-parameters["heaping"]) + fine
+        both = np.logaddexp(own, np.log(parameters["heaping"]) + coarse)
+        return np.where(on_coarse, both, own)
+    return fine
+
+
+def _level_probabilities(linear: Array, cutpoints: Array) -> Array:
+    """Probability of each level of an ordered outcome, cumulative logit."""
+    distance = np.asarray(cutpoints) - np.asarray(linear)[..., None]
+    lower, upper = distance[..., :-1], distance[..., 1:]
+    # F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)), with F the logistic function: no digits are lost.
+    between = inverse_logit(upper) * inverse_logit(-lower) * -np.expm1(lower - upper)
+    ends = inverse_logit(distance[..., :1]), inverse_logit(-distance[..., -1:])
+    return np.concatenate([ends[0], between, ends[1]], axis=-1)
+
+
+def simulate(
+    family: str,
+    linear: Array,
+    parameters: Mapping[str, Array],
+    width: float,
+    rng: np.random.Generator,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
+    """Draw printed shares, in percent, by drawing a share and rounding it; or levels.
+
+    Parameters
+    ----------
+    family, linear, parameters, width
+        As in :func:`printed_probabilities`.
+    rng : numpy.random.Generator
+    shape : tuple of int, optional
+        Shape of the result; by default what the parameters broadcast to.
+
+    Returns
+    -------
+    array
+        Multiples of ``width``, between 0 and 100; of further outcomes positions of levels.
+    """
+    if family == "binary":
+        shape = np.shape(linear) if shape is None else shape
+        return (rng.random(shape) < inverse_logit(linear)).astype(float)
+    if family == "ordered":
+        cutpoints = np.asarray(parameters["cutpoints"])
+        if shape is None:
+            shape = np.broadcast_shapes(np.shape(linear), cutpoints.shape[:-1])
+        # A logistic variable around the linear predictor, and the cutpoints that it is above.
+        latent = rng.logistic(linear, size=shape)
+        return (latent[..., None] > cutpoints).sum(axis=-1).astype(float)
+    values = [np.asarray(parameters[name], dtype=float) for name in PARAMETERS[family]]
+    if shape is None:
+        shape = np.broadcast_shapes(np.shape(linear), *(v.shape for v in values))
+    if family == "logit-normal":
+        share = inverse_logit(rng.normal(linear, values[0], size=shape))
+    else:
+        mu = inverse_logit(linear)
+        tiny = np.finfo(float).tiny
+        # numpy's Beta needs shapes above zero; the logit has underflowed there anyway.
+        a, b = np.maximum(mu * values[0], tiny), np.maximum((1 - mu) * values[0], tiny)
+        share = rng.beta(a, b, size=shape)
+    if family == "hurdle":
+        share = np.where(rng.random(shape) < values[1], 0.0, share)
+    if family == "heaped":
+        step = np.where(rng.random(shape) < values[1], 2 * width, width)
+    else:
+        step = np.full(shape, width)
+    printed = step * np.rint(100 * share / step)
+    return np.minimum(printed, grid(width)[-1])
+
+
+# -- log probabilities of printed shares -----------------------------------------------
+
+#: Where the nodes are densest, and how far they stay so, logit scale.
+CENTRE, REACH = -1.0, 3.0
+#: Largest |s|: linear predictors from -31 to 29, beyond which shares are 0 or 100 in print.
+EDGE = float(np.arcsinh(30.0 / REACH))
+#: Numbers of nodes that are tried in turn.
+COUNTS = (181, 361, 721, 1441)
+#: Nodes around a point.
+POINTS = 6
+
+
+def nodes(count: int) -> Array:
+    """Linear predictors at which probabilities are computed."""
+    return CENTRE + REACH * np.sinh(np.linspace(-EDGE, EDGE, count))
+
+
+def table(
+    family: str, parameters: Mapping[str, Any], width: float, printed: Array, count: int
+) -> Array:
+    """Log probabilities at the nodes, (printed value, node); see :mod:`observation`."""
+    return printed_log_probability(family, nodes(count)[None], parameters, width, printed[:, None])
+
+
+@numba.njit(cache=True, nogil=True)
+def place_of(linear: float, count: int) -> tuple[int, float, float]:
+    """First of the nodes around a point, how far beyond the third it is, and d(place)/d(linear).
+
+    Beyond the last node, that node stands for everything.
+    """
+    step = 2.0 * EDGE / (count - 1)
+    off = linear - CENTRE
+    scaled = (np.arcsinh(off / REACH) + EDGE) / step
+    slope = 1.0 / (step * np.sqrt(REACH * REACH + off * off))
+    if not scaled > 2.0:  # also for what is no number
+        return 0, 0.0, 0.0
+    if scaled >= count - 4.0:
+        return count - POINTS, 1.0, 0.0
+    first = int(scaled) - 2
+    return first, scaled - 2.0 - first, slope
+
+
+@numba.njit(cache=True, nogil=True)
+def weigh(f: float, weights: Array, slopes: Array) -> None:
+    """Weights of six nodes at -2, ..., 3 for the value at f (0 to 1), and for its derivative."""
+    for k in range(6):
+        at = k - 2.0
+        scale, value, slope = 1.0, 1.0, 0.0
+        for m in range(6):
+            if m != k:
+                off = f - (m - 2.0)
+                slope = slope * off + value
+                value = value * off
+                scale = scale * (at - (m - 2.0))
+        weights[k] = value / scale
+        slopes[k] = slope / scale
+
+
+@numba.njit(cache=True, nogil=True)
+def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
+    """Every row of a table at points, and its derivative, both (point, row).
+
+    Parameters
+    ----------
+    linear : array, shape (point,)
+    values : array, shape (row, node)
+    """
+    rows, count = values.shape
+    found, derived = np.empty((len(linear), rows)), np.empty((len(linear), rows))
+    weights, slopes = np.empty(6), np.empty(6)
+    for j in range(len(linear)):
+        first, f, slope = place_of(linear[j], count)
+        weigh(f, weights, slopes)
+        for p in range(rows):
+            value, change = 0.0, 0.0
+            for k in range(6):
+                value += weights[k] * values[p, first + k]
+                change += slopes[k] * values[p, first + k]
+            found[j, p] = value
+            derived[j, p] = change * slope
+    return found, derived
+
+
+@numba.njit(cache=True, nogil=True)
+def interpolated_each(linear: Array, values: Array) -> Array:
+    """Row i of a table at the points of row i, (row, point).
+
+    Parameters
+    ----------
+    linear : array, shape (row, point)
+    values : array, shape (row, node)
+    """
+    count = values.shape[1]
+    found = np.empty(linear.shape)
+    weights, slopes = np.empty(6), np.empty(6)
+    for i in range(linear.shape[0]):
+        for j in range(linear.shape[1]):
+            first, f, _ = place_of(linear[i, j], count)
+            weigh(f, weights, slopes)
+            value = 0.0
+            for k in range(6):
+                value += weights[k] * values[i, first + k]
+            found[i, j] = value
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def cells_density(
+    effects: Array,
+    values: Array,
+    weights: Array,
+    cluster: Array,
+    start: Array,
+    place: Array,
+    rows: Array,
+) -> tuple[float, Array, Array]:
+    """Log likelihood of all cells, and its derivatives in effects and tabulated values.
+
+    Parameters
+    ----------
+    effects : array, shape (cluster, coefficient)
+    values : array, shape (printed value, node)
+        Log probabilities.
+    weights : array, shape (combination * coefficient,)
+        With which a combination of levels takes the effects of its cluster.
+    cluster : array, shape (combination,)
+    start : array, shape (combination + 1,)
+        First cell of each combination; then the number of cells.
+    place : array, shape (cell,)
+        Row of ``values``.
+    rows : array, shape (cell,)
+
+    Returns
+    -------
+    float, array, array
+        The derivatives have the shapes of ``effects`` and ``values``.
+    """
+    size, count = effects.shape[1], values.shape[1]
+    by_effect, by_value = np.zeros_like(effects), np.zeros_like(values)
+    at, slopes = np.empty(6), np.empty(6)
+    total = 0.0
+    for j in range(len(cluster)):
+        c = int(cluster[j])
+        linear = 0.0
+        for k in range(size):
+            linear += weights[j * size + k] * effects[c, k]
+        first, f, slope = place_of(linear, count)
+        weigh(f, at, slopes)
+        pull = 0.0
+        for n in range(int(start[j]), int(start[j + 1])):
+            p, r = int(place[n]), rows[n]
+            value, change = 0.0, 0.0
+            for k in range(6):
+                value += at[k] * values[p, first + k]
+                change += slopes[k] * values[p, first + k]
+                by_value[p, first + k] += r * at[k]
+            total += r * value
+            pull += r * change
+        pull *= slope
+        for k in range(size):
+            by_effect[c, k] += pull * weights[j * size + k]
+    return total, by_effect, by_value
+
+
+def error(
+    family: str, parameters: Mapping[str, Any], width: float, printed: Array, count: int
+) -> float:
+    """Largest error of an interpolated log probability, between nodes where shares are.
+
+    Of printed values that are not too unlikely there: others do not occur, and do not matter.
+    """
+    points = np.linspace(-8.0, 6.0, 1401) + 0.001
+    exact = printed_log_probability(family, points[:, None], parameters, width, printed[None])
+    found, _ = interpolated(points, table(family, parameters, width, printed, count))
+    return float(np.abs(found - exact)[exact > -30].max())

@@ -1,0 +1,486 @@
+"""Pictures of calibration, sensitivity and exact leave-one-out, from their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.checks import predicted, ranks
+from intlmodels.checks import tables as t
+from intlmodels.checks.leaveout import pit_cdf
+from intlmodels.checks.stored import PROBS, Calibration
+from intlmodels.core.formats import counted, probability
+from intlmodels.plots import style as s
+from intlmodels.plots.style import Figure, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+Array = NDArray[np.float64]
+
+#: Small panels of ranks, and rows of the other pictures, at most.
+MOST_PANELS = 18
+MOST_ROWS = 24
+MOST_MOVED = 15
+#: A move, in posterior standard deviations, below which no refit is named.
+LEAST_MOVE = 0.05
+#: Points of a curve and of its band: more cannot be seen in a small panel.
+CURVE_POINTS, BAND_POINTS = 101, 26
+#: Sensitivities below this are drawn there: the axis is logarithmic.
+LEAST_SENSITIVITY = 0.001
+
+
+def smallest_p(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The quantities with the smallest p-values, in their original order.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.calibrated`.
+    most : int
+        How many.
+    """
+    if len(table) <= most:
+        return table
+    return table.loc[sorted(table["p_value"].sort_values(kind="stable").index[:most])]
+
+
+# -- calibration -------------------------------------------------------------------------
+
+
+@styled
+def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
+    """Empirical distribution functions of ranks less the uniform one, a panel a quantity.
+
+    Parameters
+    ----------
+    found : Calibration
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.calibrated`.
+    """
+    shown = smallest_p(table, MOST_PANELS)
+    columns = min(3, len(shown))
+    rows = int(np.ceil(len(shown) / columns))
+    figure = s.new_figure(0.95 + 1.3 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.ravel()[len(shown) :]:
+        axes.set_visible(False)
+    both = bands(found, len(table))
+    for axes, (place, row) in zip(grid.ravel(), shown.iterrows(), strict=False):
+        difference = ranks.ecdf_difference(found.quantities[int(place)].ranks)
+        _rank_panel(axes, 100 * difference, both, bool(row["deviates"]))
+        name = s.wrapped(_in_words(row["quantity"]), 20)
+        axes.set_title(
+            f"{name}\np {_equals(row['p_adjusted'])}",
+            fontsize=8,
+            fontweight="normal",
+            color=s.ORANGE if row["deviates"] else s.INK,
+        )
+    for place, axes in enumerate(grid.ravel()[: len(shown)]):
+        axes.tick_params(axis="x", labelbottom=place + columns >= len(shown))
+    figure.supylabel("more than expected (%)", fontsize=8.5)
+    more = len(table) - len(shown)
+    note = f"\n{counted(more, 'quantity')} with larger p not shown" if more else ""
+    s.caption_below(
+        figure,
+        f"rank of the true value among the draws{note}\n"
+        "grey: where a calibrated quantity stays (dark: 95 %; light: 99 % for all at once)",
+    )
+    return figure
+
+
+def _equals(p_value: float) -> str:
+    text = probability(p_value)
+    return text if text[:1] in "<>" else f"= {text}"
+
+
+def _in_words(name: str) -> str:
+    """``product[Precision Optics]`` as a title that can be broken at blanks."""
+    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name
+
+
+def bands(found: Calibration, quantities: int) -> tuple[tuple[Array, Array], ...]:
+    """Where curves of uniform ranks stay, in percent, at ranks 0 to L.
+
+    Parameters
+    ----------
+    found : Calibration
+    quantities : int
+        How many there are.
+
+    Returns
+    -------
+    tuple of (low, high)
+        First of all quantities at once, at the level of the verdict (Bonferroni); then of one
+        quantity alone, narrower.
+    """
+    draws = len(found.quantities[0].ranks) - 1
+    probs = (1 - t.FAMILYWISE / quantities, t.BAND)
+    ends = [ranks.band(found.ranked, draws, prob) for prob in probs]
+    return tuple((100 * low, 100 * high) for low, high in ends)
+
+
+def _rank_panel(
+    axes: Axes, difference: Array, bands: Sequence[tuple[Array, Array]], deviates: bool
+) -> None:
+    last = len(difference) - 1
+    for (low, high), color in zip(bands, ("#ECECEC", s.FAINT), strict=False):
+        some = _thinned(last, BAND_POINTS)
+        axes.fill_between(some / last, low[some], high[some], color=color, linewidth=0)
+    axes.axhline(0, color=s.MUTED, linewidth=0.6)
+    some = _thinned(last, CURVE_POINTS)
+    color = s.ORANGE if deviates else s.BLUE
+    axes.plot(some / last, difference[some], color=color, linewidth=1.1)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 1], ["lowest", "highest"])
+    axes.tick_params(axis="both", labelsize=8)
+    first, second = axes.xaxis.get_major_ticks()
+    first.label1.set_horizontalalignment("left")
+    second.label1.set_horizontalalignment("right")
+
+
+def _thinned(last: int, most: int) -> Any:
+    """Indices from 0 to ``last``, at most ``most`` of them."""
+    return np.unique(np.linspace(0, last, min(last + 1, most)).round().astype(int))
+
+
+@styled
+def coverage(table: pd.DataFrame) -> Figure:
+    """How often intervals of 50, 80 and 95 percent held the truth, with binomial limits.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.calibrated`.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    shown = smallest_p(table, MOST_ROWS)
+    labels = [s.wrapped(_in_words(name), 24) for name in shown["quantity"]]
+    step = 0.29 if any("\n" in label for label in labels) else 0.21
+    figure = s.new_figure(1.15 + step * len(shown))
+    panels = figure.subplots(1, len(PROBS), sharey=True)
+    places = np.arange(len(shown), dtype=float)
+    for axes, prob in zip(panels, PROBS, strict=True):
+        name = f"{100 * prob:g}"
+        axes.hlines(
+            places,
+            shown[f"low_{name}"],
+            shown[f"high_{name}"],
+            color=s.FAINT,
+            linewidth=7,
+        )
+        axes.axvline(100 * prob, color=s.MUTED, linewidth=0.6)
+        outside = shown[f"outside_{name}"].to_numpy(dtype=bool)
+        for where, color, mark in ((~outside, s.BLUE, "o"), (outside, s.ORANGE, "D")):
+            axes.plot(
+                shown[f"coverage_{name}"][where], places[where], mark, color=color, markersize=4.2
+            )
+        axes.set_title(f"{name} %", fontsize=8.5)
+        axes.tick_params(axis="both", labelsize=8)
+        axes.margins(x=0.09)
+        # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
+        ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
+        axes.xaxis.set_major_locator(ticks)
+    s.row_labels(panels[0], places, labels)
+    for axes in panels[1:]:
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    panels[0].set_ylim(len(shown) - 0.4, -0.6)
+    more = len(table) - len(shown)
+    note = f"\n{counted(more, 'quantity')} with larger p not shown" if more else ""
+    s.caption_below(
+        figure,
+        f"percent of simulated studies whose interval held the truth{note}\n"
+        "grey: limits that hold 95 % of shares if all is right; orange: outside",
+    )
+    return figure
+
+
+# -- sensitivity -------------------------------------------------------------------------
+
+_COLORS = {"prior": s.BLUE, "reading": s.ORANGE}
+
+
+@styled
+def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> Figure:
+    """How far each quantity moves with other priors and readings, one dot a refit.
+
+    Parameters
+    ----------
+    table, farthest : pandas.DataFrame
+        From the functions ``moves`` and ``farthest`` of :mod:`intlmodels.checks.tables`.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    shown = farthest.head(MOST_MOVED)
+    texts = [s.wrapped(_in_words(name), 26, 3) for name in shown["quantity"]]
+    step = 0.42 if any(text.count("\n") > 1 for text in texts) else 0.34
+    figure = s.new_figure(1.4 + step * len(shown), width=s.WIDTH + 0.6)
+    axes = figure.subplots()
+    axes.axvline(0, color=s.INK, linewidth=0.8)
+    usable = table[table["counts"]]
+    for place, row in enumerate(shown.to_dict("records")):
+        part = usable[usable["quantity"] == row["quantity"]]
+        for offset, (kind, color) in zip((-0.16, 0.16), _COLORS.items(), strict=True):
+            _moved(axes, part[part["kind"] == kind], place + offset, color)
+            if abs(row[f"{kind}_move_in_sd"]) >= LEAST_MOVE:
+                axes.annotate(
+                    s.shortened(row[kind], 24),
+                    (1.02, place + offset),
+                    xycoords=("axes fraction", "data"),
+                    fontsize=8,
+                    color=color,
+                    va="center",
+                )
+    s.row_labels(axes, range(len(shown)), texts)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_ylim(len(shown) - 0.4, -1.0)
+    axes.annotate(
+        "moved most by",
+        (1.02, -0.75),
+        xycoords=("axes fraction", "data"),
+        fontsize=8,
+        color=s.MUTED,
+        va="center",
+    )
+    reach = 1.1 * max(float(shown["farthest"].max()), 0.25)
+    axes.set_xlim(-reach, reach)
+    axes.grid(axis="x")
+    axes.set_xlabel("Move of the median, in posterior sd")
+    words = ["one dot a refit; blue: other priors; orange: other readings"]
+    if usable.loc[usable["quantity"].isin(shown["quantity"]), "changed"].any():
+        words.append("large diamond: the verdict on its direction changes")
+    if len(farthest) > len(shown):
+        more = counted(len(farthest) - len(shown), "quantity")
+        words.append(f"{more} that move{'s' * more.startswith('1 ')} less: in the file")
+    s.caption_below(figure, "\n".join(words))
+    return s.mark(figure, passed)
+
+
+def _moved(axes: Axes, rows: pd.DataFrame, place: float, color: str) -> None:
+    changed = rows["changed"].to_numpy(dtype=bool)
+    for where, mark, size in ((~changed, "o", 3.6), (changed, "D", 5.6)):
+        axes.plot(
+            rows["move_in_sd"][where],
+            np.full(int(where.sum()), place),
+            mark,
+            color=color,
+            markersize=size,
+            alpha=0.75,
+            markeredgewidth=0,
+        )
+
+
+@styled
+def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
+    """Sensitivity of each quantity to prior and likelihood, the most sensitive to priors first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.scaled`.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    shown = table.sort_values("prior", ascending=False, kind="stable").head(MOST_ROWS)
+    labels = [s.wrapped(_in_words(name), 34) for name in shown["quantity"]]
+    step = 0.29 if any("\n" in label for label in labels) else 0.2
+    figure = s.new_figure(1.15 + step * len(shown))
+    axes = figure.subplots()
+    places = np.arange(len(shown), dtype=float)
+    axes.axvline(t.SENSITIVE, color=s.INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    both = [np.maximum(shown[name], LEAST_SENSITIVITY) for name in ("prior", "likelihood")]
+    axes.hlines(places, *both, color=s.FAINT, linewidth=1.2)
+    for values, color, mark in zip(both, (s.ORANGE, s.BLUE), ("D", "o"), strict=True):
+        axes.plot(values, places, mark, color=color, markersize=4.4, alpha=0.9)
+    s.row_labels(axes, places, labels)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_ylim(len(shown) - 0.3, -0.7)
+    axes.set_xscale("log")
+    largest = max(1.0, float(np.nanmax([values.max() for values in both])))
+    ticks = [tick for tick in (0.001, 0.01, 0.05, 0.2, 1.0, 5.0) if tick <= largest]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(0.8 * LEAST_SENSITIVITY, 1.25 * largest)
+    axes.grid(axis="x")
+    axes.set_xlabel("Sensitivity to power-scaling")
+    words = ["orange diamond: of the prior; blue dot: of the likelihood"]
+    words.append(f"dashed: {t.SENSITIVE:g}, from where it is called sensitive")
+    if len(table) > len(shown):
+        words.append(f"the {len(shown)} most sensitive to the prior of {len(table)}")
+    if not table["reliable"].all():
+        words.append("NOT RELIABLE: Pareto k above 0.7")
+    s.caption_below(figure, "\n".join(words))
+    return s.mark(figure, passed)
+
+
+# -- pictures of the comparison by exact leave-one-out ---------------------------------
+
+#: Units in one picture, at most; up to ``MOST_WRAPPED`` a name may take two lines.
+MOST_UNITS, MOST_WRAPPED = 60, 30
+
+
+@styled
+def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
+    """Difference in elpd of each variant to the default, with its bootstrap interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.predicted.elpds`.
+    units : int
+        How many were left out.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    names = table["variant"].tolist()
+    places = np.arange(len(names), dtype=float)
+    figure = s.new_figure(1.15 + 0.27 * len(names))
+    axes = figure.subplots()
+    if units < predicted.FEW_UNITS:
+        axes.axvspan(-predicted.ALIKE, predicted.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
+    axes.axvline(0, color=s.INK, linewidth=0.8)
+    gap = table["difference"].to_numpy(dtype=float)
+    finite, failed = np.isfinite(gap), ~table["converged"].to_numpy(dtype=bool)
+    axes.hlines(
+        places[finite], table["ci_low"][finite], table["ci_high"][finite], color=s.BLUE, lw=1.2
+    )
+    axes.plot(gap[finite], places[finite], "o", color=s.BLUE, markersize=5)
+    axes.plot([0], [0], "o", color=s.INK, markersize=5)
+    shown = np.where(np.arange(len(names)) == 0, 0.0, gap)
+    crossed = failed & np.isfinite(shown)
+    axes.plot(shown[crossed], places[crossed], "x", color=s.FAILED, markersize=9, zorder=5)
+    for place in np.flatnonzero(~finite[1:]) + 1:
+        _note(axes, float(place), _why_not(gap[place]))
+    s.row_labels(axes, places, [s.shortened(name, 24) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    ends = [
+        table["ci_low"][finite].min(),
+        table["ci_high"][finite].max(),
+        -predicted.ALIKE,
+        predicted.ALIKE,
+    ]
+    low, high = np.nanmin(ends), np.nanmax(ends)
+    axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    axes.grid(axis="x")
+    axes.set_xlabel("Difference in elpd to the default")
+    words = ["right: predicts better; line: 95 % interval, Bayesian bootstrap"]
+    if units < predicted.FEW_UNITS:
+        words.append(f"grey: within {predicted.ALIKE:g}, cannot be told apart with so few")
+    if crossed.any():
+        words.append("red cross: a refit did not converge")
+    s.caption_below(figure, "\n".join(words))
+    return s.mark(figure, passed)
+
+
+def _why_not(gap: float) -> str:
+    if np.isnan(gap):
+        return "not comparable"
+    return f"{'better' if gap > 0 else 'worse'} than draws can measure"
+
+
+def _note(axes: Axes, place: float, text: str) -> None:
+    axes.annotate(
+        text,
+        (0.03, place),
+        xycoords=("axes fraction", "data"),
+        fontsize=8,
+        color=s.MUTED,
+        va="center",
+    )
+
+
+@styled
+def pit(law: predicted.Laws, passed: bool = True) -> Figure:
+    """Mean distribution function of the PIT of discrete outcomes, against the diagonal.
+
+    Parameters
+    ----------
+    law : Laws
+        From :func:`intlmodels.checks.predicted.laws`.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    grid = np.linspace(0, 1, 101)
+    curve = pit_cdf(law.below, law.exactly, grid)
+    reach = predicted.pit_band(law, grid)
+    figure = s.new_figure(3.4)
+    axes = figure.subplots()
+    low, high = np.maximum(grid - reach, 0), np.minimum(grid + reach, 1)
+    axes.fill_between(grid, low, high, color=s.FAINT, linewidth=0)
+    axes.plot(grid, grid, color=s.MUTED, linewidth=0.7)
+    axes.plot(grid, curve, color=s.BLUE, linewidth=1.6)
+    axes.set_aspect("equal")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xlabel("Place within the predictive law")
+    axes.set_ylabel("Share of the units below it")
+    s.caption_below(figure, "grey: 95 % band for right predictions (whole curve)")
+    return s.mark(figure, passed)
+
+
+@styled
+def units(
+    table: pd.DataFrame, labels: Sequence[str], label: str, percent: bool, passed: bool = True
+) -> Figure:
+    """What was printed, beside what a fit that did not see it expected, the least likely first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of one variant from :func:`intlmodels.checks.predicted.left_out`.
+    labels : sequence of str
+        What each row is called.
+    label : str
+        Of the horizontal axis.
+    percent : bool
+        Whether it is in percent.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    order = np.argsort(table["p_tail"].to_numpy(), kind="stable")[:MOST_UNITS]
+    shown = table.iloc[order]
+    lines = 2 if len(shown) <= MOST_WRAPPED else 1
+    wide = 36 if lines == 2 else 30
+    texts = [s.wrapped(labels[int(place)], wide, lines) for place in order]
+    step = 0.3 if any("\n" in text for text in texts) else 0.185
+    figure = s.new_figure(1.2 + step * len(shown))
+    axes = figure.subplots()
+    places = np.arange(len(shown), dtype=float)
+    axes.hlines(places, shown["ci_low"], shown["ci_high"], color=s.SKY, linewidth=1.4)
+    axes.hlines(
+        places, shown["ci50_low"], shown["ci50_high"], color=s.BLUE, linewidth=3.6, alpha=0.7
+    )
+    # A law with a single value has an interval without length.
+    axes.plot(shown["median"], places, "|", color=s.BLUE, markersize=6, markeredgewidth=1.4)
+    outside = shown["outside"].to_numpy(dtype=bool)
+    for where, color in ((~outside, s.INK), (outside, s.ORANGE)):
+        axes.plot(shown["printed"][where], places[where], "D", color=color, markersize=3.8)
+    failed = ~shown["converged"].to_numpy(dtype=bool)
+    axes.plot(shown["printed"][failed], places[failed], "x", color=s.FAILED, markersize=9)
+    s.row_labels(axes, places, texts)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_ylim(len(shown) - 0.3, -0.7)
+    if percent:
+        s.percent_axis(axes, label)
+    else:
+        axes.set_xlabel(label)
+        axes.grid(axis="x")
+    words = [
+        f"diamond: printed, orange outside of the central {100 * predicted.CENTRAL:g} %",
+        f"predicted: thick 50 %, thin {100 * predicted.CENTRAL:g} % interval, dash median",
+    ]
+    if len(table) > len(shown):
+        words.append(f"the {len(shown)} least likely of {len(table)}")
+    if failed.any():
+        words.append("red cross: the refit did not converge")
+    s.caption_below(figure, "\n".join(words))
+    return s.mark(figure, passed)

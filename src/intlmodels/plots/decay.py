@@ -1,0 +1,474 @@
+"""Pictures of a register of decisions: the flags by prior entries, and predicted ones beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core.errors import StudyError
+from intlmodels.core.formats import MINUS, number
+from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
+from intlmodels.models.draws import flat, texts
+from intlmodels.plots import style as s
+from intlmodels.plots.counts import cells, true_counts
+from intlmodels.plots.decaydata import (
+    caption,
+    conflicts,
+    decisions,
+    events,
+    flag_words,
+    group_name,
+    short_counts,
+    word,
+)
+from intlmodels.plots.style import Figure, styled
+from intlmodels.results import decay as results
+from intlmodels.results.decay import by_entries
+from intlmodels.results.intervals import CI_PROB
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from xarray import DataTree
+
+
+__all__ = [
+    "cells",
+    "conflicts",
+    "curves",
+    "decisions",
+    "decisions_at",
+    "experience_and_time",
+    "true_counts",
+    "variants",
+]
+
+Array = NDArray[np.float64]
+
+#: Expected decisions below which a curve is called an extrapolation.
+ENOUGH = 1.0
+#: Cells a side on which a joint density is counted.
+CELLS = 64
+
+
+# -- curves ------------------------------------------------------------------------------
+
+
+@styled
+def curves(fit: DataTree, prob: float = 0.95) -> Figure:
+    """Probability of the flag against prior entries, and how many decisions lie where.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the outer equal-tailed band.
+    """
+    after = results.curves(fit, prob)
+    before = results.curves(fit, prob, "prior")
+    where = decisions_at(fit)
+    sizes = list(dict.fromkeys(after["size"]))
+    figure = s.new_figure(3.9)
+    grid = figure.subplots(
+        2, len(sizes), squeeze=False, sharex=True, sharey="row", height_ratios=[3.2, 1]
+    )
+    event = s.shortened(word(fit, "event", "decision"), 24)
+    for (above, below), size in zip(grid.T, sizes, strict=True):
+        here = where[where["size"] == size]
+        _curve(above, after[after["size"] == size], before[before["size"] == size], here)
+        above.set_title(group_name(fit, size))
+        s.bars(
+            below,
+            here["entries"].to_numpy(dtype=float),
+            here["decisions"].to_numpy(),
+            0.8,
+            s.MUTED,
+        )
+        below.set_xlabel("Prior entries")
+    article = "an" if event[0] in "aeiou" else "a"
+    what = f"Probability that {article} {event} is {flag_words(fit)}"
+    grid[0, 0].set_ylabel(s.wrapped(what, 28, 3))
+    latent = "table" in fit["posterior"].to_dataset()
+    grid[1, 0].set_ylabel(f"{'Expected' if latent else 'Known'}\n{events(fit, 12)}")
+    grid[1, 0].set_ylim(0, 1.08 * max(float(where["decisions"].max()), 1.0))
+    _entries_axis(grid[1, 0])
+    beyond = where.attrs["beyond"]
+    caption(
+        figure,
+        f"line: median; dark: 50 %, light: {100 * prob:g} % equal-tailed band; "
+        f"grey: the prior's {100 * prob:g} %",
+        f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
+        f"{_further(beyond)} {events(fit)} lie further right" if beyond >= 0.05 else "",
+    )
+    return s.mark(figure, fit)
+
+
+def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.DataFrame) -> None:
+    entries = after["entries"].to_numpy()
+    for end in ("ci_low", "ci_high"):
+        axes.plot(entries, before[end], color=s.PRIOR, linewidth=0.9, label="prior")
+    axes.fill_between(
+        entries, after["ci_low"], after["ci_high"], color=s.BLUE, alpha=0.18, linewidth=0
+    )
+    axes.fill_between(
+        entries, after["ci50_low"], after["ci50_high"], color=s.BLUE, alpha=0.38, linewidth=0
+    )
+    informed = np.flatnonzero(where["decisions"].to_numpy() >= ENOUGH)
+    last = int(informed[-1]) if len(informed) else 0
+    middle = after["median"].to_numpy()
+    axes.plot(
+        entries[: last + 1], middle[: last + 1], "o-", color=s.BLUE, markersize=2.6, label="median"
+    )
+    axes.plot(entries[last:], middle[last:], ":", color=s.BLUE, linewidth=1.4, label="beyond")
+    axes.set_ylim(-1.5, 101.5)
+    axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.grid(axis="y")
+
+
+def _further(beyond: float) -> str:
+    return number(beyond) if beyond < 1000 else f"{beyond:,.0f}"
+
+
+def _entries_axis(axes: Axes) -> None:
+    axes.set_xlim(-0.6, MOST_ENTRIES + 0.6)
+    axes.set_xticks([0, 5, 10, 15])
+    short_counts(axes)
+
+
+def decisions_at(fit: DataTree) -> pd.DataFrame:
+    """How many decisions have each number of prior entries: known, or expected.
+
+    A firm with n decisions has one at each of the places 0 to n - 1, whatever their order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``size``, ``entries``, ``decisions`` (over the draws of the tables: their mean);
+        ``attrs["beyond"]``: decisions with more entries than curves show.
+    """
+    import pandas as pd
+
+    constant = fit["constant_data"].to_dataset()
+    draws = fit["posterior"].to_dataset()
+    sizes = texts(draws["size"])
+    if "made_at" in constant:  # of a register: no single firms
+        size, entries = constant["size_at"].to_numpy(), constant["entries_at"].to_numpy()
+        number = np.zeros((len(sizes), int(entries.max()) + 1))
+        np.add.at(number, (size, entries), constant["made_at"].to_numpy())
+    elif "table" in draws:
+        code = constant["size_of_firm"].to_numpy()
+        made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
+        places = np.arange(made.max(initial=0))
+        reached = np.stack([(made > place).mean(axis=0) for place in places], axis=-1)
+        number = np.stack([reached[code == i].sum(axis=0) for i in range(len(sizes))])
+    else:
+        entries = constant["prior_entries"].to_numpy()
+        code = constant["size_of_firm"].to_numpy()
+        owner = code[constant["firm_of_decision"].to_numpy()]
+        longest = entries.max(initial=0) + 1
+        number = np.stack(
+            [np.bincount(entries[owner == i], minlength=longest) for i in range(len(sizes))]
+        ).astype(float)
+    shown = MOST_ENTRIES + 1
+    padded = np.pad(number, ((0, 0), (0, max(0, shown - number.shape[1]))))
+    table = pd.DataFrame(
+        {
+            "size": np.repeat(np.asarray(sizes, dtype=object), shown),
+            "entries": np.tile(np.arange(shown), len(sizes)),
+            "decisions": padded[:, :shown].ravel(),
+        }
+    )
+    table.attrs["beyond"] = float(padded[:, shown:].sum())
+    return table
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+@styled
+def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Figure:
+    """What experience does, side by side across the variants of the model.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or mapping of str to DataTree
+        From :func:`intlmodels.results.decay.compare_variants`, or the fits themselves.
+    prob : float
+        Probability of the outer equal-tailed interval, where fits are given.
+    """
+    if isinstance(table, Mapping):
+        table = results.compare_variants(table, prob)
+    names = list(dict.fromkeys(table["variant"]))
+    chosen = _panels(table)
+    figure = s.new_figure(1.5 + 0.185 * len(names), width=s.WIDTH + 0.6)
+    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for axes, (quantity, size) in zip(panels, chosen, strict=True):
+        part = table[(table["quantity"] == quantity) & (table["size"] == size)]
+        _variant_panel(axes, part, names)
+        axes.set_title(_panel_title(quantity, size), fontsize=8, fontweight="normal")
+        unit = "percentage points" if quantity == "fall" else "log odds"
+        s.percent_axis(axes, unit, signed=True, ticks=4)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.xaxis.label.set_size(8)
+    falls = [axes for axes, (what, _) in zip(panels, chosen, strict=True) if what == "fall"]
+    ends = [end for axes in falls for end in axes.get_xlim()]
+    for axes in falls:
+        axes.set_xlim(min(ends), max(ends))
+    s.row_labels(panels[0], range(len(names)), [s.shortened(name, 20) for name in names])
+    for axes in panels:
+        axes.tick_params(axis="y", labelsize=8, length=0)
+        axes.spines["left"].set_visible(False)
+    caption(
+        figure,
+        "fall: of the probability; decay: of the log odds for a prior entry",
+        s.interval_words(float(table["ci_prob"].iloc[0])),
+        "" if table["converged"].all() else "red cross: did not converge",
+    )
+    return s.mark(figure, bool(table.loc[table["variant"] == names[0], "converged"].all()))
+
+
+def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The fall of each size, then the decays against each other, or the only one."""
+    falls = list(dict.fromkeys(table.loc[table["quantity"] == "fall", "size"]))
+    decays = list(dict.fromkeys(table.loc[table["quantity"] == "decay", "size"]))
+    between = [size for size in decays if size not in falls]
+    chosen = [("fall", size) for size in falls]
+    return chosen + [("decay", size) for size in (between or decays[:1])]
+
+
+def _panel_title(quantity: str, size: str) -> str:
+    if quantity == "fall":
+        return f"{size.capitalize()} firms:\nfall after {FALL_AFTER} entries"
+    against = size.replace(" - ", " minus ")
+    return f"Decay,\n{against}" if against != size else f"{size.capitalize()} firms:\ndecay"
+
+
+def _variant_panel(axes: Axes, part: pd.DataFrame, names: list[str]) -> None:
+    axes.axvline(0, color=s.INK, linewidth=0.8)
+    s.variant_dots(axes, part, names, absent="another unit")
+
+
+# -- experience and calendar time --------------------------------------------------------
+
+
+@styled
+def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
+    """Decay and the change over the periods together: how far they can be told apart.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of the variant with effects of periods.
+    prob : float
+        Probability of the larger region.
+
+    Raises
+    ------
+    StudyError
+        If periods have no effects in this variant.
+    """
+    if "period" not in fit["posterior"].to_dataset():
+        raise StudyError(
+            f"variant '{fit.attrs['variant']}' has no effects of periods; take variant 'period'"
+        )
+    (decay, fall), (decay_before, fall_before) = (
+        _decay_and_fall(fit, group) for group in ("posterior", "prior")
+    )
+    sizes = texts(fit["posterior"].to_dataset()["size"])
+    told = results.experience_and_time(fit)
+    figure = s.new_figure(3.5)
+    panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
+    frame = (
+        _frame(np.concatenate([decay.ravel(), decay_before.ravel()])),
+        _frame(np.concatenate([fall, fall_before])),
+    )
+    for i, (axes, size) in enumerate(zip(panels, sizes, strict=True)):
+        axes.axhline(0, color=s.MUTED, linewidth=0.7, zorder=3)
+        axes.axvline(0, color=s.MUTED, linewidth=0.7, zorder=3)
+        _regions(axes, decay_before[:, i], fall_before, frame, prob, s.PRIOR, fill=False)
+        _regions(axes, decay[:, i], fall, frame, prob, s.BLUE, fill=True)
+        axes.plot(np.median(decay[:, i]), np.median(fall), "o", color=s.BLUE, markersize=4)
+        axes.set_title(group_name(fit, size))
+        axes.set_title(
+            f"r = {number(told['correlation'].iloc[i], 2)}",
+            loc="right",
+            fontsize=8,
+            fontweight="normal",
+        )
+        axes.set_xlabel(s.wrapped(f"Fall of the log odds {_per_entry(fit)}", 26, 3))
+        axes.set_xlim(*frame[0])
+        axes.set_ylim(*frame[1])
+        _signed(axes)
+    panels[0].set_ylabel("Fall of the log odds,\nfirst period to last")
+    caption(
+        figure,
+        f"regions of highest density with 50 % and {100 * prob:g} % probability",
+        "blue: posterior, dot: medians; grey: prior; r: correlation of posterior draws",
+    )
+    return s.mark(figure, fit)
+
+
+def _decay_and_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
+    """Draws of the decay of each size, and of the fall from the first period to the last."""
+    draws = fit[group].to_dataset()
+    period = flat(draws["period"])
+    return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
+
+
+def _per_entry(fit: DataTree) -> str:
+    return {
+        "linear": "for each prior entry",
+        "power": "for a unit of log(1 + prior entries)",
+        "step": "after the first entry",
+    }[str(fit.attrs["family"])]
+
+
+def _frame(values: Array) -> tuple[float, float]:
+    """Limits of an axis that nearly all draws lie within, 0 among them."""
+    low, high = np.quantile(values, [0.0025, 0.9975])
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    pad = 0.1 * max(high - low, 1e-3)
+    return low - pad, high + pad
+
+
+def _regions(
+    axes: Axes,
+    x: Array,
+    y: Array,
+    frame: tuple[tuple[float, float], tuple[float, float]],
+    prob: float,
+    color: str,
+    *,
+    fill: bool,
+) -> None:
+    """Outlines that hold one half and ``prob`` of the draws where they lie densest."""
+    counts, edges, rows = np.histogram2d(x, y, bins=CELLS, range=frame)
+    for axis, (draws, (low, high)) in enumerate(zip((x, y), frame, strict=True)):
+        # Scott's rule for two dimensions, with a spread that long tails leave alone; half as
+        # wide again, since outlines far out rest on few draws.
+        spread = np.subtract(*np.quantile(draws, [0.84, 0.16])) / 2
+        width = 1.5 * spread * len(draws) ** (-1 / 6)
+        counts = _smoothed(counts, width * CELLS / (high - low), axis)
+    # Levels that as many draws exceed as the regions promise, whatever the smoothing does.
+    at = [
+        np.clip(np.searchsorted(ends, draws) - 1, 0, CELLS - 1)
+        for ends, draws in ((edges, x), (rows, y))
+    ]
+    levels = [float(level) for level in np.quantile(counts[at[0], at[1]], [1 - prob, 0.5])]
+    highest = float(counts.max())
+    if not 0 < levels[0] < levels[1] < highest:
+        return  # all draws in one place: nothing to outline
+    centres = [(ends[1:] + ends[:-1]) / 2 for ends in (edges, rows)]
+    if fill:
+        shades = [(color, 0.2), (color, 0.5)]
+        axes.contourf(*centres, counts.T, levels=[*levels, 2 * highest], colors=shades)
+    axes.contour(*centres, counts.T, levels=levels, colors=color, linewidths=0.9)
+
+
+def _smoothed(counts: Array, width: float, axis: int) -> Array:
+    """Counts of neighbouring cells averaged with Gaussian weights."""
+    reach = int(np.clip(np.ceil(3 * width), 1, CELLS // 2))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(width, 0.3)) ** 2)
+    weights /= weights.sum()
+    return np.apply_along_axis(np.convolve, axis, counts, weights, "same")
+
+
+def _signed(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("-", MINUS)))
+
+
+# -- pictures of a register of decisions -----------------------------------------------
+
+
+@styled
+def data(fit: DataTree) -> Figure:
+    """Part of the decisions with the flag, and how many decisions there are, by prior entries.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a register of decisions.
+    """
+    table = by_entries(fit)
+    grid, sizes, beyond = _register_panels(fit)
+    for (above, below), size in zip(grid.T, sizes, strict=True):
+        own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
+        above.plot(own["entries"], own["observed"], "D", color=s.ORANGE, markersize=4)
+        above.set_title(group_name(fit, size))
+        above.set_ylim(bottom=0)
+        centres = own["entries"].to_numpy(dtype=float)
+        s.bars(below, centres, own["decisions"].to_numpy(dtype=float), 0.8, s.MUTED)
+    grid[0, 0].set_ylabel(s.wrapped(f"Percent {flag_words(fit)}", 28, 2))
+    grid[1, 0].set_ylabel(events(fit, 14).capitalize())
+    shown = table["entries"] <= MOST_ENTRIES
+    grid[1, 0].set_ylim(0, 1.08 * float(table.loc[shown, "decisions"].max()))
+    short_counts(grid[1, 0])
+    caption(grid[0, 0].figure, "as counted, nothing estimated", beyond)
+    return grid[0, 0].figure
+
+
+@styled
+def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
+    """Predicted registers against the register: the part with the flag by prior entries.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a register of decisions.
+    prob : float
+        Probability of the equal-tailed interval.
+    """
+    table = by_entries(fit, prob)
+    grid, sizes, beyond = _register_panels(fit, equal=True)
+    for (above, below), size in zip(grid.T, sizes, strict=True):
+        own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
+        at, seen = own["entries"], own["observed"]
+        above.vlines(at, own["ci_low"], own["ci_high"], color=s.BLUE, linewidth=5, alpha=0.6)
+        above.plot(at, own["median"], "-", color=s.BLUE, linewidth=1)
+        above.plot(at, seen, "D", color=s.ORANGE, markersize=3.4, zorder=4)
+        above.set_title(group_name(fit, size))
+        above.set_ylim(bottom=0)
+        low, high = own["ci_low"] - own["median"], own["ci_high"] - own["median"]
+        below.vlines(at, low, high, color=s.BLUE, linewidth=5, alpha=0.6)
+        below.plot(at, seen - own["median"], "D", color=s.ORANGE, markersize=3.4, zorder=4)
+        below.axhline(0, color=s.MUTED, linewidth=0.6)
+        below.grid(axis="y")
+    grid[0, 0].set_ylabel(s.wrapped(f"Percent {flag_words(fit)}", 24, 2))
+    grid[1, 0].set_ylabel("Observed less\npredicted, points")
+    caption(
+        grid[0, 0].figure,
+        f"orange: observed; blue: {100 * prob:g} % equal-tailed interval of predicted registers",
+        beyond,
+    )
+    return s.mark(grid[0, 0].figure, fit)
+
+
+def _register_panels(fit: DataTree, *, equal: bool = False) -> tuple[np.ndarray, list[str], str]:
+    """Two rows of panels, one column a size; the sizes; and what is not shown, in words."""
+    constant = fit["constant_data"].to_dataset()
+    sizes = [str(size) for size in constant["size"].to_numpy()]
+    figure = s.new_figure(4.2 if equal else 3.7)
+    grid = figure.subplots(
+        2,
+        len(sizes),
+        squeeze=False,
+        sharex=True,
+        sharey="row",
+        height_ratios=[1.4, 1] if equal else [2.4, 1],
+    )
+    for axes in grid[1]:
+        axes.set_xlim(-0.6, MOST_ENTRIES + 0.6)
+        axes.set_xticks([0, 5, 10, 15])
+        axes.set_xlabel("Prior entries")
+    for axes in grid[0]:
+        axes.grid(axis="y")
+    right = constant["entries_at"].to_numpy() > MOST_ENTRIES
+    number = int(constant["made_at"].to_numpy()[right].sum())
+    return grid, sizes, f"{number:,} {events(fit)} lie further right" if number else ""

@@ -1,0 +1,104 @@
+"""Pictures of a study and of its fits, for notebooks.
+
+Most functions take a stored fit (``data`` also a study), those on calibration and comparison
+the tables of :func:`intlmodels.trust_tables`; all return a matplotlib figure with labels in
+words. A figure with estimates from a fit that did not pass the gate says so across its top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from intlmodels.core.arguments import checked
+from intlmodels.core.errors import StudyError
+from intlmodels.plots import decay as of_sequences
+from intlmodels.plots import decaydata as of_decisions
+from intlmodels.plots import register as of_rows
+from intlmodels.plots import share, sharedata
+from intlmodels.plots.checks import coverage, elpds, power_scaling, rank_differences
+from intlmodels.plots.counts import cells, true_counts
+from intlmodels.plots.decay import curves, experience_and_time
+from intlmodels.plots.decaydata import conflicts
+from intlmodels.plots.diagnostics import chains, prior_posterior
+from intlmodels.plots.share import differences, estimates, new_firms, ranks, variants, variation
+from intlmodels.plots.sharedata import cluster_differences, clusters, opportunity
+from intlmodels.plots.style import Figure, svg
+from intlmodels.study import DecayStudy, RegisterStudy, RowFiles, SequenceStudy
+
+__all__ = [
+    "cells",
+    "chains",
+    "cluster_differences",
+    "clusters",
+    "conflicts",
+    "coverage",
+    "curves",
+    "data",
+    "decisions",
+    "differences",
+    "elpds",
+    "estimates",
+    "experience_and_time",
+    "new_firms",
+    "opportunity",
+    "posterior_predictive",
+    "power_scaling",
+    "prior_posterior",
+    "prior_predictive",
+    "rank_differences",
+    "ranks",
+    "svg",
+    "true_counts",
+    "variants",
+    "variation",
+]
+
+
+def _also_of_rows[**P](
+    of_firms: Callable[P, Figure], **of_register: Callable[..., Figure]
+) -> Callable[P, Figure]:
+    """A picture of single firms that for the fit of a register is one of its rows, by model."""
+
+    @wraps(of_firms)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        source: Any = args[0] if args else next(iter(kwargs.values()))
+        if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
+            raise StudyError("a register is shown from its fit; expected one", value=source.name)
+        if isinstance(source, DecayStudy):
+            raise StudyError("decisions are shown by plots.decisions from a fit", value=source.name)
+        model = str(getattr(source, "attrs", {}).get("model", ""))
+        return of_register.get(model, of_firms)(*args, **kwargs)
+
+    return draw
+
+
+def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A picture that says so if a fit or a table does not hold what it shows."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        try:
+            return draw(*args, **kwargs)
+        except KeyError as error:
+            raise StudyError(
+                f"plots.{draw.__name__}: what is given does not hold what this picture shows "
+                f"({str(error.args[0]).partition('. ')[0]}); it is for a fit of another model, or "
+                "for another table"
+            ) from error
+
+    return drawn
+
+
+data = _also_of_rows(sharedata.data, register=of_rows.data, sequences=of_sequences.data)
+decisions = _also_of_rows(of_decisions.decisions, sequences=of_sequences.data)
+prior_predictive = _also_of_rows(share.prior_predictive, register=of_rows.prior_predictive)
+posterior_predictive = _also_of_rows(
+    share.posterior_predictive,
+    register=of_rows.posterior_predictive,
+    sequences=of_sequences.posterior_predictive,
+)
+
+for _name in __all__:
+    globals()[_name] = checked(_with_what_it_shows(globals()[_name]))

@@ -1,0 +1,578 @@
+"""Sentences on calibration, sensitivity and exact leave-one-out, from their tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from intlmodels.checks import predicted
+from intlmodels.checks import tables as t
+from intlmodels.checks.stored import PROBS, Calibration, Caught, Comparison, Sensitivity
+from intlmodels.core import formats as f
+from intlmodels.results.intervals import CI_PROB
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+#: Names that a sentence lists, at most.
+MOST_NAMED = 6
+
+#: What calibration leaves open.
+CANNOT_SHOW = (
+    "What this cannot show: calibration says that the computation recovers what the model itself "
+    "generates. It does not say that the model is right for these {firms}; that is a question "
+    "for predictions against data, for the variants and for the comparison by what was left out."
+)
+
+
+def some(items: Iterable[str], most: int = MOST_NAMED) -> str:
+    """Items as a sentence lists them, the last of many as a number."""
+    found = list(items)
+    more = [f"{len(found) - most} more"] if len(found) > most else []
+    shown = found[:most] + more
+    return "; ".join(shown) if any("," in item for item in found) else f.listed(shown)
+
+
+def are(count: int) -> str:
+    """The verb that goes with a count."""
+    return "is" if count == 1 else "are"
+
+
+def were(count: int) -> str:
+    """The verb that goes with a count, in the past."""
+    return "was" if count == 1 else "were"
+
+
+# -- calibration -------------------------------------------------------------------------
+
+
+def calibration_sentences(found: Calibration, wrong: tuple[Caught, ...] = ()) -> list[str]:
+    """All that is said of a calibration, and of the deliberate errors if there are any."""
+    said = recovery_sentences(found, t.calibrated(found))
+    return [*said, errors_summary(wrong), *error_sentences(wrong)] if wrong else said
+
+
+def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
+    """How many fits there were, whether ranks are uniform, coverage, and what is not learned.
+
+    Parameters
+    ----------
+    found : Calibration
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.calibrated`.
+    """
+    said = [_fits(found)]
+    if found.ranked:
+        said += [_ranks(table), _coverage(table), _learned(table)]
+    return said
+
+
+def _fits(found: Calibration) -> str:
+    start = f"{f.counted(found.sims, 'study')} {were(found.sims)} simulated and fitted"
+    failed = ""
+    if found.failed:
+        reasons = dict.fromkeys(why for _, why in found.failed)
+        failed = (
+            f" {f.counted(len(found.failed), 'fit')} failed and "
+            f"{'has' if len(found.failed) == 1 else 'have'} no ranks ({some(reasons)})."
+        )
+    if not found.divergent and not found.unconverged:
+        return (
+            f"{start}.{failed} No fit had divergent transitions or an R-hat above {found.limit:g}."
+        )
+    return (
+        f"{start}.{failed} Of the fits {found.divergent} had divergent transitions and "
+        f"{found.unconverged} an R-hat above {found.limit:g}; they are kept and counted, since "
+        "leaving out what is hard to fit would hide it."
+    )
+
+
+def _ranks(table: pd.DataFrame) -> str:
+    # Adjusted p-values tie at 1, the raw ones do not.
+    lowest = table.loc[table["p_value"].idxmin()]
+    bad = table[table["deviates"]]
+    number = f.counted(len(table), "quantity")
+    if not len(bad):
+        return (
+            f"No quantity deviates from uniform ranks: the smallest p-value of {number} is "
+            f"{f.probability(lowest['p_value'])} ({lowest['quantity']}), or "
+            f"{f.probability(lowest['p_adjusted'])} after adjustment for their number (Holm); an "
+            f"adjusted p-value below {t.FAMILYWISE:g} would count as a deviation."
+        )
+    told = [
+        f"{row['quantity']} ({f.probability(row['p_adjusted'])}): {_how(row)}"
+        for row in bad.sort_values("p_adjusted", kind="stable").to_dict("records")
+    ]
+    more = f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return (
+        f"{len(bad)} of {number} {'deviates' if len(bad) == 1 else 'deviate'} from uniform ranks "
+        f"(p-value adjusted for their number, Holm, below {t.FAMILYWISE:g}): "
+        f"{'; '.join(told[:MOST_NAMED])}{more}."
+    )
+
+
+def _how(row: Mapping[Any, Any]) -> str:
+    """In which direction ranks deviate, by bias and coverage against their errors."""
+    names = [f"{100 * prob:g}" for prob in reversed(PROBS)]
+    under = [n for n in names if row[f"coverage_{n}"] < row[f"low_{n}"]]
+    over = [n for n in names if row[f"coverage_{n}"] > row[f"high_{n}"]]
+    held = ""
+    for name in (under or over)[:1]:
+        share = f.percent(row[f"coverage_{name}"], 1)
+        held = f"its {name}{f.SPACE}% intervals held the truth in {share} of the studies"
+    if row["bias_error"] > 0 and abs(row["bias"]) > t.BIASED * row["bias_error"]:
+        size = f.number(abs(row["bias_in_sd"]), 2)
+        where = "high" if row["bias"] > 0 else "low"
+        text = f"the posterior is too {where}, by {size} of the prior's standard deviation"
+        return f"{text}, and {held}" if under else text
+    if under and not over:
+        return f"the posterior is too narrow, {held}"
+    if over and not under:
+        return f"the posterior is too wide, {held}"
+    return "the shape of the posterior is off, while neither bias nor coverage stands out"
+
+
+def _coverage(table: pd.DataFrame) -> str:
+    outside = sum(int(table[f"outside_{100 * prob:g}"].sum()) for prob in PROBS)
+    chance = f.number(t.outside_by_chance(table), 1)
+    probs = f.listed([f"{100 * prob:g}" for prob in PROBS])
+    return (
+        f"Of {len(table) * len(PROBS)} coverages ({f.counted(len(table), 'quantity')}, intervals "
+        f"of {probs}{f.SPACE}%) {outside} {are(outside)} outside of the limits that hold "
+        f"{100 * t.BAND:g}{f.SPACE}% of coverages if all is right; {chance} are expected to be "
+        "by chance."
+    )
+
+
+def _learned(table: pd.DataFrame) -> str:
+    still = table.loc[table["spread_ratio"] > t.WIDE, "quantity"].tolist()
+    rule = f"mean posterior standard deviation above {t.WIDE:g} of the prior's"
+    if not still:
+        return f"A study of this size and design narrows every quantity down (none has a {rule})."
+    return (
+        f"A study of this size and design can hardly learn {len(still)} of "
+        f"{f.counted(len(table), 'quantity')} ({rule}): {some(still, 12)}. That they are "
+        "calibrated means little: a posterior that repeats its prior always is."
+    )
+
+
+def error_sentences(wrong: tuple[Caught, ...]) -> list[str]:
+    """Whether calibration noticed each deliberate error, and when."""
+    return [_error(error) for error in wrong]
+
+
+def _error(error: Caught) -> str:
+    start = f"{error.name}: {error.change.rstrip('.')}. "
+    p_value = f"{error.quantity}, adjusted p-value {f.probability(error.p_value)}"
+    if error.after is not None:
+        return f"{start}Caught after {error.after} simulations ({p_value})."
+    last = max(error.looks, default=0)
+    if not error.quantity:
+        return f"{start}NOT caught: not one of {last} fits succeeded."
+    return (
+        f"{start}NOT caught within {last} simulations (nearest to it: {p_value}): at this size "
+        "such an error would pass unnoticed."
+    )
+
+
+def errors_summary(wrong: tuple[Caught, ...]) -> str:
+    """How many of the deliberate errors were noticed."""
+    caught = sum(error.after is not None for error in wrong)
+    missed = [error.name for error in wrong if error.after is None]
+    looks = f.listed([str(look) for look in dict.fromkeys(n for e in wrong for n in e.looks)])
+    return (
+        "A calibration that finds nothing says little unless it would have found something. "
+        f"Studies simulated from the model were therefore also fitted with "
+        f"{f.counted(len(wrong), 'deliberate error')}, one at a time, and the verdict was looked "
+        f"at after {looks} simulations, each time at {t.FAMILYWISE:g} divided by the number of "
+        f"looks: {caught} of {len(wrong)} {were(caught)} caught"
+        f"{f'; NOT caught: {some(missed)}' if missed else ''}."
+    )
+
+
+# -- sensitivity -------------------------------------------------------------------------
+
+#: What may be said of a direction, in words.
+_SAID = {
+    "clear above": "clearly above zero",
+    "clear below": "clearly below zero",
+    "leaning above": "leaning above zero",
+    "leaning below": "leaning below zero",
+    "cannot tell": "not to be told from zero",
+}
+_KINDS = {
+    "prior": ("other priors", "on the priors"),
+    "reading": ("other readings", "on the reading"),
+}
+
+
+def sensitivity_sentences(found: Sensitivity) -> list[str]:
+    """All that is said of the sensitivity: of the refits, then of power-scaling."""
+    made = t.shifts(found)
+    return [*refit_sentences(found, made.moves, made.farthest), *scaling_sentences(made.scaled)]
+
+
+def refit_sentences(found: Sensitivity, moves: pd.DataFrame, farthest: pd.DataFrame) -> list[str]:
+    """Which conclusions change with priors and readings, and what moves most.
+
+    Parameters
+    ----------
+    found : Sensitivity
+    moves, farthest : pandas.DataFrame
+        From the functions of these names in :mod:`intlmodels.checks.tables`.
+    """
+    if not found.refits[0].converged:
+        return ["The default itself did not converge here: nothing is held against it."]
+    said = []
+    for kind, (others, on) in _KINDS.items():
+        used = moves[moves["counts"] & (moves["kind"] == kind)]
+        if not len(used):
+            continue
+        said += [*_changes(used, others, on), *_moved_most(farthest, kind, others)]
+    failed = [refit.name for refit in found.refits if not refit.converged]
+    if failed:
+        said.append(f"Refits that did not converge do not count: {some(failed, 12)}.")
+    return said or ["No refit with other priors or readings can be held against the default."]
+
+
+def _changes(used: pd.DataFrame, others: str, on: str) -> list[str]:
+    asked = used[used["direction"]]
+    refits = f.counted(used["refit"].nunique(), "refit")
+    changed = asked[asked["changed"]]
+    number = f.counted(asked["quantity"].nunique(), "conclusion")
+    if not len(asked):
+        return []
+    if not len(changed):
+        return [
+            f"No conclusion depends {on}: over {number} and {refits} with {others}, each stays "
+            "what it is in the default (clear, leaning or cannot tell, and on which side)."
+        ]
+    # What is clear in the default and does not stay so comes first.
+    ordered = changed.sort_values("base_p_direction", ascending=False, kind="stable")
+    parts = [part for _, part in ordered.groupby("quantity", sort=False)]
+    start = (
+        f"{len(parts)} of {number} {'depends' if len(parts) == 1 else 'depend'} {on}, over "
+        f"{refits} with {others}."
+    )
+    told = [_changed(part) for part in parts[:MOST_NAMED]]
+    if len(parts) > MOST_NAMED:
+        told.append(f"{len(parts) - MOST_NAMED} more are in tables/sensitivity.csv.")
+    return [start, *told]
+
+
+def _changed(part: pd.DataFrame) -> str:
+    """One conclusion that changes, and with what."""
+    rows = part.to_dict("records")
+    by_verdict: dict[str, list[str]] = {}
+    for row in rows:
+        told = f"{row['refit']} ({f.probability(row['p_direction'])})"
+        by_verdict.setdefault(_SAID[row["verdict"]], []).append(told)
+    instead = "; ".join(f"{said} with {some(names, 4)}" for said, names in by_verdict.items())
+    return (
+        f"{rows[0]['quantity']}: {_SAID[rows[0]['base_verdict']]} in the default "
+        f"({f.probability(rows[0]['base_p_direction'])}), but {instead}."
+    )
+
+
+def value(number: float, width: float, unit: str) -> str:
+    """A number with its unit, and the digits that an interval of this width deserves."""
+    text = f.significant(number) if width < 0.01 else f.number(number, f.decimals_for(width) + 1)
+    return f"{text} {unit}" if unit else text
+
+
+def _moved_most(farthest: pd.DataFrame, kind: str, others: str) -> list[str]:
+    known = farthest[farthest[kind] != ""]
+    if not len(known):
+        return []
+    row = known.loc[known[f"{kind}_move_in_sd"].abs().idxmax()]
+    after = row["base_median"] + row[f"{kind}_move"]
+    return [
+        f"Of all that is estimated, {row['quantity']} moves most with {others}: by "
+        f"{f.number(abs(row[f'{kind}_move_in_sd']), 2)} of its posterior standard deviation with "
+        f"{row[kind]}, from {value(row['base_median'], row['width'], '')} to "
+        f"{value(after, row['width'], row['unit'])}."
+    ]
+
+
+def pareto_text(k: float) -> str:
+    """A Pareto k; infinite where weights have no tail that could be fitted."""
+    return "infinite" if k == float("inf") else f.number(k, 2)
+
+
+def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
+    """What power-scaling says, by the rule of Kallioinen et al. (2024).
+
+    Parameters
+    ----------
+    scaled : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.scaled`.
+    """
+    if not len(scaled):
+        return []
+    number = f.counted(len(scaled), "quantity")
+    weak, conflict = (
+        scaled[scaled["diagnosis"] == diagnosis].sort_values("prior", ascending=False)
+        for diagnosis in (t.WEAK, t.CONFLICT)
+    )
+    said = []
+    if not scaled["reliable"].all():
+        size = pareto_text(float(scaled["pareto_k"].iloc[0]))
+        said.append(
+            f"Power-scaling is not reliable here (Pareto k of its weights {size}, where at most "
+            f"{t.UNRELIABLE:g} is wanted): the refits decide, and what follows is a hint."
+        )
+    if len(weak):
+        said.append(
+            f"{len(weak)} of {number} {'moves' if len(weak) == 1 else 'move'} with the prior but "
+            "hardly with the likelihood: the data are weak or the prior is strong, and what is "
+            f"said of them is largely the prior's: {some(weak['quantity'], 12)}."
+        )
+    if len(conflict):
+        said.append(
+            f"{len(conflict)} of {number} {'moves' if len(conflict) == 1 else 'move'} with the "
+            "prior and with the likelihood: prior and data may pull into different directions. "
+            f"Look at the priors behind {some(conflict['quantity'], 12)}."
+        )
+    moved = scaled[scaled["diagnosis"] == t.MOVES].sort_values("prior", ascending=False)
+    if scaled["likelihood"].isna().all():
+        said.append(
+            "Only the priors are scaled: the likelihood here holds conditions that are met or not, "
+            "which cannot be made a little stronger or weaker."
+        )
+    if len(moved):
+        said.append(
+            f"{len(moved)} of {number} {'moves' if len(moved) == 1 else 'move'} with the prior by "
+            f"{t.SENSITIVE:g} or more, the most first: {some(moved['quantity'], 12)}. The refits "
+            "tell how far."
+        )
+    unknown = scaled[scaled["diagnosis"] == t.UNKNOWN]
+    if len(unknown):
+        said.append(
+            f"Nothing can be said of {len(unknown)} of {number}: prior or quantity is the same at "
+            "every draw, or is not a finite number at some."
+        )
+    elif not len(weak) and not len(conflict) and not len(moved):
+        said.append(f"None of {number} moves with the prior by {t.SENSITIVE:g} or more.")
+    return said
+
+
+# -- sentences on the comparison by exact leave-one-out --------------------------------
+
+#: Unit -> what it is in words, where its name does not say it.
+Texts = Mapping[str, str]
+
+#: p-value below which what was printed is not spread as the predictive laws say.
+UNEVEN = 0.05
+#: Monte Carlo error of a log probability above which its size is itself uncertain.
+MOST_ERROR = 0.5
+#: Stacking weights below this are not told one by one.
+LEAST_WEIGHT = 0.01
+
+
+def comparison_sentences(
+    found: Comparison, made: predicted.Predicted | None = None, texts: Texts | None = None
+) -> list[str]:
+    """Which variant predicts best what it has not seen, and what the default does not predict.
+
+    Parameters
+    ----------
+    found : Comparison
+    made : Predicted, optional
+        Its tables, if they were worked out already.
+    texts : mapping of str to str, optional
+        Unit -> what it is in words, where its name does not say it.
+    """
+    made, texts = made or predicted.predicted(found), texts or {}
+    units, own = f.plural(found.unit_label), made.own
+    said = [_best(made.elpds)]
+    if len(made.elpds) > 1:
+        said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
+    said += [_as_expected(made.pit, units), _hard(own, units, texts), _least_probable(own, texts)]
+    return [*said, *_not_to_be_trusted(made.left_out)]
+
+
+def elpd_text(value: float, decimals: int = 1) -> str:
+    """A log probability, or a sum of them; minus infinity in words."""
+    return f.number(value, decimals) if math.isfinite(value) else "minus infinity"
+
+
+def _mark(row: Any) -> str:
+    """Mark of an elpd that rests on a refit that did not converge."""
+    return "" if row["converged"] else " (a refit of it did not converge)"
+
+
+def _best(elpds: pd.DataFrame) -> str:
+    default, best = elpds.iloc[0], elpds.loc[elpds["elpd"].idxmax()]
+    own = f"{elpd_text(default['elpd'])}{_mark(default)}"
+    if len(elpds) == 1:
+        return f"The default has an elpd of {own}; no other variant was compared."
+    if best["elpd"] <= default["elpd"]:
+        return (
+            f"No other variant has a larger elpd than the default ({own}); "
+            f"{f.counted(len(elpds) - 1, 'other')} {are(len(elpds) - 1)} compared."
+        )
+    return (
+        f"Of {f.counted(len(elpds), 'variant')} {best['variant']} has the largest elpd, "
+        f"{elpd_text(best['elpd'])}{_mark(best)}; the default has {own}."
+    )
+
+
+def _against_default(elpds: pd.DataFrame, units: str, count: int) -> list[str]:
+    others = elpds.iloc[1:]
+    said = []
+    alike = others[~others["told_apart"] & others["difference"].notna()]
+    if len(alike):
+        which = "all of them" if len(alike) == len(others) else some(alike["variant"])
+        said.append(
+            f"With {count} {units}, a difference in elpd of less than {predicted.ALIKE:g} cannot "
+            f"be told from none (Sivula et al. 2020). Against the default this is so for {which}: "
+            f"{'they' if len(alike) > 1 else 'the two'} cannot be told apart by what they predict."
+        )
+    for row in others[others["told_apart"]].to_dict("records"):
+        said.append(_apart(row, units))
+    if (others["told_apart"] & others["se"].notna()).any() and count < predicted.FEW_UNITS:
+        said.append(
+            f"With fewer than {predicted.FEW_UNITS} {units} such intervals are usually too narrow."
+        )
+    for row in others[others["difference"].isna()].to_dict("records"):
+        said.append(
+            f"{row['variant']} and the default cannot be compared: each gives probability zero to "
+            "something that was printed and that the other allows."
+        )
+    return said
+
+
+def _apart(row: Mapping[Any, Any], units: str) -> str:
+    gap = row["difference"]
+    which = "better" if gap > 0 else "worse"
+    if not math.isfinite(gap):
+        only = "the default" if gap > 0 else "it"
+        return (
+            f"{row['variant']} predicts {which} than the default, by more than the draws can "
+            f"measure: not one draw of {only} allowed something that was printed."
+        )
+    numbers = (
+        f"by {f.number(abs(gap), 1)} ({100 * CI_PROB:g}{f.SPACE}% interval of the difference "
+        f"{f.span(row['ci_low'], row['ci_high'], 1)}, Bayesian bootstrap over {units}; probability "
+        f"of predicting better {f.probability(row['p_better'])}){_mark(row)}"
+    )
+    if row["ci_low"] > 0 or row["ci_high"] < 0:
+        return f"{row['variant']} predicts {which} than the default {numbers}."
+    return f"{row['variant']} predicts {which}, {numbers}; its uncertainty is larger than that."
+
+
+def _weights(elpds: pd.DataFrame) -> str:
+    known = elpds[elpds["weight"] >= LEAST_WEIGHT]
+    told = [
+        f"{row['variant']} {f.number(row['weight'], 2)} "
+        f"({f.span(row['weight_low'], row['weight_high'], 2)})"
+        for row in known.sort_values("weight", ascending=False, kind="stable").to_dict("records")
+    ]
+    return (
+        "The mixture of variants that predicts best (stacking) has the weights "
+        f"{some(told)}; in brackets {100 * predicted.WEIGHT_PROB:g}{f.SPACE}% bootstrap intervals. "
+        "Variants that predict alike share out their weight among them, so that a small weight "
+        "does not speak against a variant."
+    )
+
+
+def _as_expected(pit: predicted.Pit, units: str) -> str:
+    p_value = f"p-value {f.probability(pit.p_value)}, approximate"
+    if pit.p_value >= UNEVEN:
+        return (
+            f"Taken together, what was printed is spread over the default's predictions as it "
+            f"should be ({p_value}): the {units} fall into the low, middle and high parts of their "
+            "predictive laws as often as these say."
+        )
+    tails, upper = 100 * pit.tails, 100 * pit.upper
+    if abs(tails - 50) >= abs(upper - 50):
+        why = "too narrow" if tails > 50 else "too wide"
+        where, share = "outer halves", tails
+    else:
+        why = "too low" if upper > 50 else "too high"
+        where, share = "upper halves", upper
+    return (
+        "Taken together, what was printed is not spread over the default's predictions as it "
+        f"should be ({p_value}): {f.percent(share)} of the {units} lie in the {where} of their "
+        f"predictive laws, where 50{f.SPACE}% are expected; the predictions are {why}."
+    )
+
+
+def printed(number: float) -> str:
+    """A number as it was printed."""
+    return f"{number:g}".replace("-", f.MINUS)
+
+
+def _named(row: Mapping[Any, Any], texts: Texts, what: str) -> str:
+    text = texts.get(row["unit"], "")
+    return f"{row['unit']} ({text}{'; ' * bool(text)}{what})"
+
+
+def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
+    bad = own[own["outside"]].sort_values("p_tail", kind="stable")
+    chance = f.number(own["p_outside"].sum(), 1)
+    told = [
+        _named(
+            row,
+            texts,
+            f"printed {printed(row['printed'])}, expected {printed(row['ci_low'])} to "
+            f"{printed(row['ci_high'])}",
+        )
+        for row in bad.to_dict("records")
+    ]
+    central = f"{100 * predicted.CENTRAL:g}{f.SPACE}%"
+    inside = f"the central {central} of what the other {units} lead to expect"
+    start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
+    listed = f": {some(told)}" if told else ""
+    return (
+        f"{start} {are(max(len(bad), 1))} printed outside of {inside} ({chance} by chance){listed}."
+    )
+
+
+def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
+    told = [
+        _named(row, texts, f"{printed(row['printed'])}, {f.probability(math.exp(row['lpd']))}")
+        for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
+    ]
+    return f"Least probable of what was printed, with its probability: {f.listed(told)}."
+
+
+def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
+    """What is impossible, what did not converge, and what rests on few draws."""
+    said = []
+    where = [
+        f"{row['unit']} in {row['variant']}"
+        for row in left_out[~left_out["possible"]].to_dict("records")
+    ]
+    if where:
+        said.append(
+            f"No draw allowed what was printed for {some(where)}: its probability is too small to "
+            "be measured with so many draws, is counted as 0, and the variant has no finite elpd."
+        )
+    failed = left_out[~left_out["converged"]]
+    if len(failed):
+        told = [f"{row['variant']} without {row['unit']}" for row in failed.to_dict("records")]
+        said.append(
+            f"{len(failed)} of {f.counted(len(left_out), 'refit')} did not converge (R-hat above "
+            f"{predicted.MOST_RHAT:g}, effective sample size below {predicted.LEAST_ESS:g}, or "
+            f"divergent transitions): {some(told)}. They are marked, and so is the elpd "
+            "that rests on them."
+        )
+    rough = left_out[left_out["possible"] & (left_out["lpd_error"] > MOST_ERROR)]
+    if len(rough):
+        told = [f"{row['unit']} in {row['variant']}" for row in rough.to_dict("records")]
+        said.append(
+            f"The log probability rests on few draws (Monte Carlo error above {MOST_ERROR:g}) for "
+            f"{some(told)}."
+        )
+    return said
+
+
+def skipped_sentences(found: Comparison) -> list[str]:
+    """Which variants are not compared, and why; those with the same reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for variant, why in found.skipped.items():
+        by_reason.setdefault(why.rstrip("."), []).append(variant)
+    return [f"{some(names, 12)}: {why}." for why, names in by_reason.items()]

@@ -1,0 +1,319 @@
+"""What a fit of the decay model says, in sentences computed from its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels.core import formats as f
+from intlmodels.models.decay.estimands import FALL_AFTER
+from intlmodels.results.decay import group_name
+from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from intlmodels.audit import Audit, Repair
+
+
+#: Readings of the counts that a sentence names, at most.
+MOST_NAMED = 3
+#: What a probability of direction allows to say: that it falls, and that it rises.
+_VERDICTS = {
+    "clear": ("this is clear", "it clearly rises"),
+    "leaning": ("these data lean towards it", "these data lean towards a rise"),
+    "cannot tell": ("these data cannot tell", "these data cannot tell, and if anything it rises"),
+    "on the edge": (
+        "this is on the edge of what is called clear here",
+        "a rise is on the edge of what is called clear here",
+    ),
+}
+
+
+# -- the answer --------------------------------------------------------------------------
+
+
+def conflict_sentence(found: Audit) -> str:
+    """Whether the counts can all be true, and what it would take."""
+    count = len(found.rows.counts)
+    if found.consistent:
+        return f"All {count} published counts can be true together."
+    repairs = found.repairs
+    changes = [repair_words(repair, found) for repair in repairs[:MOST_NAMED]]
+    more = f", or {len(repairs) - MOST_NAMED} others" if len(repairs) > MOST_NAMED else ""
+    least = min(len(repair.changes) for repair in repairs)
+    start = (
+        f"The {count} published counts cannot all be true: they hold "
+        f"{f.counted(len(found.conflicts), 'minimal contradiction')}. At least "
+        f"{f.counted(least, 'count')} must be wrong, by {repairs[0].cost} in all; "
+    )
+    if len(repairs) == 1:
+        return f"{start}the one cheapest repair changes {changes[0]}."
+    return f"{start}the cheapest repairs change {'; or '.join(changes)}{more}."
+
+
+def repair_words(repair: Repair, found: Audit) -> str:
+    """A repair in words: ``M33 (non-cluster decisions in 2008-2013) from 5 to 6``."""
+    counts = {count.id: count for count in found.rows.counts}
+    return f.listed(
+        [
+            f"{name}{f' ({counts[name].text})' if counts[name].text else ''} from "
+            f"{counts[name].value} to {value}"
+            for name, value in repair.changes.items()
+        ]
+    )
+
+
+def wrong_counts(true: pd.DataFrame, texts: dict[str, str]) -> str:
+    """Which printed counts are probably wrong, and what they probably were.
+
+    ``texts`` says in words what each count counts.
+    """
+    rows = true[~true["hard"] & (true["p_held"] < 1 - CLEAR)]
+    if not len(rows):
+        return ""
+    said = [
+        f"{row.count_}{f' ({texts[row.count_]})' if texts.get(row.count_) else ''} was printed as "
+        f"{row.printed}, and was most probably {row.likeliest} "
+        f"(probability that {row.printed} is right: {f.probability(row.p_held)})"
+        for row in rows.rename(columns={"count": "count_"}).itertuples(index=False)
+    ]
+    return f"Weighing all counts together, {f.listed(said)}."
+
+
+def repair_sentence(repairs: pd.DataFrame) -> str:
+    """How probable the cheapest repairs are."""
+    if not len(repairs):
+        return ""
+    said = [f.probability(value) for value in repairs["probability"][:MOST_NAMED]]
+    left = 1 - float(repairs["probability"].sum())
+    return (
+        f"The cheapest repairs have a posterior probability of {f.listed(said)}; the remaining "
+        f"{f.probability(left)} goes to readings in which more is wrong."
+    )
+
+
+def experience(
+    curves: pd.DataFrame, slopes: pd.DataFrame, firm: str, event: str, flag: str
+) -> list[str]:
+    """How the probability of the flag changes with a firm's experience, one sentence a size."""
+    sentences = []
+    for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
+        own = curves[curves["size"] == row.size]
+        first, later = (
+            next(own[own["entries"] == k].itertuples(index=False)) for k in (0, FALL_AFTER)
+        )
+        known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
+        said = _VERDICTS[known][row.p_positive < 0.5]
+        sentences.append(
+            f"{group_name(row.size, firm).capitalize()}: the probability that {f.a(event)} is "
+            f"{flag} goes from {_level(first)} at the first {event} to {_level(later)} after "
+            f"{FALL_AFTER} earlier ones. That it falls has probability "
+            f"{f.probability(row.p_positive)}: {said}."
+        )
+    return sentences
+
+
+def on_the_edge(row: Any) -> bool:
+    """Whether more draws could move a probability of direction across the limit of clear."""
+    return abs(row.p_direction - CLEAR) < 2 * row.p_mcse
+
+
+def _level(row: Any) -> str:
+    digits = decimals(row.ci_low, row.ci_high, 0)
+    return f"{f.percent(row.median, digits)} ({f.span(row.ci_low, row.ci_high, digits)})"
+
+
+def decimals(low: float, high: float, usual: int) -> int:
+    """The usual decimals, or more where an interval is too narrow for them."""
+    width = high - low
+    return usual if width >= 2 * 10**-usual else max(usual, f.decimals_for(width))
+
+
+def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
+    """Whether experience weighs more among large firms."""
+    rows = slopes[slopes["size"].str.contains(" - ")]
+    if not len(rows):
+        return ""
+    row = next(rows.itertuples(index=False))
+    first, second = row.size.split(" - ")
+    digits = decimals(row.ci_low, row.ci_high, 2)
+    return (
+        f"That experience lowers the odds more among {group_name(first, firm)} than among "
+        f"{group_name(second, firm)} has probability {f.probability(row.p_positive)} (difference "
+        f"of the decays {f.number(row.median, digits)}, "
+        f"{f.interval_name(row.ci_prob, row.ci_kind)} {f.span(row.ci_low, row.ci_high, digits)}, "
+        f"in log odds {f.a(event)})."
+    )
+
+
+def over_variants(table: pd.DataFrame, firm: str, latent: bool) -> str:
+    """How far the probability of a fall goes with the readings, priors and shapes.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.results.decay.compare_variants`.
+    """
+    rows = table[(table["quantity"] == "fall") & table["converged"].astype(bool)]
+    count = rows["variant"].nunique()
+    if count < 2:
+        return ""
+    said = []
+    for size, own in rows.groupby("size", sort=False):
+        ends = own.sort_values("p_positive", kind="stable")
+        low, high = ends.iloc[0], ends.iloc[-1]
+        said.append(
+            f"among {group_name(str(size), firm)} from {f.probability(low['p_positive'])} "
+            f"({low['variant']}) to {f.probability(high['p_positive'])} ({high['variant']})"
+        )
+    return (
+        f"Over the {count} {'readings of the counts, priors and ' * latent}shapes of the decay "
+        f"that were fitted, the probability of a fall goes {f.listed(said)}: see variants side "
+        "by side."
+    )
+
+
+def data_and_assumption(
+    parameters: pd.DataFrame, total: int, hard: int, counts: int, event: str
+) -> str:
+    """How much is data and how much is assumption."""
+    still = hardly_moved(parameters)
+    if counts:
+        start = (
+            f"No list of the {total} {f.plural(event)} was published. They are reconstructed from "
+            f"{f.counted(counts, 'count')}, {hard} of them taken as certain"
+        )
+    else:
+        start = f"All {total:,} {f.plural(event)} are known"
+    if not still:
+        return f"{start}; every parameter was moved from its prior."
+    return (
+        f"{start}; of {f.counted(len(parameters), 'parameter')} {len(still)} hardly moved from "
+        f"the prior, so that what is said of them is assumption."
+    )
+
+
+def experience_or_time(table: pd.DataFrame, slopes: pd.DataFrame, firm: str) -> list[str]:
+    """How far experience and calendar time can be told apart.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.results.decay.experience_and_time`, of the variant ``period``.
+    slopes : pandas.DataFrame
+        From :func:`intlmodels.results.decay.slopes`, of the default.
+    """
+    default = {
+        row.size: row.p_positive
+        for row in slopes[slopes["quantity"] == "decay"].itertuples(index=False)
+    }
+    sentences = [
+        f"{group_name(row.size, firm).capitalize()}: with an effect of each period in the model as "
+        f"well, the probability that experience lowers the odds is "
+        f"{f.probability(row.p_decay_positive)} instead of {f.probability(default[row.size])}; the "
+        f"decay and the fall over calendar time have a posterior correlation of "
+        f"{f.number(row.correlation, 2)}."
+        for row in table.itertuples(index=False)
+        if row.size in default
+    ]
+    first = next(table.itertuples(index=False))
+    sentences.append(
+        f"That the odds fell from the first period to the last, experience being equal, has "
+        f"probability {f.probability(first.p_period_falls)}; the counts leave "
+        f"{f.percent(100 * first.sd_ratio)} of the prior's spread of that fall (the nearer to 100, "
+        "the less they tell calendar time from experience)."
+    )
+    return marked(sentences, bool(table["converged"].all()))
+
+
+# -- other sections ----------------------------------------------------------------------
+
+
+def halving(table: pd.DataFrame, firm: str, event: str) -> list[str]:
+    """After how many decisions the odds have halved."""
+    sentences = []
+    for row in table.itertuples(index=False):
+        digits = decimals(row.ci_low, row.ci_high, 1)
+        sentences.append(
+            f"{group_name(row.size, firm).capitalize()}: "
+            + (
+                "the odds most probably never halve"
+                if np.isinf(row.median)
+                else f"the odds halve after {entries(row.median, digits)} earlier {f.plural(event)}"
+            )
+            + f" ({f.interval_name(row.ci_prob)} {entries(row.ci_low, digits)} to "
+            f"{entries(row.ci_high, digits)}; "
+            f"probability that they never do: {f.probability(row.p_never)})."
+        )
+    return marked(sentences, bool(table["converged"].all()))
+
+
+def entries(value: float, digits: int = 1) -> str:
+    """A number of entries, or that it is never reached."""
+    if np.isinf(value):
+        return "never"
+    return "more than 1000" if value > 1000 else f.number(value, digits if value < 20 else 0)
+
+
+def prior_sentence(curves: pd.DataFrame, firm: str, event: str, flag: str) -> str:
+    """What the priors say of the first decision and of later ones."""
+    parts = []
+    for size, own in curves.groupby("size", sort=False):
+        first, later = (
+            next(own[own["entries"] == k].itertuples(index=False)) for k in (0, FALL_AFTER)
+        )
+        parts.append(
+            f"for {group_name(str(size), firm)} {_level(first)} at the first {event} and "
+            f"{_level(later)} after {FALL_AFTER}"
+        )
+    return (
+        f"Before any count the model expects this of the probability that {f.a(event)} is {flag}: "
+        f"{f.listed(parts)}. It may fall as well as rise."
+    )
+
+
+def misfit(true: pd.DataFrame) -> str:
+    """Which counts the fitted model does not reach."""
+    noisy = true[~true["hard"]]
+    bad = noisy[noisy["p_held"] < 0.5]
+    held = f"{len(noisy) - len(bad)} of {f.counted(len(noisy), 'noisy count')}"
+    if not len(bad):
+        return f"In the reconstructed tables {held} hold as printed with a probability above 0.5."
+    said = [
+        f"{row.count_} (printed {row.printed}, most probably {row.likeliest}; as printed "
+        f"{f.probability(row.p_held)})"
+        for row in bad.rename(columns={"count": "count_"}).itertuples(index=False)
+    ]
+    return (
+        f"In the reconstructed tables {held} hold as printed with a probability above 0.5. The "
+        f"others: {f.listed(said)}."
+    )
+
+
+def cannot_tell(
+    slopes: pd.DataFrame, parameters: pd.DataFrame, cells: pd.DataFrame, firm: str
+) -> list[str]:
+    """What these counts leave open, from the fit itself."""
+    passed = bool(parameters["converged"].all())
+    sentences = []
+    for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
+        sentences.append(
+            f"{group_name(row.size, firm).capitalize()}: the interval of the fall after "
+            f"{FALL_AFTER} entries is "
+            f"{f.number(row.ci_high - row.ci_low, decimals(row.ci_low, row.ci_high, 0))} "
+            "percentage points wide."
+        )
+    still = hardly_moved(parameters)
+    if still:
+        sentences.append(
+            f"{f.counted(len(still), 'parameter')} hardly moved from the prior: {f.listed(still)}."
+        )
+    if len(cells):
+        open_ = cells[cells["ci_high"] > cells["ci_low"]]
+        sentences.append(
+            f"Of {f.counted(len(cells), 'cell')} of size, period and flag {len(open_)} remain open "
+            "(their interval holds more than one number)."
+        )
+    return marked(sentences, passed)

@@ -1,0 +1,346 @@
+"""The section of further outcomes in a report of shares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from intlmodels.core import formats as f
+from intlmodels.models import design_of
+from intlmodels.models.share.design import fixed_priors
+from intlmodels.plots import outcomes as outcomeplots
+from intlmodels.plots import share
+from intlmodels.report import sharesentences as told
+from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
+from intlmodels.report.figures import picture
+from intlmodels.report.rows import Rows, common_decimals, feature_rows, interval
+from intlmodels.report.sharedata import ShareMaterial
+from intlmodels.report.shareformula import formula
+from intlmodels.results import outcomes as tables
+from intlmodels.results import share as results
+from intlmodels.results import wording
+from intlmodels.results.intervals import clearest, converged
+from intlmodels.study import FurtherOutcome
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+
+#: Rows of tables of one outcome in the report itself; the file has them all.
+MOST_ROWS, MOST_DIFFERENCES = 40, 10
+
+
+def outcomes(m: ShareMaterial) -> Section | None:
+    """Further outcomes: how they were read, what goes with them, and with the share."""
+    if not m.study.outcomes:
+        return None
+    across, by = tables.crossing(m.study)
+    title = across.label if by is None else f"{across.label} and {_lower(by.label)}"
+    kinds = {item.kind for item in m.study.outcomes.values()}
+    laws = [
+        *(["ordered levels by a cumulative logit"] if "ordered" in kinds else []),
+        *(["yes or no by a logit"] if "binary" in kinds else []),
+    ]
+    text = (
+        f"Beside the share, the tables tell more of the same {m.firms}: "
+        f"{f.listed([_lower(item.label) for item in m.study.outcomes.values()])}. Each is "
+        f"explained in a fit of its own by the predictors of the share: {', '.join(laws)}. These "
+        "fits are no variants of the share: they are not set beside it, nor compared by "
+        "leave-one-out, nor part of its sensitivity."
+    )
+    blocks: list[Block] = [Paragraph(text), Items(tuple(_states(m)))]
+    for item in m.study.outcomes.values():
+        blocks += _reading(m, item)
+    blocks += _crossed(m, across, by)
+    blocks += _with_share(m)
+    shown_kinds: set[str] = set()
+    for name, fit in m.further.items():
+        item = m.study.outcomes[name]
+        blocks += _model(m, item, fit, item.kind not in shown_kinds)
+        blocks += _estimates(m, item, fit)
+        shown_kinds.add(item.kind)
+    blocks += _predicted(m)
+    return Section("outcomes", title, tuple(blocks))
+
+
+def _lower(label: str) -> str:
+    return label[:1].lower() + label[1:]
+
+
+def _states(m: ShareMaterial) -> Iterator[str]:
+    """What the gate says of each fit."""
+    stale = {item.variant: item.reasons for item in m.stale}
+    for name, item in m.study.outcomes.items():
+        what = f"{item.label} (fit {name})"
+        if name in m.gates:
+            settings = json.loads(m.further[name].attrs["settings"])
+            count = settings["chains"] * settings["draws"]
+            passed = m.gates[name].passed
+            verdict = "passed every check" if passed else "DID NOT PASS and is not a posterior"
+            yield f"{what}: {count} draws in {settings['chains']} chains, {verdict}."
+        elif name in stale:
+            why = "; ".join(stale[name])
+            yield f"{what}: left out, since the stored fit is not current ({why})."
+        else:
+            yield f"{what}: not fitted. Run intlmodels fit with --variants all."
+
+
+def _reading(m: ShareMaterial, item: FurtherOutcome) -> list[Block]:
+    """What was read as what."""
+    table = tables.readings(m.study, item)
+    noted = bool(table["note"].astype(bool).any())
+    rows = tuple(
+        (row.level, row.printed, str(row.count), row.firms, *([row.note] if noted else []))
+        for row in list(table.itertuples(index=False))[:MOST_ROWS]
+    )
+    order = "lowest first, " if item.kind == "ordered" else ""
+    place = f"{item.file}, {f.listed([*item.columns])}"
+    note = f"{item.note} " if item.note else ""
+    if item.missing:
+        gone = f.listed([firm for firm, _ in item.missing][:30])
+        note += f"Left out of this fit, since nothing is printed: {gone}. "
+    return [
+        Table(
+            f"{item.label}: {order}what was read as what ({place})",
+            ("read as", "printed", "firms", "which", *(["why"] if noted else [])),
+            rows,
+            numeric=(2,),
+            file="tables/outcomes_data.csv",
+            note=note.strip(),
+        )
+    ]
+
+
+def _crossed(m: ShareMaterial, across: FurtherOutcome, by: FurtherOutcome | None) -> list[Block]:
+    """Firms and shares by both outcomes: numbers of these firms, no estimates."""
+    table = tables.cross_table(m.study)
+    groups = list(dict.fromkeys(table["by"]))
+    cells = {(row.level, row.by): row for row in table.itertuples(index=False)}
+    rows = tuple(
+        (level, *(_cell(cells[level, group]) for group in groups)) for level in across.levels
+    )
+    pairs = tables.rank_correlations(m.study)
+    said = tuple(
+        f"{row.a} and {_lower(row.b)}: {f.number(row.correlation, 2)}"
+        for row in pairs.itertuples(index=False)
+    )
+    beside = "" if by is None else f" and {_lower(by.label)}"
+    return [
+        Table(
+            f"Firms by {_lower(across.label)}{beside}: how many, and the median (range) of their "
+            "printed shares in percent",
+            (_lower(across.label), *(group or "all firms" for group in groups)),
+            rows,
+            file="tables/outcomes_crossed.csv",
+        ),
+        Paragraph(
+            "Spearman's rank correlations between what is printed of these firms (a description, "
+            "not an estimate of anything beyond them):"
+        ),
+        Items(said),
+    ]
+
+
+def _cell(row: object) -> str:
+    count, median, low, high = (getattr(row, n) for n in ("firms", "median", "lowest", "highest"))
+    if not count:
+        return f.DASH
+    median, low, high = (f"{value:g}" for value in (median, low, high))
+    spread = f" ({low}{f.SPACE}to{f.SPACE}{high})" if count > 1 else ""
+    return f"{count}: {median}{spread}"
+
+
+def _with_share(m: ShareMaterial) -> list[Block]:
+    """The further outcomes as predictors of the share."""
+    across, by = tables.crossing(m.study)
+    blocks: list[Block] = []
+    drawn: DataTree | None = None
+    for item in m.study.outcomes.values():
+        variant = tables.added_to_share(m.study, item.name)
+        if variant not in m.variants:
+            continue
+        fit = m.variants[variant]
+        drawn = fit if item is across else drawn
+        said = told.with_share(*tables.share_by_level(fit, item.name, m.prob), item, variant)
+        blocks.append(Items(tuple(said)))
+    marks = "" if by is None else f"; marks by {_lower(by.label)}"
+    beside = "" if drawn is None else "; beside them the expected share at each level"
+    failed = drawn is not None and not converged(drawn)
+    shown = picture(
+        "outcomes-shares",
+        outcomeplots.shares(m.study, drawn, m.prob),
+        f"{m.study.outcome.label} of each {m.study.firm_label}, by {_lower(across.label)}{marks}"
+        f"{beside}.",
+        "Points with the intervals that round to the printed shares, one column a level. The "
+        "numbers are in tables/outcomes_data.csv and tables/data.csv.",
+        failed,
+    )
+    return [shown, *blocks]
+
+
+# -- one outcome -------------------------------------------------------------------------
+
+
+def _model(m: ShareMaterial, item: FurtherOutcome, fit: DataTree, first: bool) -> list[Block]:
+    """Formula of the first outcome of each kind, and priors."""
+    design = design_of(m.study, item.name)
+    written = json.loads(fit.attrs["priors"])
+    priors = [f"{name} ~ {prior['text']}" for name, prior in written.items()]
+    priors += [f"{name} ~ {text}" for name, text, _ in fixed_priors(design) if "(" in text]
+    if item.kind == "ordered":
+        how = "c is the cutpoint above level k, the logit of the sum of baseline up to it; baseline"
+        how += " are the probabilities of the levels of a firm whose effects are zero."
+    else:
+        how = f"y is 1 for {item.levels[1]}, 0 for {item.levels[0]}."
+    text = f"Priors: {'; '.join(priors)}."
+    if not first:
+        return [Paragraph(f"{item.label} (fit {item.name}). The same model; {how} {text}")]
+    return [
+        Paragraph(f"{item.label} (fit {item.name}). In the formula {how}"),
+        formula(design, m.study.outcome.width),
+        Paragraph(text),
+    ]
+
+
+def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+    """Levels and differences of the fit of one outcome."""
+    measured = results.measured(fit)
+    failed = not converged(fit)
+    levels, differences = results.levels(fit, m.prob), results.differences(fit, m.prob)
+    firms = f.counted(int(item.known.sum()), m.study.firm_label)
+    said = told.can_tell(differences, measured, item, firms)
+    name = f.interval_name(m.prob)
+    unit = "in percent" if measured.percent else f"in stages: {measured.key}"
+    blocks: list[Block] = [Items(tuple(said))] if said else []
+    if not len(levels):
+        return blocks
+    blocks += [
+        _levels_picture(m, item, fit),
+        Table(
+            f"{item.label}: average {measured.what} at each level ({name}), {unit}",
+            ("predictor", "level", "firms", "median", "interval"),
+            _level_rows(m, fit),
+            numeric=(2, 3, 4),
+            file="tables/outcomes.csv",
+            failed=failed,
+        ),
+        *_reached(m, item, fit),
+        Table(
+            f"{item.label}: the clearest differences in {measured.points} ({name})",
+            ("predictor", "difference", "median", "interval", "probability of direction"),
+            _difference_rows(differences),
+            numeric=(2, 3, 4),
+            file="tables/outcomes.csv",
+            failed=failed,
+        ),
+    ]
+    return blocks
+
+
+def _levels_picture(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> Picture:
+    what = results.measured(fit).what
+    return picture(
+        f"outcomes-{item.name}",
+        share.estimates(fit, None, m.prob),
+        f"{item.label}: average {what} at each level of each predictor, the others as observed: "
+        f"median, 50{f.SPACE}% and {f.interval_name(m.prob)}.",
+        "Dots with intervals. The numbers are in the table.",
+        not converged(fit),
+    )
+
+
+def _level_rows(m: ShareMaterial, fit: DataTree) -> Rows:
+    table = results.levels(fit, m.prob)
+    decimals = common_decimals(table)
+    return tuple(
+        (
+            row.label,
+            row.level,
+            str(row.firms),
+            f.number(row.median, decimals),
+            interval(row, decimals),
+        )
+        for row in list(table.itertuples(index=False))[:MOST_ROWS]
+    )
+
+
+def _reached(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+    """Probability of each level of an ordered outcome, or of one beyond it."""
+    table = tables.reached(fit, m.prob)
+    if not len(table):
+        return []
+    each = table["median"].to_numpy().reshape(-1, len(item.levels) - 1)
+    names = table[["label", "level"]].iloc[:: len(item.levels) - 1]
+    rows = tuple(
+        (label, level, *(f.number(value, 0) for value in values))
+        for (label, level), values in list(zip(names.to_numpy(), each, strict=True))[:MOST_ROWS]
+    )
+    return [
+        Table(
+            f"{item.label}: probability of this level or one beyond it, in percent (medians)",
+            ("predictor", "level", *item.levels[1:]),
+            rows,
+            numeric=tuple(range(2, 1 + len(item.levels))),
+            file="tables/outcomes.csv",
+            note="Intervals are in the file.",
+            failed=not converged(fit),
+        )
+    ]
+
+
+def _difference_rows(differences: object) -> Rows:
+    import pandas as pd
+
+    assert isinstance(differences, pd.DataFrame)
+    table = clearest(differences, MOST_DIFFERENCES)
+    decimals = common_decimals(table)
+    return tuple(
+        (
+            row.label,
+            f"{row.level} {f.MINUS} {row.against}",
+            f.number(row.median, decimals),
+            interval(row, decimals),
+            f.probability(row.p_direction),
+        )
+        for row in table.itertuples(index=False)
+    )
+
+
+def _predicted(m: ShareMaterial) -> list[Block]:
+    """Observed against predicted frequencies."""
+    import pandas as pd
+
+    if not m.further:
+        return []
+    blocks: list[Block] = []
+    for name, fit in m.further.items():
+        frequencies, averages = tables.frequencies(fit, m.prob), tables.averages(fit, m.prob)
+        found = pd.concat([frequencies, averages], ignore_index=True)
+        label, unit = m.study.outcomes[name].label, results.measured(fit).unit
+        said = wording.misfit_sentences(found, _decimals)
+        blocks += [Paragraph(f"{label}: {_lower(text)}") for text in said]
+        blocks.append(
+            Table(
+                f"{label}: firms at each level, and averages by predictor ({unit}), observed and "
+                f"predicted ({f.interval_name(m.prob)})",
+                ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
+                feature_rows(found, _decimals),
+                numeric=(1, 2, 3, 4),
+                file="tables/outcomes.csv",
+                failed=not converged(fit),
+            )
+        )
+    shown = picture(
+        "outcomes-frequencies",
+        outcomeplots.frequencies(m.further, m.prob),
+        "Firms at each level, as printed and as predicted by the fits of these outcomes.",
+        "Diamonds for what is printed beside predictive intervals. The numbers are in the tables.",
+        not all(converged(fit) for fit in m.further.values()),
+    )
+    return [shown, *blocks]
+
+
+def _decimals(feature: str) -> int:
+    """Decimals with which a feature of the data is written: none for counts."""
+    return 0 if feature.startswith("firms") else 1

@@ -1,0 +1,553 @@
+"""What the tables of the share model say, in sentences; see :mod:`intlmodels.results.wording`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from intlmodels.core import formats as f
+from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.results.clusters import ALL
+from intlmodels.results.share import NOT_EXPLAINED, Measured
+from intlmodels.results.wording import (
+    CLEAR,
+    LEANING,
+    SHIFTED,
+    WIDE,
+    in_percent,
+    marked,
+    still_sentence,
+    verdict,
+)
+from intlmodels.study import FurtherOutcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+#: A level with so few firms says little of its own.
+FEW_FIRMS = 3
+
+
+def _title(row: Any) -> str:
+    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
+    return f"{row.label}: {above} above {below}"
+
+
+def _sizes(row: Any) -> str:
+    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
+    decimals = f.decimals_for(high - low)
+    size = f.number(abs(row.median), decimals)
+    return (
+        f"by {size} percentage points ({f.interval_name(row.ci_prob, row.ci_kind)} "
+        f"{f.span(low, high, decimals)}; probability of direction {f.probability(row.p_direction)})"
+    )
+
+
+def difference(row: Any) -> str:
+    """One difference in words, the larger level first."""
+    return f"{_title(row)} {_sizes(row)}"
+
+
+# -- the answer --------------------------------------------------------------------------
+
+
+def answer(
+    levels: pd.DataFrame,
+    differences: pd.DataFrame,
+    ranks: pd.DataFrame,
+    variation: pd.DataFrame,
+    average: pd.DataFrame,
+    checks: pd.DataFrame,
+    firms: str,
+) -> list[str]:
+    """The answer in three sentences: differences, order of levels, variation.
+
+    Parameters
+    ----------
+    levels, differences, ranks, variation, average, checks : pandas.DataFrame
+        From the functions of the same names in :mod:`intlmodels.results.share`
+        (``checks``: ``predictive_checks``).
+    firms : str
+        Who they are, with their number: ``22 firms``.
+
+    Returns
+    -------
+    list of str
+        Three sentences; where a study has too few predictors for one of them, the average and
+        the scatter of the firms take its place.
+    """
+    passed = bool(average["converged"].all())
+    candidates = [
+        answer_differences(differences, firms),
+        answer_ranks(ranks, levels),
+        answer_variation(variation),
+        _average(average, firms),
+        _scatter(checks, firms),
+    ]
+    return marked([sentence for sentence in candidates if sentence][:3], passed)
+
+
+def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
+    """Which differences between levels are clear, or how far the data are from telling."""
+    if not len(table):
+        return ""
+    ordered = table.sort_values("p_direction", ascending=False, kind="stable")
+    rows = list(ordered.itertuples(index=False))
+    for wanted in ("clear", "leaning"):
+        found = [row for row in rows if verdict(row.p_direction) == wanted]
+        if not found:
+            continue
+        more = f"; and {len(found) - most} more" if len(found) > most else ""
+        what = "; ".join(difference(row) for row in found[:most]) + more
+        if wanted == "clear":
+            return (
+                f"Of {f.counted(len(rows), 'comparison')} between levels {len(found)} "
+                f"{'is' if len(found) == 1 else 'are'} clear (probability of direction at least "
+                f"{CLEAR:g}): {what}."
+            )
+        return (
+            f"No difference between levels is clear (none of {f.counted(len(rows), 'comparison')} "
+            f"has a probability of direction of {CLEAR:g} or more), but the data lean towards "
+            f"{what}."
+        )
+    names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
+    return (
+        f"These {firms} cannot tell the levels of {f.listed(names, 'or')} apart: of "
+        f"{f.counted(len(rows), 'comparison')} none reaches a probability of direction of "
+        f"{LEANING:g}; nearest to it is {difference(rows[0])}."
+    )
+
+
+def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> str:
+    """Which level most probably has the largest and the smallest expected share."""
+    if not len(ranks):
+        return _contrast_levels(levels)
+    parts: list[str] = []
+    for _, part in list(ranks.groupby("predictor", sort=False))[:most]:
+        last = part["rank"].max()
+        top = part[part["rank"] == 1].nlargest(1, "probability").iloc[0]
+        bottom = part[part["rank"] == last].nlargest(1, "probability").iloc[0]
+        first = not parts
+        parts.append(
+            f"by {top['label']}, {'the largest expected share most probably belongs ' * first}to "
+            f"{top['level']} ({'probability ' * first}{f.probability(top['probability'])}, where "
+            f"even chances are {f.probability(1 / last)}) and {'the smallest ' * first}to "
+            f"{bottom['level']} ({f.probability(bottom['probability'])})"
+        )
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _contrast_levels(levels: pd.DataFrame) -> str:
+    if not len(levels):
+        return ""
+    first = levels[levels["predictor"] == levels["predictor"].iloc[0]]
+    parts = [f"{in_percent(row)} for {row.level}" for row in first.itertuples(index=False)]
+    return (
+        f"With everything else as observed, the average expected printed share by "
+        f"{first['label'].iloc[0]} is {f.listed(parts)}."
+    )
+
+
+def answer_variation(table: pd.DataFrame) -> str:
+    """How much of the variation between firms each source takes up."""
+    known = table[table["source"] != NOT_EXPLAINED]
+    if not len(known):
+        return ""
+    left = next(table[table["source"] == NOT_EXPLAINED].itertuples(index=False))
+    ordered = known.sort_values("median", ascending=False, kind="stable")
+    largest = next(ordered.itertuples(index=False))
+    by_all = "the predictor" if len(known) == 1 else f"all {len(known)} predictors together"
+    if CLUSTER in set(known["source"]):
+        others = len(known) - 1
+        by_all = f"the clusters{f' and {f.counted(others, "predictor")}' * (others > 0)} together"
+    return (
+        f"Of the variation of shares between firms {in_percent(left)} is left unexplained by "
+        f"{by_all}; "
+        f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
+    )
+
+
+def _average(table: pd.DataFrame, firms: str) -> str:
+    row = next(table.itertuples(index=False))
+    return f"The average expected printed share of the {firms} is {in_percent(row)}."
+
+
+def _scatter(checks: pd.DataFrame, firms: str) -> str:
+    row = checks[checks["feature"] == "standard deviation between firms"]
+    if not len(row):
+        return ""
+    first = next(row.itertuples(index=False))
+    return (
+        f"The printed shares of the {firms} have a standard deviation of "
+        f"{f.number(first.observed, 1)} percentage points; the model expects "
+        f"{f.span(first.ci_low, first.ci_high)} ({f.interval_name(first.ci_prob, first.ci_kind)})."
+    )
+
+
+# -- priors ------------------------------------------------------------------------------
+
+
+def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
+    """What the priors imply for printed shares, before any data.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        In percent: ``low``, ``median``, ``high`` of one firm's printed share, the same with
+        ``mean_`` of the average; ``zero`` is the probability of a printed 0.
+    prob : float
+        Of the intervals between low and high.
+    firms : str
+        Who they are, with their number.
+    """
+    name = f.interval_name(prob)
+    return (
+        f"Before seeing data the model expects one firm to print {f.percent(values['median'])} "
+        f"({name} {f.span(values['low'], values['high'], 0)}), a printed 0 with probability "
+        f"{f.probability(values['zero'])}, and an average over the {firms} of "
+        f"{f.percent(values['mean_median'])} "
+        f"({name} {f.span(values['mean_low'], values['mean_high'], 0)})."
+    )
+
+
+def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
+    """What the priors imply for the difference between two levels of each predictor.
+
+    Parameters
+    ----------
+    differences : pandas.DataFrame
+        From :func:`intlmodels.results.share.differences` with ``group="prior"``.
+    """
+    sentences = []
+    for _, part in differences.groupby("predictor", sort=False):
+        row = next(part.itertuples(index=False))
+        sentences.append(
+            f"{row.label}: the difference between {row.level} and {row.against} is expected "
+            f"within {f.span(row.ci_low, row.ci_high, 0)} percentage points "
+            f"({f.interval_name(row.ci_prob, row.ci_kind)})."
+        )
+    return sentences
+
+
+# -- checks ------------------------------------------------------------------------------
+
+
+def feature_decimals(feature: str) -> int:
+    """Decimals with which a feature of the data is written: none for counts."""
+    return 0 if feature.startswith("firms") else 1
+
+
+# -- what the firms cannot tell ----------------------------------------------------------
+
+
+def cannot_tell(
+    levels: pd.DataFrame,
+    differences: pd.DataFrame,
+    parameters: pd.DataFrame,
+    crossings: pd.DataFrame,
+    firms: str,
+) -> list[str]:
+    """What so few firms leave open, from the fit itself.
+
+    Parameters
+    ----------
+    levels, differences, parameters, crossings : pandas.DataFrame
+        From the functions of the same names in :mod:`intlmodels.results.share` and
+        :mod:`intlmodels.results.intervals`.
+    firms : str
+        Who they are, with their number: ``22 firms``.
+    """
+    passed = bool(parameters["converged"].all())
+    sentences = [_width(part, firms) for _, part in differences.groupby("predictor", sort=False)]
+    open_ = differences[differences["p_direction"] < LEANING]
+    if len(differences):
+        sentences.append(
+            f"The direction is open (probability below {LEANING:g}) for {len(open_)} of "
+            f"{f.counted(len(differences), 'comparison')}."
+        )
+    few = levels[levels["firms"] <= FEW_FIRMS]
+    if len(few):
+        parts = [f"{row.level} ({row.firms})" for row in few.itertuples(index=False)][:12]
+        more = f" and {len(few) - 12} more" if len(few) > 12 else ""
+        sentences.append(
+            f"Levels with {FEW_FIRMS} firms or fewer borrow most of their estimate from the "
+            f"others: {'; '.join(parts)}{more}."
+        )
+    sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]
+    return marked([*sentences, *still_sentence(parameters)], passed)
+
+
+def _width(part: pd.DataFrame, firms: str) -> str:
+    widths = (part["ci_high"] - part["ci_low"]).to_numpy()
+    decimals = f.decimals_for(float(widths.max()))
+    name = f.interval_name(part["ci_prob"].iloc[0], part["ci_kind"].iloc[0])
+    if len(part) == 1:
+        wide = f"The {name} of the difference is {f.number(widths[0], decimals)}"
+    else:
+        wide = f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)}"
+    half = f.number(float(np.median(widths)) / 2, decimals)
+    return (
+        f"{part['label'].iloc[0]}: {wide} percentage points wide; with {firms}, a difference of "
+        f"less than about {half} points cannot be told from none."
+    )
+
+
+def _crossing(row: Any) -> str:
+    text = (
+        f"{row.label_a} and {row.label_b} are not crossed: {row.empty} of {row.cells} combinations "
+        "of their levels have no firm"
+    )
+    if row.tied:
+        text += f", and {row.tied}"
+    return text + ". Their effects are told apart by the model's additivity, not by the data alone."
+
+
+# -- what the tables of clusters say ---------------------------------------------------
+
+#: Clusters below which the spread between them is hardly known.
+FEW_CLUSTERS = 5
+#: Clusters named in one sentence.
+MOST_NAMED = 8
+_KEY = ("predictor", "level", "against")
+
+
+def told(
+    clusters: pd.DataFrame, differences: pd.DataFrame, spreads: pd.DataFrame, firm: str
+) -> list[str]:
+    """How far clusters differ, in level and in effects, and what pooling did.
+
+    Parameters
+    ----------
+    clusters, differences, spreads : pandas.DataFrame
+        From :func:`by_cluster`, :func:`differences` and :func:`spreads` of
+        :mod:`intlmodels.results.clusters`.
+    firm : str
+        What a firm is called.
+    """
+    first = [_levels(clusters, firm), *_effects(spreads), _pulled(clusters, firm)]
+    return [*first, *_within(differences)]
+
+
+def _levels(table: pd.DataFrame, firm: str) -> str:
+    ordered = table.sort_values("median", kind="stable")
+    low, high = (next(ordered.iloc[[i]].itertuples(index=False)) for i in (0, -1))
+    return (
+        f"The expected printed share of a cluster's own {f.plural(firm)} goes from "
+        f"{in_percent(low)} in {low.cluster} to {in_percent(high)} in {high.cluster}; that holds "
+        f"what the {f.plural(firm)} of a cluster are as well as where they are."
+    )
+
+
+def _effects(table: pd.DataFrame) -> list[str]:
+    rows = list(table.itertuples(index=False))
+    level = next(row for row in rows if row.name == f"sigma_{CLUSTER}")
+    said = (
+        f"At the same values of all predictors the levels of clusters scatter with a standard "
+        f"deviation of {_sd(level)} on the logit scale"
+    )
+    effects = [row for row in rows if row is not level and not _still(row)]
+    if not effects:
+        more = "; how much effects differ these clusters hardly tell" * (len(rows) > 1)
+        return [f"{said}{more}."]
+    largest = max(effects, key=lambda row: row.median)
+    return [
+        f"{said}; of the effects, that of {largest.what.removeprefix('effect of ')} scatters most, "
+        f"with {_sd(largest)}."
+    ]
+
+
+def _still(row: Any) -> bool:
+    """Whether the data hardly moved a parameter from its prior."""
+    return bool(row.spread_ratio > WIDE and abs(row.shift) < SHIFTED)
+
+
+def _sd(row: Any) -> str:
+    return (
+        f"{f.number(row.median, 2)} ({f.interval_name(row.ci_prob, row.ci_kind)} "
+        f"{f.span(row.ci_low, row.ci_high, 2)})"
+    )
+
+
+def _pulled(table: pd.DataFrame, firm: str) -> str:
+    row = next(table.loc[[table["pulled"].abs().idxmax()]].itertuples(index=False))
+    way = "up" if row.pulled > 0 else "down"
+    return (
+        f"Farthest from what its {f.plural(firm)} print is the estimate of {row.cluster} "
+        f"({f.counted(row.firms, firm)}): they print {f.percent(row.printed_mean, 1)} on average, "
+        f"and the model, which has the other clusters too, moves that {way} to "
+        f"{f.percent(row.median, 1)}."
+    )
+
+
+def _within(table: pd.DataFrame) -> list[str]:
+    """Which differences keep their direction in every cluster."""
+    own = table[table["cluster"] != ALL]
+    if not len(own):
+        return []
+    whole = table[table["cluster"] == ALL]
+    clear = whole[[verdict(p) == "clear" for p in whole["p_direction"]]]
+    if not len(clear):
+        return [
+            "No difference between levels is clear over all clusters; what differs between "
+            "clusters in them is less so."
+        ]
+    parts = []
+    for row in list(clear.itertuples(index=False))[:MOST_NAMED]:
+        each = own[(own[list(_KEY)] == [getattr(row, name) for name in _KEY]).all(axis=1)]
+        same = (each["median"] > 0) == (row.median > 0)
+        sure = int((same & (each["p_direction"] >= CLEAR)).sum())
+        parts.append(
+            f"{row.label}, {row.level} against {row.against}: the same direction in "
+            f"{int(same.sum())} of {len(each)} clusters, clear in {sure}"
+        )
+    return [f"Of the differences that are clear over all clusters, {'; '.join(parts)}."]
+
+
+def clusters_cannot_tell(
+    clusters: pd.DataFrame, differences: pd.DataFrame, spreads: pd.DataFrame, firm: str
+) -> list[str]:
+    """What so many clusters, and so many firms in each, leave open."""
+    count = len(clusters)
+    said = []
+    still = [f"the {row.what}" for row in spreads.itertuples(index=False) if _still(row)]
+    if count < FEW_CLUSTERS:
+        said.append(
+            f"With {count} clusters how much clusters differ is hardly known: each standard "
+            f"deviation between them rests on {count} values, and on its prior."
+        )
+    if still:
+        said.append(
+            f"These clusters hardly move the prior of how much they differ in {f.listed(still)}: "
+            "there, what is said of a cluster that is not among them is the prior speaking."
+        )
+    few = clusters[clusters["firms"] <= FEW_FIRMS]
+    if len(few):
+        names = [f"{row.cluster} ({row.firms})" for row in few.itertuples(index=False)]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        said.append(
+            f"Clusters of {FEW_FIRMS} {f.plural(firm)} or fewer borrow most of their estimates "
+            f"from the others: {'; '.join(names[:MOST_NAMED])}{more}."
+        )
+    own = differences[differences["cluster"] != ALL] if len(differences) else differences
+    empty = own[(own["firms_level"] == 0) | (own["firms_against"] == 0)] if len(own) else own
+    if len(empty):
+        said.append(
+            f"{len(empty)} of {len(own)} differences within clusters are borrowed altogether: in "
+            f"these clusters no {firm} stands at one of the two levels."
+        )
+    said.append(
+        "Why clusters differ is not in the model: a deviation of a cluster is everything that "
+        f"its {f.plural(firm)} have in common and no predictor tells."
+    )
+    return said
+
+
+# -- what the fits of further outcomes say ---------------------------------------------
+
+
+def _size(row: Any, points: str) -> str:
+    """A difference, the larger level first."""
+    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
+    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
+    decimals = f.decimals_for(high - low)
+    return (
+        f"{row.label}: {above} above {below} by {f.number(abs(row.median), decimals)} {points} "
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
+        f"of direction {f.probability(row.p_direction)})"
+    )
+
+
+def can_tell(
+    differences: pd.DataFrame, measured: Measured, further: FurtherOutcome, firms: str
+) -> list[str]:
+    """What so few firms can tell of a further outcome.
+
+    Parameters
+    ----------
+    differences : pandas.DataFrame
+        From :func:`intlmodels.results.share.differences`, of the fit of the outcome.
+    measured : Measured
+    further : FurtherOutcome
+    firms : str
+        Who they are, with their number: ``22 firms``.
+    """
+    if not len(differences):
+        return []
+    ordered = differences.sort_values("p_direction", ascending=False, kind="stable")
+    rows = list(ordered.itertuples(index=False))
+    count = f.counted(len(rows), "comparison")
+    verdicts = {word: [r for r in rows if verdict(r.p_direction) == word] for word in _WORDS}
+    for word, said in _WORDS.items():
+        found = verdicts[word]
+        if found and word != "cannot tell":
+            what = "; ".join(_size(row, measured.points) for row in found[:2])
+            more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
+            first = (
+                f"Of {count} of {further.label.lower()}, {len(found)} "
+                f"{said[len(found) == 1]}: {what}{more}."
+            )
+            break
+    else:
+        first = (
+            f"These {firms} cannot tell what goes with {further.label.lower()}: of {count} none "
+            f"has a probability of direction of {LEANING:g} or more; nearest to it is "
+            f"{_size(rows[0], measured.points)}."
+        )
+    widths = differences["ci_high"] - differences["ci_low"]
+    decimals = f.decimals_for(float(widths.max()))
+    name = f.interval_name(rows[0].ci_prob, rows[0].ci_kind)
+    second = (
+        f"The {name}s of the differences are {f.span(widths.min(), widths.max(), decimals)} "
+        f"{measured.points} wide; a difference of less than about "
+        f"{f.number(float(widths.median()) / 2, decimals)} cannot be told from none."
+    )
+    return marked([first, second], bool(differences["converged"].all()))
+
+
+_CLEAR = f"clear (probability of direction at least {CLEAR:g})"
+_LEANING = f"to one side (probability of direction at least {LEANING:g}), none is clear"
+#: Verdict -> what is said of the comparisons that have it, of several and of one.
+_WORDS = {
+    "clear": (f"are {_CLEAR}", f"is {_CLEAR}"),
+    "leaning": (f"lean {_LEANING}", f"leans {_LEANING}"),
+    "cannot tell": ("", ""),
+}
+
+
+def with_share(
+    levels: pd.DataFrame, difference: pd.DataFrame, further: FurtherOutcome, variant: str
+) -> list[str]:
+    """How the share goes with a further outcome that is one of its predictors.
+
+    Parameters
+    ----------
+    levels, difference : pandas.DataFrame
+        From :func:`intlmodels.results.outcomes.share_by_level`.
+    further : FurtherOutcome
+    variant : str
+        Name of the fit.
+    """
+    rows = list(levels.itertuples(index=False))
+    sentences = [
+        f"With {further.label.lower()} as a further predictor of the share (variant {variant}) and "
+        f"all other predictors as observed, the average expected share is {in_percent(rows[0])} at "
+        f"{rows[0].level} and {in_percent(rows[-1])} at {rows[-1].level}."
+    ]
+    for row in difference.itertuples(index=False):
+        sentences.append(f"{_size(row, 'percentage points')}: {_JUDGED[verdict(row.p_direction)]}.")
+    if len(rows) > 2:
+        sentences.append(
+            "The effect climbs or falls from level to level by assumption, so that this is one "
+            "direction for all of them; how large each step is, is estimated."
+        )
+    return marked(sentences, bool(levels["converged"].all()))
+
+
+_JUDGED = {
+    "clear": "clear",
+    "leaning": "the data lean to it",
+    "cannot tell": "these data cannot tell",
+}

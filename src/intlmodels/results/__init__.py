@@ -1,0 +1,1 @@
+"""Tables of results, read from stored fits."""

@@ -1,0 +1,431 @@
+"""From a fit of the share model to its tables: labelled rows, intervals, predictions.
+
+Everything here reads a stored fit, or its light form (:func:`intlmodels.results.variants.light`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core.formats import MINUS
+from intlmodels.models.draws import flat, texts
+from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
+from intlmodels.models.share.observation import LEVELLED, OUTCOME
+from intlmodels.results.intervals import CI_PROB, Array, Conclusion, converged, directions, table_of
+from intlmodels.results.intervals import estimands as stored
+from intlmodels.results.variants import Compared, side_by_side
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from xarray import DataArray, Dataset, DataTree
+
+
+#: What the variation that no predictor takes up is called among the sources.
+NOT_EXPLAINED = "not explained"
+#: Variants are held against each other by the differences between levels.
+COMPARED = Compared(
+    quantity="difference",
+    key=("predictor", "level", "against"),
+    words="{level} against {against}",
+    heading=f"{{level}} {MINUS} {{against}}",
+    unit="points",
+    apart="Its likelihood is a density of other values than the printed ones, so it is not "
+    "compared by elpd.",
+)
+#: Draws, firms and settings (their product) up to which estimands of the prior are computed.
+MOST_PRIOR = 1_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the estimands of a fit are estimates of, in words.
+
+    Attributes
+    ----------
+    what : str
+        What is averaged over the firms.
+    unit, points : str
+        What follows a level, and a difference between levels.
+    percent : bool
+        Whether it is written in percent.
+    key : str
+        What the numbers of an ordered outcome stand for; else empty.
+    """
+
+    what: str
+    unit: str = "%"
+    points: str = "percentage points"
+    percent: bool = True
+    key: str = ""
+
+
+def measured(fit: DataTree) -> Measured:
+    """What a fit estimates: printed shares, a probability, or a stage."""
+    constant = fit["constant_data"]
+    if fit.attrs["family"] not in LEVELLED:
+        return Measured("expected printed share")
+    names = json.loads(constant.attrs["outcome_levels"])
+    if fit.attrs["family"] == "binary":
+        return Measured(f"probability of {names[1]}")
+    key = "; ".join(f"{i} {name}" for i, name in enumerate(names))
+    label = str(constant.attrs["outcome_label"])
+    return Measured(f"expected {label[:1].lower()}{label[1:]}", "stages", "stages", False, key)
+
+
+def blocks(fit: DataTree) -> list[dict[str, Any]]:
+    """Parts of the linear predictor: name, kind, label, levels, settings and so on."""
+    return json.loads(fit["constant_data"].attrs["blocks"])
+
+
+def parts(fit: DataTree) -> list[dict[str, Any]]:
+    """What expected shares are compared by: the predictors, and the clusters if they are few."""
+    named = compared_clusters(fit["constant_data"].to_dataset())
+    if not named:
+        return blocks(fit)
+    own = {"name": CLUSTER, "kind": CLUSTER, "label": labels(fit)[CLUSTER]}
+    return [*blocks(fit), {**own, "levels": named, "settings": named}]
+
+
+def labels(fit: DataTree) -> dict[str, str]:
+    """Name of each predictor, and of the clusters -> what it is called in words."""
+    own = str(fit["constant_data"].attrs.get(f"{CLUSTER}_label", ""))
+    named = {block["name"]: block["label"] for block in blocks(fit)}
+    return {**named, CLUSTER: own} if own else named
+
+
+def observed(fit: DataTree) -> Array:
+    """Printed shares of the firms, in percent; of a register the mean of each combination."""
+    data = fit["observed_data"].to_dataset()
+    return data[OUTCOME if OUTCOME in data else "mean_share"].to_numpy()
+
+
+def outcomes(fit: DataTree, group: str) -> DataArray:
+    """Draws of the printed shares of the firms from a predictive group."""
+    return fit[group].to_dataset()[OUTCOME]
+
+
+def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
+    """Draws of the estimands: those stored with the fit, or computed now.
+
+    Of the prior as many draws as ``MOST_PRIOR`` allows: it is shown in round numbers.
+    """
+    if group != "prior":
+        return stored(fit) if "estimands" in fit.children else estimate(fit)
+    import xarray as xr
+
+    constant = fit["constant_data"].to_dataset()
+    work = fit[group].sizes["draw"] * constant.sizes["firm"] * constant.sizes["setting"]
+    step = max(1, math.ceil(work / MOST_PRIOR))
+    thinned = fit[group].to_dataset().isel(draw=slice(None, None, step))
+    tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
+    tree.attrs = dict(fit.attrs)
+    return estimate(tree, group)
+
+
+def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Which firms stand at which setting of a predictor, (firm, setting).
+
+    With multiple membership a firm stands at more than one; a numeric covariate has its
+    known values at every setting, since all of them bear on the slope.
+    """
+    constant = fit["constant_data"].to_dataset()
+    if block["kind"] == CLUSTER:
+        of_firm = constant[f"{CLUSTER}_code"].to_numpy()
+        return np.asarray(of_firm[:, None] == np.arange(len(block["levels"])))
+    names = texts(constant["coefficient"])
+    own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
+    weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
+    if block["kind"] == "contrast":
+        return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
+    if block["kind"] == "numeric":
+        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
+    return weights > 0
+
+
+def rows_of(fit: DataTree) -> NDArray[np.int64]:
+    """How many each firm stands for: one, or the rows of a combination of a register."""
+    constant = fit["constant_data"].to_dataset()
+    if "rows" in constant:
+        return constant["rows"].to_numpy().astype(np.int64)
+    return np.ones(constant.sizes["firm"], dtype=np.int64)
+
+
+def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average expected printed share at each level of each predictor, in percent.
+
+    Of a fit of a further outcome: what :func:`measured` says.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``firms`` (how many stand at the level), the
+        columns of :func:`intervals`, ``ci_kind``, ``ci_prob``, ``converged``.
+    """
+    draws = estimands(fit)
+    predictors = texts(draws["setting_predictor"])
+    named = labels(fit)
+    each = rows_of(fit)
+    counts = {block["name"]: each @ membership(fit, block) for block in parts(fit)}
+    seen: dict[str, int] = {}
+    firms = []
+    for name in predictors:
+        firms.append(int(counts[name][seen.setdefault(name, 0)]))
+        seen[name] += 1
+    columns = {
+        "predictor": predictors,
+        "label": [named[name] for name in predictors],
+        "level": texts(draws["setting_level"]),
+        "firms": firms,
+    }
+    return table_of(fit, columns, flat(draws["expected_share"]), prob)
+
+
+def average(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average expected printed share of all firms, in percent; one row."""
+    return table_of(fit, {}, flat(estimands(fit)["average_share"])[:, None], prob)
+
+
+def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
+    """All pairwise differences of expected shares, in percentage points.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
+        level minus against, ``p_positive`` (probability that it is above zero) and
+        ``p_direction`` (probability of the likelier direction).
+    """
+    draws = estimands(fit, group)
+    values = flat(draws["difference"])
+    predictors = texts(draws["comparison_predictor"])
+    named = labels(fit)
+    columns = {
+        "predictor": predictors,
+        "label": [named[name] for name in predictors],
+        "level": texts(draws["comparison_level"]),
+        "against": texts(draws["comparison_against"]),
+    }
+    return table_of(fit, columns, values, prob).assign(**directions(values))
+
+
+def conclusions(fit: DataTree) -> list[Conclusion]:
+    """Levels and differences, with their draws."""
+    found = estimands(fit)
+    named = labels(fit)
+    scale = measured(fit)
+    points = "points" if scale.percent else scale.points
+    level = found["expected_share"].transpose("chain", "draw", "setting").to_numpy()
+    told = [
+        Conclusion(f"{named[p]}: {v}", scale.unit, False, level[..., i])
+        for i, (p, v) in enumerate(
+            zip(texts(found["setting_predictor"]), texts(found["setting_level"]), strict=True)
+        )
+    ]
+    draws = found["difference"].transpose("chain", "draw", "comparison").to_numpy()
+    pairs = zip(
+        texts(found["comparison_predictor"]),
+        texts(found["comparison_level"]),
+        texts(found["comparison_against"]),
+        strict=True,
+    )
+    return told + [
+        Conclusion(f"{named[p]}: {level} against {against}", points, True, draws[..., i])
+        for i, (p, level, against) in enumerate(pairs)
+    ]
+
+
+def ranks(fit: DataTree) -> pd.DataFrame:
+    """Probability of each rank (1 = largest expected share) of each level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
+    """
+    table = rank_probabilities(estimands(fit), parts(fit))
+    named = labels(fit)
+    table.insert(1, "label", [named[name] for name in table["predictor"]])
+    table["converged"] = converged(fit)
+    return table
+
+
+def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Each source's part of the variation of shares between firms, in percent."""
+    draws = estimands(fit)
+    sources = texts(draws["source"])
+    named = {**labels(fit), NOT_EXPLAINED: NOT_EXPLAINED}
+    columns = {"source": sources, "label": [named[name] for name in sources]}
+    return table_of(fit, columns, flat(draws["variation"]), prob)
+
+
+def crossings(fit: DataTree) -> pd.DataFrame:
+    """How far each pair of grouping predictors, and of clusters with these, is crossed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``label_a``, ``label_b``, ``cells`` (combinations of levels), ``empty`` (those without
+        a firm), ``tied``: in words, levels that occur with one level of the other only.
+    """
+    import pandas as pd
+
+    found = [(block, membership(fit, block)) for block in parts(fit)]
+    found = [(block, at) for block, at in found if block["kind"] not in ("numeric", "nested")]
+    rows = []
+    for (a, at_a), (b, at_b) in itertools.combinations(found, 2):
+        counts = at_a.T.astype(int) @ at_b.astype(int)
+        rows.append(
+            {
+                "label_a": a["label"],
+                "label_b": b["label"],
+                "cells": counts.size,
+                "empty": int((counts == 0).sum()),
+                "tied": "; ".join([*_tied(a, b, counts), *_tied(b, a, counts.T)][:4]),
+            }
+        )
+    return pd.DataFrame(rows, columns=["label_a", "label_b", "cells", "empty", "tied"])
+
+
+def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str]:
+    return [
+        f"{a['settings'][i]} occurs only with {b['settings'][int(np.argmax(counts[i]))]}"
+        for i in range(len(counts))
+        if (counts[i] > 0).sum() == 1
+    ]
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+    """Levels and differences of several variants, one below the other.
+
+    Parameters
+    ----------
+    fits : mapping of str to DataTree
+        Variant -> fit, whole or :func:`intlmodels.results.variants.light`; the default first.
+    prob : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variant``, ``comparable`` (by elpd with the default), ``quantity`` (``average``,
+        ``level`` or ``difference``), and the columns of :func:`levels` and
+        :func:`differences`.
+    """
+    return side_by_side(
+        fits,
+        {
+            "average": lambda fit: average(fit, prob),
+            "level": lambda fit: levels(fit, prob),
+            "difference": lambda fit: differences(fit, prob),
+        },
+    )
+
+
+# -- predicted shares as tables --------------------------------------------------------
+
+
+def _statistics(printed: Array, width: float) -> dict[str, Array]:
+    """Features of a set of printed shares that a model may miss, along the last axis."""
+    double = np.isclose(np.mod(printed + width / 2, 2 * width), width / 2)
+    return {
+        "firms at 0 %": (printed == 0).sum(axis=-1),
+        f"firms at a multiple of {2 * width:g} %": double.sum(axis=-1),
+        "smallest printed share": printed.min(axis=-1),
+        "largest printed share": printed.max(axis=-1),
+        "mean of the printed shares": printed.mean(axis=-1),
+        "standard deviation between firms": printed.std(axis=-1, ddof=1),
+    }
+
+
+def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Features of the data beside the same features of data predicted by the fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``feature``, ``observed``, the columns of :func:`intlmodels.results.intervals.intervals` of
+        the predictions, and ``p_larger``: probability that a prediction is larger than what was
+        observed, ties counted half (posterior predictive p-value).
+    """
+    width = float(fit["constant_data"].attrs["rounding_width"])
+    found = _statistics(observed(fit), width)
+    replicated = _statistics(flat(outcomes(fit, "posterior_predictive")), width)
+    stacked = np.stack([replicated[name] for name in found], axis=-1).astype(float)
+    seen = np.array([float(value) for value in found.values()])
+    table = table_of(fit, {"feature": list(found), "observed": seen}, stacked, prob)
+    close = np.isclose(stacked, seen)
+    table["p_larger"] = ((stacked > seen) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
+    return table
+
+
+def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Printed share of each firm beside what the fit predicts for a firm like it."""
+    draws = outcomes(fit, "posterior_predictive")
+    columns = {"firm": texts(draws["firm"]), "observed": observed(fit)}
+    return table_of(fit, columns, flat(draws), prob)
+
+
+def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
+    """How many firms print each value of the grid, in every predicted set of data.
+
+    Returns
+    -------
+    array, shape (grid,)
+        The printed values, in percent.
+    array, shape (draw, grid)
+    """
+    values = fit["constant_data"]["printed_grid"].to_numpy()
+    width = float(fit["constant_data"].attrs["rounding_width"])
+    printed = flat(outcomes(fit, group))
+    cells = np.rint(printed / width).astype(int).clip(0, len(values) - 1)
+    rows = np.arange(len(cells))[:, None] * len(values)
+    counts = np.bincount((cells + rows).ravel(), minlength=len(cells) * len(values))
+    return values, counts.reshape(len(cells), len(values)).astype(np.float64)
+
+
+def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
+    """Profiles of the firms of the study, the most common first.
+
+    Numeric covariates are left out of a profile: hardly two firms share a value.
+    """
+    parts = [block for block in blocks(fit) if block["kind"] not in ("numeric", "nested")]
+    if not parts:
+        return []
+    codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])
+    rows, first, counts = np.unique(codes, axis=0, return_index=True, return_counts=True)
+    order = sorted(range(len(rows)), key=lambda i: (-counts[i], first[i]))
+    return [
+        {block["name"]: block["settings"][code] for block, code in zip(parts, rows[i], strict=True)}
+        for i in order[:most]
+    ]
+
+
+def new_firm_table(fit: DataTree, prediction: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
+    """Expected and printed share of new firms, in percent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``profile``, the columns of :func:`intlmodels.results.intervals.intervals` of the expected
+        printed share, and ``printed_median``, ``printed_low``, ``printed_high``: central values of
+        the printed share itself, within the firms' own scatter.
+    """
+    draws = flat(prediction["expected_share"])
+    table = table_of(fit, {"profile": texts(prediction["profile"])}, draws, prob)
+    grid = prediction["grid"].to_numpy()
+    cumulative = prediction["probability"].to_numpy().cumsum(axis=-1)
+    for name, end in (("median", 0.5), ("low", (1 - prob) / 2), ("high", (1 + prob) / 2)):
+        place = (cumulative < end - 1e-9).sum(axis=-1).clip(max=len(grid) - 1)
+        table[f"printed_{name}"] = grid[place]
+    return table

@@ -1,0 +1,129 @@
+"""Sentences computed from tables of results, never typed in: those that fit any model.
+
+Functions take tables of :mod:`intlmodels.results.intervals` and return sentences. What counts as
+clear is stated wherever it is used: a direction is clear when its probability is at least
+``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
+tell. What only one model can say is in the module ``sentences`` of the package named after the
+model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from intlmodels.core import formats as f
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+CLEAR = 0.975
+LEANING = 0.9
+#: A parameter hardly moved: its posterior is nearly as wide as its prior, around the same value.
+WIDE, SHIFTED = 0.8, 0.5
+#: Posterior predictive probabilities outside of this are misfit.
+TAIL = 0.025
+#: Written before every sentence of a fit that did not pass the gate.
+NOT_CONVERGED = "Did not converge, not to be quoted: "
+
+Verdict = Literal["clear", "leaning", "cannot tell"]
+
+
+def verdict(p_direction: float) -> Verdict:
+    """What a probability of direction allows to say."""
+    if p_direction >= CLEAR:
+        return "clear"
+    return "leaning" if p_direction >= LEANING else "cannot tell"
+
+
+def marked(sentences: list[str], passed: bool) -> list[str]:
+    """Sentences with the mark of a failed fit before each, if it failed."""
+    return sentences if passed else [NOT_CONVERGED + sentence for sentence in sentences]
+
+
+def in_percent(row: Any) -> str:
+    """A median in percent with its interval, from a row of a table."""
+    decimals = f.decimals_for(row.ci_high - row.ci_low)
+    return (
+        f"{f.percent(row.median, decimals)} ({f.interval_name(row.ci_prob, row.ci_kind)} "
+        f"{f.span(row.ci_low, row.ci_high, decimals)})"
+    )
+
+
+# -- prior and posterior -----------------------------------------------------------------
+
+
+def hardly_moved(parameters: pd.DataFrame) -> list[str]:
+    """Names of the parameters of which the data said little."""
+    still = (parameters["spread_ratio"] > WIDE) & (parameters["shift"].abs() < SHIFTED)
+    return parameters.loc[still, "name"].tolist()
+
+
+def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
+    """Which parameters the data moved and which they hardly did."""
+    passed = bool(parameters["converged"].all())
+    still = hardly_moved(parameters)
+    rule = (
+        f"posterior spread above {WIDE:g} of the prior's, median moved by less than {SHIFTED:g} "
+        "of it; spread is half the width of the central 68 %"
+    )
+    if not still:
+        text = f"Every parameter was moved by the data ({rule})."
+    else:
+        shown = f.listed(still[:most] + ([f"{len(still) - most} more"] * (len(still) > most)))
+        text = (
+            f"Of {f.counted(len(parameters), 'parameter')} {len(still)} hardly moved from the "
+            f"prior ({rule}): {shown}. What is said about them is the prior speaking."
+        )
+    return marked([text], passed)
+
+
+def still_sentence(parameters: pd.DataFrame) -> list[str]:
+    """How many parameters the data hardly moved, where what they leave open is told."""
+    still = hardly_moved(parameters)
+    if not still:
+        return []
+    return [
+        f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the prior "
+        "(see posterior against prior)."
+    ]
+
+
+# -- checks ------------------------------------------------------------------------------
+
+
+def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
+    """Whether data predicted by the fit look like the data.
+
+    Parameters
+    ----------
+    checks : pandas.DataFrame
+        One row a feature of the data: ``feature``, ``observed``, the columns of
+        :func:`intlmodels.results.intervals.table_of` of its predictions, and ``p_larger``, the
+        probability that a prediction is larger than what was observed.
+    decimals : callable
+        Feature -> decimals with which it is written.
+    """
+    passed = bool(checks["converged"].all())
+    p = checks["p_larger"]
+    bad = checks[(p < TAIL) | (p > 1 - TAIL)]
+    if not len(bad):
+        text = (
+            f"In all {len(checks)} features looked at, the data lie within what the fitted model "
+            f"predicts (probability of a larger value between {TAIL:g} and {1 - TAIL:g})."
+        )
+        return marked([text], passed)
+    parts = [
+        f"{row.feature}: {f.number(row.observed, places)} observed, "
+        f"{f.span(row.ci_low, row.ci_high, places)} predicted (probability of a larger value "
+        f"{f.probability(row.p_larger)})"
+        for row in bad.itertuples(index=False)
+        for places in [decimals(row.feature)]
+    ]
+    text = (
+        f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
+        f"that were looked at (a feature is missed when the probability of a larger value is "
+        f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
+    )
+    return marked([text], passed)

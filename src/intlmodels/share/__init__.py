@@ -1,1 +1,0 @@
-"""What only the share model needs once it is fitted: tables, sentences, pictures, sections."""

@@ -1,1 +1,0 @@
-"""Whether a model and its conclusions can be trusted: calibration, comparison, sensitivity."""
