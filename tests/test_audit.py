@@ -10,8 +10,8 @@ import pytest
 
 import smallcounts
 from intlmodels import audit as audits
-from intlmodels.audit import conflicting, repairing
-from intlmodels.audit.bounding import interchangeable
+from intlmodels.audit import conflicting, consequences
+from intlmodels.audit.consequences import interchangeable
 from intlmodels.audit.integers import Program
 from intlmodels.audit.system import MOST_COUNTS, MOST_VALUE, Slack, System, hard, revised, subset
 from intlmodels.core.errors import StudyError
@@ -479,7 +479,7 @@ def test_what_is_cut_short_says_so(listed, monkeypatch):
     with pytest.raises(StudyError, match="5 conflicts") as error:
         audits.conflicts(listed)
     one_line(error)
-    monkeypatch.setattr(repairing, "MOST_REPAIRS", 1)
+    monkeypatch.setattr(consequences, "MOST_REPAIRS", 1)
     with pytest.raises(StudyError, match="1 repairs") as error:
         audits.repairs(listed)
     one_line(error)
@@ -499,10 +499,10 @@ def test_contradictions_of_any_size_cost_the_same(total, monkeypatch):
     linear = Program._linear
     monkeypatch.setattr(Program, "_linear", lambda self, *a: asked.append(1) or linear(self, *a))
     r = far_apart(total)
-    found, complete = repairing.cheapest(r, keep_hard=True)
+    found, complete = consequences.cheapest(r, keep_hard=True)
     assert len(asked) < 300
     assert not complete
-    assert len({tuple(repair.changes.items()) for repair in found}) == repairing.MOST_REPAIRS
+    assert len({tuple(repair.changes.items()) for repair in found}) == consequences.MOST_REPAIRS
     for repair in found:
         assert repair.cost == total - 30 == sum(repair.changes.values()) - 10 * len(repair.changes)
         assert (
@@ -515,7 +515,7 @@ def test_contradictions_of_any_size_cost_the_same(total, monkeypatch):
 @pytest.mark.parametrize("keep_hard", [False, True])
 def test_all_repairs_are_found_where_many_stand_side_by_side(keep_hard):
     # 8 to be shared out among three counts, or among these and the total.
-    found, complete = repairing.cheapest(far_apart(38), keep_hard)
+    found, complete = consequences.cheapest(far_apart(38), keep_hard)
     assert complete
     assert len(found) == (math.comb(10, 2) if keep_hard else math.comb(11, 3))
     assert len({tuple(repair.changes.items()) for repair in found}) == len(found)
@@ -524,7 +524,7 @@ def test_all_repairs_are_found_where_many_stand_side_by_side(keep_hard):
 def test_just_as_many_conflicts_as_are_listed_are_complete(listed, monkeypatch):
     monkeypatch.setattr(conflicting, "MOST_CONFLICTS", 58)
     assert audits.subsets(listed).complete
-    monkeypatch.setattr(repairing, "MOST_REPAIRS", 2)
+    monkeypatch.setattr(consequences, "MOST_REPAIRS", 2)
     assert len(audits.repairs(listed)) == 2
 
 

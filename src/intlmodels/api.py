@@ -289,8 +289,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
             "nothing to audit: the decisions of this study are known, and there are no counts",
             file="study.toml",
         )
-    from intlmodels.audit import audit
-    from intlmodels.audit.tables import audit_tables, audit_text
+    from intlmodels.audit import audit, audit_tables, audit_text
     from intlmodels.study.counts import rows
 
     found = audit(rows(study.counts, study.firms, study.periods), study.groups)

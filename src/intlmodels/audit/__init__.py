@@ -2,16 +2,18 @@
 
 Can all of them be true together? If not: every minimal subset that cannot, every maximal subset
 that can, and the cheapest repairs. In any case: what they imply for what was not published.
+A study whose hard counts contradict each other can be read, described and audited, but not
+fitted: no table has a probability above zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.audit.bounding import Bound, Cell, bounds, feasible_table, standard_cells
 from intlmodels.audit.conflicting import (
     Reason,
     Subsets,
@@ -20,10 +22,25 @@ from intlmodels.audit.conflicting import (
     smallest_conflict,
     subsets,
 )
+from intlmodels.audit.consequences import (
+    Bound,
+    Cell,
+    Repair,
+    bounds,
+    cheapest,
+    feasible_table,
+    repairs,
+    standard_cells,
+)
 from intlmodels.audit.integers import TooLongError
-from intlmodels.audit.repairing import Repair, cheapest, repairs
-from intlmodels.audit.system import hard, revised
-from intlmodels.study.counts import Rows
+from intlmodels.audit.system import hard, revised, use_cache
+from intlmodels.core.errors import StudyError
+from intlmodels.core.formats import counted, listed
+from intlmodels.study import DecayStudy, Study
+from intlmodels.study.counts import Count, Rows, rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Audit",
@@ -34,14 +51,20 @@ __all__ = [
     "Repair",
     "Subsets",
     "audit",
+    "audit_tables",
+    "audit_text",
+    "bound_table",
     "bounds",
+    "conflict_sentences",
     "conflicts",
     "feasible_table",
     "reason",
     "repairs",
+    "require_consistent_counts",
     "smallest_conflict",
     "standard_cells",
     "subsets",
+    "use_cache",
 ]
 
 #: Bounds are given for each cheapest repair if there are no more than this, and for all of them
@@ -180,3 +203,249 @@ def _bases(found: Audit) -> Iterator[Basis]:
     # If they contradict each other, there is no table, and there are no bounds.
     if alone.counts and smallest_conflict(alone) is None:
         yield Basis(HARD, bounds(alone, weights))
+
+
+# -- whether a study can be fitted -------------------------------------------------------
+
+
+def require_consistent_counts(study: Study) -> None:
+    """Refuse a study whose hard counts cannot hold together, in any of its readings.
+
+    Parameters
+    ----------
+    study : Study
+        Of any model; one without counts has nothing to refuse.
+
+    Raises
+    ------
+    StudyError
+        Naming the smallest conflict, or the first hard count that the known decisions miss.
+    """
+    if not isinstance(study, DecayStudy) or not study.counts:
+        return
+    _require_together(study.counts, study.firms, study.periods, "")
+    for reading in study.readings.values():
+        _require_together(reading.counts, study.firms, reading.periods, reading.name)
+    if study.decisions is not None:
+        _require_agreement(study)
+
+
+def _require_together(
+    counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ...], reading: str
+) -> None:
+    hard = {count.id: count for count in counts if count.hard}
+    conflict = smallest_conflict(rows(hard.values(), firms, periods))
+    if conflict is None:
+        return
+    named = [hard[name] for name in conflict]
+    files = {count.file for count in named}
+    where = f", in the variant {reading!r}" if reading else ""
+    raise StudyError(
+        f"hard counts that cannot hold together{where}: "
+        f"{', '.join(_told(count, len(files) > 1) for count in named)}; expected hard counts to "
+        "agree: mend one, or make one noisy",
+        file=named[0].file if len(files) == 1 else None,
+    )
+
+
+def _require_agreement(study: DecayStudy) -> None:
+    """Refuse hard counts that the decisions themselves do not give."""
+    if study.decisions is None:
+        return
+    hard = tuple(count for count in study.counts if count.hard)
+    system = rows(hard, study.firms, study.periods)
+    true = system.true(study.decisions.table(study.firms, study.periods))
+    for row in np.flatnonzero(system.deviation(true)):
+        count = hard[system.count[row]]
+        raise StudyError(
+            f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
+            "mend one, or make the count noisy",
+            file=count.file,
+            row=count.row,
+            column="value",
+            value=str(count.value),
+        )
+
+
+def _told(count: Count, with_file: bool) -> str:
+    relation = "" if count.relation == "equal" else f"{count.relation} "
+    each = " each" if count.each else ""
+    place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
+    return f"{count.id} ({place}): {relation}{count.value}{each}"
+
+
+# -- an audit as tables and in words ---------------------------------------------------
+
+#: Contradictions that the text for a terminal lists.
+MOST_SHOWN = 20
+
+
+def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
+    """File name -> table of everything an audit found."""
+    import pandas as pd
+
+    total = len(found.rows.counts)
+    conflicts = [
+        {"conflict": number, "size": len(ids), "counts": "; ".join(ids)}
+        for number, ids in enumerate(found.conflicts, start=1)
+    ]
+    most = max((total - len(out) for out in found.subsets.left_out), default=0)
+    largest = [
+        {
+            "subset": number,
+            "size": total - len(out),
+            "left_out": "; ".join(out),
+            "largest": total - len(out) == most,
+        }
+        for number, out in enumerate(found.subsets.left_out, start=1)
+    ]
+    repairs = [
+        {
+            "repair": number,
+            "cost": repair.cost,
+            "changes": "; ".join(f"{name} = {value}" for name, value in repair.changes.items()),
+            "touches_hard": repair.touches_hard,
+            "table": _table_text(found, repair.table),
+        }
+        for number, repair in enumerate(found.all_repairs, start=1)
+        if repair.changes
+    ]
+    return {
+        "audit_conflicts.csv": pd.DataFrame(conflicts, columns=["conflict", "size", "counts"]),
+        "audit_largest.csv": pd.DataFrame(
+            largest, columns=["subset", "size", "left_out", "largest"]
+        ),
+        "audit_repairs.csv": pd.DataFrame(
+            repairs, columns=["repair", "cost", "changes", "touches_hard", "table"]
+        ),
+        "audit_bounds.csv": bound_table(found),
+    }
+
+
+def bound_table(found: Audit) -> pd.DataFrame:
+    """Bounds of every unpublished number under every basis.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``basis`` (the first one is what the counts, repaired where they must be, imply),
+        ``kind`` (all, group, firm), ``name``, ``period``, ``flag``, ``low``, ``high`` (NaN
+        where there is no limit).
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "basis": basis.name,
+                "kind": cell.kind,
+                "name": cell.name,
+                "period": cell.period,
+                "flag": cell.flag,
+                "low": float("nan") if low is None else low,
+                "high": float("nan") if high is None else high,
+            }
+            for basis in found.bases
+            for cell, (low, high) in zip(found.cells, basis.bounds, strict=True)
+        ],
+        columns=["basis", "kind", "name", "period", "flag", "low", "high"],
+    )
+
+
+def _table_text(found: Audit, table: object) -> str:
+    """An example table on one line: firm and period, then decisions without and with the flag."""
+    r = found.rows
+    cells = np.asarray(table)
+    return "; ".join(
+        f"{firm} {period} {cells[i, j, 0]}/{cells[i, j, 1]}"
+        for i, firm in enumerate(r.firms)
+        for j, period in enumerate(r.periods)
+        if cells[i, j].any()
+    )
+
+
+# -- in words ----------------------------------------------------------------------------
+
+
+def count_words(count: Count) -> str:
+    """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
+    relation = "" if count.relation == "equal" else f"{count.relation} "
+    value = f"{relation}{count.value}" + (" each" if count.each else "")
+    text = count.text or subset_words(count)
+    return f"{count.id} ({text}: {value})"
+
+
+def subset_words(count: Count) -> str:
+    """The subset of a count, where the study does not put it into words."""
+    flag = f"flag {count.flags[0]}, " if len(count.flags) == 1 else ""
+    return f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+
+
+def conflict_sentences(found: Audit) -> list[str]:
+    """Every minimal contradiction, with the reason where it can be told by adding up."""
+    by_id = {count.id: count for count in found.rows.counts}
+    sentences = []
+    for ids in found.conflicts:
+        named = [count_words(by_id[name]) for name in ids]
+        text = (
+            f"{named[0]} cannot be true."
+            if len(named) == 1
+            else f"{listed(named)} cannot all be true."
+        )
+        why = reason(found.rows, ids)
+        sentences.append(text if why is None else f"{text} {why}")
+    return sentences
+
+
+def audit_text(found: Audit) -> str:
+    """An audit for a terminal."""
+    total = len(found.rows.counts)
+    if found.consistent:
+        lines = [f"All {total} counts can be true together."]
+    else:
+        lines = [f"The {total} counts cannot all be true.", ""]
+        lines.append(f"{counted(len(found.conflicts), 'minimal contradiction')}:")
+        said = conflict_sentences(found)
+        lines += [f"  {i}. {text}" for i, text in enumerate(said[:MOST_SHOWN], start=1)]
+        if len(said) > MOST_SHOWN:
+            lines.append(f"  ... and {len(said) - MOST_SHOWN} more (with --out DIR: all of them)")
+        lines += ["", f"Largest sets that can all be true: {len(found.subsets.left_out)}, told by"]
+        lines.append("what is left out (* the largest in number):")
+        best = set(found.subsets.largest)
+        shown = found.subsets.left_out[:MOST_SHOWN]
+        lines += [f"  {'*' if out in best else ' '} without {', '.join(out)}" for out in shown]
+        if len(found.subsets.left_out) > MOST_SHOWN:
+            lines.append(f"  ... and {len(found.subsets.left_out) - MOST_SHOWN} more")
+        lines += ["", "Cheapest repairs (smallest total change to the printed numbers):"]
+        printed = {count.id: count.value for count in found.rows.counts}
+        for i, repair in enumerate(found.all_repairs, start=1):
+            words = listed(
+                [f"{name} from {printed[name]} to {new}" for name, new in repair.changes.items()]
+            )
+            hard = ", touches a count declared hard" if repair.touches_hard else ""
+            lines.append(f"  {i}. {words} (total change {repair.cost}{hard})")
+    lines += ["", *_bound_lines(found)]
+    if not found.complete:
+        lines += ["", f"NOT COMPLETE, the search was cut short: {listed(list(found.cut))}."]
+    return "\n".join(lines)
+
+
+def _bound_lines(found: Audit) -> Iterator[str]:
+    """Bounds of what is not about single firms, under the first basis."""
+    if not found.bases:
+        return
+    basis = found.bases[0]
+    yield f"What follows for numbers that were not published ({basis.name}); --out DIR: all firms"
+    for cell, (low, high) in zip(found.cells, basis.bounds, strict=True):
+        if cell.kind == "firm" or cell.flag == "both":
+            continue
+        value = (
+            "any number"
+            if low is None and high is None
+            else f"{low}"
+            if low == high
+            else f"{low} or more"
+            if high is None
+            else f"{low} to {high}"
+        )
+        yield f"  {cell.name}, {cell.period}, flag {cell.flag}: {value}"

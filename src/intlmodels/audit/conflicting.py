@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program, TooLongError
-from intlmodels.audit.system import MOST_SOLVED, Slack, System, subset
+from intlmodels.audit.system import MOST_SOLVED, Slack, System, answer, subset
 from intlmodels.study.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.

@@ -1,16 +1,24 @@
-"""Published counts as integer programs: which of them hold, and by how much they are off."""
+"""Published counts as integer programs, and answers of the solver that are kept beside the fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program
 from intlmodels.core.errors import StudyError
+from intlmodels.core.files import short_hash, write_text
+from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.core.versions import COUNTS_VERSION
 from intlmodels.study.counts import Rows, rows
 
 #: Longest list of counts, and largest printed value, that an audit takes.
@@ -226,3 +234,103 @@ def revised(r: Rows, changes: Mapping[str, int]) -> Rows:
 def hard(r: Rows) -> Rows:
     """The rows of the hard counts."""
     return subset(r, (count.id for count in r.counts if count.hard))
+
+
+# -- answers that were found before ------------------------------------------------------
+
+# Importing the solver and asking it takes longer than everything else that a run does in which
+# nothing changed. Answers are kept only where a caller provides for it.
+_known: dict[str, Any] | None = None
+
+
+@contextmanager
+def cached_answers(answers: dict[str, Any]) -> Iterator[None]:
+    """Take answers from a dictionary while the block runs, and add new ones to it."""
+    global _known
+    before, _known = _known, answers
+    try:
+        yield
+    finally:
+        _known = before
+
+
+def answer[T](
+    question: str,
+    r: Rows,
+    find: Callable[[], T],
+    write: Callable[[T], Any],
+    read: Callable[[Any], T],
+) -> T:
+    """What was answered before to a question about counts, or else what is found now.
+
+    Parameters
+    ----------
+    question : str
+    r : Rows
+    find : callable
+        Finds the answer.
+    write : callable
+        An answer as JSON can hold it; None if it is not worth keeping.
+    read : callable
+        The reverse.
+    """
+    if _known is None:
+        return find()
+    key = _identity(question, r)
+    if key in _known:
+        return read(_known[key])
+    found = find()
+    written = write(found)
+    if written is not None:
+        _known[key] = written
+    return found
+
+
+def _identity(question: str, r: Rows) -> str:
+    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
+    digest = hashlib.sha256(repr(told).encode())
+    for values in (r.member, r.relation, r.printed, r.hard, r.count):
+        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+FILE = "solved.json"
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The file of answers."""
+
+    version: int
+    answers: dict[str, Any]
+    checksum: str
+
+
+@contextmanager
+def use_cache(folder: Path) -> Iterator[None]:
+    """Answer from what is kept in a folder while the block runs; then keep what is new.
+
+    A file that cannot be read, is damaged, or is of another version, counts as none.
+    """
+    path = folder / FILE
+    answers = _read(path)
+    before = len(answers)
+    with cached_answers(answers):
+        yield
+    if len(answers) > before:
+        checksum = short_hash(answers)
+        text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
+        write_text(text + "\n", path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = build(_Solved, parse_json(path.read_bytes()))
+        whole = short_hash(found.answers) == found.checksum
+    except (OSError, ValueError, RecursionError):
+        return {}
+    current = whole and found.version == COUNTS_VERSION
+    answers: dict[str, Any] = found.answers if current else {}
+    return answers

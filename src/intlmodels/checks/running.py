@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.checks import calibrate, compare, sensitivity
 from intlmodels.checks.stored import (
     Calibration,
@@ -110,7 +110,7 @@ def run_calibration(
         For what is not known or cannot be simulated, before anything is computed.
     """
     require_firms(study, "calibration")
-    require_possible(study)
+    require_consistent_counts(study)
     variant = find_variant(study, variant).name
     given = dict(overrides or {})
     priors = priors_of(study, variant, given)
@@ -156,7 +156,7 @@ def run_comparison(
     Parameters are those of :func:`run_calibration`.
     """
     require_firms(study, "leaving out firms")
-    require_possible(study)
+    require_consistent_counts(study)
     given = dict(overrides or {})
     used = compare.settings_for(study, _known(settings))
     plans, skipped = compare.plans_of(study, list(catalogue(study)), given, used)

@@ -189,7 +189,7 @@ def export(
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""
-    from intlmodels.audit.tables import require_possible
+    from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
     from intlmodels.models import catalogue, priors_of
     from intlmodels.models.claimnames import require_names
@@ -202,7 +202,7 @@ def check(study: StudyArgument) -> None:
         settings_of(loaded)
         typer.echo("\n".join(looked_lines(loaded)))
         return
-    require_possible(loaded)
+    require_consistent_counts(loaded)
     require_names(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)

@@ -25,11 +25,11 @@ def fit_and_report(
     study: Study, settings: Settings, variants: str, folder: Path, prior: list[str] | None
 ) -> int:
     """Fit one study and write its report; the exit code."""
-    from intlmodels.audit.answers import kept
+    from intlmodels.audit import use_cache
     from intlmodels.core.processes import helpers
     from intlmodels.fitting import jobs as workflow
 
-    with kept(folder):
+    with use_cache(folder):
         names = _variant_names(study, variants)
         jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
         cores = settings.cores or os.cpu_count() or 1

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
 from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError
@@ -109,7 +109,7 @@ def plan(
     StudyError
         For an unknown variant, prior or setting.
     """
-    require_possible(study)
+    require_consistent_counts(study)
     require_names(study)
     settings = settings or settings_of(study)
     jobs = []
@@ -247,7 +247,7 @@ def fit_study(
     study = as_study(loaded, None if out is None else Path(out), scheduler)
     asked = settings_of(study, settings)
     if out is None:
-        require_possible(study)
+        require_consistent_counts(study)
         require_names(study)
         tree = checked_fit(study, variant, priors_of(study, variant, priors), asked, progress)
     else:

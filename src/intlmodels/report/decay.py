@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intlmodels.audit.tables import conflict_sentences
+from intlmodels.audit import conflict_sentences
 from intlmodels.core import formats as f
 from intlmodels.report import content, decayfigures, decayrows, decaysentences
 from intlmodels.report import rows as shown

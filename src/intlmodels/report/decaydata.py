@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.audit import Audit, audit
-from intlmodels.audit.tables import audit_tables, bound_table
+from intlmodels.audit import Audit, audit, audit_tables, bound_table
 from intlmodels.core.formats import counted, plural
 from intlmodels.fitting import store
 from intlmodels.report.data import Material

@@ -173,7 +173,7 @@ class DecayStudy(Study):
 def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
-    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit.tables`.
+    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
 
     Raises
     ------

@@ -247,7 +247,7 @@ def repairs(
 def _cheapest(
     counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, int], ...], ...]:
-    from intlmodels.audit.repairing import cheapest
+    from intlmodels.audit.consequences import cheapest
 
     found, _ = cheapest(rows(counts, firms, periods), keep_hard=True)
     return tuple(tuple(r.changes.items()) for r in found if r.cost > 0)[:MOST_REPAIRS]
