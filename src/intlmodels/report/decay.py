@@ -8,7 +8,7 @@ from intlmodels.report import content, decayfigures, decayrows, decaysentences
 from intlmodels.report import rows as shown
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.decaydata import DecayMaterial
-from intlmodels.report.decayformula import formula, symbols
+from intlmodels.report.formula import decay_formula, decay_symbols
 from intlmodels.results.wording import marked
 
 
@@ -142,13 +142,13 @@ def model(m: DecayMaterial) -> Section:
             "within a firm and period every order equally likely. Tables and parameters are drawn "
             "together from their joint posterior; no table is filled in and then taken for data."
         )
-    meanings = symbols(m.design, study.firm_label, study.event, study.flag_label)
+    meanings = decay_symbols(m.design, study.firm_label, study.event, study.flag_label)
     return Section(
         "model",
         "The model",
         (
             Paragraph(text),
-            formula(m.design),
+            decay_formula(m.design),
             Table("Symbols", ("symbol", "meaning"), tuple(meanings)),
         ),
     )

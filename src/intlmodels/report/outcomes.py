@@ -14,9 +14,9 @@ from intlmodels.plots import share
 from intlmodels.report import sharesentences as told
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.figures import picture
+from intlmodels.report.formula import share_formula
 from intlmodels.report.rows import Rows, common_decimals, feature_rows, interval
 from intlmodels.report.sharedata import ShareMaterial
-from intlmodels.report.shareformula import formula
 from intlmodels.results import outcomes as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
@@ -198,7 +198,7 @@ def _model(m: ShareMaterial, item: FurtherOutcome, fit: DataTree, first: bool) -
         return [Paragraph(f"{item.label} (fit {item.name}). The same model; {how} {text}")]
     return [
         Paragraph(f"{item.label} (fit {item.name}). In the formula {how}"),
-        formula(design, m.study.outcome.width),
+        share_formula(design, m.study.outcome.width),
         Paragraph(text),
     ]
 

@@ -8,8 +8,8 @@ from intlmodels.core import formats as f
 from intlmodels.report import content, sharefigures, sharerows, sharesentences
 from intlmodels.report import rows as shown
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
+from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.sharedata import ShareMaterial
-from intlmodels.report.shareformula import formula, symbols
 from intlmodels.results import wording
 
 #: Rows of the table of the data in the report itself.
@@ -59,7 +59,7 @@ def data(m: ShareMaterial) -> Section:
 def model(m: ShareMaterial) -> Section:
     """The model in mathematics."""
     study, width = m.study, m.study.outcome.width
-    meanings = symbols(m.design, width, study.firm_label, study.outcome.label)
+    meanings = share_symbols(m.design, width, study.firm_label, study.outcome.label)
     return Section(
         "model",
         "The model",
@@ -70,7 +70,7 @@ def model(m: ShareMaterial) -> Section:
                 "of a predictor are drawn towards each other as far as the data allow (varying "
                 "effects)." + _pooled(m)
             ),
-            formula(m.design, width),
+            share_formula(m.design, width),
             Table("Symbols", ("symbol", "meaning"), tuple(meanings)),
         ),
     )
