@@ -61,7 +61,7 @@ def test_names_that_two_modules_know_are_the_same():
     own = [name for name in own if not name.startswith(studytoml.BUILT_IN_STARTS["decay"])]
     assert set(studytoml.BUILT_IN_VARIANTS["decay"]) == {*own, "complete", "all"}
     for vocabulary in studytoml.VOCABULARIES.values():
-        assert set(vocabulary.tables["fit"]) <= set(settings.Settings.__dataclass_fields__)
+        assert set(vocabulary.tables["fit"].keys) <= set(settings.Settings.__dataclass_fields__)
 
 
 @pytest.mark.parametrize("model", layout.LAYOUTS)

@@ -16,7 +16,7 @@ from intlmodels.core.csvtable import csv_rows
 from intlmodels.core.errors import StudyError
 from intlmodels.core.files import atomically
 from intlmodels.register.engine import File, Source, literal
-from intlmodels.study.base import RowFiles
+from intlmodels.study import RowFiles
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:

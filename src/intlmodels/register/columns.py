@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study.base import RowFiles
+from intlmodels.study import RowFiles
 
 #: Types of floating point, and below what they hold every whole number.
 WHOLE = {"FLOAT": 2**24, "DOUBLE": 2**53}

@@ -19,8 +19,8 @@ from intlmodels.register import badrows
 from intlmodels.register.badrows import Bad, find_bad
 from intlmodels.register.engine import Source, in_order, literal
 from intlmodels.register.files import Found
-from intlmodels.study.dates import EXAMPLES, FORMS, NUMBER, UNCLEAR
-from intlmodels.study.sequences import DecisionRegister
+from intlmodels.study.decisions import EXAMPLES, FORMS, NUMBER, UNCLEAR
+from intlmodels.study.register import DecisionRegister
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Readings:
     codes : dict of str to dict
         For ``flag``, and if they are read ``size`` and ``period``: text -> position.
     form : str
-        How dates are written: ``number``, or a name in :data:`intlmodels.study.dates.FORMS`.
+        How dates are written: ``number``, or a name in :data:`intlmodels.study.decisions.FORMS`.
     sure : bool
         Whether all dates are known to be written so.
     """

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from intlmodels.core.errors import StudyError
 from intlmodels.register.columns import WHOLE, as_text, require_types
 from intlmodels.register.files import Found, csv_header, named, places
-from intlmodels.study.base import RowFiles
+from intlmodels.study import RowFiles
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

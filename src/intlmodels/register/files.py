@@ -12,7 +12,7 @@ from pathlib import Path
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.base import RowFiles
+from intlmodels.study import RowFiles
 from intlmodels.study.keys import wrong
 
 #: Endings of files, and the format that each stands for.

@@ -31,11 +31,13 @@ from intlmodels.study import (
 )
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import SIZES
-from intlmodels.study.register import Cells, Read, study_of
-from intlmodels.study.sequences import (
+from intlmodels.study.register import (
+    Cells,
     DecisionRegister,
+    Read,
     ReadDecisions,
     Sequences,
+    study_of,
     study_of_sequences,
 )
 
@@ -211,9 +213,10 @@ def reduced(
 
 def _record(register: Register, found: Found) -> dict[str, Any]:
     """What the cells of a register depend on."""
+    explaining = {name: table.written for name, table in register.explaining.items()}
     return {
         "files": found.marks(),
-        "asked": [register.outcome, register.explaining, register.bad_rows],
+        "asked": [register.outcome.written, explaining, register.bad_rows],
         "version": COUNTS_VERSION,
     }
 

@@ -25,8 +25,8 @@ from intlmodels.register.engine import Source, connected, ready, sources
 from intlmodels.register.files import Found
 from intlmodels.study.columns import MOST_NOTES, appearance, frozen, lookalikes
 from intlmodels.study.counts import FLAGS, SIZES
-from intlmodels.study.dates import FORMS, expected
-from intlmodels.study.sequences import DecisionRegister, ReadDecisions, Sequences
+from intlmodels.study.decisions import FORMS, expected
+from intlmodels.study.register import DecisionRegister, ReadDecisions, Sequences
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:

@@ -12,30 +12,39 @@ from pathlib import Path
 from intlmodels.core.arguments import checked
 from intlmodels.core.csvtable import Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed
-from intlmodels.study.base import RowFiles, Study
-from intlmodels.study.clusters import Clusters
-from intlmodels.study.columns import Outcome, Predictor
+from intlmodels.study.base import Study
+from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study
 from intlmodels.study.decisions import Decisions
 from intlmodels.study.keys import FILE
-from intlmodels.study.outcomes import FurtherOutcome
 from intlmodels.study.register import (
+    DecisionRegister,
     Register,
     RegisterStudy,
+    RowFiles,
+    SequenceStudy,
     declared_lines,
+    read_decision_register,
     read_register,
     register_lines,
-)
-from intlmodels.study.schema import read_study_toml
-from intlmodels.study.sequences import (
-    DecisionRegister,
-    SequenceStudy,
-    declared_decision_lines,
-    read_decision_register,
     sequence_lines,
 )
-from intlmodels.study.share import ShareStudy, read_share_study, share_lines
-from intlmodels.study.variants import Axes, ByOutcome, Covariate, Membership, Nested
+from intlmodels.study.schema import (
+    DecayFile,
+    DecisionRegisterFile,
+    ShareRegisterFile,
+    read_study_toml,
+)
+from intlmodels.study.share import (
+    Axes,
+    ByOutcome,
+    Covariate,
+    Membership,
+    Nested,
+    ShareStudy,
+    read_share_study,
+    share_lines,
+)
 
 __all__ = [
     "Axes",
@@ -158,13 +167,15 @@ def load_study(name_or_path: str | Path) -> Study:
         For the first thing that is wrong, in one line.
     """
     folder = _find(name_or_path)
-    toml = read_study_toml(folder)
-    if toml.study["model"] == "decay":
-        read = read_decision_register if toml.register else read_decay_study
-        return read(folder, toml)
-    if toml.register:
-        return read_register(folder, toml)
-    return read_share_study(folder, toml)
+    match read_study_toml(folder):
+        case DecayFile() as toml:
+            return read_decay_study(folder, toml)
+        case DecisionRegisterFile() as toml:
+            return read_decision_register(folder, toml)
+        case ShareRegisterFile() as toml:
+            return read_register(folder, toml)
+        case toml:
+            return read_share_study(folder, toml)
 
 
 def describe(study: Study) -> str:
@@ -180,14 +191,12 @@ def describe(study: Study) -> str:
 
 def _lines(study: Study) -> Iterator[str]:
     match study:
-        case DecisionRegister():
-            return declared_decision_lines(study)
+        case Register() | DecisionRegister():
+            return declared_lines(study)
         case SequenceStudy():
             return sequence_lines(study)
         case DecayStudy():
             return decay_lines(study)
-        case Register():
-            return declared_lines(study)
         case RegisterStudy():
             return register_lines(study)
         case ShareStudy():

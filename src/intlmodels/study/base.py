@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intlmodels.core.csvtable import Table, clean_label
+from intlmodels.core.csvtable import Table
 from intlmodels.core.errors import one_line
 from intlmodels.study.bibtex import check_bibtex
 from intlmodels.study.claims import Claim
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import StudyFile
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.schema import RegisterFile, StudyFile
+from intlmodels.study.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,33 +72,39 @@ class Study:
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
 
-def common(folder: Path, toml: StudyFile, sources: Sources) -> dict[str, Any]:
-    """The attributes that every study has, once all of its tables are read."""
+def common(
+    folder: Path, toml: StudyFile | RegisterFile, model: str, sources: Sources | None = None
+) -> dict[str, Any]:
+    """The attributes that every study has, once all of its tables are read, if it has any."""
+    about = toml.study
+    label = toml.firms.label if isinstance(toml, StudyFile) else toml.register.label
+    read_as = sources.read_as if sources else {}
     return {
-        "name": toml.study["name"],
-        "title": clean_label(toml.study["title"]),
-        "question": toml.study.get("question", ""),
-        "model": toml.study["model"],
+        "name": about.name,
+        "title": about.title,
+        "question": about.question,
+        "model": model,
         "folder": folder,
-        "source": toml.study.get("source", ""),
-        "bibtex": check_bibtex(toml.study.get("bibtex", "")),
-        "limits": toml.study.get("limits", ()),
-        "firm_label": clean_label(toml.firms.get("label", "firm")),
-        "firms": sources.firms,
+        "source": about.source,
+        "bibtex": check_bibtex(about.bibtex),
+        "limits": about.limits,
+        "firm_label": label,
+        "firms": sources.firms if sources else (),
         "priors": toml.priors,
-        "tables": sources.tables,
-        "normalizations": tuple((*place, *texts) for place, texts in sources.read_as.items()),
-        "settings": toml.fit,
+        "tables": sources.tables if sources else {},
+        "normalizations": tuple((*place, *texts) for place, texts in read_as.items()),
+        "settings": dict(toml.fit.written),
     }
 
 
-def first_lines(study: Study) -> Iterator[str]:
-    """The beginning of what a person is told about a study."""
+def first_lines(study: Study, model: str = "") -> Iterator[str]:
+    """The beginning of a description of a study; the firms where they are listed."""
     yield one_line(f"{study.name}: {study.title}")
     yield one_line(f"  folder    {study.folder}")
-    yield f"  model     {study.model}"
-    yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
-    yield from lookalike_lines(study.firms, " " * 12)
+    yield f"  model     {model or study.model}"
+    if not model:
+        yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
+        yield from lookalike_lines(study.firms, " " * 12)
 
 
 def normalization_lines(study: Study) -> Iterator[str]:
@@ -131,85 +134,3 @@ def shortened(names: tuple[str, ...], limit: int = 30) -> str:
     """Names in one line, and how many more there are."""
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
-# -- what registers of every model have in common --------------------------------------
-
-#: Memory that DuckDB may use if study.toml does not say.
-MEMORY = "2GB"
-
-#: What stands in a cell, in one form for all ways to write the same.
-Reader = Callable[[Cell], str | float | None]
-
-
-@dataclass(frozen=True, eq=False)
-class RowFiles(Study):
-    """Rows in files as study.toml describes them; none of them is read yet.
-
-    Attributes
-    ----------
-    files : str
-        A file, a glob or a folder, relative to the study's folder or absolute.
-    bad_rows : {"stop", "set aside"}
-        What happens to rows that cannot be read.
-    memory_limit : str
-        Of DuckDB, such as ``2GB``.
-    """
-
-    files: str
-    bad_rows: str
-    memory_limit: str
-
-    @property
-    @abstractmethod
-    def columns(self) -> dict[str, str]:
-        """Each column that is read, by what it is for."""
-
-    @abstractmethod
-    def readers(self) -> Mapping[str, Reader]:
-        """How a cell of each of :attr:`columns` is read.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
-
-    @property
-    @abstractmethod
-    def labels(self) -> frozenset[str]:
-        """Keys of :attr:`columns` that hold labels, not numbers or dates."""
-
-    def named_by(self, key: str) -> str:
-        """The key of study.toml that names a column."""
-        return f"[register] {key}"
-
-
-def row_files(folder: Path, toml: StudyFile, model: str, label: str) -> dict[str, Any]:
-    """The attributes that registers of every model have.
-
-    Raises
-    ------
-    StudyError
-        For a memory limit that is none.
-    """
-    spec = toml.register
-    limit = spec.get("memory_limit", MEMORY)
-    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B", limit):
-        raise wrong('expected memory such as "2GB" or "500MB"', "[register] memory_limit", limit)
-    return {
-        "name": toml.study["name"],
-        "title": clean_label(toml.study["title"]),
-        "question": toml.study.get("question", ""),
-        "model": model,
-        "folder": folder,
-        "source": toml.study.get("source", ""),
-        "bibtex": check_bibtex(toml.study.get("bibtex", "")),
-        "limits": toml.study.get("limits", ()),
-        "firm_label": clean_label(spec.get("label", label)),
-        "firms": (),
-        "priors": toml.priors,
-        "tables": {},
-        "normalizations": (),
-        "settings": toml.fit,
-        "files": spec["files"],
-        "bad_rows": spec.get("bad_rows", "stop"),
-        "memory_limit": limit,
-    }

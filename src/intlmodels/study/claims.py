@@ -264,7 +264,7 @@ def read_ledger(
     for name in numbers:
         if name in by_id:
             raise wrong("a count has this id; expected every id once", "[numbers] file", name)
-    known = Known(toml.study["model"], rows, groups, numbers, by_id, subjects)
+    known = Known(toml.study.model, rows, groups, numbers, by_id, subjects)
     return {
         "row_groups": groups,
         "numbers": numbers,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import Table, clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.study.schema import MARK
 from intlmodels.study.sources import Cell, Sources
 
 Relation = Literal["equal", "at least", "at most"]
@@ -171,8 +172,6 @@ STATUS = ("hard", "noisy")
 #: Columns that every file of counts has, and columns that it may have.
 NEEDED = ("id", "relation", "value", "status")
 OPTIONAL = ("quantity", "firms", "size", "periods", "flag", "each", "where")
-#: Mark between names in one cell.
-MARK = ";"
 #: Largest printed count; decision tables are stored in 16 bits.
 LARGEST = 30_000
 
@@ -231,11 +230,6 @@ def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
                 column=name,
             )
     return unused
-
-
-def check_names(names: Iterable[str]) -> str:
-    """The first name that cannot stand in a list of names; empty if all can."""
-    return next((name for name in names if MARK in name), "")
 
 
 class CountFile:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.base import (
     Study,
@@ -22,7 +20,6 @@ from intlmodels.study.base import (
 from intlmodels.study.claims import read_ledger
 from intlmodels.study.counts import (
     FLAGS,
-    MARK,
     SIZES,
     Count,
     CountFile,
@@ -31,8 +28,15 @@ from intlmodels.study.counts import (
     unused_columns,
 )
 from intlmodels.study.decisions import Decisions, read_decisions
-from intlmodels.study.keys import FILE, finite, wrong
-from intlmodels.study.schema import StudyFile
+from intlmodels.study.keys import FILE, wrong
+from intlmodels.study.schema import (
+    MARK,
+    CountsTable,
+    DecayFile,
+    PeriodsTable,
+    ReadingTable,
+    period_weights,
+)
 from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:
@@ -170,7 +174,7 @@ class DecayStudy(Study):
 # -- reading it --------------------------------------------------------------------------
 
 
-def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
+def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
     Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
@@ -186,106 +190,52 @@ def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
             "counts, or one of decisions, or both",
             file=FILE,
         )
-    if not toml.periods and (toml.counts or "period" in toml.decisions):
+    if not toml.periods and (toml.counts or (toml.decisions and toml.decisions.period)):
         raise StudyError(
             "the table [periods] is missing; expected it, with names in order of time (names = "
             '["all"] where nothing was counted by period)',
             file=FILE,
         )
-    sources = Sources(folder, toml.firms["file"], toml.firms["column"], {})
+    spec = toml.firms
+    sources = Sources(folder, spec.file, spec.column, {})
     if len(sources.firms) < FEWEST_FIRMS:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
         )
-    sizes = _sizes(toml, sources)
-    spec = toml.periods or {"names": ("all",)}
-    periods = period_names(spec["names"], "[periods] names")
-    weights = _weights(spec.get("weights"), periods, "[periods] weights")
-    starts = period_starts(spec.get("starts", ()), periods)
-    subjects = Subjects(sources.firms, sizes, periods)
+    sizes: tuple[str, ...] = ("other",) * len(sources.firms)
+    if spec.size:
+        cells = sources.cells(sources.file, spec.size, "[firms] size")
+        sizes = tuple(sources.word(cell, SIZES) for cell in cells)
+    periods = toml.periods or PeriodsTable(names=("all",))
+    weights = period_weights(periods.weights, periods.names, "[periods]")
+    subjects = Subjects(sources.firms, sizes, periods.names)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
-    decisions = read_decisions(toml.decisions, sources, periods, starts) if toml.decisions else None
+    decisions = None
+    if toml.decisions:
+        decisions = read_decisions(toml.decisions, sources, periods.names, periods.starts)
+    published = toml.counts or CountsTable(file="")
     return DecayStudy(
-        **common(folder, toml, sources),
+        **common(folder, toml, "decay", sources),
         sizes=sizes,
-        periods=periods,
+        periods=periods.names,
         period_weights=weights,
         counts=counts,
-        rho=_number(toml.counts, "rho", 0.05, 1.0),
-        concentration=_number(toml.counts, "concentration", 1.0, 1e6),
+        rho=float(published.rho),
+        concentration=float(published.concentration),
         decisions=decisions,
         readings=readings,
-        event=clean_label(toml.outcome.get("event", "decision")),
-        flag_label=clean_label(toml.outcome.get("flag", "flagged")),
+        event=toml.outcome.event,
+        flag_label=toml.outcome.flag,
         unused=unused,
         **read_ledger(toml, sources, counts, subjects),
     )
-
-
-def _sizes(toml: StudyFile, sources: Sources) -> tuple[str, ...]:
-    if "size" not in toml.firms:
-        return ("other",) * len(sources.firms)
-    cells = sources.cells(sources.file, toml.firms["size"], "[firms] size")
-    return tuple(sources.word(cell, SIZES) for cell in cells)
-
-
-def period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Check names of periods."""
-    if not names:
-        raise wrong("expected at least one period", key, list(names))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise wrong("expected every period once", key, name)
-        seen.add(name)
-        if MARK in name:
-            raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
-    return names
-
-
-def _weights(
-    given: Sequence[float] | None, periods: tuple[str, ...], key: str
-) -> tuple[float, ...]:
-    """Weights of the periods, made to sum to 1; the same for all if none are given."""
-    if given is None:
-        return (1 / len(periods),) * len(periods)
-    if len(given) != len(periods):
-        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
-    total = sum(given)
-    for weight in given:
-        # A weight that vanishes beside the others would make a period impossible.
-        if weight <= 0 or not finite(total) or weight / total < 1e-9:
-            raise wrong("expected weights above 0, and none that vanishes", key, weight)
-    return tuple(weight / total for weight in given)
-
-
-def period_starts(starts: Sequence[int], periods: tuple[str, ...]) -> Sequence[int]:
-    """Check the first years of the second, third ... period."""
-    key = "[periods] starts"
-    if starts and len(starts) != len(periods) - 1:
-        raise wrong(
-            f"expected {len(periods) - 1} years: the first year of every period but the first",
-            key,
-            list(starts),
-        )
-    for earlier, later in pairwise(starts):
-        if later <= earlier:
-            raise wrong(f"expected years in order of time, after {earlier}", key, later)
-    return starts
-
-
-def _number(table: dict[str, Any], name: str, default: float, below: float) -> float:
-    value = table.get(name, default)
-    if not 0 < value < below:
-        raise wrong(f"expected a number above 0 and below {below:.10g}", f"[counts] {name}", value)
-    return float(value)
 
 
 _Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
 
 
 def _counts(
-    toml: StudyFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
+    toml: DecayFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
 ) -> _Counts:
     """Counts, variants of the study's own, and columns without a meaning."""
     if not toml.counts:
@@ -303,33 +253,30 @@ def _counts(
                 column=sources.column,
                 value=firm,
             )
-    file = CountFile(toml.counts["file"], sources, subjects)
-    columns = [
-        clean_label(spec["column"]) for spec in toml.variants.values() if spec["kind"] == "reading"
-    ]
+    file = CountFile(toml.counts.file, sources, subjects)
+    columns = [spec.column for spec in toml.variants.values() if isinstance(spec, ReadingTable)]
     unused = [(file.file, column) for column in unused_columns(file.table, columns)]
     counts = file.counts()
     require_total(file, counts)
     readings: dict[str, Reading] = {}
     for name, spec in toml.variants.items():
-        where, note = f"[variants.{name}]", spec.get("note", "")
-        if spec["kind"] == "reading":
-            other = period_names(spec["periods"], f"{where} periods")
+        if isinstance(spec, ReadingTable):
+            other = spec.periods
             readings[name] = Reading(
                 name,
                 f"counts over other periods: {' / '.join(other)}",
                 other,
-                _weights(spec.get("weights"), other, f"{where} weights"),
-                file.reread(counts, spec["column"], other, f"{where} column"),
-                note,
+                period_weights(spec.weights, other, spec.where),
+                file.reread(counts, spec.column, other, f"{spec.where} column"),
+                spec.note,
             )
             continue
-        more = CountFile(spec["file"], sources, subjects)
+        more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
         _check_ids(added, counts)
         change = f"{len(added)} more counts ({more.file})"
-        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, note)
+        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
     return counts, readings, tuple(dict.fromkeys(unused))
 
 
@@ -347,7 +294,7 @@ def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
             )
 
 
-# -- telling what was read ---------------------------------------------------------------
+# -- describing it ----------------------------------------------------------------------
 
 
 def decay_lines(study: DecayStudy) -> Iterator[str]:

@@ -13,7 +13,8 @@ from typing import Any
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.keys import PROSE, TEXT, Key, section, wrong
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.schema import NumbersTable
+from intlmodels.study.sources import Cell, Sources, split_place
 
 _NUMBER = Key("number")
 #: Conditions on text, and conditions on numbers.
@@ -124,7 +125,7 @@ class Rows:
         StudyError
             If there is no such file or column, or the files have other rows.
         """
-        places = [self._place(text, where) for text in texts]
+        places = [split_place(text, where) for text in texts]
         names = self._names(places[0][0])
         columns = []
         for file, column in places:
@@ -140,16 +141,10 @@ class Rows:
         said = " and ".join(f"{file}: {column}" for file, column in places)
         return Column(said, names, tuple(zip(*columns, strict=True)))
 
-    def _place(self, text: str, where: str) -> tuple[str, str]:
-        file, colon, column = text.partition(":")
-        if not colon or not file.strip() or not column.strip():
-            raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
-        return file.strip(), clean_label(column)
-
     def _own(self, file: str) -> tuple[str, ...]:
         """Names of the rows of a file, in its order; their numbers where none are unique."""
         table = self.sources.table(file, "row")
-        column = clean_label(self.sources.keys.get(file, self.sources.column))
+        column = self.sources.key(file)
         if column in table.header:
             names = tuple(clean_label(text) for text in table.column(column))
             if len(set(names)) == len(names):
@@ -359,7 +354,7 @@ class Number:
 _COLUMNS = ("id", "quantity", "value", "unit", "where")
 
 
-def read_numbers(table: Mapping[str, Any], sources: Sources) -> dict[str, Number]:
+def read_numbers(table: NumbersTable | None, sources: Sources) -> dict[str, Number]:
     """Read the file that [numbers] names: one row a printed number.
 
     Raises
@@ -367,9 +362,9 @@ def read_numbers(table: Mapping[str, Any], sources: Sources) -> dict[str, Number
     StudyError
         For the first cell that is wrong.
     """
-    if not table:
+    if table is None:
         return {}
-    file = table["file"]
+    file = table.file
     printed = sources.table(file, "number")
     columns = {
         name: [

@@ -1,4 +1,9 @@
-"""Studies of the share model: a share of every firm, printed rounded, and what may explain it."""
+"""Studies of the share model: a share of every firm, printed rounded, and what may explain it.
+
+A variant of the study's own is another reading of its columns, as labelled arrays: it changes
+what a model is given, never how the model is written; the catalogue of models turns each of them
+into a row of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
-from intlmodels.core.errors import did_you_mean, listed, one_line
+from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -21,31 +26,306 @@ from intlmodels.study.base import (
     shortened,
 )
 from intlmodels.study.claims import read_ledger
-from intlmodels.study.clusters import NAME as CLUSTER
-from intlmodels.study.clusters import Clusters, check_names, cluster_lines, read_clusters
 from intlmodels.study.columns import (
+    Clusters,
+    Floats,
+    FurtherOutcome,
+    Integers,
     Outcome,
     Predictor,
+    cluster_lines,
+    coded,
+    frozen,
+    further_line,
     lookalike_lines,
+    read_clusters,
+    read_further,
     read_outcome,
     read_predictor,
 )
 from intlmodels.study.keys import finite, wrong
-from intlmodels.study.outcomes import FurtherOutcome, further_line, read_further
-from intlmodels.study.schema import StudyFile
-from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
-from intlmodels.study.variants import (
-    Axes,
-    ByOutcome,
-    Covariate,
-    Membership,
-    Nested,
-    Variant,
-    read_variant,
+from intlmodels.study.schema import (
+    CLUSTER,
+    AxesTable,
+    ByOutcomeTable,
+    CovariateTable,
+    MembershipTable,
+    NestedTable,
+    OpportunityTable,
+    ShareFile,
 )
+from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# -- variants of the study's own ---------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """The printed label within its family (needs a predictor with a family separator).
+
+    Attributes
+    ----------
+    name, note : str
+    predictor : str
+        The category whose levels are the families.
+    labels : tuple of str
+        Printed labels, sorted.
+    label_codes : array of int, shape (firm,)
+        Position in ``labels``.
+    family_of_label : array of int, shape (label,)
+        Position in the predictor's levels.
+    """
+
+    name: str
+    note: str
+    predictor: str
+    labels: tuple[str, ...]
+    label_codes: Integers
+    family_of_label: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Ordered axes in place of a category.
+
+    Attributes
+    ----------
+    name, note : str
+    replaces : str
+        The category that the axes replace.
+    axes : dict of str to array of int, shape (firm,)
+        Position of each firm in ``levels``.
+    levels : tuple of str
+        Lowest first.
+    readings : tuple of (label, {axis: level}, note)
+        How each printed label was read.
+    """
+
+    name: str
+    note: str
+    replaces: str
+    axes: dict[str, Integers]
+    levels: tuple[str, ...]
+    readings: tuple[tuple[str, dict[str, str], str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """A second label beside the first one.
+
+    Attributes
+    ----------
+    name, note : str
+    predictor : str
+        The category with the first label.
+    levels : tuple of str
+        Levels of both labels, sorted.
+    weights : array, shape (firm, level)
+        Rows sum to one: the primary weight on the first label and the rest on the second,
+        or all on the first where there is no second.
+    file, column : str
+        Where the second label is printed.
+    second : tuple of str, length (firm,)
+        Its cells as they stand in the file.
+    """
+
+    name: str
+    note: str
+    predictor: str
+    levels: tuple[str, ...]
+    weights: Floats
+    file: str = ""
+    column: str = ""
+    second: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Covariate:
+    """One more numeric predictor.
+
+    Attributes
+    ----------
+    name, note : str
+    predictor : Predictor
+        Of kind ``numeric``, with the variant's name.
+    """
+
+    name: str
+    note: str
+    predictor: Predictor
+
+
+@dataclass(frozen=True, eq=False)
+class ByOutcome:
+    """A further outcome as one more predictor of the share.
+
+    Attributes
+    ----------
+    name, note : str
+    outcome : FurtherOutcome
+    """
+
+    name: str
+    note: str
+    outcome: FurtherOutcome
+
+
+Variant = Nested | Axes | Membership | Covariate | ByOutcome
+
+
+def read_variant(
+    name: str,
+    spec: NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable,
+    predictors: Mapping[str, Predictor],
+    sources: Sources,
+    outcome: Outcome,
+    further: Mapping[str, FurtherOutcome],
+) -> Variant:
+    """Read one variant.
+
+    Raises
+    ------
+    StudyError
+        If it refers to what is not there, or cannot be told from the default.
+    """
+    match spec:
+        case NestedTable():
+            return _nested(name, spec, _category(spec.predictor, predictors, spec.where))
+        case AxesTable():
+            category = _category(spec.replaces, predictors, spec.where, "replaces")
+            return _axes(name, spec, category, sources)
+        case MembershipTable():
+            category = _category(spec.predictor, predictors, spec.where)
+            return _membership(name, spec, category, sources)
+        case CovariateTable():
+            return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
+    return _by_outcome(name, spec, further)
+
+
+def _category(
+    name: str, predictors: Mapping[str, Predictor], where: str, asked_by: str = "predictor"
+) -> Predictor:
+    key = f"{where} {asked_by}"
+    if name not in predictors:
+        raise wrong(
+            f"no such predictor{did_you_mean(name, predictors)}; expected one of "
+            f"{listed(predictors)}",
+            key,
+            name,
+        )
+    predictor = predictors[name]
+    if predictor.kind != "category":
+        raise wrong(f"expected a predictor of kind category; it is a {predictor.kind}", key, name)
+    return predictor
+
+
+def _by_outcome(
+    name: str, spec: ByOutcomeTable, further: Mapping[str, FurtherOutcome]
+) -> ByOutcome:
+    asked, key = spec.outcome, f"{spec.where} outcome"
+    if asked not in further:
+        known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
+        raise wrong(f"no such outcome{did_you_mean(asked, further)}; {known}", key, asked)
+    for firm, why in further[asked].missing:
+        raise wrong(
+            f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
+            "the cell, or delete the variant",
+            key,
+            asked,
+        )
+    return ByOutcome(name, spec.note, further[asked])
+
+
+def _labels(predictor: Predictor) -> list[str]:
+    return [clean_label(text) for text in predictor.printed]
+
+
+def _nested(name: str, spec: NestedTable, category: Predictor) -> Nested:
+    key = f"{spec.where} predictor"
+    if not category.family_separator:
+        raise wrong(
+            f"expected a predictor with a family_separator; give it in "
+            f"[predictors.{category.name}], or there is nothing to nest",
+            key,
+            category.name,
+        )
+    printed = _labels(category)
+    labels = tuple(sorted(set(printed)))
+    if len(labels) == len(category.levels):
+        raise wrong(
+            "every family has a single printed label; expected a family with two or more: "
+            "delete the variant",
+            key,
+            category.name,
+        )
+    family = dict(zip(printed, category.codes, strict=True))
+    families = frozen([family[label] for label in labels], np.intp)
+    codes = coded(printed, labels)
+    return Nested(name, spec.note, category.name, labels, codes, families)
+
+
+def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> Axes:
+    readings = {reading["label"]: reading for reading in spec.readings}
+    for cell in sources.cells(category.file, category.column, spec.where):
+        label = clean_label(cell.text)
+        if label not in readings:
+            raise cell.error(
+                f"expected a label with a reading in variant {shown(name)}"
+                f"{did_you_mean(label, readings)}; add a [[variants.{name}.readings]] for it"
+            )
+    codes: dict[str, Integers] = {}
+    for axis in spec.axes:
+        read = [spec.levels.index(readings[label][axis]) for label in _labels(category)]
+        if len(set(read)) == 1:
+            raise wrong(
+                "every firm has this level; expected two or more levels: delete the axis",
+                f"{spec.where} {axis}",
+                spec.levels[read[0]],
+            )
+        codes[axis] = frozen(read, np.intp)
+    told = tuple(
+        (label, {axis: reading[axis] for axis in spec.axes}, reading["note"])
+        for label, reading in readings.items()
+    )
+    return Axes(name, spec.note, category.name, codes, spec.levels, told)
+
+
+def _membership(
+    name: str, spec: MembershipTable, category: Predictor, sources: Sources
+) -> Membership:
+    file, column, key = spec.file or sources.file, spec.column, f"{spec.where} column"
+    if (file, column) == (category.file, category.column):
+        raise wrong(f"expected another column than that of {category.name}", key, column)
+    cells = sources.cells(file, column, key)
+    first = [category.levels[code] for code in category.codes]
+    second: list[str | None] = []
+    for cell, primary in zip(cells, first, strict=True):
+        # An empty cell says that there is no second label; NA would say that it is not known.
+        level = sources.level(cell, category.family_separator) if clean_label(cell.text) else None
+        if level == primary:
+            raise cell.error("expected a label that differs from the first one; empty the cell")
+        second.append(level)
+    if not any(second):
+        raise StudyError(
+            "no firm has a second label; expected at least one: delete the variant",
+            file=file,
+            column=column,
+        )
+    levels = tuple(sorted({*first, *(level for level in second if level is not None)}))
+    place = {level: code for code, level in enumerate(levels)}
+    weights = np.zeros((len(first), len(levels)))
+    for row, primary, other in zip(weights, first, second, strict=True):
+        row[place[primary]] = 1.0 if other is None else spec.primary_weight
+        if other is not None:
+            row[place[other]] = 1.0 - spec.primary_weight
+    texts = tuple(cell.text for cell in cells)
+    return Membership(name, spec.note, category.name, levels, frozen(weights), file, column, texts)
+
+
+# -- studies of the share model --------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -72,38 +352,35 @@ class Opportunity:
 
 
 def read_opportunity(
-    table: Mapping[str, Any], predictors: Mapping[str, Predictor]
+    table: OpportunityTable | None, predictors: Mapping[str, Predictor]
 ) -> Opportunity | None:
-    """Check the table against the predictors; None if it is empty.
+    """Check the table against the predictors; None if there is none.
 
     Raises
     ------
     StudyError
         For a predictor that is not there or of another kind, or a level that it does not have.
     """
-    if not table:
+    if table is None:
         return None
-    for key, kind in (("across", "category"), ("down", "contrast")):
-        usable = [name for name, predictor in predictors.items() if predictor.kind == kind]
-        if table[key] not in usable:
+    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
+    for key, name, kind in asked:
+        usable = [own.name for own in predictors.values() if own.kind == kind]
+        if name not in usable:
             expected = f"expected {listed(usable)}" if usable else "there is none in this study"
             raise wrong(
                 f"{key} takes a predictor of the kind {kind}; {expected}",
                 f"[opportunity] {key}",
-                table[key],
+                name,
             )
-    levels = predictors[table["down"]].levels
-    vulnerable = clean_label(table["vulnerable"])
-    if vulnerable not in levels:
+    levels = predictors[table.down].levels
+    if table.vulnerable not in levels:
         raise wrong(
-            f"expected a level of {table['down']}: {listed(levels)}",
+            f"expected a level of {table.down}: {listed(levels)}",
             "[opportunity] vulnerable",
-            vulnerable,
+            table.vulnerable,
         )
-    return Opportunity(table["across"], table["down"], vulnerable, table.get("note", ""))
-
-
-# -- studies of the share model --------------------------------------------------------
+    return Opportunity(table.across, table.down, table.vulnerable, table.note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +453,7 @@ def _as_read(predictor: Predictor) -> Any:
     return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
 
 
-def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
+def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
     """Read and check the tables of a study of the share model.
 
     Raises
@@ -184,11 +461,10 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
     StudyError
         For the first thing that is wrong, in one line.
     """
-    sources = Sources(folder, toml.firms["file"], toml.firms["column"], _keys(toml))
+    sources = Sources(folder, toml.firms.file, toml.firms.column, _keys(toml))
     outcome, dropped = read_outcome(toml.outcome, sources)
     predictors = {
-        name: read_predictor(name, spec, sources, outcome, f"[predictors.{name}]")
-        for name, spec in toml.predictors.items()
+        name: read_predictor(name, spec, sources, outcome) for name, spec in toml.predictors.items()
     }
     outcomes = {
         name: read_further(name, spec, sources, outcome, predictors)
@@ -199,10 +475,8 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         for name, spec in toml.variants.items()
     }
     clusters = read_clusters(toml.cluster, sources, outcome, predictors)
-    if clusters is not None:
-        check_names(_named(predictors, variants))
     return ShareStudy(
-        **common(folder, toml, sources),
+        **common(folder, toml, "share", sources),
         outcome=outcome,
         predictors=predictors,
         outcomes=outcomes,
@@ -218,41 +492,21 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
     )
 
 
-def _keys(toml: StudyFile) -> dict[str, str]:
+def _keys(toml: ShareFile) -> dict[str, str]:
     """File to the column with the firms' names, where a predictor or outcome says it."""
-    home = toml.firms["file"]
-    keys: dict[str, str] = {home: toml.firms["column"]}
-    asking = [(f"[predictors.{name}]", spec) for name, spec in toml.predictors.items()]
-    asking += [(f"[outcomes.{name}]", spec) for name, spec in toml.outcomes.items()]
-    asking.append(("[cluster]", toml.cluster))
-    for where, spec in asking:
-        if "key" not in spec:
-            continue
-        file, key = spec.get("file", home), spec["key"]
-        if clean_label(keys.setdefault(file, key)) != clean_label(key):
+    home = toml.firms.file
+    keys: dict[str, str] = {home: toml.firms.column}
+    asking = [*toml.predictors.values(), *toml.outcomes.values()]
+    for spec in [*asking, toml.cluster] if toml.cluster else asking:
+        file = spec.file or home
+        if spec.key and keys.setdefault(file, spec.key) != spec.key:
             raise wrong(
                 f"another key of this study says {keys[file]!r} for {file}; expected one column "
                 "with the firms in each file",
-                f"{where} key",
-                key,
+                f"{spec.where} key",
+                spec.key,
             )
     return keys
-
-
-def _named(
-    predictors: Mapping[str, Predictor], variants: Mapping[str, Variant]
-) -> Iterator[tuple[str, str]]:
-    """Names that become names of model variables, and the tables that give them."""
-    for name in predictors:
-        yield name, f"[predictors.{name}]"
-    for name, variant in variants.items():
-        match variant:
-            case Covariate():
-                yield name, f"[variants.{name}]"
-            case Axes():
-                yield from ((axis, f"[variants.{name}]") for axis in variant.axes)
-            case ByOutcome():
-                yield variant.outcome.name.replace("-", "_"), f"[variants.{name}]"
 
 
 def checked_profiles(
@@ -264,30 +518,24 @@ def checked_profiles(
     found = []
     for number, profile in enumerate(profiles, start=1):
         where = f"[[profiles]] number {number},"
-        checked = _profile(profile, predictors, where)
+        checked = {
+            name: _value(profile[name], predictor, f"{where} {name}")
+            for name, predictor in predictors.items()
+        }
         if clusters is not None and CLUSTER in profile:
             checked[CLUSTER] = _level(profile[CLUSTER], clusters.labels, f"{where} {CLUSTER}")
         found.append(checked)
     return tuple(found)
 
 
-def _profile(
-    profile: Mapping[str, Any], predictors: Mapping[str, Predictor], where: str
-) -> dict[str, str]:
-    """Check the levels of a new firm; numbers come out as text."""
-    checked = {}
-    for name, predictor in predictors.items():
-        key, value = f"{where} {name}", profile[name]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if predictor.kind == "numeric":
-            if not number or not finite(value):
-                raise wrong("expected a finite number without quotes", key, value)
-            if predictor.transform == "log" and value <= 0:
-                raise wrong("expected a number above 0, as the transform log needs", key, value)
-            checked[name] = repr(value)
-            continue
-        checked[name] = _level(value, predictor.levels, key)
-    return checked
+def _value(value: object, predictor: Predictor, key: str) -> str:
+    if predictor.kind != "numeric":
+        return _level(value, predictor.levels, key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not finite(value):
+        raise wrong("expected a finite number without quotes", key, value)
+    if predictor.transform == "log" and value <= 0:
+        raise wrong("expected a number above 0, as the transform log needs", key, value)
+    return repr(value)
 
 
 def _level(value: object, levels: Sequence[str], key: str) -> str:
@@ -300,7 +548,7 @@ def _level(value: object, levels: Sequence[str], key: str) -> str:
     return level
 
 
-# -- telling what was read ---------------------------------------------------------------
+# -- describing it -----------------------------------------------------------------------
 
 
 def share_lines(study: ShareStudy) -> Iterator[str]:

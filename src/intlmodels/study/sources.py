@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import (
     MISSING,
@@ -24,6 +24,7 @@ from intlmodels.core.csvtable import (
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.study.keys import wrong
+from intlmodels.study.schema import AtMostTable, SameTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,13 +134,17 @@ class Sources:
         self.folder = folder
         self.file = file
         self.column = clean_label(column)
-        self.keys = {file: column, **keys}
+        self._keys = {file: column, **keys}
         self.tables: dict[str, Table] = {}
         self.read_as: dict[tuple[str, int, str], tuple[str, str]] = {}
         self._rows: dict[str, dict[str, int]] = {}
         names = self._firm_cells(file)
         self.firms = tuple(clean_name(cell.text) for cell in names.values())
         self._joined = list(names)
+
+    def key(self, file: str) -> str:
+        """The column of a file that has the names of the firms."""
+        return clean_label(self._keys.get(file, self.column))
 
     def keep(self, positions: Sequence[int]) -> None:
         """Leave out all firms but those at these positions."""
@@ -204,7 +209,7 @@ class Sources:
 
     def _firm_cells(self, file: str) -> dict[str, Cell]:
         """Cells with the firms' names by the name that joins them (single inner blanks)."""
-        column = clean_label(self.keys.get(file, self.column))
+        column = self.key(file)
         found: dict[str, Cell] = {}
         for position, text in enumerate(self.table(file).column(column, "[firms] column or key")):
             cell = Cell(file, position + 2, column, text)
@@ -278,7 +283,7 @@ class Disagreement:
     found: tuple[str, ...]
 
 
-def read_crosscheck(name: str, spec: Mapping[str, Any], sources: Sources) -> Crosscheck:
+def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) -> Crosscheck:
     """Find the cells of a crosscheck.
 
     Raises
@@ -287,30 +292,33 @@ def read_crosscheck(name: str, spec: Mapping[str, Any], sources: Sources) -> Cro
         For a place that is not ``file: column``, a missing column, or a cell that is no number
         where numbers are added.
     """
-    where = f"[crosschecks.{name}] columns"
-    places = []
-    for text in spec["columns"]:
-        file, colon, column = text.partition(":")
-        if not colon or not file.strip() or not column.strip():
-            raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
-        places.append((file.strip(), clean_label(column)))
+    where = f"{spec.where} columns"
+    places = [split_place(text, where) for text in spec.columns]
     if len(set(places)) < len(places) or len(places) < 2:
         raise wrong("expected two or more different columns", where)
     columns = [sources.cells(file, column, where) for file, column in places]
     cells = tuple(zip(*columns, strict=True))
-    if spec["kind"] == "at most":
-        for row in cells:
-            for cell in row:
-                if not cell.missing:
-                    cell.number()
-    return Crosscheck(
-        name,
-        spec["kind"],
-        tuple(f"{file}: {column}" for file, column in places),
-        cells,
-        float(spec.get("value", 0.0)),
-        spec.get("note", ""),
-    )
+    limit = 0.0
+    if isinstance(spec, AtMostTable):
+        limit = float(spec.value)
+        for cell in (cell for row in cells for cell in row if not cell.missing):
+            cell.number()
+    said = tuple(f"{file}: {column}" for file, column in places)
+    return Crosscheck(name, spec.kind, said, cells, limit, spec.note)
+
+
+def split_place(text: str, where: str) -> tuple[str, str]:
+    """File and column of a text such as ``table1.csv: product_line``.
+
+    Raises
+    ------
+    StudyError
+        If it is none.
+    """
+    file, colon, column = text.partition(":")
+    if not colon or not file.strip() or not column.strip():
+        raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
+    return file.strip(), clean_label(column)
 
 
 def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> tuple[Disagreement, ...]:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.study.sequences import Sequences
+from intlmodels.study.register import Sequences
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
