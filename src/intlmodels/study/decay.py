@@ -31,6 +31,7 @@ from intlmodels.study.counts import (
     unused_columns,
 )
 from intlmodels.study.decisions import Decisions, read_decisions
+from intlmodels.study.fitrules import RULES
 from intlmodels.study.keys import FILE, finite, wrong
 from intlmodels.study.schema import StudyFile
 from intlmodels.study.sources import Sources
@@ -218,7 +219,7 @@ def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
         event=clean_label(toml.outcome.get("event", "decision")),
         flag_label=clean_label(toml.outcome.get("flag", "flagged")),
         unused=unused,
-        **read_ledger(toml, sources, counts, subjects),
+        **read_ledger(RULES, toml, sources, counts, subjects),
     )
 
 
