@@ -351,9 +351,9 @@ def claims(
 ) -> None:
     """Hold what a publication says against its tables and the stored fits."""
     from intlmodels import api
-    from intlmodels.claims.wording import found, verdict_lines
+    from intlmodels.claims.ledger import finding_text, verdict_lines
     from intlmodels.register.reduce import require_firms
-    from intlmodels.study.claimrules import rules_of
+    from intlmodels.study.fitrules import rules_of
 
     loaded = load(study)
     require_firms(loaded, "a ledger of claims")
@@ -363,7 +363,7 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
-        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {found(row)}"):
+        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {finding_text(row)}"):
             typer.echo(one_line(line))
     typer.echo("\n" + "\n".join(verdict_lines(table)))
 

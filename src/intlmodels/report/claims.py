@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from intlmodels.claims.facts import numbers_of
-from intlmodels.claims.verdicts import UNSUPPORTED
-from intlmodels.claims.wording import found, printed_numbers, verdict_lines
+from intlmodels.claims.ledger import UNSUPPORTED, finding_text, printed_numbers, verdict_lines
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import Material
@@ -35,7 +33,7 @@ def claims(m: Material) -> Section | None:
 
 def numbers(m: Material) -> Section | None:
     """What the ids stand for that the rules of claims name; nothing where there are none."""
-    named = dict.fromkeys(name for claim in m.study.claims for name in numbers_of(claim))
+    named = {name for claim in m.study.claims for _, name in claim.names("number")}
     rows = tuple(row for row in printed_numbers(m.study) if row[0] in named)
     if not rows:
         return None
@@ -64,6 +62,13 @@ def introduction() -> str:
 def claim_rows(m: Material) -> Rows:
     """One row a claim, with the digits that the uncertainty bears."""
     return tuple(
-        (row.id, row.claim, row.verdict, found(row), f"{row.kind}: {row.how}", row.where or f.DASH)
+        (
+            row.id,
+            row.claim,
+            row.verdict,
+            finding_text(row),
+            f"{row.kind}: {row.how}",
+            row.where or f.DASH,
+        )
         for row in m.claims.itertuples(index=False)
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from intlmodels.claims.wording import summary
+from intlmodels.claims.ledger import summary
 from intlmodels.core import formats as f
 from intlmodels.core.csvtable import csv_text
 from intlmodels.report import figures, rows

@@ -28,6 +28,7 @@ from intlmodels.study.counts import (
     unused_columns,
 )
 from intlmodels.study.decisions import Decisions, read_decisions
+from intlmodels.study.fitrules import RULES
 from intlmodels.study.keys import FILE, wrong
 from intlmodels.study.schema import (
     MARK,
@@ -227,7 +228,7 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
         event=toml.outcome.event,
         flag_label=toml.outcome.flag,
         unused=unused,
-        **read_ledger(toml, sources, counts, subjects),
+        **read_ledger(RULES, toml, sources, counts, subjects),
     )
 
 

@@ -43,6 +43,7 @@ from intlmodels.study.columns import (
     read_outcome,
     read_predictor,
 )
+from intlmodels.study.fitrules import RULES
 from intlmodels.study.keys import finite, wrong
 from intlmodels.study.schema import (
     CLUSTER,
@@ -486,7 +487,7 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         crosschecks=tuple(
             read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
         ),
-        **read_ledger(toml, sources),
+        **read_ledger(RULES, toml, sources),
         opportunity=read_opportunity(toml.opportunity, predictors),
         clusters=clusters,
     )
