@@ -18,8 +18,8 @@ from intlmodels.fitting.diagnostics import Gate, Result
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import priors_of
 from intlmodels.report import claims as section
-from intlmodels.report.decaydata import DecayMaterial
-from intlmodels.report.layout import LAYOUTS
+from intlmodels.report.data import DecayReportData
+from intlmodels.report.registry import REPORTS
 from intlmodels.results.intervals import converged
 from intlmodels.results.wording import CLEAR, LEANING
 from intlmodels.study import DecayStudy, claims, describe, load_study
@@ -482,8 +482,8 @@ def test_falls_asks_the_fit_even_of_known_decisions(tmp_path: Path) -> None:
 # -- the report ----------------------------------------------------------------------------
 
 
-def material(study: DecayStudy, fit: xr.DataTree) -> DecayMaterial:
-    return DecayMaterial(study, fit, {"default": fit})
+def material(study: DecayStudy, fit: xr.DataTree) -> DecayReportData:
+    return DecayReportData(study, fit, {"default": fit})
 
 
 def test_no_section_without_claims(tmp_path: Path) -> None:
@@ -524,7 +524,7 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
 
 def test_its_place_in_the_report() -> None:
     for model, before in (("decay", "audit"), ("share", "answer")):
-        names = list(LAYOUTS[model].sections)
+        names = list(REPORTS[model].sections)
         assert names[names.index(before) + 1] == "claims"
 
 

@@ -26,7 +26,7 @@ from intlmodels.models.share import estimands, inferencedata, simulator
 from intlmodels.models.share.blocks import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.model import build
-from intlmodels.report.content import sections_of
+from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import clusters as tables
 from intlmodels.results import share as results

@@ -11,8 +11,8 @@ import intlmodels
 from intlmodels import report
 from intlmodels.core import settings
 from intlmodels.models import catalogue
-from intlmodels.report import layout
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
+from intlmodels.report.registry import REPORTS
 from intlmodels.study import load_study
 from intlmodels.study import schema as studytoml
 
@@ -64,13 +64,12 @@ def test_names_that_two_modules_know_are_the_same():
         assert set(vocabulary.tables["fit"].keys) <= set(settings.Settings.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("model", layout.LAYOUTS)
-def test_what_a_layout_names_is_there(model):
-    known = layout.layout_of(model)
-    assert issubclass(layout.load(known.material), Material)
-    for place in known.sections.values():
-        assert layout.load(place).__doc__
-    assert set(known.second_half) < set(known.sections)
+@pytest.mark.parametrize("parts", REPORTS.values(), ids=REPORTS)
+def test_what_a_report_consists_of_is_there(parts):
+    assert issubclass(parts.data, ReportData)
+    for section in parts.sections.values():
+        assert section.__doc__
+    assert parts.second_half < set(parts.sections)
 
 
 def test_no_package_data_names_a_study():

@@ -31,8 +31,8 @@ from intlmodels.plots import style
 from intlmodels.plots.style import LETTERS, printed_on
 from intlmodels.report import provenance, references
 from intlmodels.report.blocks import Section, Table
-from intlmodels.report.data import gather
 from intlmodels.report.references import Cite, cite
+from intlmodels.report.registry import gather
 from intlmodels.study import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
 from test_cli import below, run
@@ -166,7 +166,7 @@ def test_every_table_of_the_report_is_there(good):
 
 
 def test_cells_are_those_of_the_report(good):
-    from intlmodels.report.content import sections_of
+    from intlmodels.report.registry import sections_of
 
     _, found = sections_of(good.study, good.out, ["estimates"], tables=False)
     shown = next(b for b in found["estimates"].blocks if isinstance(b, Table))

@@ -13,7 +13,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.models.draws import flat, texts
 from intlmodels.plots import diagnostics
-from intlmodels.report.variantsentences import variant_sentences
+from intlmodels.report.sections import variant_sentences
 from intlmodels.results import intervals, variants
 from intlmodels.results.variants import Compared
 

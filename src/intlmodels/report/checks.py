@@ -18,9 +18,9 @@ from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
 from intlmodels.report import checksentences as told
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.data import Material
-from intlmodels.report.figures import picture
+from intlmodels.report.data import ReportData
 from intlmodels.report.provenance import study_argument
+from intlmodels.report.sections import picture
 from intlmodels.results.intervals import CI_PROB
 from intlmodels.results.wording import CLEAR, LEANING, marked
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 
 
-def absent(m: Material, what: str, found: Found[Any], command: str) -> list[Block]:
+def absent(m: ReportData, what: str, found: Found[Any], command: str) -> list[Block]:
     """Why something is not shown, and the command that computes it."""
     why = f" ({'; '.join(found.reasons)})" if found.reasons else ""
     line = shlex.join(["intlmodels", command, study_argument(m.study)])
@@ -48,7 +48,7 @@ def row_note(shown: int, every: int, text: str = "") -> str:
 # -- calibration -------------------------------------------------------------------------
 
 
-def calibration(m: Material) -> Section | None:
+def calibration(m: ReportData) -> Section | None:
     """Whether the computation recovers what it is told to find."""
     title = "Calibration: is the truth found where it is known?"
     found, wrong = m.trust.calibration, m.trust.wrong
@@ -81,7 +81,7 @@ def settings_words(settings: Mapping[str, Any]) -> str:
     return f.listed([f"{name.replace('_', ' ')} {value}" for name, value in settings.items()])
 
 
-def _errors(m: Material, wrong: Found[tuple[Caught, ...]]) -> list[Block]:
+def _errors(m: ReportData, wrong: Found[tuple[Caught, ...]]) -> list[Block]:
     if wrong.value is None:
         return absent(m, "Whether deliberate errors would be caught", wrong, "calibrate")
     if not wrong.value:
@@ -92,7 +92,7 @@ def _errors(m: Material, wrong: Found[tuple[Caught, ...]]) -> list[Block]:
     ]
 
 
-def _calibration_pictures(m: Material, table: pd.DataFrame) -> list[Picture]:
+def _calibration_pictures(m: ReportData, table: pd.DataFrame) -> list[Picture]:
     assert m.trust.calibration.value is not None
     return [
         picture(
@@ -151,7 +151,7 @@ def _calibration_table(table: pd.DataFrame) -> Table:
 # -- sensitivity -------------------------------------------------------------------------
 
 
-def sensitivity(m: Material) -> Section | None:
+def sensitivity(m: ReportData) -> Section | None:
     """What conclusions rest on: priors, likelihood, readings."""
     title = "Sensitivity: what the conclusions rest on"
     found = m.trust.sensitivity
@@ -197,7 +197,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _moves_picture(m: Material, moves: pd.DataFrame, farthest: pd.DataFrame) -> Picture:
+def _moves_picture(m: ReportData, moves: pd.DataFrame, farthest: pd.DataFrame) -> Picture:
     return picture(
         "sensitivity-moves",
         checks.moves(moves, farthest, m.passed),
@@ -209,7 +209,7 @@ def _moves_picture(m: Material, moves: pd.DataFrame, farthest: pd.DataFrame) -> 
     )
 
 
-def _moves_table(m: Material, farthest: pd.DataFrame) -> Table:
+def _moves_table(m: ReportData, farthest: pd.DataFrame) -> Table:
     shown = farthest.head(MOST_ROWS)
     rows = tuple(
         (
@@ -245,7 +245,7 @@ def _largest(row: Mapping[Any, Any], kind: str) -> str:
     return f"{move} ({f.number(row[f'{kind}_move_in_sd'], 2)}{f.SPACE}sd), {row[kind]}"
 
 
-def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
+def _scaling(m: ReportData, scaled: pd.DataFrame) -> list[Block]:
     """Power-scaling: sentences, picture and table."""
     ordered = scaled.sort_values("prior", ascending=False, kind="stable")
     text = (
@@ -285,7 +285,7 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
     ]
 
 
-def _scaling_picture(m: Material, scaled: pd.DataFrame) -> Picture:
+def _scaling_picture(m: ReportData, scaled: pd.DataFrame) -> Picture:
     return picture(
         "sensitivity-scaling",
         checks.power_scaling(scaled, m.passed),
@@ -299,7 +299,7 @@ def _scaling_picture(m: Material, scaled: pd.DataFrame) -> Picture:
 # -- the section on exact leave-one-out ------------------------------------------------
 
 
-def comparison(m: Material) -> Section | None:
+def comparison(m: ReportData) -> Section | None:
     """How well the variants predict what they have not seen."""
     title = "Comparison: predicting what was left out"
     found = m.trust.comparison
@@ -331,7 +331,7 @@ def comparison(m: Material) -> Section | None:
     return Section("comparison", title, tuple(blocks))
 
 
-def _elpd_picture(m: Material, elpds: pd.DataFrame, units: int) -> Picture:
+def _elpd_picture(m: ReportData, elpds: pd.DataFrame, units: int) -> Picture:
     return picture(
         "comparison-elpd",
         checks.elpds(elpds, units, m.passed),
@@ -343,7 +343,7 @@ def _elpd_picture(m: Material, elpds: pd.DataFrame, units: int) -> Picture:
     )
 
 
-def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
+def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
     rows = []
     for row in elpds.to_dict("records"):
         known = f.number(row["ci_low"], 1) != f.DASH
@@ -382,7 +382,7 @@ def _nats(value: float, decimals: int) -> str:
     return f.number(value, decimals)
 
 
-def _pit_picture(m: Material, law: predicted.Laws, many: str) -> Picture:
+def _pit_picture(m: ReportData, law: predicted.Laws, many: str) -> Picture:
     return picture(
         "comparison-pit",
         checks.pit(law, m.passed),
@@ -396,7 +396,7 @@ def _pit_picture(m: Material, law: predicted.Laws, many: str) -> Picture:
 
 
 def _units_picture(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
+    m: ReportData, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
 ) -> Picture:
     labels = [_unit_name(name, texts, ": ") for name in own["unit"]]
     percent = m.study.model == "share"
@@ -416,7 +416,7 @@ def _unit_name(name: str, texts: Mapping[str, str], between: str) -> str:
 
 
 def _units_table(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
+    m: ReportData, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
 ) -> Table:
     ordered = own.sort_values("p_tail", kind="stable").head(MOST_ROWS)
     rows = tuple(
