@@ -19,7 +19,7 @@ from intlmodels.claims.facts import averages
 from intlmodels.claims.verdicts import CANNOT, FAILED, NOT_FITTED
 from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
-from intlmodels.models.claimnames import require_names
+from intlmodels.models import require_names
 from intlmodels.models.draws import flat
 from intlmodels.results import variants
 from intlmodels.study import ShareStudy, load_study

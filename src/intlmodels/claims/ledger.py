@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.claims import facts
 from intlmodels.claims.facts import FACTS
 from intlmodels.claims.verdicts import FAILED, NOT_FITTED, Evidence, Found
 from intlmodels.claims.wording import how
-from intlmodels.models.claimnames import fit_of, require_names
+from intlmodels.models import fit_of, require_names
 from intlmodels.results.intervals import CI_PROB, converged
 from intlmodels.study import DecayStudy, Study
 from intlmodels.study.claims import Claim
@@ -107,4 +106,6 @@ def _found(claim: Claim, evidence: Evidence) -> tuple[Found, bool]:
 
 def _own(model: str) -> dict[str, Callable[[Claim, Evidence], Found]]:
     """Rules that ask the posterior of a model: those of the package named after it."""
-    return import_module(f"intlmodels.claims.{model}").RULES
+    from intlmodels.claims import decay, share
+
+    return {"share": share.RULES, "decay": decay.RULES}[model]

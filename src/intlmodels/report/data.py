@@ -17,7 +17,7 @@ from intlmodels.core.formats import counted
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
-from intlmodels.models import DEFAULT, Variant, catalogue, design_module, design_of
+from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits
 from intlmodels.results import intervals
@@ -124,7 +124,7 @@ class Material(ABC):
     @property
     def fixed_priors(self) -> list[tuple[str, str, str]]:
         """Priors that follow from the others, as (name, prior, meaning)."""
-        rows: list[tuple[str, str, str]] = design_module(self.study.model).fixed_priors(self.design)
+        rows: list[tuple[str, str, str]] = model_of(self.study).fixed_priors(self.design)
         return rows
 
     @cached_property
