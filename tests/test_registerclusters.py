@@ -77,7 +77,7 @@ class Parts:
         first = find_start(alone, pooled.cell, study.outcome.printed, study.rows, 5.0)
         self.start = find_cluster_start(self.design, self.data, first, 5.0)
         own = prior_model(priors_of(study, variant))
-        onto, self.back = scales(own)
+        onto, self.back = scales(priors_of(study, variant))
         self.points = cluster_coordinates(self.design, self.start, onto, self.back)
         self.model = in_cluster_coordinates(own, self.design, self.data, self.points, 5.0, 721)
 

@@ -111,7 +111,7 @@ def coordinates_of(study, variant="default"):
     design = design_of(shared.study, variant)
     start = find_start(design, shared.cell, study.outcome.printed, study.rows, study.outcome.width)
     model = build(study, variant)
-    onto, back = scales(model)
+    onto, back = scales(priors_of(study, variant))
     return model, coordinates(design, start, onto), back
 
 
@@ -206,7 +206,7 @@ def test_no_direction_is_much_narrower_than_another(tmp_path, times):
 def test_a_prior_over_half_the_line_has_no_coordinates(study):
     priors = priors_of(study, overrides={"intercept": "HalfNormal(1)"})
     model = build(study, priors=priors)
-    onto, _ = scales(model)
+    onto, _ = scales(priors)
     _, places, _ = coordinates_of(study)
     assert onto["intercept"](1.0) == 0
     with pytest.raises(StudyError, match="prior of 'intercept' has to be one over all numbers"):

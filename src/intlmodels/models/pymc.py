@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from intlmodels.core.settings import Given, Progress, Settings
 from intlmodels.models.base import Drawn, Refitter
 from intlmodels.models.compilation import compile_model, import_nutpie, one_at_a_time
-from intlmodels.models.priors import Prior
+from intlmodels.models.priors import DISTRIBUTIONS, Prior
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -60,29 +60,9 @@ def draw_pymc(priors: Mapping[str, Prior], name: str, **kwargs: Any) -> Any:
     prior = priors[name]
     first = sum(len(priors[other].args) for other in list(priors)[: list(priors).index(name)])
     values = pm.modelcontext(None)[PRIOR_ARGUMENTS]
-    a = [values[first + i] for i in range(len(prior.args))]
-    match prior.distribution:
-        case "Normal":
-            return pm.Normal(name, a[0], a[1], **kwargs)
-        case "StudentT":
-            return pm.StudentT(name, nu=a[0], mu=a[1], sigma=a[2], **kwargs)
-        case "Cauchy":
-            return pm.Cauchy(name, a[0], a[1], **kwargs)
-        case "HalfNormal":
-            return pm.HalfNormal(name, a[0], **kwargs)
-        case "HalfCauchy":
-            return pm.HalfCauchy(name, a[0], **kwargs)
-        case "HalfStudentT":
-            return pm.HalfStudentT(name, nu=a[0], sigma=a[1], **kwargs)
-        case "Exponential":
-            return pm.Exponential(name, a[0], **kwargs)
-        case "Gamma":
-            return pm.Gamma(name, alpha=a[0], beta=a[1], **kwargs)
-        case "LogNormal":
-            return pm.LogNormal(name, a[0], a[1], **kwargs)
-        case "Beta":
-            return pm.Beta(name, a[0], a[1], **kwargs)
-    raise ValueError(f"no distribution is called {prior.distribution!r}")
+    keywords = DISTRIBUTIONS[prior.distribution].keywords
+    given = {keyword: values[first + i] for i, keyword in enumerate(keywords)}
+    return getattr(pm, prior.distribution)(name, **given, **kwargs)
 
 
 # -- fits of a model ---------------------------------------------------------------------

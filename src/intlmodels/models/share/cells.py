@@ -24,7 +24,7 @@ from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
-from intlmodels.models.priors import Prior
+from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
 from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
@@ -85,46 +85,10 @@ def build(
     return model
 
 
-@one_at_a_time
-def scales(
-    model: pm.Model,
-) -> tuple[dict[str, Callable[[Any], Any]], dict[str, Callable[[Any], Any]]]:
-    """How the model takes each scalar parameter to the whole line, and back.
-
-    Returns
-    -------
-    onto, back : dict of str to callable
-        Of numbers and numpy arrays.
-    """
-    onto: dict[str, Callable[[Any], Any]] = {}
-    back: dict[str, Callable[[Any], Any]] = {}
-    for rv in model.free_RVs:
-        if rv.ndim:
-            continue
-        transform = model.rvs_to_transforms[rv]
-        name = "" if transform is None else transform.name
-        onto[rv.name], back[rv.name] = SCALES[name]
-    return onto, back
-
-
-def _logit(value: Any) -> Any:
-    return np.log(value) - np.log1p(-value)
-
-
-def _inverse_logit(value: Any) -> Any:
-    return 1 / (1 + np.exp(-value))
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-#: Transform of PyMC -> to the whole line, and back.
-SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "": (_same, _same),
-    "log": (np.log, np.exp),
-    "logodds": (_logit, _inverse_logit),
-}
+def scales(priors: Mapping[str, Prior]) -> tuple[Scales, Scales]:
+    """How each parameter is taken to the whole line, and back, as the model does it."""
+    both = {n: WHOLE_LINE[DISTRIBUTIONS[p.distribution].support] for n, p in priors.items()}
+    return {n: onto for n, (onto, _) in both.items()}, {n: back for n, (_, back) in both.items()}
 
 
 def algebra() -> Algebra:
@@ -161,18 +125,7 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
-    transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
-    for name in points.names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
-    back = {
-        name: (lambda value, t=transforms[name]: value if t is None else t.backward(value))
-        for name in points.scalars
-    }
+    back = backwards(model, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
         found, jacobian = points.values(raw, back, algebra())
@@ -434,7 +387,7 @@ def _draw_clusters(
     first = find_start(alone, same[:, 0], printed[place], rows, width)
     start = find_cluster_start(design, data, first, width)
     own = prior_model(priors)
-    onto, back = scales(own)
+    onto, back = scales(priors)
     points = cluster_coordinates(design, start, onto, back)
     count, left = enough_nodes(design.family, start.parameters, width, data.printed)
     model = in_cluster_coordinates(own, design, data, points, width, count)
@@ -457,7 +410,7 @@ def _draw_pooled(
     printed, width = study.outcome.printed, study.outcome.width
     start = find_start(design, shared.cell, printed, study.rows, width)
     own = prior_model(priors)
-    onto, back = scales(own)
+    onto, back = scales(priors)
     points = coordinates(design, start, onto)
     left = 0.0
     if len(study.rows) > FEW_CELLS:
