@@ -20,8 +20,8 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
 from intlmodels.fitting import fit, store
 from intlmodels.fitting.diagnostics import convergence, gate
-from intlmodels.fitting.refit import Refit
-from intlmodels.models import design_of, priors_of
+from intlmodels.fitting.fit import Refit
+from intlmodels.models import design_of, priors_of, pymc
 from intlmodels.models.share import estimands, inferencedata, simulator
 from intlmodels.models.share.blocks import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.coefficients import Coefficients
@@ -305,7 +305,7 @@ def test_what_is_simulated_is_the_model(study, variant):
         plain = name.removesuffix("_z")
         values[rv] = truth[name] if plain == name else truth[plain] / truth[f"sigma_{plain}"]
     central = "eta" if design.family == "ordered" else "mu"
-    got = fit._evaluate(
+    got = pymc.evaluate(
         model, [model[central]], {rv.name: np.asarray(v)[None] for rv, v in values.items()}
     )
     np.testing.assert_allclose(got[0][0], truth[central], atol=1e-12)

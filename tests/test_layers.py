@@ -30,13 +30,13 @@ MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if name_of(path
 IMPORTS = ("import pymc", "import pytensor", "from pytensor", "import nutpie")
 
 
-def test_only_models_and_fits_know_pymc():
+def test_only_models_know_pymc():
     users = {
         name.partition(".")[0]
         for name, path in MODULES.items()
         if any(word in path.read_text(encoding="utf-8") for word in IMPORTS)
     }
-    assert users == {"models", "fitting"}
+    assert users == {"models"}
 
 
 def test_importing_the_package_imports_nothing_else():

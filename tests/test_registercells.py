@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import intlmodels as im
-from intlmodels.models.share.combinations import combinations
+from intlmodels.models.share.inferencedata import combinations
 from intlmodels.register import cache
 from intlmodels.register import columns as coding
 from intlmodels.register.columns import added, keys
@@ -149,7 +149,7 @@ def test_three_million_cells_are_counted_kept_and_found_again(tmp_path):
         )
     code = (
         "import pathlib, resource, sys, intlmodels as im\n"
-        "from intlmodels.models.share.combinations import combinations\n"
+        "from intlmodels.models.share.inferencedata import combinations\n"
         "for _ in range(2): study = im.reduce(sys.argv[1], sys.argv[2])\n"
         # Of this process alone: ru_maxrss begins with the size of the one that started it.
         "status = pathlib.Path('/proc/self/status').read_text()\n"

@@ -9,7 +9,7 @@ import xarray as xr
 
 import intlmodels as im
 from decisionregisters import PERIODS, STUDY, random_rows, write_decisions, write_rows
-from intlmodels.fitting import sequences
+from intlmodels.models.decay import sequences
 from intlmodels.models.decay.sequences import RAW
 from intlmodels.plots.decay import decisions_at
 from intlmodels.results.decay import by_entries
@@ -36,7 +36,7 @@ def mock_sample(model, settings, progress):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(sequences, "_sample", mock_sample)
+    monkeypatch.setattr(sequences, "sample", mock_sample)
 
 
 @pytest.fixture

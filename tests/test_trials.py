@@ -228,12 +228,12 @@ def test_deliberate_errors_change_what_is_fitted(name):
     plan = worker.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
     made = worker.fitter(plan)
     if name == "two-stage":
-        assert made._without_decay._priors["decay_mean"].text == "Normal(0, 0.001)"
-        assert made._fit._priors == priors_of(NORWAY)
+        assert made._without_decay.priors["decay_mean"].text == "Normal(0, 0.001)"
+        assert made._fit.priors == priors_of(NORWAY)
     elif name == "too-exact":
-        assert made._design.rho == pytest.approx(design.rho / 50)
+        assert made.design.rho == pytest.approx(design.rho / 50)
     else:
-        assert made._priors["large"].args == (0.0, pytest.approx(1 / 3, rel=1e-5))
+        assert made.priors["large"].args == (0.0, pytest.approx(1 / 3, rel=1e-5))
 
 
 def test_all_studies_leave_the_same_design_behind():

@@ -19,7 +19,7 @@ import xarray as xr
 from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.share import inferencedata, observation
-from intlmodels.models.share.design import VARYING, Block, Design
+from intlmodels.models.share.blocks import VARYING, Block, Design
 from intlmodels.study import Study
 
 CHAINS, LENGTH = 4, 250
@@ -83,7 +83,7 @@ def made_up(
             "constant_data": inferencedata.constant_data(study, design),
         }
     )
-    tree.attrs = fit._attributes(study, variant, design, priors, settings)
+    tree.attrs = fit.attributes(study, variant, design, priors, settings)
     tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
     tree = jobs._with_estimands(tree)
     tree.attrs["retried"] = ""

@@ -12,7 +12,7 @@ from intlmodels import paper
 from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
+from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
 from intlmodels.register.reduce import as_study, require_firms
 from intlmodels.study import (
     DecayStudy,
@@ -104,9 +104,7 @@ def prior_rows(
     ]
     rows += [
         (name, text, "follows", meaning)
-        for name, text, meaning in design_module(study.model).fixed_priors(
-            design_of(study, variant)
-        )
+        for name, text, meaning in model_of(study).fixed_priors(design_of(study, variant))
     ]
     return rows
 

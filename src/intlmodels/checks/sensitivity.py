@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from intlmodels.checks.stored import FOLDER, Moved, Refit, Scaled, Sensitivity
 from intlmodels.checks.tasks import Journal, run
-from intlmodels.checks.worker import Plan, conclude, conclusions
+from intlmodels.checks.worker import Plan, conclude, conclusions, results_of
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.fitting import store
@@ -244,7 +243,7 @@ def sensitivity(
     tasks = {f"{name} {plan.key}": plan for name, (plan, _) in plans.items()}
     found = run(conclude, tasks, journal_of(plans, out), pool, progress=progress, tell=tell)
     tree = store.read(stored[0].path)
-    model = import_module(f"intlmodels.results.{study.model}")
+    model = results_of(study.model)
     scaled, pareto_k = power_scaling(
         tree, {item.name: item.draws for item in model.conclusions(tree)}
     )

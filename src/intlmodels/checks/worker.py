@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -21,9 +21,10 @@ from intlmodels.core.settings import Given, Settings
 from intlmodels.core.versions import CHECKS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import LIMITS, convergence
+from intlmodels.fitting.fit import Refit
 from intlmodels.fitting.jobs import checked_fit, more_careful
-from intlmodels.fitting.refit import Refit
-from intlmodels.models import design_module, design_of
+from intlmodels.models import design_of, model_named, model_of
+from intlmodels.models.base import Simulator
 from intlmodels.models.decay.simulator import pinned_to_zero
 from intlmodels.models.priors import Prior
 from intlmodels.study import DecayStudy, Study
@@ -70,9 +71,9 @@ class Plan:
         return files.short_hash(self.identity)
 
 
-def trials(model: str) -> Any:
-    """The module that says how a model is simulated, measured and left to predict."""
-    return import_module(f"intlmodels.models.{model}.simulator")
+def trials(model: str) -> Simulator[Any, Any]:
+    """How a model is simulated, measured and left to predict."""
+    return model_named(model).simulator
 
 
 #: Compiled models of this process by the key of their plan; a plan itself arrives anew each time.
@@ -255,10 +256,7 @@ def leave_out(task: LeaveOut) -> dict[str, Any]:
 
 
 def _settings_of(plan: Plan) -> tuple[str, ...]:
-    names: tuple[str, ...] = design_module(plan.study.model).settings(
-        design_of(plan.study, plan.variant)
-    )
-    return names
+    return model_of(plan.study).settings(design_of(plan.study, plan.variant))
 
 
 # -- sensitivity -------------------------------------------------------------------------
@@ -279,11 +277,17 @@ def conclude(task: Plan) -> dict[str, Any]:
     return {"converged": converged(tree), "moved": conclusions(task.study.model, tree)}
 
 
+def results_of(model: str) -> ModuleType:
+    """What only the share model, or the decay model, has as results."""
+    from intlmodels.results import decay, share
+
+    return {"share": share, "decay": decay}[model]
+
+
 def conclusions(model: str, tree: Any) -> list[dict[str, Any]]:
     """What a fit concludes, as fields of :class:`intlmodels.checks.stored.Moved`."""
-    found = import_module(f"intlmodels.results.{model}").conclusions(tree)
     rows = []
-    for item in found:
+    for item in results_of(model).conclusions(tree):
         low, middle, high = np.quantile(item.draws, [0.025, 0.5, 0.975])
         rows.append(
             {

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
-from intlmodels.models.claimnames import require_names
+from intlmodels.models import require_names
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.draws import flat, texts
 from intlmodels.results import decay, share

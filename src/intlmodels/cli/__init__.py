@@ -191,8 +191,7 @@ def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""
     from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
-    from intlmodels.models import catalogue, priors_of
-    from intlmodels.models.claimnames import require_names
+    from intlmodels.models import catalogue, priors_of, require_names
     from intlmodels.study import RowFiles, describe
 
     loaded = load(study)

@@ -23,7 +23,7 @@ from intlmodels.core.jsonvalues import build, field_types, parse_json
 from intlmodels.core.settings import Settings
 from intlmodels.core.versions import MODEL_VERSION, release_series
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.models import design_module, design_of
+from intlmodels.models import design_of, model_of
 from intlmodels.models.priors import Prior
 from intlmodels.study import Study
 
@@ -46,8 +46,8 @@ def fingerprint(
         and family), ``libraries`` (release series), ``priors`` and ``settings``.
     """
     design = design_of(study, variant)
-    module = design_module(study.model)
-    parts = module.data_parts(study, design)
+    model = model_of(study)
+    parts = model.data_parts(study, design)
     return {
         "data": {name: short_hash(*values) for name, values in parts.items()},
         "model": {
@@ -55,9 +55,9 @@ def fingerprint(
             "variant": variant,
             "family": design.family,
         },
-        "libraries": release_series(module.packages(design)),
+        "libraries": release_series(model.packages(design)),
         "priors": {name: prior.text for name, prior in priors.items()},
-        "settings": settings.identity(module.settings(design)),
+        "settings": settings.identity(model.settings(design)),
     }
 
 

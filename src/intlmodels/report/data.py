@@ -25,7 +25,7 @@ from intlmodels.core.rounding import intervals as rounding_intervals
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored
-from intlmodels.models import DEFAULT, Variant, catalogue, design_module, design_of
+from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.results import cells, decay, intervals, outcomes, share
 from intlmodels.results import clusters as clustertables
@@ -148,10 +148,8 @@ class ReportData(ABC):
     @property
     def fixed_priors(self) -> list[tuple[str, str, str]]:
         """Priors that follow from the others, as (name, prior, meaning)."""
-        found: list[tuple[str, str, str]] = design_module(self.study.model).fixed_priors(
-            self.design
-        )
-        return found
+        rows: list[tuple[str, str, str]] = model_of(self.study).fixed_priors(self.design)
+        return rows
 
     @cached_property
     def catalogue(self) -> dict[str, Variant[Any]]:

@@ -18,24 +18,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from intlmodels.models.priors import DISTRIBUTIONS
+
 # mypy: disable-error-code="no-untyped-def"
 
 
 kernel = njit(error_model="numpy", cache=True, nogil=True)
 
-#: Distributions of :mod:`intlmodels.models.priors`, as the kernels number them.
-DISTRIBUTION_CODES = {
-    "Normal": 0,
-    "StudentT": 1,
-    "Cauchy": 2,
-    "HalfNormal": 3,
-    "HalfCauchy": 4,
-    "HalfStudentT": 5,
-    "Exponential": 6,
-    "Gamma": 7,
-    "LogNormal": 8,
-    "Beta": 9,
-}
+#: Distributions as the kernels number them.
+DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
 
 
 class Fixed(NamedTuple):

@@ -26,25 +26,43 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
 from intlmodels.models.decay.aggregated import (
+    LARGEST,
+    NUMPY,
     Algebra,
     Class,
+    Counts,
     Layout,
     Start,
+    classes,
     counts_for,
+    find_start,
     layout,
     log_likelihood,
     natural,
+    require_able,
 )
 from intlmodels.models.decay.design import Design
+from intlmodels.models.decay.estimands import ends_seen, merged, points_of
 from intlmodels.models.priors import Prior
-from intlmodels.models.pymc import PRIOR_ARGUMENTS, arguments, draw_pymc
+from intlmodels.models.priors import draw as draw_prior
+from intlmodels.models.pymc import (
+    PRIOR_ARGUMENTS,
+    PRIOR_DRAWS,
+    arguments,
+    draw_pymc,
+    evaluate,
+    sample,
+)
 from intlmodels.study import SequenceStudy
 
 if TYPE_CHECKING:
     import pymc as pm
+    from xarray import Dataset
 
 
 #: The vector of all coordinates.
@@ -238,3 +256,161 @@ def _require_whole(model: pm.Model) -> None:
                 "Normal or StudentT",
                 value=rv.name,
             )
+
+
+# -- draws of a register of decisions ------------------------------------------------------
+
+#: Draws at which the integrals are held against finer ones.
+CHECKED = 20
+#: What finer nodes may change of the differences between log likelihoods.
+MOST_OFF = 0.01
+#: Times that a fit is made with wider nodes, if its draws go further than the first ones allow.
+_TRIES = 4
+
+
+def draw(
+    study: SequenceStudy,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> Drawn:
+    """Draw all parameters of a register of decisions; effects of single firms are none."""
+    design = design_of(study, variant)
+    counts = counts_for(study.sequences, design)
+    posterior, stats = _posterior(study, variant, design, counts, priors, settings, progress)
+    prior = _prior(design, priors, settings.seed)
+    return Drawn({"posterior": posterior, "sample_stats": stats, "prior": prior})
+
+
+def _posterior(
+    study: SequenceStudy,
+    variant: str,
+    design: Design,
+    counts: Counts,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> tuple[Dataset, Dataset]:
+    """Draws, with nodes that are fine and wide enough for all of them."""
+    start = find_start(counts, design)
+    spread, modes = start.spread, start.modes
+    for _ in range(_TRIES):
+        if spread > LARGEST:
+            break
+        parts = require_able(classes(counts, spread, modes))
+        sampled = in_coordinates(build(study, parts, variant, priors), design, start)
+        raw, stats = sample(sampled, settings, progress)
+        posterior = _dataset(sampled, raw)
+        largest = float(posterior["sigma_firm"].max())
+        if largest <= spread and off(counts, parts, design, posterior) < MOST_OFF:
+            return posterior, stats
+        # Draws beyond what the nodes were made for: again, with nodes for them.
+        spread = 1.5 * max(spread, largest)
+        modes = modes + np.array([-2.0, 2.0])
+    raise StudyError(
+        "the firms differ so much that their effects cannot be integrated out exactly; expected a "
+        f"spread of the firms below {LARGEST:g} log odds: see whether the flag varies within firms",
+        value=f"sigma_firm {spread:.3g}",
+    )
+
+
+def off(counts: Counts, parts: tuple[Class, ...], design: Design, draws: Dataset) -> float:
+    """What much finer nodes change of the differences of the log likelihood between draws."""
+    points = points_of(draws, design, CHECKED)
+    every = points_of(draws, design, draws["sigma_firm"].size)
+    ordered = sorted(every, key=lambda point: point["sigma"])
+    points += [ordered[0], ordered[-1]]
+    low = min(part.nodes[0] for part in parts) + 4
+    high = max(part.nodes[-1] for part in parts) - 4
+    finer = classes(counts, 1.2 * float(ordered[-1]["sigma"]), np.array([low, high]), finer=2)
+    gone = [
+        float(log_likelihood(counts, finer, design, point, NUMPY))
+        - float(log_likelihood(counts, parts, design, point, NUMPY))
+        for point in points
+    ]
+    return float(np.ptp(gone)) if np.isfinite(gone).all() else np.inf
+
+
+def _dataset(sampled: Any, raw: Dataset) -> Dataset:
+    """Draws of all parameters with their labels, from draws of the coordinates."""
+    import xarray as xr
+
+    shape = raw.sizes["chain"], raw.sizes["draw"]
+    flat = raw[RAW].to_numpy().reshape(shape[0] * shape[1], -1)
+    wanted = list(sampled.deterministics)
+    values = evaluate(sampled, wanted, {RAW: flat})
+    dims = sampled.named_vars_to_dims
+    return xr.Dataset(
+        {
+            rv.name: (("chain", "draw", *dims.get(rv.name, ())), v.reshape(*shape, *v.shape[1:]))
+            for rv, v in zip(wanted, values, strict=True)
+        },
+        coords={
+            "chain": raw["chain"],
+            "draw": raw["draw"],
+            **{name: np.asarray(labels, dtype=object) for name, labels in sampled.coords.items()},
+        },
+    )
+
+
+def _prior(design: Design, priors: Mapping[str, Prior], seed: int) -> Dataset:
+    import xarray as xr
+
+    rng = np.random.default_rng([seed, 0])
+    values: dict[str, Any] = {
+        name: ((), draw_prior(prior, rng, PRIOR_DRAWS)) for name, prior in priors.items()
+    }
+    decay = np.repeat(values["decay_mean"][1][:, None], len(design.sizes), axis=1)
+    if not design.common:
+        decay = decay + values["sigma_decay"][1][:, None] * rng.normal(size=decay.shape)
+    values["decay"] = (("size",), decay)
+    coords = {"size": np.asarray(design.sizes, dtype=object)}
+    if design.by_period:
+        standard = rng.normal(size=(PRIOR_DRAWS, len(design.periods)))
+        values["period"] = (("period_level",), values["sigma_period"][1][:, None] * standard)
+        coords["period_level"] = np.asarray(design.periods, dtype=object)
+    return xr.Dataset(
+        {name: (("chain", "draw", *dims), value[None]) for name, (dims, value) in values.items()},
+        coords={"chain": [0], "draw": np.arange(PRIOR_DRAWS), **coords},
+    )
+
+
+def observed_data(study: SequenceStudy, design: Design) -> Dataset:
+    """Flags at each place, and firms without a flag or with nothing else."""
+    import xarray as xr
+
+    ends = ends_seen(counts_for(study.sequences, design), len(design.sizes))
+    return xr.Dataset(
+        {
+            "flags": ("place", merged(study, design)["flagged"]),
+            **{name: ("size", found) for name, found in ends.items()},
+        },
+        coords={"size": np.asarray(design.sizes, dtype=object)},
+    )
+
+
+def constant_data(study: SequenceStudy, design: Design) -> Dataset:
+    """Decisions at each place, and firms, as the estimands and the report need them."""
+    import xarray as xr
+
+    places = merged(study, design)
+    counts = counts_for(study.sequences, design)
+    several = counts.made.sum(axis=1) > 1
+    sizes = len(design.sizes)
+    return xr.Dataset(
+        {
+            "made_at": ("place", places["made"]),
+            "size_at": ("place", places["size"]),
+            "period_at": ("place", places["period"]),
+            "entries_at": ("place", places["entries"]),
+            "firms": ("size", np.bincount(counts.size, counts.firms, sizes)),
+            "repeated": ("size", np.bincount(counts.size, counts.firms * several, sizes)),
+        },
+        coords={"size": np.asarray(design.sizes, dtype=object)},
+        attrs={
+            "firm_label": study.firm_label,
+            "event": study.event,
+            "flag_label": study.flag_label,
+        },
+    )

@@ -11,30 +11,57 @@ rows is shared data, so that a register of the same shape compiles next to nothi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.models import DEFAULT, priors_of
+from intlmodels.core.settings import Progress, Settings
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
-from intlmodels.models.priors import Prior
-from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc
+from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
+from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
 from intlmodels.models.share.blocks import Design
-from intlmodels.models.share.clustercoordinates import ClusterCoordinates, Kernel
-from intlmodels.models.share.clusterstart import Counted
-from intlmodels.models.share.coordinates import Algebra, Coordinates, basis
+from intlmodels.models.share.clustercoordinates import (
+    NUMPY,
+    ClusterCoordinates,
+    Kernel,
+    cluster_coordinates,
+    split,
+)
+from intlmodels.models.share.clusterstart import Counted, counted, enough_nodes, find_cluster_start
+from intlmodels.models.share.coordinates import (
+    Algebra,
+    Coordinates,
+    Scales,
+    basis,
+    coordinates,
+    find_start,
+)
+from intlmodels.models.share.design import settings as settings_of
+from intlmodels.models.share.inferencedata import (
+    Combinations,
+    combinations,
+    dataset,
+    prior_of_cells,
+)
 from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:
     import pymc as pm
+    from xarray import Dataset
 
+
+Array = NDArray[np.float64]
 
 #: The vector of all coordinates.
 RAW = "raw"
@@ -58,46 +85,10 @@ def build(
     return model
 
 
-@one_at_a_time
-def scales(
-    model: pm.Model,
-) -> tuple[dict[str, Callable[[Any], Any]], dict[str, Callable[[Any], Any]]]:
-    """How the model takes each scalar parameter to the whole line, and back.
-
-    Returns
-    -------
-    onto, back : dict of str to callable
-        Of numbers and numpy arrays.
-    """
-    onto: dict[str, Callable[[Any], Any]] = {}
-    back: dict[str, Callable[[Any], Any]] = {}
-    for rv in model.free_RVs:
-        if rv.ndim:
-            continue
-        transform = model.rvs_to_transforms[rv]
-        name = "" if transform is None else transform.name
-        onto[rv.name], back[rv.name] = SCALES[name]
-    return onto, back
-
-
-def _logit(value: Any) -> Any:
-    return np.log(value) - np.log1p(-value)
-
-
-def _inverse_logit(value: Any) -> Any:
-    return 1 / (1 + np.exp(-value))
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-#: Transform of PyMC -> to the whole line, and back.
-SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "": (_same, _same),
-    "log": (np.log, np.exp),
-    "logodds": (_logit, _inverse_logit),
-}
+def scales(priors: Mapping[str, Prior]) -> tuple[Scales, Scales]:
+    """How each parameter is taken to the whole line, and back, as the model does it."""
+    both = {n: WHOLE_LINE[DISTRIBUTIONS[p.distribution].support] for n, p in priors.items()}
+    return {n: onto for n, (onto, _) in both.items()}, {n: back for n, (_, back) in both.items()}
 
 
 def algebra() -> Algebra:
@@ -134,18 +125,7 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
-    transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
-    for name in points.names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
-    back = {
-        name: (lambda value, t=transforms[name]: value if t is None else t.backward(value))
-        for name in points.scalars
-    }
+    back = backwards(model, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
         found, jacobian = points.values(raw, back, algebra())
@@ -340,3 +320,134 @@ def _likelihood(
         for name in ("weights", "cluster", "start", "place", "rows")
     ]
     return cells_density(effects, table, *held)[0]
+
+
+# -- draws of a register -------------------------------------------------------------------
+
+#: Cells up to which the probability of each is computed at every step; beyond, at nodes.
+FEW_CELLS = 4_000
+#: Coordinates from which a draw takes long. They are close to independent and normal there: longer
+#: steps, fewer draws and less tuning do as well, and the gate looks at what came out.
+MANY = 2_000
+DRAWS, TUNE, ACCEPT = 750, 300, 0.8
+#: Acceptance above which more careful sampling is asked for, and what stands for it here.
+USUAL, CAREFUL = 0.95, 0.9
+#: Numbers that all draws together may have, and draws of a chain that there are in any case.
+MOST_NUMBERS, FEWEST_DRAWS = 50_000_000, 100
+
+
+def draw(
+    study: RegisterStudy,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> Drawn:
+    """Draw all parameters of a register; with very many clusters fewer draws than asked for."""
+    shared = combinations(study)
+    design = design_of(shared.study, variant)
+    draw_shape = _draw_pooled if design.clusters is None else _draw_clusters
+    found, stats, used, error = draw_shape(study, shared, variant, priors, settings, progress)
+    attributes: dict[str, Any] = {"interpolation_error": error}
+    if used != settings:
+        attributes["settings_used"] = json.dumps(used.identity(settings_of(design)))
+    return Drawn(
+        {
+            "posterior": dataset(design, found),
+            "sample_stats": stats,
+            "prior": dataset(design, prior_of_cells(design, priors, settings.seed)),
+        },
+        attributes,
+    )
+
+
+#: Draws of all parameters, (chain, draw, ...), statistics, the settings used, and the largest error
+#: of an interpolated log probability; 0 where none is interpolated.
+type _Found = tuple[dict[str, Array], Dataset, Settings, float]
+
+
+def _draw_clusters(
+    study: RegisterStudy,
+    shared: Combinations,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> _Found:
+    """Draw all parameters of a register with clusters."""
+    width, printed = study.outcome.width, study.outcome.printed
+    design = design_of(shared.study, variant)
+    pooled = combinations(replace(study, clusters=None))
+    alone = design_of(pooled.study, variant)
+    data = counted(design, shared.cell, printed, study.rows)
+    # The same rows without their clusters, cells that have become the same added up.
+    both = np.column_stack([pooled.cell, pooled.place])
+    same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    rows = np.bincount(inverse.reshape(-1), study.rows).astype(np.intp)
+    first = find_start(alone, same[:, 0], printed[place], rows, width)
+    start = find_cluster_start(design, data, first, width)
+    own = prior_model(priors)
+    onto, back = scales(priors)
+    points = cluster_coordinates(design, start, onto, back)
+    count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+    model = in_cluster_coordinates(own, design, data, points, width, count)
+    used = _affordable(settings, points)
+    draws, stats = sample(model, used, progress)
+    values = _expanded(points, draws[RAW].to_numpy(), back, settings.seed)
+    return values, stats, used, left
+
+
+def _draw_pooled(
+    study: RegisterStudy,
+    shared: Combinations,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> _Found:
+    """Draws of a register without clusters."""
+    design = design_of(shared.study, variant)
+    printed, width = study.outcome.printed, study.outcome.width
+    start = find_start(design, shared.cell, printed, study.rows, width)
+    own = prior_model(priors)
+    onto, back = scales(priors)
+    points = coordinates(design, start, onto)
+    left = 0.0
+    if len(study.rows) > FEW_CELLS:
+        data = counted(design, shared.cell, printed, study.rows)
+        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+        model = at_nodes(own, design, data, points, width, count)
+    else:
+        model = in_coordinates(build(study, variant, priors), points)
+    draws, stats = sample(model, settings, progress)
+    return points.draws(draws[RAW].to_numpy(), back), stats, settings, left
+
+
+def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:
+    if points.size <= MANY:
+        return settings
+    most = max(FEWEST_DRAWS, MOST_NUMBERS // (points.size * settings.chains))
+    careful = settings.target_accept > USUAL
+    return replace(
+        settings,
+        draws=min(settings.draws, DRAWS + careful * DRAWS, most),
+        tune=min(settings.tune, TUNE + careful * TUNE),
+        target_accept=min(settings.target_accept, CAREFUL if careful else ACCEPT),
+    )
+
+
+def _expanded(points: ClusterCoordinates, raw: Array, back: Scales, seed: int) -> dict[str, Array]:
+    """Parameters of every draw, from coordinates of shape (chain, draw, coordinate)."""
+    rng = np.random.default_rng([seed, 3])
+    drawn: dict[str, list[Any]] = {}
+    for at in raw.reshape(-1, raw.shape[-1]):
+        found, _ = points.values(at, back, NUMPY)
+        scalars = {name: float(back[name](found[name])) for name in points.scalars}
+        for name, value in (scalars | split(points, found, scalars, rng)).items():
+            # Of thousands of clusters half the memory is worth more than the last digits.
+            small = np.size(value) > MANY
+            drawn.setdefault(name, []).append(np.float32(value) if small else value)
+    return {
+        name: np.array(values).reshape(*raw.shape[:-1], *np.shape(values[0]))
+        for name, values in drawn.items()
+    }

@@ -3,6 +3,8 @@
 Every part of the linear predictor is a *block*: a vector of coefficients and the weights
 with which each firm takes them. The model draws the coefficients, the estimands multiply
 the same weights with the drawn coefficients; neither needs to know the other.
+
+Of a register a cell is to the design what a firm is; the number of its rows is data beside it.
 """
 
 from __future__ import annotations
@@ -16,18 +18,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
-from intlmodels.models.share.blocks import (
-    CLUSTER,
-    VARYING,
-    Array,
-    Block,
-    Design,
-    Family,
-    Kind,
-    fixed_priors,
-    parameters,
-    shown,
-)
+from intlmodels.models.share.blocks import CLUSTER, Array, Block, Design, Family
 from intlmodels.study import (
     Axes,
     ByOutcome,
@@ -36,12 +27,9 @@ from intlmodels.study import (
     Membership,
     Nested,
     Predictor,
+    RegisterStudy,
     ShareStudy,
 )
-
-__all__ = ["VARYING", "Block", "Design", "Family", "Kind", "alias", "data_parts", "default_design"]
-__all__ += ["fixed_priors", "latent", "packages", "parameters", "settings", "shown", "variants"]
-__all__ += ["why_absent"]
 
 
 def default_design(study: ShareStudy) -> Design:
@@ -239,6 +227,8 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
         ]
     if design.clusters is not None:
         parts[CLUSTER] = [list(design.clusters.labels), design.clusters.codes]
+    if isinstance(study, RegisterStudy):
+        parts["rows of each cell"] = [study.rows]
     return parts
 
 
@@ -308,9 +298,7 @@ def _study_variant(
 def variants(study: ShareStudy) -> list[Variant[Design]]:
     """Rows of the catalogue, the default first."""
     rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
-    rows += [
-        row for row in _FAMILY_VARIANTS if row.name != "heaped" or _doubles(study.outcome.width)
-    ]
+    rows += [row for row in _FAMILY_VARIANTS if not why_absent(study, row.name)]
     rows += [_study_variant(spec) for spec in study.variants.values()]
     return rows + [_outcome_variant(further) for further in study.outcomes.values()]
 
@@ -322,7 +310,9 @@ def alias(study: ShareStudy, name: str) -> str:
 
 def why_absent(study: ShareStudy, name: str) -> str:
     """Why a variant that other studies have is not one of this study; empty if unknown."""
-    if name != "heaped":
+    if name == "density" and isinstance(study, RegisterStudy):
+        return "variant density moves shares off 0 and 1 row by row; a register has only cells"
+    if name != "heaped" or _doubles(study.outcome.width):
         return ""
     return (
         "variant heaped needs a rounding width whose double tiles 0 to 100 as well; "
