@@ -69,15 +69,13 @@ class Program:
         # The solver knows "at most" only: "at least" is turned round.
         self._sign = np.where(relation[self._other] == AT_LEAST, -1, 1)
 
-    def with_row(self, row: Ints, relation: int, right: int) -> Program:
-        """The same rows and one more."""
-        return self._and([row], relation, [right])
-
-    def with_rows(self, cuts: Sequence[tuple[Ints, int]]) -> Program:
-        """The same rows and others that say at most."""
-        if not cuts:
-            return self
-        return self._and([row for row, _ in cuts], AT_MOST, [right for _, right in cuts])
+    def with_rows(self, new: Sequence[Ints] | Ints, relation: int, right: Sequence[int]) -> Program:
+        """The same rows and others of one relation."""
+        return Program(
+            np.vstack([self.matrix, *new]),
+            np.concatenate([self.relation, np.full(len(new), relation)]),
+            np.concatenate([self.right, np.asarray(right, np.int64)]),
+        )
 
     def _binding(self, point: NDArray[np.float64], first: int) -> Program:
         """The first rows, and of the others those on which a point lies."""
@@ -86,13 +84,6 @@ class Program:
         keep = np.abs(self.matrix @ point - self.right) < NEAR
         keep[:first] = True
         return Program(self.matrix[keep], self.relation[keep], self.right[keep])
-
-    def _and(self, new: list[Ints], relation: int, right: list[int]) -> Program:
-        return Program(
-            np.vstack([self.matrix, *new]),
-            np.concatenate([self.relation, np.full(len(new), relation)]),
-            np.concatenate([self.right, np.asarray(right, np.int64)]),
-        )
 
     def holds(self, x: Ints) -> bool:
         """Whether integers satisfy every row, in exact arithmetic."""
@@ -107,22 +98,6 @@ class Program:
 
         Branch and bound: every box that is given up is given up for a reason that holds in
         integer arithmetic.
-
-        Parameters
-        ----------
-        cost, low, high : array of int, shape (variable,)
-        below : int, optional
-            Only values below this are asked for.
-
-        Returns
-        -------
-        tuple or None
-            None if no ``x`` satisfies the rows (at a cost below ``below``).
-
-        Raises
-        ------
-        TooLongError
-            If more than MOST_STEPS linear programs are needed.
         """
         best: tuple[int, Ints] | None = None
         last = self.solved + MOST_STEPS
@@ -144,9 +119,10 @@ class Program:
             if _reached(bound, best, below):
                 continue
             # Before anything is split, cut off what is no integer.
-            cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
-            tight = tight._binding(point, len(self.right)).with_rows(cuts)
+            cuts = tight._cuts(point, low, high) if rounds and bound is not None else None
+            tight = tight._binding(point, len(self.right))
             if cuts:
+                tight = tight.with_rows(*cuts)
                 boxes.append((tight, rounds - 1, low, high))
             else:
                 boxes += [(tight, FEWER_ROUNDS, *half) for half in _halves(point, low, high)]
@@ -195,7 +171,9 @@ class Program:
         )
         return None if result.x is None else self._whole(result.x, low, high)
 
-    def _cuts(self, point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, int]]:
+    def _cuts(
+        self, point: NDArray[np.float64], low: Ints, high: Ints
+    ) -> tuple[Ints, int, list[int]] | None:
         """Rows "at most" that every integer solution in the box satisfies, but the point does not.
 
         Multipliers of the rows are read off the basis of the point (Gomory 1958, Bulletin of the
@@ -212,10 +190,10 @@ class Program:
         values = np.concatenate([point[inside], slack[loose]])
         fractional = np.abs(values - np.rint(values)) > NEAR
         if not fractional.any():
-            return []
+            return None
         inverse = _left_inverse(np.hstack([self.matrix[:, inside], np.diag(sign)[:, loose]]))
         if inverse is None:
-            return []
+            return None
         y, unit = inverse[0][fractional], inverse[1]
         parts = np.rint(y * unit).astype(np.int64) % unit
         top = point > high - NEAR
@@ -230,7 +208,7 @@ class Program:
         short = np.abs(rows).max(axis=1) <= MOST_COEFFICIENT
         cut = rows @ point > right.astype(float) + NEAR
         found = np.flatnonzero(short & cut)[:MOST_CUTS]
-        return [(rows[i], int(right[i])) for i in found]
+        return (rows[found], AT_MOST, right[found].tolist()) if len(found) else None
 
     def _relaxed(
         self, cost: Ints, low: Ints, high: Ints

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.rounding import grid
-from intlmodels.register.columns import keys
+from intlmodels.register.rows import keys
 from intlmodels.study import RegisterStudy
 from intlmodels.study.columns import Predictor, frozen
 
