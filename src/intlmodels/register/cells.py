@@ -12,7 +12,7 @@ import platform
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -61,6 +61,15 @@ if TYPE_CHECKING:
 MOST_DISTINCT = 4_000_000
 #: Cells that a fit may have.
 MOST_CELLS = 3_000_000
+#: Bytes of files that make a part: seconds of work.
+PART = 256_000_000
+#: Parts that wait for a worker, or their results for us, for each worker.
+_AHEAD = 4
+#: Distinct rows that wait to be added to as many.
+_WAITING = 1_000_000
+#: What decides a result apart from the code of this package.
+_PACKAGES = ("duckdb",)
+_AGAIN = "nothing is kept of a count that was broken off: run the same command again"
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,7 @@ def count_cells(
     return cells
 
 
+@contextmanager
 def _counting(
     register: Register,
     files: list[Source],
@@ -138,10 +148,12 @@ def _counting(
     connection: DuckDBPyConnection,
     scheduler: str | None,
     bar: Bar,
-) -> AbstractContextManager[Here | Distributed]:
+) -> Iterator[Here | Distributed]:
     if scheduler is None:
-        return nullcontext(Here(connection, [ready(connection, file) for file in files], found))
-    return distributed(register, files, found, connection, scheduler, bar)
+        yield Here(connection, [ready(connection, file) for file in files], found)
+        return
+    with cluster(scheduler, _PACKAGES, _AGAIN) as pool:
+        yield Distributed(register, tuple(parts(files, found, connection)), pool, bar)
 
 
 def _about(
@@ -208,17 +220,6 @@ def _cells(
         frozen(rows, np.int64),
         Read(read.files, read.rows, without, read.bad),
     )
-
-
-#: Bytes of files that make a part: seconds of work.
-PART = 256_000_000
-#: Parts that wait for a worker, or their results for us, for each worker.
-_AHEAD = 4
-#: Distinct rows that wait to be added to as many.
-_WAITING = 1_000_000
-#: What decides a result apart from the code of this package.
-_PACKAGES = ("duckdb",)
-_AGAIN = "nothing is kept of a count that was broken off: run the same command again"
 
 
 # -- the parts ---------------------------------------------------------------------------
@@ -304,7 +305,7 @@ def _require_the_same(files: Sequence[File]) -> None:
         )
 
 
-# -- what is done here -------------------------------------------------------------------
+# -- what this computer does of it -------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -342,17 +343,3 @@ class Distributed:
         finally:
             for future in waiting:
                 future.cancel()
-
-
-@contextmanager
-def distributed(
-    register: Register,
-    sources: Sequence[Source],
-    found: RegisterFiles,
-    connection: DuckDBPyConnection,
-    address: str,
-    bar: Bar,
-) -> Iterator[Distributed]:
-    """The workers of a scheduler, ready to count the files of a register."""
-    with cluster(address, _PACKAGES, _AGAIN) as pool:
-        yield Distributed(register, tuple(parts(sources, found, connection)), pool, bar)
