@@ -69,7 +69,7 @@ class Program:
         # The solver knows "at most" only: "at least" is turned round.
         self._sign = np.where(relation[self._other] == AT_LEAST, -1, 1)
 
-    def with_rows(self, new: Sequence[Ints] | Ints, relation: int, right: Sequence[int]) -> Program:
+    def with_rows(self, new: Sequence[Ints], relation: int, right: Sequence[int]) -> Program:
         """The same rows and others of one relation."""
         return Program(
             np.vstack([self.matrix, *new]),
@@ -119,10 +119,10 @@ class Program:
             if _reached(bound, best, below):
                 continue
             # Before anything is split, cut off what is no integer.
-            cuts = tight._cuts(point, low, high) if rounds and bound is not None else None
+            cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
             tight = tight._binding(point, len(self.right))
             if cuts:
-                tight = tight.with_rows(*cuts)
+                tight = tight.with_rows([row for row, _ in cuts], AT_MOST, [r for _, r in cuts])
                 boxes.append((tight, rounds - 1, low, high))
             else:
                 boxes += [(tight, FEWER_ROUNDS, *half) for half in _halves(point, low, high)]
@@ -171,9 +171,7 @@ class Program:
         )
         return None if result.x is None else self._whole(result.x, low, high)
 
-    def _cuts(
-        self, point: NDArray[np.float64], low: Ints, high: Ints
-    ) -> tuple[Ints, int, list[int]] | None:
+    def _cuts(self, point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, int]]:
         """Rows "at most" that every integer solution in the box satisfies, but the point does not.
 
         Multipliers of the rows are read off the basis of the point (Gomory 1958, Bulletin of the
@@ -190,10 +188,10 @@ class Program:
         values = np.concatenate([point[inside], slack[loose]])
         fractional = np.abs(values - np.rint(values)) > NEAR
         if not fractional.any():
-            return None
+            return []
         inverse = _left_inverse(np.hstack([self.matrix[:, inside], np.diag(sign)[:, loose]]))
         if inverse is None:
-            return None
+            return []
         y, unit = inverse[0][fractional], inverse[1]
         parts = np.rint(y * unit).astype(np.int64) % unit
         top = point > high - NEAR
@@ -208,7 +206,7 @@ class Program:
         short = np.abs(rows).max(axis=1) <= MOST_COEFFICIENT
         cut = rows @ point > right.astype(float) + NEAR
         found = np.flatnonzero(short & cut)[:MOST_CUTS]
-        return (rows[found], AT_MOST, right[found].tolist()) if len(found) else None
+        return [(rows[i], int(right[i])) for i in found]
 
     def _relaxed(
         self, cost: Ints, low: Ints, high: Ints
