@@ -138,8 +138,7 @@ def require_consistent_counts(study: Study) -> None:
     _require_together(study.counts, study.firms, study.periods, "")
     for reading in study.readings.values():
         _require_together(reading.counts, study.firms, reading.periods, reading.name)
-    if study.decisions is not None:
-        _require_agreement(study)
+    _require_agreement(study)
 
 
 def _require_together(
@@ -180,10 +179,13 @@ def _require_agreement(study: DecayStudy) -> None:
 
 
 def _told(count: Count, with_file: bool) -> str:
-    relation = "" if count.relation == "equal" else f"{count.relation} "
-    each = " each" if count.each else ""
     place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
-    return f"{count.id} ({place}): {relation}{count.value}{each}"
+    return f"{count.id} ({place}): {_value(count)}"
+
+
+def _value(count: Count) -> str:
+    relation = "" if count.relation == "equal" else f"{count.relation} "
+    return f"{relation}{count.value}{' each' * count.each}"
 
 
 # -- an audit as tables and in words ---------------------------------------------------
@@ -265,10 +267,7 @@ def _table_text(found: Audit, table: object) -> str:
 
 def count_words(count: Count) -> str:
     """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
-    relation = "" if count.relation == "equal" else f"{count.relation} "
-    value = f"{relation}{count.value}" + (" each" if count.each else "")
-    text = count.text or subset_words(count)
-    return f"{count.id} ({text}: {value})"
+    return f"{count.id} ({count.text or subset_words(count)}: {_value(count)})"
 
 
 def subset_words(count: Count) -> str:
