@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import paper
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.core.settings import checked
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
-from intlmodels.register.reduce import as_study, require_firms
+from intlmodels.register.counts import as_study, require_firms
 from intlmodels.study import (
     DecayStudy,
     RegisterStudy,
@@ -79,7 +79,7 @@ def reduce(
         If the study lists its firms, for files, rows or columns that are not as expected, or for a
         scheduler or workers that cannot be used.
     """
-    from intlmodels.register.reduce import reduced
+    from intlmodels.register.counts import reduced
 
     loaded = _loaded(study)
     if isinstance(loaded, (RegisterStudy, SequenceStudy)):

@@ -14,26 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.audit.conflicting import (
-    Reason,
-    Subsets,
-    conflicts,
-    reason,
-    smallest_conflict,
-    subsets,
-)
-from intlmodels.audit.consequences import (
-    Bound,
-    Cell,
-    Repair,
-    bounds,
-    cheapest,
-    feasible_table,
-    repairs,
-    standard_cells,
-)
+from intlmodels.audit.conflicting import Subsets, reason, smallest_conflict, subsets
+from intlmodels.audit.consequences import Bound, Cell, Repair, bounds, cheapest, standard_cells
 from intlmodels.audit.integers import TooLongError
-from intlmodels.audit.system import hard, revised, use_cache
+from intlmodels.audit.system import hard, revised
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, listed
 from intlmodels.study import DecayStudy, Study
@@ -41,31 +25,6 @@ from intlmodels.study.counts import Count, Rows, rows
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "Audit",
-    "Basis",
-    "Bound",
-    "Cell",
-    "Reason",
-    "Repair",
-    "Subsets",
-    "audit",
-    "audit_tables",
-    "audit_text",
-    "bound_table",
-    "bounds",
-    "conflict_sentences",
-    "conflicts",
-    "feasible_table",
-    "reason",
-    "repairs",
-    "require_consistent_counts",
-    "smallest_conflict",
-    "standard_cells",
-    "subsets",
-    "use_cache",
-]
 
 #: Bounds are given for each cheapest repair if there are no more than this, and for all of them
 #: together in any case.
@@ -80,51 +39,31 @@ HARD = "hard counts"
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Bounds of the standard cells, and what they rest on.
+    """Bounds of the standard cells, and what they rest on."""
 
-    Attributes
-    ----------
-    name : str
-        :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its
-        number, or :data:`HARD`.
-    bounds : tuple of (int or None, int or None)
-        Least and largest value, in the order of the cells; None where there is no limit.
-    """
-
+    #: :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its number,
+    #: or :data:`HARD`
     name: str
+    #: Least and largest value, in the order of the cells; None where there is no limit
     bounds: tuple[Bound, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What a list of published counts says together.
-
-    Attributes
-    ----------
-    rows : Rows
-    subsets : Subsets
-        Minimal conflicts and maximal consistent subsets.
-    repairs : tuple of Repair
-        The cheapest, whatever count is changed.
-    repairs_hard_kept : tuple of Repair
-        The cheapest that change no hard count: some or all of the former, or dearer ones, or
-        none if there are none.
-    cells : tuple of Cell
-        Unpublished numbers, and published ones among them.
-    bases : tuple of Basis
-        Their bounds: as printed if the counts are consistent; otherwise under the cheapest
-        repairs taken together, and under each of them if they are few. Then under the hard
-        counts alone, if they can hold together.
-    cut : tuple of {"conflicts", "repairs", "bounds"}
-        What is not complete because the search would not have ended in reasonable time.
-    """
+    """What a list of published counts says together."""
 
     rows: Rows
-    subsets: Subsets
-    repairs: tuple[Repair, ...]
+    subsets: Subsets  # Minimal conflicts and maximal consistent subsets
+    repairs: tuple[Repair, ...]  # The cheapest, whatever count is changed
+    #: The cheapest that change no hard count: some or all of the former, or dearer ones, or none if
+    #: there are none
     repairs_hard_kept: tuple[Repair, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]  # Unpublished numbers, and published ones among them
+    #: Their bounds: as printed if the counts are consistent; otherwise under the cheapest repairs
+    #: taken together, and under each of them if they are few. Then under the hard counts alone, if
+    #: they can hold together
     bases: tuple[Basis, ...]
+    #: What is not complete because the search would not have ended in reasonable time
     cut: tuple[str, ...]
 
     @property
@@ -151,23 +90,7 @@ class Audit:
 
 
 def audit(r: Rows, groups: Mapping[str, tuple[str, ...]] | None = None) -> Audit:
-    """Audit published counts.
-
-    Parameters
-    ----------
-    r : Rows
-    groups : mapping, optional
-        Groups of firms that bounds are asked for: name -> firms.
-
-    Returns
-    -------
-    Audit
-
-    Raises
-    ------
-    StudyError
-        If there are more counts than an audit takes.
-    """
+    """Audit published counts."""
     found = subsets(r)
     cut = [] if found.complete else ["conflicts"]
     lowest, complete = cheapest(r, keep_hard=False)
@@ -209,25 +132,13 @@ def _bases(found: Audit) -> Iterator[Basis]:
 
 
 def require_consistent_counts(study: Study) -> None:
-    """Refuse a study whose hard counts cannot hold together, in any of its readings.
-
-    Parameters
-    ----------
-    study : Study
-        Of any model; one without counts has nothing to refuse.
-
-    Raises
-    ------
-    StudyError
-        Naming the smallest conflict, or the first hard count that the known decisions miss.
-    """
+    """Refuse a study whose hard counts cannot hold together, in any of its readings."""
     if not isinstance(study, DecayStudy) or not study.counts:
         return
     _require_together(study.counts, study.firms, study.periods, "")
     for reading in study.readings.values():
         _require_together(reading.counts, study.firms, reading.periods, reading.name)
-    if study.decisions is not None:
-        _require_agreement(study)
+    _require_agreement(study)
 
 
 def _require_together(
@@ -268,10 +179,13 @@ def _require_agreement(study: DecayStudy) -> None:
 
 
 def _told(count: Count, with_file: bool) -> str:
-    relation = "" if count.relation == "equal" else f"{count.relation} "
-    each = " each" if count.each else ""
     place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
-    return f"{count.id} ({place}): {relation}{count.value}{each}"
+    return f"{count.id} ({place}): {_value(count)}"
+
+
+def _value(count: Count) -> str:
+    relation = "" if count.relation == "equal" else f"{count.relation} "
+    return f"{relation}{count.value}{' each' * count.each}"
 
 
 # -- an audit as tables and in words ---------------------------------------------------
@@ -285,71 +199,55 @@ def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     total = len(found.rows.counts)
+    best = set(found.subsets.largest)
     conflicts = [
-        {"conflict": number, "size": len(ids), "counts": "; ".join(ids)}
-        for number, ids in enumerate(found.conflicts, start=1)
+        (number, len(ids), "; ".join(ids)) for number, ids in enumerate(found.conflicts, start=1)
     ]
-    most = max((total - len(out) for out in found.subsets.left_out), default=0)
     largest = [
-        {
-            "subset": number,
-            "size": total - len(out),
-            "left_out": "; ".join(out),
-            "largest": total - len(out) == most,
-        }
+        (number, total - len(out), "; ".join(out), out in best)
         for number, out in enumerate(found.subsets.left_out, start=1)
     ]
     repairs = [
-        {
-            "repair": number,
-            "cost": repair.cost,
-            "changes": "; ".join(f"{name} = {value}" for name, value in repair.changes.items()),
-            "touches_hard": repair.touches_hard,
-            "table": _table_text(found, repair.table),
-        }
+        (
+            number,
+            repair.cost,
+            "; ".join(f"{name} = {value}" for name, value in repair.changes.items()),
+            repair.touches_hard,
+            _table_text(found, repair.table),
+        )
         for number, repair in enumerate(found.all_repairs, start=1)
         if repair.changes
     ]
-    return {
-        "audit_conflicts.csv": pd.DataFrame(conflicts, columns=["conflict", "size", "counts"]),
-        "audit_largest.csv": pd.DataFrame(
-            largest, columns=["subset", "size", "left_out", "largest"]
-        ),
-        "audit_repairs.csv": pd.DataFrame(
-            repairs, columns=["repair", "cost", "changes", "touches_hard", "table"]
-        ),
-        "audit_bounds.csv": bound_table(found),
+    tables = {
+        "conflicts": (conflicts, ["conflict", "size", "counts"]),
+        "largest": (largest, ["subset", "size", "left_out", "largest"]),
+        "repairs": (repairs, ["repair", "cost", "changes", "touches_hard", "table"]),
     }
+    made = {
+        f"audit_{name}.csv": pd.DataFrame(rows, columns=columns)
+        for name, (rows, columns) in tables.items()
+    }
+    return {**made, "audit_bounds.csv": bound_table(found)}
 
 
 def bound_table(found: Audit) -> pd.DataFrame:
-    """Bounds of every unpublished number under every basis.
+    """Bounds of every unpublished number under every basis; NaN where there is no limit.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``basis`` (the first one is what the counts, repaired where they must be, imply),
-        ``kind`` (all, group, firm), ``name``, ``period``, ``flag``, ``low``, ``high`` (NaN
-        where there is no limit).
+    The first basis is what the counts, repaired where they must be, imply.
     """
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "basis": basis.name,
-                "kind": cell.kind,
-                "name": cell.name,
-                "period": cell.period,
-                "flag": cell.flag,
-                "low": float("nan") if low is None else low,
-                "high": float("nan") if high is None else high,
-            }
-            for basis in found.bases
-            for cell, (low, high) in zip(found.cells, basis.bounds, strict=True)
-        ],
-        columns=["basis", "kind", "name", "period", "flag", "low", "high"],
-    )
+    columns = ["basis", "kind", "name", "period", "flag", "low", "high"]
+    rows = [
+        (basis.name, cell.kind, cell.name, cell.period, cell.flag, *map(_or_nan, ends))
+        for basis in found.bases
+        for cell, ends in zip(found.cells, basis.bounds, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _or_nan(end: int | None) -> float:
+    return float("nan") if end is None else end
 
 
 def _table_text(found: Audit, table: object) -> str:
@@ -369,10 +267,7 @@ def _table_text(found: Audit, table: object) -> str:
 
 def count_words(count: Count) -> str:
     """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
-    relation = "" if count.relation == "equal" else f"{count.relation} "
-    value = f"{relation}{count.value}" + (" each" if count.each else "")
-    text = count.text or subset_words(count)
-    return f"{count.id} ({text}: {value})"
+    return f"{count.id} ({count.text or subset_words(count)}: {_value(count)})"
 
 
 def subset_words(count: Count) -> str:

@@ -30,55 +30,21 @@ FEW = 20
 
 @dataclass(frozen=True, eq=False)
 class Repair:
-    """Printed values changed so that all counts can be true.
+    """Printed values changed so that all counts can be true."""
 
-    Attributes
-    ----------
-    changes : dict
-        Count -> its new value; empty if nothing needs to change.
-    cost : int
-        Sum of the absolute changes.
-    touches_hard : bool
-        Whether the value of a hard count is changed.
-    table : array of int, shape (firm, period, flag)
-        An example of the decision tables that the changed counts allow.
-    """
-
-    changes: dict[str, int]
-    cost: int
-    touches_hard: bool
+    changes: dict[str, int]  # Count -> its new value; empty if nothing needs to change
+    cost: int  # Sum of the absolute changes
+    touches_hard: bool  # Whether the value of a hard count is changed
+    #: (firm, period, flag): An example of the decision tables that the changed counts allow
     table: Ints
 
 
-def repairs(r: Rows, keep_hard: bool = False) -> tuple[Repair, ...]:
-    """Every repair with the smallest total change to the printed values.
+def cheapest(r: Rows, keep_hard: bool = False) -> tuple[tuple[Repair, ...], bool]:
+    """Every repair with the smallest total change to the printed values, and whether these are all.
 
-    Parameters
-    ----------
-    r : Rows
-    keep_hard : bool
-        Whether only values of counts that are not hard may be changed.
-
-    Returns
-    -------
-    tuple of Repair
-        Those that leave the hard counts alone first, then in the order of the counts. One
-        without changes if all counts can be true as printed; empty if the hard counts are to be
-        kept and no change of the others helps.
-
-    Raises
-    ------
-    StudyError
-        If there are more counts than an audit takes, or more repairs than it lists.
+    Those that leave the hard counts alone come first, then in the order of the counts: one without
+    changes if all counts can be true as printed, none if hard counts stay and no change helps.
     """
-    found, complete = cheapest(r, keep_hard)
-    if not complete:
-        raise TooLongError("repairs", min(MOST_REPAIRS, len(found)))
-    return found
-
-
-def cheapest(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
-    """The same as :func:`repairs`, and whether these are all."""
     question = f"cheapest repairs{', hard counts kept' * keep_hard}"
     return answer(question, r, lambda: _search(r, keep_hard), _written, _read)
 
@@ -237,42 +203,17 @@ ALL, BOTH = "all", "both"
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """An unpublished number: the decisions of a firm or a group, by period and flag.
+    """An unpublished number: the decisions of a firm or a group, by period and flag."""
 
-    Attributes
-    ----------
-    kind : {"firm", "group", "all"}
-    name : str
-        The firm, the group, or "all".
-    period : str
-        A period, or "all".
-    flag : {"no", "yes", "both"}
-    weights : array of int, shape (firm, period, flag)
-        1 where a cell of the decision table is part of it.
-    """
-
-    kind: str
-    name: str
-    period: str
-    flag: str
-    weights: Ints
+    kind: str  # {"firm", "group", "all"}
+    name: str  # The firm, the group, or "all"
+    period: str  # A period, or "all"
+    flag: str  # {"no", "yes", "both"}
+    weights: Ints  # (firm, period, flag): 1 where a cell of the decision table is part of it
 
 
 def standard_cells(r: Rows, groups: Mapping[str, tuple[str, ...]]) -> tuple[Cell, ...]:
-    """Every number that a reader may ask for: firms, groups and all firms, by period and flag.
-
-    Parameters
-    ----------
-    r : Rows
-    groups : mapping
-        Name -> its firms.
-
-    Returns
-    -------
-    tuple of Cell
-        All firms together first, then groups, then firms; periods in order, their sum last;
-        flags "no", "yes", "both".
-    """
+    """Every number that a reader may ask for: firms, groups and all firms, by period and flag."""
     whose: list[tuple[str, str, tuple[str, ...]]] = [("all", ALL, r.firms)]
     whose += [
         ("group", name, firms) for name, firms in groups.items() if set(firms) != set(r.firms)
@@ -300,26 +241,9 @@ def bounds(
 ) -> tuple[Bound, ...]:
     """Least and largest value of weighted sums over the decision tables that the counts allow.
 
-    Parameters
-    ----------
-    r : Rows
-    weights : array of int, shape (sum, firm, period, flag) or (sum, cell)
-    total : int
-        By how much the printed values may be changed, in total: 0 as printed. With the cost of
-        the cheapest repairs, the bounds are those of all cheapest repairs taken together.
-    keep_hard : bool
-        Whether only values of counts that are not hard may be changed.
-
-    Returns
-    -------
-    tuple of (int or None, int or None)
-        For each sum; None where there is no limit.
-
-    Raises
-    ------
-    StudyError
-        If no table satisfies the counts, changed by so much, or if there are more sums than can
-        be bounded in reasonable time.
+    ``weights`` has the shape (sum, firm, period, flag) or (sum, cell). Printed values may change
+    by ``total`` together: with the cost of the cheapest repairs, the bounds are those of all
+    cheapest repairs taken together. With ``keep_hard`` values of hard counts stay.
     """
     asked = np.asarray(weights, np.int64).reshape(len(weights), -1)
     if np.abs(asked).max(initial=0) > MOST_VALUE:
@@ -342,7 +266,7 @@ class _Bounds:
     def __init__(self, r: Rows, total: int, keep_hard: bool) -> None:
         self.system = System(r)
         self.change = Change(self.system, keep_hard, total)
-        self.program = self.change.program.with_row(self.change.cost, AT_MOST, total)
+        self.program = self.change.program.with_rows([self.change.cost], AT_MOST, [total])
         start = self.program.least(
             np.zeros_like(self.change.cost), self.change.low, self.change.high
         )
@@ -418,18 +342,6 @@ def feasible_table(r: Rows, rng: np.random.Generator, hard_only: bool = False) -
 
     Among such tables it is one with the least of a random weighted sum: different generators give
     very different tables, the same generator the same table.
-
-    Parameters
-    ----------
-    r : Rows
-    rng : numpy.random.Generator
-    hard_only : bool
-        Whether counts that are not hard are left out of account.
-
-    Returns
-    -------
-    array of int, shape (firm, period, flag), or None
-        None if the hard counts cannot all hold.
     """
     asked = hard(r) if hard_only else r
     system = System(asked)
@@ -445,7 +357,7 @@ def feasible_table(r: Rows, rng: np.random.Generator, hard_only: bool = False) -
     cheapest = order[np.unique(system.variable[order], return_index=True)[1]]
     aim = np.zeros_like(cost)
     aim[: len(cheapest)] = weight[cheapest]
-    near = slack.program.with_row(cost, EQUAL, nearest[0])
+    near = slack.program.with_rows([cost], EQUAL, [nearest[0]])
     found = near.near(aim, slack.low, high)
     x = nearest[1] if found is None else found
     cells = np.zeros(len(system.variable), np.int64)

@@ -35,13 +35,7 @@ class System:
 
     A sum over cells that are in the same counts can be shared out among them in any way, so
     nothing is lost by asking for the sum alone.
-
-    Attributes
-    ----------
-    rows : Rows
-    matrix : array of int, shape (row, variable)
-    variable : array of int, shape (cell,)
-        The variable that a cell is part of.
+    ``matrix`` has the shape (row, variable); ``variable``, (cell,), tells where a cell belongs.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -56,18 +50,9 @@ class System:
         return np.asarray((self.matrix[self.rows.relation != AT_LEAST] > 0).any(axis=0))
 
     def ceiling(self, slack: int) -> Ints:
-        """The most that a variable needs to be, (variable,).
+        """The most that a variable needs to be where values may be too small by ``slack``.
 
-        Parameters
-        ----------
-        slack : int
-            By how much a printed value may be too small.
-
-        Returns
-        -------
-        array of int
-            What no variable exceeds; for one that no count limits from above, what satisfies
-            every count that it is part of, so that more is never needed.
+        Where no count limits a variable from above, it is what satisfies every count.
         """
         limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
         most = np.iinfo(np.int64).max
@@ -97,13 +82,8 @@ class System:
 class Slack:
     """Rows that may be missed, each by a variable of its own: which counts can hold together.
 
-    Attributes
-    ----------
-    program : Program
-        Variables: those of the system, then by how much a row falls short, then by how much it
-        is exceeded.
-    low, high : array of int
-        The box.
+    The variables are those of the system, then by how much a row falls short, then by how much it
+    is exceeded; ``low`` and ``high`` are their box.
     """
 
     def __init__(self, system: System) -> None:
@@ -134,15 +114,8 @@ class Change:
     """Counts whose printed values may change, each at a cost of one for one.
 
     A count that says at least is only ever lowered, and one that says at most only ever raised:
-    the other direction asks for more at a cost.
-
-    Attributes
-    ----------
-    up, down : array of int
-        Counts that may be raised, and lowered. The variables are those of the system, then the
-        rises, then the falls.
-    most : int
-        An upper limit of the total change.
+    the other direction asks for more at a cost. The variables are those of the system, then the
+    rises of the counts ``up``, then the falls of ``down``; ``most`` limits the total change.
     """
 
     def __init__(self, system: System, keep_hard: bool = False, most: int | None = None) -> None:
@@ -191,13 +164,7 @@ class Change:
 
 
 def check_size(r: Rows, matrix: Ints) -> None:
-    """Refuse what an audit cannot take.
-
-    Raises
-    ------
-    StudyError
-        One line, with the count in question if it is one.
-    """
+    """Refuse what an audit cannot take."""
     if len(r.counts) > MOST_COUNTS:
         raise StudyError(
             f"expected at most {MOST_COUNTS} counts for an audit, found {len(r.counts)}; leave out "
@@ -263,16 +230,7 @@ def answer[T](
 ) -> T:
     """What was answered before to a question about counts, or else what is found now.
 
-    Parameters
-    ----------
-    question : str
-    r : Rows
-    find : callable
-        Finds the answer.
-    write : callable
-        An answer as JSON can hold it; None if it is not worth keeping.
-    read : callable
-        The reverse.
+    ``write`` gives an answer as JSON can hold it, or None if it is not worth keeping.
     """
     if _known is None:
         return find()

@@ -30,7 +30,7 @@ from intlmodels.core.settings import Settings
 from intlmodels.fitting import store
 from intlmodels.fitting.jobs import settings_of, stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_of, find_variant, priors_of
-from intlmodels.register.reduce import require_firms
+from intlmodels.register.counts import require_firms
 from intlmodels.study import Study
 
 #: More would take years.

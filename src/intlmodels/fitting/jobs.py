@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError
-from intlmodels.core.settings import Progress, Settings
+from intlmodels.core.settings import Progress, Settings, checked
 from intlmodels.core.versions import ESTIMANDS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, convergence, gate
@@ -31,7 +30,7 @@ from intlmodels.models import (
     require_names,
 )
 from intlmodels.models.priors import Prior
-from intlmodels.register.reduce import as_study
+from intlmodels.register.counts import as_study
 from intlmodels.study import Study, load_study
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-    from intlmodels.audit import Audit, Repair
+    from intlmodels.audit import Audit
+    from intlmodels.audit.consequences import Repair
 
 
 #: Readings of the counts that a sentence names, at most.

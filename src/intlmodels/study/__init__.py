@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from intlmodels.core.arguments import checked
 from intlmodels.core.csvtable import Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.core.settings import checked
 from intlmodels.study.base import Study
 from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study

@@ -11,9 +11,9 @@ import shlex
 import unicodedata
 from pathlib import Path
 
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError, did_you_mean, shown
 from intlmodels.core.files import write_all
+from intlmodels.core.settings import checked
 from intlmodels.study import list_studies
 from intlmodels.study.keys import FILE
 from intlmodels.study.schema import NAME

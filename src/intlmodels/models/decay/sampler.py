@@ -273,7 +273,7 @@ def _start(
     StudyError
         If no table satisfies the hard counts.
     """
-    from intlmodels.audit import feasible_table
+    from intlmodels.audit.consequences import feasible_table
 
     system = rows(design.counts, design.firms, design.periods)
     # Simulated counts can be below zero (see groups.printed_counts): no table is near those.

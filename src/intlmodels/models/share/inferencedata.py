@@ -21,7 +21,7 @@ from intlmodels.models.pymc import PRIOR_DRAWS
 from intlmodels.models.share import observation
 from intlmodels.models.share.blocks import CLUSTER, Design
 from intlmodels.models.share.coefficients import Coefficients
-from intlmodels.register.columns import keys
+from intlmodels.register.rows import keys
 from intlmodels.study import RegisterStudy, ShareStudy
 from intlmodels.study.columns import Predictor, frozen
 
