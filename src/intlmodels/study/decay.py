@@ -49,26 +49,16 @@ FEWEST_FIRMS = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """The counts of a study, read in another way.
+    """The counts of a study, read in another way."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the variant.
-    change : str
-        What is read otherwise, in words.
-    periods : tuple of str
-    period_weights : tuple of float
-    counts : tuple of Count
-    note : str
-        Why it is read so.
-    """
-
+    #: Name of the variant.
     name: str
+    #: What is read otherwise, in words.
     change: str
     periods: tuple[str, ...]
     period_weights: tuple[float, ...]
     counts: tuple[Count, ...]
+    #: Why it is read so.
     note: str = ""
 
 
@@ -178,11 +168,6 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
     Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit.tables`.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
     """
     if not toml.counts and not toml.decisions:
         raise StudyError(

@@ -77,13 +77,7 @@ def expected(table: str, numbers: bool) -> str:
 
 
 def moments(text: str, form: str) -> tuple[int, int]:
-    """First and last microsecond that a date can mean, in UTC where it has a zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such date.
-    """
+    """First and last microsecond that a date can mean, in UTC where it has a zone."""
     if form in ("moment", "zoned"):
         at = _since(datetime.datetime.fromisoformat(text))
         return at, at
@@ -114,25 +108,17 @@ _DATES = dict.fromkeys(("moment", "day", "compact", "month", "year"), "date")
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """All decisions of the firms, firm by firm, each firm's in order of time.
+    """All decisions of the firms, firm by firm, each firm's in order of time."""
 
-    Attributes
-    ----------
-    firm, period : tuple of str
-        One a decision.
-    when : tuple of str
-        Dates as printed; empty where the order of the rows is all that is known.
-    flag : array of int, shape (decision,)
-        1 where a decision carries the flag.
-    ties : int
-        Decisions whose date does not put them behind all earlier ones of their firm; they
-        keep the order of the rows.
-    """
-
+    #: One a decision.
     firm: tuple[str, ...]
     period: tuple[str, ...]
+    #: Dates as printed; empty where the order of the rows is all that is known.
     when: tuple[str, ...]
+    #: 1 where a decision carries the flag; shape (decision,).
     flag: NDArray[np.int64]
+    #: Decisions whose date does not put them behind all earlier ones of their firm; they keep the
+    #: order of the rows.
     ties: int = 0
 
     @property
@@ -167,23 +153,7 @@ class _Time:
 def read_decisions(
     spec: DecisionsTable, sources: Sources, periods: tuple[str, ...], starts: Sequence[int]
 ) -> Decisions:
-    """Read decisions.
-
-    Parameters
-    ----------
-    spec : mapping
-        The table [decisions] of study.toml.
-    sources : Sources
-    periods : tuple of str
-        Names of the periods.
-    starts : sequence of int
-        First years of the second, third ... period; empty if they are not told.
-
-    Raises
-    ------
-    StudyError
-        For the first cell that is wrong, or if rows go back in time.
-    """
+    """Read decisions."""
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
     numbers = spec.order == "number"

@@ -38,6 +38,7 @@ from intlmodels.study.columns import (
     Outcome,
     Predictor,
     frozen,
+    in_column,
     lookalike_lines,
     one_of,
     share_reader,
@@ -71,20 +72,13 @@ Reader = Callable[[Cell], str | float | None]
 
 @dataclass(frozen=True, eq=False)
 class RowFiles(Study):
-    """Rows in files as study.toml describes them; none of them is read yet.
+    """Rows in files as study.toml describes them; none of them is read yet."""
 
-    Attributes
-    ----------
-    files : str
-        A file, a glob or a folder, relative to the study's folder or absolute.
-    bad_rows : {"stop", "set aside"}
-        What happens to rows that cannot be read.
-    memory_limit : str
-        Of DuckDB, such as ``2GB``.
-    """
-
+    #: A file, a glob or a folder, relative to the study's folder or absolute.
     files: str
+    #: What happens to rows that cannot be read.
     bad_rows: str
+    #: Of DuckDB, such as ``2GB``.
     memory_limit: str
 
     @property
@@ -127,24 +121,15 @@ def _declared(
 
 @dataclass(frozen=True, eq=False)
 class Register(RowFiles):
-    """A register of shares as study.toml describes it; none of its rows is read yet.
-
-    Attributes
-    ----------
-    outcome : ShareTable
-    width : float
-        Rounding width in percentage points.
-    predictors : dict of str to CategoryTable, ContrastTable or NumericTable
-    cluster : ClusterTable or None
-        None if all firms are one cluster.
-    profiles : sequence of dict
-        The tables [[profiles]], as written.
-    """
+    """A register of shares as study.toml describes it; none of its rows is read yet."""
 
     outcome: ShareTable
+    #: Rounding width in percentage points.
     width: float
     predictors: Predictors
+    #: None if all firms are one cluster.
     cluster: ClusterTable | None
+    #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
 
     @property
@@ -201,13 +186,7 @@ def _number(cell: Cell, transform: str) -> float:
 
 
 def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
-    """Check what study.toml says of a register.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Check what study.toml says of a register."""
     register = Register(
         **_declared(folder, toml, "register"),
         outcome=toml.outcome,
@@ -234,38 +213,24 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of a register.
-
-    Attributes
-    ----------
-    files : int
-    rows : int
-        All rows.
-    without : int
-        Rows without a share, which are left out.
-    bad : int
-        Rows that cannot be read, which were set aside.
-    """
+    """What was read of a register."""
 
     files: int
+    #: All rows.
     rows: int
+    #: Rows without a share, which are left out.
     without: int
+    #: Rows that cannot be read, which were set aside.
     bad: int
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """A column of which few values are different.
+    """A column of which few values are different."""
 
-    Attributes
-    ----------
-    levels : tuple of str, or of float
-        What occurs in it, sorted.
-    codes : array of int, shape (cell,)
-        Position in ``levels``.
-    """
-
+    #: What occurs in it, sorted.
     levels: tuple[Any, ...]
+    #: Position in ``levels``; shape (cell,).
     codes: Integers
 
     @classmethod
@@ -280,54 +245,32 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """How many rows there are of each cell.
+    """How many rows there are of each cell."""
 
-    Attributes
-    ----------
-    printed : array, shape (cell,)
-        Printed share in percent, on the grid.
-    columns : dict of str to Coded
-        Label, or number before the transform, of each predictor, after the cluster if there is one.
-    rows : array of int, shape (cell,)
-    read : Read
-    """
-
+    #: Printed share in percent, on the grid; shape (cell,).
     printed: Floats
+    #: Label, or number before the transform, of each predictor, after the cluster if there is one.
     columns: dict[str, Coded]
+    #: Shape (cell,).
     rows: Integers
     read: Read
 
 
 @dataclass(frozen=True, eq=False)
 class RegisterStudy(ShareStudy):
-    """A register whose rows are counted: ``firms`` are the cells.
+    """A register whose rows are counted: ``firms`` are the cells."""
 
-    Attributes
-    ----------
-    rows : array of int, shape (cell,)
-        How many rows each cell stands for.
-    read : Read
-    """
-
+    #: How many rows each cell stands for; shape (cell,).
     rows: Integers
     read: Read
 
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
-    """The study of a register whose rows are counted.
-
-    Raises
-    ------
-    StudyError
-        If there are too few rows, or they do not differ in a predictor.
-    """
+    """The study of a register whose rows are counted."""
     spec = register.outcome
     if cells.rows.sum() < FEWEST_FIRMS:
-        raise StudyError(
-            f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}",
-            file=register.files,
-            column=spec.column,
-        )
+        said = f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}"
+        raise in_column(said, register.files, spec.column)
     predictors = {
         name: _predictor(register, name, own, cells) for name, own in register.predictors.items()
     }
@@ -363,12 +306,8 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
 def _values(register: Register, name: str, cells: Cells, wanted: str) -> Coded:
     values = cells.columns[name]
     if len(values.levels) == 1:
-        raise StudyError(
-            f"every row has this value; expected {wanted}",
-            file=register.files,
-            column=register.columns[name],
-            value=str(values.levels[0]),
-        )
+        said, value = f"every row has this value; expected {wanted}", str(values.levels[0])
+        raise in_column(said, register.files, register.columns[name], value)
     return values
 
 
@@ -427,26 +366,17 @@ def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str
 
 @dataclass(frozen=True, eq=False)
 class DecisionRegister(RowFiles):
-    """A register of decisions as study.toml describes it; none of its rows is read yet.
+    """A register of decisions as study.toml describes it; none of its rows is read yet."""
 
-    Attributes
-    ----------
-    asked : dict of str to str
-        Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
-    by_number : bool
-        Whether ``when`` has numbers that order, rather than dates.
-    periods : tuple of str
-        Names in order of time; one where the study tells none.
-    starts : tuple of int
-        First years of the second, third ... period; empty if a column has the periods.
-    event, flag_label : str
-        As of :class:`intlmodels.study.DecayStudy`.
-    """
-
+    #: Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
     asked: dict[str, str]
+    #: Whether ``when`` has numbers that order, rather than dates.
     by_number: bool
+    #: Names in order of time; one where the study tells none.
     periods: tuple[str, ...]
+    #: First years of the second, third ... period; empty if a column has the periods.
     starts: tuple[int, ...]
+    #: As of :class:`intlmodels.study.DecayStudy`.
     event: str
     flag_label: str
 
@@ -491,13 +421,7 @@ def _firm(cell: Cell) -> str:
 
 
 def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> DecisionRegister:
-    """Check what study.toml says of a register of decisions.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Check what study.toml says of a register of decisions."""
     spec = toml.register
     parts = {k: getattr(spec, k) for k in ("firm", "flag", "when", "size", "period")}
     asked = {key: column for key, column in parts.items() if column}
@@ -531,88 +455,58 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
 
 @dataclass(frozen=True)
 class ReadDecisions:
-    """What was read of a register of decisions.
+    """What was read of a register of decisions."""
 
-    Attributes
-    ----------
-    files, rows : int
-        Files, and all of their rows.
-    firms : int
-        Firms in the fit.
-    sequences : int
-        Different sequences of decisions among them, by size and period.
-    ties : int
-        Decisions with the date of an earlier one of their firm; they keep the order of the rows.
-    bad : int
-        Rows that cannot be read, which were set aside.
-    broken : int
-        Of these, rows that do not tell whose they are.
-    fellows : int
-        Rows that were set aside since another row of their firm cannot be read, or since its
-        rows contradict each other.
-    firms_aside : int
-        Firms whose rows were set aside.
-    alike : tuple of str
-        Names of firms that look like others, if there are letters beyond ASCII in one of them.
-    """
-
+    #: Files, and all of their rows.
     files: int
     rows: int
+    #: Firms in the fit.
     firms: int
+    #: Different sequences of decisions among them, by size and period.
     sequences: int
+    #: Decisions with the date of an earlier one of their firm; they keep the order of the rows.
     ties: int
+    #: Rows that cannot be read, which were set aside.
     bad: int
+    #: Of these, rows that do not tell whose they are.
     broken: int
+    #: Rows that were set aside since another row of their firm cannot be read, or since its rows
+    #: contradict each other.
     fellows: int
+    #: Firms whose rows were set aside.
     firms_aside: int
+    #: Names of firms that look like others, if there are letters beyond ASCII in one of them.
     alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """How many firms there are of each kind, and how many decisions at each place.
+    """How many firms there are of each kind, and how many decisions at each place."""
 
-    Attributes
-    ----------
-    size : array of int, shape (cell,)
-        Position in :data:`intlmodels.study.counts.SIZES` of the firms' size.
-    made : array of int, shape (cell, period)
-        Decisions of each of these firms in each period.
-    flagged : array of int, shape (cell,)
-        How many of them carry the flag.
-    firms : array of int, shape (cell,)
-        How many firms there are of this kind.
-    at_size, at_period, at_entries : array of int, shape (place,)
-        Size of the firm, period, and prior entries of decisions.
-    at_made, at_flagged : array of int, shape (place,)
-        How many such decisions there are, and how many of them carry the flag.
-    """
-
+    #: Position in :data:`intlmodels.study.counts.SIZES` of the firms' size; shape (cell,).
     size: Integers
+    #: Decisions of each of these firms in each period; shape (cell, period).
     made: Integers
+    #: How many of them carry the flag; shape (cell,).
     flagged: Integers
+    #: How many firms there are of this kind; shape (cell,).
     firms: Integers
+    #: Size of the firm, period, and prior entries of decisions; shape (place,).
     at_size: Integers
     at_period: Integers
     at_entries: Integers
+    #: How many such decisions there are, and how many of them carry the flag; shape (place,).
     at_made: Integers
     at_flagged: Integers
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceStudy(DecayStudy):
-    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur.
-
-    Attributes
-    ----------
-    sequences : Sequences
-    read : ReadDecisions
-    files : str
-        Where the rows were.
-    """
+    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur."""
 
     sequences: Sequences = field(kw_only=True)
     read: ReadDecisions = field(kw_only=True)
+    #: Where the rows were.
     files: str = field(kw_only=True)
 
     @property
@@ -629,13 +523,7 @@ class SequenceStudy(DecayStudy):
 def study_of_sequences(
     register: DecisionRegister, sequences: Sequences, read: ReadDecisions
 ) -> SequenceStudy:
-    """The study of a register of decisions whose rows are counted.
-
-    Raises
-    ------
-    StudyError
-        If there are too few firms.
-    """
+    """The study of a register of decisions whose rows are counted."""
     if read.firms < decay.FEWEST_FIRMS:
         raise StudyError(
             f"only {read.firms} firms have decisions that can be read; expected at least "

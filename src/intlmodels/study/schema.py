@@ -611,19 +611,7 @@ _REGISTERS = {
 
 
 def read_study_toml(folder: Path) -> StudyFile | RegisterFile:
-    """Read and check study.toml.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-
-    Raises
-    ------
-    StudyError
-        If the file is missing or not TOML, or has a key, type, kind or name that it may not
-        have.
-    """
+    """Read and check study.toml."""
     document = parsed(read_text(folder, FILE))
     # Before the model is known, whatever any model knows will do.
     known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -37,6 +37,7 @@ from intlmodels.study.columns import (
     coded,
     frozen,
     further_line,
+    in_column,
     lookalike_lines,
     read_clusters,
     read_further,
@@ -64,109 +65,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Nested:
-    """The printed label within its family (needs a predictor with a family separator).
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : str
-        The category whose levels are the families.
-    labels : tuple of str
-        Printed labels, sorted.
-    label_codes : array of int, shape (firm,)
-        Position in ``labels``.
-    family_of_label : array of int, shape (label,)
-        Position in the predictor's levels.
-    """
+    """The printed label within its family (needs a predictor with a family separator)."""
 
     name: str
     note: str
+    #: The category whose levels are the families.
     predictor: str
+    #: Printed labels, sorted.
     labels: tuple[str, ...]
+    #: Position in ``labels``; shape (firm,).
     label_codes: Integers
+    #: Position in the predictor's levels; shape (label,).
     family_of_label: Integers
 
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Ordered axes in place of a category.
-
-    Attributes
-    ----------
-    name, note : str
-    replaces : str
-        The category that the axes replace.
-    axes : dict of str to array of int, shape (firm,)
-        Position of each firm in ``levels``.
-    levels : tuple of str
-        Lowest first.
-    readings : tuple of (label, {axis: level}, note)
-        How each printed label was read.
-    """
+    """Ordered axes in place of a category."""
 
     name: str
     note: str
+    #: The category that the axes replace.
     replaces: str
+    #: Position of each firm in ``levels``; shape (firm,).
     axes: dict[str, Integers]
+    #: Lowest first.
     levels: tuple[str, ...]
+    #: Tuple of (label, {axis: level}, note): how each printed label was read.
     readings: tuple[tuple[str, dict[str, str], str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Membership:
-    """A second label beside the first one.
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : str
-        The category with the first label.
-    levels : tuple of str
-        Levels of both labels, sorted.
-    weights : array, shape (firm, level)
-        Rows sum to one: the primary weight on the first label and the rest on the second,
-        or all on the first where there is no second.
-    file, column : str
-        Where the second label is printed.
-    second : tuple of str, length (firm,)
-        Its cells as they stand in the file.
-    """
+    """A second label beside the first one."""
 
     name: str
     note: str
+    #: The category with the first label.
     predictor: str
+    #: Levels of both labels, sorted.
     levels: tuple[str, ...]
+    #: Rows sum to one: the primary weight on the first label and the rest on the second, or all on
+    #: the first where there is no second; shape (firm, level).
     weights: Floats
+    #: Where the second label is printed.
     file: str = ""
     column: str = ""
+    #: Its cells as they stand in the file; length (firm,).
     second: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Covariate:
-    """One more numeric predictor.
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : Predictor
-        Of kind ``numeric``, with the variant's name.
-    """
+    """One more numeric predictor."""
 
     name: str
     note: str
+    #: Of kind ``numeric``, with the variant's name.
     predictor: Predictor
 
 
 @dataclass(frozen=True, eq=False)
 class ByOutcome:
-    """A further outcome as one more predictor of the share.
-
-    Attributes
-    ----------
-    name, note : str
-    outcome : FurtherOutcome
-    """
+    """A further outcome as one more predictor of the share."""
 
     name: str
     note: str
@@ -184,13 +145,7 @@ def read_variant(
     outcome: Outcome,
     further: Mapping[str, FurtherOutcome],
 ) -> Variant:
-    """Read one variant.
-
-    Raises
-    ------
-    StudyError
-        If it refers to what is not there, or cannot be told from the default.
-    """
+    """Read one variant."""
     match spec:
         case NestedTable():
             return _nested(name, spec, _category(spec.predictor, predictors, spec.where))
@@ -309,11 +264,8 @@ def _membership(
             raise cell.error("expected a label that differs from the first one; empty the cell")
         second.append(level)
     if not any(second):
-        raise StudyError(
-            "no firm has a second label; expected at least one: delete the variant",
-            file=file,
-            column=column,
-        )
+        said = "no firm has a second label; expected at least one: delete the variant"
+        raise in_column(said, file, column)
     levels = tuple(sorted({*first, *(level for level in second if level is not None)}))
     place = {level: code for code, level in enumerate(levels)}
     weights = np.zeros((len(first), len(levels)))
@@ -330,37 +282,23 @@ def _membership(
 
 @dataclass(frozen=True)
 class Opportunity:
-    """Every combination of a category and a contrast, and how it is read.
+    """Every combination of a category and a contrast, and how it is read."""
 
-    Attributes
-    ----------
-    across : str
-        Name of the category.
-    down : str
-        Name of the contrast.
-    vulnerable : str
-        Level of the contrast at which a small share is read as vulnerable; at the other level
-        a large share is read as an opportunity.
-    note : str
-        Where the reading comes from, in the author's words.
-    """
-
+    #: Name of the category.
     across: str
+    #: Name of the contrast.
     down: str
+    #: Level of the contrast at which a small share is read as vulnerable; at the other a large
+    #: share is read as an opportunity.
     vulnerable: str
+    #: Where the reading comes from, in the author's words.
     note: str
 
 
 def read_opportunity(
     table: OpportunityTable | None, predictors: Mapping[str, Predictor]
 ) -> Opportunity | None:
-    """Check the table against the predictors; None if there is none.
-
-    Raises
-    ------
-    StudyError
-        For a predictor that is not there or of another kind, or a level that it does not have.
-    """
+    """Check the table against the predictors; None if there is none."""
     if table is None:
         return None
     asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
@@ -454,13 +392,7 @@ def _as_read(predictor: Predictor) -> Any:
 
 
 def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
-    """Read and check the tables of a study of the share model.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Read and check the tables of a study of the share model."""
     sources = Sources(folder, toml.firms.file, toml.firms.column, _keys(toml))
     outcome, dropped = read_outcome(toml.outcome, sources)
     predictors = {

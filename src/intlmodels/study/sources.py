@@ -63,26 +63,14 @@ class Cell:
         return clean_label(self.text) in MISSING
 
     def number(self) -> float:
-        """Read the cell as a number.
-
-        Raises
-        ------
-        StudyError
-            If it is not one.
-        """
+        """Read the cell as a number."""
         try:
             return parse_number(self.text)
         except ValueError as error:
             raise self.error(str(error)) from error
 
     def label(self) -> str:
-        """Read the cell as a label, with single white space.
-
-        Raises
-        ------
-        StudyError
-            If it is empty or says that the value is not known.
-        """
+        """Read the cell as a label, with single white space."""
         if self.missing:
             raise self.error(
                 "expected a label; a missing label needs a level of its own, such as "
@@ -91,13 +79,7 @@ class Cell:
         return clean_label(self.text)
 
     def word(self, options: Iterable[str]) -> str:
-        """Read the cell as one of a few words; ``""`` among them allows an empty cell.
-
-        Raises
-        ------
-        StudyError
-            If the cell holds anything else.
-        """
+        """Read the cell as one of a few words; ``""`` among them allows an empty cell."""
         words = list(options)
         said = clean_label(self.text)
         if said in words:
@@ -152,13 +134,7 @@ class Sources:
         self._joined = [self._joined[i] for i in positions]
 
     def cells(self, file: str, column: str, asked_by: str) -> tuple[Cell, ...]:
-        """Cells of a column, one a firm, in the order of the firms.
-
-        Raises
-        ------
-        StudyError
-            If the file cannot be read, has no such column, or has other firms.
-        """
+        """Cells of a column, one a firm, in the order of the firms."""
         table = self.table(file)
         if file not in self._rows:
             self._match(file, self._firm_cells(file))
@@ -173,13 +149,7 @@ class Sources:
         return read_as
 
     def label(self, cell: Cell) -> str:
-        """Read a cell as a label.
-
-        Raises
-        ------
-        StudyError
-            If the cell is empty or says that the value is not known.
-        """
+        """Read a cell as a label."""
         return self.note(cell, cell.label())
 
     def level(self, cell: Cell, separator: str) -> str:
@@ -195,14 +165,7 @@ class Sources:
         return self.note(cell, cell.word(options))
 
     def table(self, file: str, one: str = "firm") -> Table:
-        """A table of the study as printed, read once.
-
-        Parameters
-        ----------
-        file : str
-        one : str, optional
-            What stands in one of its rows, for the messages.
-        """
+        """A table of the study as printed, read once."""
         if file not in self.tables:
             self.tables[file] = read_table(self.folder, file, one)
         return self.tables[file]
@@ -251,26 +214,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class Crosscheck:
-    """Columns that are held against each other, firm by firm.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"same", "at most"}
-        Whether the columns print the same, or numbers whose sum has a limit.
-    places : tuple of str
-        ``file: column`` of each.
-    cells : tuple of tuple of Cell
-        One row a firm.
-    value : float
-        The limit.
-    note : str
-    """
+    """Columns that are held against each other, firm by firm."""
 
     name: str
+    #: Whether the columns print the same, or numbers whose sum has a limit.
     kind: str
+    #: ``file: column`` of each.
     places: tuple[str, ...]
+    #: One row a firm.
     cells: tuple[tuple[Cell, ...], ...]
+    #: The limit.
     value: float = 0.0
     note: str = ""
 
@@ -284,14 +237,7 @@ class Disagreement:
 
 
 def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) -> Crosscheck:
-    """Find the cells of a crosscheck.
-
-    Raises
-    ------
-    StudyError
-        For a place that is not ``file: column``, a missing column, or a cell that is no number
-        where numbers are added.
-    """
+    """Find the cells of a crosscheck."""
     where = f"{spec.where} columns"
     places = [split_place(text, where) for text in spec.columns]
     if len(set(places)) < len(places) or len(places) < 2:
@@ -308,13 +254,7 @@ def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) 
 
 
 def split_place(text: str, where: str) -> tuple[str, str]:
-    """File and column of a text such as ``table1.csv: product_line``.
-
-    Raises
-    ------
-    StudyError
-        If it is none.
-    """
+    """File and column of a text such as ``table1.csv: product_line``."""
     file, colon, column = text.partition(":")
     if not colon or not file.strip() or not column.strip():
         raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
