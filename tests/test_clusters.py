@@ -30,7 +30,7 @@ from intlmodels.report.content import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import clusters as tables
 from intlmodels.results import share as results
-from intlmodels.study import clusters, describe, load_study
+from intlmodels.study import describe, load_study, schema
 from intlmodels.study.share import share_lines
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
@@ -640,7 +640,7 @@ def test_a_study_without_clusters_has_no_such_section(tmp_path):
 
 
 def test_the_key_of_a_profile_is_the_name_of_the_levels():
-    assert clusters.NAME == CLUSTER
+    assert schema.CLUSTER == CLUSTER
 
 
 # -- together with a study of the package, and from known parameters ----------------------

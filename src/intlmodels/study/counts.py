@@ -189,27 +189,17 @@ def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
 
 
 class CountFile:
-    """A CSV file of counts, read row by row.
-
-    Parameters
-    ----------
-    file : str
-        Name of the file.
-    sources : Sources
-    subjects : Subjects
-    """
+    """A CSV file of counts, read row by row."""
 
     def __init__(self, file: str, sources: Sources, subjects: Subjects) -> None:
         self.file, self.sources, self.subjects = file, sources, subjects
         self.table = sources.table(file, "count")
 
-    def cells(self, column: str, asked_by: str = "") -> tuple[Cell, ...]:
+    def cells(self, column: str, asked_by: str = "") -> list[Cell]:
         """Cells of a column; empty ones if it is optional and not there."""
         if column in OPTIONAL and column not in self.table.header:
-            texts: tuple[str, ...] = ("",) * len(self.table.rows)
-        else:
-            texts = self.table.column(column, asked_by)
-        return tuple(Cell(self.file, row, column, text) for row, text in enumerate(texts, start=2))
+            return [Cell(self.file, row + 2, column, "") for row in range(len(self.table.rows))]
+        return self.sources.column_cells(self.file, column, asked_by, "count")
 
     def counts(self) -> tuple[Count, ...]:
         """All counts of the file."""

@@ -181,10 +181,7 @@ def read_decisions(
 
 
 def _cells(spec: DecisionsTable, key: str, sources: Sources) -> list[Cell]:
-    table = sources.table(spec.file, "decision")
-    column: str = getattr(spec, key)
-    texts = table.column(column, f"[decisions] {key}")
-    return [Cell(table.file, row, column, text) for row, text in enumerate(texts, start=2)]
+    return sources.column_cells(spec.file, getattr(spec, key), f"[decisions] {key}", "decision")
 
 
 def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:

@@ -91,36 +91,21 @@ class Cell:
 
 
 class Sources:
-    """The tables of a study, joined by firm; collects how cells were read.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-    file, column : str
-        The table that lists the firms, and the column with their names.
-    keys : mapping of str to str
-        File to the column with the names of the firms, where that is another one.
-
-    Attributes
-    ----------
-    firms : tuple of str
-        In the order of the table that lists them.
-    tables : dict of str to Table
-        Every table read so far, as printed.
-    read_as : dict of (file, row, column) to (printed, read as)
-        Cells whose white space or Unicode form was changed.
-    """
+    """The tables of a study, joined by firm; collects how cells were read."""
 
     def __init__(self, folder: Path, file: str, column: str, keys: Mapping[str, str]) -> None:
         self.folder = folder
-        self.file = file
-        self.column = clean_label(column)
+        #: The table that lists the firms, and the column with their names.
+        self.file, self.column = file, clean_label(column)
+        # File to the column with the names of the firms, where that is another one.
         self._keys = {file: column, **keys}
+        #: Every table read so far, as printed.
         self.tables: dict[str, Table] = {}
+        #: Cells whose white space or Unicode form was changed: place to (printed, read as).
         self.read_as: dict[tuple[str, int, str], tuple[str, str]] = {}
         self._rows: dict[str, dict[str, int]] = {}
         names = self._firm_cells(file)
+        #: In the order of the table that lists them.
         self.firms = tuple(clean_name(cell.text) for cell in names.values())
         self._joined = list(names)
 
@@ -170,13 +155,19 @@ class Sources:
             self.tables[file] = read_table(self.folder, file, one)
         return self.tables[file]
 
+    def column_cells(
+        self, file: str, column: str, asked_by: str = "", one: str = "firm"
+    ) -> list[Cell]:
+        """Cells of a column in the order of the file, whatever its rows are."""
+        name = clean_label(column)
+        texts = self.table(file, one).column(name, asked_by)
+        return [Cell(file, row, name, text) for row, text in enumerate(texts, start=2)]
+
     def _firm_cells(self, file: str) -> dict[str, Cell]:
         """Cells with the firms' names by the name that joins them (single inner blanks)."""
-        column = self.key(file)
         found: dict[str, Cell] = {}
-        for position, text in enumerate(self.table(file).column(column, "[firms] column or key")):
-            cell = Cell(file, position + 2, column, text)
-            name = clean_label(text)
+        for cell in self.column_cells(file, self.key(file), "[firms] column or key"):
+            name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")
             if name in found:
@@ -185,7 +176,7 @@ class Sources:
                     "rename or delete one"
                 )
             found[name] = cell
-            self.note(cell, clean_name(text))
+            self.note(cell, clean_name(cell.text))
         self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
         return found
 
@@ -228,14 +219,6 @@ class Crosscheck:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """A firm for which a crosscheck does not hold."""
-
-    firm: str
-    found: tuple[str, ...]
-
-
 def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) -> Crosscheck:
     """Find the cells of a crosscheck."""
     where = f"{spec.where} columns"
@@ -261,13 +244,13 @@ def split_place(text: str, where: str) -> tuple[str, str]:
     return file.strip(), clean_label(column)
 
 
-def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> tuple[Disagreement, ...]:
-    """Firms for which a crosscheck does not hold; what is not known agrees with anything.
+def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Firms for which a crosscheck does not hold, and what is printed of them.
 
-    Labels are compared without outer and double blanks, in capitals and small letters alike
-    different.
+    What is not known agrees with anything. Labels are compared without outer and double blanks;
+    capitals and small letters differ.
     """
-    found = []
+    found = {}
     for firm, row in zip(firms, check.cells, strict=True):
         if check.kind == "same":
             known = {clean_label(cell.text) for cell in row if not cell.missing}
@@ -275,8 +258,8 @@ def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> tuple[Disagreeme
         else:
             good = sum(cell.number() for cell in row if not cell.missing) <= check.value + 1e-9
         if not good:
-            found.append(Disagreement(firm, tuple(cell.text for cell in row)))
-    return tuple(found)
+            found[firm] = tuple(cell.text for cell in row)
+    return found
 
 
 def crosscheck_lines(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> list[str]:
@@ -293,7 +276,7 @@ def crosscheck_lines(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> 
         what = " and ".join(check.places)
         rule = "print the same" if check.kind == "same" else f"add up to {check.value:g} at most"
         lines.append(f"{check.name}: {what} {rule} for {len(firms) - len(bad)} of {len(firms)}.")
-        lines += [f"  {item.firm}: {', '.join(shown(text) for text in item.found)}" for item in bad]
+        lines += [f"  {firm}: {', '.join(map(shown, texts))}" for firm, texts in bad.items()]
         if check.note:
             lines.append(f"  {check.note}")
     return lines
@@ -305,7 +288,7 @@ def crosscheck_table(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> 
 
     rows = []
     for check in checks:
-        bad = {item.firm for item in disagreements(check, firms)}
+        bad = disagreements(check, firms)
         for firm, cells in zip(firms, check.cells, strict=True):
             printed = "; ".join(cell.text for cell in cells)
             rows.append((check.name, firm, printed, firm not in bad))
