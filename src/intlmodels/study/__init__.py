@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from intlmodels.core.arguments import checked
@@ -22,7 +22,7 @@ from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import write_all
 from intlmodels.study.base import Study
 from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
-from intlmodels.study.decay import DecayStudy, Reading, decay_lines, read_decay_study
+from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
 from intlmodels.study.keys import FILE
 from intlmodels.study.register import (
@@ -31,11 +31,8 @@ from intlmodels.study.register import (
     RegisterStudy,
     RowFiles,
     SequenceStudy,
-    declared_lines,
     read_decision_register,
     read_register,
-    register_lines,
-    sequence_lines,
 )
 from intlmodels.study.schema import (
     NAME,
@@ -52,7 +49,6 @@ from intlmodels.study.share import (
     Nested,
     ShareStudy,
     read_share_study,
-    share_lines,
 )
 
 __all__ = [
@@ -196,23 +192,9 @@ def describe(study: Study) -> str:
     str
         Several lines, without a line break at the end; control characters are escaped.
     """
-    return "\n".join(line.rstrip() for line in _lines(study))
-
-
-def _lines(study: Study) -> Iterator[str]:
-    match study:
-        case Register() | DecisionRegister():
-            return declared_lines(study)
-        case SequenceStudy():
-            return sequence_lines(study)
-        case DecayStudy():
-            return decay_lines(study)
-        case RegisterStudy():
-            return register_lines(study)
-        case ShareStudy():
-            return share_lines(study)
-        case _:
-            raise TypeError(f"expected a study that load_study returns, not {type(study).__name__}")
+    if not isinstance(study, Study):
+        raise TypeError(f"expected a study that load_study returns, not {type(study).__name__}")
+    return "\n".join(line.rstrip() for line in study.lines())
 
 
 # -- making one --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ print text gets through.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,10 @@ class Study:
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
+
+    @abstractmethod
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
 
 
 def common(

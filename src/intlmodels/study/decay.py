@@ -160,6 +160,41 @@ class DecayStudy(Study):
             }
         )
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        yield from first_lines(self)
+        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
+        rest = len(self.firms) - len(large)
+        yield one_line(
+            f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
+            if large and rest
+            else f"  sizes     all {len(self.firms)} of one size"
+        )
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        chances = (
+            f"{name} ({weight:.3g})"
+            for name, weight in zip(self.periods, self.period_weights, strict=True)
+        )
+        yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
+        if self.counts:
+            hard = sum(count.hard for count in self.counts)
+            yield (
+                f"counts: {len(self.counts)}, all in all {self.total}; {hard} hold exactly, "
+                f"{len(self.counts) - hard} may be off (a factor of {self.rho:g} for each one off)"
+            )
+            for count in self.counts:
+                yield one_line(f"  {_count_line(count, self)}")
+        yield from _decision_lines(self)
+        yield f"variants of this study's own: {len(self.readings) or 'none'}"
+        for reading in self.readings.values():
+            yield from _reading_lines(reading, self)
+        yield from claim_lines(self)
+        if self.unused:
+            names = listed(f"{file}, {column}" for file, column in self.unused)
+            yield one_line(f"columns without a meaning to the model: {names}")
+        yield from normalization_lines(self)
+        yield from prior_lines(self)
+
 
 # -- reading it --------------------------------------------------------------------------
 
@@ -280,42 +315,6 @@ def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
 
 
 # -- describing it ----------------------------------------------------------------------
-
-
-def decay_lines(study: DecayStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    yield from first_lines(study)
-    large = tuple(f for f, s in zip(study.firms, study.sizes, strict=True) if s == "large")
-    rest = len(study.firms) - len(large)
-    yield one_line(
-        f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
-        if large and rest
-        else f"  sizes     all {len(study.firms)} of one size"
-    )
-    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
-    chances = (
-        f"{name} ({weight:.3g})"
-        for name, weight in zip(study.periods, study.period_weights, strict=True)
-    )
-    yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
-    if study.counts:
-        hard = sum(count.hard for count in study.counts)
-        yield (
-            f"counts: {len(study.counts)}, all in all {study.total}; {hard} hold exactly, "
-            f"{len(study.counts) - hard} may be off (a factor of {study.rho:g} for each one off)"
-        )
-        for count in study.counts:
-            yield one_line(f"  {_count_line(count, study)}")
-    yield from _decision_lines(study)
-    yield f"variants of this study's own: {len(study.readings) or 'none'}"
-    for reading in study.readings.values():
-        yield from _reading_lines(reading, study)
-    yield from claim_lines(study)
-    if study.unused:
-        names = listed(f"{file}, {column}" for file, column in study.unused)
-        yield one_line(f"columns without a meaning to the model: {names}")
-    yield from normalization_lines(study)
-    yield from prior_lines(study)
 
 
 def _count_line(count: Count, study: DecayStudy, periods: tuple[str, ...] = ()) -> str:

@@ -65,6 +65,7 @@ from intlmodels.study.sources import Cell
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
+_SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
 
 #: What stands in a cell, in one form for all ways to write the same.
 Reader = Callable[[Cell], str | float | None]
@@ -101,6 +102,19 @@ class RowFiles(Study):
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
         return f"[register] {key}"
+
+    @abstractmethod
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+
+    def lines(self) -> Iterator[str]:
+        """What study.toml says of a register, before anything is read."""
+        model, columns = self.about()
+        yield from first_lines(self, model)
+        yield one_line(f"  files     {self.files}")
+        yield from map(one_line, columns)
+        yield f"  bad rows  {self.bad_rows}"
+        yield f"  memory    at most {self.memory_limit} for the reading"
 
 
 def _declared(
@@ -164,6 +178,10 @@ class Register(RowFiles):
         _, share = share_reader(self.outcome)
         readers: dict[str, Reader] = {"share": lambda cell: None if cell.missing else share(cell)}
         return readers | {name: _reader(spec) for name, spec in self.explaining.items()}
+
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        return _SHARES, [f"  columns   {listed(self.columns.values())}"]
 
 
 def _reader(spec: ClusterTable | CategoryTable | ContrastTable | NumericTable) -> Reader:
@@ -263,6 +281,30 @@ class RegisterStudy(ShareStudy):
     #: How many rows each cell stands for; shape (cell,).
     rows: Integers
     read: Read
+
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        read, outcome = self.read, self.outcome
+        yield from first_lines(self, _SHARES)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield f"  cells     {len(self.firms):,}"
+        yield f"  left out  {read.without:,} rows without a share"
+        yield f"  set aside {read.bad:,} rows that cannot be read"
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
+            if predictor.kind == "numeric":
+                known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
+                yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
+                continue
+            codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
+            counts = np.bincount(codes, self.rows, len(predictor.levels))
+            for level, count in zip(predictor.levels, counts, strict=True):
+                yield one_line(f"    {int(count):>12,}  {level}")
+            yield from lookalike_lines(predictor.levels, "    ")
+        yield from prior_lines(self)
 
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
@@ -413,6 +455,14 @@ class DecisionRegister(RowFiles):
             raise cell.error(f"expected a period, one of {listed(self.periods)}")
         return name
 
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.asked.items())}"]
+        if len(self.periods) > 1:
+            starts = f", the later ones from {listed(map(str, self.starts))}" * bool(self.starts)
+            lines.append(f"  periods   {', '.join(self.periods)}{starts}")
+        return _DECISIONS, lines
+
 
 def _firm(cell: Cell) -> str:
     if cell.missing:
@@ -519,6 +569,39 @@ class SequenceStudy(DecayStudy):
         """Decisions of the firm that has the most."""
         return int(self.sequences.made.sum(axis=1).max())
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        counted, read = self.sequences, self.read
+        yield from first_lines(self, _DECISIONS)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield (
+            f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
+            f"{len(counted.firms):,} cells"
+        )
+        yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
+        aside = f"{read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
+        yield f"  set aside {aside}"
+        yield from lookalike_lines(read.alike, " " * 12)
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        yield f"  longest   {self.longest:,} decisions of one firm"
+        for code, size in enumerate(SIZES):
+            firms = int(counted.firms[counted.size == code].sum())
+            here = counted.at_size == code
+            if firms:
+                made, flagged = (
+                    int(counted.at_made[here].sum()),
+                    int(counted.at_flagged[here].sum()),
+                )
+                yield one_line(
+                    f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
+                    f"{self.flag_label}"
+                )
+        for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
+            made = int(counted.at_made[counted.at_period == code].sum())
+            yield one_line(f"  period    {period}: {made:,} decisions")
+        yield from prior_lines(self)
+
 
 def study_of_sequences(
     register: DecisionRegister, sequences: Sequences, read: ReadDecisions
@@ -543,81 +626,3 @@ def study_of_sequences(
         read=read,
         files=register.files,
     )
-
-
-# -- describing them ---------------------------------------------------------------------
-
-_SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
-
-
-def register_lines(study: RegisterStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    read, outcome = study.read, study.outcome
-    yield from first_lines(study, _SHARES)
-    yield f"  files     {read.files:,}"
-    yield f"  rows      {read.rows:,}"
-    yield f"  cells     {len(study.firms):,}"
-    yield f"  left out  {read.without:,} rows without a share"
-    yield f"  set aside {read.bad:,} rows that cannot be read"
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
-        if predictor.kind == "numeric":
-            known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
-            yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
-            continue
-        codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
-        counts = np.bincount(codes, study.rows, len(predictor.levels))
-        for level, count in zip(predictor.levels, counts, strict=True):
-            yield one_line(f"    {int(count):>12,}  {level}")
-        yield from lookalike_lines(predictor.levels, "    ")
-    yield from prior_lines(study)
-
-
-def sequence_lines(study: SequenceStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    counted, read = study.sequences, study.read
-    yield from first_lines(study, _DECISIONS)
-    yield f"  files     {read.files:,}"
-    yield f"  rows      {read.rows:,}"
-    yield (
-        f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
-        f"{len(counted.firms):,} cells"
-    )
-    yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
-    yield f"  set aside {read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
-    yield from lookalike_lines(read.alike, " " * 12)
-    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
-    yield f"  longest   {study.longest:,} decisions of one firm"
-    for code, size in enumerate(SIZES):
-        firms = int(counted.firms[counted.size == code].sum())
-        here = counted.at_size == code
-        if firms:
-            made, flagged = int(counted.at_made[here].sum()), int(counted.at_flagged[here].sum())
-            yield one_line(
-                f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
-                f"{study.flag_label}"
-            )
-    for code, period in enumerate(study.periods if len(study.periods) > 1 else ()):
-        made = int(counted.at_made[counted.at_period == code].sum())
-        yield one_line(f"  period    {period}: {made:,} decisions")
-    yield from prior_lines(study)
-
-
-def declared_lines(register: Register | DecisionRegister) -> Iterator[str]:
-    """What study.toml says of a register, before anything is read."""
-    decisions = isinstance(register, DecisionRegister)
-    yield from first_lines(register, _DECISIONS if decisions else _SHARES)
-    yield one_line(f"  files     {register.files}")
-    if isinstance(register, DecisionRegister):
-        told = (f"{key} in {column}" for key, column in register.asked.items())
-        yield one_line(f"  columns   {', '.join(told)}")
-        if len(register.periods) > 1:
-            starts = f", the later ones from {listed(map(str, register.starts))}"
-            own = ", ".join(register.periods)
-            yield one_line(f"  periods   {own}{starts * bool(register.starts)}")
-    else:
-        yield one_line(f"  columns   {listed(register.columns.values())}")
-    yield f"  bad rows  {register.bad_rows}"
-    yield f"  memory    at most {register.memory_limit} for the reading"

@@ -378,6 +378,44 @@ class ShareStudy(Study):
             columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
         return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        outcome = self.outcome
+        yield from first_lines(self)
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        low, high = outcome.printed.min(), outcome.printed.max()
+        yield (
+            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
+            f"points; from {low:.10g} to {high:.10g} percent"
+        )
+        if outcome.unit == "percent" and high <= 1:
+            yield '            none is above 1 percent; for fractions write unit = "fraction"'
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield from _predictor_lines(predictor, self.firms)
+        if self.clusters is not None:
+            yield from cluster_lines(self.clusters)
+        if self.outcomes:
+            yield "further outcomes, on the same predictors"
+            for further in self.outcomes.values():
+                yield one_line(f"  {further_line(further)}")
+        yield f"variants of this study's own: {len(self.variants) or 'none'}"
+        for variant in self.variants.values():
+            yield one_line(f"  {variant.name}: {_variant_line(variant)}")
+            if isinstance(variant, Covariate):
+                yield from _predictor_lines(variant.predictor, self.firms, indent="    ")
+        yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
+        for firm, why in self.dropped:
+            yield one_line(f"  {firm}: {why}")
+        yield from normalization_lines(self)
+        if self.opportunity is not None:
+            both = f"{self.opportunity.across} and {self.opportunity.down}"
+            yield f"read together: {both}"
+        if self.profiles:
+            yield f"new firms to predict: {len(self.profiles)}"
+        yield from claim_lines(self)
+        yield from prior_lines(self)
+
 
 def _as_read(predictor: Predictor) -> Any:
     import pandas as pd
@@ -481,45 +519,6 @@ def _level(value: object, levels: Sequence[str], key: str) -> str:
 
 
 # -- describing it -----------------------------------------------------------------------
-
-
-def share_lines(study: ShareStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    outcome = study.outcome
-    yield from first_lines(study)
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    low, high = outcome.printed.min(), outcome.printed.max()
-    yield (
-        f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-        f"points; from {low:.10g} to {high:.10g} percent"
-    )
-    if outcome.unit == "percent" and high <= 1:
-        yield '            none is above 1 percent; for fractions write unit = "fraction"'
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield from _predictor_lines(predictor, study.firms)
-    if study.clusters is not None:
-        yield from cluster_lines(study.clusters)
-    if study.outcomes:
-        yield "further outcomes, on the same predictors"
-        for further in study.outcomes.values():
-            yield one_line(f"  {further_line(further)}")
-    yield f"variants of this study's own: {len(study.variants) or 'none'}"
-    for variant in study.variants.values():
-        yield one_line(f"  {variant.name}: {_variant_line(variant)}")
-        if isinstance(variant, Covariate):
-            yield from _predictor_lines(variant.predictor, study.firms, indent="    ")
-    yield f"firms left out for want of an outcome: {len(study.dropped) or 'none'}"
-    for firm, why in study.dropped:
-        yield one_line(f"  {firm}: {why}")
-    yield from normalization_lines(study)
-    if study.opportunity is not None:
-        both = f"{study.opportunity.across} and {study.opportunity.down}"
-        yield f"read together: {both}"
-    if study.profiles:
-        yield f"new firms to predict: {len(study.profiles)}"
-    yield from claim_lines(study)
-    yield from prior_lines(study)
 
 
 def _predictor_lines(
