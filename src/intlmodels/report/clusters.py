@@ -16,7 +16,7 @@ from intlmodels.report.sharedata import ShareMaterial
 from intlmodels.results import clusters as tables
 from intlmodels.results.opportunity import NEITHER
 from intlmodels.results.wording import CLEAR, LEANING, marked
-from intlmodels.study.share import Opportunity
+from intlmodels.study.schema import Opportunity
 
 #: Clusters in tables of the report itself; the files have them all.
 MOST_CLUSTERS = 60

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     BinaryTable,
@@ -28,7 +28,7 @@ from intlmodels.study.schema import (
     OrderedTable,
     ShareTable,
 )
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.sources import Cell, Sources, in_column
 
 #: Notes on one column.
 MOST_NOTES = 20
@@ -156,11 +156,6 @@ def frozen(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
     return array
 
 
-def in_column(message: str, file: str, column: str, value: object = None) -> StudyError:
-    """The error for a column as a whole."""
-    return StudyError(message, file=file, column=column, value=value)
-
-
 def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
     """Positions of labels among levels."""
     place = {level: code for code, level in enumerate(levels)}
@@ -243,12 +238,12 @@ def read_predictor(
     outcome: Outcome,
 ) -> Predictor:
     """Read a predictor, or a covariate that a variant adds to them."""
-    file, column, key = spec.file or sources.file, spec.column, f"{spec.where} column"
-    cells = sources.cells(file, column, key)
+    file, column = spec.file or sources.file, spec.column
+    cells = sources.cells(file, column, f"{spec.where} column")
     if (file, column) == (outcome.file, outcome.column):
-        raise wrong("expected another column than the outcome's", key, column)
+        raise spec.error("column", "expected another column than the outcome's")
     if column == sources.key(file):
-        raise wrong("expected another column than the firms'", key, column)
+        raise spec.error("column", "expected another column than the firms'")
     predictor = partial(
         Predictor,
         name=name,

@@ -37,7 +37,7 @@ from intlmodels.study.schema import (
     ReadingTable,
     period_weights,
 )
-from intlmodels.study.sources import Sources
+from intlmodels.study.sources import Cell, Sources, in_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,12 +267,8 @@ def _counts(
         return (), {}, ()
     for firm in subjects.firms:
         if MARK in firm:
-            raise StudyError(
-                f"expected names without {MARK!r}, which separates names in counts: rename it",
-                file=sources.file,
-                column=sources.column,
-                value=firm,
-            )
+            said = f"expected names without {MARK!r}, which separates names in counts: rename it"
+            raise in_column(said, sources.file, sources.column, firm)
     file = CountFile(toml.counts.file, sources, subjects)
     columns = [spec.column for spec in toml.variants.values() if isinstance(spec, ReadingTable)]
     unused = [(file.file, column) for column in unused_columns(file.table, columns)]
@@ -294,24 +290,16 @@ def _counts(
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
-        _check_ids(added, counts)
+        taken = {count.id: count for count in counts}
+        for count in added:
+            if count.id in taken:
+                other = taken[count.id]
+                raise Cell(count.file, count.row, "id", count.id).error(
+                    f"{other.file}, row {other.row} has this id; expected every id once: rename one"
+                )
         change = f"{len(added)} more counts ({more.file})"
         readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
     return counts, readings, tuple(dict.fromkeys(unused))
-
-
-def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
-    taken = {count.id: count for count in counts}
-    for count in added:
-        if count.id in taken:
-            other = taken[count.id]
-            raise StudyError(
-                f"{other.file}, row {other.row} has this id; expected every id once: rename one",
-                file=count.file,
-                row=count.row,
-                column="id",
-                value=count.id,
-            )
 
 
 # -- describing it ----------------------------------------------------------------------

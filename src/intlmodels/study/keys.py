@@ -91,6 +91,12 @@ class TomlTable:
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
 
+    def error(self, key: str, message: str) -> StudyError:
+        """The error for what a key holds."""
+        return StudyError(
+            message, file=FILE, column=f"{self.where} {key}", value=getattr(self, key)
+        )
+
 
 def keys_of(table: type[TomlTable], *without: str) -> Keys:
     """The keys that a table may have, but for some."""

@@ -38,7 +38,6 @@ from intlmodels.study.columns import (
     Outcome,
     Predictor,
     frozen,
-    in_column,
     lookalike_lines,
     one_of,
     share_reader,
@@ -61,7 +60,7 @@ from intlmodels.study.schema import (
     ShareTable,
 )
 from intlmodels.study.share import ShareStudy, checked_profiles
-from intlmodels.study.sources import Cell
+from intlmodels.study.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")

@@ -37,7 +37,6 @@ from intlmodels.study.columns import (
     coded,
     frozen,
     further_line,
-    in_column,
     lookalike_lines,
     read_clusters,
     read_further,
@@ -52,10 +51,10 @@ from intlmodels.study.schema import (
     CovariateTable,
     MembershipTable,
     NestedTable,
-    OpportunityTable,
+    Opportunity,
     ShareFile,
 )
-from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
+from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +147,12 @@ def read_variant(
     """Read one variant."""
     match spec:
         case NestedTable():
-            return _nested(name, spec, _category(spec.predictor, predictors, spec.where))
+            return _nested(name, spec, _category(spec, "predictor", predictors))
         case AxesTable():
-            category = _category(spec.replaces, predictors, spec.where, "replaces")
+            category = _category(spec, "replaces", predictors)
             return _axes(name, spec, category, sources)
         case MembershipTable():
-            category = _category(spec.predictor, predictors, spec.where)
+            category = _category(spec, "predictor", predictors)
             return _membership(name, spec, category, sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
@@ -161,35 +160,30 @@ def read_variant(
 
 
 def _category(
-    name: str, predictors: Mapping[str, Predictor], where: str, asked_by: str = "predictor"
+    spec: NestedTable | AxesTable | MembershipTable, key: str, predictors: Mapping[str, Predictor]
 ) -> Predictor:
-    key = f"{where} {asked_by}"
+    name: str = getattr(spec, key)
     if name not in predictors:
-        raise wrong(
-            f"no such predictor{did_you_mean(name, predictors)}; expected one of "
-            f"{listed(predictors)}",
-            key,
-            name,
-        )
-    predictor = predictors[name]
-    if predictor.kind != "category":
-        raise wrong(f"expected a predictor of kind category; it is a {predictor.kind}", key, name)
-    return predictor
+        near = did_you_mean(name, predictors)
+        raise spec.error(key, f"no such predictor{near}; expected one of {listed(predictors)}")
+    kind = predictors[name].kind
+    if kind != "category":
+        raise spec.error(key, f"expected a predictor of kind category; it is a {kind}")
+    return predictors[name]
 
 
 def _by_outcome(
     name: str, spec: ByOutcomeTable, further: Mapping[str, FurtherOutcome]
 ) -> ByOutcome:
-    asked, key = spec.outcome, f"{spec.where} outcome"
+    asked = spec.outcome
     if asked not in further:
         known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
-        raise wrong(f"no such outcome{did_you_mean(asked, further)}; {known}", key, asked)
+        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
     for firm, why in further[asked].missing:
-        raise wrong(
+        raise spec.error(
+            "outcome",
             f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
             "the cell, or delete the variant",
-            key,
-            asked,
         )
     return ByOutcome(name, spec.note, further[asked])
 
@@ -199,22 +193,19 @@ def _labels(predictor: Predictor) -> list[str]:
 
 
 def _nested(name: str, spec: NestedTable, category: Predictor) -> Nested:
-    key = f"{spec.where} predictor"
     if not category.family_separator:
-        raise wrong(
+        raise spec.error(
+            "predictor",
             f"expected a predictor with a family_separator; give it in "
             f"[predictors.{category.name}], or there is nothing to nest",
-            key,
-            category.name,
         )
     printed = _labels(category)
     labels = tuple(sorted(set(printed)))
     if len(labels) == len(category.levels):
-        raise wrong(
+        raise spec.error(
+            "predictor",
             "every family has a single printed label; expected a family with two or more: "
             "delete the variant",
-            key,
-            category.name,
         )
     family = dict(zip(printed, category.codes, strict=True))
     families = frozen([family[label] for label in labels], np.intp)
@@ -251,10 +242,10 @@ def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> 
 def _membership(
     name: str, spec: MembershipTable, category: Predictor, sources: Sources
 ) -> Membership:
-    file, column, key = spec.file or sources.file, spec.column, f"{spec.where} column"
+    file, column = spec.file or sources.file, spec.column
     if (file, column) == (category.file, category.column):
-        raise wrong(f"expected another column than that of {category.name}", key, column)
-    cells = sources.cells(file, column, key)
+        raise spec.error("column", f"expected another column than that of {category.name}")
+    cells = sources.cells(file, column, f"{spec.where} column")
     first = [category.levels[code] for code in category.codes]
     second: list[str | None] = []
     for cell, primary in zip(cells, first, strict=True):
@@ -278,47 +269,6 @@ def _membership(
 
 
 # -- studies of the share model --------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Opportunity:
-    """Every combination of a category and a contrast, and how it is read."""
-
-    #: Name of the category.
-    across: str
-    #: Name of the contrast.
-    down: str
-    #: Level of the contrast at which a small share is read as vulnerable; at the other a large
-    #: share is read as an opportunity.
-    vulnerable: str
-    #: Where the reading comes from, in the author's words.
-    note: str
-
-
-def read_opportunity(
-    table: OpportunityTable | None, predictors: Mapping[str, Predictor]
-) -> Opportunity | None:
-    """Check the table against the predictors; None if there is none."""
-    if table is None:
-        return None
-    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
-    for key, name, kind in asked:
-        usable = [own.name for own in predictors.values() if own.kind == kind]
-        if name not in usable:
-            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
-            raise wrong(
-                f"{key} takes a predictor of the kind {kind}; {expected}",
-                f"[opportunity] {key}",
-                name,
-            )
-    levels = predictors[table.down].levels
-    if table.vulnerable not in levels:
-        raise wrong(
-            f"expected a level of {table.down}: {listed(levels)}",
-            "[opportunity] vulnerable",
-            table.vulnerable,
-        )
-    return Opportunity(table.across, table.down, table.vulnerable, table.note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -445,6 +395,11 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         for name, spec in toml.variants.items()
     }
     clusters = read_clusters(toml.cluster, sources, outcome, predictors)
+    profiles = checked_profiles(toml.profiles, predictors, clusters)
+    crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
+    ledger = read_ledger(toml, sources)
+    if toml.opportunity is not None:
+        _check_opportunity(toml.opportunity, predictors)
     return ShareStudy(
         **common(folder, toml, "share", sources),
         outcome=outcome,
@@ -452,14 +407,25 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         outcomes=outcomes,
         variants=variants,
         dropped=dropped,
-        profiles=checked_profiles(toml.profiles, predictors, clusters),
-        crosschecks=tuple(
-            read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
-        ),
-        **read_ledger(toml, sources),
-        opportunity=read_opportunity(toml.opportunity, predictors),
+        profiles=profiles,
+        crosschecks=tuple(crosschecks),
+        **ledger,
+        opportunity=toml.opportunity,
         clusters=clusters,
     )
+
+
+def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) -> None:
+    """Check the table against the predictors."""
+    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
+    for key, name, kind in asked:
+        usable = [own.name for own in predictors.values() if own.kind == kind]
+        if name not in usable:
+            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
+            raise table.error(key, f"{key} takes a predictor of the kind {kind}; {expected}")
+    levels = predictors[table.down].levels
+    if table.vulnerable not in levels:
+        raise table.error("vulnerable", f"expected a level of {table.down}: {listed(levels)}")
 
 
 def _keys(toml: ShareFile) -> dict[str, str]:
@@ -470,11 +436,10 @@ def _keys(toml: ShareFile) -> dict[str, str]:
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home
         if spec.key and keys.setdefault(file, spec.key) != spec.key:
-            raise wrong(
+            raise spec.error(
+                "key",
                 f"another key of this study says {keys[file]!r} for {file}; expected one column "
                 "with the firms in each file",
-                f"{spec.where} key",
-                spec.key,
             )
     return keys
 

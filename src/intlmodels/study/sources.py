@@ -42,6 +42,11 @@ _MEANT = {
 }
 
 
+def in_column(message: str, file: str, column: str, value: object = None) -> StudyError:
+    """The error for a column as a whole."""
+    return StudyError(message, file=file, column=column, value=value)
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell with its place."""
@@ -190,13 +195,9 @@ class Sources:
                 )
         for name, position in known.items():
             if name not in found:
-                raise StudyError(
+                raise Cell(self.file, position + 2, self.column, name).error(
                     f"expected a row for every firm of {self.file}, but {file} has none for this "
-                    f"one{did_you_mean(name, found)}; add the row or delete the firm",
-                    file=self.file,
-                    row=position + 2,
-                    column=self.column,
-                    value=name,
+                    f"one{did_you_mean(name, found)}; add the row or delete the firm"
                 )
 
 
