@@ -166,7 +166,7 @@ def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
 
 
 def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
-    """Read the printed shares; firms without one are left out of ``sources``."""
+    """Read the printed shares; firms without one are left out of ``sources``, and told with why."""
     file, column = spec.file or sources.file, spec.column
     width, share = share_reader(spec)
     cells = sources.cells(file, column, "[outcome] column")
@@ -187,7 +187,10 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
-    """How cells with printed shares are read."""
+    """Rounding width in percentage points, and how a cell with a printed share is read.
+
+    Shares come out in percent, exactly as ``rounding.grid(width)`` has them.
+    """
     scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
     width, key = _times(written, scale), "[outcome] rounding_width"
     if not FINEST_WIDTH <= width <= 100:

@@ -83,7 +83,7 @@ class Rows:
         return len(self.firms), len(self.periods), len(FLAGS)
 
     def true(self, table: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The number that each row counts in decision tables."""
+        """The number that each row counts in tables (..., firm, period, flag): (..., row)."""
         cells = np.asarray(table, np.int64).reshape(*table.shape[:-3], -1)
         return cells @ self.member.T
 
@@ -171,7 +171,11 @@ class Subjects:
 
 
 def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
-    """Columns that mean nothing to the models, such as notes."""
+    """Columns that mean nothing to the models, such as notes.
+
+    One with nearly the name of a column that would mean something and is not there is refused: it
+    would else be passed over without a word.
+    """
     known = [*NEEDED, *OPTIONAL, *used]
     absent = [name for name in known if name not in table.header]
     unused = tuple(name for name in table.header if name not in known)
@@ -254,7 +258,7 @@ class CountFile:
     def reread(
         self, counts: Iterable[Count], column: str, periods: tuple[str, ...], asked_by: str
     ) -> tuple[Count, ...]:
-        """The same counts with other periods."""
+        """The same counts with other periods, which a column gives; the total stays over all."""
         read = []
         for count, cell in zip(counts, self.cells(clean_label(column), asked_by), strict=True):
             other = replace(count, periods=read_names(cell, periods, "period"))

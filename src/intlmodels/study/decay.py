@@ -230,9 +230,7 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
-    decisions = None
-    if toml.decisions:
-        decisions = read_decisions(toml.decisions, sources, periods.names, periods.starts)
+    decisions = read_decisions(toml.decisions, sources, periods) if toml.decisions else None
     published = toml.counts or CountsTable(file="")
     return DecayStudy(
         **common(folder, toml, "decay", sources),
@@ -293,9 +291,9 @@ def _counts(
         taken = {count.id: count for count in counts}
         for count in added:
             if count.id in taken:
-                other = taken[count.id]
+                first = taken[count.id]
                 raise Cell(count.file, count.row, "id", count.id).error(
-                    f"{other.file}, row {other.row} has this id; expected every id once: rename one"
+                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
                 )
         change = f"{len(added)} more counts ({more.file})"
         readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
 from intlmodels.study.keys import wrong
-from intlmodels.study.schema import DecisionsTable
+from intlmodels.study.schema import DecisionsTable, PeriodsTable
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
@@ -150,10 +150,11 @@ class _Time:
     last: int | Decimal
 
 
-def read_decisions(
-    spec: DecisionsTable, sources: Sources, periods: tuple[str, ...], starts: Sequence[int]
-) -> Decisions:
-    """Read decisions."""
+def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
+    """Read decisions.
+
+    Refuses the first cell that is wrong, and rows of a firm that go back in time.
+    """
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
     numbers = spec.order == "number"
@@ -167,9 +168,9 @@ def read_decisions(
             own = [times[row] for row in rows]
             ties += _check_order(own)
             _check_places(own)
-    placed = _periods(spec, sources, periods, starts, times)
+    placed = _periods(spec, sources, periods.names, periods.starts, times)
     for rows in of_firm.values():
-        _check_periods([placed[row] for row in rows], periods)
+        _check_periods([placed[row] for row in rows], periods.names)
     order = [row for rows in of_firm.values() for row in rows]
     return Decisions(
         firm=tuple(firms[row] for row in order),
@@ -211,8 +212,13 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
     found = []
     for cell, form, kind in zip(cells, forms, kinds, strict=True):
         text = cell.text.strip()
+        if not form and cell.missing:
+            raise cell.error(
+                f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates "
+                "are not known sort the rows of each firm and leave 'when' out of study.toml"
+            )
         if not form:
-            raise _no_time(cell, numbers)
+            raise cell.error(expected("[decisions]", numbers))
         if kind != kinds[model]:
             raise cell.error(
                 f"expected the same kind of date, as {cells[model].text.strip()} in row "
@@ -224,16 +230,6 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
             raise cell.error(f"expected a date that exists ({error})") from error
         found.append(_Time(cell, form, first, last))
     return found
-
-
-def _no_time(cell: Cell, numbers: bool) -> StudyError:
-    message = expected("[decisions]", numbers)
-    if cell.missing:
-        message = (
-            f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates are "
-            "not known sort the rows of each firm and leave 'when' out of study.toml"
-        )
-    return cell.error(message)
 
 
 def _check_places(times: Sequence[_Time]) -> None:

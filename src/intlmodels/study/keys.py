@@ -215,7 +215,10 @@ def check_keys(
     where: str,
     elsewhere: Mapping[str, str] | None = None,
 ) -> None:
-    """Refuse keys that are not in the vocabulary."""
+    """Refuse keys that are not in the vocabulary; ``elsewhere`` says where others belong.
+
+    ``where`` is the name of the table, such as ``[outcome]``; empty for the tables themselves.
+    """
     names = list(valid)
     for key in table:
         if key in names:
