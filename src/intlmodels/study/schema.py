@@ -244,7 +244,7 @@ class AxesTable(VariantTable):
 
     def __post_init__(self) -> None:
         """Check the readings: every one places a label on every axis."""
-        different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         if self.readings and not self.axes:
             raise wrong(
                 "expected a key for each axis, as in design = ...", f"{self.where} readings"
@@ -311,7 +311,7 @@ class OrderedTable(OutcomeTable):
     readings: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
-        different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         level = Key("text", required=True, options=self.levels)
         _read_readings(self, {"label": _NEEDED_LABEL, "level": level, "note": PROSE})
 
@@ -327,7 +327,7 @@ class BinaryTable(OutcomeTable):
     def __post_init__(self) -> None:
         for key in ("columns", "yes", "no"):
             texts = getattr(self, key)
-            different(texts, f"{self.where} {key}", "one or more different texts", 1)
+            _different(texts, f"{self.where} {key}", "one or more different texts", 1)
         if both := [label for label in self.yes if label in self.no]:
             raise wrong(
                 "expected a label under yes or under no", f"{self.where} yes and no", listed(both)
@@ -353,7 +353,7 @@ _LEVELS = "two or more different levels, lowest first"
 _NEEDED_LABEL = Key("label", required=True)
 
 
-def different(texts: Sequence[str], where: str, expected: str, least: int) -> None:
+def _different(texts: Sequence[str], where: str, expected: str, least: int) -> None:
     """Refuse texts of which there are too few, or two the same."""
     if len(texts) < least or len(set(texts)) < len(texts):
         raise wrong(f"expected {expected}", where)
@@ -392,7 +392,7 @@ class PeriodsTable(TomlTable):
     starts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        check_periods(self.names, f"{self.where} names")
+        _check_periods(self.names, f"{self.where} names")
         key, further = f"{self.where} starts", len(self.names) - 1
         if self.starts and len(self.starts) != further:
             raise wrong(
@@ -444,7 +444,7 @@ class ReadingTable(VariantTable):
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_periods(self.periods, f"{self.where} periods")
+        _check_periods(self.periods, f"{self.where} periods")
 
 
 class MoreCountsTable(VariantTable):
@@ -454,7 +454,7 @@ class MoreCountsTable(VariantTable):
     file: str
 
 
-def check_periods(names: Sequence[str], key: str) -> None:
+def _check_periods(names: Sequence[str], key: str) -> None:
     """Refuse names of periods that are not different, or cannot stand in a list."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
