@@ -30,8 +30,7 @@ from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import clusters as tables
 from intlmodels.results import share as results
-from intlmodels.study import clusters, describe, load_study
-from intlmodels.study.share import share_lines
+from intlmodels.study import describe, load_study, schema
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
 
@@ -55,7 +54,7 @@ def test_clusters_are_read_and_told(study):
     assert study.clusters.labels == NAMES
     assert study.clusters.codes.tolist() == CODES.tolist()
     assert (study.clusters.label, study.clusters.column) == ("Place", "place")
-    lines = list(share_lines(study))
+    lines = list(study.lines())
     at = lines.index("clusters, estimated together: 3, Place (places.csv, place)")
     assert [line.split() for line in lines[at + 1 : at + 4]] == [
         ["3", "North"],
@@ -640,7 +639,7 @@ def test_a_study_without_clusters_has_no_such_section(tmp_path):
 
 
 def test_the_key_of_a_profile_is_the_name_of_the_levels():
-    assert clusters.NAME == CLUSTER
+    assert schema.CLUSTER == CLUSTER
 
 
 # -- together with a study of the package, and from known parameters ----------------------

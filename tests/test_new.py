@@ -11,12 +11,12 @@ import pytest
 
 import intlmodels
 from intlmodels import cli
+from intlmodels import study as new
 from intlmodels.fitting import jobs
-from intlmodels.study import load_study, new
+from intlmodels.study import load_study, new_study, study_name
 from intlmodels.study import schema as studytoml
 from intlmodels.study.claims import CLAIM, CLAIM_PART
 from intlmodels.study.groups import GROUP
-from intlmodels.study.new import new_study, study_name
 from mockfit import mock_fit
 from test_cli import below, run
 

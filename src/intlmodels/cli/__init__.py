@@ -236,7 +236,7 @@ def new(
     ] = False,
 ) -> None:
     """Make the folder of a study of your own: a made-up example to replace piece by piece."""
-    from intlmodels.study.new import new_study
+    from intlmodels.study import new_study
 
     made = new_study(folder, model, decisions)
     typer.echo(f"written to {made}: {', '.join(sorted(path.name for path in made.iterdir()))}")

@@ -1,18 +1,25 @@
-"""What every study has, whatever its model: a name, firms, tables as printed."""
+"""What every study has, whatever its model: a name, firms, tables as printed, and its source.
+
+The BibTeX entry that a study may give for its source is parsed, and written anew from its parts:
+LaTeX runs what stands in a bibliography, and a study may come from anyone. Only what is known to
+print text gets through.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from intlmodels.core.csvtable import Table
-from intlmodels.core.errors import one_line
-from intlmodels.study.bibtex import check_bibtex
+from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.claims import Claim
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
+from intlmodels.study.keys import wrong
 from intlmodels.study.schema import RegisterFile, StudyFile
 from intlmodels.study.sources import Sources
 
@@ -70,6 +77,10 @@ class Study:
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
+
+    @abstractmethod
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
 
 
 def common(
@@ -134,3 +145,158 @@ def shortened(names: tuple[str, ...], limit: int = 30) -> str:
     """Names in one line, and how many more there are."""
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+# -- the source as a BibTeX entry --------------------------------------------------------
+
+_WHERE = "[study] bibtex"
+#: Longest entry in characters, and most braces within one another.
+LONGEST, DEEPEST = 20_000, 10
+_KINDS = (
+    *("article", "book", "booklet", "collection", "conference", "dataset", "inbook"),
+    *("incollection", "inproceedings", "manual", "mastersthesis", "misc", "online", "phdthesis"),
+    *("proceedings", "report", "software", "techreport", "thesis", "unpublished"),
+)
+#: Not among them: those that refer to other entries or files, or that a style executes.
+_FIELDS = (
+    *("author", "editor", "translator", "title", "subtitle", "booktitle", "journal"),
+    *("journaltitle", "year", "date", "month", "volume", "number", "issue", "pages", "publisher"),
+    *("address", "location", "institution", "school", "organization", "edition", "series"),
+    *("chapter", "type", "howpublished", "note", "doi", "url", "urldate", "eprint"),
+    *("archiveprefix", "primaryclass", "eprinttype", "eprintclass", "isbn", "issn", "key"),
+    *("language", "version"),
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_KEY = r"\w(?:[\w:.+/-]*\w)?"
+_HEAD = re.compile(rf"@\s*([A-Za-z]+)\s*\{{\s*({_KEY})\s*,\s*")
+_NAME = re.compile(r"([A-Za-z][\w-]*)\s*=\s*")
+_BARE = re.compile(r"(\w+)\s*(?=[,}])", re.ASCII)
+_COMMA = re.compile(r"\s*,?\s*")
+
+_ADDRESS = r"https?://[A-Za-z0-9](?:[\w.~:/?\[\]@!$&'()*+,;=-]|MORE)*"
+_URL = re.compile(_ADDRESS.replace("MORE", "#|%[0-9A-Fa-f]{2}"), re.ASCII)
+_DOI = re.compile(r"10\.\d{4,9}/[\w.;()/:<>+\[\]-]+", re.ASCII)
+#: Commands that print a letter or mark, change its form, or set an address.
+_LETTERS = (
+    "aa|AA|ae|AE|copyright|dh|DH|dj|DJ|dots|i|j|l|L|ldots|ng|NG|o|O|oe|OE|pounds|S|slash|ss|"
+    "textasciitilde|textemdash|textendash|textregistered|texttrademark|th|TH"
+)
+_COMMAND = re.compile(
+    # Within another command # and % would still mean something.
+    rf"\\url\{{{_ADDRESS.replace('|MORE', '')}\}}"
+    r"|\\(?:emph|mbox|textbf|textit|textsc|textsubscript|textsuperscript)(?=\{)"
+    r"|\\(?:['`\"^~=.]|[bcdHkruvt](?![A-Za-z])) *(?:\\[ij](?![A-Za-z])|[^\W\d_]|(?=\{))"
+    rf"|\\(?:{_LETTERS})(?![A-Za-z])"
+    r"|\\[&%_#$, -]",
+    re.ASCII,
+)
+
+
+def check_bibtex(text: str) -> str:
+    """One entry with a title, as its parts make it; blank stays blank."""
+    text = text.strip()
+    if not text:
+        return ""
+    if len(text) > LONGEST:
+        raise wrong(f"expected an entry of at most {LONGEST:,} characters", _WHERE, text)
+    head = _HEAD.match(text)
+    if head is None:
+        raise _no_entry(text)
+    kind, key = head.group(1).lower(), head.group(2)
+    if kind not in _KINDS:
+        raise wrong(f"expected one of {listed(_KINDS, len(_KINDS))}", _WHERE, f"@{kind}")
+    fields, end = _fields(text, head.end())
+    if end != len(text) or "title" not in fields:
+        raise _no_entry(text)
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        raise wrong(
+            f"unknown field {listed(unknown)}; expected fields among {', '.join(_FIELDS)}: delete "
+            "the others",
+            _WHERE,
+        )
+    written = [f"  {name} = {_field(name, value)}" for name, value in fields.items()]
+    return f"@{kind}{{{key},\n" + ",\n".join(written) + "\n}"
+
+
+def key_of(entry: str) -> str:
+    """Key of a checked entry."""
+    found = _HEAD.match(entry)
+    assert found is not None
+    return found.group(2)
+
+
+def _no_entry(text: str) -> StudyError:
+    return wrong(
+        "expected one BibTeX entry with a title, braces in pairs, and nothing before or after it, "
+        "as in @article{key, title = {...}, year = {2020}}",
+        _WHERE,
+        text,
+    )
+
+
+def _fields(text: str, at: int) -> tuple[dict[str, str], int]:
+    """The fields from a place on, and where the entry ends."""
+    fields: dict[str, str] = {}
+    while not text.startswith("}", at):
+        named = _NAME.match(text, at)
+        if named is None:
+            raise _no_entry(text[at:] or text)
+        name, start = named.group(1).lower(), named.end()
+        if name in fields:
+            raise wrong("expected every field once", _WHERE, name)
+        end = _end(text, start)
+        fields[name], comma = text[start:end], _COMMA.match(text, end)
+        assert comma is not None
+        at = comma.end()
+        if "," not in comma.group() and not text.startswith("}", at):
+            raise _no_entry(text[start:])
+    return fields, at + 1
+
+
+def _end(text: str, start: int) -> int:
+    """Where a value ends that starts at a place: in braces, in quotes, a number or a month."""
+    bare = _BARE.match(text, start)
+    if bare is not None and (bare.group(1).isdecimal() or bare.group(1).lower() in _MONTHS):
+        return bare.end(1)
+    quoted = text.startswith('"', start)
+    if not quoted and not text.startswith("{", start):
+        raise wrong("expected a value in braces, as in {2020}", _WHERE, text[start:])
+    depth = 0
+    for place in range(start + quoted, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth > DEEPEST:
+            raise wrong(f"expected at most {DEEPEST} braces within one another", _WHERE)
+        if depth < 0:
+            break
+        if depth == 0 and text[place] == ('"' if quoted else "}"):
+            return place + 1
+    raise _no_entry(text[start:])
+
+
+def _field(name: str, value: str) -> str:
+    """A value as BibTeX takes it, if LaTeX does nothing with it but print it."""
+    if value[0] not in '{"':
+        return value.lower() if value.lower() in _MONTHS else f"{{{value}}}"
+    inside = value[1:-1].strip()
+    tests: dict[str, tuple[Callable[[str], object], str]] = {
+        "url": (_URL.fullmatch, "an address that begins with https:// or http://"),
+        "doi": (_DOI.fullmatch, "a DOI such as 10.1016/j.jwb.2020.101125, without an address"),
+    }
+    if name in tests:
+        test, expected = tests[name]
+        if not test(inside):
+            raise wrong(f"expected {expected}", f"{_WHERE} {name}", inside)
+        return f"{{{inside}}}"
+    # Of the same length, so that places stay.
+    unknown = _COMMAND.sub(lambda known: " " * len(known.group()), inside)
+    at = next((i for i, c in enumerate(unknown) if c in "\\$&#%^_" or not c.isprintable()), None)
+    if at is not None:
+        raise wrong(
+            "expected plain text: of LaTeX only accents, letters such as \\o, \\emph{...}, "
+            "\\textit{...}, \\url{https://...} and \\& \\% \\_ \\# \\$ are taken",
+            f"{_WHERE} {name}",
+            inside[at : at + 30],
+        )
+    return f"{{{inside}}}"

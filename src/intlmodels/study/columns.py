@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     BinaryTable,
@@ -28,7 +28,7 @@ from intlmodels.study.schema import (
     OrderedTable,
     ShareTable,
 )
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.sources import Cell, Sources, in_column
 
 #: Notes on one column.
 MOST_NOTES = 20
@@ -102,76 +102,50 @@ _FRACTION = ' (for shares from 0 to 1 write unit = "fraction")'
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The printed shares.
+    """The printed shares."""
 
-    Attributes
-    ----------
-    file, column : str
-        Where they are printed.
-    label : str
-        What they are, in words.
-    unit : {"percent", "fraction"}
-        Unit in the file.
-    width : float
-        Rounding width in percentage points, whatever the unit in the file.
-    printed : array, shape (firm,)
-        Printed shares in percent, exactly on ``rounding.grid(width)``.
-    """
-
+    #: Where they are printed.
     file: str
     column: str
+    #: What they are, in words.
     label: str
+    #: Unit in the file.
     unit: Literal["percent", "fraction"]
+    #: Rounding width in percentage points, whatever the unit in the file.
     width: float
+    #: Printed shares in percent, exactly on ``rounding.grid(width)``; shape (firm,).
     printed: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A column that may explain the shares.
+    """A column that may explain the shares."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the model variable.
-    kind : {"category", "contrast", "numeric"}
-    label : str
-        What it is, in words.
-    file, column : str
-        Where it is printed.
-    printed : tuple of str, length (firm,)
-        The cells as they stand in the file.
-    levels : tuple of str
-        Category: sorted; contrast: (low, high); numeric: empty.
-    codes : array of int, shape (firm,)
-        Category: position in ``levels``; else empty.
-    values : array, shape (firm,)
-        Contrast: -0.5 for low, +0.5 for high; numeric: after the transform, NaN where
-        missing; category: empty.
-    transform : {"none", "log"}
-        Of a numeric predictor; the natural logarithm.
-    center, scale : float
-        Numeric: mean and standard deviation (ddof = 1) of the observed transformed values;
-        else 0 and 1.
-    unit : str
-        Of a numeric predictor, before the transform.
-    family_separator : str
-        Of a category: its levels are what stands before it in the cells; else empty.
-    """
-
+    #: Name of the model variable.
     name: str
     kind: Literal["category", "contrast", "numeric"]
+    #: What it is, in words.
     label: str
+    #: Where it is printed.
     file: str
     column: str
+    #: The cells as they stand in the file; length (firm,).
     printed: tuple[str, ...]
+    #: Category: sorted; contrast: (low, high); numeric: empty.
     levels: tuple[str, ...] = ()
+    #: Category: position in ``levels``; else empty; shape (firm,).
     codes: Integers = field(default_factory=lambda: frozen([], np.intp))
+    #: Contrast: -0.5 for low, +0.5 for high; numeric: after the transform, NaN where missing;
+    #: category: empty; shape (firm,).
     values: Floats = field(default_factory=lambda: frozen([]))
+    #: Of a numeric predictor; the natural logarithm.
     transform: Literal["none", "log"] = "none"
+    #: Numeric: mean and standard deviation (ddof = 1) of the observed transformed values.
     center: float = 0.0
     scale: float = 1.0
+    #: Of a numeric predictor, before the transform.
     unit: str = ""
+    #: Of a category: its levels are what stands before it in the cells; else empty.
     family_separator: str = ""
 
 
@@ -192,20 +166,7 @@ def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
 
 
 def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
-    """Read the printed shares; firms without one are left out of ``sources``.
-
-    Returns
-    -------
-    Outcome
-    tuple of (firm, why)
-        The firms that were left out.
-
-    Raises
-    ------
-    StudyError
-        If a share is not a number, out of range or not on the rounding grid, if too few are
-        printed, or if the rounding width is unusable.
-    """
+    """Read the printed shares; firms without one are left out of ``sources``, and told with why."""
     file, column = spec.file or sources.file, spec.column
     width, share = share_reader(spec)
     cells = sources.cells(file, column, "[outcome] column")
@@ -214,9 +175,7 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
     shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
     if len(shares) < FEWEST_FIRMS:
         have = f"only {len(shares)} of {len(cells)} firms have" if shares else "no firm has"
-        raise StudyError(
-            f"{have} a share; expected at least {FEWEST_FIRMS}", file=file, column=column
-        )
+        raise in_column(f"{have} a share; expected at least {FEWEST_FIRMS}", file, column)
     dropped = tuple(
         (firm, f"no {column} in {file}, row {cell.row}")
         for i, (firm, cell) in enumerate(zip(sources.firms, cells, strict=True))
@@ -228,19 +187,9 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
-    """How cells with printed shares are read.
+    """Rounding width in percentage points, and how a cell with a printed share is read.
 
-    Returns
-    -------
-    width : float
-        Rounding width in percentage points.
-    read : callable
-        Gives the share in a cell in percent, exactly as ``rounding.grid(width)`` has it.
-
-    Raises
-    ------
-    StudyError
-        If the rounding width is unusable; and of a cell, if it holds no share on the grid.
+    Shares come out in percent, exactly as ``rounding.grid(width)`` has them.
     """
     scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
     width, key = _times(written, scale), "[outcome] rounding_width"
@@ -291,19 +240,13 @@ def read_predictor(
     sources: Sources,
     outcome: Outcome,
 ) -> Predictor:
-    """Read a predictor, or a covariate that a variant adds to them.
-
-    Raises
-    ------
-    StudyError
-        If a cell cannot be read, or the firms do not differ in this predictor.
-    """
-    file, column, key = spec.file or sources.file, spec.column, f"{spec.where} column"
-    cells = sources.cells(file, column, key)
+    """Read a predictor, or a covariate that a variant adds to them."""
+    file, column = spec.file or sources.file, spec.column
+    cells = sources.cells(file, column, f"{spec.where} column")
     if (file, column) == (outcome.file, outcome.column):
-        raise wrong("expected another column than the outcome's", key, column)
+        raise spec.error("column", "expected another column than the outcome's")
     if column == sources.key(file):
-        raise wrong("expected another column than the firms'", key, column)
+        raise spec.error("column", "expected another column than the firms'")
     predictor = partial(
         Predictor,
         name=name,
@@ -317,12 +260,8 @@ def read_predictor(
             read = [sources.level(cell, spec.family_separator) for cell in cells]
             levels = tuple(sorted(set(read)))
             if len(levels) == 1:
-                raise StudyError(
-                    "every firm has this level; expected two or more levels: delete the predictor",
-                    file=file,
-                    column=column,
-                    value=levels[0],
-                )
+                said = "every firm has this level; expected two or more levels"
+                raise in_column(f"{said}: delete the predictor", file, column, levels[0])
             return predictor(
                 kind="category",
                 levels=levels,
@@ -333,13 +272,8 @@ def read_predictor(
             both = (spec.low, spec.high)
             read = [one_of(both, cell, sources.label(cell)) for cell in cells]
             if len(set(read)) == 1:
-                raise StudyError(
-                    f"every firm has this level; expected both {listed(both)}: delete the "
-                    "predictor",
-                    file=file,
-                    column=column,
-                    value=read[0],
-                )
+                said = f"every firm has this level; expected both {listed(both)}: "
+                raise in_column(f"{said}delete the predictor", file, column, read[0])
             halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
             return predictor(kind="contrast", levels=both, values=halves)
         case _:
@@ -359,22 +293,18 @@ def _center_and_scale(values: Floats, cells: Sequence[Cell]) -> tuple[float, flo
     observed = values[~np.isnan(values)]
     file, column = cells[0].file, cells[0].column
     if not observed.size:
-        raise StudyError("no firm has a value; expected numbers", file=file, column=column)
+        raise in_column("no firm has a value; expected numbers", file, column)
     with np.errstate(over="ignore", invalid="ignore"):
         center = float(observed.mean())
         scale = float(observed.std(ddof=1)) if observed.size > 1 else 0.0
     # Rounding errors of the mean must not pass for differences between firms.
     if scale <= 1e-12 * float(np.abs(observed).max()):
-        raise StudyError(
-            "all known values are the same; expected numbers that differ: delete the predictor",
-            file=file,
-            column=column,
-            value=next(cell.text for cell in cells if not cell.missing),
-        )
+        said = "all known values are the same; expected numbers that differ: delete the predictor"
+        known = next(cell.text for cell in cells if not cell.missing)
+        raise in_column(said, file, column, known)
     if not math.isfinite(center) or not math.isfinite(scale):
-        raise StudyError(
-            "the numbers are too large for a mean; expected a larger unit", file=file, column=column
-        )
+        said = "the numbers are too large for a mean; expected a larger unit"
+        raise in_column(said, file, column)
     return center, scale
 
 
@@ -425,23 +355,15 @@ def _require_free(
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Which cluster each firm belongs to.
+    """Which cluster each firm belongs to."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Names of the clusters, in the order of their letters.
-    codes : array of int, shape (firm,)
-        Position of each firm's cluster in ``labels``.
-    label : str
-        What a cluster is, in words.
-    file, column : str
-        Where the clusters stand.
-    """
-
+    #: Names of the clusters, in the order of their letters.
     labels: tuple[str, ...]
+    #: Position of each firm's cluster in ``labels``; shape (firm,).
     codes: Integers
+    #: What a cluster is, in words.
     label: str
+    #: Where the clusters stand.
     file: str
     column: str
 
@@ -452,14 +374,7 @@ def read_clusters(
     outcome: Outcome,
     predictors: Mapping[str, Predictor],
 ) -> Clusters | None:
-    """Read which cluster each firm belongs to; None for a study without ``[cluster]``.
-
-    Raises
-    ------
-    StudyError
-        If a firm has no label, if all firms are of one cluster or each is of its own, or if the
-        column is in use already.
-    """
+    """Read which cluster each firm belongs to; None for a study without ``[cluster]``."""
     if spec is None:
         return None
     file, column = spec.file or sources.file, spec.column
@@ -473,20 +388,16 @@ def read_clusters(
         found.append(sources.label(cell))
     labels = tuple(sorted(set(found)))
     if len(labels) == 1:
-        raise StudyError(
+        raise in_column(
             "every firm is of this cluster; expected two or more: add firms of other clusters, or "
             "delete [cluster]",
-            file=file,
-            column=column,
-            value=labels[0],
+            *(file, column, labels[0]),
         )
     if len(labels) == len(found):
-        raise StudyError(
+        raise in_column(
             f"each of the {len(found)} firms is of a cluster of its own; expected the name of the "
             "cluster in this column, the same for firms that belong together",
-            file=file,
-            column=column,
-            value=labels[0],
+            *(file, column, labels[0]),
         )
     return Clusters(labels, coded(found, labels), spec.label or "Cluster", file, column)
 
@@ -507,42 +418,27 @@ def cluster_lines(clusters: Clusters) -> Iterator[str]:
 
 @dataclass(frozen=True, eq=False)
 class FurtherOutcome:
-    """An outcome beside the share, on the same predictors.
-
-    Attributes
-    ----------
-    name, note : str
-    kind : {"ordered", "binary"}
-    label : str
-        What it is, in words.
-    file : str
-    columns : tuple of str
-        Where it is printed; one if it is ordered.
-    levels : tuple of str
-        Lowest first; of a binary outcome the labels read as no, and those read as yes.
-    codes : array of int, shape (firm,)
-        Position of each firm in ``levels``; 0 where ``known`` is false.
-    known : array of bool, shape (firm,)
-        Whether the firm's outcome is printed.
-    printed : tuple of str, length (firm,)
-        Cells as they stand in the file; several are joined by a slash.
-    readings : tuple of (label, level, note)
-        How each printed label was read.
-    missing : tuple of (firm, why)
-        Firms that are left out of the fit.
-    """
+    """An outcome beside the share, on the same predictors."""
 
     name: str
     note: str
     kind: Literal["ordered", "binary"]
+    #: What it is, in words.
     label: str
     file: str
+    #: Where it is printed; one if it is ordered.
     columns: tuple[str, ...]
+    #: Lowest first; of a binary outcome the labels read as no, and those read as yes.
     levels: tuple[str, ...]
+    #: Position of each firm in ``levels``; 0 where ``known`` is false; shape (firm,).
     codes: Integers
+    #: Whether the firm's outcome is printed; shape (firm,).
     known: Any
+    #: Cells as they stand in the file; several are joined by a slash; length (firm,).
     printed: tuple[str, ...]
+    #: Tuple of (label, level, note): how each printed label was read.
     readings: tuple[tuple[str, str, str], ...]
+    #: Tuple of (firm, why): firms that are left out of the fit.
     missing: tuple[tuple[str, str], ...]
 
     @property
@@ -558,14 +454,7 @@ def read_further(
     outcome: Outcome,
     predictors: Mapping[str, Predictor],
 ) -> FurtherOutcome:
-    """Read one further outcome.
-
-    Raises
-    ------
-    StudyError
-        If a label has no reading or a reading no firm, if a column is in use already, if too
-        few firms have the outcome, or if they do not differ in it.
-    """
+    """Read one further outcome."""
     file = spec.file or sources.file
     columns: tuple[str, ...]
     if isinstance(spec, OrderedTable):
@@ -593,7 +482,16 @@ def read_further(
                 f"{spec.where} {said}",
                 label,
             )
-    _require_enough(codes, levels, file, listed(columns))
+    known = [code for code in codes if code is not None]
+    if len(known) < FEWEST_FIRMS:
+        raise in_column(
+            f"only {len(known)} of {len(codes)} firms have this outcome; expected at least "
+            f"{FEWEST_FIRMS}: delete the outcome",
+            *(file, listed(columns)),
+        )
+    if len(set(known)) == 1:
+        said = "every firm has this level; expected two or more: delete the outcome"
+        raise in_column(said, file, listed(columns), levels[known[0]])
     return FurtherOutcome(
         name=name,
         note=spec.note,
@@ -630,26 +528,6 @@ def _highest(
             )
         found.append(read[label])
     return max(found, default=None)
-
-
-def _require_enough(
-    codes: list[int | None], levels: tuple[str, ...], file: str, column: str
-) -> None:
-    known = [code for code in codes if code is not None]
-    if len(known) < FEWEST_FIRMS:
-        raise StudyError(
-            f"only {len(known)} of {len(codes)} firms have this outcome; expected at least "
-            f"{FEWEST_FIRMS}: delete the outcome",
-            file=file,
-            column=column,
-        )
-    if len(set(known)) == 1:
-        raise StudyError(
-            "every firm has this level; expected two or more: delete the outcome",
-            file=file,
-            column=column,
-            value=levels[known[0]],
-        )
 
 
 def further_line(outcome: FurtherOutcome) -> str:

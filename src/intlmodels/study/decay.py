@@ -38,7 +38,7 @@ from intlmodels.study.schema import (
     ReadingTable,
     period_weights,
 )
-from intlmodels.study.sources import Sources
+from intlmodels.study.sources import Cell, Sources, in_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,26 +50,16 @@ FEWEST_FIRMS = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """The counts of a study, read in another way.
+    """The counts of a study, read in another way."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the variant.
-    change : str
-        What is read otherwise, in words.
-    periods : tuple of str
-    period_weights : tuple of float
-    counts : tuple of Count
-    note : str
-        Why it is read so.
-    """
-
+    #: Name of the variant.
     name: str
+    #: What is read otherwise, in words.
     change: str
     periods: tuple[str, ...]
     period_weights: tuple[float, ...]
     counts: tuple[Count, ...]
+    #: Why it is read so.
     note: str = ""
 
 
@@ -171,6 +161,41 @@ class DecayStudy(Study):
             }
         )
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        yield from first_lines(self)
+        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
+        rest = len(self.firms) - len(large)
+        yield one_line(
+            f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
+            if large and rest
+            else f"  sizes     all {len(self.firms)} of one size"
+        )
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        chances = (
+            f"{name} ({weight:.3g})"
+            for name, weight in zip(self.periods, self.period_weights, strict=True)
+        )
+        yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
+        if self.counts:
+            hard = sum(count.hard for count in self.counts)
+            yield (
+                f"counts: {len(self.counts)}, all in all {self.total}; {hard} hold exactly, "
+                f"{len(self.counts) - hard} may be off (a factor of {self.rho:g} for each one off)"
+            )
+            for count in self.counts:
+                yield one_line(f"  {_count_line(count, self)}")
+        yield from _decision_lines(self)
+        yield f"variants of this study's own: {len(self.readings) or 'none'}"
+        for reading in self.readings.values():
+            yield from _reading_lines(reading, self)
+        yield from claim_lines(self)
+        if self.unused:
+            names = listed(f"{file}, {column}" for file, column in self.unused)
+            yield one_line(f"columns without a meaning to the model: {names}")
+        yield from normalization_lines(self)
+        yield from prior_lines(self)
+
 
 # -- reading it --------------------------------------------------------------------------
 
@@ -179,11 +204,6 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
     Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
     """
     if not toml.counts and not toml.decisions:
         raise StudyError(
@@ -211,9 +231,7 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
-    decisions = None
-    if toml.decisions:
-        decisions = read_decisions(toml.decisions, sources, periods.names, periods.starts)
+    decisions = read_decisions(toml.decisions, sources, periods) if toml.decisions else None
     published = toml.counts or CountsTable(file="")
     return DecayStudy(
         **common(folder, toml, "decay", sources),
@@ -248,12 +266,8 @@ def _counts(
         return (), {}, ()
     for firm in subjects.firms:
         if MARK in firm:
-            raise StudyError(
-                f"expected names without {MARK!r}, which separates names in counts: rename it",
-                file=sources.file,
-                column=sources.column,
-                value=firm,
-            )
+            said = f"expected names without {MARK!r}, which separates names in counts: rename it"
+            raise in_column(said, sources.file, sources.column, firm)
     file = CountFile(toml.counts.file, sources, subjects)
     columns = [spec.column for spec in toml.variants.values() if isinstance(spec, ReadingTable)]
     unused = [(file.file, column) for column in unused_columns(file.table, columns)]
@@ -275,63 +289,19 @@ def _counts(
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
-        _check_ids(added, counts)
+        taken = {count.id: count for count in counts}
+        for count in added:
+            if count.id in taken:
+                first = taken[count.id]
+                raise Cell(count.file, count.row, "id", count.id).error(
+                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
+                )
         change = f"{len(added)} more counts ({more.file})"
         readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
     return counts, readings, tuple(dict.fromkeys(unused))
 
 
-def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
-    taken = {count.id: count for count in counts}
-    for count in added:
-        if count.id in taken:
-            other = taken[count.id]
-            raise StudyError(
-                f"{other.file}, row {other.row} has this id; expected every id once: rename one",
-                file=count.file,
-                row=count.row,
-                column="id",
-                value=count.id,
-            )
-
-
 # -- describing it ----------------------------------------------------------------------
-
-
-def decay_lines(study: DecayStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    yield from first_lines(study)
-    large = tuple(f for f, s in zip(study.firms, study.sizes, strict=True) if s == "large")
-    rest = len(study.firms) - len(large)
-    yield one_line(
-        f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
-        if large and rest
-        else f"  sizes     all {len(study.firms)} of one size"
-    )
-    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
-    chances = (
-        f"{name} ({weight:.3g})"
-        for name, weight in zip(study.periods, study.period_weights, strict=True)
-    )
-    yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
-    if study.counts:
-        hard = sum(count.hard for count in study.counts)
-        yield (
-            f"counts: {len(study.counts)}, all in all {study.total}; {hard} hold exactly, "
-            f"{len(study.counts) - hard} may be off (a factor of {study.rho:g} for each one off)"
-        )
-        for count in study.counts:
-            yield one_line(f"  {_count_line(count, study)}")
-    yield from _decision_lines(study)
-    yield f"variants of this study's own: {len(study.readings) or 'none'}"
-    for reading in study.readings.values():
-        yield from _reading_lines(reading, study)
-    yield from claim_lines(study)
-    if study.unused:
-        names = listed(f"{file}, {column}" for file, column in study.unused)
-        yield one_line(f"columns without a meaning to the model: {names}")
-    yield from normalization_lines(study)
-    yield from prior_lines(study)
 
 
 def _count_line(count: Count, study: DecayStudy, periods: tuple[str, ...] = ()) -> str:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
 from intlmodels.study.keys import wrong
-from intlmodels.study.schema import DecisionsTable
+from intlmodels.study.schema import DecisionsTable, PeriodsTable
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
@@ -77,13 +77,7 @@ def expected(table: str, numbers: bool) -> str:
 
 
 def moments(text: str, form: str) -> tuple[int, int]:
-    """First and last microsecond that a date can mean, in UTC where it has a zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such date.
-    """
+    """First and last microsecond that a date can mean, in UTC where it has a zone."""
     if form in ("moment", "zoned"):
         at = _since(datetime.datetime.fromisoformat(text))
         return at, at
@@ -114,25 +108,17 @@ _DATES = dict.fromkeys(("moment", "day", "compact", "month", "year"), "date")
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """All decisions of the firms, firm by firm, each firm's in order of time.
+    """All decisions of the firms, firm by firm, each firm's in order of time."""
 
-    Attributes
-    ----------
-    firm, period : tuple of str
-        One a decision.
-    when : tuple of str
-        Dates as printed; empty where the order of the rows is all that is known.
-    flag : array of int, shape (decision,)
-        1 where a decision carries the flag.
-    ties : int
-        Decisions whose date does not put them behind all earlier ones of their firm; they
-        keep the order of the rows.
-    """
-
+    #: One a decision.
     firm: tuple[str, ...]
     period: tuple[str, ...]
+    #: Dates as printed; empty where the order of the rows is all that is known.
     when: tuple[str, ...]
+    #: 1 where a decision carries the flag; shape (decision,).
     flag: NDArray[np.int64]
+    #: Decisions whose date does not put them behind all earlier ones of their firm; they keep the
+    #: order of the rows.
     ties: int = 0
 
     @property
@@ -164,25 +150,10 @@ class _Time:
     last: int | Decimal
 
 
-def read_decisions(
-    spec: DecisionsTable, sources: Sources, periods: tuple[str, ...], starts: Sequence[int]
-) -> Decisions:
+def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
     """Read decisions.
 
-    Parameters
-    ----------
-    spec : mapping
-        The table [decisions] of study.toml.
-    sources : Sources
-    periods : tuple of str
-        Names of the periods.
-    starts : sequence of int
-        First years of the second, third ... period; empty if they are not told.
-
-    Raises
-    ------
-    StudyError
-        For the first cell that is wrong, or if rows go back in time.
+    Refuses the first cell that is wrong, and rows of a firm that go back in time.
     """
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
@@ -197,9 +168,9 @@ def read_decisions(
             own = [times[row] for row in rows]
             ties += _check_order(own)
             _check_places(own)
-    placed = _periods(spec, sources, periods, starts, times)
+    placed = _periods(spec, sources, periods.names, periods.starts, times)
     for rows in of_firm.values():
-        _check_periods([placed[row] for row in rows], periods)
+        _check_periods([placed[row] for row in rows], periods.names)
     order = [row for rows in of_firm.values() for row in rows]
     return Decisions(
         firm=tuple(firms[row] for row in order),
@@ -211,10 +182,7 @@ def read_decisions(
 
 
 def _cells(spec: DecisionsTable, key: str, sources: Sources) -> list[Cell]:
-    table = sources.table(spec.file, "decision")
-    column: str = getattr(spec, key)
-    texts = table.column(column, f"[decisions] {key}")
-    return [Cell(table.file, row, column, text) for row, text in enumerate(texts, start=2)]
+    return sources.column_cells(spec.file, getattr(spec, key), f"[decisions] {key}", "decision")
 
 
 def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
@@ -244,8 +212,13 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
     found = []
     for cell, form, kind in zip(cells, forms, kinds, strict=True):
         text = cell.text.strip()
+        if not form and cell.missing:
+            raise cell.error(
+                f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates "
+                "are not known sort the rows of each firm and leave 'when' out of study.toml"
+            )
         if not form:
-            raise _no_time(cell, numbers)
+            raise cell.error(expected("[decisions]", numbers))
         if kind != kinds[model]:
             raise cell.error(
                 f"expected the same kind of date, as {cells[model].text.strip()} in row "
@@ -257,16 +230,6 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
             raise cell.error(f"expected a date that exists ({error})") from error
         found.append(_Time(cell, form, first, last))
     return found
-
-
-def _no_time(cell: Cell, numbers: bool) -> StudyError:
-    message = expected("[decisions]", numbers)
-    if cell.missing:
-        message = (
-            f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates are "
-            "not known sort the rows of each firm and leave 'when' out of study.toml"
-        )
-    return cell.error(message)
 
 
 def _check_places(times: Sequence[_Time]) -> None:

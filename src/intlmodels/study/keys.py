@@ -41,32 +41,21 @@ Holds = Literal[
 
 @dataclass(frozen=True)
 class Key:
-    """What a key of study.toml may hold.
+    """What a key of study.toml may hold."""
 
-    Attributes
-    ----------
-    holds : str
-        ``prose`` is text that may be blank and whose line breaks mean nothing; a ``label`` comes
-        out with single white space.
-    required : bool
-    options : tuple of str
-        For text: the allowed words.
-    within : tuple of float
-        For numbers: least and greatest allowed value.
-    between : tuple of float
-        For numbers: limits that are not allowed themselves.
-    pattern : str
-        For text: a regular expression.
-    expected : str
-        What the message asks for where a number is not ``between``, or a text not of the pattern.
-    """
-
+    #: ``prose`` is text that may be blank and whose line breaks mean nothing; a ``label`` comes out
+    #: with single white space.
     holds: Holds
     required: bool = False
+    #: For text: the allowed words.
     options: tuple[str, ...] = ()
+    #: For numbers: least and greatest allowed value.
     within: tuple[float, float] = (-math.inf, math.inf)
+    #: For numbers: limits that are not allowed themselves.
     between: tuple[float, float] = (-math.inf, math.inf)
+    #: For text: a regular expression.
     pattern: str = ""
+    #: What the message asks for where a number is not ``between``, or a text not of the pattern.
     expected: str = ""
 
 
@@ -92,20 +81,21 @@ class TomlTable:
 
     A field without a default is required. Its type says what it holds, more closely a
     :class:`Key` in ``Annotated``; a ``Literal`` gives the options of a text.
-
-    Attributes
-    ----------
-    where : str
-        What messages call the table, such as ``[outcome]``.
-    written : mapping
-        The keys as they stand in the file.
     """
 
+    #: What messages call the table, such as ``[outcome]``.
     where: str = ""
+    #: The keys as they stand in the file.
     written: Mapping[str, Any] = field(default_factory=dict)
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
+
+    def error(self, key: str, message: str) -> StudyError:
+        """The error for what a key holds."""
+        return StudyError(
+            message, file=FILE, column=f"{self.where} {key}", value=getattr(self, key)
+        )
 
 
 def keys_of(table: type[TomlTable], *without: str) -> Keys:
@@ -148,26 +138,17 @@ class TableType:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tables of study.toml that a kind of study knows.
+    """The tables of study.toml that a kind of study knows."""
 
-    Attributes
-    ----------
-    tables : dict of str to TableType
-        Tables with fixed keys.
-    kinds : dict of str to mapping
-        Groups of tables [group.NAME]: the table of each kind.
-    required : tuple of str
-        Tables that must be there.
-    top : tuple of str
-        Names of all tables.
-    file : type
-        The class that has all tables.
-    """
-
+    #: Tables with fixed keys.
     tables: dict[str, TableType]
+    #: Groups of tables [group.NAME]: the table of each kind.
     kinds: dict[str, dict[str, TableType]]
+    #: Tables that must be there.
     required: tuple[str, ...]
+    #: Names of all tables.
     top: tuple[str, ...]
+    #: The class that has all tables.
     file: type
 
 
@@ -234,16 +215,9 @@ def check_keys(
     where: str,
     elsewhere: Mapping[str, str] | None = None,
 ) -> None:
-    """Refuse keys that are not in the vocabulary.
+    """Refuse keys that are not in the vocabulary; ``elsewhere`` says where others belong.
 
-    Parameters
-    ----------
-    table : mapping
-    valid : iterable of str
-    where : str
-        Name of the table, such as ``[outcome]``; empty for the tables themselves.
-    elsewhere : mapping of str to str, optional
-        Keys that are unknown here but not everywhere, and where they belong.
+    ``where`` is the name of the table, such as ``[outcome]``; empty for the tables themselves.
     """
     names = list(valid)
     for key in table:
@@ -273,18 +247,7 @@ def section(
 def by_kind(
     tables: object, group: str, kinds: Mapping[str, TableType], elsewhere: Mapping[str, str]
 ) -> dict[str, TomlTable]:
-    """Check the tables [group.NAME], whose keys depend on their kind.
-
-    Parameters
-    ----------
-    tables : object
-        What study.toml has under this group.
-    group : str
-        Such as ``variants``.
-    kinds : mapping of str to TableType
-    elsewhere : mapping of str to str
-        Kinds that are unknown here but not everywhere, and where they belong.
-    """
+    """Check the tables [group.NAME], whose keys depend on their kind."""
     if not isinstance(tables, dict):
         raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
     checked = {}

@@ -60,10 +60,11 @@ from intlmodels.study.schema import (
     ShareTable,
 )
 from intlmodels.study.share import ShareStudy, checked_profiles
-from intlmodels.study.sources import Cell
+from intlmodels.study.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
+_SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
 
 #: What stands in a cell, in one form for all ways to write the same.
 Reader = Callable[[Cell], str | float | None]
@@ -71,20 +72,13 @@ Reader = Callable[[Cell], str | float | None]
 
 @dataclass(frozen=True, eq=False)
 class RowFiles(Study):
-    """Rows in files as study.toml describes them; none of them is read yet.
+    """Rows in files as study.toml describes them; none of them is read yet."""
 
-    Attributes
-    ----------
-    files : str
-        A file, a glob or a folder, relative to the study's folder or absolute.
-    bad_rows : {"stop", "set aside"}
-        What happens to rows that cannot be read.
-    memory_limit : str
-        Of DuckDB, such as ``2GB``.
-    """
-
+    #: A file, a glob or a folder, relative to the study's folder or absolute.
     files: str
+    #: What happens to rows that cannot be read.
     bad_rows: str
+    #: Of DuckDB, such as ``2GB``.
     memory_limit: str
 
     @property
@@ -108,6 +102,19 @@ class RowFiles(Study):
         """The key of study.toml that names a column."""
         return f"[register] {key}"
 
+    @abstractmethod
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+
+    def lines(self) -> Iterator[str]:
+        """What study.toml says of a register, before anything is read."""
+        model, columns = self.about()
+        yield from first_lines(self, model)
+        yield one_line(f"  files     {self.files}")
+        yield from map(one_line, columns)
+        yield f"  bad rows  {self.bad_rows}"
+        yield f"  memory    at most {self.memory_limit} for the reading"
+
 
 def _declared(
     folder: Path, toml: ShareRegisterFile | DecisionRegisterFile, model: str
@@ -127,24 +134,15 @@ def _declared(
 
 @dataclass(frozen=True, eq=False)
 class Register(RowFiles):
-    """A register of shares as study.toml describes it; none of its rows is read yet.
-
-    Attributes
-    ----------
-    outcome : ShareTable
-    width : float
-        Rounding width in percentage points.
-    predictors : dict of str to CategoryTable, ContrastTable or NumericTable
-    cluster : ClusterTable or None
-        None if all firms are one cluster.
-    profiles : sequence of dict
-        The tables [[profiles]], as written.
-    """
+    """A register of shares as study.toml describes it; none of its rows is read yet."""
 
     outcome: ShareTable
+    #: Rounding width in percentage points.
     width: float
     predictors: Predictors
+    #: None if all firms are one cluster.
     cluster: ClusterTable | None
+    #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
 
     @property
@@ -180,6 +178,10 @@ class Register(RowFiles):
         readers: dict[str, Reader] = {"share": lambda cell: None if cell.missing else share(cell)}
         return readers | {name: _reader(spec) for name, spec in self.explaining.items()}
 
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        return _SHARES, [f"  columns   {listed(self.columns.values())}"]
+
 
 def _reader(spec: ClusterTable | CategoryTable | ContrastTable | NumericTable) -> Reader:
     match spec:
@@ -201,13 +203,7 @@ def _number(cell: Cell, transform: str) -> float:
 
 
 def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
-    """Check what study.toml says of a register.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Check what study.toml says of a register."""
     register = Register(
         **_declared(folder, toml, "register"),
         outcome=toml.outcome,
@@ -234,38 +230,24 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of a register.
-
-    Attributes
-    ----------
-    files : int
-    rows : int
-        All rows.
-    without : int
-        Rows without a share, which are left out.
-    bad : int
-        Rows that cannot be read, which were set aside.
-    """
+    """What was read of a register."""
 
     files: int
+    #: All rows.
     rows: int
+    #: Rows without a share, which are left out.
     without: int
+    #: Rows that cannot be read, which were set aside.
     bad: int
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """A column of which few values are different.
+    """A column of which few values are different."""
 
-    Attributes
-    ----------
-    levels : tuple of str, or of float
-        What occurs in it, sorted.
-    codes : array of int, shape (cell,)
-        Position in ``levels``.
-    """
-
+    #: What occurs in it, sorted.
     levels: tuple[Any, ...]
+    #: Position in ``levels``; shape (cell,).
     codes: Integers
 
     @classmethod
@@ -280,54 +262,56 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """How many rows there are of each cell.
+    """How many rows there are of each cell."""
 
-    Attributes
-    ----------
-    printed : array, shape (cell,)
-        Printed share in percent, on the grid.
-    columns : dict of str to Coded
-        Label, or number before the transform, of each predictor, after the cluster if there is one.
-    rows : array of int, shape (cell,)
-    read : Read
-    """
-
+    #: Printed share in percent, on the grid; shape (cell,).
     printed: Floats
+    #: Label, or number before the transform, of each predictor, after the cluster if there is one.
     columns: dict[str, Coded]
+    #: Shape (cell,).
     rows: Integers
     read: Read
 
 
 @dataclass(frozen=True, eq=False)
 class RegisterStudy(ShareStudy):
-    """A register whose rows are counted: ``firms`` are the cells.
+    """A register whose rows are counted: ``firms`` are the cells."""
 
-    Attributes
-    ----------
-    rows : array of int, shape (cell,)
-        How many rows each cell stands for.
-    read : Read
-    """
-
+    #: How many rows each cell stands for; shape (cell,).
     rows: Integers
     read: Read
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        read, outcome = self.read, self.outcome
+        yield from first_lines(self, _SHARES)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield f"  cells     {len(self.firms):,}"
+        yield f"  left out  {read.without:,} rows without a share"
+        yield f"  set aside {read.bad:,} rows that cannot be read"
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
+            if predictor.kind == "numeric":
+                known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
+                yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
+                continue
+            codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
+            counts = np.bincount(codes, self.rows, len(predictor.levels))
+            for level, count in zip(predictor.levels, counts, strict=True):
+                yield one_line(f"    {int(count):>12,}  {level}")
+            yield from lookalike_lines(predictor.levels, "    ")
+        yield from prior_lines(self)
+
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
-    """The study of a register whose rows are counted.
-
-    Raises
-    ------
-    StudyError
-        If there are too few rows, or they do not differ in a predictor.
-    """
+    """The study of a register whose rows are counted."""
     spec = register.outcome
     if cells.rows.sum() < FEWEST_FIRMS:
-        raise StudyError(
-            f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}",
-            file=register.files,
-            column=spec.column,
-        )
+        said = f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}"
+        raise in_column(said, register.files, spec.column)
     predictors = {
         name: _predictor(register, name, own, cells) for name, own in register.predictors.items()
     }
@@ -363,12 +347,8 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
 def _values(register: Register, name: str, cells: Cells, wanted: str) -> Coded:
     values = cells.columns[name]
     if len(values.levels) == 1:
-        raise StudyError(
-            f"every row has this value; expected {wanted}",
-            file=register.files,
-            column=register.columns[name],
-            value=str(values.levels[0]),
-        )
+        said, value = f"every row has this value; expected {wanted}", str(values.levels[0])
+        raise in_column(said, register.files, register.columns[name], value)
     return values
 
 
@@ -427,26 +407,17 @@ def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str
 
 @dataclass(frozen=True, eq=False)
 class DecisionRegister(RowFiles):
-    """A register of decisions as study.toml describes it; none of its rows is read yet.
+    """A register of decisions as study.toml describes it; none of its rows is read yet."""
 
-    Attributes
-    ----------
-    asked : dict of str to str
-        Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
-    by_number : bool
-        Whether ``when`` has numbers that order, rather than dates.
-    periods : tuple of str
-        Names in order of time; one where the study tells none.
-    starts : tuple of int
-        First years of the second, third ... period; empty if a column has the periods.
-    event, flag_label : str
-        As of :class:`intlmodels.study.DecayStudy`.
-    """
-
+    #: Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
     asked: dict[str, str]
+    #: Whether ``when`` has numbers that order, rather than dates.
     by_number: bool
+    #: Names in order of time; one where the study tells none.
     periods: tuple[str, ...]
+    #: First years of the second, third ... period; empty if a column has the periods.
     starts: tuple[int, ...]
+    #: As of :class:`intlmodels.study.DecayStudy`.
     event: str
     flag_label: str
 
@@ -483,6 +454,14 @@ class DecisionRegister(RowFiles):
             raise cell.error(f"expected a period, one of {listed(self.periods)}")
         return name
 
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.asked.items())}"]
+        if len(self.periods) > 1:
+            starts = f", the later ones from {listed(map(str, self.starts))}" * bool(self.starts)
+            lines.append(f"  periods   {', '.join(self.periods)}{starts}")
+        return _DECISIONS, lines
+
 
 def _firm(cell: Cell) -> str:
     if cell.missing:
@@ -491,13 +470,7 @@ def _firm(cell: Cell) -> str:
 
 
 def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> DecisionRegister:
-    """Check what study.toml says of a register of decisions.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Check what study.toml says of a register of decisions."""
     spec = toml.register
     parts = {k: getattr(spec, k) for k in ("firm", "flag", "when", "size", "period")}
     asked = {key: column for key, column in parts.items() if column}
@@ -531,88 +504,58 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
 
 @dataclass(frozen=True)
 class ReadDecisions:
-    """What was read of a register of decisions.
+    """What was read of a register of decisions."""
 
-    Attributes
-    ----------
-    files, rows : int
-        Files, and all of their rows.
-    firms : int
-        Firms in the fit.
-    sequences : int
-        Different sequences of decisions among them, by size and period.
-    ties : int
-        Decisions with the date of an earlier one of their firm; they keep the order of the rows.
-    bad : int
-        Rows that cannot be read, which were set aside.
-    broken : int
-        Of these, rows that do not tell whose they are.
-    fellows : int
-        Rows that were set aside since another row of their firm cannot be read, or since its
-        rows contradict each other.
-    firms_aside : int
-        Firms whose rows were set aside.
-    alike : tuple of str
-        Names of firms that look like others, if there are letters beyond ASCII in one of them.
-    """
-
+    #: Files, and all of their rows.
     files: int
     rows: int
+    #: Firms in the fit.
     firms: int
+    #: Different sequences of decisions among them, by size and period.
     sequences: int
+    #: Decisions with the date of an earlier one of their firm; they keep the order of the rows.
     ties: int
+    #: Rows that cannot be read, which were set aside.
     bad: int
+    #: Of these, rows that do not tell whose they are.
     broken: int
+    #: Rows that were set aside since another row of their firm cannot be read, or since its rows
+    #: contradict each other.
     fellows: int
+    #: Firms whose rows were set aside.
     firms_aside: int
+    #: Names of firms that look like others, if there are letters beyond ASCII in one of them.
     alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """How many firms there are of each kind, and how many decisions at each place.
+    """How many firms there are of each kind, and how many decisions at each place."""
 
-    Attributes
-    ----------
-    size : array of int, shape (cell,)
-        Position in :data:`intlmodels.study.counts.SIZES` of the firms' size.
-    made : array of int, shape (cell, period)
-        Decisions of each of these firms in each period.
-    flagged : array of int, shape (cell,)
-        How many of them carry the flag.
-    firms : array of int, shape (cell,)
-        How many firms there are of this kind.
-    at_size, at_period, at_entries : array of int, shape (place,)
-        Size of the firm, period, and prior entries of decisions.
-    at_made, at_flagged : array of int, shape (place,)
-        How many such decisions there are, and how many of them carry the flag.
-    """
-
+    #: Position in :data:`intlmodels.study.counts.SIZES` of the firms' size; shape (cell,).
     size: Integers
+    #: Decisions of each of these firms in each period; shape (cell, period).
     made: Integers
+    #: How many of them carry the flag; shape (cell,).
     flagged: Integers
+    #: How many firms there are of this kind; shape (cell,).
     firms: Integers
+    #: Size of the firm, period, and prior entries of decisions; shape (place,).
     at_size: Integers
     at_period: Integers
     at_entries: Integers
+    #: How many such decisions there are, and how many of them carry the flag; shape (place,).
     at_made: Integers
     at_flagged: Integers
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceStudy(DecayStudy):
-    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur.
-
-    Attributes
-    ----------
-    sequences : Sequences
-    read : ReadDecisions
-    files : str
-        Where the rows were.
-    """
+    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur."""
 
     sequences: Sequences = field(kw_only=True)
     read: ReadDecisions = field(kw_only=True)
+    #: Where the rows were.
     files: str = field(kw_only=True)
 
     @property
@@ -625,17 +568,44 @@ class SequenceStudy(DecayStudy):
         """Decisions of the firm that has the most."""
         return int(self.sequences.made.sum(axis=1).max())
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        counted, read = self.sequences, self.read
+        yield from first_lines(self, _DECISIONS)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield (
+            f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
+            f"{len(counted.firms):,} cells"
+        )
+        yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
+        aside = f"{read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
+        yield f"  set aside {aside}"
+        yield from lookalike_lines(read.alike, " " * 12)
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        yield f"  longest   {self.longest:,} decisions of one firm"
+        for code, size in enumerate(SIZES):
+            firms = int(counted.firms[counted.size == code].sum())
+            here = counted.at_size == code
+            if firms:
+                made, flagged = (
+                    int(counted.at_made[here].sum()),
+                    int(counted.at_flagged[here].sum()),
+                )
+                yield one_line(
+                    f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
+                    f"{self.flag_label}"
+                )
+        for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
+            made = int(counted.at_made[counted.at_period == code].sum())
+            yield one_line(f"  period    {period}: {made:,} decisions")
+        yield from prior_lines(self)
+
 
 def study_of_sequences(
     register: DecisionRegister, sequences: Sequences, read: ReadDecisions
 ) -> SequenceStudy:
-    """The study of a register of decisions whose rows are counted.
-
-    Raises
-    ------
-    StudyError
-        If there are too few firms.
-    """
+    """The study of a register of decisions whose rows are counted."""
     if read.firms < decay.FEWEST_FIRMS:
         raise StudyError(
             f"only {read.firms} firms have decisions that can be read; expected at least "
@@ -655,81 +625,3 @@ def study_of_sequences(
         read=read,
         files=register.files,
     )
-
-
-# -- describing them ---------------------------------------------------------------------
-
-_SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
-
-
-def register_lines(study: RegisterStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    read, outcome = study.read, study.outcome
-    yield from first_lines(study, _SHARES)
-    yield f"  files     {read.files:,}"
-    yield f"  rows      {read.rows:,}"
-    yield f"  cells     {len(study.firms):,}"
-    yield f"  left out  {read.without:,} rows without a share"
-    yield f"  set aside {read.bad:,} rows that cannot be read"
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
-        if predictor.kind == "numeric":
-            known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
-            yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
-            continue
-        codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
-        counts = np.bincount(codes, study.rows, len(predictor.levels))
-        for level, count in zip(predictor.levels, counts, strict=True):
-            yield one_line(f"    {int(count):>12,}  {level}")
-        yield from lookalike_lines(predictor.levels, "    ")
-    yield from prior_lines(study)
-
-
-def sequence_lines(study: SequenceStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    counted, read = study.sequences, study.read
-    yield from first_lines(study, _DECISIONS)
-    yield f"  files     {read.files:,}"
-    yield f"  rows      {read.rows:,}"
-    yield (
-        f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
-        f"{len(counted.firms):,} cells"
-    )
-    yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
-    yield f"  set aside {read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
-    yield from lookalike_lines(read.alike, " " * 12)
-    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
-    yield f"  longest   {study.longest:,} decisions of one firm"
-    for code, size in enumerate(SIZES):
-        firms = int(counted.firms[counted.size == code].sum())
-        here = counted.at_size == code
-        if firms:
-            made, flagged = int(counted.at_made[here].sum()), int(counted.at_flagged[here].sum())
-            yield one_line(
-                f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
-                f"{study.flag_label}"
-            )
-    for code, period in enumerate(study.periods if len(study.periods) > 1 else ()):
-        made = int(counted.at_made[counted.at_period == code].sum())
-        yield one_line(f"  period    {period}: {made:,} decisions")
-    yield from prior_lines(study)
-
-
-def declared_lines(register: Register | DecisionRegister) -> Iterator[str]:
-    """What study.toml says of a register, before anything is read."""
-    decisions = isinstance(register, DecisionRegister)
-    yield from first_lines(register, _DECISIONS if decisions else _SHARES)
-    yield one_line(f"  files     {register.files}")
-    if isinstance(register, DecisionRegister):
-        told = (f"{key} in {column}" for key, column in register.asked.items())
-        yield one_line(f"  columns   {', '.join(told)}")
-        if len(register.periods) > 1:
-            starts = f", the later ones from {listed(map(str, register.starts))}"
-            own = ", ".join(register.periods)
-            yield one_line(f"  periods   {own}{starts * bool(register.starts)}")
-    else:
-        yield one_line(f"  columns   {listed(register.columns.values())}")
-    yield f"  bad rows  {register.bad_rows}"
-    yield f"  memory    at most {register.memory_limit} for the reading"

@@ -162,12 +162,17 @@ class ShareTable(TomlTable):
     rounding_width: float
 
 
-class OpportunityTable(TomlTable):
-    """Two predictors that are read together."""
+class Opportunity(TomlTable):
+    """Every combination of a category and a contrast, and how it is read."""
 
+    #: Name of the category.
     across: str
+    #: Name of the contrast.
     down: str
+    #: Level of the contrast at which a small share is read as vulnerable; at the other a large
+    #: share is read as an opportunity.
     vulnerable: Label
+    #: Where the reading comes from, in the author's words.
     note: Prose = ""
 
 
@@ -205,11 +210,8 @@ class ContrastTable(PredictorTable):
     high: Label
 
     def __post_init__(self) -> None:
-        """Refuse one label for both."""
         if self.low == self.high:
-            raise wrong(
-                "low and high are the same; expected two labels", f"{self.where} high", self.high
-            )
+            raise self.error("high", "low and high are the same; expected two labels")
 
 
 class NumericTable(PredictorTable):
@@ -242,7 +244,7 @@ class AxesTable(VariantTable):
 
     def __post_init__(self) -> None:
         """Check the readings: every one places a label on every axis."""
-        different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         if self.readings and not self.axes:
             raise wrong(
                 "expected a key for each axis, as in design = ...", f"{self.where} readings"
@@ -309,8 +311,7 @@ class OrderedTable(OutcomeTable):
     readings: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
-        """Check levels and readings."""
-        different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         level = Key("text", required=True, options=self.levels)
         _read_readings(self, {"label": _NEEDED_LABEL, "level": level, "note": PROSE})
 
@@ -324,10 +325,9 @@ class BinaryTable(OutcomeTable):
     no: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse labels that contradict each other."""
         for key in ("columns", "yes", "no"):
             texts = getattr(self, key)
-            different(texts, f"{self.where} {key}", "one or more different texts", 1)
+            _different(texts, f"{self.where} {key}", "one or more different texts", 1)
         if both := [label for label in self.yes if label in self.no]:
             raise wrong(
                 "expected a label under yes or under no", f"{self.where} yes and no", listed(both)
@@ -353,7 +353,7 @@ _LEVELS = "two or more different levels, lowest first"
 _NEEDED_LABEL = Key("label", required=True)
 
 
-def different(texts: Sequence[str], where: str, expected: str, least: int) -> None:
+def _different(texts: Sequence[str], where: str, expected: str, least: int) -> None:
     """Refuse texts of which there are too few, or two the same."""
     if len(texts) < least or len(set(texts)) < len(texts):
         raise wrong(f"expected {expected}", where)
@@ -392,8 +392,7 @@ class PeriodsTable(TomlTable):
     starts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check names and years."""
-        check_periods(self.names, f"{self.where} names")
+        _check_periods(self.names, f"{self.where} names")
         key, further = f"{self.where} starts", len(self.names) - 1
         if self.starts and len(self.starts) != further:
             raise wrong(
@@ -445,8 +444,7 @@ class ReadingTable(VariantTable):
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Check names of periods."""
-        check_periods(self.periods, f"{self.where} periods")
+        _check_periods(self.periods, f"{self.where} periods")
 
 
 class MoreCountsTable(VariantTable):
@@ -456,7 +454,7 @@ class MoreCountsTable(VariantTable):
     file: str
 
 
-def check_periods(names: Sequence[str], key: str) -> None:
+def _check_periods(names: Sequence[str], key: str) -> None:
     """Refuse names of periods that are not different, or cannot stand in a list."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
@@ -499,7 +497,7 @@ class ShareFile:
     firms: Annotated[FirmsTable, ("size",)]
     outcome: ShareTable
     numbers: NumbersTable | None = None
-    opportunity: OpportunityTable | None = None
+    opportunity: Opportunity | None = None
     cluster: ClusterTable | None = None
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
     predictors: Predictors
@@ -514,7 +512,6 @@ class ShareFile:
     claims: Any = ()
 
     def __post_init__(self) -> None:
-        """Check names, and the predictors that new firms have."""
         _check_variant_names(self.variants, "share")
         _check_variant_names(self.outcomes, "share", "outcomes")
         variants = {name.lower(): name for name in self.variants}
@@ -562,7 +559,6 @@ class DecayFile:
     claims: Any = ()
 
     def __post_init__(self) -> None:
-        """Check names of variants."""
         _check_variant_names(self.variants, "decay")
 
 
@@ -580,7 +576,6 @@ class ShareRegisterFile:
     profiles: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
-        """Check names, and the predictors that new firms have."""
         _check_predictors(self.predictors)
         _check_profiles(self.profiles, self.predictors)
 
@@ -611,19 +606,7 @@ _REGISTERS = {
 
 
 def read_study_toml(folder: Path) -> StudyFile | RegisterFile:
-    """Read and check study.toml.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-
-    Raises
-    ------
-    StudyError
-        If the file is missing or not TOML, or has a key, type, kind or name that it may not
-        have.
-    """
+    """Read and check study.toml."""
     document = parsed(read_text(folder, FILE))
     # Before the model is known, whatever any model knows will do.
     known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]

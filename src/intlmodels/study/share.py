@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -52,10 +52,10 @@ from intlmodels.study.schema import (
     CovariateTable,
     MembershipTable,
     NestedTable,
-    OpportunityTable,
+    Opportunity,
     ShareFile,
 )
-from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
+from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,109 +65,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Nested:
-    """The printed label within its family (needs a predictor with a family separator).
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : str
-        The category whose levels are the families.
-    labels : tuple of str
-        Printed labels, sorted.
-    label_codes : array of int, shape (firm,)
-        Position in ``labels``.
-    family_of_label : array of int, shape (label,)
-        Position in the predictor's levels.
-    """
+    """The printed label within its family (needs a predictor with a family separator)."""
 
     name: str
     note: str
+    #: The category whose levels are the families.
     predictor: str
+    #: Printed labels, sorted.
     labels: tuple[str, ...]
+    #: Position in ``labels``; shape (firm,).
     label_codes: Integers
+    #: Position in the predictor's levels; shape (label,).
     family_of_label: Integers
 
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Ordered axes in place of a category.
-
-    Attributes
-    ----------
-    name, note : str
-    replaces : str
-        The category that the axes replace.
-    axes : dict of str to array of int, shape (firm,)
-        Position of each firm in ``levels``.
-    levels : tuple of str
-        Lowest first.
-    readings : tuple of (label, {axis: level}, note)
-        How each printed label was read.
-    """
+    """Ordered axes in place of a category."""
 
     name: str
     note: str
+    #: The category that the axes replace.
     replaces: str
+    #: Position of each firm in ``levels``; shape (firm,).
     axes: dict[str, Integers]
+    #: Lowest first.
     levels: tuple[str, ...]
+    #: Tuple of (label, {axis: level}, note): how each printed label was read.
     readings: tuple[tuple[str, dict[str, str], str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Membership:
-    """A second label beside the first one.
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : str
-        The category with the first label.
-    levels : tuple of str
-        Levels of both labels, sorted.
-    weights : array, shape (firm, level)
-        Rows sum to one: the primary weight on the first label and the rest on the second,
-        or all on the first where there is no second.
-    file, column : str
-        Where the second label is printed.
-    second : tuple of str, length (firm,)
-        Its cells as they stand in the file.
-    """
+    """A second label beside the first one."""
 
     name: str
     note: str
+    #: The category with the first label.
     predictor: str
+    #: Levels of both labels, sorted.
     levels: tuple[str, ...]
+    #: Rows sum to one: the primary weight on the first label and the rest on the second, or all on
+    #: the first where there is no second; shape (firm, level).
     weights: Floats
+    #: Where the second label is printed.
     file: str = ""
     column: str = ""
+    #: Its cells as they stand in the file; length (firm,).
     second: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Covariate:
-    """One more numeric predictor.
-
-    Attributes
-    ----------
-    name, note : str
-    predictor : Predictor
-        Of kind ``numeric``, with the variant's name.
-    """
+    """One more numeric predictor."""
 
     name: str
     note: str
+    #: Of kind ``numeric``, with the variant's name.
     predictor: Predictor
 
 
 @dataclass(frozen=True, eq=False)
 class ByOutcome:
-    """A further outcome as one more predictor of the share.
-
-    Attributes
-    ----------
-    name, note : str
-    outcome : FurtherOutcome
-    """
+    """A further outcome as one more predictor of the share."""
 
     name: str
     note: str
@@ -185,21 +145,15 @@ def read_variant(
     outcome: Outcome,
     further: Mapping[str, FurtherOutcome],
 ) -> Variant:
-    """Read one variant.
-
-    Raises
-    ------
-    StudyError
-        If it refers to what is not there, or cannot be told from the default.
-    """
+    """Read one variant."""
     match spec:
         case NestedTable():
-            return _nested(name, spec, _category(spec.predictor, predictors, spec.where))
+            return _nested(name, spec, _category(spec, "predictor", predictors))
         case AxesTable():
-            category = _category(spec.replaces, predictors, spec.where, "replaces")
+            category = _category(spec, "replaces", predictors)
             return _axes(name, spec, category, sources)
         case MembershipTable():
-            category = _category(spec.predictor, predictors, spec.where)
+            category = _category(spec, "predictor", predictors)
             return _membership(name, spec, category, sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
@@ -207,35 +161,30 @@ def read_variant(
 
 
 def _category(
-    name: str, predictors: Mapping[str, Predictor], where: str, asked_by: str = "predictor"
+    spec: NestedTable | AxesTable | MembershipTable, key: str, predictors: Mapping[str, Predictor]
 ) -> Predictor:
-    key = f"{where} {asked_by}"
+    name: str = getattr(spec, key)
     if name not in predictors:
-        raise wrong(
-            f"no such predictor{did_you_mean(name, predictors)}; expected one of "
-            f"{listed(predictors)}",
-            key,
-            name,
-        )
-    predictor = predictors[name]
-    if predictor.kind != "category":
-        raise wrong(f"expected a predictor of kind category; it is a {predictor.kind}", key, name)
-    return predictor
+        near = did_you_mean(name, predictors)
+        raise spec.error(key, f"no such predictor{near}; expected one of {listed(predictors)}")
+    kind = predictors[name].kind
+    if kind != "category":
+        raise spec.error(key, f"expected a predictor of kind category; it is a {kind}")
+    return predictors[name]
 
 
 def _by_outcome(
     name: str, spec: ByOutcomeTable, further: Mapping[str, FurtherOutcome]
 ) -> ByOutcome:
-    asked, key = spec.outcome, f"{spec.where} outcome"
+    asked = spec.outcome
     if asked not in further:
         known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
-        raise wrong(f"no such outcome{did_you_mean(asked, further)}; {known}", key, asked)
+        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
     for firm, why in further[asked].missing:
-        raise wrong(
+        raise spec.error(
+            "outcome",
             f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
             "the cell, or delete the variant",
-            key,
-            asked,
         )
     return ByOutcome(name, spec.note, further[asked])
 
@@ -245,22 +194,19 @@ def _labels(predictor: Predictor) -> list[str]:
 
 
 def _nested(name: str, spec: NestedTable, category: Predictor) -> Nested:
-    key = f"{spec.where} predictor"
     if not category.family_separator:
-        raise wrong(
+        raise spec.error(
+            "predictor",
             f"expected a predictor with a family_separator; give it in "
             f"[predictors.{category.name}], or there is nothing to nest",
-            key,
-            category.name,
         )
     printed = _labels(category)
     labels = tuple(sorted(set(printed)))
     if len(labels) == len(category.levels):
-        raise wrong(
+        raise spec.error(
+            "predictor",
             "every family has a single printed label; expected a family with two or more: "
             "delete the variant",
-            key,
-            category.name,
         )
     family = dict(zip(printed, category.codes, strict=True))
     families = frozen([family[label] for label in labels], np.intp)
@@ -297,10 +243,10 @@ def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> 
 def _membership(
     name: str, spec: MembershipTable, category: Predictor, sources: Sources
 ) -> Membership:
-    file, column, key = spec.file or sources.file, spec.column, f"{spec.where} column"
+    file, column = spec.file or sources.file, spec.column
     if (file, column) == (category.file, category.column):
-        raise wrong(f"expected another column than that of {category.name}", key, column)
-    cells = sources.cells(file, column, key)
+        raise spec.error("column", f"expected another column than that of {category.name}")
+    cells = sources.cells(file, column, f"{spec.where} column")
     first = [category.levels[code] for code in category.codes]
     second: list[str | None] = []
     for cell, primary in zip(cells, first, strict=True):
@@ -310,11 +256,8 @@ def _membership(
             raise cell.error("expected a label that differs from the first one; empty the cell")
         second.append(level)
     if not any(second):
-        raise StudyError(
-            "no firm has a second label; expected at least one: delete the variant",
-            file=file,
-            column=column,
-        )
+        said = "no firm has a second label; expected at least one: delete the variant"
+        raise in_column(said, file, column)
     levels = tuple(sorted({*first, *(level for level in second if level is not None)}))
     place = {level: code for code, level in enumerate(levels)}
     weights = np.zeros((len(first), len(levels)))
@@ -327,61 +270,6 @@ def _membership(
 
 
 # -- studies of the share model --------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Opportunity:
-    """Every combination of a category and a contrast, and how it is read.
-
-    Attributes
-    ----------
-    across : str
-        Name of the category.
-    down : str
-        Name of the contrast.
-    vulnerable : str
-        Level of the contrast at which a small share is read as vulnerable; at the other level
-        a large share is read as an opportunity.
-    note : str
-        Where the reading comes from, in the author's words.
-    """
-
-    across: str
-    down: str
-    vulnerable: str
-    note: str
-
-
-def read_opportunity(
-    table: OpportunityTable | None, predictors: Mapping[str, Predictor]
-) -> Opportunity | None:
-    """Check the table against the predictors; None if there is none.
-
-    Raises
-    ------
-    StudyError
-        For a predictor that is not there or of another kind, or a level that it does not have.
-    """
-    if table is None:
-        return None
-    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
-    for key, name, kind in asked:
-        usable = [own.name for own in predictors.values() if own.kind == kind]
-        if name not in usable:
-            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
-            raise wrong(
-                f"{key} takes a predictor of the kind {kind}; {expected}",
-                f"[opportunity] {key}",
-                name,
-            )
-    levels = predictors[table.down].levels
-    if table.vulnerable not in levels:
-        raise wrong(
-            f"expected a level of {table.down}: {listed(levels)}",
-            "[opportunity] vulnerable",
-            table.vulnerable,
-        )
-    return Opportunity(table.across, table.down, table.vulnerable, table.note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -441,6 +329,44 @@ class ShareStudy(Study):
             columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
         return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        outcome = self.outcome
+        yield from first_lines(self)
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        low, high = outcome.printed.min(), outcome.printed.max()
+        yield (
+            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
+            f"points; from {low:.10g} to {high:.10g} percent"
+        )
+        if outcome.unit == "percent" and high <= 1:
+            yield '            none is above 1 percent; for fractions write unit = "fraction"'
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield from _predictor_lines(predictor, self.firms)
+        if self.clusters is not None:
+            yield from cluster_lines(self.clusters)
+        if self.outcomes:
+            yield "further outcomes, on the same predictors"
+            for further in self.outcomes.values():
+                yield one_line(f"  {further_line(further)}")
+        yield f"variants of this study's own: {len(self.variants) or 'none'}"
+        for variant in self.variants.values():
+            yield one_line(f"  {variant.name}: {_variant_line(variant)}")
+            if isinstance(variant, Covariate):
+                yield from _predictor_lines(variant.predictor, self.firms, indent="    ")
+        yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
+        for firm, why in self.dropped:
+            yield one_line(f"  {firm}: {why}")
+        yield from normalization_lines(self)
+        if self.opportunity is not None:
+            both = f"{self.opportunity.across} and {self.opportunity.down}"
+            yield f"read together: {both}"
+        if self.profiles:
+            yield f"new firms to predict: {len(self.profiles)}"
+        yield from claim_lines(self)
+        yield from prior_lines(self)
+
 
 def _as_read(predictor: Predictor) -> Any:
     import pandas as pd
@@ -455,13 +381,7 @@ def _as_read(predictor: Predictor) -> Any:
 
 
 def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
-    """Read and check the tables of a study of the share model.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+    """Read and check the tables of a study of the share model."""
     sources = Sources(folder, toml.firms.file, toml.firms.column, _keys(toml))
     outcome, dropped = read_outcome(toml.outcome, sources)
     predictors = {
@@ -476,6 +396,11 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         for name, spec in toml.variants.items()
     }
     clusters = read_clusters(toml.cluster, sources, outcome, predictors)
+    profiles = checked_profiles(toml.profiles, predictors, clusters)
+    crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
+    ledger = read_ledger(RULES, toml, sources)
+    if toml.opportunity is not None:
+        _check_opportunity(toml.opportunity, predictors)
     return ShareStudy(
         **common(folder, toml, "share", sources),
         outcome=outcome,
@@ -483,14 +408,25 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         outcomes=outcomes,
         variants=variants,
         dropped=dropped,
-        profiles=checked_profiles(toml.profiles, predictors, clusters),
-        crosschecks=tuple(
-            read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
-        ),
-        **read_ledger(RULES, toml, sources),
-        opportunity=read_opportunity(toml.opportunity, predictors),
+        profiles=profiles,
+        crosschecks=tuple(crosschecks),
+        **ledger,
+        opportunity=toml.opportunity,
         clusters=clusters,
     )
+
+
+def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) -> None:
+    """Check the table against the predictors."""
+    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
+    for key, name, kind in asked:
+        usable = [own.name for own in predictors.values() if own.kind == kind]
+        if name not in usable:
+            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
+            raise table.error(key, f"{key} takes a predictor of the kind {kind}; {expected}")
+    levels = predictors[table.down].levels
+    if table.vulnerable not in levels:
+        raise table.error("vulnerable", f"expected a level of {table.down}: {listed(levels)}")
 
 
 def _keys(toml: ShareFile) -> dict[str, str]:
@@ -501,11 +437,10 @@ def _keys(toml: ShareFile) -> dict[str, str]:
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home
         if spec.key and keys.setdefault(file, spec.key) != spec.key:
-            raise wrong(
+            raise spec.error(
+                "key",
                 f"another key of this study says {keys[file]!r} for {file}; expected one column "
                 "with the firms in each file",
-                f"{spec.where} key",
-                spec.key,
             )
     return keys
 
@@ -550,45 +485,6 @@ def _level(value: object, levels: Sequence[str], key: str) -> str:
 
 
 # -- describing it -----------------------------------------------------------------------
-
-
-def share_lines(study: ShareStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    outcome = study.outcome
-    yield from first_lines(study)
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    low, high = outcome.printed.min(), outcome.printed.max()
-    yield (
-        f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-        f"points; from {low:.10g} to {high:.10g} percent"
-    )
-    if outcome.unit == "percent" and high <= 1:
-        yield '            none is above 1 percent; for fractions write unit = "fraction"'
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield from _predictor_lines(predictor, study.firms)
-    if study.clusters is not None:
-        yield from cluster_lines(study.clusters)
-    if study.outcomes:
-        yield "further outcomes, on the same predictors"
-        for further in study.outcomes.values():
-            yield one_line(f"  {further_line(further)}")
-    yield f"variants of this study's own: {len(study.variants) or 'none'}"
-    for variant in study.variants.values():
-        yield one_line(f"  {variant.name}: {_variant_line(variant)}")
-        if isinstance(variant, Covariate):
-            yield from _predictor_lines(variant.predictor, study.firms, indent="    ")
-    yield f"firms left out for want of an outcome: {len(study.dropped) or 'none'}"
-    for firm, why in study.dropped:
-        yield one_line(f"  {firm}: {why}")
-    yield from normalization_lines(study)
-    if study.opportunity is not None:
-        both = f"{study.opportunity.across} and {study.opportunity.down}"
-        yield f"read together: {both}"
-    if study.profiles:
-        yield f"new firms to predict: {len(study.profiles)}"
-    yield from claim_lines(study)
-    yield from prior_lines(study)
 
 
 def _predictor_lines(
