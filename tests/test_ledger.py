@@ -20,7 +20,7 @@ from intlmodels.claims.verdicts import CANNOT, FAILED, NOT_FITTED
 from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
 from intlmodels.models import require_names
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.results import variants
 from intlmodels.study import ShareStudy, load_study
 from intlmodels.study.claimrules import RULES, rules_of

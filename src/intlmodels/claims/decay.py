@@ -27,8 +27,8 @@ from intlmodels.claims.verdicts import (
 )
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
+from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
-from intlmodels.models.draws import flat, texts
 from intlmodels.results.decay import estimands, group_name
 from intlmodels.study import DecayStudy
 from intlmodels.study.claims import Claim, Part

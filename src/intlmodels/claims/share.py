@@ -13,7 +13,7 @@ from intlmodels.claims.facts import group_of, other_group
 from intlmodels.claims.verdicts import CANNOT, Array, Evidence, Found, everywhere, middle, of_draws
 from intlmodels.core import formats as f
 from intlmodels.models import fit_of
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.results import share
 from intlmodels.study import ShareStudy
 from intlmodels.study.claims import Claim

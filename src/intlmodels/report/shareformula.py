@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from intlmodels.core.formats import MINUS, number
-from intlmodels.models.share.blocks import CLUSTER, VARYING, Block, Design
+from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design
 from intlmodels.report.blocks import Formula
 from intlmodels.report.formula import (
     DRAWN,

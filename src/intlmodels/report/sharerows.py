@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.rows import Rows, changed_cells, common_decimals, interval, variant_title
 from intlmodels.report.sharedata import ShareMaterial

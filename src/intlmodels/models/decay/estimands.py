@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.models.base import flat
 from intlmodels.models.decay.aggregated import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.decay.tables import inverse_logit
-from intlmodels.models.draws import flat
 from intlmodels.study import SequenceStudy
 
 if TYPE_CHECKING:

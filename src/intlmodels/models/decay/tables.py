@@ -1,4 +1,4 @@
-"""Decision tables: simulated from the model, laid out decision by decision, enumerated.
+"""Decision tables: simulated from the model, and laid out decision by decision.
 
 A table counts, for every firm and period, the decisions without and with the flag,
 ``table[firm, period, flag]``. A firm's decisions are ordered by period; within a period
@@ -7,22 +7,16 @@ every order is equally likely before the flags are known.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.core.errors import StudyError
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.study.counts import Rows
 
 Array = NDArray[np.float64]
 Tables = NDArray[np.int64]
-
-#: Tables that are enumerated at most.
-MOST_TABLES = 2_000_000
 
 
 def log_odds(
@@ -182,78 +176,3 @@ def _flags(chance: Array, count: int, rng: np.random.Generator) -> NDArray[np.in
             flags[i] = 1
             left -= 1
     return flags
-
-
-def log_prior(design: Design, tables: NDArray[np.integer]) -> Array:
-    """Log prior probability of the firms and periods of tables (flags aside), (...,).
-
-    The Polya urn gives the firms' totals n_f the probability of a Dirichlet-multinomial; a
-    firm's decisions fall to periods independently.
-    """
-    a = design.concentration
-    lgamma = np.vectorize(math.lgamma, otypes=[float])
-    made = np.asarray(tables).sum(axis=-1)
-    n = made.sum(axis=-1)
-    total = design.total
-    firms = len(design.firms)
-    urn = math.lgamma(total + 1) + math.lgamma(firms * a) - math.lgamma(total + firms * a)
-    weights = np.log(np.asarray(design.period_weights) / sum(design.period_weights))
-    # The factorials of the firms' totals cancel between urn and periods.
-    return (
-        urn
-        + (lgamma(n + a) - math.lgamma(a)).sum(axis=-1)
-        + (made * weights - lgamma(made + 1.0)).sum(axis=(-1, -2))
-    )
-
-
-def enumerate_tables(system: Rows, total: int) -> Tables:
-    """All tables with so many decisions that satisfy the hard counts.
-
-    Returns
-    -------
-    array of int, shape (table, firm, period, flag)
-
-    Raises
-    ------
-    StudyError
-        If there are more than ``MOST_TABLES``.
-    """
-    found: list[Tables] = []
-    for cells in _fill(system, total):
-        found.append(cells)
-        if len(found) > MOST_TABLES:
-            raise StudyError(
-                f"more than {MOST_TABLES} tables agree with the hard counts; enumeration is for "
-                "small studies"
-            )
-    return np.array(found, np.int64).reshape(-1, *system.shape)
-
-
-def _fill(system: Rows, total: int) -> Iterator[Tables]:
-    """Fill cells one by one, giving up as soon as a hard count can no longer hold."""
-    cells = int(np.prod(system.shape))
-    member, hard = system.member[system.hard], system.hard
-    relation, printed = system.relation[hard], system.printed[hard]
-    # Whether any cell from this one on is part of a count.
-    open_from = np.cumsum(member[:, ::-1], axis=1)[:, ::-1] > 0
-    table = np.zeros(cells, np.int64)
-
-    def possible(at: int, sums: Tables) -> bool:
-        more = open_from[:, at] if at < cells else np.zeros(len(sums), bool)
-        too_many = (sums > printed) & (relation != 1)
-        too_few = (sums < printed) & (relation != 2) & ~more
-        return not (too_many.any() or too_few.any())
-
-    def go(at: int, left: int, sums: Tables) -> Iterator[Tables]:
-        if at == cells:
-            if left == 0:
-                yield table.copy()
-            return
-        for value in range(left + 1):
-            now = sums + value * member[:, at]
-            if possible(at + 1, now):
-                table[at] = value
-                yield from go(at + 1, left - value, now)
-        table[at] = 0
-
-    yield from go(0, total, np.zeros(len(printed), np.int64))

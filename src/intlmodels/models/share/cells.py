@@ -28,23 +28,17 @@ from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
 from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import Design
-from intlmodels.models.share.clustercoordinates import (
-    NUMPY,
-    ClusterCoordinates,
-    Kernel,
-    cluster_coordinates,
-    split,
-)
-from intlmodels.models.share.clusterstart import Counted, counted, enough_nodes, find_cluster_start
 from intlmodels.models.share.coordinates import (
+    NUMPY,
     Algebra,
+    ClusterCoordinates,
     Coordinates,
     Scales,
-    basis,
+    cluster_coordinates,
     coordinates,
-    find_start,
+    split,
 )
+from intlmodels.models.share.design import Design
 from intlmodels.models.share.design import settings as settings_of
 from intlmodels.models.share.inferencedata import (
     Combinations,
@@ -54,6 +48,14 @@ from intlmodels.models.share.inferencedata import (
 )
 from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
+from intlmodels.models.share.start import (
+    Counted,
+    basis,
+    counted,
+    enough_nodes,
+    find_cluster_start,
+    find_start,
+)
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:
@@ -161,12 +163,6 @@ def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
     return model
 
 
-def _kernel() -> Kernel:
-    import pytensor.tensor as pt
-
-    return Kernel(pt.log, lambda parts: pt.concatenate([pt.as_tensor(part) for part in parts]))
-
-
 @one_at_a_time
 def in_cluster_coordinates(
     own: pm.Model,
@@ -207,7 +203,7 @@ def in_cluster_coordinates(
             for field in fields(points.fixed)
         }
         symbolic = replace(points, fixed=replace(points.fixed, **held))
-        found, density = symbolic.values(raw, back, _kernel())
+        found, density = symbolic.values(raw, back, algebra())
         common = found["common"]
         values = {name: found[name] for name in points.scalars}
         intercept = common[0]
@@ -309,7 +305,7 @@ def _likelihood(
     import pymc as pm
     import pytensor.tensor as pt
 
-    from intlmodels.models.share.likelihood import cells_density
+    from intlmodels.models.share.model import cells_density
 
     linear = pt.as_tensor(nodes(count)[None])
     printed = pm.Data("printed", data.printed)[:, None]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.rounding import grid
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, intercept_of
+from intlmodels.models.share.design import CLUSTER, intercept_of
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset, DataTree

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.models.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
+from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 
 if TYPE_CHECKING:
     from pandas import DataFrame

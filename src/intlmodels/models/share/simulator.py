@@ -19,8 +19,7 @@ from intlmodels.models import priors_of
 from intlmodels.models.priors import Prior, draw, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, VARYING, Block, Design
-from intlmodels.models.share.model import covariate_data
+from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, covariate_data
 from intlmodels.study import Clusters, ShareStudy
 
 if TYPE_CHECKING:
