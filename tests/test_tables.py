@@ -12,7 +12,7 @@ from scipy import stats
 import enumerated
 from bruteforce import compositions
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import kernels, tables
+from intlmodels.models.decay import inferencedata, kernels
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.sampler import alike
 from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
@@ -117,7 +117,7 @@ def test_simulated_firms_and_periods_follow_the_prior(concentration):
         "firm": np.zeros((draws, 3)),
         "decay": np.zeros((draws, 2)),
     }
-    made = tables.simulate(case, parameters, np.random.default_rng(3))[1].sum(axis=-1)
+    made = inferencedata.simulate_tables(case, parameters, np.random.default_rng(3))[1].sum(axis=-1)
     every = np.array(list(compositions(3, 6))).reshape(-1, 3, 2)
     wide = np.stack([every, np.zeros_like(every)], axis=-1)
     expected = np.exp(enumerated.log_prior(case, wide))
@@ -134,8 +134,8 @@ def test_simulated_flags_follow_the_formula():
         "firm": np.tile([0.2, -0.1, 0.3], (draws, 1)),
         "decay": np.tile([0.7, -0.2], (draws, 1)),
     }
-    made, _ = tables.simulate(case, parameters, np.random.default_rng(4))
-    entries = tables.places(made["firm"])
+    made, _ = inferencedata.simulate_tables(case, parameters, np.random.default_rng(4))
+    entries = inferencedata.places(made["firm"])
     for f, (k, odds) in enumerate([(2, 0.4 - 0.5 + 0.2 - 1.4), (0, 0.3), (3, 0.7 + 0.6)]):
         chosen = made["flag"][(made["firm"] == f) & (entries == k)]
         chance = 1 / (1 + math.exp(-odds))
@@ -155,7 +155,7 @@ def test_order_of_flags_is_drawn_from_its_exact_law():
         "firm": np.zeros((draws, 3)),
         "decay": np.tile([0.9, 0.0], (draws, 1)),
     }
-    made = tables.arrange(case, parameters, table, np.random.default_rng(8))
+    made = inferencedata.arrange(case, parameters, table, np.random.default_rng(8))
     assert (made["flag"][:, 4] == 1).all()
     assert (made["firm"][:, :4] == 0).all()
     odds = np.exp(0.8 - 0.9 * np.arange(4))

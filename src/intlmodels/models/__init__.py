@@ -131,10 +131,7 @@ def fit_of(claim: Claim) -> str:
 def require_names(study: Study) -> None:
     """Check that variants, predictors, levels and parameters that claims name exist.
 
-    Raises
-    ------
-    StudyError
-        For the first that is not there.
+    Raises StudyError for the first that is not there.
     """
     for claim in study.claims:
         if RULES[claim.rule].models == ("share",):

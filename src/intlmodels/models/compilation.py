@@ -122,22 +122,9 @@ def import_nutpie() -> ModuleType:
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     """Compile a PyMC model for nutpie.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        Its data are constants, or shared variables with one dimension.
-    var_names : list of str
-        Variables to store.
-
-    Returns
-    -------
-    nutpie.CompiledModel
-        As :func:`nutpie.compile_pymc_model` returns it.
-
-    Raises
-    ------
-    ValueError
-        If the model holds shared data with another number of dimensions.
+    ``model``: its data are constants, or shared variables with one dimension; ``var_names``:
+    variables to store. Returns as :func:`nutpie.compile_pymc_model` returns it. Raises ValueError:
+    if the model holds shared data with another number of dimensions.
     """
     import_nutpie()
     import pytensor

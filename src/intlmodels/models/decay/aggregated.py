@@ -132,14 +132,8 @@ def step(longest: int, spread: float) -> float:
 def classes(counts: Counts, spread: float, modes: Array, finer: int = 1) -> tuple[Class, ...]:
     """Nodes for spreads of the firms up to ``spread``.
 
-    Parameters
-    ----------
-    counts : Counts
-    spread : float
-    modes : array, shape (2,)
-        Between these the integrands have their modes.
-    finer : int
-        Nodes for one that would do, and that much further out: for checks.
+    ``modes`` (2,): between these the integrands have their modes; ``finer``: nodes for one that
+    would do, and that much further out: for checks.
     """
     length = counts.made.sum(axis=1)
     made, shortest = [], 0
@@ -196,14 +190,8 @@ def log_likelihood(
 ) -> Any:
     """Log probability of the flags of all firms, in the order in which they came.
 
-    Parameters
-    ----------
-    counts : Counts
-    parts : tuple of Class
-    design : Design
-    parameters : mapping of str to array or PyTensor variable
-        ``level`` (size) and ``decay`` (size): vectors; ``sigma``; ``period`` (period), or None.
-    by : Algebra
+    ``parameters``: ``level`` (size) and ``decay`` (size): vectors; ``sigma``; ``period`` (period),
+    or None.
     """
     level, decay = parameters["level"], parameters["decay"]
     total = (counts.level_flags * level).sum() - (counts.decay_flags * decay).sum()
@@ -401,10 +389,7 @@ def _rough(counts: Counts, theta: Array, design: Design) -> tuple[Class, ...]:
 def require_able(parts: tuple[Class, ...]) -> tuple[Class, ...]:
     """Nodes, unless they are too many.
 
-    Raises
-    ------
-    StudyError
-        If an evaluation of the likelihood would take too long.
+    Raises StudyError if an evaluation of the likelihood would take too long.
     """
     work = sum(len(part.nodes) * (len(part.cells) + 2 * part.longest) for part in parts)
     if work > MOST_WORK:

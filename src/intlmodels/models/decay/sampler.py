@@ -268,10 +268,7 @@ def _start(
 
     ``near`` the printed counts, or as far from those that are not hard as chance will have it.
 
-    Raises
-    ------
-    StudyError
-        If no table satisfies the hard counts.
+    Raises StudyError if no table satisfies the hard counts.
     """
     from intlmodels.audit import feasible_table
 
@@ -296,20 +293,9 @@ def sample(
 ) -> Draws:
     """Draw tables and parameters from their joint posterior.
 
-    Parameters
-    ----------
-    design : Design
-        With counts.
-    priors : mapping of str to Prior
-    settings : Settings
-        ``tune`` counts sweeps, ``draws`` kept draws, each after ``sweeps`` sweeps.
-    progress : callable, optional
-        Called with the finished part, 0 to 1.
-
-    Returns
-    -------
-    Draws
-        The same for the same seed, whatever the number of cores.
+    ``design``: with counts; ``settings``: ``tune`` counts sweeps, ``draws`` kept draws, each after
+    ``sweeps`` sweeps; ``progress``: called with the finished part, 0 to 1. Returns the same for the
+    same seed, whatever the number of cores.
     """
     children = np.random.SeedSequence([settings.seed, 3]).spawn(settings.chains)
     chains = [

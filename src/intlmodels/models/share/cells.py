@@ -75,11 +75,8 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant: see :func:`intlmodels.models.share.model.build`.
 
-    Returns
-    -------
-    pymc.Model
-        With the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
-        rows.
+    Returns a model with the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
+    rows.
     """
     priors = priors_of(study, variant) if priors is None else priors
     model = share.build(study, variant, priors)
@@ -112,16 +109,8 @@ def algebra() -> Algebra:
 def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        From :func:`build`.
-    points : Coordinates
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``model``: from :func:`build`. Raises StudyError for a prior of the intercept or a slope that
+    is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -174,22 +163,9 @@ def in_cluster_coordinates(
 ) -> pm.Model:
     """The posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    own : pymc.Model
-        From :func:`prior_model`.
-    design : Design
-    data : Counted
-    points : ClusterCoordinates
-    width : float
-        Rounding width in percentage points.
-    count : int
-        Number of nodes at which log probabilities are computed.
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``own``: from :func:`prior_model`; ``width``: rounding width in percentage points; ``count``:
+    number of nodes at which log probabilities are computed. Raises StudyError for a prior of the
+    intercept or a slope that is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -266,16 +242,8 @@ def at_nodes(
 def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     """How PyTensor takes the parameters of a model from the whole line to their own scales.
 
-    Parameters
-    ----------
-    own : pymc.Model
-    names : tuple of str
-        Those that are sampled on the whole line as they are.
-
-    Raises
-    ------
-    StudyError
-        For a prior of one of these that is not over the whole line.
+    ``names``: those that are sampled on the whole line as they are. Raises StudyError for a prior
+    of one of these that is not over the whole line.
     """
     transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
     for name in names:

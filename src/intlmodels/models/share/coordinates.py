@@ -121,19 +121,9 @@ class Coordinates:
     def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
         """Parameters at a point, or at many.
 
-        Parameters
-        ----------
-        raw : array or PyTensor vector, shape (..., coordinate)
-        back : mapping of str to callable
-            Takes each of :attr:`scalars` from the whole line to its own scale.
-        by : Algebra
-
-        Returns
-        -------
-        dict of str to array
-            Intercept, slopes and effects on their own scale; scalars on the whole line.
-        array
-            Logarithm of the Jacobian, up to a constant.
+        ``raw`` (..., coordinate); ``back``: takes each of :attr:`scalars` from the whole line to
+        its own scale. Returns intercept, slopes and effects on their own scale; scalars on the
+        whole line; logarithm of the Jacobian, up to a constant.
         """
         found: dict[str, Any] = {}
         place = 0
@@ -194,17 +184,8 @@ class Coordinates:
 def coordinates(design: Design, start: Start, onto: Scales) -> Coordinates:
     """Coordinates around a normal approximation.
 
-    Parameters
-    ----------
-    design : Design
-    start : Start
-    onto : mapping of str to callable
-        Takes spreads and parameters of the family from their own scale to the whole line.
-
-    Raises
-    ------
-    StudyError
-        If the predictors have too many levels.
+    ``onto``: takes spreads and parameters of the family from their own scale to the whole line.
+    Raises StudyError if the predictors have too many levels.
     """
     if len(start.linear) > MOST_COEFFICIENTS:
         raise StudyError(
@@ -318,20 +299,10 @@ class ClusterCoordinates:
     def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
         """Parameters at a point.
 
-        Parameters
-        ----------
-        raw : array or PyTensor vector, shape (coordinate,)
-        back : mapping of str to callable
-            Takes each of :attr:`scalars` from the whole line to its own scale.
-        by : Algebra
-
-        Returns
-        -------
-        dict
-            Scalars on the whole line; the standard means of categories ("NAME mean"); ``common``
-            (k,), ``variance`` (k,) and ``effects`` (cluster, k).
-        array
-            Logarithm of the Jacobian, up to a constant.
+        ``raw`` (coordinate,); ``back``: takes each of :attr:`scalars` from the whole line to its
+        own scale. Returns scalars on the whole line; the standard means of categories ("NAME
+        mean"); ``common`` (k,), ``variance`` (k,) and ``effects`` (cluster, k); logarithm of the
+        Jacobian, up to a constant.
         """
         fixed, found = self.fixed, {}
         for place, (name, scalar) in enumerate(self.scalars.items()):
@@ -381,12 +352,8 @@ def cluster_coordinates(
 ) -> ClusterCoordinates:
     """Coordinates around the normal approximation of a start.
 
-    Parameters
-    ----------
-    design : Design
-    start : ClusterStart
-    onto, back : mapping of str to callable
-        Take spreads and parameters of the family from their own scale to the whole line, and back.
+    ``onto``, ``back``: take spreads and parameters of the family from their own scale to the whole
+    line, and back.
     """
     groups = groups_of(design)
     names = (design.intercept, *(block.name for block in design.blocks))
@@ -481,21 +448,10 @@ def split(
 ) -> dict[str, Array]:
     """The parameters of the model at one point.
 
-    Parameters
-    ----------
-    points : ClusterCoordinates
-    found : mapping
-        As :meth:`ClusterCoordinates.values` returns it.
-    sigmas : mapping of str to float
-        Spreads on their own scale.
-    rng : numpy.random.Generator
-        For the level of a cluster and the means of its effects, given their sum.
-
-    Returns
-    -------
-    dict of str to array
-        The intercept, slopes and effects by name; ``cluster`` (cluster,) and ``NAME_by_cluster``
-        (cluster,) or (cluster, level).
+    ``found``: as :meth:`ClusterCoordinates.values` returns it; ``sigmas``: spreads on their own
+    scale; ``rng``: for the level of a cluster and the means of its effects, given their sum.
+    Returns the intercept, slopes and effects by name; ``cluster`` (cluster,) and
+    ``NAME_by_cluster`` (cluster,) or (cluster, level).
     """
     common, effects = found["common"], found["effects"]
     start = points.names[0]

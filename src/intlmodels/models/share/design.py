@@ -194,10 +194,7 @@ _INTERCEPTS = {
 def parameters(design: Design) -> dict[str, Prior]:
     """Parameters of a design that have a prior of their own, with the default of each.
 
-    Returns
-    -------
-    dict of str to Prior
-        In the order of the model's formula.
+    They are in the order of the model's formula.
     """
     listed = []
     if design.intercept:

@@ -58,26 +58,11 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant.
 
-    Parameters
-    ----------
-    study : Study
-    variant : str
-        Name in the catalogue, see :func:`intlmodels.models.catalogue`.
-    priors : mapping of str to Prior, optional
-        As :func:`intlmodels.models.priors_of` returns them (the default).
-
-    Returns
-    -------
-    pymc.Model
-        With the dimension ``firm``, one dimension ``<name>_level`` for each varying or
-        monotonic predictor and ``cluster_level`` for clusters; the outcome is
-        ``printed_share`` in percent, or ``printed_level``,
-        the position of a level.
-
-    Raises
-    ------
-    StudyError
-        For an unknown variant.
+    ``variant``: name in the catalogue, see :func:`intlmodels.models.catalogue`; ``priors``: as
+    :func:`intlmodels.models.priors_of` returns them (the default). Returns a model with the dimension
+    ``firm``, one dimension ``<name>_level`` for each varying or monotonic predictor and
+    ``cluster_level`` for clusters; the outcome is ``printed_share`` in percent, or
+    ``printed_level``, the position of a level. Raises StudyError for an unknown variant.
     """
     import pymc as pm
 
@@ -397,18 +382,10 @@ _logit_normal_interval = Elemwise(LogitNormalIntervalScalarOp(), name="LogitNorm
 def interval_logprob(alpha: Any, beta: Any, lower: Any, upper: Any) -> TensorVariable:
     """Log probability that a Beta variable falls in an interval.
 
-    Parameters
-    ----------
-    alpha, beta
-        Shapes of the Beta law; arrays or PyTensor variables, which broadcast.
-    lower, upper
-        Ends of the interval, as shares; see `betainterval.interval_logprob_numpy`.
-
-    Returns
-    -------
-    TensorVariable
-        log(F(upper) - F(lower)), elementwise, in double precision; differentiable in alpha and
-        beta (once), not in the ends.
+    ``alpha``, ``beta``: shapes of the Beta law; arrays or PyTensor variables, which broadcast;
+    ``lower``, ``upper``: ends of the interval, as shares; see
+    `observation.interval_logprob_numpy`. Returns log(F(upper) - F(lower)), elementwise, in double
+    precision; differentiable in alpha and beta (once), not in the ends.
     """
     return _apply(_beta_interval, alpha, beta, lower, upper)
 
@@ -416,18 +393,11 @@ def interval_logprob(alpha: Any, beta: Any, lower: Any, upper: Any) -> TensorVar
 def logit_normal_interval_logprob(mu: Any, sigma: Any, lower: Any, upper: Any) -> TensorVariable:
     """Log probability that a logit-normal variable falls in an interval.
 
-    Parameters
-    ----------
-    mu, sigma
-        Mean and standard deviation of the logit; arrays or PyTensor variables, which broadcast.
-    lower, upper
-        Ends of the interval, as shares; see `betainterval.interval_logprob_numpy`.
-
-    Returns
-    -------
-    TensorVariable
-        log(Phi((logit upper - mu) / sigma) - Phi((logit lower - mu) / sigma)), elementwise, in
-        double precision; differentiable in mu and sigma (once), not in the ends.
+    ``mu``, ``sigma``: mean and standard deviation of the logit; arrays or PyTensor variables, which
+    broadcast; ``lower``, ``upper``: ends of the interval, as shares; see
+    `observation.interval_logprob_numpy`. Returns log(Phi((logit upper - mu) / sigma) - Phi((logit
+    lower - mu) / sigma)), elementwise, in double precision; differentiable in mu and sigma (once),
+    not in the ends.
     """
     return _apply(_logit_normal_interval, mu, sigma, lower, upper)
 

@@ -75,22 +75,11 @@ def printed_probabilities(
 ) -> Array:
     """Probability of every printed value.
 
-    Parameters
-    ----------
-    family : str
-        One of :data:`PARAMETERS`.
-    linear : array, shape (...)
-        Linear predictor, logit scale.
-    parameters : mapping of str to array
-        Parameters of the family, broadcast against ``linear``; cutpoints have one axis more.
-    width : float
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    array, shape (..., grid)
-        Over ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density,
-        rounded; for further outcomes over the levels.
+    ``family``: one of :data:`PARAMETERS`; ``linear`` (...): linear predictor, logit scale;
+    ``parameters``: parameters of the family, broadcast against ``linear``; cutpoints have one axis
+    more; ``width``: rounding width in percentage points. Returns (..., grid): over
+    ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density, rounded; for
+    further outcomes over the levels.
     """
     if family == "binary":
         return np.stack([inverse_logit(-linear), inverse_logit(linear)], axis=-1)
@@ -118,17 +107,9 @@ def printed_log_probability(
 ) -> Array:
     """Log probability of printed values.
 
-    Parameters
-    ----------
-    family, linear, parameters, width
-        As in :func:`printed_probabilities`.
-    printed : array
-        Printed shares in percent, or positions of levels, broadcast against ``linear``.
-
-    Returns
-    -------
-    array
-        Of the shape that all broadcast to; natural logarithms.
+    ``family``, ``linear``, ``parameters``, ``width``: as in :func:`printed_probabilities`;
+    ``printed``: printed shares in percent, or positions of levels, broadcast against ``linear``.
+    Returns natural logarithms, of the shape that all broadcast to.
     """
     if family in LEVELLED:
         chances = printed_probabilities(family, linear, parameters, width)
@@ -173,18 +154,9 @@ def simulate(
 ) -> Array:
     """Draw printed shares, in percent, by drawing a share and rounding it; or levels.
 
-    Parameters
-    ----------
-    family, linear, parameters, width
-        As in :func:`printed_probabilities`.
-    rng : numpy.random.Generator
-    shape : tuple of int, optional
-        Shape of the result; by default what the parameters broadcast to.
-
-    Returns
-    -------
-    array
-        Multiples of ``width``, between 0 and 100; of further outcomes positions of levels.
+    ``family``, ``linear``, ``parameters``, ``width``: as in :func:`printed_probabilities`;
+    ``shape``: shape of the result; by default what the parameters broadcast to. Returns multiples
+    of ``width``, between 0 and 100; of further outcomes positions of levels.
     """
     if family == "binary":
         shape = np.shape(linear) if shape is None else shape
@@ -279,10 +251,7 @@ def weigh(f: float, weights: Array, slopes: Array) -> None:
 def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
     """Every row of a table at points, and its derivative, both (point, row).
 
-    Parameters
-    ----------
-    linear : array, shape (point,)
-    values : array, shape (row, node)
+    ``linear`` (point,); ``values`` (row, node).
     """
     rows, count = values.shape
     found, derived = np.empty((len(linear), rows)), np.empty((len(linear), rows))
@@ -304,10 +273,7 @@ def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
 def interpolated_each(linear: Array, values: Array) -> Array:
     """Row i of a table at the points of row i, (row, point).
 
-    Parameters
-    ----------
-    linear : array, shape (row, point)
-    values : array, shape (row, node)
+    ``linear`` (row, point); ``values`` (row, node).
     """
     count = values.shape[1]
     found = np.empty(linear.shape)
@@ -335,24 +301,11 @@ def cells_density(
 ) -> tuple[float, Array, Array]:
     """Log likelihood of all cells, and its derivatives in effects and tabulated values.
 
-    Parameters
-    ----------
-    effects : array, shape (cluster, coefficient)
-    values : array, shape (printed value, node)
-        Log probabilities.
-    weights : array, shape (combination * coefficient,)
-        With which a combination of levels takes the effects of its cluster.
-    cluster : array, shape (combination,)
-    start : array, shape (combination + 1,)
-        First cell of each combination; then the number of cells.
-    place : array, shape (cell,)
-        Row of ``values``.
-    rows : array, shape (cell,)
-
-    Returns
-    -------
-    float, array, array
-        The derivatives have the shapes of ``effects`` and ``values``.
+    ``effects`` (cluster, coefficient); ``values`` (printed value, node): log probabilities;
+    ``weights`` (combination * coefficient,): with which a combination of levels takes the effects
+    of its cluster; ``cluster`` (combination,); ``start`` (combination + 1,): first cell of each
+    combination; then the number of cells; ``place`` (cell,): row of ``values``; ``rows`` (cell,).
+    The derivatives have the shapes of ``effects`` and ``values``.
     """
     size, count = effects.shape[1], values.shape[1]
     by_effect, by_value = np.zeros_like(effects), np.zeros_like(values)
@@ -469,22 +422,10 @@ def grid_probabilities(alpha: ArrayLike, beta: ArrayLike, width: float) -> Array
 def logit_normal_grid_probabilities(mu: ArrayLike, sigma: ArrayLike, width: float) -> Array:
     """Probability of every printed value when a logit-normal share is rounded.
 
-    Parameters
-    ----------
-    mu, sigma
-        Mean and standard deviation of the logit, broadcast against each other.
-    width
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    ndarray, shape (..., grid)
-        Over the values of `rounding.grid`; sums to one. NaN where a parameter is NaN.
-
-    Raises
-    ------
-    ValueError
-        If a standard deviation is negative or the width has no grid.
+    ``mu``, ``sigma``: mean and standard deviation of the logit, broadcast against each other;
+    ``width``: rounding width in percentage points. Returns (..., grid): over the values of
+    `rounding.grid`; sums to one. NaN where a parameter is NaN. Raises ValueError if a standard
+    deviation is negative or the width has no grid.
     """
     _check_not_negative(sigma=sigma)
     return _evaluate_grid(intervalkernels.fill_normal_grid, mu, sigma, width)

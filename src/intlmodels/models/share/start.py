@@ -81,16 +81,8 @@ def find_start(
 ) -> Start:
     """Find the maximum, and the curvature there.
 
-    Parameters
-    ----------
-    design : Design
-        Of the combinations of levels.
-    cell : array of int, shape (cell,)
-        The combination of each cell.
-    printed : array, shape (cell,)
-        In percent.
-    rows : array of int, shape (cell,)
-    width : float
+    ``design``: of the combinations of levels; ``cell`` (cell,): the combination of each cell;
+    ``printed`` (cell,): in percent; ``rows`` (cell,).
     """
     names = observation.PARAMETERS[design.family]
     weights = columns(design)
@@ -233,15 +225,8 @@ def counted(
 ) -> Counted:
     """Arrays of the cells.
 
-    Parameters
-    ----------
-    design : Design
-        Of the combinations of cluster and levels.
-    cell : array of int, shape (cell,)
-        The combination of each cell.
-    printed : array, shape (cell,)
-        In percent.
-    rows : array of int, shape (cell,)
+    ``design``: of the combinations of cluster and levels; ``cell`` (cell,): the combination of each
+    cell; ``printed`` (cell,): in percent; ``rows`` (cell,).
     """
     weights = columns(design)
     order = np.lexsort((printed, cell))
@@ -294,10 +279,7 @@ def enough_nodes(
 ) -> tuple[int, float]:
     """The number of nodes with which interpolated log probabilities are right to ``EXACT``.
 
-    Returns
-    -------
-    int, float
-        The largest number if none is enough; and the error that it leaves.
+    Returns the largest number if none is enough; and the error that it leaves.
     """
     for count in COUNTS:
         left = error(family, parameters, width, printed, count)
@@ -319,13 +301,7 @@ def groups_of(design: Design) -> list[slice]:
 def find_cluster_start(design: Design, data: Counted, pooled: Start, width: float) -> ClusterStart:
     """Find the maxima, the spreads, and the curvature there.
 
-    Parameters
-    ----------
-    design : Design
-    data : Counted
-    pooled : Start
-        Of the same rows without their clusters.
-    width : float
+    ``pooled``: of the same rows without their clusters.
     """
     family, names = design.family, observation.PARAMETERS[design.family]
     theta = np.array([free(name, pooled.parameters[name]) for name in names])
