@@ -9,8 +9,8 @@ import xarray as xr
 
 import intlmodels as im
 from decisionregisters import PERIODS, STUDY, random_rows, write_decisions, write_rows
+from intlmodels.models.coordinates import RAW
 from intlmodels.models.decay import model
-from intlmodels.models.decay.model import RAW
 from intlmodels.plots.decay import decisions_at
 from intlmodels.results.decay import by_entries
 from test_cli import below, run

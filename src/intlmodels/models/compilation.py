@@ -123,8 +123,8 @@ def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     """Compile a PyMC model for nutpie.
 
     ``model``: its data are constants, or shared variables with one dimension; ``var_names``:
-    variables to store. Returns as :func:`nutpie.compile_pymc_model` returns it. Raises ValueError:
-    if the model holds shared data with another number of dimensions.
+    variables to store. The result is as of :func:`nutpie.compile_pymc_model`. Raises ValueError if
+    the model holds shared data with another number of dimensions.
     """
     import_nutpie()
     import pytensor

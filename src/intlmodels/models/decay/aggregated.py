@@ -33,6 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
+from intlmodels.models.coordinates import basis as differences
+from intlmodels.models.coordinates import uphill
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.study.sequences import Sequences
 
@@ -288,13 +290,6 @@ def layout(design: Design) -> Layout:
     return Layout(tuple(names), len(design.sizes), len(design.periods))
 
 
-def difference_basis(levels: int) -> Array:
-    """Orthonormal differences between levels, (level, level - 1)."""
-    from scipy.linalg import helmert
-
-    return np.ascontiguousarray(helmert(levels).T)
-
-
 def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
     """The parameters of :func:`intlmodels.models.decay.aggregated.log_likelihood` at a point."""
     where = layout(design)
@@ -318,7 +313,7 @@ def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
 
 def _spread_out(theta: Any, where: Layout, name: str, levels: int) -> Any:
     own = theta[where.at(name) : where.at(name) + levels - 1]
-    return (difference_basis(levels) * own[None, :]).sum(axis=1)
+    return (differences(levels) * own[None, :]).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -365,12 +360,9 @@ def find_start(counts: Counts, design: Design) -> Start:
         if gradient @ move < _NEAR**2:
             break
         move *= min(1.0, 1.0 / np.abs(move).max())
-        best, length = worth(theta), 1.0
-        while not worth(theta + length * move) > best and length > 1e-6:
-            length /= 2
-        if length <= 1e-6:
+        if (gained := uphill(worth, theta, move, worth(theta), 19)) is None:
             break
-        theta = theta + length * move
+        theta, _ = gained
     own = where.grouped
     information = definite(-curvature - np.diag(np.where(own, pull, 0.0)))
     gradient = gradient + np.where(own, pull * theta, 0.0)

@@ -32,6 +32,7 @@ from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
+from intlmodels.models.coordinates import RAW, algebra, require_whole_line, whitened
 from intlmodels.models.decay.aggregated import (
     LARGEST,
     NUMPY,
@@ -145,8 +146,6 @@ def _observe(flags: Any, weights: Any, linear: Any) -> None:
 
 # -- registers of decisions ----------------------------------------------------------------
 
-#: The vector of all coordinates.
-RAW = "raw"
 #: First value of the logarithm of a spread, at least.
 _LEAST = 0.01
 
@@ -236,7 +235,9 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
-    _require_whole(model)
+    transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
+    # Spreads are above 0, whatever the prior.
+    require_whole_line(transforms, [name for name in transforms if not name.startswith("sigma_")])
     groups, where = _groups(design), layout(design)
     with pm.Model(coords=model.coords) as sampled:
         raw = pm.Flat(RAW, shape=2 * len(groups) + len(where.names))
@@ -289,28 +290,12 @@ def _theta(
 ) -> tuple[Any, Any]:
     """The vector of coordinates, and the logarithm of its Jacobian."""
     import pytensor.tensor as pt
-    from pytensor.tensor.linalg import cholesky, solve_triangular
 
     precision: Any = pt.zeros(len(where.names))
     for group in groups:
         own = np.array([name == group.differences for name in where.names], dtype=float)
         precision = precision + own / spreads[group.name] ** 2
-    factor = cholesky(start.information + pt.diag(precision), lower=True)
-    pulled = start.gradient - precision * start.at
-    half = solve_triangular(factor, pulled, lower=True, b_ndim=1)
-    off = solve_triangular(factor.T, half + raw, lower=False, b_ndim=1)
-    return start.at + off, -pt.log(pt.diag(factor)).sum()
-
-
-def _require_whole(model: pm.Model) -> None:
-    for rv in model.free_RVs:
-        spread = rv.name.startswith("sigma_")  # above 0, whatever the prior
-        if not spread and model.rvs_to_transforms[rv] is not None:
-            raise StudyError(
-                f"the prior of '{rv.name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=rv.name,
-            )
+    return whitened(raw, start.at, start.gradient, start.information, precision, 0.0, algebra())
 
 
 # -- draws of a register of decisions ------------------------------------------------------

@@ -273,7 +273,7 @@ def _start(
     from intlmodels.audit import feasible_table
 
     system = rows(design.counts, design.firms, design.periods)
-    # Simulated counts can be below zero (see groups.printed_counts): no table is near those.
+    # Simulated counts can be below zero (see inferencedata.printed_counts): no table is near those.
     near = near and bool((system.printed >= 0).all())
     table = feasible_table(system, rng, hard_only=not near)
     if table is None:

@@ -1,12 +1,10 @@
 """The share model of a register: every cell weighs as much as it has rows.
 
 The log density is that of the share model over all rows, added up cell by cell; it is exact. For
-sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`.
-
-For registers with clusters, and for those with more cells than nodes. The log density is that of
-the share model over all rows; with clusters the level of each and the means of its effects are
-added up (see :mod:`intlmodels.models.share.clustercoordinates`). Everything that depends on the
-rows is shared data, so that a register of the same shape compiles next to nothing.
+sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`; with
+clusters the level of each and the means of its effects are added up there. With clusters, and with
+more cells than nodes, everything that depends on the rows is shared data, so that a register of the
+same shape compiles next to nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
+from intlmodels.models.coordinates import NUMPY, RAW, algebra, basis, require_whole_line
 from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
 from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
 from intlmodels.models.share.coordinates import (
-    NUMPY,
-    Algebra,
     ClusterCoordinates,
     Coordinates,
     Scales,
@@ -50,7 +46,6 @@ from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
 from intlmodels.models.share.start import (
     Counted,
-    basis,
     counted,
     enough_nodes,
     find_cluster_start,
@@ -65,9 +60,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: The vector of all coordinates.
-RAW = "raw"
-
 
 @one_at_a_time
 def build(
@@ -75,8 +67,7 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant: see :func:`intlmodels.models.share.model.build`.
 
-    Returns a model with the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
-    rows.
+    Its dimension ``firm`` is that of the cells, whose log likelihoods are multiplied by their rows.
     """
     priors = priors_of(study, variant) if priors is None else priors
     model = share.build(study, variant, priors)
@@ -88,21 +79,6 @@ def scales(priors: Mapping[str, Prior]) -> tuple[Scales, Scales]:
     """How each parameter is taken to the whole line, and back, as the model does it."""
     both = {n: WHOLE_LINE[DISTRIBUTIONS[p.distribution].support] for n, p in priors.items()}
     return {n: onto for n, (onto, _) in both.items()}, {n: back for n, (_, back) in both.items()}
-
-
-def algebra() -> Algebra:
-    """PyTensor's functions for coordinates."""
-    import pytensor.tensor as pt
-    from pytensor.tensor.linalg import cholesky, solve_triangular
-
-    return Algebra(
-        pt.log,
-        lambda parts: pt.concatenate(parts, axis=-1),
-        lambda matrix: cholesky(matrix, lower=True),
-        lambda factor, vector, transposed: solve_triangular(
-            factor.T if transposed else factor, vector, lower=not transposed, b_ndim=1
-        ),
-    )
 
 
 @one_at_a_time
@@ -246,13 +222,7 @@ def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     of one of these that is not over the whole line.
     """
     transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
-    for name in names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
+    require_whole_line(transforms, list(names))
     return {name: _backward(transform) for name, transform in transforms.items()}
 
 

@@ -46,8 +46,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
+from intlmodels.models.coordinates import NUMPY, Algebra, basis, whitened
 from intlmodels.models.share.design import CLUSTER, Design
-from intlmodels.models.share.start import ClusterStart, Start, basis, groups_of
+from intlmodels.models.share.start import ClusterStart, Start, groups_of
 
 Array = NDArray[np.float64]
 
@@ -62,27 +63,6 @@ _LEVEL, _SLOPE = 1.0, 4.0
 MOST_COEFFICIENTS = 1000
 #: Numbers in the matrices of the draws that are taken from their coordinates at a time.
 CHUNK = 20_000_000
-
-
-@dataclass(frozen=True)
-class Algebra:
-    """Functions that numpy and PyTensor have under different names.
-
-    ``solve(factor, vector, transposed)`` solves with a lower triangular factor or its transpose.
-    """
-
-    log: Callable[[Any], Any]
-    concatenate: Callable[[list[Any]], Any]
-    cholesky: Callable[[Any], Any]
-    solve: Callable[[Any, Any, bool], Any]
-
-
-def _solve(factor: Array, vector: Array, transposed: bool) -> Array:
-    matrix = np.swapaxes(factor, -1, -2) if transposed else factor
-    return np.linalg.solve(matrix, np.broadcast_to(vector, factor.shape[:-1])[..., None])[..., 0]
-
-
-NUMPY = Algebra(np.log, lambda parts: np.concatenate(parts, -1), np.linalg.cholesky, _solve)
 
 
 @dataclass(frozen=True)
@@ -164,11 +144,9 @@ class Coordinates:
             else:
                 precisions.append(like + (_SLOPE if i else _LEVEL))
         precision = by.concatenate(precisions)
-        eye = np.eye(len(start.linear))
-        factor = by.cholesky(start.information + precision[..., None] * eye)
-        pulled = start.gradient - precision * (start.linear - centres)
-        off = by.solve(factor, by.solve(factor, pulled, False) + raw, True)
-        return start.linear + off, -by.log((factor * eye).sum(-1)).sum(-1)
+        return whitened(
+            raw, start.linear, start.gradient, start.information, precision, centres, by
+        )
 
     def draws(self, raw: Array, back: Scales) -> dict[str, Array]:
         """Parameters of many points, each on its own scale, (..., coordinate) to (...)."""

@@ -59,8 +59,8 @@ def build(
     """Build the model of one variant.
 
     ``variant``: name in the catalogue, see :func:`intlmodels.models.catalogue`; ``priors``: as
-    :func:`intlmodels.models.priors_of` returns them (the default). Returns a model with the dimension
-    ``firm``, one dimension ``<name>_level`` for each varying or monotonic predictor and
+    :func:`intlmodels.models.priors_of` returns them (the default). Returns a model with the
+    dimension ``firm``, one dimension ``<name>_level`` for each varying or monotonic predictor and
     ``cluster_level`` for clusters; the outcome is ``printed_share`` in percent, or
     ``printed_level``, the position of a level. Raises StudyError for an unknown variant.
     """

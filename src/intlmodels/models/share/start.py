@@ -18,6 +18,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.models.coordinates import basis, uphill
 from intlmodels.models.share import observation
 from intlmodels.models.share.design import Design
 from intlmodels.models.share.observation import COUNTS, cells_density, error, interpolated, table
@@ -59,13 +60,6 @@ class Start:
     information: Array
     parameters: dict[str, float]
     spread: dict[str, float]
-
-
-def basis(levels: int) -> Array:
-    """Orthonormal differences between levels, (level, level - 1): all that is not their mean."""
-    from scipy.linalg import helmert
-
-    return np.ascontiguousarray(helmert(levels).T)
 
 
 def columns(design: Design) -> Array:
@@ -113,17 +107,13 @@ def find_start(
     for _ in range(_MOST_STEPS):
         slopes = _slopes(each, position(theta))
         gradient, information = _assembled(slopes, weights, cell, rows)
-        uphill = gradient - pull * (theta - center)
-        step = np.linalg.solve(information + np.diag(pull), uphill)
-        if uphill @ step < _NEAR**2:
+        pulled = gradient - pull * (theta - center)
+        step = np.linalg.solve(information + np.diag(pull), pulled)
+        if pulled @ step < _NEAR**2:
             break
-        length, new = 1.0, worth(theta + step)
-        while not new > best and length > 1e-6:
-            length /= 2
-            new = worth(theta + length * step)
-        if not new > best:
+        if (gained := uphill(worth, theta, step, best, 20)) is None:
             break
-        theta, best = theta + length * step, new
+        theta, best = gained
     spread = np.sqrt(np.diag(np.linalg.inv(information + np.diag(pull)))[size:])
     return Start(
         theta[:size],
@@ -316,8 +306,8 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
         for _ in range(3):
             gradient, information = _local(family, names, theta, width, data, effects)
             precision = information + np.diag(1 / variance)
-            uphill = gradient - (effects - common) / variance
-            step = np.linalg.solve(precision, uphill[..., None])[..., 0]
+            pulled = gradient - (effects - common) / variance
+            step = np.linalg.solve(precision, pulled[..., None])[..., 0]
             effects = effects + np.clip(step, -_LONGEST, _LONGEST)
         inverse = np.linalg.inv(precision)
         common = _common(common, effects, gradient, information, inverse, variance)
