@@ -186,7 +186,7 @@ class Counted:
     Attributes
     ----------
     weights : array, shape (combination, coefficient)
-        Of :func:`intlmodels.models.share.coordinates.columns`.
+        Of :func:`columns`.
     cluster : array, shape (combination,)
         In rising order.
     start : array, shape (combination + 1,)
