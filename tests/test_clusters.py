@@ -23,8 +23,8 @@ from intlmodels.fitting.diagnostics import convergence, gate
 from intlmodels.fitting.fit import Refit
 from intlmodels.models import design_of, priors_of, pymc
 from intlmodels.models.share import estimands, inferencedata, simulator
-from intlmodels.models.share.blocks import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.design import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.model import build
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown

@@ -19,7 +19,7 @@ from intlmodels.claims.ledger import FAILED, NOT_FITTED
 from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
 from intlmodels.models import require_names
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.results import variants
 from intlmodels.study import ShareStudy, claimrules, load_study
 from intlmodels.study.claimrules import averages

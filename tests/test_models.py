@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.share.blocks import fixed_priors
+from intlmodels.models.share.design import fixed_priors
 from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import LEVEL, OUTCOME
 from intlmodels.study import load_study

@@ -16,14 +16,14 @@ from intlmodels.core.rounding import grid
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of
+from intlmodels.models.coordinates import NUMPY, RAW
 from intlmodels.models.share import observation
 from intlmodels.models.share import observation as nodes
-from intlmodels.models.share.cells import RAW, in_cluster_coordinates, prior_model, scales
-from intlmodels.models.share.clustercoordinates import NUMPY, cluster_coordinates, split
-from intlmodels.models.share.clusterstart import counted, find_cluster_start, groups_of
-from intlmodels.models.share.coordinates import find_start
+from intlmodels.models.share.cells import in_cluster_coordinates, prior_model, scales
+from intlmodels.models.share.coordinates import cluster_coordinates, split
 from intlmodels.models.share.inferencedata import combinations
-from intlmodels.models.share.likelihood import cells_density
+from intlmodels.models.share.model import cells_density
+from intlmodels.models.share.start import counted, find_cluster_start, find_start, groups_of
 from registers import AGES, BRANCHES, HEADER, SIZES, STUDY, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)

@@ -15,12 +15,13 @@ from intlmodels.core.errors import StudyError
 from intlmodels.fitting import fit as fitting
 from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of
+from intlmodels.models.coordinates import NUMPY, RAW
 from intlmodels.models.priors import log_density
 from intlmodels.models.share import model as share
-from intlmodels.models.share.cells import RAW, at_nodes, build, in_coordinates, prior_model, scales
-from intlmodels.models.share.clusterstart import counted
-from intlmodels.models.share.coordinates import NUMPY, coordinates, find_start
+from intlmodels.models.share.cells import at_nodes, build, in_coordinates, prior_model, scales
+from intlmodels.models.share.coordinates import coordinates
 from intlmodels.models.share.inferencedata import combinations
+from intlmodels.models.share.start import counted, find_start
 from registers import BRANCHES, HEADER, STUDY, some_rows, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)

@@ -6,8 +6,8 @@ import xarray as xr
 
 import intlmodels as im
 from intlmodels.fitting.fit import fit
+from intlmodels.models.coordinates import RAW
 from intlmodels.models.share import cells
-from intlmodels.models.share.cells import RAW
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.estimands import estimate, variation_by_source
 from intlmodels.results import share

@@ -26,8 +26,9 @@ from intlmodels.core.errors import StudyError
 from intlmodels.fitting import fit as fitting
 from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of, pymc
+from intlmodels.models.coordinates import RAW
 from intlmodels.models.decay import aggregated as starting
-from intlmodels.models.decay import sequences as sequencefitting
+from intlmodels.models.decay import model as sequencefitting
 from intlmodels.models.decay.aggregated import (
     NUMPY,
     Counts,
@@ -38,7 +39,8 @@ from intlmodels.models.decay.aggregated import (
 )
 from intlmodels.models.decay.design import basis
 from intlmodels.models.decay.estimands import chances, predictive
-from intlmodels.models.decay.sequences import RAW, build, in_coordinates, off
+from intlmodels.models.decay.model import build_register as build
+from intlmodels.models.decay.model import in_coordinates, off
 from intlmodels.study.counts import SIZES
 
 PLAIN = Mode(linker="py", optimizer=None)

@@ -20,7 +20,8 @@ from intlmodels.models.decay import simulator as decay
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.models.share import observation
 from intlmodels.models.share import simulator as share
-from intlmodels.models.share.model import build, covariate_data
+from intlmodels.models.share.design import covariate_data
+from intlmodels.models.share.model import build
 from intlmodels.study import load_study
 from intlmodels.study.counts import rows
 from studies import write_study

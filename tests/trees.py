@@ -19,7 +19,7 @@ import xarray as xr
 from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.share import inferencedata, observation
-from intlmodels.models.share.blocks import VARYING, Block, Design
+from intlmodels.models.share.design import VARYING, Block, Design
 from intlmodels.study import Study
 
 CHAINS, LENGTH = 4, 250

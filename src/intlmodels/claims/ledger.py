@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
 from intlmodels.models import require_names
+from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
-from intlmodels.models.draws import flat, texts
 from intlmodels.results import decay, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING

@@ -123,17 +123,9 @@ def _of_observed(log_likelihood: Dataset, observed: Dataset) -> Dataset:
 def log_prior(posterior: Dataset, priors: Mapping[str, Prior]) -> Dataset:
     """Log density of every parameter with a prior of its own, at every draw.
 
-    Parameters
-    ----------
-    posterior : xarray.Dataset
-    priors : mapping of str to Prior
-
-    Returns
-    -------
-    xarray.Dataset
-        One variable (chain, draw) a parameter: natural logarithm of the normalized density, on
-        the parameter's own scale. What ties the effects of levels together
-        (``Normal(0, sigma)``) is part of the model, and so is the prior of a table of decisions.
+    Returns one variable (chain, draw) a parameter: natural logarithm of the normalized density, on
+    the parameter's own scale. What ties the effects of levels together (``Normal(0, sigma)``) is
+    part of the model, and so is the prior of a table of decisions.
     """
     import xarray as xr
 
@@ -167,15 +159,7 @@ class Refit:
     def draw(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
         """Fit once: draws of every parameter, (chain, draw, ...), and the sampler's statistics.
 
-        Parameters
-        ----------
-        settings : Settings
-        given : mapping
-            What is not as in the study; see :data:`Given`.
-
-        Raises
-        ------
-        RuntimeError
-            If the sampler finds no starting point.
+        ``given``: what is not as in the study; see :data:`Given`. Raises RuntimeError if the
+        sampler finds no starting point.
         """
         return self._refit(settings, given)

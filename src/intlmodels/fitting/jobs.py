@@ -306,10 +306,7 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
     Priors given on the command line and the settings are those of the stored default fit: a
     variant is current if it was fitted with the same.
 
-    Raises
-    ------
-    StudyError
-        If there is no default fit, or one of the fits is damaged.
+    Raises StudyError if there is no default fit, or one of the fits is damaged.
     """
     path = stored_path(out, DEFAULT)
     default = store.header(path)

@@ -124,10 +124,7 @@ def priors_of(
 def require_names(study: Study) -> None:
     """Check the variants, parameters, predictors and levels that claims name.
 
-    Raises
-    ------
-    StudyError
-        For the first that is not there.
+    Raises StudyError for the first that is not there.
     """
     for claim in study.claims:
         where = f"[[claims]] {claim.id},"

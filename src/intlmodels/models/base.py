@@ -13,7 +13,7 @@ from intlmodels.core.settings import Given, Progress, Settings
 
 if TYPE_CHECKING:
     import pymc as pm
-    from xarray import Dataset, DataTree
+    from xarray import DataArray, Dataset, DataTree
 
     from intlmodels.models.priors import Prior
 
@@ -200,3 +200,17 @@ class Model[Study, Design](Protocol):
     @property
     def simulator(self) -> Simulator[Study, Design]:
         """What calibration and leave-one-out ask of it."""
+
+
+# -- draws of a fit ------------------------------------------------------------------------
+
+
+def flat(array: DataArray) -> Array:
+    """Draws of all chains in one row each, (draw, ...)."""
+    values = array.transpose("chain", "draw", ...).to_numpy()
+    return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+
+
+def texts(array: DataArray) -> list[str]:
+    """Labels as plain text."""
+    return [str(value) for value in array.to_numpy()]

@@ -211,22 +211,11 @@ def parse(
 ) -> tuple[str, tuple[float, ...]]:
     """Read a prior such as ``Normal(0, 0.5)``: its distribution and arguments.
 
-    Parameters
-    ----------
-    text : str
-        Distribution and arguments; an argument is a number or ``log(number)``.
-    name : str
-        Name of the parameter it is for (used in messages).
-    support : {"real", "positive", "unit"}
-        Where the parameter lives; the distribution must live there too.
-    origin : str
-        Where the text was written (used in messages).
-
-    Raises
-    ------
-    StudyError
-        If the text is not a distribution, its arguments are out of range, or it puts mass
-        where the parameter cannot be.
+    ``text``: distribution and arguments; an argument is a number or ``log(number)``; ``name``: name
+    of the parameter it is for (used in messages); ``support``: where the parameter lives; the
+    distribution must live there too; ``origin``: where the text was written (used in messages).
+    Raises StudyError if the text is not a distribution, its arguments are out of range, or it puts
+    mass where the parameter cannot be.
     """
 
     def refuse(what: str) -> NoReturn:
@@ -280,24 +269,10 @@ def apply_overrides(
 ) -> dict[str, Prior]:
     """Replace default priors by name.
 
-    Parameters
-    ----------
-    defaults : mapping of str to Prior
-        The parameters of one model variant.
-    overrides : iterable of (mapping of name to text, origin)
-        Applied in order, the last one wins.
-    known : mapping of str to Prior
-        The parameters of all variants of the study: an override of one that this variant
-        does not have is checked, and has no effect.
-
-    Returns
-    -------
-    dict of str to Prior
-
-    Raises
-    ------
-    StudyError
-        For a name that no variant has, or an unusable prior.
+    ``defaults``: the parameters of one model variant; ``overrides``: applied in order, the last one
+    wins; ``known``: the parameters of all variants of the study: an override of one that this
+    variant does not have is checked, and has no effect. Raises StudyError for a name that no
+    variant has, or an unusable prior.
     """
     priors = dict(defaults)
     for mapping, origin in overrides:

@@ -42,9 +42,7 @@ def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:
 def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[Any, Any]:
     """Register the data of the PyMC model that is being built.
 
-    Returns
-    -------
-    observed, weights : PyTensor variables, shape (unit,)
+    Returns ``observed, weights`` (unit,).
     """
     import pymc as pm
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from intlmodels.core import formats as f
 from intlmodels.models import design_of
-from intlmodels.models.share.blocks import fixed_priors
+from intlmodels.models.share.design import fixed_priors
 from intlmodels.plots import outcomes as outcomeplots
 from intlmodels.plots import share
 from intlmodels.report import sharesentences

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.plots import register as registerplots
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.results.clusters import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (

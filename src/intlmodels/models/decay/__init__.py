@@ -37,9 +37,9 @@ class DecayModel:
 
     def build(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of known decisions."""
-        from intlmodels.models.decay.model import build
+        from intlmodels.models.decay import model
 
-        return build(study, variant, priors)
+        return model.build(study, variant, priors)
 
     def draw(
         self,
@@ -51,10 +51,10 @@ class DecayModel:
     ) -> Drawn:
         """Draw parameters, and tables where only counts are known."""
         from intlmodels.models import design_of, pymc
-        from intlmodels.models.decay import inferencedata, sampler, sequences
+        from intlmodels.models.decay import inferencedata, model, sampler
 
         if isinstance(study, SequenceStudy):
-            return sequences.draw(study, variant, priors, settings, progress)
+            return model.draw(study, variant, priors, settings, progress)
         design = design_of(study, variant)
         if not self.latent(design):
             return pymc.draw_model(self.build(study, variant, priors), settings, progress)
@@ -87,18 +87,18 @@ class DecayModel:
 
     def observed_data(self, study: DecayStudy, design: Design) -> Dataset:
         """Printed counts, flags of decisions, or flags at the places of sequences."""
-        from intlmodels.models.decay import inferencedata, sequences
+        from intlmodels.models.decay import inferencedata, model
 
         if isinstance(study, SequenceStudy):
-            return sequences.observed_data(study, design)
+            return model.observed_data(study, design)
         return inferencedata.observed_data(study, design)
 
     def constant_data(self, study: DecayStudy, design: Design) -> Dataset:
         """Firms, periods and counts, or the places of sequences."""
-        from intlmodels.models.decay import inferencedata, sequences
+        from intlmodels.models.decay import inferencedata, model
 
         if isinstance(study, SequenceStudy):
-            return sequences.constant_data(study, design)
+            return model.constant_data(study, design)
         return inferencedata.constant_data(study, design)
 
     def predictive(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.models.base import Drawn, Refitter, Simulator
 from intlmodels.models.priors import Prior
-from intlmodels.models.share import blocks, design
-from intlmodels.models.share.blocks import Design
+from intlmodels.models.share import design
+from intlmodels.models.share.design import Design
 from intlmodels.study import RegisterStudy, ShareStudy
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class ShareModel:
     variants = staticmethod(design.variants)
     alias = staticmethod(design.alias)
     why_absent = staticmethod(design.why_absent)
-    parameters = staticmethod(blocks.parameters)
-    fixed_priors = staticmethod(blocks.fixed_priors)
-    shown = staticmethod(blocks.shown)
+    parameters = staticmethod(design.parameters)
+    fixed_priors = staticmethod(design.fixed_priors)
+    shown = staticmethod(design.shown)
     latent = staticmethod(design.latent)
     settings = staticmethod(design.settings)
     packages = staticmethod(design.packages)

@@ -1,12 +1,10 @@
 """The share model of a register: every cell weighs as much as it has rows.
 
 The log density is that of the share model over all rows, added up cell by cell; it is exact. For
-sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`.
-
-For registers with clusters, and for those with more cells than nodes. The log density is that of
-the share model over all rows; with clusters the level of each and the means of its effects are
-added up (see :mod:`intlmodels.models.share.clustercoordinates`). Everything that depends on the
-rows is shared data, so that a register of the same shape compiles next to nothing.
+sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`; with
+clusters the level of each and the means of its effects are added up there. With clusters, and with
+more cells than nodes, everything that depends on the rows is shared data, so that a register of the
+same shape compiles next to nothing.
 """
 
 from __future__ import annotations
@@ -19,32 +17,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
+from intlmodels.models.coordinates import NUMPY, RAW, algebra, basis, require_whole_line
 from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
 from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import Design
-from intlmodels.models.share.clustercoordinates import (
-    NUMPY,
-    ClusterCoordinates,
-    Kernel,
-    cluster_coordinates,
-    split,
-)
-from intlmodels.models.share.clusterstart import Counted, counted, enough_nodes, find_cluster_start
 from intlmodels.models.share.coordinates import (
-    Algebra,
+    ClusterCoordinates,
     Coordinates,
     Scales,
-    basis,
+    cluster_coordinates,
     coordinates,
-    find_start,
+    split,
 )
+from intlmodels.models.share.design import Design
 from intlmodels.models.share.design import settings as settings_of
 from intlmodels.models.share.inferencedata import (
     Combinations,
@@ -54,6 +44,13 @@ from intlmodels.models.share.inferencedata import (
 )
 from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
+from intlmodels.models.share.start import (
+    Counted,
+    counted,
+    enough_nodes,
+    find_cluster_start,
+    find_start,
+)
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:
@@ -63,9 +60,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: The vector of all coordinates.
-RAW = "raw"
-
 
 @one_at_a_time
 def build(
@@ -73,11 +67,7 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant: see :func:`intlmodels.models.share.model.build`.
 
-    Returns
-    -------
-    pymc.Model
-        With the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
-        rows.
+    Its dimension ``firm`` is that of the cells, whose log likelihoods are multiplied by their rows.
     """
     priors = priors_of(study, variant) if priors is None else priors
     model = share.build(study, variant, priors)
@@ -91,35 +81,12 @@ def scales(priors: Mapping[str, Prior]) -> tuple[Scales, Scales]:
     return {n: onto for n, (onto, _) in both.items()}, {n: back for n, (_, back) in both.items()}
 
 
-def algebra() -> Algebra:
-    """PyTensor's functions for coordinates."""
-    import pytensor.tensor as pt
-    from pytensor.tensor.linalg import cholesky, solve_triangular
-
-    return Algebra(
-        pt.log,
-        lambda parts: pt.concatenate(parts, axis=-1),
-        lambda matrix: cholesky(matrix, lower=True),
-        lambda factor, vector, transposed: solve_triangular(
-            factor.T if transposed else factor, vector, lower=not transposed, b_ndim=1
-        ),
-    )
-
-
 @one_at_a_time
 def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        From :func:`build`.
-    points : Coordinates
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``model``: from :func:`build`. Raises StudyError for a prior of the intercept or a slope that
+    is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -161,12 +128,6 @@ def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
     return model
 
 
-def _kernel() -> Kernel:
-    import pytensor.tensor as pt
-
-    return Kernel(pt.log, lambda parts: pt.concatenate([pt.as_tensor(part) for part in parts]))
-
-
 @one_at_a_time
 def in_cluster_coordinates(
     own: pm.Model,
@@ -178,22 +139,9 @@ def in_cluster_coordinates(
 ) -> pm.Model:
     """The posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    own : pymc.Model
-        From :func:`prior_model`.
-    design : Design
-    data : Counted
-    points : ClusterCoordinates
-    width : float
-        Rounding width in percentage points.
-    count : int
-        Number of nodes at which log probabilities are computed.
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``own``: from :func:`prior_model`; ``width``: rounding width in percentage points; ``count``:
+    number of nodes at which log probabilities are computed. Raises StudyError for a prior of the
+    intercept or a slope that is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -207,7 +155,7 @@ def in_cluster_coordinates(
             for field in fields(points.fixed)
         }
         symbolic = replace(points, fixed=replace(points.fixed, **held))
-        found, density = symbolic.values(raw, back, _kernel())
+        found, density = symbolic.values(raw, back, algebra())
         common = found["common"]
         values = {name: found[name] for name in points.scalars}
         intercept = common[0]
@@ -270,25 +218,11 @@ def at_nodes(
 def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     """How PyTensor takes the parameters of a model from the whole line to their own scales.
 
-    Parameters
-    ----------
-    own : pymc.Model
-    names : tuple of str
-        Those that are sampled on the whole line as they are.
-
-    Raises
-    ------
-    StudyError
-        For a prior of one of these that is not over the whole line.
+    ``names``: those that are sampled on the whole line as they are. Raises StudyError for a prior
+    of one of these that is not over the whole line.
     """
     transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
-    for name in names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
+    require_whole_line(transforms, list(names))
     return {name: _backward(transform) for name, transform in transforms.items()}
 
 
@@ -309,7 +243,7 @@ def _likelihood(
     import pymc as pm
     import pytensor.tensor as pt
 
-    from intlmodels.models.share.likelihood import cells_density
+    from intlmodels.models.share.model import cells_density
 
     linear = pt.as_tensor(nodes(count)[None])
     printed = pm.Data("printed", data.printed)[:, None]

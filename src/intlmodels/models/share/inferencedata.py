@@ -19,8 +19,8 @@ from intlmodels.core.rounding import grid, intervals
 from intlmodels.models.priors import Prior, draw
 from intlmodels.models.pymc import PRIOR_DRAWS
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, Design
 from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.design import CLUSTER, Design
 from intlmodels.register.rows import keys
 from intlmodels.study import RegisterStudy, ShareStudy
 from intlmodels.study.columns import Predictor, frozen
