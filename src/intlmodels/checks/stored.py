@@ -1,10 +1,9 @@
 """What calibration, comparison and sensitivity found, on disk: small JSON files that reports read.
 
 They travel with the reports (``reports/<study>/trust/``), so that a fresh checkout shows them
-without hours of computing. Each carries a fingerprint of everything that it depends on; a file
-that is no longer what the study asks for is told as such, never shown as if it were; so is one
-whose values do not match their checksum. Not quite
-JSON: ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
+without hours of computing. Each carries a fingerprint of everything that it depends on and a
+checksum of its values; a file that is no longer what the study asks for, or is damaged, is
+reported as such. ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Caught:
+class Detection:
     """Whether calibration noticed a deliberate error.
 
     Attributes
@@ -274,7 +273,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Found[T]:
+class CachedResult[T]:
     """What is stored of one kind.
 
     Attributes
@@ -290,17 +289,17 @@ class Found[T]:
 
 
 @dataclass(frozen=True)
-class Trust:
+class CheckResults:
     """All that is stored for the report of one study."""
 
-    calibration: Found[Calibration]
-    wrong: Found[tuple[Caught, ...]]
-    comparison: Found[Comparison]
-    sensitivity: Found[Sensitivity]
+    calibration: CachedResult[Calibration]
+    wrong: CachedResult[tuple[Detection, ...]]
+    comparison: CachedResult[Comparison]
+    sensitivity: CachedResult[Sensitivity]
 
 
 #: Where nothing was ever computed.
-NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 4)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -308,7 +307,7 @@ NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
 #: Kind of findings -> their type.
 _TYPES: dict[str, Any] = {
     "calibration": Calibration,
-    "wrong": tuple[Caught, ...],
+    "wrong": tuple[Detection, ...],
     "comparison": Comparison,
     "sensitivity": Sensitivity,
 }
@@ -332,16 +331,7 @@ def path_of(out: Path, kind: str) -> Path:
 def fingerprint(
     study: Study, overrides: Mapping[str, str], variants: Iterable[str]
 ) -> store.Fingerprint:
-    """What findings depend on: data, model, libraries and priors, versions, other variants.
-
-    Parameters
-    ----------
-    study : Study
-    overrides : mapping of str to str
-        Priors given on the command line.
-    variants : iterable of str
-        Variants that the findings are about, besides the default.
-    """
+    """What findings depend on: data, model, libraries and priors, versions, further variants."""
 
     def parts(variant: str) -> store.Fingerprint:
         priors = priors_of(study, variant, overrides)
@@ -361,16 +351,12 @@ def write(kind: str, value: Any, study: Study, overrides: Mapping[str, str], out
     # Calibrations of several deliberate errors are a list, everything else is one object.
     plain = _rounded([asdict(v) for v in value] if isinstance(value, tuple) else asdict(value))
     document = {"fingerprint": found, "value": plain, "checksum": files.short_hash(plain)}
-    text = json.dumps(document, indent=1)
-    files.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
+    # Lists of numbers are written on one line.
+    text = _LIST.sub(lambda m: f"[{' '.join(m[1].split())}]", json.dumps(document, indent=1))
+    files.write_text(text + "\n", path_of(out, kind))
 
 
-#: Lists of numbers are written on one line.
 _LIST = re.compile(r"\[\s+([-\d.eNaInfity,\s]+?)\s+\]")
-
-
-def _on_one_line(found: re.Match[str]) -> str:
-    return f"[{' '.join(found.group(1).split())}]"
 
 
 def _rounded(value: Any) -> Any:
@@ -390,32 +376,27 @@ def _variants_of(value: Any) -> list[str]:
     return []
 
 
-def trust(study: Study, out: Path, overrides: Mapping[str, str]) -> Trust:
+def read_checks(study: Study, out: Path, overrides: Mapping[str, str]) -> CheckResults:
     """Everything that is stored and still what the study asks for."""
-    return Trust(*(_found(kind, study, out, overrides) for kind in KINDS))
+    return CheckResults(*(_read(kind, study, out, overrides) for kind in KINDS))
 
 
-def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> Found[Any]:
+def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> CachedResult[Any]:
     path = path_of(out, kind)
     if not path.is_file():
-        return Found(None, ("it was not computed yet",))
+        return getattr(NOTHING, kind)
     try:
         stored = build(_Stored, parse_json(path.read_bytes()))
-        value, before = build(_TYPES[kind], stored.value), stored.fingerprint
+        value = build(_TYPES[kind], stored.value)
         if files.short_hash(stored.value) != stored.checksum:
             raise ValueError("its values do not match their checksum")
     except (OSError, ValueError, RecursionError):
         damage = "damaged, changed by another program, or of an earlier version"
-        return Found(None, (f"{path.name} cannot be read: {damage}",))
+        return CachedResult(None, (f"{path.name} cannot be read: {damage}",))
     about = _variants_of(value)
     known = [name for name, row in catalogue(study).items() if not row.outcome]
-    gone = [name for name in about if name not in known]
-    if gone:
-        return Found(None, tuple(f"{name} is no variant of the study any more" for name in gone))
-    if kind == "comparison":
-        about = known
-    return Found(*_if_current(value, store.changes(before, fingerprint(study, overrides, about))))
-
-
-def _if_current(value: Any, changes: list[str]) -> tuple[Any, tuple[str, ...]]:
-    return (None, tuple(changes)) if changes else (value, ())
+    changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
+    if not changes:
+        now = fingerprint(study, overrides, known if kind == "comparison" else about)
+        changes = store.changes(stored.fingerprint, now)
+    return CachedResult(None if changes else value, tuple(changes))

@@ -24,7 +24,7 @@ from intlmodels.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from intlmodels.checks.running import Means
+    from intlmodels.checks.runner import ExecutionOptions
     from intlmodels.study import Study
 
 
@@ -72,24 +72,23 @@ def calibrate(
     again: AgainOption = False,
 ) -> None:
     """Simulate studies like this one, fit each, and see whether the truth is found."""
-    from intlmodels.checks.calibrate import uniform
-    from intlmodels.checks.running import run_calibration
+    from intlmodels.checks.calibration import run_calibration, uniform
     from intlmodels.report.checksentences import calibration_sentences
 
     loaded = load(study)
     folder = output_folder(loaded, out)
     with interruptible(_KEPT):
-        found, caught = run_calibration(
+        found, detected = run_calibration(
             loaded,
             folder,
-            _means(cores, scheduler, again),
+            _options(cores, scheduler, again),
             sims=sims,
             variant=variant,
-            wrong=[name.strip() for name in wrong.split(",") if name.strip()],
+            misspecified=[name.strip() for name in wrong.split(",") if name.strip()],
             overrides=prior_overrides(prior),
             settings=_given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
         )
-    _tell(calibration_sentences(found, caught))
+    _tell(calibration_sentences(found, detected))
     _refresh(loaded, folder)
     raise typer.Exit(0 if uniform(found) else 1)
 
@@ -108,7 +107,7 @@ def compare(
     again: AgainOption = False,
 ) -> None:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
-    from intlmodels.checks.running import run_comparison
+    from intlmodels.checks.comparison import run_comparison
     from intlmodels.report.checksentences import comparison_sentences
 
     loaded = load(study)
@@ -117,7 +116,7 @@ def compare(
         found = run_comparison(
             loaded,
             folder,
-            _means(cores, scheduler, again),
+            _options(cores, scheduler, again),
             overrides=prior_overrides(prior),
             settings=_given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
         )
@@ -133,13 +132,13 @@ def sensitivity(
     again: AgainOption = False,
 ) -> None:
     """See how far conclusions move under other priors and readings; needs a stored fit."""
-    from intlmodels.checks.running import run_sensitivity
+    from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report.checksentences import sensitivity_sentences
 
     loaded = load(study)
     folder = output_folder(loaded, out)
     with interruptible(_KEPT):
-        found = run_sensitivity(loaded, folder, _means(cores, scheduler, again))
+        found = run_sensitivity(loaded, folder, _options(cores, scheduler, again))
     _tell(sensitivity_sentences(found))
     _refresh(loaded, folder)
 
@@ -151,10 +150,10 @@ def _given(**options: Any) -> Mapping[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _means(cores: int | None, scheduler: str | None, again: bool) -> Means:
-    from intlmodels.checks.running import Means
+def _options(cores: int | None, scheduler: str | None, again: bool) -> ExecutionOptions:
+    from intlmodels.checks.runner import ExecutionOptions
 
-    return Means(cores, scheduler, again, bar=progress_bar, tell=say)
+    return ExecutionOptions(cores, scheduler, again, bar=progress_bar, tell=say)
 
 
 def _tell(sentences: list[str]) -> None:

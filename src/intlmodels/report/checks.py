@@ -11,12 +11,12 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.checks import predicted, tables
-from intlmodels.checks.stored import PROBS, Caught, Comparison, Found, Sensitivity
+from intlmodels.checks import tables
+from intlmodels.checks.stored import PROBS, CachedResult, Comparison, Detection, Sensitivity
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
-from intlmodels.report import checksentences as told
+from intlmodels.report import checksentences as sentences
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import Material
 from intlmodels.report.figures import picture
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 
 
-def absent(m: Material, what: str, found: Found[Any], command: str) -> list[Block]:
+def absent(m: Material, what: str, found: CachedResult[Any], command: str) -> list[Block]:
     """Why something is not shown, and the command that computes it."""
     why = f" ({'; '.join(found.reasons)})" if found.reasons else ""
     line = shlex.join(["intlmodels", command, study_argument(m.study)])
@@ -51,7 +51,7 @@ def row_note(shown: int, every: int, text: str = "") -> str:
 def calibration(m: Material) -> Section | None:
     """Whether the computation recovers what it is told to find."""
     title = "Calibration: is the truth found where it is known?"
-    found, wrong = m.trust.calibration, m.trust.wrong
+    found, wrong = m.check_results.calibration, m.check_results.wrong
     if found.value is None:
         blocks = absent(m, "The calibration on simulated studies", found, "calibrate")
         return Section("calibration", title, tuple(blocks))
@@ -64,9 +64,9 @@ def calibration(m: Material) -> Section | None:
         f"the posterior draws with the same probability, and a 95{f.SPACE}% interval holds it in "
         f"95{f.SPACE}% of the simulated studies. Each fit: {settings_words(value.settings)}."
     )
-    blocks = [Paragraph(intro), Items(tuple(told.recovery_sentences(value, table)))]
+    blocks = [Paragraph(intro), Items(tuple(sentences.recovery_sentences(value, table)))]
     blocks += _errors(m, wrong)
-    blocks.append(Paragraph(told.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
+    blocks.append(Paragraph(sentences.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
     if value.ranked:
         blocks += [*_calibration_pictures(m, table), _calibration_table(table)]
     return Section("calibration", title, tuple(blocks))
@@ -81,23 +81,23 @@ def settings_words(settings: Mapping[str, Any]) -> str:
     return f.listed([f"{name.replace('_', ' ')} {value}" for name, value in settings.items()])
 
 
-def _errors(m: Material, wrong: Found[tuple[Caught, ...]]) -> list[Block]:
+def _errors(m: Material, wrong: CachedResult[tuple[Detection, ...]]) -> list[Block]:
     if wrong.value is None:
         return absent(m, "Whether deliberate errors would be caught", wrong, "calibrate")
     if not wrong.value:
         return []
     return [
-        Paragraph(told.errors_summary(wrong.value)),
-        Items(tuple(told.error_sentences(wrong.value))),
+        Paragraph(sentences.errors_summary(wrong.value)),
+        Items(tuple(sentences.error_sentences(wrong.value))),
     ]
 
 
 def _calibration_pictures(m: Material, table: pd.DataFrame) -> list[Picture]:
-    assert m.trust.calibration.value is not None
+    assert m.check_results.calibration.value is not None
     return [
         picture(
             "calibration-ranks",
-            checks.rank_differences(m.trust.calibration.value, table),
+            checks.rank_differences(m.check_results.calibration.value, table),
             "Ranks of the true values: how much larger their empirical distribution function is "
             "than that of uniform ranks. A curve above the line says that the posterior is too "
             "high, below it too low; first above, then below: too narrow; first below, then "
@@ -154,7 +154,7 @@ def _calibration_table(table: pd.DataFrame) -> Table:
 def sensitivity(m: Material) -> Section | None:
     """What conclusions rest on: priors, likelihood, readings."""
     title = "Sensitivity: what the conclusions rest on"
-    found = m.trust.sensitivity
+    found = m.check_results.sensitivity
     if found.value is None:
         blocks = absent(m, "The sensitivity to priors and readings", found, "sensitivity")
         return Section("sensitivity", title, tuple(blocks))
@@ -169,7 +169,7 @@ def sensitivity(m: Material) -> Section | None:
         "assumption. A direction is called clear when its probability is at least "
         f"{CLEAR:g}, leaning from {LEANING:g}; below that the data cannot tell."
     )
-    said = told.refit_sentences(value, moves, farthest)
+    said = sentences.refit_sentences(value, moves, farthest)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed))), *_refits(value)]
     if len(farthest):
         blocks += [_moves_picture(m, moves, farthest), _moves_table(m, farthest)]
@@ -214,7 +214,7 @@ def _moves_table(m: Material, farthest: pd.DataFrame) -> Table:
     rows = tuple(
         (
             str(row["quantity"]),
-            told.value(row["base_median"], row["width"], row["unit"]),
+            sentences.value(row["base_median"], row["width"], row["unit"]),
             _largest(row, "prior"),
             _largest(row, "reading"),
         )
@@ -241,7 +241,7 @@ def _largest(row: Mapping[Any, Any], kind: str) -> str:
     """The farthest move by one kind of refits: ``−5.0 (−1.25 sd), phi halved``."""
     if not row[kind]:
         return f.DASH
-    move = told.value(row[f"{kind}_move"], row["width"], "")
+    move = sentences.value(row[f"{kind}_move"], row["width"], "")
     return f"{move} ({f.number(row[f'{kind}_move_in_sd'], 2)}{f.SPACE}sd), {row[kind]}"
 
 
@@ -253,7 +253,8 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
         "the draws of the default, and looks how far each posterior moves; from "
         f"{tables.SENSITIVE:g} it is called sensitive."
     )
-    said = marked(told.scaling_sentences(scaled), m.passed)
+    said = marked(sentences.scaling_sentences(scaled), m.passed)
+    pareto_k = sentences.pareto_text(float(scaled["pareto_k"].iloc[0]))
     rows = tuple(
         (
             str(row["quantity"]),
@@ -277,8 +278,7 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
             note=row_note(
                 len(rows),
                 len(ordered),
-                f"Pareto k of the weights: {told.pareto_text(float(scaled['pareto_k'].iloc[0]))}; "
-                f"reliable up to {tables.UNRELIABLE:g}.",
+                f"Pareto k of the weights: {pareto_k}; reliable up to {tables.UNRELIABLE:g}.",
             ),
             failed=not m.passed,
         ),
@@ -302,12 +302,12 @@ def _scaling_picture(m: Material, scaled: pd.DataFrame) -> Picture:
 def comparison(m: Material) -> Section | None:
     """How well the variants predict what they have not seen."""
     title = "Comparison: predicting what was left out"
-    found = m.trust.comparison
+    found = m.check_results.comparison
     if found.value is None:
         blocks = absent(m, "The comparison by exact leave-one-out", found, "compare")
         return Section("comparison", title, tuple(blocks))
     value = found.value
-    made = predicted.predicted(value)
+    made = tables.predicted(value)
     elpds, own = made.elpds, made.own
     one, many = value.unit_label, f.plural(value.unit_label)
     intro = (
@@ -319,9 +319,9 @@ def comparison(m: Material) -> Section | None:
         f"{one} has a fit of its own in each variant ({settings_words(value.settings)})."
     )
     texts = m.texts if value.unit == "count" else {}
-    said = told.comparison_sentences(value, made, texts)
+    said = sentences.comparison_sentences(value, made, texts)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
-    skipped = told.skipped_sentences(value)
+    skipped = sentences.skipped_sentences(value)
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
     if len(elpds) > 1:
@@ -369,7 +369,7 @@ def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
             len(rows),
             f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
             "probability of being better (Bayesian bootstrap); stacking weight, with its "
-            f"{100 * predicted.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
+            f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
         ),
         failed=not m.passed,
     )
@@ -382,7 +382,7 @@ def _nats(value: float, decimals: int) -> str:
     return f.number(value, decimals)
 
 
-def _pit_picture(m: Material, law: predicted.Laws, many: str) -> Picture:
+def _pit_picture(m: Material, law: tables.Laws, many: str) -> Picture:
     return picture(
         "comparison-pit",
         checks.pit(law, m.passed),
@@ -422,9 +422,9 @@ def _units_table(
     rows = tuple(
         (
             _unit_name(row["unit"], texts, ": "),
-            told.printed(row["printed"]),
-            told.printed(row["median"]),
-            f"{told.printed(row['ci_low'])}{f.SPACE}to{f.SPACE}{told.printed(row['ci_high'])}"
+            sentences.printed(row["printed"]),
+            sentences.printed(row["median"]),
+            f"{sentences.printed(row['ci_low'])}{f.SPACE}to{f.SPACE}{sentences.printed(row['ci_high'])}"
             f"{'*' * row['outside']}",
             _nats(row["lpd"], 2),
             f.number(row["lpd_error"], 2),
@@ -432,7 +432,7 @@ def _units_table(
         )
         for row in ordered.to_dict("records")
     )
-    interval = f"{100 * predicted.CENTRAL:g}{f.SPACE}% interval"
+    interval = f"{100 * tables.CENTRAL:g}{f.SPACE}% interval"
     return Table(
         f"The default's predictions of each {value.unit_label} that it has not seen, the least "
         "likely first",

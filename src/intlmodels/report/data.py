@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from intlmodels.checks.stored import NOTHING, Trust, trust
-from intlmodels.checks.tables import csv_tables as trust_tables
+from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
+from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted
 from intlmodels.fitting import store
@@ -53,7 +53,7 @@ class Material(ABC):
         Current fits of further outcomes: estimands, data and predictions.
     stored : tuple of Stored
         What is stored, current or not.
-    trust : Trust
+    check_results : CheckResults
         What calibration, comparison and sensitivity found.
     compared : Compared
         By what the variants are held against each other.
@@ -63,7 +63,7 @@ class Material(ABC):
     fit: DataTree
     variants: dict[str, DataTree]
     stored: tuple[Stored, ...] = ()
-    trust: Trust = NOTHING
+    check_results: CheckResults = NOTHING
     prob: float = CI_PROB
     further: dict[str, DataTree] = field(default_factory=dict)
 
@@ -101,7 +101,7 @@ class Material(ABC):
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
             **({"claims.csv": self.claims} if self.study.claims else {}),
-            **trust_tables(self.trust),
+            **check_tables(self.check_results),
         }
 
     # -- what all have -------------------------------------------------------------------
@@ -222,5 +222,5 @@ def gather(study: Study, folder: Path) -> Material:
         else:
             variants[item.variant] = comparison.light(item.path)
     material: type[Material] = load(layout_of(study.model).material)
-    found = trust(study, folder, stored_overrides(study, folder))
+    found = read_checks(study, folder, stored_overrides(study, folder))
     return material(study, fit, variants, tuple(stored), found, further=further)
