@@ -85,23 +85,9 @@ def run_calibration(
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[Calibration, tuple[Detection, ...]]:
-    """Calibrate a study, and see whether deliberate errors would be noticed.
+    """Calibrate a study, and see whether deliberate errors (their names, or ``all``) are noticed.
 
-    Parameters
-    ----------
-    study : Study
-    out : Path
-        Output folder of the study; findings go below it, into ``trust``.
-    options : ExecutionOptions
-    sims : int
-        Number of simulated studies.
-    variant : str
-    misspecified : sequence of str
-        Names of deliberate errors, or ``all``.
-    overrides : mapping of str to str, optional
-        Priors by name.
-    settings : mapping, optional
-        Settings of each fit.
+    Findings go below the output folder, into ``trust``.
 
     Raises
     ------
@@ -157,13 +143,7 @@ def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
 def plan_of(
     study: Study, variant: str, priors: dict[str, Prior], settings: Settings, misspecified: str = ""
 ) -> Plan:
-    """What to simulate and to fit.
-
-    Raises
-    ------
-    StudyError
-        If the variant cannot be simulated, or the deliberate error is not known.
-    """
+    """What to simulate and to fit, if the variant can be simulated and the error is known."""
     design = design_of(study, variant)
     why = simulator(study.model).why_not(design)
     if why:
@@ -233,12 +213,7 @@ def detect(
 
 
 def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
-    """Simulate a study, fit it, and find the ranks of the true values.
-
-    Parameters
-    ----------
-    task : tuple of Plan and int
-        The plan and the number of the simulation.
+    """Simulate the study of this number, fit it, and find the ranks of the true values.
 
     Returns
     -------

@@ -49,10 +49,7 @@ def run_comparison(
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Leave out every unit once under every variant of the same printed outcomes.
-
-    Parameters are those of :func:`intlmodels.checks.calibration.run_calibration`.
-    """
+    """Leave out every unit once under every variant of the same printed outcomes."""
     require_firms(study, "leaving out firms")
     require_possible(study)
     given = dict(overrides or {})
@@ -70,13 +67,7 @@ def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
 def plans_of(
     study: Study, names: list[str], overrides: Mapping[str, str], settings: Settings
 ) -> tuple[dict[str, Plan], dict[str, str]]:
-    """The variants that are compared, the default first, and why others are not.
-
-    Raises
-    ------
-    StudyError
-        If there are too few units to leave one out.
-    """
+    """The variants that are compared, the default first, and why others are not."""
     plans: dict[str, Plan] = {}
     skipped: dict[str, str] = {}
     rows = catalogue(study)
@@ -167,10 +158,8 @@ def _summarize(
 def leave_out(task: LeaveOut) -> dict[str, Any]:
     """Fit without a unit, once more with more careful sampling if need be, and predict it.
 
-    Returns
-    -------
-    dict of str
-        Fields of :class:`intlmodels.checks.stored.LeftOut`, but for the unit and what was printed.
+    Returns fields of :class:`intlmodels.checks.stored.LeftOut`, but for the unit and what was
+    printed.
     """
     plan, module = task.plan, simulator(task.plan.study.model)
     study, design = plan.study, design_of(plan.study, plan.variant)

@@ -72,14 +72,9 @@ class Journal:
     """Results of tasks in an SQLite file, each with a checksum.
 
     A result is a text of JSON in which ``NaN``, ``Infinity`` and ``-Infinity`` stand for
-    themselves, so that every float comes back as it was.
-
-    Attributes
-    ----------
-    path : Path
-    identity : dict of str
-        What the results depend on, apart from the tasks; what JSON can hold. A journal of
-        another identity, or of another kind of computer, holds nothing for these tasks.
+    themselves, so that every float comes back as it was. The identity is what results depend on
+    apart from the tasks: a journal of another one, or of another kind of computer, holds nothing
+    for these tasks.
     """
 
     path: Path
@@ -90,13 +85,7 @@ class Journal:
         return json.loads(json.dumps({**self.identity, MACHINE: versions.kind()}))
 
     def results(self) -> dict[str, Any]:
-        """Results of the finished tasks by key; none if there is no journal, or of other tasks.
-
-        Raises
-        ------
-        StudyError
-            If the file is no journal, is damaged, or is in use.
-        """
+        """Results of the finished tasks by key; none if there is no journal, or of other tasks."""
         if not self.path.exists():
             return {}
         with _opened(self.path) as db:
@@ -224,23 +213,12 @@ def run[T](
 ) -> dict[str, Any]:
     """Do the tasks that are not finished yet, and save each result as it comes.
 
-    Parameters
-    ----------
-    function : callable
-        Makes what JSON can hold of a task, and the same of the same task, wherever and whenever
-        it is called. Other processes import it by its name.
-    tasks : mapping
-        Key -> task, looked up when its turn comes, so that a mapping can make it then.
-    journal : Journal
-    pool : concurrent.futures.Executor
-        See :func:`executor`.
-    progress : callable, optional
-        Called with the finished part, 0 to 1; at first with the part that was finished before.
-    tell : callable, optional
-        Called with a line of text if the journal held results of other tasks. They are then in
-        a file beside it that ends in ``.old``, in place of any that was there before.
-    most : int
-        Tasks handed to the pool at a time.
+    The function makes what JSON can hold of a task, and the same of the same task, wherever and
+    whenever it is called; other processes import it by its name. A task is looked up when its turn
+    comes, so that the mapping can make it then; ``most`` are handed to the pool at a time.
+    ``progress`` is called with the finished part, 0 to 1, at first with the part that was finished
+    before; ``tell`` with a line of text if the journal held results of other tasks. They are then
+    in a file beside it that ends in ``.old``, in place of any that was there before.
 
     Returns
     -------
@@ -319,21 +297,10 @@ def _text[T](function: Callable[[T], Any], task: T) -> str:
 
 @dataclass(frozen=True)
 class Check[R]:
-    """One check of a study.
+    """One check of a study: its tasks, what a worker does with each, what they say together.
 
-    Attributes
-    ----------
-    kind : str
-        Of its stored form, one of :data:`intlmodels.checks.stored.KINDS`.
-    title : str
-        What is being done, for the display of progress.
-    tasks : mapping
-        Key -> task.
-    worker : callable
-        What a worker does with a task; a function of a module.
-    summarize : callable
-        Puts the results together, in the order of the tasks.
-    journal : Journal
+    ``kind`` is that of its stored form, ``title`` what a display of progress shows; ``worker`` is
+    a function of a module, and ``summarize`` takes results in the order of the tasks.
     """
 
     kind: str
@@ -379,16 +346,8 @@ def run_and_store[R](
 class ExecutionOptions:
     """What does the work, and who is told.
 
-    Attributes
-    ----------
-    cores : int or None
-        Processes of this computer; all cores if not given.
-    scheduler : str or None
-        Address of a Dask scheduler, whose workers then do the work.
-    again : bool
-        Whether earlier results are set aside.
-    bar, tell : callable
-        Show progress, and a line of text.
+    ``cores`` processes of this computer (all cores if not given), or the workers of the Dask
+    scheduler with this address; with ``again`` earlier results are set aside.
     """
 
     cores: int | None = None
@@ -413,20 +372,10 @@ class ExecutionOptions:
 
 @contextmanager
 def executor(cores: int, scheduler: str | None = None) -> Iterator[Executor]:
-    """Processes of this computer, or the workers of a Dask cluster.
+    """Processes of this computer, or the workers of the Dask cluster with this scheduler.
 
-    Parameters
-    ----------
-    cores : int
-        Processes of this computer. Each has one thread for linear algebra.
-    scheduler : str, optional
-        Address of the scheduler of a cluster, such as ``tcp://localhost:8786``. A task whose
-        worker died is given to another one.
-
-    Yields
-    ------
-    concurrent.futures.Executor
-        Leaving the block stops the processes, or takes leave of the cluster, at once.
+    Each process has one thread for linear algebra; a task whose worker died is given to another.
+    Leaving the block stops the processes, or takes leave of the cluster, at once.
 
     Raises
     ------
@@ -470,18 +419,7 @@ def require_known(settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the fits of one check have in common.
-
-    Attributes
-    ----------
-    study : Study
-    variant : str
-    priors : dict of str to Prior
-    settings : Settings
-        Of each fit.
-    misspecified : str
-        Name of a deliberate error of the model that is fitted; empty if there is none.
-    """
+    """What the fits of one check have in common, with the name of a deliberate error, if any."""
 
     study: Study
     variant: str

@@ -8,7 +8,7 @@ and the variants that are stored, which are other readings of the same tables.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 
 Array = NDArray[np.float64]
+#: Importance weights (chain, draw) that sum to one, and their Pareto k.
+_Weighted = tuple[Array, float]
 
 #: Factors of the priors' scales, and what each is called.
 FACTORS = {0.5: "halved", 2.0: "doubled"}
@@ -51,12 +53,8 @@ ALPHAS = (0.99, 1.01)
 def run_sensitivity(study: Study, out: Path, options: ExecutionOptions) -> Sensitivity:
     """Refit the stored default with other priors, and compare it with the stored variants.
 
-    Priors and settings are those of the stored fit.
-
-    Raises
-    ------
-    StudyError
-        If there is no current fit that converged.
+    Priors and settings are those of the stored fit. StudyError if there is no current fit that
+    converged.
     """
     require_firms(study, "sensitivity")
     stored = current(study, out)
@@ -67,13 +65,7 @@ def run_sensitivity(study: Study, out: Path, options: ExecutionOptions) -> Sensi
 
 
 def current(study: Study, out: Path) -> list[Stored]:
-    """The stored fits that are current, the default first.
-
-    Raises
-    ------
-    StudyError
-        If the default fit is missing or stale, or did not converge.
-    """
+    """The stored fits that are current, the default, which must have converged, first."""
     stored = stored_fits(study, out)
     default = stored[0]
     if default.variant != DEFAULT or default.reasons:
@@ -109,18 +101,7 @@ def plans_of(
 def sensitivity(
     study: Study, stored: list[Stored], plans: Mapping[str, tuple[Plan, str]], out: Path
 ) -> Check[Sensitivity]:
-    """Refit the default with other priors.
-
-    Parameters
-    ----------
-    study : Study
-    stored : list of Stored
-        From :func:`current`.
-    plans : mapping
-        From :func:`plans_of`.
-    out : Path
-        Output folder of the study.
-    """
+    """Refit the default with other priors; arguments from :func:`current` and :func:`plans_of`."""
     version = next(iter(plans.values()))[0].identity["model"]["version"]
     return Check(
         kind="sensitivity",
@@ -197,15 +178,10 @@ def summarize(
 def power_scaling(
     tree: DataTree, quantities: Mapping[str, Array]
 ) -> tuple[tuple[Scaled, ...], float]:
-    """Sensitivity of quantities to the strength of prior and likelihood.
+    """Sensitivity of quantities, (chain, draw), to the strength of prior and likelihood.
 
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        A fit. Its likelihood is that of the printed outcomes: of a covariate whose values are
-        partly missing, the known values are not in it.
-    quantities : mapping of str to array, shape (chain, draw)
-        Draws of each quantity, of all draws of the fit.
+    The likelihood is that of the printed outcomes: of a covariate whose values are partly missing,
+    the known values are not in it.
 
     Returns
     -------
@@ -232,16 +208,8 @@ def power_scaling(
         Scaled(name, _moved(draws, by_prior), _moved(draws, by_likelihood))
         for name, draws in quantities.items()
     )
-    known = [one.k for one in (*by_prior, *by_likelihood) if not np.isnan(one.k)]
+    known = [k for _, k in (*by_prior, *by_likelihood) if not np.isnan(k)]
     return scaled, max(known, default=float("nan"))
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """Importance weights (chain, draw) that sum to one, and their Pareto k."""
-
-    values: Array
-    k: float
 
 
 def _total(pointwise: Dataset) -> Array:
@@ -255,7 +223,7 @@ def _varies(values: Array) -> bool:
     return bool(np.isfinite(values).all() and (values != values.flat[0]).any())
 
 
-def _weights(component: Array) -> tuple[_Weights, ...]:
+def _weights(component: Array) -> tuple[_Weighted, ...]:
     """Weights of the draws for each of :data:`ALPHAS`; none if there is nothing to scale."""
     if not _varies(component):
         return ()
@@ -269,7 +237,7 @@ def _weights(component: Array) -> tuple[_Weights, ...]:
     return tuple(_smoothed((alpha - 1) * component, float(efficiency)) for alpha in ALPHAS)
 
 
-def _smoothed(log_weights: Array, efficiency: float) -> _Weights:
+def _smoothed(log_weights: Array, efficiency: float) -> _Weighted:
     """Pareto-smoothed weights, or the weights as they are where they have no smooth tail."""
     from arviz_stats.base import array_stats
 
@@ -284,22 +252,15 @@ def _smoothed(log_weights: Array, efficiency: float) -> _Weights:
         except ValueError:
             k = np.inf  # fewer than five draws in the tail, or a chain that stood still there
     weights = np.exp(smooth)
-    return _Weights((weights / weights.sum()).reshape(log_weights.shape), float(k))
+    return (weights / weights.sum()).reshape(log_weights.shape), float(k)
 
 
-def _moved(draws: Array, weights: tuple[_Weights, ...]) -> float:
+def _moved(draws: Array, weights: tuple[_Weighted, ...]) -> float:
     """Sensitivity of one quantity, from weights for each of :data:`ALPHAS`."""
     draws = np.asarray(draws, dtype=float)
     if not weights or not _varies(draws):
         return float("nan")
     from arviz_stats.base import array_stats
 
-    return float(
-        array_stats.power_scale_sense(
-            draws,
-            *(one.values for one in weights),
-            *ALPHAS,
-            chain_axis=0,
-            draw_axis=1,
-        )
-    )
+    values = (one for one, _ in weights)
+    return float(array_stats.power_scale_sense(draws, *values, *ALPHAS, chain_axis=0, draw_axis=1))

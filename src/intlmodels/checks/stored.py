@@ -31,12 +31,10 @@ PROBS = (0.5, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How one quantity was recovered.
+    """How one quantity, such as ``phi`` or ``product[Optics]``, was recovered.
 
     Attributes
     ----------
-    name : str
-        Such as ``phi`` or ``product[Optics]``.
     ranks : tuple of int
         Number of simulations by the rank of the true value among the draws, 0 to L.
     covered : tuple of int
@@ -45,10 +43,8 @@ class Calibrated:
         Mean of posterior mean minus truth, and its standard error.
     error : float
         Root mean square of posterior mean minus truth.
-    spread : float
-        Mean posterior standard deviation.
-    width : float
-        Mean width of the 95 % interval.
+    spread, width : float
+        Mean posterior standard deviation, and mean width of the 95 % interval.
     prior_spread : float
         Standard deviation of the true values.
     """
@@ -70,19 +66,16 @@ class Calibration:
 
     Attributes
     ----------
-    variant : str
-    wrong : str
-        Name of the deliberate error; empty for the model as it is.
+    variant, wrong : str
+        ``wrong``: name of the deliberate error; empty for the model as it is.
     sims : int
         Simulations asked for, and done.
     failed : tuple of (int, str)
         Number of each simulation without a fit, and why; they have no ranks.
     divergent, unconverged : int
         Fits with divergent transitions, and with R-hat above ``limit``; they keep their ranks.
-    limit : float
     settings : dict of str
         Of each fit.
-    quantities : tuple of Calibrated
     """
 
     variant: str
@@ -113,10 +106,8 @@ class Detection:
         Numbers of simulations after which the verdict was looked at.
     after : int or None
         The first look at which uniformity was rejected; None if at none.
-    quantity : str
-        The quantity with the smallest p-value at that (or the last) look.
-    p_value : float
-        Its p-value, adjusted for all quantities (Holm).
+    quantity, p_value : str, float
+        The smallest p-value at that (or the last) look, adjusted for all quantities (Holm).
     """
 
     name: str
@@ -133,7 +124,6 @@ class LeftOut:
 
     Attributes
     ----------
-    unit : str
     printed : float
         What was printed: percent for a share, a number for a count.
     lpd, lpd_error : float
@@ -141,9 +131,8 @@ class LeftOut:
         minus infinity where no draw allowed it.
     law : tuple of float
         Probability of every value of ``Comparison.values``.
-    rhat, ess : float
+    rhat, ess, divergences : float, float, int
         Worst R-hat and smallest bulk effective sample size of the refit.
-    divergences : int
     """
 
     unit: str
@@ -162,10 +151,8 @@ class Comparison:
 
     Attributes
     ----------
-    unit : str
-        What is left out: ``firm`` or ``count``.
-    unit_label : str
-        What the study calls it (singular).
+    unit, unit_label : str
+        What is left out: ``firm`` or ``count``, and what the study calls it (singular).
     values : tuple of float
         Every value that could have been printed.
     variants : dict of str to tuple of LeftOut
@@ -186,13 +173,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Power-scaling of one quantity (Kallioinen et al. 2024, Statistics and Computing 34, 57).
+    """How far a quantity moves when prior or likelihood is a little stronger or weaker.
 
-    Attributes
-    ----------
-    name : str
-    prior, likelihood : float
-        How far the quantity moves when prior or likelihood is made a little stronger or weaker.
+    Power-scaling of Kallioinen et al. (2024), Statistics and Computing 34, 57.
     """
 
     name: str
@@ -204,15 +187,8 @@ class Scaled:
 class Refit:
     """The default model with one thing changed.
 
-    Attributes
-    ----------
-    name : str
-        Such as ``phi halved``, or the name of a variant.
-    change : str
-        In words.
-    kind : {"base", "prior", "reading"}
-        ``base``: the default itself, first.
-    converged : bool
+    ``name`` is such as ``phi halved``, or the name of a variant, ``change`` says it in words,
+    ``kind`` is ``base`` (the default itself, first), ``prior`` or ``reading``.
     """
 
     name: str
@@ -223,21 +199,11 @@ class Refit:
 
 @dataclass(frozen=True)
 class Moved:
-    """One conclusion under one refit.
+    """One conclusion, such as ``Ease against Difficult``, under one refit.
 
-    Attributes
-    ----------
-    refit : str
-    quantity : str
-        Such as ``Ease against Difficult``.
-    unit : str
-        Of the numbers, such as ``points``.
-    median, low, high, sd : float
-        Median, 95 % interval and standard deviation.
-    p_positive : float
-        Probability of being above zero.
-    direction : bool
-        Whether its sign is a conclusion (a difference), or it is a level.
+    Median, 95 % interval and standard deviation in a unit such as ``points``, and the probability
+    of being above zero; ``direction``: whether its sign is a conclusion (a difference), or it is a
+    level.
     """
 
     refit: str
@@ -255,15 +221,8 @@ class Moved:
 class Sensitivity:
     """How far conclusions move when priors, likelihood or readings change.
 
-    Attributes
-    ----------
-    scaled : tuple of Scaled
-    pareto_k : float
-        Largest Pareto k of the importance weights behind ``scaled``.
-    refits : tuple of Refit
-        The default first.
-    moved : tuple of Moved
-        One for each refit and quantity.
+    ``pareto_k`` is the largest of the importance weights behind ``scaled``; of ``refits`` the
+    default is the first, and ``moved`` has one for each refit and quantity.
     """
 
     scaled: tuple[Scaled, ...]
@@ -274,14 +233,9 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class CachedResult[T]:
-    """What is stored of one kind.
+    """What is stored of one kind: its value, if it is what the study asks for now.
 
-    Attributes
-    ----------
-    value : object or None
-        What was found, if it is what the study asks for now.
-    reasons : tuple of str
-        Why it is not shown: never computed, or what changed since.
+    Otherwise ``reasons`` say why it is not shown: never computed, or what changed since.
     """
 
     value: T | None

@@ -58,18 +58,14 @@ MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
 
 
 def calibrated(found: Calibration) -> pd.DataFrame:
-    """How each quantity was recovered.
+    """How each quantity was recovered, one row each; empty where no simulation has a fit.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row a quantity: ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform
-        ranks, ``p_adjusted`` (Holm, over all quantities), ``deviates``; for each probability of
-        ``PROBS`` in percent ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it
-        with probability ``BAND`` if all is right, ``outside_50``; ``bias`` and ``bias_error``,
-        and the same over the prior's standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean
-        posterior standard deviation), ``width`` (mean, of the 95 % interval), ``prior_spread``
-        and ``spread_ratio``. Empty where no simulation has a fit.
+    ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform ranks, ``p_adjusted`` (Holm,
+    over all quantities), ``deviates``; for each probability of ``PROBS`` in percent
+    ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it with probability ``BAND`` if
+    all is right, ``outside_50``; ``bias`` and ``bias_error``, and the same over the prior's
+    standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean posterior standard deviation),
+    ``width`` (mean, of the 95 % interval), ``prior_spread`` and ``spread_ratio``.
     """
     import pandas as pd
 
@@ -137,15 +133,12 @@ def outside_by_chance(table: pd.DataFrame) -> float:
 def moves(found: Sensitivity) -> pd.DataFrame:
     """Every conclusion under every refit, beside the default's.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign
-        is a conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``,
-        ``p_direction``; ``base_median``, ``base_p_direction``; ``move`` (of the median) and
-        ``move_in_sd`` (of the default's posterior); ``verdict``, ``base_verdict`` and
-        ``changed``, for directions; ``counts``: whether refit and default converged, so that the
-        row may be held against the default; ``ci_kind``, ``ci_prob``, ``converged``.
+    ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign is a
+    conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``, ``p_direction``;
+    ``base_median``, ``base_p_direction``; ``move`` (of the median) and ``move_in_sd`` (of the
+    default's posterior); ``verdict``, ``base_verdict`` and ``changed``, for directions; ``counts``:
+    whether refit and default converged, so that the row may be compared with the default;
+    ``ci_kind``, ``ci_prob``, ``converged``.
     """
     import pandas as pd
 
@@ -214,13 +207,10 @@ def _said(item: Moved) -> str:
 def farthest(table: pd.DataFrame) -> pd.DataFrame:
     """How far each quantity of :func:`moves` moves at most, by other priors and readings.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row a quantity that has a row that counts, the farthest move first: ``quantity``,
-        ``unit``, ``base_median``, ``width`` (of the default's interval), ``farthest`` (in
-        standard deviations), and for ``prior`` and ``reading`` the refit (``prior``, empty if
-        there is none), ``prior_move`` and ``prior_move_in_sd``.
+    One row a quantity that has a row that counts, the farthest move first: ``quantity``, ``unit``,
+    ``base_median``, ``width`` (of the default's interval), ``farthest`` (in standard deviations),
+    and for ``prior`` and ``reading`` the refit (``prior``, empty if there is none), ``prior_move``
+    and ``prior_move_in_sd``.
     """
     import pandas as pd
 
@@ -258,13 +248,10 @@ MOVES = "moves with the prior"
 def scaled(found: Sensitivity) -> pd.DataFrame:
     """Power-scaling of each quantity.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
-        ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the
-        prior is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``;
-        ``pareto_k`` of all, NaN where none could be fitted, and ``reliable``.
+    ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
+    ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the prior
+    is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``; ``pareto_k`` of all, NaN
+    where none could be fitted, and ``reliable``.
     """
     import pandas as pd
 
@@ -310,14 +297,9 @@ def shifts(found: Sensitivity) -> Shifts:
 class Laws(NamedTuple):
     """What refits expected of the units that they did not see.
 
-    Attributes
-    ----------
-    chance : array, shape (unit, value)
-        Probability of every value; rows sum to 1.
-    place : array of int, shape (unit,)
-        Which value was printed.
-    below, exactly : array, shape (unit,)
-        Probability of a smaller value than the printed one, and of the printed one.
+    ``chance`` is the probability of every value, (unit, value), and sums to 1 in each row,
+    ``place`` which value was printed; ``below`` and ``exactly`` are the probabilities of a smaller
+    value than the printed one, and of the printed one.
     """
 
     chance: Array
@@ -349,14 +331,11 @@ def refit_converged(unit: LeftOut) -> bool:
 def left_out(found: Comparison) -> pd.DataFrame:
     """Every unit, predicted by every variant that did not see it.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``variant``, ``unit``, ``printed``, ``median`` and the central predictive intervals
-        ``ci_low`` to ``ci_high`` (probability ``ci_prob``) and ``ci50_low`` to ``ci50_high``;
-        ``p_tail``, the probability of a value at least as far out on the same side, doubled;
-        ``outside`` (the interval), ``p_outside``, its probability; ``lpd``, ``lpd_error``,
-        ``possible``; ``rhat``, ``ess``, ``divergences``, ``ci_kind`` and ``converged``.
+    ``variant``, ``unit``, ``printed``, ``median`` and the central predictive intervals ``ci_low``
+    to ``ci_high`` (probability ``ci_prob``) and ``ci50_low`` to ``ci50_high``; ``p_tail``, the
+    probability of a value at least as far out on the same side, doubled; ``outside`` (the
+    interval), ``p_outside``, its probability; ``lpd``, ``lpd_error``, ``possible``; ``rhat``,
+    ``ess``, ``divergences``, ``ci_kind`` and ``converged``.
     """
     import pandas as pd
 
@@ -409,17 +388,13 @@ def _central(chance: Array, prob: float) -> tuple[int, int]:
 
 
 def elpds(found: Comparison) -> pd.DataFrame:
-    """Each variant by exact leave-one-out, held against the first, the default.
+    """Each variant by exact leave-one-out, compared with the first, the default.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row a variant: ``variant``, ``elpd`` (sum of the log probabilities), ``impossible``
-        (units with probability zero), ``unconverged`` (refits), ``difference`` to the default
-        (above zero: predicts better), ``se``, ``ci_low``, ``ci_high``, ``p_better``,
-        ``told_apart`` (False where few units and a small difference do not allow it), the
-        stacking ``weight`` with ``weight_low`` and ``weight_high``; ``ci_kind``, ``ci_prob``,
-        ``weight_prob`` and ``converged`` (all refits).
+    ``variant``, ``elpd`` (sum of the log probabilities), ``impossible`` (units with probability
+    zero), ``unconverged`` (refits), ``difference`` to the default (above zero: predicts better),
+    ``se``, ``ci_low``, ``ci_high``, ``p_better``, ``told_apart`` (False where few units and a
+    small difference do not allow it), the stacking ``weight`` with ``weight_low`` and
+    ``weight_high``; ``ci_kind``, ``ci_prob``, ``weight_prob`` and ``converged`` (all refits).
     """
     import pandas as pd
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import tables
-from intlmodels.checks.stored import PROBS, CachedResult, Comparison, Detection, Sensitivity
+from intlmodels.checks.stored import PROBS, CachedResult, Comparison, Sensitivity
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
 from intlmodels.report import checksentences as sentences
-from intlmodels.report.blocks import Block, Code, Items, Paragraph, Picture, Section, Table
+from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.data import Material
 from intlmodels.report.figures import picture
 from intlmodels.report.provenance import study_argument
@@ -45,77 +45,63 @@ def row_note(shown: int, every: int, text: str = "") -> str:
     return f"{text}{rest}".strip()
 
 
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """Settings as a list of words."""
+    return f.listed([f"{name.replace('_', ' ')} {value}" for name, value in settings.items()])
+
+
 # -- calibration -------------------------------------------------------------------------
 
 
 def calibration(m: Material) -> Section | None:
     """Whether the computation recovers what it is told to find."""
     title = "Calibration: is the truth found where it is known?"
-    found, wrong = m.check_results.calibration, m.check_results.wrong
+    found, errors = m.check_results.calibration, m.check_results.wrong
     if found.value is None:
         blocks = absent(m, "The calibration on simulated studies", found, "calibrate")
         return Section("calibration", title, tuple(blocks))
     value = found.value
     table = tables.calibrated(value)
+    variant = "default model" if value.variant == DEFAULT else f"variant {value.variant}"
     intro = (
-        f"Parameters were drawn from the priors of the {_variant(value.variant)}, a study with "
+        f"Parameters were drawn from the priors of the {variant}, a study with "
         "this study's own design was simulated from them, and it was fitted as the real one is: "
         "then the truth is known. If the computation is right, the true value has any rank among "
         f"the posterior draws with the same probability, and a 95{f.SPACE}% interval holds it in "
         f"95{f.SPACE}% of the simulated studies. Each fit: {settings_words(value.settings)}."
     )
     blocks = [Paragraph(intro), Items(tuple(sentences.recovery_sentences(value, table)))]
-    blocks += _errors(m, wrong)
+    if errors.value is None:
+        blocks += absent(m, "Whether deliberate errors would be caught", errors, "calibrate")
+    elif errors.value:
+        blocks.append(Paragraph(sentences.errors_summary(errors.value)))
+        blocks.append(Items(tuple(sentences.error_sentences(errors.value))))
     blocks.append(Paragraph(sentences.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
     if value.ranked:
-        blocks += [*_calibration_pictures(m, table), _calibration_table(table)]
+        blocks += [
+            picture(
+                "calibration-ranks",
+                checks.rank_differences(value, table),
+                "Ranks of the true values: how much larger their empirical distribution function "
+                "is than that of uniform ranks. A curve above the line says that the posterior is "
+                "too high, below it too low; first above, then below: too narrow; first below, "
+                "then above: too wide. With each the p-value, adjusted for the number of "
+                "quantities; orange: deviates.",
+                "Small panels, one a quantity, with a curve around zero and a grey band. The "
+                "p-values are in the table of the quantities.",
+                failed=False,
+            ),
+            picture(
+                "calibration-coverage",
+                checks.coverage(table),
+                f"How often posterior intervals of 50, 80 and 95{f.SPACE}% held the truth.",
+                "Dots beside grey bars, one row a quantity, for three probabilities. The numbers "
+                "are in the table of the quantities.",
+                failed=False,
+            ),
+            _calibration_table(table),
+        ]
     return Section("calibration", title, tuple(blocks))
-
-
-def _variant(name: str) -> str:
-    return "default model" if name == DEFAULT else f"variant {name}"
-
-
-def settings_words(settings: Mapping[str, Any]) -> str:
-    """Settings as a list of words."""
-    return f.listed([f"{name.replace('_', ' ')} {value}" for name, value in settings.items()])
-
-
-def _errors(m: Material, wrong: CachedResult[tuple[Detection, ...]]) -> list[Block]:
-    if wrong.value is None:
-        return absent(m, "Whether deliberate errors would be caught", wrong, "calibrate")
-    if not wrong.value:
-        return []
-    return [
-        Paragraph(sentences.errors_summary(wrong.value)),
-        Items(tuple(sentences.error_sentences(wrong.value))),
-    ]
-
-
-def _calibration_pictures(m: Material, table: pd.DataFrame) -> list[Picture]:
-    assert m.check_results.calibration.value is not None
-    return [
-        picture(
-            "calibration-ranks",
-            checks.rank_differences(m.check_results.calibration.value, table),
-            "Ranks of the true values: how much larger their empirical distribution function is "
-            "than that of uniform ranks. A curve above the line says that the posterior is too "
-            "high, below it too low; first above, then below: too narrow; first below, then "
-            "above: too wide. With each the p-value, adjusted for the number of quantities; "
-            "orange: deviates.",
-            "Small panels, one a quantity, with a curve around zero and a grey band. The p-values "
-            "are in the table of the quantities.",
-            failed=False,
-        ),
-        picture(
-            "calibration-coverage",
-            checks.coverage(table),
-            f"How often posterior intervals of 50, 80 and 95{f.SPACE}% held the truth.",
-            "Dots beside grey bars, one row a quantity, for three probabilities. The numbers are "
-            "in the table of the quantities.",
-            failed=False,
-        ),
-    ]
 
 
 def _calibration_table(table: pd.DataFrame) -> Table:
@@ -170,42 +156,40 @@ def sensitivity(m: Material) -> Section | None:
         f"{CLEAR:g}, leaning from {LEANING:g}; below that the data cannot tell."
     )
     said = sentences.refit_sentences(value, moves, farthest)
-    blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed))), *_refits(value)]
+    blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed))), _refits(value)]
     if len(farthest):
-        blocks += [_moves_picture(m, moves, farthest), _moves_table(m, farthest)]
+        text = (
+            "How far the median of each quantity moves when priors or readings change, in standard "
+            "deviations of its posterior; the most moved first. Refits that did not converge are "
+            "not shown."
+        )
+        alternative = (
+            "Dots around a line at zero, one row a quantity. The largest moves are in the table."
+        )
+        drawn = checks.moves(moves, farthest, m.passed)
+        blocks.append(picture("sensitivity-moves", drawn, text, alternative, not m.passed))
+        blocks.append(_moves_table(m, farthest))
     if len(scaled):
         blocks += _scaling(m, scaled)
     return Section("sensitivity", title, tuple(blocks))
 
 
-def _refits(value: Sensitivity) -> list[Block]:
+def _refits(value: Sensitivity) -> Table:
     rows = tuple(
-        (refit.name, _capital(refit.change), refit.kind, "yes" if refit.converged else "NO")
+        (
+            # The default is no run of its own here: it is the fit that the report is about.
+            f"{refit.name} (the stored fit)" if refit.kind == "base" else refit.name,
+            refit.change[:1].upper() + refit.change[1:],
+            refit.kind,
+            "yes" if refit.converged else "NO",
+        )
         for refit in value.refits
     )
-    return [
-        Table(
-            "What each refit changes",
-            ("refit", "change", "kind", "converged"),
-            rows[:MOST_ROWS],
-            note=row_note(min(len(rows), MOST_ROWS), len(rows)).replace("file", "file below"),
-        )
-    ]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _moves_picture(m: Material, moves: pd.DataFrame, farthest: pd.DataFrame) -> Picture:
-    return picture(
-        "sensitivity-moves",
-        checks.moves(moves, farthest, m.passed),
-        "How far the median of each quantity moves when priors or readings change, in standard "
-        "deviations of its posterior; the most moved first. Refits that did not converge are not "
-        "shown.",
-        "Dots around a line at zero, one row a quantity. The largest moves are in the table.",
-        not m.passed,
+    return Table(
+        "What each refit changes",
+        ("refit", "change", "kind", "converged"),
+        rows[:MOST_ROWS],
+        note=row_note(min(len(rows), MOST_ROWS), len(rows)).replace("file", "file below"),
     )
 
 
@@ -266,7 +250,13 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
     )
     blocks: list[Block] = [Paragraph(text), Items(tuple(said))]
     if scaled[["prior", "likelihood"]].notna().to_numpy().any():
-        blocks.append(_scaling_picture(m, scaled))
+        text = (
+            "How far each posterior moves when the prior or the likelihood is made a little "
+            "stronger or weaker; the most sensitive to the prior first."
+        )
+        alternative = "Two dots a row, on a logarithmic axis. The numbers are in the table."
+        drawn = checks.power_scaling(scaled, m.passed)
+        blocks.append(picture("sensitivity-scaling", drawn, text, alternative, not m.passed))
     return [
         *blocks,
         Table(
@@ -285,17 +275,6 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
     ]
 
 
-def _scaling_picture(m: Material, scaled: pd.DataFrame) -> Picture:
-    return picture(
-        "sensitivity-scaling",
-        checks.power_scaling(scaled, m.passed),
-        "How far each posterior moves when the prior or the likelihood is made a little stronger "
-        "or weaker; the most sensitive to the prior first.",
-        "Two dots a row, on a logarithmic axis. The numbers are in the table.",
-        not m.passed,
-    )
-
-
 # -- the section on exact leave-one-out ------------------------------------------------
 
 
@@ -309,7 +288,7 @@ def comparison(m: Material) -> Section | None:
     value = found.value
     made = tables.predicted(value)
     elpds, own = made.elpds, made.own
-    one, many = value.unit_label, f.plural(value.unit_label)
+    one = value.unit_label
     intro = (
         f"Each of the {f.counted(len(own), one)} was left out in turn, every variant was fitted "
         f"again without it, and what was printed of it was held against that fit's predictive "
@@ -325,22 +304,43 @@ def comparison(m: Material) -> Section | None:
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
     if len(elpds) > 1:
-        blocks += [_elpd_picture(m, elpds, len(own)), _elpd_table(m, elpds)]
-    blocks += [_pit_picture(m, made.law, many), _units_picture(m, value, own, texts)]
-    blocks.append(_units_table(m, value, own, texts))
+        blocks += [
+            picture(
+                "comparison-elpd",
+                checks.elpds(elpds, len(own), m.passed),
+                "Exact leave-one-out: how much better (right) or worse (left) than the default "
+                "each variant predicts what it has not seen.",
+                "Dots with intervals around a line at zero, one row a variant. The numbers are in "
+                "the table of elpd.",
+                not m.passed,
+            ),
+            _elpd_table(m, elpds),
+        ]
+    names = [f"{unit}: {texts[unit]}" if texts.get(unit) else str(unit) for unit in own["unit"]]
+    percent = m.study.model == "share"
+    axis = "Printed share" if percent else "Number"
+    blocks += [
+        picture(
+            "comparison-pit",
+            checks.pit(made.law, m.passed),
+            f"Where the printed values of the {f.plural(one)} lie within what the default expects "
+            "of them when it has not seen them: on the diagonal if its predictions are right. "
+            "Above it on the left and below it on the right: too narrow; the reverse: too wide; "
+            "above it throughout: too high.",
+            "A curve beside the diagonal, with a grey band around the diagonal.",
+            not m.passed,
+        ),
+        picture(
+            "comparison-units",
+            checks.units(own, names, axis, percent, m.passed),
+            f"What was printed of each {one}, beside what the default expects of it from the "
+            "others; the least likely first.",
+            "Intervals with a diamond each. The numbers are in the table below.",
+            not m.passed,
+        ),
+        _units_table(m, value, own.assign(unit=names)),
+    ]
     return Section("comparison", title, tuple(blocks))
-
-
-def _elpd_picture(m: Material, elpds: pd.DataFrame, units: int) -> Picture:
-    return picture(
-        "comparison-elpd",
-        checks.elpds(elpds, units, m.passed),
-        "Exact leave-one-out: how much better (right) or worse (left) than the default each "
-        "variant predicts what it has not seen.",
-        "Dots with intervals around a line at zero, one row a variant. The numbers are in the "
-        "table of elpd.",
-        not m.passed,
-    )
 
 
 def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
@@ -382,50 +382,15 @@ def _nats(value: float, decimals: int) -> str:
     return f.number(value, decimals)
 
 
-def _pit_picture(m: Material, law: tables.Laws, many: str) -> Picture:
-    return picture(
-        "comparison-pit",
-        checks.pit(law, m.passed),
-        f"Where the printed values of the {many} lie within what the default expects of them "
-        "when it has not seen them: on the diagonal if its predictions are right. Above it on "
-        "the left and below it on the right: too narrow; the reverse: too wide; above it "
-        "throughout: too high.",
-        "A curve beside the diagonal, with a grey band around the diagonal.",
-        not m.passed,
-    )
-
-
-def _units_picture(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
-) -> Picture:
-    labels = [_unit_name(name, texts, ": ") for name in own["unit"]]
-    percent = m.study.model == "share"
-    axis = "Printed share" if percent else "Number"
-    return picture(
-        "comparison-units",
-        checks.units(own, labels, axis, percent, m.passed),
-        f"What was printed of each {value.unit_label}, beside what the default expects of it from "
-        "the others; the least likely first.",
-        "Intervals with a diamond each. The numbers are in the table below.",
-        not m.passed,
-    )
-
-
-def _unit_name(name: str, texts: Mapping[str, str], between: str) -> str:
-    return f"{name}{between}{texts[name]}" if texts.get(name) else str(name)
-
-
-def _units_table(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
-) -> Table:
+def _units_table(m: Material, value: Comparison, own: pd.DataFrame) -> Table:
     ordered = own.sort_values("p_tail", kind="stable").head(MOST_ROWS)
     rows = tuple(
         (
-            _unit_name(row["unit"], texts, ": "),
+            str(row["unit"]),
             sentences.printed(row["printed"]),
             sentences.printed(row["median"]),
-            f"{sentences.printed(row['ci_low'])}{f.SPACE}to{f.SPACE}{sentences.printed(row['ci_high'])}"
-            f"{'*' * row['outside']}",
+            f"{f.SPACE}to{f.SPACE}".join(sentences.printed(row[c]) for c in ("ci_low", "ci_high"))
+            + "*" * row["outside"],
             _nats(row["lpd"], 2),
             f.number(row["lpd_error"], 2),
             "yes" if row["converged"] else "NO",

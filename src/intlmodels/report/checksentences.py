@@ -55,14 +55,7 @@ def calibration_sentences(found: Calibration, wrong: tuple[Detection, ...] = ())
 
 
 def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
-    """How many fits there were, whether ranks are uniform, coverage, and what is not learned.
-
-    Parameters
-    ----------
-    found : Calibration
-    table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.calibrated`.
-    """
+    """How many fits there were, whether ranks are uniform, coverage, and what is not learned."""
     said = [_fits(found)]
     if found.ranked:
         said += [_ranks(table), _coverage(table), _learned(table)]
@@ -215,14 +208,7 @@ def sensitivity_sentences(found: Sensitivity) -> list[str]:
 
 
 def refit_sentences(found: Sensitivity, moves: pd.DataFrame, farthest: pd.DataFrame) -> list[str]:
-    """Which conclusions change with priors and readings, and what moves most.
-
-    Parameters
-    ----------
-    found : Sensitivity
-    moves, farthest : pandas.DataFrame
-        From the functions of these names in :mod:`intlmodels.checks.tables`.
-    """
+    """Which conclusions change with priors and readings, and what moves most."""
     if not found.refits[0].converged:
         return ["The default itself did not converge here: nothing is held against it."]
     said = []
@@ -302,13 +288,7 @@ def pareto_text(k: float) -> str:
 
 
 def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
-    """What power-scaling says, by the rule of Kallioinen et al. (2024).
-
-    Parameters
-    ----------
-    scaled : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.scaled`.
-    """
+    """What power-scaling says, by the rule of Kallioinen et al. (2024)."""
     if not len(scaled):
         return []
     number = f.counted(len(scaled), "quantity")
@@ -376,13 +356,7 @@ def comparison_sentences(
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    Parameters
-    ----------
-    found : Comparison
-    made : Predicted, optional
-        Its tables, if they were worked out already.
-    texts : mapping of str to str, optional
-        Unit -> what it is in words, where its name does not say it.
+    ``texts`` says in words what a unit is, where its name does not.
     """
     made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
