@@ -176,7 +176,7 @@ def test_where_every_fit_failed_nothing_else_is_said():
 
 
 def test_deliberate_errors_are_told_one_by_one():
-    said = told.error_sentences(made.CAUGHT)
+    said = [told.error_sentence(error) for error in made.CAUGHT]
     assert "Caught after 25 simulations (phi, adjusted p-value < 0.001)" in said[0]
     assert "NOT caught within 50 simulations" in said[1]
     assert "at this size such an error would pass unnoticed" in said[1]

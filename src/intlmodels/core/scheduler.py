@@ -46,11 +46,11 @@ MACHINE = "machine"
 def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
     """The workers of a Dask cluster, for as long as the block lasts.
 
-    ``address`` is that of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and the
-    certificates of Dask's configuration. A task whose worker died is given to another one; Dask gives
-    up when it cost the fourth worker its life. The workers must have the same versions of
-    ``packages``, and be of the same kind of computer if ``MACHINE`` is among them. ``goes_on`` is what
-    an error says if the work was interrupted by no fault of its own.
+    ``address`` is that of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and
+    the certificates of Dask's configuration. A task whose worker died is given to another one;
+    Dask gives up when it cost the fourth worker its life. The workers must have the same versions
+    of ``packages``, and be of the same kind of computer if ``MACHINE`` is among them. ``goes_on``
+    is what an error says if the work was interrupted by no fault of its own.
 
     Raises
     ------
@@ -141,7 +141,7 @@ _TLS = "Dask's configuration (distributed.comm.tls: ca-file, client.cert, client
 
 
 def _security(address: str) -> Security:
-    """The certificates of Dask's configuration; a StudyError if they are missing or not readable."""
+    """The certificates of Dask's configuration, if they are there and can be read."""
     from distributed import Security
 
     security = Security(require_encryption=True)
@@ -204,7 +204,7 @@ _ONE_AT_A_TIME = threading.Lock()
 def on_worker[R](
     wanted: dict[str, str], function: Callable[..., R], *arguments: Any, **named: Any
 ) -> R:
-    """Call a function on a worker of a cluster, if it has the same versions and kind of computer."""
+    """Call a function on a worker, if that has the same versions and kind of computer."""
     here = installed(tuple(name for name in wanted if name not in (_PYTHON, _CODE)))
     other = [
         f"{name} {version} instead of {wanted[name]}"

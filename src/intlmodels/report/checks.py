@@ -75,7 +75,7 @@ def calibration(m: Material) -> Section | None:
         blocks += absent(m, "Whether deliberate errors would be caught", errors, "calibrate")
     elif errors.value:
         blocks.append(Paragraph(sentences.errors_summary(errors.value)))
-        blocks.append(Items(tuple(sentences.error_sentences(errors.value))))
+        blocks.append(Items(tuple(map(sentences.error_sentence, errors.value))))
     blocks.append(Paragraph(sentences.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
     if value.ranked:
         blocks += [

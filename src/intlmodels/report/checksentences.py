@@ -51,7 +51,7 @@ def were(count: int) -> str:
 def calibration_sentences(found: Calibration, wrong: tuple[Detection, ...] = ()) -> list[str]:
     """All that is said of a calibration, and of the deliberate errors if there are any."""
     said = recovery_sentences(found, t.calibrated(found))
-    return [*said, errors_summary(wrong), *error_sentences(wrong)] if wrong else said
+    return [*said, errors_summary(wrong), *map(error_sentence, wrong)] if wrong else said
 
 
 def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
@@ -151,12 +151,8 @@ def _learned(table: pd.DataFrame) -> str:
     )
 
 
-def error_sentences(wrong: tuple[Detection, ...]) -> list[str]:
-    """Whether calibration noticed each deliberate error, and when."""
-    return [_error(error) for error in wrong]
-
-
-def _error(error: Detection) -> str:
+def error_sentence(error: Detection) -> str:
+    """Whether calibration noticed a deliberate error, and when."""
     start = f"{error.name}: {error.change.rstrip('.')}. "
     p_value = f"{error.quantity}, adjusted p-value {f.probability(error.p_value)}"
     if error.after is not None:
@@ -292,10 +288,14 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
     if not len(scaled):
         return []
     number = f.counted(len(scaled), "quantity")
-    weak, conflict = (
+    weak, conflict, moved, unknown = (
         scaled[scaled["diagnosis"] == diagnosis].sort_values("prior", ascending=False)
-        for diagnosis in (t.WEAK, t.CONFLICT)
+        for diagnosis in (t.WEAK, t.CONFLICT, t.MOVES, t.UNKNOWN)
     )
+
+    def start(rows: pd.DataFrame) -> str:
+        return f"{len(rows)} of {number} {'moves' if len(rows) == 1 else 'move'} with the prior"
+
     said = []
     if not scaled["reliable"].all():
         size = pareto_text(float(scaled["pareto_k"].iloc[0]))
@@ -305,17 +305,15 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
         )
     if len(weak):
         said.append(
-            f"{len(weak)} of {number} {'moves' if len(weak) == 1 else 'move'} with the prior but "
-            "hardly with the likelihood: the data are weak or the prior is strong, and what is "
-            f"said of them is largely the prior's: {some(weak['quantity'], 12)}."
+            f"{start(weak)} but hardly with the likelihood: the data are weak or the prior is "
+            "strong, and what is said of them is largely the prior's: "
+            f"{some(weak['quantity'], 12)}."
         )
     if len(conflict):
         said.append(
-            f"{len(conflict)} of {number} {'moves' if len(conflict) == 1 else 'move'} with the "
-            "prior and with the likelihood: prior and data may pull into different directions. "
-            f"Look at the priors behind {some(conflict['quantity'], 12)}."
+            f"{start(conflict)} and with the likelihood: prior and data may pull into different "
+            f"directions. Look at the priors behind {some(conflict['quantity'], 12)}."
         )
-    moved = scaled[scaled["diagnosis"] == t.MOVES].sort_values("prior", ascending=False)
     if scaled["likelihood"].isna().all():
         said.append(
             "Only the priors are scaled: the likelihood here holds conditions that are met or not, "
@@ -323,11 +321,9 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
         )
     if len(moved):
         said.append(
-            f"{len(moved)} of {number} {'moves' if len(moved) == 1 else 'move'} with the prior by "
-            f"{t.SENSITIVE:g} or more, the most first: {some(moved['quantity'], 12)}. The refits "
-            "tell how far."
+            f"{start(moved)} by {t.SENSITIVE:g} or more, the most first: "
+            f"{some(moved['quantity'], 12)}. The refits tell how far."
         )
-    unknown = scaled[scaled["diagnosis"] == t.UNKNOWN]
     if len(unknown):
         said.append(
             f"Nothing can be said of {len(unknown)} of {number}: prior or quantity is the same at "
