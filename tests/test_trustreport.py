@@ -355,8 +355,8 @@ def test_skipped_variants_with_the_same_reason_stand_together():
 
 
 def refit_sentences(found) -> str:
-    made_tables = tables.shifts(found)
-    return "\n".join(told.refit_sentences(found, made_tables.moves, made_tables.farthest))
+    moves, farthest, _ = tables.shifts(found)
+    return "\n".join(told.refit_sentences(found, moves, farthest))
 
 
 def test_nothing_that_changes_is_said():
@@ -613,7 +613,8 @@ def test_hostile_labels_are_inert():
 def figures(found, passed=True):
     """Every picture of a Trust, by name."""
     value, compared = found.calibration.value, found.comparison.value
-    table, shifted = tables.calibrated(value), tables.shifts(found.sensitivity.value)
+    table = tables.calibrated(value)
+    moves, farthest, scaled = tables.shifts(found.sensitivity.value)
     shown = tables.predicted(compared)
     own = shown.own
     labels = list(own["unit"])
@@ -623,8 +624,8 @@ def figures(found, passed=True):
         "elpds": checks.elpds(shown.elpds, len(own), passed),
         "pit": checks.pit(shown.law, passed),
         "units": checks.units(own, labels, "Printed share", True, passed),
-        "moves": checks.moves(shifted.moves, shifted.farthest, passed),
-        "scaling": checks.power_scaling(shifted.scaled, passed),
+        "moves": checks.moves(moves, farthest, passed),
+        "scaling": checks.power_scaling(scaled, passed),
     }
 
 
@@ -747,11 +748,11 @@ def test_power_scaling_without_a_number_is_no_picture():
 def test_changed_verdicts_are_marked_in_the_picture_of_moves():
     found = made.sensitivity(made.moved("phi halved", "Easy against Hard", 4.0, 0.91))
     shifted = tables.shifts(found)
-    text = said(checks.moves(shifted.moves, shifted.farthest))
+    text = said(checks.moves(*shifted[:2]))
     assert "large diamond: the verdict on its direction changes" in text
     assert "phi halved" in text
     same = tables.shifts(made.sensitivity())
-    assert "large diamond" not in said(checks.moves(same.moves, same.farthest))
+    assert "large diamond" not in said(checks.moves(*same[:2]))
 
 
 # -- read back from disk -----------------------------------------------------------------

@@ -44,7 +44,7 @@ class Difference:
 def difference(
     lpd_a: ArrayLike, lpd_b: ArrayLike, draws: int = 4000, prob: float = 0.95, seed: int = SEED
 ) -> Difference:
-    """Compare two variants over the same left-out units.
+    """Compare two variants, by log predictive probabilities of the same left-out units.
 
     The standard error is sqrt(n v), v the variance of the differences with divisor n - 1. The
     Bayesian bootstrap (Rubin 1981, Annals of Statistics 9(1)) gives the units weights from the
@@ -59,18 +59,10 @@ def difference(
     difference below 4), and where models are misspecified or units outlying. The bootstrap does
     not solve this: how skewed the differences at hand are says little about the error.
 
-    Parameters
-    ----------
-    lpd_a, lpd_b : array, shape (unit,)
-        Log predictive probabilities. Units impossible (-inf) in both variants say nothing about
-        their difference and are left out; a unit impossible in one variant makes the difference
-        infinite, or NaN if other units are impossible in the other variant. Where it is not
-        finite, ``se`` is NaN and the other numbers say no more than the sign.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a value is NaN or +inf, or fewer than two units remain.
+    Units impossible (-inf) in both variants are left out; a unit impossible in one variant makes
+    the difference infinite, or NaN if other units are impossible in the other variant. Where it is
+    not finite, ``se`` is NaN and the other numbers say no more than the sign. ValueError if shapes
+    differ, a value is NaN or +inf, or fewer than two units remain.
     """
     lpd = _possible(np.stack([_vector(lpd_a), _vector(lpd_b)]))
     units = lpd.shape[1]
@@ -308,23 +300,11 @@ def pit_p_value(laws: ArrayLike, place: ArrayLike, draws: int = 2000, seed: int 
     with ``draws`` sets of outcomes drawn from the laws. For given laws of independent units the
     p-value is valid, however coarse the outcomes. The laws of leave-one-out are neither given nor
     independent: each is fitted to the outcomes of all other units, so that an outcome moves every
-    law but its own. The p-value is therefore approximate.
+    law but its own. The p-value is therefore approximate, and at least 1 / (draws + 1).
 
-    Parameters
-    ----------
-    laws : array, shape (unit, outcome)
-        Predictive probability of each outcome, in increasing order of outcomes; each row sums to
-        1. Laws with fewer outcomes than others end in zeros.
-    place : array of int, shape (unit,)
-        Which outcome was observed.
-    draws : int
-        Number of sets of outcomes; the p-value is at least 1 / (draws + 1).
-    seed : int
-
-    Raises
-    ------
-    ValueError
-        If a row is not a law, or a place is not in it.
+    ``laws``, (unit, outcome), are probabilities in increasing order of outcomes that sum to 1 in
+    each row; those with fewer outcomes than others end in zeros. ``place`` says which outcome was
+    observed. ValueError if a row is not a law, or a place is not in it.
     """
     probability, seen = _checked_laws(laws, place)
     units = np.arange(len(seen))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -235,59 +235,39 @@ def run[T](
     """
     with journal.for_writing(tell) as (db, results):
         left = [key for key in tasks if key not in results]
+        done, waiting = len(tasks) - len(left), iter(left)
+        running: dict[Future[str], str] = {}
+        ended: SimpleQueue[Future[str]] = SimpleQueue()
 
-        def keep(texts: Mapping[str, str]) -> None:
-            _save(db, texts)
-            results.update({key: json.loads(text) for key, text in texts.items()})
+        def keep(futures: Iterable[Future[str]]) -> int:
+            good = [f for f in futures if not f.cancelled() and f.exception() is None]
+            if good:
+                texts = {running[future]: future.result() for future in good}
+                _save(db, texts)
+                results.update({key: json.loads(text) for key, text in texts.items()})
+            for future in good:
+                del running[future]
+            return len(good)
 
-        before = len(tasks) - len(left)
-        with closing(_done(function, tasks, left, pool, keep, most)) as steps:
-            for done in steps:
+        try:
+            while True:
                 if progress is not None and tasks:
-                    progress((before + done) / len(tasks))
-        return {key: results[key] for key in tasks}
-
-
-def _done[T](
-    function: Callable[[T], Any],
-    tasks: Mapping[str, T],
-    keys: Iterable[str],
-    pool: Executor,
-    keep: Callable[[Mapping[str, str]], None],
-    most: int,
-) -> Generator[int]:
-    """Do the tasks and keep the results; yield how many are done, first none."""
-    left = iter(keys)
-    running: dict[Future[str], str] = {}
-    ended: SimpleQueue[Future[str]] = SimpleQueue()
-    done = 0
-
-    def keep_of(futures: Iterable[Future[str]]) -> int:
-        good = [f for f in futures if not f.cancelled() and f.exception() is None]
-        if good:
-            keep({running[future]: future.result() for future in good})
-        for future in good:
-            del running[future]
-        return len(good)
-
-    try:
-        while True:
-            yield done
-            for key in islice(left, most - len(running)):
-                future = pool.submit(_text, function, tasks[key])
-                running[future] = key
-                future.add_done_callback(ended.put)
-            if not running:
-                return
-            # All that ended by now: they are saved together, which is quicker.
-            batch = [ended.get(), *(ended.get() for _ in range(ended.qsize()))]
-            done += keep_of(batch)
-            for future in batch:
-                future.result()
-    except BaseException:
-        # What ended meanwhile is worth as much as what ended before.
-        keep_of([future for future in running if not future.cancel() and future.done()])
-        raise
+                    progress(done / len(tasks))
+                for key in islice(waiting, most - len(running)):
+                    future = pool.submit(_text, function, tasks[key])
+                    running[future] = key
+                    future.add_done_callback(ended.put)
+                if not running:
+                    return {key: results[key] for key in tasks}
+                # All that ended by now: they are saved together, which is quicker.
+                batch = [ended.get(), *(ended.get() for _ in range(ended.qsize()))]
+                done += keep(batch)
+                for future in batch:
+                    future.result()
+        except BaseException:
+            # What ended meanwhile is worth as much as what ended before.
+            keep([future for future in running if not future.cancel() and future.done()])
+            raise
 
 
 def _text[T](function: Callable[[T], Any], task: T) -> str:
@@ -374,14 +354,8 @@ class ExecutionOptions:
 def executor(cores: int, scheduler: str | None = None) -> Iterator[Executor]:
     """Processes of this computer, or the workers of the Dask cluster with this scheduler.
 
-    Each process has one thread for linear algebra; a task whose worker died is given to another.
-    Leaving the block stops the processes, or takes leave of the cluster, at once.
-
-    Raises
-    ------
-    StudyError
-        If Dask is missing, the scheduler does not answer, the workers would not compute the
-        same as this computer, or workers ended before their tasks were done.
+    Each process has one thread for linear algebra. Leaving the block stops the processes, or takes
+    leave of the cluster, at once. For errors see :func:`intlmodels.core.scheduler.cluster`.
     """
     if scheduler is not None:
         with cluster(scheduler, NUMERICAL, GOES_ON) as workers:

@@ -277,18 +277,10 @@ def scaled(found: Sensitivity) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-class Shifts(NamedTuple):
-    """All tables of the sensitivity, from the functions of these names."""
-
-    moves: pd.DataFrame
-    farthest: pd.DataFrame
-    scaled: pd.DataFrame
-
-
-def shifts(found: Sensitivity) -> Shifts:
-    """Work out all tables of the sensitivity."""
+def shifts(found: Sensitivity) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Tables :func:`moves`, :func:`farthest` and :func:`scaled` of the sensitivity."""
     moved = moves(found)
-    return Shifts(moved, farthest(moved), scaled(found))
+    return moved, farthest(moved), scaled(found)
 
 
 # -- leave-one-out -----------------------------------------------------------------------

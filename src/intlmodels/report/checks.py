@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import tables
@@ -39,10 +39,22 @@ def absent(m: Material, what: str, found: CachedResult[Any], command: str) -> li
     return [Paragraph(f"{what} is not shown{why}. This command computes it:"), Code(line)]
 
 
-def row_note(shown: int, every: int, text: str = "") -> str:
-    """A note below a table, with how many of its rows are in the file only."""
-    rest = f" The first {shown} of {every}; all are in the file." if shown < every else ""
-    return f"{text}{rest}".strip()
+def _table(
+    m: Material | None,
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    note: str = "",
+    every: int = 0,
+    where: str = "file",
+    **more: Any,
+) -> Table:
+    """The first rows, and a note on how many are in the file only; marked if the fit failed."""
+    shown, every = tuple(rows[:MOST_ROWS]), every or len(rows)
+    if len(shown) < every:
+        note = f"{note} The first {len(shown)} of {every}; all are in the {where}.".strip()
+    failed = m is not None and not m.passed
+    return Table(title, tuple(header), shown, note=note, failed=failed, **more)
 
 
 def settings_words(settings: Mapping[str, Any]) -> str:
@@ -124,13 +136,15 @@ def _calibration_table(table: pd.DataFrame) -> Table:
         "standard deviations of the prior. Spread: mean posterior over prior standard deviation; "
         "1 means that such a study says nothing about the quantity."
     )
-    return Table(
+    return _table(
+        None,
         "How each quantity is recovered",
         ("quantity", "p", *(f"covered by {n}{f.SPACE}%" for n in names), "bias", "spread"),
         rows,
         numeric=(1, 2, 3, 4, 5, 6),
         file="tables/calibration.csv",
-        note=row_note(len(shown), len(table), note),
+        note=note,
+        every=len(table),
     )
 
 
@@ -185,16 +199,11 @@ def _refits(value: Sensitivity) -> Table:
         )
         for refit in value.refits
     )
-    return Table(
-        "What each refit changes",
-        ("refit", "change", "kind", "converged"),
-        rows[:MOST_ROWS],
-        note=row_note(min(len(rows), MOST_ROWS), len(rows)).replace("file", "file below"),
-    )
+    header = ("refit", "change", "kind", "converged")
+    return _table(None, "What each refit changes", header, rows, where="file below")
 
 
 def _moves_table(m: Material, farthest: pd.DataFrame) -> Table:
-    shown = farthest.head(MOST_ROWS)
     rows = tuple(
         (
             str(row["quantity"]),
@@ -202,22 +211,18 @@ def _moves_table(m: Material, farthest: pd.DataFrame) -> Table:
             _largest(row, "prior"),
             _largest(row, "reading"),
         )
-        for row in shown.to_dict("records")
+        for row in farthest.to_dict("records")
     )
-    return Table(
+    return _table(
+        m,
         "How far each quantity moves at most",
         ("quantity", "default", "most with another prior", "most with another reading"),
         rows,
         numeric=(1,),
         file="tables/sensitivity.csv",
-        note=row_note(
-            len(shown),
-            len(farthest),
-            "Default: its posterior median. By how much the median moves at most, in the "
-            "quantity's own unit and in standard deviations (sd) of the default's posterior, and "
-            "with which refit.",
-        ),
-        failed=not m.passed,
+        note="Default: its posterior median. By how much the median moves at most, in the "
+        "quantity's own unit and in standard deviations (sd) of the default's posterior, and "
+        "with which refit.",
     )
 
 
@@ -246,7 +251,7 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
             f.number(row["likelihood"], 3),
             row["diagnosis"],
         )
-        for row in ordered.head(MOST_ROWS).to_dict("records")
+        for row in ordered.to_dict("records")
     )
     blocks: list[Block] = [Paragraph(text), Items(tuple(said))]
     if scaled[["prior", "likelihood"]].notna().to_numpy().any():
@@ -259,18 +264,14 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
         blocks.append(picture("sensitivity-scaling", drawn, text, alternative, not m.passed))
     return [
         *blocks,
-        Table(
+        _table(
+            m,
             "Power-scaling",
             ("quantity", "prior", "likelihood", "reading"),
             rows,
             numeric=(1, 2),
             file="tables/power_scaling.csv",
-            note=row_note(
-                len(rows),
-                len(ordered),
-                f"Pareto k of the weights: {pareto_k}; reliable up to {tables.UNRELIABLE:g}.",
-            ),
-            failed=not m.passed,
+            note=f"Pareto k of the weights: {pareto_k}; reliable up to {tables.UNRELIABLE:g}.",
         ),
     ]
 
@@ -358,20 +359,16 @@ def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
                 f.span(row["weight_low"], row["weight_high"], 2),
             )
         )
-    return Table(
+    return _table(
+        m,
         "Variants by exact leave-one-out",
         ("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
-        tuple(rows[:MOST_ROWS]),
+        rows,
         numeric=(1, 2, 3, 4, 5, 6),
         file="tables/elpd.csv",
-        note=row_note(
-            min(len(rows), MOST_ROWS),
-            len(rows),
-            f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
-            "probability of being better (Bayesian bootstrap); stacking weight, with its "
-            f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
-        ),
-        failed=not m.passed,
+        note=f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
+        "probability of being better (Bayesian bootstrap); stacking weight, with its "
+        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
     )
 
 
@@ -383,7 +380,7 @@ def _nats(value: float, decimals: int) -> str:
 
 
 def _units_table(m: Material, value: Comparison, own: pd.DataFrame) -> Table:
-    ordered = own.sort_values("p_tail", kind="stable").head(MOST_ROWS)
+    ordered = own.sort_values("p_tail", kind="stable")
     rows = tuple(
         (
             str(row["unit"]),
@@ -398,19 +395,15 @@ def _units_table(m: Material, value: Comparison, own: pd.DataFrame) -> Table:
         for row in ordered.to_dict("records")
     )
     interval = f"{100 * tables.CENTRAL:g}{f.SPACE}% interval"
-    return Table(
+    return _table(
+        m,
         f"The default's predictions of each {value.unit_label} that it has not seen, the least "
         "likely first",
         (value.unit_label, "printed", "median", interval, "log Pr", "± MC", "refit converged"),
         rows,
         numeric=(1, 2, 3, 4, 5),
         file="tables/leave_one_out.csv",
-        note=row_note(
-            len(rows),
-            len(own),
-            f"Printed, predicted median and central {interval} (* printed outside of it); log Pr: "
-            "natural logarithm of the probability of what was printed; ± MC: its Monte Carlo "
-            "error. The file has every variant.",
-        ),
-        failed=not m.passed,
+        note=f"Printed, predicted median and central {interval} (* printed outside of it); log Pr: "
+        "natural logarithm of the probability of what was printed; ± MC: its Monte Carlo "
+        "error. The file has every variant.",
     )

@@ -199,8 +199,8 @@ _KINDS = {
 
 def sensitivity_sentences(found: Sensitivity) -> list[str]:
     """All that is said of the sensitivity: of the refits, then of power-scaling."""
-    made = t.shifts(found)
-    return [*refit_sentences(found, made.moves, made.farthest), *scaling_sentences(made.scaled)]
+    moves, farthest, scaled = t.shifts(found)
+    return [*refit_sentences(found, moves, farthest), *scaling_sentences(scaled)]
 
 
 def refit_sentences(found: Sensitivity, moves: pd.DataFrame, farthest: pd.DataFrame) -> list[str]:
