@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +106,26 @@ def comparison(
 ) -> Check[Comparison]:
     """Leave out every unit once under every variant; arguments are from :func:`plans_of`."""
     default = next(iter(plans.values()))
-    module = simulator(default.study.model)
-    designs = {name: design_of(default.study, name) for name in plans}
-    units = module.units(default.study, designs[default.variant])
-    values = tuple(float(value) for value in module.values(default.study, designs))
+    study, module = default.study, simulator(default.study.model)
+    designs = {name: design_of(study, name) for name in plans}
+    design = designs[default.variant]
+    units, printed = module.units(study, design), module.printed(study, design)
+    values = tuple(float(value) for value in module.values(study, designs))
+    kind = module.unit_kind(design)
+
+    def summarize(results: list[dict[str, Any]]) -> Comparison:
+        rows = ({**result, "law": tuple(result["law"])} for result in results)
+        variants = {
+            name: tuple(
+                LeftOut(unit, float(value), **next(rows))
+                for unit, value in zip(units, printed, strict=True)
+            )
+            for name in plans
+        }
+        label = study.firm_label if kind == "firm" else kind
+        settings = default.identity["settings"]
+        return Comparison(kind, label, values, variants, dict(skipped), settings)
+
     # A variant more or less leaves the results of the others valid.
     identity = {"model": default.identity["model"]["version"]}
     return Check(
@@ -122,36 +137,8 @@ def comparison(
             for i in range(len(units))
         },
         worker=leave_out,
-        summarize=partial(_summarize, plans, skipped, values),
+        summarize=summarize,
         journal=Journal(out / FOLDER / "comparison.sqlite", identity),
-    )
-
-
-def _summarize(
-    plans: Mapping[str, Plan],
-    skipped: Mapping[str, str],
-    values: tuple[float, ...],
-    results: list[dict[str, Any]],
-) -> Comparison:
-    default = next(iter(plans.values()))
-    study, module = default.study, simulator(default.study.model)
-    design = design_of(study, default.variant)
-    units, printed = module.units(study, design), module.printed(study, design)
-    rows = iter(results)
-    kind = module.unit_kind(design)
-    return Comparison(
-        unit=kind,
-        unit_label=study.firm_label if kind == "firm" else kind,
-        values=values,
-        variants={
-            name: tuple(
-                LeftOut(unit, float(value), **{**row, "law": tuple(row["law"])})
-                for unit, value, row in zip(units, printed, rows, strict=False)
-            )
-            for name in plans
-        },
-        skipped=dict(skipped),
-        settings=default.identity["settings"],
     )
 
 

@@ -35,18 +35,14 @@ class Calibrated:
 
     Attributes
     ----------
-    ranks : tuple of int
-        Number of simulations by the rank of the true value among the draws, 0 to L.
-    covered : tuple of int
-        Simulations whose central interval held the truth, one a probability of ``PROBS``.
-    bias, bias_error : float
-        Mean of posterior mean minus truth, and its standard error.
-    error : float
-        Root mean square of posterior mean minus truth.
-    spread, width : float
-        Mean posterior standard deviation, and mean width of the 95 % interval.
-    prior_spread : float
-        Standard deviation of the true values.
+    ranks, covered : tuple of int
+        Number of simulations by the rank of the true value among the draws, 0 to L, and with the
+        truth in the central interval of each probability of ``PROBS``.
+    bias, bias_error, error : float
+        Mean of posterior mean minus truth, its standard error, root mean square.
+    spread, width, prior_spread : float
+        Mean posterior standard deviation and width of the 95 % interval; standard deviation of
+        the true values.
     """
 
     name: str
@@ -66,16 +62,14 @@ class Calibration:
 
     Attributes
     ----------
-    variant, wrong : str
-        ``wrong``: name of the deliberate error; empty for the model as it is.
+    wrong : str
+        Name of the deliberate error; empty for the model as it is.
     sims : int
         Simulations asked for, and done.
     failed : tuple of (int, str)
         Number of each simulation without a fit, and why; they have no ranks.
     divergent, unconverged : int
         Fits with divergent transitions, and with R-hat above ``limit``; they keep their ranks.
-    settings : dict of str
-        Of each fit.
     """
 
     variant: str
@@ -96,12 +90,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Detection:
-    """Whether calibration noticed a deliberate error.
+    """Whether calibration noticed a deliberate error, and what that ``change`` does, in words.
 
     Attributes
     ----------
-    name, change : str
-        The error, and what it does in words.
     looks : tuple of int
         Numbers of simulations after which the verdict was looked at.
     after : int or None
@@ -132,7 +124,7 @@ class LeftOut:
     law : tuple of float
         Probability of every value of ``Comparison.values``.
     rhat, ess, divergences : float, float, int
-        Worst R-hat and smallest bulk effective sample size of the refit.
+        Worst of the refit; ``ess`` is the bulk effective sample size.
     """
 
     unit: str
@@ -159,8 +151,6 @@ class Comparison:
         The default first; the units in the same order in each.
     skipped : dict of str to str
         Variant that is not compared -> why.
-    settings : dict of str
-        Of each refit.
     """
 
     unit: str

@@ -509,15 +509,17 @@ def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
 
 def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
     """What is impossible, what did not converge, and what rests on few draws."""
+
+    def units(rows: pd.DataFrame) -> str:
+        return some(f"{row['unit']} in {row['variant']}" for row in rows.to_dict("records"))
+
     said = []
-    where = [
-        f"{row['unit']} in {row['variant']}"
-        for row in left_out[~left_out["possible"]].to_dict("records")
-    ]
-    if where:
+    impossible = left_out[~left_out["possible"]]
+    if len(impossible):
         said.append(
-            f"No draw allowed what was printed for {some(where)}: its probability is too small to "
-            "be measured with so many draws, is counted as 0, and the variant has no finite elpd."
+            f"No draw allowed what was printed for {units(impossible)}: its probability is too "
+            "small to be measured with so many draws, is counted as 0, and the variant has no "
+            "finite elpd."
         )
     failed = left_out[~left_out["converged"]]
     if len(failed):
@@ -530,10 +532,9 @@ def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
         )
     rough = left_out[left_out["possible"] & (left_out["lpd_error"] > MOST_ERROR)]
     if len(rough):
-        told = [f"{row['unit']} in {row['variant']}" for row in rough.to_dict("records")]
         said.append(
             f"The log probability rests on few draws (Monte Carlo error above {MOST_ERROR:g}) for "
-            f"{some(told)}."
+            f"{units(rough)}."
         )
     return said
 
