@@ -14,7 +14,7 @@ from scipy import stats
 
 import intlmodels as im
 from clusterstudies import CODES, NAMES, TRUE, clusters_study, drawn_study, write_clusters
-from intlmodels.checks import calibrate, worker
+from intlmodels.checks import calibration, runner
 from intlmodels.core import settings
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
@@ -335,8 +335,11 @@ def test_one_cluster_is_a_deliberate_error_of_studies_with_several(study, tmp_pa
 
 
 def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
-    plan = calibrate.plan_of(
-        study, "default", priors_of(study), calibrate.settings_for(study, {"draws": 60, "tune": 60})
+    plan = calibration.plan_of(
+        study,
+        "default",
+        priors_of(study),
+        calibration.settings_for(study, {"draws": 60, "tune": 60}),
     )
     refit = Refit(study, "default", plan.priors)
     design = design_of(study)
@@ -345,7 +348,7 @@ def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
     law, logs = simulator.predict(study, design, posterior, 3, grid(5.0))
     assert law.sum() == pytest.approx(1, abs=1e-6)
     assert np.isfinite(logs).all()
-    assert worker.trials("share") is simulator
+    assert runner.simulator("share") is simulator
 
 
 # -- estimands by hand -------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 from decaystudies import write_counts_study, write_decisions_study
-from intlmodels.checks import worker
+from intlmodels.checks import runner
 from intlmodels.core.rounding import grid
 from intlmodels.core.settings import Settings
 from intlmodels.models import catalogue, design_of, priors_of
@@ -226,8 +226,8 @@ def test_flags_are_simulated_with_the_probabilities_of_the_model(tmp_path):
 def test_deliberate_errors_change_what_is_fitted(name):
     design = design_of(NORWAY)
     assert name in decay.wrong_models(design)
-    plan = worker.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
-    made = worker.fitter(plan)
+    plan = runner.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
+    made = runner.fitter(plan)
     if name == "two-stage":
         assert made._without_decay.priors["decay_mean"].text == "Normal(0, 0.001)"
         assert made._fit.priors == priors_of(NORWAY)

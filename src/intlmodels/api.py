@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
 
-    from intlmodels.checks.stored import Trust
+    from intlmodels.checks.stored import CheckResults
 
 
 #: Models of which fits are about shares.
@@ -335,7 +335,7 @@ def calibrate(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Simulate studies like this one, fit each, and see whether the truth is found.
 
     Parameters
@@ -359,7 +359,7 @@ def calibrate(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``calibration`` and, if asked for, ``wrong``; see :func:`trust_tables`.
 
     Raises
@@ -367,20 +367,21 @@ def calibrate(
     StudyError
         For what cannot be simulated, before anything is computed.
     """
-    from intlmodels.checks.running import Means, run_calibration
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.calibration import run_calibration
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
-    found, caught = run_calibration(
+    found, detected = run_calibration(
         _loaded(study),
         Path(out),
-        Means(cores, scheduler),
+        ExecutionOptions(cores, scheduler),
         sims=sims,
         variant=variant,
-        wrong=wrong,
+        misspecified=wrong,
         overrides=priors,
         settings=settings,
     )
-    return replace(NOTHING, calibration=Found(found), wrong=Found(caught))
+    return replace(NOTHING, calibration=CachedResult(found), wrong=CachedResult(detected))
 
 
 @checked
@@ -392,23 +393,28 @@ def compare(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants.
 
     Parameters as for :func:`calibrate`.
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``comparison``; see :func:`trust_tables`.
     """
-    from intlmodels.checks.running import Means, run_comparison
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.comparison import run_comparison
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
     found = run_comparison(
-        _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
+        _loaded(study),
+        Path(out),
+        ExecutionOptions(cores, scheduler),
+        overrides=priors,
+        settings=settings,
     )
-    return replace(NOTHING, comparison=Found(found))
+    return replace(NOTHING, comparison=CachedResult(found))
 
 
 @checked
@@ -418,7 +424,7 @@ def sensitivity(
     *,
     cores: int | None = None,
     scheduler: str | None = None,
-) -> Trust:
+) -> CheckResults:
     """See how far conclusions move under other priors and readings.
 
     Parameters
@@ -431,7 +437,7 @@ def sensitivity(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``sensitivity``; see :func:`trust_tables`.
 
     Raises
@@ -439,11 +445,12 @@ def sensitivity(
     StudyError
         If there is no current fit that converged.
     """
-    from intlmodels.checks.running import Means, run_sensitivity
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.sensitivity import run_sensitivity
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
-    found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
-    return replace(NOTHING, sensitivity=Found(found))
+    found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
+    return replace(NOTHING, sensitivity=CachedResult(found))
 
 
 @checked
@@ -480,7 +487,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
 
 
 @checked
-def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
+def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     """Read what calibration, comparison and sensitivity found before.
 
     Parameters
@@ -491,7 +498,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
     Returns
     -------
-    Trust
+    CheckResults
         What is stored there and still what the study asks for; see :func:`trust_tables`.
 
     Raises
@@ -504,7 +511,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
-    found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
+    found = stored.read_checks(study, Path(out), stored_overrides(study, Path(out)))
     parts = {kind: getattr(found, kind) for kind in stored.KINDS}
     if all(part.value is None for part in parts.values()):
         why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
@@ -517,12 +524,12 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
 
 @checked
-def trust_tables(found: Trust) -> dict[str, DataFrame]:
+def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 
     Parameters
     ----------
-    found : Trust
+    found : CheckResults
         From :func:`calibrate`, :func:`compare`, :func:`sensitivity` or :func:`read_trust`.
 
     Returns

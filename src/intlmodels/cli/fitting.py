@@ -171,8 +171,7 @@ def calibrate(
     again: AgainOption = False,
 ) -> None:
     """Simulate studies like this one, fit each, and see whether the truth is found."""
-    from intlmodels.checks.calibrate import uniform
-    from intlmodels.checks.running import run_calibration
+    from intlmodels.checks.calibration import run_calibration, uniform
     from intlmodels.report.checksentences import calibration_sentences
 
     found, _ = _report_check(
@@ -183,7 +182,7 @@ def calibrate(
         lambda found: calibration_sentences(*found),
         sims=sims,
         variant=variant,
-        wrong=[name.strip() for name in wrong.split(",") if name.strip()],
+        misspecified=[name.strip() for name in wrong.split(",") if name.strip()],
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )
@@ -204,7 +203,7 @@ def compare(
     again: AgainOption = False,
 ) -> None:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
-    from intlmodels.checks.running import run_comparison
+    from intlmodels.checks.comparison import run_comparison
     from intlmodels.report.checksentences import comparison_sentences
 
     _report_check(
@@ -226,11 +225,11 @@ def sensitivity(
     again: AgainOption = False,
 ) -> None:
     """See how far conclusions move under other priors and readings; needs a stored fit."""
-    from intlmodels.checks.running import run_sensitivity
+    from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report.checksentences import sensitivity_sentences
 
-    means = cores, scheduler, again
-    _report_check(load(study), out, means, run_sensitivity, sensitivity_sentences)
+    options = cores, scheduler, again
+    _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -241,18 +240,19 @@ def given(**options: Any) -> dict[str, Any]:
 def _report_check[T](
     study: Study,
     out: str | None,
-    means: tuple[int | None, str | None, bool],
+    execution: tuple[int | None, str | None, bool],
     run: Callable[..., T],
     sentences: Callable[[T], list[str]],
     **options: Any,
 ) -> T:
     """Run a check and tell what it found, also in the report if there is a current fit."""
-    from intlmodels.checks.running import Means
+    from intlmodels.checks.runner import ExecutionOptions
     from intlmodels.report.record import current_fits
 
     folder = output_folder(study, out)
     with interruptible(KEPT):
-        found = run(study, folder, Means(*means, bar=progress_bar, tell=say), **options)
+        how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
+        found = run(study, folder, how, **options)
     for sentence in sentences(found):
         typer.echo(sentence)
     try:

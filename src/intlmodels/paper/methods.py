@@ -177,9 +177,9 @@ def _trust(m: ReportData) -> Passage:
     parts = (_calibration(m), _comparison(m), _sensitivity(m))
     done = [piece for part in parts for piece in part]
     found = {
-        "calibration on simulated studies": m.trust.calibration,
-        "exact leave-one-out": m.trust.comparison,
-        "sensitivity to priors and readings": m.trust.sensitivity,
+        "calibration on simulated studies": m.check_results.calibration,
+        "exact leave-one-out": m.check_results.comparison,
+        "sensitivity to priors and readings": m.check_results.sensitivity,
     }
     missing = [name for name, item in found.items() if item.value is None]
     if missing:
@@ -188,7 +188,7 @@ def _trust(m: ReportData) -> Passage:
 
 
 def _calibration(m: ReportData) -> Passage:
-    value = m.trust.calibration.value
+    value = m.check_results.calibration.value
     if value is None:
         return ()
     return (
@@ -203,7 +203,7 @@ def _calibration(m: ReportData) -> Passage:
 
 
 def _comparison(m: ReportData) -> Passage:
-    value = m.trust.comparison.value
+    value = m.check_results.comparison.value
     if value is None:
         return ()
     units = len(next(iter(value.variants.values()), ()))
@@ -221,7 +221,7 @@ def _comparison(m: ReportData) -> Passage:
 
 
 def _sensitivity(m: ReportData) -> Passage:
-    value = m.trust.sensitivity.value
+    value = m.check_results.sensitivity.value
     if value is None:
         return ()
     kinds: dict[str, int] = {}

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from intlmodels.audit import Audit, audit, audit_tables, bound_table
-from intlmodels.checks.stored import NOTHING, Trust
-from intlmodels.checks.tables import csv_tables as trust_tables
+from intlmodels.checks.stored import NOTHING, CheckResults
+from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
 from intlmodels.core.rounding import intervals as rounding_intervals
@@ -71,7 +71,7 @@ class ReportData(ABC):
         Current fits of further outcomes: estimands, data and predictions.
     stored : tuple of Stored
         What is stored, current or not.
-    trust : Trust
+    check_results : CheckResults
         What calibration, comparison and sensitivity found.
     compared : Compared
         By what the variants are held against each other.
@@ -81,7 +81,7 @@ class ReportData(ABC):
     fit: DataTree
     variants: dict[str, DataTree]
     stored: tuple[Stored, ...] = ()
-    trust: Trust = NOTHING
+    check_results: CheckResults = NOTHING
     prob: float = CI_PROB
     further: dict[str, DataTree] = field(default_factory=dict)
 
@@ -125,7 +125,7 @@ class ReportData(ABC):
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
             **({"claims.csv": self.claims} if self.study.claims else {}),
-            **trust_tables(self.trust),
+            **check_tables(self.check_results),
         }
 
     # -- what all have -------------------------------------------------------------------

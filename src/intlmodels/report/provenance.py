@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from intlmodels.checks.stored import Trust
+from intlmodels.checks.stored import CheckResults
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
@@ -104,7 +104,7 @@ def sources(m: ReportData) -> Section:
 
 def methods(m: ReportData) -> tuple[str, ...]:
     """Names of everything that was used, in :data:`intlmodels.report.references.METHODS`."""
-    return (*sampling(m), *m.methods, *methods_of(m.trust))
+    return (*sampling(m), *m.methods, *methods_of(m.check_results))
 
 
 def sampling(m: ReportData) -> tuple[str, ...]:
@@ -117,11 +117,11 @@ def sampling(m: ReportData) -> tuple[str, ...]:
     return ("nuts", *nutpie, "pymc", *checks, "ebfmi")
 
 
-def methods_of(trust: Trust) -> tuple[str, ...]:
+def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
-        (trust.calibration, CALIBRATION_METHODS),
-        (trust.comparison, COMPARISON_METHODS),
-        (trust.sensitivity, SENSITIVITY_METHODS),
+        (checks.calibration, CALIBRATION_METHODS),
+        (checks.comparison, COMPARISON_METHODS),
+        (checks.sensitivity, SENSITIVITY_METHODS),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels.checks.stored import trust
+from intlmodels.checks.stored import read_checks
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
@@ -150,7 +150,7 @@ def gather(study: Study, folder: Path) -> ReportData:
             further[item.variant] = light(item.path, OF_AN_OUTCOME)
         else:
             variants[item.variant] = light(item.path)
-    found = trust(study, folder, stored_overrides(study, folder))
+    found = read_checks(study, folder, stored_overrides(study, folder))
     data: type[ReportData] = parts_of(study.model).data
     return data(study, fit, variants, tuple(stored), found, further=further)
 
