@@ -19,7 +19,8 @@ from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import catalogue, priors_of
 from intlmodels.plots import outcomes, share
 from intlmodels.plots.style import svg
-from intlmodels.report.registry import gather, sections_of
+from intlmodels.report.data import gather
+from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import variants as comparison
 from intlmodels.results.share import compare_variants

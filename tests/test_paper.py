@@ -31,8 +31,8 @@ from intlmodels.plots import style
 from intlmodels.plots.style import LETTERS, printed_on
 from intlmodels.report import provenance, references
 from intlmodels.report.blocks import Section, Table
+from intlmodels.report.data import gather
 from intlmodels.report.references import Cite, cite
-from intlmodels.report.registry import gather
 from intlmodels.study import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
 from test_cli import below, run

@@ -474,7 +474,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     StudyError
         If the study has no claims, or there is no current fit.
     """
-    from intlmodels.report.registry import gather
+    from intlmodels.report.data import gather
 
     loaded = _loaded(study)
     if not loaded.claims:

@@ -13,8 +13,8 @@ from intlmodels.models import DEFAULT
 from intlmodels.paper import bibtex, manifest, methods, tables, words
 from intlmodels.plots.style import Page, printed_on
 from intlmodels.report.blocks import Picture, Table
-from intlmodels.report.data import ReportData
-from intlmodels.report.registry import gather, parts_of, sections_of
+from intlmodels.report.data import ReportData, gather
+from intlmodels.report.registry import parts_of, sections_of
 from intlmodels.study import Study
 
 

@@ -12,21 +12,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from intlmodels.audit import Audit, audit, audit_tables, bound_table
-from intlmodels.checks.stored import NOTHING, CheckResults
+from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
 from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
 from intlmodels.core.rounding import intervals as rounding_intervals
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.fitting.jobs import Stored
+from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.estimands import new_firms
+from intlmodels.report.record import current_fits
 from intlmodels.results import cells, decay, intervals, outcomes, share
 from intlmodels.results import clusters as clustertables
 from intlmodels.results import variants as comparison
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 #: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
 MOST_CELLS = 20_000
+#: Groups of a fit of a further outcome that a report needs beside those of a variant.
+OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
 #: What the reconstruction of decisions from counts rests on.
 RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
@@ -500,3 +504,38 @@ class DecayReportData(ReportData):
             found["data.csv"] = self.kinds_of_firms(self.register)
             found |= {"checks.csv": self.checks, "predictions.csv": self.predicted}
         return found
+
+
+# -- from what is stored -----------------------------------------------------------------
+
+#: What a study says of its model and the shape of its data -> its report data.
+REPORT_DATA: dict[str, type[ReportData]] = {
+    "share": ShareReportData,
+    "register": ShareReportData,
+    "decay": DecayReportData,
+    "sequences": DecayReportData,
+}
+
+
+def gather(study: Study, folder: Path) -> ReportData:
+    """Read the stored fits of a study.
+
+    Raises
+    ------
+    StudyError
+        If the default fit is missing or no longer what the study asks for.
+    """
+    stored = current_fits(study, folder)
+    fit = store.read(stored[0].path)
+    variants, further = {DEFAULT: fit}, {}
+    rows = catalogue(study)
+    for item in stored[1:]:
+        if item.reasons:
+            continue
+        if rows[item.variant].outcome:
+            further[item.variant] = comparison.light(item.path, OF_AN_OUTCOME)
+        else:
+            variants[item.variant] = comparison.light(item.path)
+    found = read_checks(study, folder, stored_overrides(study, folder))
+    data = REPORT_DATA[study.model]
+    return data(study, fit, variants, tuple(stored), found, further=further)

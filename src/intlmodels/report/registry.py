@@ -1,4 +1,4 @@
-"""What the report of each model consists of: its data, its sections, and who makes them."""
+"""What the report of each model consists of: its sections in their order, and who makes them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intlmodels.checks.stored import read_checks
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
-from intlmodels.fitting import store
-from intlmodels.fitting.jobs import stored_overrides
-from intlmodels.models import DEFAULT, catalogue
 from intlmodels.report import checks, claims, clusters, decay, outcomes, provenance, sections, share
 from intlmodels.report.blocks import Report, Section
-from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
-from intlmodels.report.record import current_fits
-from intlmodels.results.variants import light
+from intlmodels.report.data import DecayReportData, ReportData, ShareReportData, gather
 from intlmodels.study import Study
 
-#: Groups of a fit of a further outcome that a report needs beside those of a variant.
-OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
 #: Sections on checks that need the single firms, which a register does not list.
 OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "calibration"})
 
@@ -32,8 +24,6 @@ class ReportParts[Data: ReportData]:
 
     Attributes
     ----------
-    data : type of ReportData
-        What gathers everything that the report shows.
     sections : mapping of str to callable
         Name of each section, in their order -> the function that makes it from the data; where
         there is nothing to say it returns None, and the section is left out.
@@ -41,13 +31,11 @@ class ReportParts[Data: ReportData]:
         Drawing takes most of the time of a report: these sections take about half of it.
     """
 
-    data: type[Data]
     sections: Mapping[str, Callable[[Data], Section | None]]
     second_half: frozenset[str]
 
 
-SHARE = ReportParts(
-    data=ShareReportData,
+SHARE = ReportParts[ShareReportData](
     sections={
         "answer": share.answer,
         "claims": claims.claims,
@@ -79,8 +67,7 @@ SHARE = ReportParts(
     ),
 )
 
-DECAY = ReportParts(
-    data=DecayReportData,
+DECAY = ReportParts[DecayReportData](
     sections={
         "answer": decay.answer,
         "audit": decay.audit,
@@ -129,30 +116,6 @@ def parts_of(model: str) -> ReportParts[Any]:
             f"there is no report of this model; there is one of {', '.join(REPORTS)}", value=model
         )
     return REPORTS[model]
-
-
-def gather(study: Study, folder: Path) -> ReportData:
-    """Read the stored fits of a study.
-
-    Raises
-    ------
-    StudyError
-        If the default fit is missing or no longer what the study asks for.
-    """
-    stored = current_fits(study, folder)
-    fit = store.read(stored[0].path)
-    variants, further = {DEFAULT: fit}, {}
-    rows = catalogue(study)
-    for item in stored[1:]:
-        if item.reasons:
-            continue
-        if rows[item.variant].outcome:
-            further[item.variant] = light(item.path, OF_AN_OUTCOME)
-        else:
-            variants[item.variant] = light(item.path)
-    found = read_checks(study, folder, stored_overrides(study, folder))
-    data: type[ReportData] = parts_of(study.model).data
-    return data(study, fit, variants, tuple(stored), found, further=further)
 
 
 def sections_of(
