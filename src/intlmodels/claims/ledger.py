@@ -28,7 +28,6 @@ from intlmodels.study.claims import (
     Evidence,
     Finding,
     plain,
-    printed_values,
 )
 
 if TYPE_CHECKING:
@@ -97,12 +96,10 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     import pandas as pd
 
     require_names(study)
-    counts = study.counts if isinstance(study, DecayStudy) else ()
     draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
-    values = printed_values(counts, study.numbers.values())
     rows = []
     for claim in study.claims:
-        found, passed = _find(claim, Evidence(study, draws, values, prob), fits)
+        found, passed = _find(claim, Evidence(study, draws, prob), fits)
         how = claim.rule.describe(claim, study)
         rows.append(
             (

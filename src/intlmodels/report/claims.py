@@ -6,7 +6,6 @@ from intlmodels.claims.ledger import UNSUPPORTED, finding_text, printed_numbers,
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import Material
-from intlmodels.report.rows import Rows
 from intlmodels.results.wording import CLEAR, LEANING
 
 
@@ -14,10 +13,26 @@ def claims(m: Material) -> Section | None:
     """What the study's claims come to; nothing for a study that has none."""
     if not m.study.claims:
         return None
+    introduction = (
+        "Each claim has a rule in study.toml, and its verdict follows from the rule; none is "
+        "typed in. What can be counted or added up holds in the printed numbers or is "
+        "contradicted by them; where a number that was not printed could decide, it cannot be "
+        "checked. The other rules ask for the posterior probability of the claim: it is supported "
+        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
+        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
+        "false: the data may say little about it. A fit that did not converge gives no verdict."
+    )
+    rows = tuple(
+        (
+            *(row.id, row.claim, row.verdict, finding_text(row)),
+            *(f"{row.kind}: {row.how}", row.where or f.DASH),
+        )
+        for row in m.claims.itertuples(index=False)
+    )
     table = Table(
         f"Claims, in other words than the publication's ({f.interval_name(m.prob)}s in brackets)",
         ("id", "claim", "verdict", "what was found", "how it is checked", "where"),
-        claim_rows(m),
+        rows,
         file="tables/claims.csv",
         note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
         f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
@@ -27,7 +42,7 @@ def claims(m: Material) -> Section | None:
     return Section(
         "claims",
         "Claims of the study, held against what it printed",
-        (Paragraph(introduction()), Items(tuple(verdict_lines(m.claims))), table),
+        (Paragraph(introduction), Items(tuple(verdict_lines(m.claims))), table),
     )
 
 
@@ -44,31 +59,3 @@ def numbers(m: Material) -> Section | None:
         numeric=(2,),
     )
     return Section("claim-numbers", "Printed numbers that claims name", (table,))
-
-
-def introduction() -> str:
-    """How verdicts come about."""
-    return (
-        "Each claim has a rule in study.toml, and its verdict follows from the rule; none is "
-        "typed in. What can be counted or added up holds in the printed numbers or is "
-        "contradicted by them; where a number that was not printed could decide, it cannot be "
-        "checked. The other rules ask for the posterior probability of the claim: it is supported "
-        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
-        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
-        "false: the data may say little about it. A fit that did not converge gives no verdict."
-    )
-
-
-def claim_rows(m: Material) -> Rows:
-    """One row a claim, with the digits that the uncertainty bears."""
-    return tuple(
-        (
-            row.id,
-            row.claim,
-            row.verdict,
-            finding_text(row),
-            f"{row.kind}: {row.how}",
-            row.where or f.DASH,
-        )
-        for row in m.claims.itertuples(index=False)
-    )
