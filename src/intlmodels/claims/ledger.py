@@ -18,7 +18,7 @@ from intlmodels.models.draws import flat, texts
 from intlmodels.results import decay, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import DecayStudy, Study
+from intlmodels.study import Study
 from intlmodels.study.claims import (
     CANNOT,
     CONTRADICTED,
@@ -27,7 +27,6 @@ from intlmodels.study.claims import (
     Claim,
     Evidence,
     Finding,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -224,17 +223,6 @@ def summary(ledger: pd.DataFrame) -> str:
 def _place(verdict: str) -> tuple[int, str]:
     """Where a verdict stands among the others."""
     return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
-
-
-def printed_numbers(study: Study) -> list[tuple[str, str, str, str]]:
-    """Counts and further numbers of a study: id, what it is, value with unit, and where."""
-    counts = study.counts if isinstance(study, DecayStudy) else ()
-    rows = [(count.id, count.text, str(count.value), count.where) for count in counts]
-    rows += [
-        (number.id, number.text, f"{plain(number.value)} {number.unit}".strip(), number.where)
-        for number in study.numbers.values()
-    ]
-    return sorted(rows)
 
 
 def finding_text(row: Any) -> str:

@@ -416,7 +416,10 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
         if key in claim.terms and isinstance(spec, Naming):
             _read_named(claim, key, spec, where, known)
     if known.subjects is not None:
-        _read_parts(claim, given, where, known.subjects)
+        _check_size(claim.terms.get("size", ""), f"{where} size", known.subjects)
+        for key, spec in rule.keys.items():
+            if spec.holds == "tables":
+                claim.terms[key] = _read_part(given[key][0], f"{where} {key}", known.subjects)
     rule.check(claim, where)
     return claim
 
@@ -496,15 +499,6 @@ def _read_number(name: str, where: str, known: Known, columns: dict[str, Column]
         where,
         name,
     )
-
-
-def _read_parts(claim: Claim, given: Mapping[str, Any], where: str, subjects: Subjects) -> None:
-    """Check sizes and parts of the decisions; parts come out as :class:`Part`."""
-    if "size" in claim.terms:
-        _check_size(claim.terms["size"], f"{where} size", subjects)
-    for key, spec in claim.rule.keys.items():
-        if spec.holds == "tables":
-            claim.terms[key] = _read_part(given[key][0], f"{where} {key}", subjects)
 
 
 def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
