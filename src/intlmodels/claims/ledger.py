@@ -18,7 +18,7 @@ from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.results import decay, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import DecayStudy, Study
+from intlmodels.study import Study
 from intlmodels.study.claims import (
     CANNOT,
     CONTRADICTED,
@@ -27,8 +27,6 @@ from intlmodels.study.claims import (
     Claim,
     Evidence,
     Finding,
-    plain,
-    printed_values,
 )
 
 if TYPE_CHECKING:
@@ -97,12 +95,10 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     import pandas as pd
 
     require_names(study)
-    counts = study.counts if isinstance(study, DecayStudy) else ()
     draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
-    values = printed_values(counts, study.numbers.values())
     rows = []
     for claim in study.claims:
-        found, passed = _find(claim, Evidence(study, draws, values, prob), fits)
+        found, passed = _find(claim, Evidence(study, draws, prob), fits)
         how = claim.rule.describe(claim, study)
         rows.append(
             (
@@ -227,17 +223,6 @@ def summary(ledger: pd.DataFrame) -> str:
 def _place(verdict: str) -> tuple[int, str]:
     """Where a verdict stands among the others."""
     return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
-
-
-def printed_numbers(study: Study) -> list[tuple[str, str, str, str]]:
-    """Counts and further numbers of a study: id, what it is, value with unit, and where."""
-    counts = study.counts if isinstance(study, DecayStudy) else ()
-    rows = [(count.id, count.text, str(count.value), count.where) for count in counts]
-    rows += [
-        (number.id, number.text, f"{plain(number.value)} {number.unit}".strip(), number.where)
-        for number in study.numbers.values()
-    ]
-    return sorted(rows)
 
 
 def finding_text(row: Any) -> str:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from intlmodels.claims.ledger import UNSUPPORTED, finding_text, printed_numbers, verdict_lines
+from intlmodels.claims.ledger import UNSUPPORTED, finding_text, verdict_lines
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
-from intlmodels.report.rows import Rows
 from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.study import DecayStudy
+from intlmodels.study.claims import plain
 
 
 def claims(m: ReportData) -> Section | None:
     """What the study's claims come to; nothing for a study that has none."""
     if not m.study.claims:
         return None
+    introduction = (
+        "Each claim has a rule in study.toml, and its verdict follows from the rule; none is "
+        "typed in. What can be counted or added up holds in the printed numbers or is "
+        "contradicted by them; where a number that was not printed could decide, it cannot be "
+        "checked. The other rules ask for the posterior probability of the claim: it is supported "
+        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
+        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
+        "false: the data may say little about it. A fit that did not converge gives no verdict."
+    )
+    rows = []
+    for row in m.claims.itertuples(index=False):
+        how, where = f"{row.kind}: {row.how}", row.where or f.DASH
+        rows.append((row.id, row.claim, row.verdict, finding_text(row), how, where))
     table = Table(
         f"Claims, in other words than the publication's ({f.interval_name(m.prob)}s in brackets)",
         ("id", "claim", "verdict", "what was found", "how it is checked", "where"),
-        claim_rows(m),
+        tuple(rows),
         file="tables/claims.csv",
         note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
         f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
@@ -27,48 +41,25 @@ def claims(m: ReportData) -> Section | None:
     return Section(
         "claims",
         "Claims of the study, held against what it printed",
-        (Paragraph(introduction()), Items(tuple(verdict_lines(m.claims))), table),
+        (Paragraph(introduction), Items(tuple(verdict_lines(m.claims))), table),
     )
 
 
 def numbers(m: ReportData) -> Section | None:
     """What the ids stand for that the rules of claims name; nothing where there are none."""
     named = {name for claim in m.study.claims for _, name in claim.names("number")}
-    rows = tuple(row for row in printed_numbers(m.study) if row[0] in named)
+    counts = m.study.counts if isinstance(m.study, DecayStudy) else ()
+    rows = [(count.id, count.text, str(count.value), count.where) for count in counts]
+    for number in m.study.numbers.values():
+        value = f"{plain(number.value)} {number.unit}".strip()
+        rows.append((number.id, number.text, value, number.where))
+    rows = sorted(row for row in rows if row[0] in named)
     if not rows:
         return None
     table = Table(
         "Numbers by the ids under which the rules of claims name them",
         ("id", "what is counted or measured", "printed", "where"),
-        rows,
+        tuple(rows),
         numeric=(2,),
     )
     return Section("claim-numbers", "Printed numbers that claims name", (table,))
-
-
-def introduction() -> str:
-    """How verdicts come about."""
-    return (
-        "Each claim has a rule in study.toml, and its verdict follows from the rule; none is "
-        "typed in. What can be counted or added up holds in the printed numbers or is "
-        "contradicted by them; where a number that was not printed could decide, it cannot be "
-        "checked. The other rules ask for the posterior probability of the claim: it is supported "
-        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
-        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
-        "false: the data may say little about it. A fit that did not converge gives no verdict."
-    )
-
-
-def claim_rows(m: ReportData) -> Rows:
-    """One row a claim, with the digits that the uncertainty bears."""
-    return tuple(
-        (
-            row.id,
-            row.claim,
-            row.verdict,
-            finding_text(row),
-            f"{row.kind}: {row.how}",
-            row.where or f.DASH,
-        )
-        for row in m.claims.itertuples(index=False)
-    )

@@ -24,7 +24,6 @@ from intlmodels.study.claims import (
     Claim,
     Evidence,
     Finding,
-    Known,
     Naming,
     Rule,
     limits,
@@ -99,12 +98,12 @@ def _not_known(rows: Sequence[str]) -> str:
 class OfTwoGroups(Rule):
     """A rule that compares groups of the same rows."""
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         """Check that the groups are of the same rows, and not one and the same."""
-        super().check(claim, known, where)
+        super().check(claim, where)
         (_, first), *others = claim.names("group")
         for key, name in others:
-            if known.groups[name].rows != known.groups[first].rows:
+            if claim.groups[name].rows != claim.groups[first].rows:
                 said = f"expected a group of the same rows as {shown(first)}"
                 raise wrong(said, f"{where} {key}", name)
             if name == first:
@@ -115,14 +114,14 @@ class OfTwoGroups(Rule):
 class _OfColumns(Rule):
     """A rule on the numbers of columns."""
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         """Check that cells are numbers, of the rows of the groups beside them."""
         for name, column in claim.columns.items():
             column.numbers()
             for key, group in claim.names("group"):
-                if known.groups[group].rows != column.rows:
+                if claim.groups[group].rows != column.rows:
                     raise wrong(f"expected a group of the rows of {name}", f"{where} {key}", group)
-        super().check(claim, known, where)
+        super().check(claim, where)
 
 
 # -- printed numbers -----------------------------------------------------------------------
@@ -136,13 +135,13 @@ class _Balance(Rule):
     def holds(self, off: float) -> bool:
         raise NotImplementedError
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         for name in claim.terms["total"]:
             if name in claim.terms["counts"]:
                 raise wrong("expected a number on one side only", f"{where} total", name)
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        left, right = (claim.numbers(key, evidence.values) for key in ("counts", "total"))
+        left, right = (claim.numbers(key) for key in ("counts", "total"))
         off = math.fsum([*left, *(-value for value in right)])
         said = f"{_added(left)}, against {_added(right)}"
         return fact(
@@ -190,7 +189,7 @@ class _Limited(Rule):
 
     kind = "share"
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         terms = claim.terms
         given = [key for key in _LIMITS if key in terms]
         if not given:
@@ -211,9 +210,9 @@ class _Share(_Limited):
     words = "{part} of {whole}: {limits%}"
     keys: ClassVar[Keys] = {"part": _IDS, "whole": _IDS, **_LIMITS}
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
-        super().check(claim, known, where)
-        if not sum(claim.numbers("whole", known.values)):
+    def check(self, claim: Claim, where: str) -> None:
+        super().check(claim, where)
+        if not sum(claim.numbers("whole")):
             raise wrong(
                 "expected numbers that come to more than zero, of which there can be a share",
                 f"{where} whole",
@@ -221,7 +220,7 @@ class _Share(_Limited):
             )
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        part, whole = (math.fsum(claim.numbers(k, evidence.values)) for k in ("part", "whole"))
+        part, whole = (math.fsum(claim.numbers(k)) for k in ("part", "whole"))
         share = 100 * part / whole
         said = f"{plain(part)} of {plain(whole)}, {f.percent(share, 1)}"
         said += f" (asked: {limits(claim.terms)})"
@@ -235,13 +234,12 @@ class _Largest(Rule):
     words = "{number} above {among}"
     keys: ClassVar[Keys] = {"number": _ID, "among": replace(_IDS, added=False)}
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         if claim.terms["number"] in claim.terms["among"]:
             raise wrong("expected the others only", f"{where} among", claim.terms["number"])
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        value = claim.number("number", evidence.values)
-        others = claim.numbers("among", evidence.values)
+        value, others = claim.number("number"), claim.numbers("among")
         off = value - max(others)
         said = f"{plain(value)}, against {f.listed([plain(other) for other in others])}"
         return fact(off > 0, _source(claim, evidence), off, said)
@@ -258,12 +256,12 @@ class _Growth(Rule):
         "rounding_width": _ABOVE_0,
     }
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
-        if claim.number("start", known.values) <= 0:
+    def check(self, claim: Claim, where: str) -> None:
+        if claim.number("start") <= 0:
             raise wrong("expected a number above zero", f"{where} start", claim.terms["start"])
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        start, end = (claim.number(key, evidence.values) for key in ("start", "end"))
+        start, end = (claim.number(key) for key in ("start", "end"))
         growth = 100 * (end / start - 1)
         asked = claim.terms["percent"]
         said = f"from {plain(start)} to {plain(end)}: {f.percent(growth, 1)}"
@@ -282,14 +280,14 @@ class _Ratio(Rule):
         **dict.fromkeys(("times", "least", "most"), _NUMBER),
     }
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         if "least" not in claim.terms and "most" not in claim.terms:
             raise wrong("key is missing; expected it, or most, or both", f"{where} least")
-        if not claim.number("over", known.values):
+        if not claim.number("over"):
             raise wrong("expected a number other than zero", f"{where} over", claim.terms["over"])
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        value, over = (claim.number(key, evidence.values) for key in ("number", "over"))
+        value, over = (claim.number(key) for key in ("number", "over"))
         times = claim.terms.get("times", 1.0)
         ratio = times * value / over
         factor = f"{plain(times)} x " if times != 1 else ""
@@ -312,7 +310,7 @@ class _Faster(Rule):
     }
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        first, second = (claim.number(key, evidence.values) for key in ("number", "against"))
+        first, second = (claim.number(key) for key in ("number", "against"))
         years = claim.terms["years"], claim.terms["against_years"]
         rates = first / years[0], second / years[1]
         said = (
@@ -347,12 +345,12 @@ class _NumberOfFirms(Rule):
     words = "number of {of}: {limits}"
     keys: ClassVar[Keys] = {"of": GROUP, **dict.fromkeys(("least", "most", "equal"), _WHOLE)}
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         if not any(key in claim.terms for key in ("least", "most", "equal")):
             raise wrong("key is missing; expected it, or least or most", f"{where} equal")
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        group = claim.group("of", evidence.study)
+        group = claim.group("of")
         fewest, most = len(group.sure), len(group.sure) + len(group.unknown)
         terms = dict(claim.terms)
         if "equal" in terms:
@@ -373,8 +371,8 @@ class _ShareOfFirms(_Limited):
     keys: ClassVar[Keys] = {"part": GROUP, "of": OTHER_GROUP, **_LIMITS}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        part = claim.group("part", evidence.study)
-        whole = claim.group("of", evidence.study, part.everyone())
+        part = claim.group("part")
+        whole = claim.group("of", part.everyone())
         inside = part.both(whole)
         # A row counts (in the part, in the whole); what is not known may be either.
         own, total = (sum(m is True for m in members) for members in (inside, whole.members))
@@ -403,8 +401,8 @@ class _Every(OfTwoGroups):
     keys: ClassVar[Keys] = {"of": OTHER_GROUP, "is": GROUP}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        inside = claim.group("is", evidence.study)
-        whole = claim.group("of", evidence.study, inside.everyone())
+        inside = claim.group("is")
+        whole = claim.group("of", inside.everyone())
         if not whole.sure:
             return Finding(CANNOT, numbers="no firm belongs to it")
         outside = list(zip(whole.rows, whole.both(inside.rest()), strict=True))
@@ -423,7 +421,7 @@ class _Present(Rule):
     keys: ClassVar[Keys] = {"groups": Naming("texts", True, kind="group")}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        groups = [evidence.study.row_groups[name] for name in claim.terms["groups"]]
+        groups = [claim.groups[name] for name in claim.terms["groups"]]
         absent = [group for group in groups if not group.sure]
         said = "; ".join(f"{group.label}: {len(group.sure)}" for group in groups)
         holds = None if any(group.unknown for group in absent) else not absent
@@ -438,9 +436,9 @@ class _ColumnSum(_OfColumns):
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         numbers = claim.columns[claim.terms["column"]].numbers(0.0)
-        group = claim.group("of", evidence.study)
+        group = claim.group("of")
         values = [v for v, member in zip(numbers, group.members, strict=True) if member]
-        total = claim.numbers("total", evidence.values)
+        total = claim.numbers("total")
         off = math.fsum([*values, *(-value for value in total)])
         said = f"{_added(values)} ({_names(group.sure)}), against {_added(total)}"
         holds = None if group.unknown else abs(off) <= TINY
@@ -528,8 +526,8 @@ class _HigherAverage(_OfColumns, OfTwoGroups):
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         column = claim.columns[claim.terms["column"]]
-        a = claim.group("a", evidence.study)
-        b = claim.group("b", evidence.study, a.rest())
+        a = claim.group("a")
+        b = claim.group("b", a.rest())
         kind = claim.terms.get("average", "mean")
         first, second = averages(column, a, kind), averages(column, b, kind)
         if math.isnan(first[0]) or math.isnan(second[0]) or a.unknown or b.unknown:
@@ -639,16 +637,16 @@ class _HigherProportion(Rule):
     )
     keys: ClassVar[Keys] = dict.fromkeys(("part", "whole", "against", "against_whole"), _ID)
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         for part, whole in (("part", "whole"), ("against", "against_whole")):
-            has, total = (claim.number(key, known.values) for key in (part, whole))
+            has, total = (claim.number(key) for key in (part, whole))
             if not (has.is_integer() and total.is_integer() and 0 <= has <= total and total):
                 raise wrong(
                     f"expected whole numbers, {part} no more than {whole}", f"{where} {part}", has
                 )
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        a, n, b, m = (round(claim.number(key, evidence.values)) for key in self.keys)
+        a, n, b, m = (round(claim.number(key)) for key in self.keys)
         return _compare((a, n - a), (b, m - b), evidence.prob)
 
 
@@ -665,9 +663,9 @@ class _MoreOften(OfTwoGroups):
     keys: ClassVar[Keys] = {"what": GROUP, "among": GROUP, "than": OTHER_GROUP}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        what, among = (claim.group(key, evidence.study) for key in ("what", "among"))
+        what, among = (claim.group(key) for key in ("what", "among"))
         counted = []
-        for group in (among, claim.group("than", evidence.study, among.rest())):
+        for group in (among, claim.group("than", among.rest())):
             inside = what.both(group)
             if None in (*inside, *group.members):
                 return Finding(CANNOT, numbers=NOT_OF_EVERY)

@@ -97,19 +97,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Known:
-    """What the claims of a study can name.
-
-    Attributes
-    ----------
-    model : str
-    rows : Rows
-        The printed tables.
-    groups : mapping of str to Group
-    numbers : mapping of str to Number
-    counts : mapping of str to Count
-    subjects : Subjects or None
-        What parts of the decisions can be named, where there are decisions.
-    """
+    """What the claims of a study can name; ``subjects`` where there are decisions."""
 
     model: str
     rows: Rows
@@ -118,34 +106,12 @@ class Known:
     counts: Mapping[str, Count]
     subjects: Subjects | None = None
 
-    @property
-    def values(self) -> dict[str, float]:
-        """Counts and printed numbers by id."""
-        return printed_values(self.counts.values(), self.numbers.values())
-
-
-def printed_values(*sources: Any) -> dict[str, float]:
-    """Counts and printed numbers, by id."""
-    return {item.id: float(item.value) for items in sources for item in items}
-
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule gives.
+    """What a rule gives: a verdict, or a probability from which it follows; the effect; words.
 
-    Attributes
-    ----------
-    verdict : str
-        Empty where it follows from the probability.
-    probability : float
-        Not a number where the rule gives a fact.
-    median, low, high : float
-        The effect, and its interval where it is uncertain.
-    unit : str
-    numbers : str
-        What was found, in words.
-    fit : str
-        The fit that was asked; empty if none.
+    An effect that is a fact has no interval. ``fit`` is the one that was asked; empty if none.
     """
 
     verdict: str = ""
@@ -202,22 +168,10 @@ class FitDraws(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What claims are held against.
-
-    Attributes
-    ----------
-    study : Study
-    fits : mapping of str to FitDraws
-        Draws by variant, the default among them.
-    values : mapping of str to float
-        Printed counts and numbers by id.
-    prob : float
-        Of the intervals.
-    """
+    """What claims are held against: draws by variant, with intervals of a probability."""
 
     study: Study
     fits: Mapping[str, FitDraws]
-    values: Mapping[str, float]
     prob: float
 
 
@@ -233,8 +187,8 @@ class Claim:
     rule : Rule
     terms : dict of str to object
         The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
-    columns : dict of str to Column
-        The columns that the rule names, by what names them.
+    columns, groups, values : dict
+        The columns, groups and printed numbers that the rule names, by what names them.
     where : str
         Section or page.
     kind : str
@@ -247,7 +201,9 @@ class Claim:
     text: str
     rule: Rule
     terms: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict, compare=False)
+    groups: dict[str, Group] = field(default_factory=dict, compare=False)
+    values: dict[str, float] = field(default_factory=dict, compare=False)
     where: str = ""
     kind: str = ""
     note: str = ""
@@ -262,34 +218,24 @@ class Claim:
         found = []
         for key, spec in self.rule.keys.items():
             if isinstance(spec, Naming) and spec.kind == kind and key in self.terms:
-                value = self.terms[key]
-                found += [(key, name) for name in ((value,) if isinstance(value, str) else value)]
+                found += [(key, name) for name in _several(self.terms[key])]
         return found
 
-    def numbers(self, key: str, values: Mapping[str, float]) -> list[float]:
-        """The printed numbers that a key names: of ids, or sums of columns.
+    def numbers(self, key: str) -> list[float]:
+        """The printed numbers that a key names: of ids, or sums of columns."""
+        return [self.values[name] for name in _several(self.terms[key])]
 
-        Parameters
-        ----------
-        key : str
-        values : mapping of str to float
-            Counts and printed numbers by id.
-        """
-        return [
-            float(sum(self.columns[name].numbers(0.0))) if name in self.columns else values[name]
-            for own, name in self.names("number")
-            if own == key
-        ]
-
-    def number(self, key: str, values: Mapping[str, float]) -> float:
+    def number(self, key: str) -> float:
         """The one printed number that a key names."""
-        return self.numbers(key, values)[0]
+        return self.values[self.terms[key]]
 
-    def group(self, key: str, study: Study, other: Group | None = None) -> Group:
+    def group(self, key: str, other: Group | None = None) -> Group:
         """The group that a key names; another if that is given and the key left out."""
-        if other is not None and key not in self.terms:
-            return other
-        return study.row_groups[self.terms[key]]
+        return self.groups[self.terms[key]] if other is None or key in self.terms else other
+
+
+def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def plain(value: float) -> str:
@@ -341,7 +287,7 @@ class Rule:
     models: tuple[str, ...] = ("share", "decay")
     needs_fit = False
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         """Check what the keys of a claim ask of each other and of what is printed.
 
         Raises
@@ -368,9 +314,9 @@ class Rule:
             elif isinstance(value, Part):
                 said[key] = value.describe(study)
             else:
-                names = [value] if isinstance(value, str) else list(value)
+                names = list(_several(value))
                 if isinstance(spec, Naming) and spec.kind == "group":
-                    names = [study.row_groups[name].label for name in names]
+                    names = [claim.groups[name].label for name in names]
                 added = isinstance(spec, Naming) and spec.added
                 said[key] = " + ".join(names) if added else f.listed(names)
         return self.words.format_map(said)
@@ -468,10 +414,13 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     )
     for key, spec in rule.keys.items():
         if key in claim.terms and isinstance(spec, Naming):
-            _check_named(claim, key, spec, where, known)
+            _read_named(claim, key, spec, where, known)
     if known.subjects is not None:
-        _read_parts(claim, given, where, known.subjects)
-    rule.check(claim, known, where)
+        _check_size(claim.terms.get("size", ""), f"{where} size", known.subjects)
+        for key, spec in rule.keys.items():
+            if spec.holds == "tables":
+                claim.terms[key] = _read_part(given[key][0], f"{where} {key}", known.subjects)
+    rule.check(claim, where)
     return claim
 
 
@@ -503,12 +452,11 @@ def _in_lists(table: Mapping[str, Any], rule: Rule, where: str) -> dict[str, Any
 # -- what keys name ----------------------------------------------------------------------
 
 
-def _check_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) -> None:
-    """Check the names below a key; columns are added to those of the claim."""
+def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) -> None:
+    """Look up what a key names among columns, numbers and groups."""
     if spec.kind not in ("number", "group", "column"):
         return
-    value, where = claim.terms[key], f"{where} {key}"
-    names = (value,) if isinstance(value, str) else value
+    names, where = _several(claim.terms[key]), f"{where} {key}"
     if not names:
         raise wrong("expected at least one", where, [])
     for name in names:
@@ -517,14 +465,16 @@ def _check_named(claim: Claim, key: str, spec: Naming, where: str, known: Known)
         if spec.kind == "column":
             claim.columns[name] = known.rows.column((name,), where)
         elif spec.kind == "number":
-            _check_number(name, where, known, claim.columns)
-        elif name not in known.groups:
+            claim.values[name] = _read_number(name, where, known, claim.columns)
+        elif name in known.groups:
+            claim.groups[name] = known.groups[name]
+        else:
             there = f", one of {listed(known.groups, 30)}"
             there = there if known.groups else "; the study has no [groups.NAME]"
             raise wrong(f"expected a group{there}{did_you_mean(name, known.groups)}", where, name)
 
 
-def _check_number(name: str, where: str, known: Known, columns: dict[str, Column]) -> None:
+def _read_number(name: str, where: str, known: Known, columns: dict[str, Column]) -> float:
     if name in known.counts:
         count = known.counts[name]
         if count.relation != "equal" or count.each:
@@ -534,34 +484,21 @@ def _check_number(name: str, where: str, known: Known, columns: dict[str, Column
                 where,
                 name,
             )
-    elif name in known.numbers:
-        return
-    elif ":" in name:
+        return float(count.value)
+    if name in known.numbers:
+        return known.numbers[name].value
+    if ":" in name:
         columns[name] = known.rows.column((name,), where)
-        columns[name].numbers(0.0)
-    elif names := [*known.counts, *known.numbers]:
-        raise wrong(
-            f"expected the id of a count or number{did_you_mean(name, names)}; the ids are "
-            f"{listed(names)}",
-            where,
-            name,
-        )
-    else:
-        raise wrong(
-            "this rule reads printed numbers; expected a table [counts] or [numbers], or "
-            '"file: column" for the sum of a column',
-            where,
-            name,
-        )
-
-
-def _read_parts(claim: Claim, given: Mapping[str, Any], where: str, subjects: Subjects) -> None:
-    """Check sizes and parts of the decisions; parts come out as :class:`Part`."""
-    if "size" in claim.terms:
-        _check_size(claim.terms["size"], f"{where} size", subjects)
-    for key, spec in claim.rule.keys.items():
-        if spec.holds == "tables":
-            claim.terms[key] = _read_part(given[key][0], f"{where} {key}", subjects)
+        return float(sum(columns[name].numbers(0.0)))
+    if names := [*known.counts, *known.numbers]:
+        said = f"expected the id of a count or number{did_you_mean(name, names)}; the ids are "
+        raise wrong(f"{said}{listed(names)}", where, name)
+    raise wrong(
+        "this rule reads printed numbers; expected a table [counts] or [numbers], or "
+        '"file: column" for the sum of a column',
+        where,
+        name,
+    )
 
 
 def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:

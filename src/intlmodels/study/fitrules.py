@@ -35,7 +35,6 @@ from intlmodels.study.claims import (
     Evidence,
     Finding,
     FitDraws,
-    Known,
     Naming,
     Part,
     Rule,
@@ -67,9 +66,14 @@ class _OfShares(Rule):
     models = ("share",)
     needs_fit = True
 
-    def printed(self, sides: Sequence[NDArray[np.bool_]], claim: Claim, evidence: Evidence) -> str:
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        return self.find(claim, cast("ShareStudy", evidence.study), evidence.fits[claim.fit])
+
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
+        raise NotImplementedError
+
+    def printed(self, sides: Sequence[NDArray[np.bool_]], claim: Claim, study: ShareStudy) -> str:
         """What the tables print on average of two sets of firms, where shares are compared."""
-        study = cast("ShareStudy", evidence.study)
         if claim.fit in study.outcomes:
             return ""
         shares = study.outcome.printed
@@ -99,8 +103,7 @@ class _HigherLevel(_OfShares):
         "against": Naming("texts", kind="level"),
     }
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        fit = evidence.fits[claim.fit]
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         levels, shares = self.levels(claim, fit)
         first = list(claim.terms["levels"])
         second = list(claim.terms.get("against", [name for name in levels if name not in first]))
@@ -113,7 +116,7 @@ class _HigherLevel(_OfShares):
             firms.append(stands[:, at].any(axis=1))
         off, unit = averages[0] - averages[1], fit.unit("difference")
         said = f"{f.listed(first)} against {f.listed(second)}: {_middle(off, fit)} {unit}"
-        return fit.judge(off > 0, off, unit, said + self.printed(firms, claim, evidence))
+        return fit.judge(off > 0, off, unit, said + self.printed(firms, claim, study))
 
 
 class _ExtremeLevel(_OfShares):
@@ -129,8 +132,7 @@ class _ExtremeLevel(_OfShares):
         "end": Key("text", True, ("lowest", "highest")),
     }
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        fit = evidence.fits[claim.fit]
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         level, end = claim.terms["level"], claim.terms["end"]
         levels, shares = self.levels(claim, fit)
         place = levels.index(level)
@@ -150,10 +152,9 @@ class _HigherExpected(_OfShares, OfTwoGroups):
     words = f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{variant}}"
     keys: ClassVar[Keys] = {**_FIT, "a": GROUP, "b": OTHER_GROUP}
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        fit = evidence.fits[claim.fit]
-        a = claim.group("a", evidence.study)
-        b = claim.group("b", evidence.study, a.rest())
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
+        a = claim.group("a")
+        b = claim.group("b", a.rest())
         if a.unknown or b.unknown:
             return Finding(CANNOT, numbers=NOT_OF_EVERY)
         first, second = (np.isin(fit.labels("firm"), group.sure) for group in (a, b))
@@ -163,7 +164,7 @@ class _HigherExpected(_OfShares, OfTwoGroups):
         off = shares[:, first].mean(axis=1) - shares[:, second].mean(axis=1)
         unit = fit.unit("difference")
         said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "
-        said += f"{_middle(off, fit)} {unit}{self.printed((first, second), claim, evidence)}"
+        said += f"{_middle(off, fit)} {unit}{self.printed((first, second), claim, study)}"
         return fit.judge(off > 0, off, unit, said)
 
 
@@ -176,8 +177,7 @@ class _Explains(_OfShares):
     )
     keys: ClassVar[Keys] = {**_PREDICTOR, "least": Key("number", True, within=PERCENT.within)}
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        fit = evidence.fits[claim.fit]
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         name, least = claim.terms["predictor"], claim.terms["least"]
         sources = fit.labels("source")
         if name not in sources:
@@ -197,8 +197,7 @@ class _Effect(_OfShares):
         "sign": Key("text", True, ("positive", "negative")),
     }
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        fit = evidence.fits[claim.fit]
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         name = claim.terms["parameter"]
         values = fit.parameter(name)
         holds = values > 0 if claim.terms["sign"] == "positive" else values < 0
@@ -226,9 +225,14 @@ class _OfDecisions(Rule):
     models = ("decay",)
     needs_fit = True
 
-    def decisions(self, part: Part, evidence: Evidence) -> Array:
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        return self.find(claim, cast("DecayStudy", evidence.study), evidence.fits[DEFAULT])
+
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
+        raise NotImplementedError
+
+    def decisions(self, part: Part, study: DecayStudy, fit: FitDraws) -> Array:
         """Decisions in a part, (draw, flag); one row where all are known."""
-        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
         if "group_cell" in fit:
             labels = {"period_level": list(part.periods), "flag": list(FLAGS)}
             sizes = {"size": [part.size]} if part.size else {}
@@ -248,8 +252,7 @@ class _Falls(_OfDecisions):
     stand_ins: ClassVar = {"size": "every size"}
     keys: ClassVar[Keys] = {"size": _SIZE}
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
         decay, fall = (fit.values(name, size=sizes) for name in ("halvings", "fall"))
         firms = f.plural(study.firm_label)
@@ -269,8 +272,7 @@ class _FallsMore(_OfDecisions):
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
     keys: ClassVar[Keys] = {"size": Key("text", True, SIZES)}
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]
         (other,) = (name for name in fit.labels("size") if name != size)
         more, less = (fit.values("halvings", size=name) * math.log(2) for name in (size, other))
@@ -288,16 +290,15 @@ class _HigherShare(_OfDecisions):
     words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}"
     keys: ClassVar[Keys] = {"a": _PART, "b": _PART}
 
-    def check(self, claim: Claim, known: Known, where: str) -> None:
+    def check(self, claim: Claim, where: str) -> None:
         if claim.terms["a"] == claim.terms["b"]:
             raise wrong(
                 "expected other decisions than in a, to hold the two together", f"{where} b"
             )
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         latent = "group_cell" in fit
-        a, b = (self.decisions(claim.terms[key], evidence) for key in ("a", "b"))
+        a, b = (self.decisions(claim.terms[key], study, fit) for key in ("a", "b"))
         kept = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
         without = f"no {study.event} in one of the two"
         if not kept.any():
@@ -326,9 +327,8 @@ class _None(_OfDecisions):
     words = f"{POSTERIOR} that none of {{a}}, carries the flag"
     keys: ClassVar[Keys] = {"a": _PART}
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
-        flagged = self.decisions(claim.terms["a"], evidence)[:, 1]
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
+        flagged = self.decisions(claim.terms["a"], study, fit)[:, 1]
         unit = f.plural(study.event)
         if "group_cell" not in fit:
             number = float(flagged[0])
