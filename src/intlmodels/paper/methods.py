@@ -6,16 +6,24 @@ been done, and a fit that did not converge is said not to have.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
-from intlmodels.report import provenance, references
+from intlmodels.models.decay.sampler import TABLE_STEPS
+from intlmodels.paper.markup import DATA, Cite, Passage, cite
+from intlmodels.report import decaysentences, provenance
 from intlmodels.report.data import Material
-from intlmodels.report.layout import layout_of, load
-from intlmodels.report.references import DATA, OWN, Cite, Passage, Reference, cite
+from intlmodels.report.decaydata import DecayMaterial
+from intlmodels.report.provenance import OWN, Reference
 from intlmodels.report.rows import check_value, prior_rows
+from intlmodels.report.sharedata import ShareMaterial
+from intlmodels.results import share
 from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.study import RegisterStudy, SequenceStudy
 
 #: Kinds of the checks that a sentence on convergence tells, in its order.
 _TOLD = {
@@ -26,18 +34,13 @@ _TOLD = {
     "ebfmi": "the smallest E-BFMI {}",
     "treedepth": "trajectories cut at the largest tree depth {}",
 }
+#: Where a prior comes from -> what is added to it; of another the study.
+_ORIGINS = {"default": "", "command line": " (set by the command line)"}
 
 
 def passages(m: Material, data_key: str) -> list[Passage]:
-    """Paragraphs, with the keys of the BibTeX file as citations.
-
-    Parameters
-    ----------
-    m : Material
-    data_key : str
-        Key of the source of the data.
-    """
-    model: Passage = load(layout_of(m.study.model).methods)(m)
+    """Paragraphs, with the keys of the BibTeX file as citations, ``data_key`` for the data."""
+    model = _MODELS[m.study.model](m)
     found = (
         (*_failure(m), *model),
         (*_priors(m), *_sampling(m), *_convergence(m)),
@@ -49,15 +52,15 @@ def passages(m: Material, data_key: str) -> list[Passage]:
 
 def bibliography(m: Material) -> dict[str, Reference]:
     """Key -> what the package and the methods in use are cited by; without the data."""
-    own = references.own(m.attribute("versions")["intlmodels"])
-    used = references.keys(provenance.methods(m))
-    return {OWN: own, **{key: references.REFERENCES[key] for key in used}}
+    own = provenance.own(m.attribute("versions")["intlmodels"])
+    used = provenance.keys(provenance.methods(m))
+    return {OWN: own, **{key: provenance.REFERENCES[key] for key in used}}
 
 
 def _with_keys(passage: Passage, data_key: str) -> Passage:
     own = {DATA: (data_key,), OWN: (OWN,)}
     return tuple(
-        Cite(tuple(k for name in p.names for k in own.get(name) or references.keys([name])))
+        Cite(tuple(k for name in p.names for k in own.get(name) or provenance.keys([name])))
         if isinstance(p, Cite)
         else p
         for p in passage
@@ -77,14 +80,10 @@ def _failure(m: Material) -> Passage:
 def _priors(m: Material) -> Passage:
     stored = [row for row in prior_rows(m) if row[2] != "follows"]
     told = "; ".join(
-        f"{name} ~ {text}{'' if origin == 'default' else f' (set by the {_origin(origin)})'}"
+        f"{name} ~ {text}{_ORIGINS.get(origin, ' (set by the study)')}"
         for name, text, origin, _ in stored
     )
     return (f"Priors: {told}. ",)
-
-
-def _origin(origin: str) -> str:
-    return origin if origin == "command line" else "study"
 
 
 def _sampling(m: Material) -> Passage:
@@ -208,7 +207,8 @@ def _comparison(m: Material) -> Passage:
         return ()
     units = len(next(iter(value.variants.values()), ()))
     return (
-        f"{f.counted(len(value.variants), 'variant')} {_were(len(value.variants))} compared by "
+        f"{f.counted(len(value.variants), 'variant')} "
+        f"{'was' if len(value.variants) == 1 else 'were'} compared by "
         f"exact leave-one-out, refitted without each of {f.counted(units, value.unit_label)} in "
         "turn, with the uncertainty of differences in expected log predictive density ",
         cite("elpd"),
@@ -235,10 +235,6 @@ def _sensitivity(m: Material) -> Passage:
     )
 
 
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
-
-
 def _software(m: Material) -> Passage:
     versions: dict[str, Any] = m.attribute("versions")
     others = [f"{name} {text}" for name, text in versions.items() if name != OWN]
@@ -248,3 +244,171 @@ def _software(m: Material) -> Passage:
         f"{f' ({f.listed(others)})' if others else ''}. The fit is identified by the fingerprint "
         f"{m.stored[0].fingerprint}.",
     )
+
+
+# -- the share model ---------------------------------------------------------------------
+
+
+def _share_model(m: ShareMaterial) -> Passage:
+    """What was modelled, how, and what was computed from it."""
+    study, outcome = m.study, m.study.outcome
+    firms = f.plural(study.firm_label)
+    effects = f.listed([_effect(block) for block in share.blocks(m.fit)])
+    dropped = len(study.dropped)
+    missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
+    said: list[Any] = [
+        f"The outcome is {outcome.label} of {m.firms} ",
+        cite(DATA),
+        f", printed in steps of {outcome.width:g} percentage points. ",
+        f"Without an outcome, and left out: {f.counted(dropped, study.firm_label)}. "
+        * (dropped > 0),
+        "Each printed share was taken for the interval of shares that round to it: its likelihood "
+        "is the probability that a Beta distribution with mean μ and precision φ gives to that "
+        "interval, as in Beta regression ",
+        cite("beta"),
+        f". The logit of μ is the sum of an intercept and the effects of {effects}. "
+        if effects
+        else ". The logit of μ is an intercept. ",
+        *_clusters(m),
+        f"Missing covariates ({f.counted(missing, study.firm_label)}) were estimated. "
+        * (missing > 0),
+        f"Results are expected printed shares in percent, averaged over the {firms} with one "
+        "predictor set to a level and the others as observed, and their differences in percentage "
+        "points, computed draw by draw.",
+    ]
+    if "variation" in m.methods:
+        said += [
+            f" The variation between {firms} was split between its sources by Shapley values ",
+            cite("variation"),
+            ".",
+        ]
+    for name in m.further:
+        said += _further(m, name)
+    if isinstance(study, RegisterStudy):
+        said.append(_cells(study))
+    return tuple(said)
+
+
+def _clusters(m: ShareMaterial) -> list[Any]:
+    """How the clusters were estimated together, if the firms are of several."""
+    clusters = m.study.clusters
+    if clusters is None:
+        return []
+    effects = " and every effect" if share.blocks(m.fit) else ""
+    return [
+        f"The {f.plural(m.study.firm_label)} are of {len(clusters.labels)} clusters: the intercept"
+        f"{effects} may differ between them, by deviations drawn from normal distributions around "
+        "zero with estimated standard deviations, so that clusters are partially pooled ",
+        cite("clusters"),
+        ". ",
+    ]
+
+
+def _further(m: ShareMaterial, name: str) -> list[Any]:
+    """How a further outcome was modelled."""
+    outcome = m.study.outcomes[name]
+    if outcome.kind == "binary":
+        law: list[Any] = ["by a hierarchical logistic regression"]
+    else:
+        law = [f"by a cumulative logit over {len(outcome.levels)} ordered levels ", cite("levels")]
+    return [f" {outcome.label} was explained by the same predictors, ", *law, "."]
+
+
+def _effect(block: dict[str, Any]) -> str:
+    label, settings = block["label"], block["settings"]
+    match block["kind"]:
+        case "contrast":
+            return f"{label} ({settings[1]} against {settings[0]})"
+        case "numeric":
+            return f"{label} ({'logarithm, ' * (block['transform'] == 'log')}standardized)"
+        case _:
+            count = f.counted(len(block["levels"]), "level")
+            return f"{label} ({count}, effects drawn from a common distribution)"
+
+
+def _cells(study: RegisterStudy) -> str:
+    """How the rows of a register entered."""
+    read = study.read
+    gone = f"; {read.without:,} rows without a share were left out" * (read.without > 0)
+    gone += f"; {read.bad:,} rows that could not be read were set aside" * (read.bad > 0)
+    return (
+        f" The {int(study.rows.sum()):,} rows entered as the counts of {len(study.firms):,} "
+        "cells, combinations of levels and a printed share, on which alone the likelihood depends"
+        f"{gone}."
+    )
+
+
+# -- the decay model ---------------------------------------------------------------------
+
+
+def _decay_model(m: DecayMaterial) -> Passage:
+    """What was modelled, how, and what was computed from it."""
+    study = m.study
+    events = f.plural(study.event)
+    two = m.design.two_sizes
+    law = (
+        f"The log odds that {f.a(study.event)} is {study.flag_label} are an intercept"
+        f"{', an effect of large firms' * two} and an effect of each {study.firm_label}, less a "
+        f"decay{' for each size' * two} times the number of earlier {events} of the same "
+        f"{study.firm_label}. "
+    )
+    about = f"The data are {study.total} {events} of {m.firms} "
+    told = (
+        "Results are the probability by the number of earlier ones, its fall, and the number "
+        "after which the odds have halved, computed draw by draw."
+    )
+    if m.latent:
+        return (about, cite(DATA), ", known only from published counts. ", *_counts(m), law, told)
+    known = f", each known to be {study.flag_label} or not, in order of time. "
+    entered = _sequences(study) if isinstance(study, SequenceStudy) else ""
+    return (about, cite(DATA), known, law, told, entered)
+
+
+def _counts(m: DecayMaterial) -> Passage:
+    """How the counts were audited, and how tables that fit them were drawn."""
+    study = m.study
+    hard = sum(count.hard for count in study.counts)
+    settings = m.attribute("settings")
+    return (
+        "Whether the counts can all be true was decided by integer programs ",
+        cite("audit"),
+        f". {decaysentences.conflict_sentence(m.audit)} Least and greatest values of what was not "
+        "published follow from the counts without a model ",
+        cite("bounds"),
+        f". Of {f.counted(len(study.counts), 'count')} {hard} hold exactly in every draw; each of "
+        f"the others makes a table {study.rho:g} times as probable for every step that it is off. "
+        f"The table of {f.plural(study.event)} has as prior a Polya urn over the "
+        f"{f.plural(study.firm_label)} (concentration {study.concentration:g}) and the chances of "
+        "the periods. Tables and parameters were drawn in turn from their joint posterior ",
+        cite("augmentation"),
+        f": in each of {settings['sweeps']} sweeps a draw {TABLE_STEPS} steps of the table ",
+        cite("table steps"),
+        " and slice steps of the parameters ",
+        cite("parameter steps"),
+        ". ",
+    )
+
+
+def _sequences(study: SequenceStudy) -> str:
+    """How the decisions of a register entered."""
+    read = study.read
+    gone = (
+        f"; {read.bad:,} rows that could not be read were set aside, and with them "
+        f"{read.fellows:,} others of the same {read.firms_aside:,} firms"
+    ) * bool(read.bad or read.fellows)
+    return (
+        f" The decisions entered as the counts of {len(study.sequences.firms):,} kinds of firms, "
+        "by size and by the numbers of decisions and of flags, and as the numbers of decisions and "
+        "of flags at each place of a sequence, on which alone the likelihood depends once the "
+        "firms' effects are integrated out; the integrals are trapezoidal sums"
+        f"{gone}."
+    )
+
+
+#: Model of a study -> its paragraph.
+_MODELS: dict[str, Callable[[Any], Passage]] = {
+    "share": _share_model,
+    "register": _share_model,
+    "decay": _decay_model,
+    "sequences": _decay_model,
+}

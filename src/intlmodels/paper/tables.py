@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from intlmodels.core.csvtable import csv_rows
-from intlmodels.paper.words import BEYOND, latex
+from intlmodels.paper.markup import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
 
 #: Said in the caption of every table of a fit that did not pass the gate.

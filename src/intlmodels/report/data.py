@@ -79,7 +79,7 @@ class Material(ABC):
     @property
     @abstractmethod
     def methods(self) -> tuple[str, ...]:
-        """Names of what the model rests on: see :mod:`intlmodels.report.references`."""
+        """Names of what the model rests on: see :mod:`intlmodels.report.provenance`."""
 
     @abstractmethod
     def compare(self) -> pd.DataFrame:

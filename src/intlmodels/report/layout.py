@@ -19,8 +19,6 @@ class Layout:
     material : str
         Class that gathers what the report shows, a subclass of
         :class:`intlmodels.report.data.Material`, as ``module:name`` within the package.
-    methods : str
-        Function that tells the model in a paragraph, for papers.
     sections : mapping of str to str
         Name of each section, in their order, to the function that makes it from the material;
         where there is nothing to say it returns None, and the section is left out.
@@ -29,7 +27,6 @@ class Layout:
     """
 
     material: str
-    methods: str
     sections: Mapping[str, str]
     second_half: tuple[str, ...]
 
@@ -39,7 +36,6 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "share": Layout(
         material="report.sharedata:ShareMaterial",
-        methods="paper.models:share_model",
         sections={
             "answer": "report.share:answer",
             "claims": "report.claims:claims",
@@ -70,7 +66,6 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "register": Layout(
         material="report.sharedata:RegisterMaterial",
-        methods="paper.models:register_model",
         sections={
             "answer": "report.share:answer",
             "data": "report.cells:data",
@@ -91,7 +86,6 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "sequences": Layout(
         material="report.decaydata:SequenceMaterial",
-        methods="paper.models:sequence_model",
         sections={
             "answer": "report.decay:answer",
             "data": "report.sequences:data",
@@ -110,7 +104,6 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "decay": Layout(
         material="report.decaydata:DecayMaterial",
-        methods="paper.models:decay_model",
         sections={
             "answer": "report.decay:answer",
             "audit": "report.decay:audit",

@@ -4,18 +4,135 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from intlmodels.checks.stored import Trust
+from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
-from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.data import Material
 from intlmodels.study import Study, list_studies, load_study
+from intlmodels.study.bibtex import parse_entry
 
-#: Methods behind what calibrate, compare and sensitivity find.
-CALIBRATION_METHODS = ("calibration", "uniformity")
-COMPARISON_METHODS = ("elpd", "stacking", "pit")
-SENSITIVITY_METHODS = ("power-scaling",)
+# -- what to cite ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication or program: kind and fields of its BibTeX entry, in Unicode."""
+
+    kind: str
+    fields: Mapping[str, str]
+
+    @property
+    def authors(self) -> list[str]:
+        """As ``Family, Given``; a group has no comma."""
+        return [name.strip("{}") for name in self.fields["author"].split(" and ")]
+
+    @property
+    def who(self) -> str:
+        """Family names, as a sentence lists them."""
+        return listed([name.partition(",")[0] for name in self.authors])
+
+    @property
+    def year(self) -> str:
+        """Empty for a program."""
+        return self.fields.get("year", "")
+
+    @property
+    def text(self) -> str:
+        """In one line, without a full stop."""
+        known = self.fields
+        year = f" ({self.year})" if self.year else ""
+        number = f"({known['number']})" if "number" in known else ""
+        volume = f" {known['volume']}{number}" if "volume" in known else ""
+        pages = f", {known['pages'].replace('--', DASH)}" if "pages" in known else ""
+        arxiv = f"arXiv:{known['eprint']}" if "eprint" in known else ""
+        where = known.get("journal", arxiv) + volume + pages + known.get("howpublished", "")
+        return ", ".join(filter(None, [f"{self.who}{year}", known["title"], where]))
+
+
+def _read_references() -> dict[str, Reference]:
+    text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
+    entries = [parse_entry(entry) for entry in text.strip().split("\n\n")]
+    return {
+        key: Reference(kind, {name: value[1:-1] for name, value in fields.items()})
+        for kind, key, fields in entries
+    }
+
+
+#: Key -> what the methods are cited by.
+REFERENCES = _read_references()
+#: Key of the package itself.
+OWN = "intlmodels"
+
+
+def own(version: str) -> Reference:
+    """The package, in the version that made a fit."""
+    return Reference(
+        "misc",
+        {
+            "author": "{intlmodels developers}",
+            "title": "intlmodels: Bayesian models for how firms in regional clusters go abroad",
+            "howpublished": f"version {version}",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something that was done, in words, and the keys of what to cite for it."""
+
+    what: str
+    keys: tuple[str, ...]
+
+
+#: Name of a method -> what it is and what to cite.
+METHODS: dict[str, Method] = {
+    "nuts": Method("No-U-turn sampler", ("hoffman2014",)),
+    "nutpie": Method("Its implementation", ("nutpie",)),
+    "pymc": Method("Building of the model", ("abrilpla2023",)),
+    "arviz": Method("Computation of the diagnostics", ("kumar2019",)),
+    "rhat": Method("R-hat and effective sample size", ("vehtari2021",)),
+    "ebfmi": Method("E-BFMI", ("betancourt2016",)),
+    "beta": Method("Regression of shares", ("ferrari2004",)),
+    "variation": Method("Variation by source", ("shorrocks2013",)),
+    "clusters": Method("Partial pooling of clusters", ("gelman2006",)),
+    "density": Method("Variant density", ("smithson2006",)),
+    "ordered": Method("Ordered effects", ("buerkner2020",)),
+    "levels": Method("Ordered outcomes", ("mccullagh1980",)),
+    "augmentation": Method(
+        "Tables and parameters drawn in turn (data augmentation)", ("tanner1987",)
+    ),
+    "table steps": Method("Steps of the tables", ("diaconis1998",)),
+    "parameter steps": Method("Steps of the parameters", ("neal2003", "yu2011")),
+    "bounds": Method("Bounds of cells from margins", ("frechet1951",)),
+    "audit": Method("Integer programs of the audit (HiGHS)", ("huangfu2018",)),
+    "calibration": Method("Simulation-based calibration", ("talts2018", "modrak2023")),
+    "uniformity": Method("Uniform ranks, and their simultaneous bands", ("sailynoja2022",)),
+    "elpd": Method("Uncertainty of differences in elpd", ("sivula2020",)),
+    "stacking": Method("Stacking", ("yao2018",)),
+    "pit": Method("Probability integral transform of discrete outcomes", ("czado2009",)),
+    "power-scaling": Method("Power-scaling", ("kallioinen2024",)),
+}
+
+
+def lines(methods: Iterable[str]) -> tuple[str, ...]:
+    """Each method in words, with what to cite for it."""
+    return tuple(
+        f"{METHODS[name].what}: {'; '.join(REFERENCES[key].text for key in METHODS[name].keys)}."
+        for name in methods
+    )
+
+
+def keys(methods: Iterable[str]) -> tuple[str, ...]:
+    """Keys of what to cite for methods, each once."""
+    return tuple(dict.fromkeys(key for name in methods for key in METHODS[name].keys))
+
+
+# -- the sections ------------------------------------------------------------------------
 
 
 def study_argument(study: Study) -> str:
@@ -93,17 +210,17 @@ def sources(m: Material) -> Section:
         (
             Paragraph(f"Data: {stated}"),
             Paragraph(
-                f"Software: {references.own(version).text}. Cite it together with the source "
+                f"Software: {own(version).text}. Cite it together with the source "
                 f"of the data; the fit is identified by {m.stored[0].fingerprint}."
             ),
             Paragraph("Methods:"),
-            Items(references.lines(methods(m))),
+            Items(lines(methods(m))),
         ),
     )
 
 
 def methods(m: Material) -> tuple[str, ...]:
-    """Names of everything that was used, in :data:`intlmodels.report.references.METHODS`."""
+    """Names of everything that was used, in :data:`METHODS`."""
     return (*sampling(m), *m.methods, *methods_of(m.trust))
 
 
@@ -120,8 +237,8 @@ def sampling(m: Material) -> tuple[str, ...]:
 def methods_of(trust: Trust) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
-        (trust.calibration, CALIBRATION_METHODS),
-        (trust.comparison, COMPARISON_METHODS),
-        (trust.sensitivity, SENSITIVITY_METHODS),
+        (trust.calibration, ("calibration", "uniformity")),
+        (trust.comparison, ("elpd", "stacking", "pit")),
+        (trust.sensitivity, ("power-scaling",)),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)
