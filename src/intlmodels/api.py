@@ -8,12 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels import paper
+from intlmodels import audit, paper, report
+from intlmodels.audit import tables as of_audit
+from intlmodels.checks import stored
+from intlmodels.checks.stored import NOTHING, Found, Trust
 from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
+from intlmodels.fitting.jobs import stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
-from intlmodels.register.reduce import as_study, require_firms
+from intlmodels.register.reduce import as_study, reduced, require_firms
 from intlmodels.study import (
     DecayStudy,
     RegisterStudy,
@@ -21,14 +26,14 @@ from intlmodels.study import (
     SequenceStudy,
     ShareStudy,
     Study,
+    counts,
     load_study,
+    sources,
 )
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
-
-    from intlmodels.checks.stored import Trust
 
 
 #: Models of which fits are about shares.
@@ -79,8 +84,6 @@ def reduce(
         If the study lists its firms, for files, rows or columns that are not as expected, or for a
         scheduler or workers that cannot be used.
     """
-    from intlmodels.register.reduce import reduced
-
     loaded = _loaded(study)
     if isinstance(loaded, (RegisterStudy, SequenceStudy)):
         return loaded
@@ -98,17 +101,12 @@ def prior_rows(
     study: Study, variant: str = DEFAULT, overrides: Mapping[str, str] | None = None
 ) -> list[tuple[str, ...]]:
     """Rows of the table of priors: name, prior, where it comes from, meaning."""
-    rows: list[tuple[str, ...]] = [
-        (prior.name, prior.text, prior.origin, prior.meaning)
-        for prior in priors_of(study, variant, overrides).values()
+    own = priors_of(study, variant, overrides).values()
+    fixed = design_module(study.model).fixed_priors(design_of(study, variant))
+    return [
+        *((prior.name, prior.text, prior.origin, prior.meaning) for prior in own),
+        *((name, text, "follows", meaning) for name, text, meaning in fixed),
     ]
-    rows += [
-        (name, text, "follows", meaning)
-        for name, text, meaning in design_module(study.model).fixed_priors(
-            design_of(study, variant)
-        )
-    ]
-    return rows
 
 
 @checked
@@ -157,8 +155,6 @@ def read_fit(path: str | Path) -> DataTree:
         the checksum at its end. (Fits of earlier versions have none; ``xarray.open_datatree``
         opens them, unchecked.)
     """
-    from intlmodels.fitting import store
-
     return store.read(Path(path))
 
 
@@ -179,11 +175,7 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
         See :func:`intlmodels.results.intervals.summary`; the column ``converged`` says whether the
         fit passed the gate.
     """
-    from intlmodels.results.intervals import summary
-
-    table = summary(fit["estimands"].to_dataset(), prob)
-    table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
-    return table
+    return parameter_table(fit, prob, "estimands")
 
 
 @checked
@@ -260,7 +252,6 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
             "predictions of firms are for the share model; see plots.curves for this one",
             value=str(fit.attrs["model"]),
         )
-
     listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
     if not listed:
         raise StudyError("expected at least one firm to predict, and there is none")
@@ -277,24 +268,18 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
     """
     require_firms(study, "an audit")
     if isinstance(study, ShareStudy):
-        from intlmodels.study.sources import crosscheck_lines, crosscheck_table
-
-        lines = crosscheck_lines(study.crosschecks, study.firms)
-        return "\n".join(lines), {
-            "crosschecks.csv": crosscheck_table(study.crosschecks, study.firms)
-        }
+        lines = sources.crosscheck_lines(study.crosschecks, study.firms)
+        table = sources.crosscheck_table(study.crosschecks, study.firms)
+        return "\n".join(lines), {"crosschecks.csv": table}
     assert isinstance(study, DecayStudy)
     if not study.counts:
         raise StudyError(
             "nothing to audit: the decisions of this study are known, and there are no counts",
             file="study.toml",
         )
-    from intlmodels.audit import audit
-    from intlmodels.audit.tables import audit_tables, audit_text
-    from intlmodels.study.counts import rows
-
-    found = audit(rows(study.counts, study.firms, study.periods), study.groups)
-    return audit_text(found), audit_tables(found)
+    rows = counts.rows(study.counts, study.firms, study.periods)
+    found = audit.audit(rows, study.groups)
+    return of_audit.audit_text(found), of_audit.audit_tables(found)
 
 
 @checked
@@ -371,7 +356,6 @@ def calibrate(
         For what cannot be simulated, before anything is computed.
     """
     from intlmodels.checks.running import Means, run_calibration
-    from intlmodels.checks.stored import NOTHING, Found
 
     found, caught = run_calibration(
         _loaded(study),
@@ -406,7 +390,6 @@ def compare(
         With ``comparison``; see :func:`trust_tables`.
     """
     from intlmodels.checks.running import Means, run_comparison
-    from intlmodels.checks.stored import NOTHING, Found
 
     found = run_comparison(
         _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
@@ -443,7 +426,6 @@ def sensitivity(
         If there is no current fit that converged.
     """
     from intlmodels.checks.running import Means, run_sensitivity
-    from intlmodels.checks.stored import NOTHING, Found
 
     found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
     return replace(NOTHING, sensitivity=Found(found))
@@ -502,9 +484,6 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     StudyError
         If nothing is.
     """
-    from intlmodels.checks import stored
-    from intlmodels.fitting.jobs import stored_overrides
-
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
     found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
@@ -548,8 +527,6 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     StudyError
         If ``out`` holds no fit of the study.
     """
-    from intlmodels import report
-
     return report.write(_study(study, Path(out)), Path(out))
 
 

@@ -198,9 +198,8 @@ def _named(cite: Cite, references: Mapping[str, Reference]) -> str:
 
 
 def _short(reference: Reference) -> str:
-    first = reference.authors[0].partition(",")[0]
-    many = len(reference.authors) > 2
-    who = f"{first} et al." if many else reference.who
+    first, *others = reference.authors
+    who = f"{first.partition(',')[0]} et al." if len(others) > 1 else reference.who
     return f"{who} {reference.year}".strip()
 
 

@@ -1,4 +1,4 @@
-"""Tables of a report for papers: CSV, LaTeX with booktabs, and HTML that Word takes as a table."""
+"""Tables of a report for papers: LaTeX with booktabs, and HTML that Word takes as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterable
 
-from intlmodels.core.csvtable import csv_rows
 from intlmodels.paper.markup import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
 
@@ -46,11 +45,6 @@ def named(sections: Iterable[Section]) -> dict[str, Table]:
 def _slug(caption: str) -> str:
     words = re.findall("[a-z0-9]+", re.split(r"[(:,]", caption)[0].lower())
     return "-".join(words[:5]) or "table"
-
-
-def csv(table: Table) -> str:
-    """The cells as the report shows them."""
-    return csv_rows([table.header, *table.rows])
 
 
 def _caption(table: Table) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path, PurePosixPath
 
+from intlmodels.core.csvtable import csv_rows
 from intlmodels.core.files import write_all
 from intlmodels.core.jsonvalues import build, parse_json
 from intlmodels.fitting.jobs import stored_path
@@ -64,7 +65,7 @@ def _drawn(
 def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:
     files = {}
     for number, (name, table) in enumerate(found.items(), start=1):
-        files[f"tables/{name}.csv"] = tables.csv(table)
+        files[f"tables/{name}.csv"] = csv_rows([table.header, *table.rows])
         files[f"tables/{name}.tex"] = tables.tex(table, name)
         files[f"tables/{name}.html"] = markup.page(table.caption, tables.word(table, number))
     every = "".join(tables.word(table, i) for i, table in enumerate(found.values(), start=1))
@@ -151,8 +152,13 @@ def _manifest(m: Material, files: Mapping[str, bytes], widths: Sequence[float], 
 
 def replaced(paper: Path, files: Mapping[str, bytes]) -> Path:
     """Write files; of an earlier export, remove what is not made any more and was not changed."""
-    earlier = _earlier(paper)
-    outdated = [name for name in earlier if name not in files and _unchanged(paper, name, earlier)]
+    outdated = [
+        name
+        for name, known in _earlier(paper).items()
+        if name not in files
+        and (paper / name).is_file()
+        and digest((paper / name).read_bytes()) == known
+    ]
     write_all(files, paper, outdated)
     return paper
 
@@ -160,11 +166,6 @@ def replaced(paper: Path, files: Mapping[str, bytes]) -> Path:
 def digest(content: bytes) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _unchanged(paper: Path, name: str, earlier: Mapping[str, str]) -> bool:
-    path = paper / name
-    return path.is_file() and digest(path.read_bytes()) == earlier[name]
 
 
 def _earlier(paper: Path) -> dict[str, str]:

@@ -153,44 +153,38 @@ def command(m: Material) -> str:
     for name, value in used.items():
         if value != usual.get(name):
             parts += [f"--{name.replace('_', '-')}", str(value)]
-    overrides: dict[str, str] = {}
-    for fit in m.shown.values():
-        for name, prior in json.loads(fit.attrs["priors"]).items():
-            if prior["origin"] == "command line":
-                overrides[name] = prior["text"]
-    for name, text in overrides.items():
+    priors = [item for fit in m.shown.values() for item in json.loads(fit.attrs["priors"]).items()]
+    given = {name: prior["text"] for name, prior in priors if prior["origin"] == "command line"}
+    for name, text in given.items():
         parts += ["--prior", f"{name}={text}"]
     return shlex.join(parts)
 
 
 def reproduce(m: Material) -> Section:
     """Command, settings, versions and fingerprints."""
-    settings = m.attribute("settings")
-    versions = m.attribute("versions")
-    rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
+    settings = m.attribute("settings").items()
+    versions = m.attribute("versions").items()
+    verdict = {True: "yes", False: "NO, did not converge"}
+    shown = [item for item in m.stored if item.variant in m.shown]
     blocks: list[Block] = [
         Paragraph(
             "With the same versions on the same kind of machine, this command gives the same draws."
         ),
         Code(command(m)),
-        Table("Settings", ("setting", "value"), tuple(rows)),
+        Table(
+            "Settings",
+            ("setting", "value"),
+            tuple((name.replace("_", " "), str(value)) for name, value in settings),
+        ),
         Table(
             "Versions recorded with the draws",
             ("package", "version"),
-            tuple((name, str(version)) for name, version in versions.items()),
+            tuple((name, str(version)) for name, version in versions),
         ),
         Table(
             "Fits shown, and the fingerprint of everything their draws depend on",
             ("fit", "fingerprint", "converged"),
-            tuple(
-                (
-                    item.variant,
-                    item.fingerprint,
-                    "yes" if item.gate.passed else "NO, did not converge",
-                )
-                for item in m.stored
-                if item.variant in m.shown
-            ),
+            tuple((item.variant, item.fingerprint, verdict[item.gate.passed]) for item in shown),
         ),
         Paragraph(
             "In the CSV files a text that starts with =, +, - or @ has an apostrophe before it, "

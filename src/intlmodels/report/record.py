@@ -53,13 +53,8 @@ def study_text(study: Study) -> str:
 
 def trust_text(folder: Path) -> str:
     """Hash of what calibration, comparison and sensitivity found, as stored."""
-    paths = [path_of(folder, kind) for kind in KINDS]
-    found = {
-        path.name: path.read_text(encoding="utf-8", errors="replace")
-        for path in paths
-        if path.is_file()
-    }
-    return files.short_hash(found)
+    paths = [path for kind in KINDS if (path := path_of(folder, kind)).is_file()]
+    return files.short_hash({p.name: p.read_text("utf-8", errors="replace") for p in paths})
 
 
 def write_record(
@@ -92,16 +87,12 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record of the report in a folder; None if there is none that can be read."""
-    path = folder / "report.md"
-    if not path.is_file():
-        return None
-    found = _MARK.findall(path.read_text(encoding="utf-8", errors="replace"))
+    """The record in the report of a folder; None if there is none that can be read."""
+    found = _MARK.findall((folder / "report.md").read_text("utf-8", errors="replace"))
     try:
-        record: Record | None = build(Record, parse_json(found[-1])) if found else None
+        return build(Record, parse_json(found[-1])) if found else None
     except ValueError:
         return None
-    return record
 
 
 def why_stale(study: Study, folder: Path) -> list[str]:
@@ -111,15 +102,16 @@ def why_stale(study: Study, folder: Path) -> list[str]:
     record = read_record(folder)
     if record is None:
         return ["report.md does not say what it was written from"]
-    reasons = []
-    if list(record.versions) != versions_of(study.model):
-        reasons.append("the version of reports or estimands changed")
-    if record.study != study_text(study):
-        reasons.append("the text of the study changed")
-    if record.trust != trust_text(folder):
-        reasons.append("calibration, comparison or sensitivity were computed again")
-    missing = [name for name in record.files if not (folder / name).is_file()]
-    reasons += [f"{name} is missing" for name in missing]
+    versions = versions_of(study.model)
+    changes = {
+        "the version of reports or estimands changed": list(record.versions) != versions,
+        "the text of the study changed": record.study != study_text(study),
+        "calibration, comparison or sensitivity were computed again": (
+            record.trust != trust_text(folder)
+        ),
+        **{f"{name} is missing": not (folder / name).is_file() for name in record.files},
+    }
+    reasons = [reason for reason, holds in changes.items() if holds]
     if stored_path(folder, DEFAULT).exists():
         return reasons + _against_stored(study, folder, record.fits, record.left_out)
     return reasons + _against_study(study, record.fits)
