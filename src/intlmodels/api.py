@@ -259,13 +259,7 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
 
 
 def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
-    """The audit of a study: text for a person, and tables by file name.
-
-    Raises
-    ------
-    StudyError
-        If the study has neither counts nor crosschecks, or more counts than an audit takes.
-    """
+    """The audit of a study: text for a person, and tables by file name."""
     require_firms(study, "an audit")
     if isinstance(study, ShareStudy):
         lines = sources.crosscheck_lines(study.crosschecks, study.firms)
@@ -296,6 +290,11 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     dict of str to pandas.DataFrame
         ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
         ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
+
+    Raises
+    ------
+    StudyError
+        If the study has neither counts nor crosschecks, or more counts than an audit takes.
     """
     return audit_of(_loaded(study))[1]
 

@@ -13,8 +13,6 @@ from intlmodels.core.errors import StudyError
 from intlmodels.report.record import current_fits
 from intlmodels.study import Study
 
-__all__ = ["DPI", "FOLDER", "WIDTHS", "write"]
-
 #: Below the output folder of a study.
 FOLDER = "paper"
 #: One and two columns of a journal, in millimetres.

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from intlmodels.paper.markup import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
 
-#: Said in the caption of every table of a fit that did not pass the gate.
-MARK = "DID NOT CONVERGE: these are not estimates"
 #: Size of letters -> characters on a line of an article; the first that will do is used.
 _LINES = {"footnotesize": 84.0, "scriptsize": 97.0}
 #: Characters that part two columns, and those of a word and of a cell that count at most.
@@ -48,7 +46,7 @@ def _slug(caption: str) -> str:
 
 
 def _caption(table: Table) -> str:
-    return f"{table.caption}. {MARK}" if table.failed else table.caption
+    return f"{table.caption}{'. DID NOT CONVERGE: these are not estimates' * table.failed}"
 
 
 # -- LaTeX -------------------------------------------------------------------------------

@@ -74,15 +74,14 @@ def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:
 
 
 def _methods(m: Material) -> dict[str, bytes]:
-    key = markup.data_key(m.study)
-    told = methods.passages(m, key)
+    passages = methods.passages(m, markup.data_key(m.study))
     references = methods.bibliography(m)
     title = "Methods"
     stated = m.study.source or "The study names no source of its data."
     files = {
-        "methods.md": markup.as_markdown(told, title),
-        "methods.tex": markup.as_latex(told, title),
-        "methods.html": markup.page(title, markup.as_html(told, title, references, stated)),
+        "methods.md": markup.as_markdown(passages, title),
+        "methods.tex": markup.as_latex(passages, title),
+        "methods.html": markup.page(title, markup.as_html(passages, title, references, stated)),
         "references.bib": markup.bibliography(references, m.study),
     }
     return {name: content.encode() for name, content in files.items()}

@@ -56,10 +56,9 @@ class Reference:
 
 def _read_references() -> dict[str, Reference]:
     text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
-    entries = [parse_entry(entry) for entry in text.strip().split("\n\n")]
     return {
         key: Reference(kind, {name: value[1:-1] for name, value in fields.items()})
-        for kind, key, fields in entries
+        for kind, key, fields in map(parse_entry, text.strip().split("\n\n"))
     }
 
 
