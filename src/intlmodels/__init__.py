@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     )
     from intlmodels.core.errors import StudyError
     from intlmodels.fitting.jobs import NotConverged, fit_study
-    from intlmodels.study import list_studies, load_study
-    from intlmodels.study.new import new_study
+    from intlmodels.study import list_studies, load_study, new_study
 
 __all__ = [
     "NotConverged",
@@ -80,7 +79,7 @@ _ELSEWHERE = {
     "fit_study": "fitting.jobs",
     "list_studies": "study",
     "load_study": "study",
-    "new_study": "study.new",
+    "new_study": "study",
 }
 
 

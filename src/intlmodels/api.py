@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import audit, paper, report
-from intlmodels.audit import tables as of_audit
 from intlmodels.checks import stored
-from intlmodels.checks.stored import NOTHING, Found, Trust
-from intlmodels.core.arguments import checked
+from intlmodels.checks.stored import NOTHING, CachedResult, CheckResults
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.core.settings import checked
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import stored_overrides
-from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
-from intlmodels.register.reduce import as_study, reduced, require_firms
+from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
+from intlmodels.register.counts import as_study, reduced, require_firms
 from intlmodels.study import (
     DecayStudy,
     RegisterStudy,
@@ -102,7 +101,7 @@ def prior_rows(
 ) -> list[tuple[str, ...]]:
     """Rows of the table of priors: name, prior, where it comes from, meaning."""
     own = priors_of(study, variant, overrides).values()
-    fixed = design_module(study.model).fixed_priors(design_of(study, variant))
+    fixed = model_of(study).fixed_priors(design_of(study, variant))
     return [
         *((prior.name, prior.text, prior.origin, prior.meaning) for prior in own),
         *((name, text, "follows", meaning) for name, text, meaning in fixed),
@@ -273,7 +272,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
         )
     rows = counts.rows(study.counts, study.firms, study.periods)
     found = audit.audit(rows, study.groups)
-    return of_audit.audit_text(found), of_audit.audit_tables(found)
+    return audit.audit_text(found), audit.audit_tables(found)
 
 
 @checked
@@ -322,7 +321,7 @@ def calibrate(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Simulate studies like this one, fit each, and see whether the truth is found.
 
     Parameters
@@ -346,7 +345,7 @@ def calibrate(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``calibration`` and, if asked for, ``wrong``; see :func:`trust_tables`.
 
     Raises
@@ -354,19 +353,20 @@ def calibrate(
     StudyError
         For what cannot be simulated, before anything is computed.
     """
-    from intlmodels.checks.running import Means, run_calibration
+    from intlmodels.checks.calibration import run_calibration
+    from intlmodels.checks.runner import ExecutionOptions
 
-    found, caught = run_calibration(
+    found, detected = run_calibration(
         _loaded(study),
         Path(out),
-        Means(cores, scheduler),
+        ExecutionOptions(cores, scheduler),
         sims=sims,
         variant=variant,
-        wrong=wrong,
+        misspecified=wrong,
         overrides=priors,
         settings=settings,
     )
-    return replace(NOTHING, calibration=Found(found), wrong=Found(caught))
+    return replace(NOTHING, calibration=CachedResult(found), wrong=CachedResult(detected))
 
 
 @checked
@@ -378,22 +378,27 @@ def compare(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants.
 
     Parameters as for :func:`calibrate`.
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``comparison``; see :func:`trust_tables`.
     """
-    from intlmodels.checks.running import Means, run_comparison
+    from intlmodels.checks.comparison import run_comparison
+    from intlmodels.checks.runner import ExecutionOptions
 
     found = run_comparison(
-        _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
+        _loaded(study),
+        Path(out),
+        ExecutionOptions(cores, scheduler),
+        overrides=priors,
+        settings=settings,
     )
-    return replace(NOTHING, comparison=Found(found))
+    return replace(NOTHING, comparison=CachedResult(found))
 
 
 @checked
@@ -403,7 +408,7 @@ def sensitivity(
     *,
     cores: int | None = None,
     scheduler: str | None = None,
-) -> Trust:
+) -> CheckResults:
     """See how far conclusions move under other priors and readings.
 
     Parameters
@@ -416,7 +421,7 @@ def sensitivity(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``sensitivity``; see :func:`trust_tables`.
 
     Raises
@@ -424,10 +429,11 @@ def sensitivity(
     StudyError
         If there is no current fit that converged.
     """
-    from intlmodels.checks.running import Means, run_sensitivity
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.sensitivity import run_sensitivity
 
-    found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
-    return replace(NOTHING, sensitivity=Found(found))
+    found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
+    return replace(NOTHING, sensitivity=CachedResult(found))
 
 
 @checked
@@ -464,7 +470,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
 
 
 @checked
-def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
+def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     """Read what calibration, comparison and sensitivity found before.
 
     Parameters
@@ -475,7 +481,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
     Returns
     -------
-    Trust
+    CheckResults
         What is stored there and still what the study asks for; see :func:`trust_tables`.
 
     Raises
@@ -485,7 +491,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
     """
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
-    found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
+    found = stored.read_checks(study, Path(out), stored_overrides(study, Path(out)))
     parts = {kind: getattr(found, kind) for kind in stored.KINDS}
     if all(part.value is None for part in parts.values()):
         why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
@@ -498,12 +504,12 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
 
 @checked
-def trust_tables(found: Trust) -> dict[str, DataFrame]:
+def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 
     Parameters
     ----------
-    found : Trust
+    found : CheckResults
         From :func:`calibrate`, :func:`compare`, :func:`sensitivity` or :func:`read_trust`.
 
     Returns

@@ -19,14 +19,11 @@ from intlmodels.models import DEFAULT
 from intlmodels.models.decay.sampler import TABLE_STEPS
 from intlmodels.paper.markup import DATA, Cite, Passage, cite
 from intlmodels.report import decaysentences, provenance
-from intlmodels.report.data import Material
-from intlmodels.report.decaydata import DecayMaterial
+from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
 from intlmodels.report.provenance import OWN, Reference
 from intlmodels.report.rows import check_value, prior_rows
-from intlmodels.report.sharedata import ShareMaterial
 from intlmodels.results import share
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import RegisterStudy, SequenceStudy
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,9 +43,9 @@ _ORIGINS = {"default": "", "command line": " (set by the command line)"}
 _CITATION, _PARAGRAPH = "\x00", "\x02"
 
 
-def passages(m: Material, data_key: str) -> list[Passage]:
+def passages(m: ReportData, data_key: str) -> list[Passage]:
     """Paragraphs, with the keys of the BibTeX file as citations, ``data_key`` for the data."""
-    model = _MODELS[m.study.model](m)
+    model = _MODELS[type(m)](m)
     text = _environment().get_template("methods.j2").render(_of_the_fit(m) | model)
     return [
         _with_keys(
@@ -62,7 +59,7 @@ def passages(m: Material, data_key: str) -> list[Passage]:
     ]
 
 
-def bibliography(m: Material) -> dict[str, Reference]:
+def bibliography(m: ReportData) -> dict[str, Reference]:
     """Key -> what the package and the methods in use are cited by; without the data."""
     own = provenance.own(m.attribute("versions")["intlmodels"])
     used = provenance.keys(provenance.methods(m))
@@ -113,16 +110,16 @@ def _finalize(value: object) -> str:
     return str(value).replace(_CITATION, "").replace(_PARAGRAPH, "")
 
 
-def _of_the_fit(m: Material) -> dict[str, Any]:
+def _of_the_fit(m: ReportData) -> dict[str, Any]:
     gate = m.gates[DEFAULT]
     by_name = {result.name: result for result in gate.results}
     others = [name for name in m.variants if name != DEFAULT]
     asked = m.attribute("settings")
     versions = m.attribute("versions")
     checked = {
-        "calibration on simulated studies": m.trust.calibration,
-        "exact leave-one-out": m.trust.comparison,
-        "sensitivity to priors and readings": m.trust.sensitivity,
+        "calibration on simulated studies": m.check_results.calibration,
+        "exact leave-one-out": m.check_results.comparison,
+        "sensitivity to priors and readings": m.check_results.sensitivity,
     }
     return {
         "m": m,
@@ -156,12 +153,11 @@ def _of_the_fit(m: Material) -> dict[str, Any]:
     }
 
 
-def _of_shares(m: ShareMaterial) -> dict[str, Any]:
+def _of_shares(m: ShareReportData) -> dict[str, Any]:
     return {
         "template": "share.j2",
         "effects": [_effect(block) for block in share.blocks(m.fit)],
         "missing": int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum()),
-        "aggregated": isinstance(m.study, RegisterStudy),
     }
 
 
@@ -177,19 +173,16 @@ def _effect(block: dict[str, Any]) -> str:
             return f"{label} ({count}, effects drawn from a common distribution)"
 
 
-def _of_decisions(m: DecayMaterial) -> dict[str, Any]:
+def _of_decisions(m: DecayReportData) -> dict[str, Any]:
     return {
         "template": "decay.j2",
         "conflicts": decaysentences.conflict_sentence(m.audit) if m.latent else "",
         "table_steps": TABLE_STEPS,
-        "aggregated": isinstance(m.study, SequenceStudy),
     }
 
 
-#: Model of a study -> what the template of its paragraph needs.
-_MODELS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "share": _of_shares,
-    "register": _of_shares,
-    "decay": _of_decisions,
-    "sequences": _of_decisions,
+#: Report data of a model -> what the template of its paragraph needs.
+_MODELS: dict[type[ReportData], Callable[[Any], dict[str, Any]]] = {
+    ShareReportData: _of_shares,
+    DecayReportData: _of_decisions,
 }

@@ -19,10 +19,9 @@ from intlmodels.models import DEFAULT
 from intlmodels.paper import markup, methods, tables
 from intlmodels.plots.style import LETTERS, Page, printed_on
 from intlmodels.report.blocks import Picture, Table
-from intlmodels.report.content import sections_of
-from intlmodels.report.data import Material, gather
-from intlmodels.report.layout import layout_of
+from intlmodels.report.data import ReportData, gather
 from intlmodels.report.provenance import command
+from intlmodels.report.registry import parts_of, sections_of
 from intlmodels.report.render import markdown_text as md
 from intlmodels.study import Study
 
@@ -54,7 +53,7 @@ def _drawn(
     study: Study, folder: Path, width: float, dpi: int
 ) -> tuple[dict[str, Table], list[Picture]]:
     """Tables and figures of the report, the figures for this width; the work of one process."""
-    names = list(layout_of(study.model).sections)
+    names = list(parts_of(study.model).sections)
     with printed_on(Page(width, dpi)):
         _, made = sections_of(study, folder, names, tables=False)
     sections = [made[name] for name in names if name in made]
@@ -73,7 +72,7 @@ def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:
     return {name: content.encode() for name, content in files.items()}
 
 
-def _methods(m: Material) -> dict[str, bytes]:
+def _methods(m: ReportData) -> dict[str, bytes]:
     passages = methods.passages(m, markup.data_key(m.study))
     references = methods.bibliography(m)
     title = "Methods"
@@ -88,7 +87,7 @@ def _methods(m: Material) -> dict[str, bytes]:
 
 
 def _readme(
-    m: Material,
+    m: ReportData,
     named: Mapping[str, Table],
     pictures: Sequence[Picture],
     widths: Sequence[float],
@@ -129,7 +128,9 @@ def _line(name: str, caption: str, failed: bool) -> str:
     return f"| `{name}` | {md(caption)}{' **Did not converge.**' * failed} |\n"
 
 
-def _manifest(m: Material, files: Mapping[str, bytes], widths: Sequence[float], dpi: int) -> bytes:
+def _manifest(
+    m: ReportData, files: Mapping[str, bytes], widths: Sequence[float], dpi: int
+) -> bytes:
     content = {
         "study": m.study.name,
         "title": m.study.title,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.checks import predicted, ranks
+from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
 from intlmodels.checks.leaveout import pit_cdf
 from intlmodels.checks.stored import PROBS, Calibration
@@ -72,7 +72,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
         axes.set_visible(False)
     both = bands(found, len(table))
     for axes, (place, row) in zip(grid.ravel(), shown.iterrows(), strict=False):
-        difference = ranks.ecdf_difference(found.quantities[int(place)].ranks)
+        difference = calibration.ecdf_difference(found.quantities[int(place)].ranks)
         _rank_panel(axes, 100 * difference, both, bool(row["deviates"]))
         name = s.wrapped(_in_words(row["quantity"]), 20)
         axes.set_title(
@@ -120,8 +120,8 @@ def bands(found: Calibration, quantities: int) -> tuple[tuple[Array, Array], ...
         quantity alone, narrower.
     """
     draws = len(found.quantities[0].ranks) - 1
-    probs = (1 - t.FAMILYWISE / quantities, t.BAND)
-    ends = [ranks.band(found.ranked, draws, prob) for prob in probs]
+    probs = (1 - calibration.FAMILYWISE / quantities, t.BAND)
+    ends = [calibration.band(found.ranked, draws, prob) for prob in probs]
     return tuple((100 * low, 100 * high) for low, high in ends)
 
 
@@ -333,7 +333,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.predicted.elpds`.
+        From :func:`intlmodels.checks.tables.elpds`.
     units : int
         How many were left out.
     passed : bool
@@ -343,8 +343,8 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     places = np.arange(len(names), dtype=float)
     figure = s.new_figure(1.15 + 0.27 * len(names))
     axes = figure.subplots()
-    if units < predicted.FEW_UNITS:
-        axes.axvspan(-predicted.ALIKE, predicted.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
+    if units < t.FEW_UNITS:
+        axes.axvspan(-t.ALIKE, t.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
     axes.axvline(0, color=s.INK, linewidth=0.8)
     gap = table["difference"].to_numpy(dtype=float)
     finite, failed = np.isfinite(gap), ~table["converged"].to_numpy(dtype=bool)
@@ -363,16 +363,16 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     ends = [
         table["ci_low"][finite].min(),
         table["ci_high"][finite].max(),
-        -predicted.ALIKE,
-        predicted.ALIKE,
+        -t.ALIKE,
+        t.ALIKE,
     ]
     low, high = np.nanmin(ends), np.nanmax(ends)
     axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.grid(axis="x")
     axes.set_xlabel("Difference in elpd to the default")
     words = ["right: predicts better; line: 95 % interval, Bayesian bootstrap"]
-    if units < predicted.FEW_UNITS:
-        words.append(f"grey: within {predicted.ALIKE:g}, cannot be told apart with so few")
+    if units < t.FEW_UNITS:
+        words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
     if crossed.any():
         words.append("red cross: a refit did not converge")
     s.caption_below(figure, "\n".join(words))
@@ -397,19 +397,19 @@ def _note(axes: Axes, place: float, text: str) -> None:
 
 
 @styled
-def pit(law: predicted.Laws, passed: bool = True) -> Figure:
+def pit(law: t.Laws, passed: bool = True) -> Figure:
     """Mean distribution function of the PIT of discrete outcomes, against the diagonal.
 
     Parameters
     ----------
     law : Laws
-        From :func:`intlmodels.checks.predicted.laws`.
+        From :func:`intlmodels.checks.tables.laws`.
     passed : bool
         Whether the default fit passed the gate.
     """
     grid = np.linspace(0, 1, 101)
     curve = pit_cdf(law.below, law.exactly, grid)
-    reach = predicted.pit_band(law, grid)
+    reach = t.pit_band(law, grid)
     figure = s.new_figure(3.4)
     axes = figure.subplots()
     low, high = np.maximum(grid - reach, 0), np.minimum(grid + reach, 1)
@@ -436,7 +436,7 @@ def units(
     Parameters
     ----------
     table : pandas.DataFrame
-        Rows of one variant from :func:`intlmodels.checks.predicted.left_out`.
+        Rows of one variant from :func:`intlmodels.checks.tables.left_out`.
     labels : sequence of str
         What each row is called.
     label : str
@@ -475,8 +475,8 @@ def units(
         axes.set_xlabel(label)
         axes.grid(axis="x")
     words = [
-        f"diamond: printed, orange outside of the central {100 * predicted.CENTRAL:g} %",
-        f"predicted: thick 50 %, thin {100 * predicted.CENTRAL:g} % interval, dash median",
+        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g} %",
+        f"predicted: thick 50 %, thin {100 * t.CENTRAL:g} % interval, dash median",
     ]
     if len(table) > len(shown):
         words.append(f"the {len(shown)} least likely of {len(table)}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import MINUS, counted, probability
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.plots import style as s
 from intlmodels.plots.decaydata import (
     FLAG_COLORS,

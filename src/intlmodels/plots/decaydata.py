@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, plural
-from intlmodels.models.draws import texts
+from intlmodels.models.base import texts
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 

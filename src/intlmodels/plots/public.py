@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import checked
 from intlmodels.plots import decay as of_sequences
 from intlmodels.plots import decaydata as of_decisions
 from intlmodels.plots import register as of_rows

@@ -10,7 +10,7 @@ import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import probability
-from intlmodels.models.draws import flat
+from intlmodels.models.base import flat
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import share

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from intlmodels.core.formats import MINUS, a, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
-from intlmodels.models.share.blocks import CLUSTER, VARYING, Block
-from intlmodels.models.share.blocks import Design as ShareDesign
+from intlmodels.models.share.design import CLUSTER, VARYING, Block
+from intlmodels.models.share.design import Design as ShareDesign
 from intlmodels.report.blocks import Formula
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from intlmodels.checks.stored import Trust
+from intlmodels.checks.stored import CheckResults
 from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
 from intlmodels.study import Study, list_studies, load_study
-from intlmodels.study.bibtex import parse_entry
+from intlmodels.study.base import parse_entry
 
 # -- what to cite ------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ def study_argument(study: Study) -> str:
     return f"./{study.folder.name}"
 
 
-def command(m: Material) -> str:
+def command(m: ReportData) -> str:
     """The command line that gives the same draws."""
     parts = ["intlmodels", "fit", study_argument(m.study)]
     names = [name for name in m.shown if name != "default"]
@@ -159,7 +159,7 @@ def command(m: Material) -> str:
     return shlex.join(parts)
 
 
-def reproduce(m: Material) -> Section:
+def reproduce(m: ReportData) -> Section:
     """Command, settings, versions and fingerprints."""
     settings = m.attribute("settings").items()
     versions = m.attribute("versions").items()
@@ -193,7 +193,7 @@ def reproduce(m: Material) -> Section:
     return Section("reproduce", "How to reproduce it to the draw", tuple(blocks))
 
 
-def sources(m: Material) -> Section:
+def sources(m: ReportData) -> Section:
     """Where data, software and methods come from."""
     version = m.attribute("versions")["intlmodels"]
     stated = m.study.source or "The study names no source."
@@ -212,12 +212,12 @@ def sources(m: Material) -> Section:
     )
 
 
-def methods(m: Material) -> tuple[str, ...]:
+def methods(m: ReportData) -> tuple[str, ...]:
     """Names of everything that was used, in :data:`METHODS`."""
-    return (*sampling(m), *m.methods, *methods_of(m.trust))
+    return (*sampling(m), *m.methods, *methods_of(m.check_results))
 
 
-def sampling(m: Material) -> tuple[str, ...]:
+def sampling(m: ReportData) -> tuple[str, ...]:
     """How the draws were made, and what they were checked with."""
     settings = m.attribute("settings")
     checks = ("arviz", "rhat")
@@ -227,11 +227,11 @@ def sampling(m: Material) -> tuple[str, ...]:
     return ("nuts", *nutpie, "pymc", *checks, "ebfmi")
 
 
-def methods_of(trust: Trust) -> tuple[str, ...]:
+def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
-        (trust.calibration, ("calibration", "uniformity")),
-        (trust.comparison, ("elpd", "stacking", "pit")),
-        (trust.sensitivity, ("power-scaling",)),
+        (checks.calibration, ("calibration", "uniformity")),
+        (checks.comparison, ("elpd", "stacking", "pit")),
+        (checks.sensitivity, ("power-scaling",)),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.results.intervals import CI_PROB, Array, table_of
 from intlmodels.results.share import blocks, membership, rows_of
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.models.draws import flat, texts
-from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.base import flat, texts
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.results import share
 from intlmodels.results.intervals import CI_PROB, Array, directions, parameters, table_of
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.fitting.diagnostics import Gate, convergence, gate, scalars
-from intlmodels.models.draws import texts
+from intlmodels.models.base import texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.models.draws import texts
+from intlmodels.models.base import texts
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.estimands import averages, step_for
 from intlmodels.results import share as results

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.models.share.observation import LEVEL
 from intlmodels.results import share
 from intlmodels.results.intervals import CI_PROB, Array, table_of

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.formats import MINUS
-from intlmodels.models.draws import flat, texts
-from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.base import flat, texts
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import CI_PROB, Array, Conclusion, converged, directions, table_of

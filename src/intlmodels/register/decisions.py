@@ -1,7 +1,7 @@
-"""Rows of a register of decisions as SQL, and the firms whose sequence is not known.
+"""From the rows of a register of decisions to its counts, out of core.
 
-The firm is the clean label of its cell; ``y`` is 1 where a decision carries the flag; ``w`` orders
-the decisions of a firm; ``s`` and ``p`` are the positions of size and period.
+In SQL the firm is the clean label of its cell; ``y`` is 1 where a decision carries the flag; ``w``
+orders the decisions of a firm; ``s`` and ``p`` are the positions of size and period.
 
 A row that is set aside leaves a gap in its firm's sequence: later decisions would count too few
 before them. So all rows of such a firm are set aside with it, and none without being written down.
@@ -11,21 +11,236 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from intlmodels.core.csvtable import INVISIBLE, MISSING, clean_label
 from intlmodels.core.errors import StudyError
-from intlmodels.register import badrows
-from intlmodels.register.badrows import Bad, find_bad
-from intlmodels.register.engine import Source, in_order, literal
-from intlmodels.register.files import Found
-from intlmodels.study.dates import EXAMPLES, FORMS, NUMBER, UNCLEAR
-from intlmodels.study.sequences import DecisionRegister
+from intlmodels.register.files import (
+    RegisterFiles,
+    Source,
+    connected,
+    in_order,
+    literal,
+    ready,
+    sources,
+)
+from intlmodels.register.rows import (
+    Bad,
+    find_bad,
+    readable,
+    require_found_again,
+    set_aside,
+    stop,
+    why_unread,
+)
+from intlmodels.study.columns import MOST_NOTES, appearance, frozen, lookalikes
+from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.decisions import EXAMPLES, FORMS, NUMBER, UNCLEAR, expected
+from intlmodels.study.register import DecisionRegister, ReadDecisions, Reader, Sequences
 from intlmodels.study.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+
+#: Different texts of flag, size and period together that are looked at.
+MOST_TEXTS = 100_000
+#: Kinds of firms, and places of decisions, that a fit may have: its cost grows with them.
+MOST_CELLS = 100_000
+#: Names with letters beyond ASCII that are compared with others.
+MOST_FOREIGN = 100_000
+#: Forms of dates that are numbers.
+_NUMERIC = ("compact", "year", "place", "unclear")
+#: Share of numbers in another form than most: with more, those may fit by accident.
+MOST_OTHER = 0.05
+
+
+def count_decisions(
+    register: DecisionRegister, found: RegisterFiles, aside: Path | None
+) -> tuple[Sequences, ReadDecisions]:
+    """Count the decisions of a register; the same rows give the same counts.
+
+    ``aside`` is where rows go that cannot be read, if the register asks for that.
+    """
+    with connected(register) as connection:
+        parts = [ready(connection, part) for part in sources(register, found, connection)]
+        survey, broken = _survey(connection, register, parts)
+        readings = _readings(survey, register)
+        total = sum(n for *_, n in survey) + broken
+        bad = broken + sum(n for *row, n in survey if _is_bad(row, readings, register))
+        out = Unreadable(connection, register, parts, found, readings)
+        if bad:
+            out.find_texts()
+            if register.bad_rows == "stop":
+                raise stop(register, bad, total, out.rows(), out.why)
+            out.find_fellows()
+        counts = _count(out)
+        if any(low != high or back for place, low, high, back, *_ in counts if not place):
+            out.find_conflicting()
+            if register.bad_rows == "stop":
+                raise conflict(out)
+            counts = _count(out)
+        alike = _alike(out)
+        own = written = 0
+        if bad or out.firms:
+
+            def why(row: Bad) -> StudyError:
+                nonlocal own
+                own += out.own(row) is not None
+                return out.why(row)
+
+            written = set_aside(register, out.rows(), aside, why)
+        require_found_again(own, bad, aside)
+    sequences, ties, different = _sequences(counts, register)
+    read = ReadDecisions(
+        files=len(found.paths),
+        rows=total,
+        firms=int(sequences.firms.sum()),
+        sequences=different,
+        ties=ties,
+        bad=bad,
+        broken=int(broken + sum(row[5] * n for *row, n in survey)),
+        fellows=written - own,
+        firms_aside=len(out.firms),
+        alike=alike,
+    )
+    return sequences, read
+
+
+def _survey(
+    connection: DuckDBPyConnection, register: DecisionRegister, parts: Sequence[Source]
+) -> tuple[list[tuple[Any, ...]], int]:
+    """What stands in columns with few texts, with numbers of rows; and broken records."""
+    found: list[tuple[Any, ...]] = []
+    for source in parts:
+        some = connection.execute(surveyed(register, source, MOST_TEXTS + 1)).fetchall()
+        if len(some) <= MOST_TEXTS:
+            source.require_all(sum(n for *_, n in some))
+        found += some
+    if len(found) > MOST_TEXTS:
+        raise StudyError(
+            f"more than {MOST_TEXTS:,} different flags, sizes and periods; expected few: see "
+            "whether [register] names the right columns",
+            file=register.files,
+        )
+    return found, sum(source.broken for source in parts)
+
+
+def _readings(survey: Sequence[tuple[Any, ...]], register: DecisionRegister) -> Readings:
+    """What texts mean, and how dates are written: as most of them are."""
+    options = {"flag": FLAGS, "size": SIZES, "period": register.periods}
+    codes: dict[str, dict[str, int]] = {}
+    for place, key in enumerate(FEW):
+        if key in register.columns:
+            known = readable(register, key, {row[place] for row in survey})
+            codes[key] = {text: options[key].index(said) for text, said in known.items()}
+    forms: dict[str, int] = {}
+    for *row, n in survey:
+        forms[row[3]] = forms.get(row[3], 0) + n
+    form = "number" if register.by_number else max(FORMS, key=lambda form: forms.get(form, 0))
+    other = sum(forms.get(name, 0) for name in _NUMERIC if name != form)
+    doubtful = form in _NUMERIC and other > MOST_OTHER * (other + forms.get(form, 0))
+    if doubtful and register.bad_rows != "stop":  # which names the first of them
+        raise StudyError(
+            f"{other:,} rows have numbers in other forms than most; "
+            f"{expected('[register]', False)}",
+            file=register.files,
+            column=register.columns["when"],
+        )
+    return Readings(codes, form, set(forms) == {form})
+
+
+def _is_bad(row: Sequence[Any], readings: Readings, register: DecisionRegister) -> bool:
+    *few, form, no_year, nobody = row
+    unknown = any(
+        text not in readings.codes[key]
+        for key, text in zip(FEW, few, strict=True)
+        if key in readings.codes
+    )
+    out_of_time = bool(register.starts) and form in ("number", "place") and no_year
+    return bool(nobody or unknown or form != readings.form or out_of_time)
+
+
+def _count(out: Unreadable) -> list[tuple[Any, ...]]:
+    all_rows = rows(out.register, out.parts, out.readings)
+    if out.texts or out.firms:
+        included = f" AND {_INCLUDED}" if out.firms else ""
+        all_rows = f"(SELECT * FROM {all_rows} WHERE firm IS NOT NULL{included})"
+    if out.readings.form == "place":
+        # Places are 1, 2, 3 and so on, each once; they may begin with 0.
+        wrong = out.connection.execute(
+            f"SELECT firm FROM {all_rows} GROUP BY firm HAVING min(w) > 1 OR "
+            "max(w) - min(w) >= count(*) OR count(DISTINCT w) < count(*) ORDER BY firm LIMIT 1"
+        ).fetchone()
+        if wrong is not None:
+            raise StudyError(
+                "the numbers of this firm do not count its decisions 1, 2, 3 and so on, and may be "
+                f"parts of dates; {expected('[register]', False)}",
+                file=out.register.files,
+                column=out.register.columns["when"],
+                value=wrong[0],
+            )
+    query = counted(out.register, all_rows)
+    found = out.connection.execute(f"{query} LIMIT {MOST_CELLS + 1}").fetchall()
+    if len(found) > MOST_CELLS:
+        raise StudyError(
+            f"more than {MOST_CELLS:,} kinds of firms, by size, decisions and flags; expected "
+            "shorter sequences, or fewer periods",
+            file=out.register.files,
+        )
+    return found
+
+
+def _alike(out: Unreadable) -> tuple[str, ...]:
+    """Names of firms that look like others, sought only where a name is not ASCII."""
+    from_rows = f"SELECT DISTINCT firm FROM {rows(out.register, out.parts, out.readings)} WHERE "
+    foreign = out.connection.execute(
+        f"{from_rows} strlen(firm) > length(firm) LIMIT {MOST_FOREIGN + 1}"
+    ).fetchall()
+    if not 0 < len(foreign) <= MOST_FOREIGN:
+        return ()
+    names = [str(name) for (name,) in foreign]
+    # Of plain names only quotes and capitals do not count.
+    plain = out.connection.execute(
+        f"{from_rows} strlen(firm) = length(firm) AND lower(translate(firm, '\"''`', '')) IN "
+        "(SELECT unnest($1))",
+        [sorted({appearance(name) for name in names})],
+    ).fetchall()
+    pairs = lookalikes([*names, *(str(name) for (name,) in plain)])
+    return tuple(sorted({name for pair in islice(pairs, MOST_NOTES) for name in pair}))
+
+
+def _sequences(
+    counts: Sequence[tuple[Any, ...]], register: DecisionRegister
+) -> tuple[Sequences, int, int]:
+    """The counts as arrays, and the numbers of ties and of different sequences."""
+    number = len(register.periods)
+    if not counts:
+        raise StudyError("no decision can be read; expected some", file=register.files)
+    table = np.array([[int(value or 0) for value in row] for row in counts], np.int64)
+    places = table[:, 0] == 1
+    kinds, at = table[~places], table[places]
+    made, flagged = slice(4, 4 + number), 4 + number
+    found = Sequences(
+        size=frozen(kinds[:, 1], np.int64),
+        made=frozen(kinds[:, made], np.int64),
+        flagged=frozen(kinds[:, flagged], np.int64),
+        firms=frozen(kinds[:, flagged + 4], np.int64),
+        at_size=frozen(at[:, flagged + 1], np.int64),
+        at_period=frozen(at[:, flagged + 2], np.int64),
+        at_entries=frozen(at[:, flagged + 3], np.int64),
+        at_made=frozen(at[:, made].sum(axis=1), np.int64),
+        at_flagged=frozen(at[:, flagged], np.int64),
+    )
+    return found, int(kinds[:, flagged + 6].sum()), int(kinds[:, flagged + 5].sum())
+
+
+# -- rows as SQL -------------------------------------------------------------------------
 
 #: Year of a date; of numbers that order, only those that can be years.
 _YEARS = r"[12]\d{3}(\.\d+)?"
@@ -42,21 +257,13 @@ FEW = ("flag", "size", "period")
 
 @dataclass(frozen=True)
 class Readings:
-    """What the texts of the columns with few of them mean, and how dates are written.
+    """What the texts of the columns with few of them mean, and how dates are written."""
 
-    Attributes
-    ----------
-    codes : dict of str to dict
-        For ``flag``, and if they are read ``size`` and ``period``: text -> position.
-    form : str
-        How dates are written: ``number``, or a name in :data:`intlmodels.study.dates.FORMS`.
-    sure : bool
-        Whether all dates are known to be written so.
-    """
-
+    #: For ``flag``, and if they are read ``size`` and ``period``: text -> position
     codes: Mapping[str, Mapping[str, int]]
+    #: How dates are written: ``number``, or a name in :data:`intlmodels.study.decisions.FORMS`
     form: str
-    sure: bool = False
+    sure: bool = False  # Whether all dates are known to be written so
 
 
 def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
@@ -169,7 +376,8 @@ def rows(
     return "(" + " UNION ALL ".join(selects) + ")"
 
 
-#: SQL of whether a row of :func:`rows` cannot be read.
+#: SQL of whether the firm of a row is not left out; and of whether a row cannot be read.
+_INCLUDED = "firm NOT IN (SELECT firm FROM excluded)"
 UNREAD = "(firm IS NULL OR y IS NULL OR w IS NULL OR s IS NULL OR p IS NULL)"
 
 
@@ -193,7 +401,7 @@ def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
     )
 
 
-def counted(register: DecisionRegister, all_rows: str, excluded: bool) -> str:
+def counted(register: DecisionRegister, all_rows: str) -> str:
     """SQL of all counts in one pass: first firms by kind, then decisions by place.
 
     Columns: whether it is a place; smallest and largest size, whether a period comes again, the
@@ -203,12 +411,11 @@ def counted(register: DecisionRegister, all_rows: str, excluded: bool) -> str:
     periods = range(len(register.periods))
     made = ", ".join(f"count(*) FILTER (p = {i}) AS in{i}" for i in periods)
     names = ", ".join(f"in{i}" for i in periods)
-    kept = " WHERE firm NOT IN (SELECT firm FROM excluded)" if excluded else ""
     # The same sequence has the same sum of hashes; another one has another, but for one in 2^64.
     return (
         "WITH placed AS (SELECT firm, y, s, p, row_number() OVER own - 1 AS k, "
         "lag(w) OVER own = w AS tie, lag(p) OVER own > p AS back "
-        f"FROM {all_rows}{kept} WINDOW own AS (PARTITION BY firm ORDER BY w, part, n)), "
+        f"FROM {all_rows} WINDOW own AS (PARTITION BY firm ORDER BY w, part, n)), "
         "grouped AS (SELECT grouping(firm) = 1 AS place, s, p, k, min(s) AS low, max(s) AS high, "
         f"coalesce(bool_or(back), false) AS back, {made}, sum(y) AS flagged, "
         "sum(CAST(hash(k, y, p) AS HUGEINT)) AS sequence, "
@@ -217,15 +424,6 @@ def counted(register: DecisionRegister, all_rows: str, excluded: bool) -> str:
         f"SELECT place, low, high, back, {names}, flagged, s, p, k, count(*) AS firms, "
         "count(DISTINCT sequence) FILTER (NOT place) AS sequences, sum(ties) AS ties "
         f"FROM grouped GROUP BY place, low, high, back, {names}, flagged, s, p, k ORDER BY ALL"
-    )
-
-
-def miscounted(all_rows: str, excluded: bool) -> str:
-    """SQL of a firm whose places are not 1, 2, 3 and so on, each once; they may begin with 0."""
-    kept = " WHERE firm NOT IN (SELECT firm FROM excluded)" if excluded else ""
-    return (
-        f"SELECT firm FROM {all_rows}{kept} GROUP BY firm HAVING min(w) > 1 OR "
-        "max(w) - min(w) >= count(*) OR count(DISTINCT w) < count(*) ORDER BY firm LIMIT 1"
     )
 
 
@@ -244,28 +442,16 @@ _REASONS = {
 
 @dataclass
 class Unreadable:
-    """What cannot be read of a register of decisions, and the firms that it concerns.
-
-    Attributes
-    ----------
-    connection : duckdb.DuckDBPyConnection
-    register : DecisionRegister
-    parts : sequence of Source
-    found : Found
-        The files.
-    readings : Readings
-    texts : dict of int to list of str
-        Position of a column -> its texts that cannot be read.
-    firms : dict of str to str
-        Firm that is left out -> why, a key of the reasons; also in the table ``excluded``.
-    """
+    """What cannot be read of a register of decisions, and the firms that it concerns."""
 
     connection: DuckDBPyConnection
     register: DecisionRegister
     parts: Sequence[Source]
-    found: Found
+    found: RegisterFiles  # The files
     readings: Readings
+    #: Position of a column -> its texts that cannot be read
     texts: dict[int, list[str]] = field(default_factory=dict)
+    #: Firm that is left out -> why, a key of the reasons; also in the table ``excluded``
     firms: dict[str, str] = field(default_factory=dict)
 
     def find_texts(self) -> None:
@@ -287,11 +473,11 @@ class Unreadable:
 
     def find_conflicting(self) -> None:
         """Leave firms out that have two sizes, or go back to an earlier period."""
-        kept = " WHERE firm NOT IN (SELECT firm FROM excluded)" if self.firms else ""
+        included = f" WHERE {_INCLUDED}" if self.firms else ""
         self._exclude(
             "SELECT firm, CASE WHEN min(s) < max(s) THEN 'sizes' ELSE 'back' END FROM (SELECT "
             "firm, s, lag(p) OVER (PARTITION BY firm ORDER BY w, part, n) > p AS back "
-            f"FROM {self._rows()}{kept}) GROUP BY firm HAVING min(s) < max(s) OR bool_or(back)"
+            f"FROM {self._rows()}{included}) GROUP BY firm HAVING min(s) < max(s) OR bool_or(back)"
         )
 
     def _exclude(self, query: str) -> None:
@@ -343,19 +529,21 @@ class Unreadable:
 
     def own(self, bad: Bad) -> StudyError | None:
         """Why a row itself cannot be read; None if it can."""
-        if not bad.texts:
-            return badrows.why(bad, self.register)
-        columns = self.register.columns
-        readers = self.register.readers().items()
-        for place, ((key, read), text) in enumerate(zip(readers, bad.texts, strict=True)):
-            cell = Cell(bad.file, bad.row, columns[key], text)
-            try:
-                read(cell)
-            except StudyError as error:
-                return error
-            if key == "when" and text in self.texts.get(place, ()):
-                return cell.error(self._dates())
-        return None
+        return why_unread(bad, self.register, self._readers)
+
+    @cached_property
+    def _readers(self) -> dict[str, Reader]:
+        """Those of the register, which do not know how most dates are written."""
+        readers = self.register.readers()
+        unread = frozenset(self.texts.get([*self.register.columns].index("when"), ()))
+
+        def when(cell: Cell) -> str | float | None:
+            said = readers["when"](cell)
+            if cell.text in unread:
+                raise cell.error(self._dates())
+            return said
+
+        return {**readers, "when": when}
 
     def _dates(self) -> str:
         example = EXAMPLES[self.readings.form]
