@@ -5,7 +5,7 @@ import time
 import pytest
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study.base import check_bibtex, key_of
+from intlmodels.study.base import check_bibtex, parse_entry
 
 GOOD = (
     '@Article { amdam2020 , author = {M{\\"u}ller, J. and {\\O}stg{\\aa}rd, K. and '
@@ -29,7 +29,7 @@ WRITTEN = """\
 def test_an_entry_is_written_anew_from_its_parts():
     assert check_bibtex(GOOD) == WRITTEN
     assert check_bibtex(WRITTEN) == WRITTEN
-    assert key_of(WRITTEN) == "amdam2020"
+    assert parse_entry(WRITTEN)[1] == "amdam2020"
     assert check_bibtex(" ") == ""
 
 

@@ -26,13 +26,13 @@ from hostile import HOSTILE, hostile_study
 from intlmodels import paper
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs, store
-from intlmodels.paper import bibtex, methods, tables, words
+from intlmodels.paper import markup, methods, tables
+from intlmodels.paper.markup import Cite, cite
 from intlmodels.plots import style
 from intlmodels.plots.style import LETTERS, printed_on
-from intlmodels.report import provenance, references
+from intlmodels.report import provenance
 from intlmodels.report.blocks import Section, Table
 from intlmodels.report.data import gather
-from intlmodels.report.references import Cite, cite
 from intlmodels.study import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
 from test_cli import below, run
@@ -174,7 +174,7 @@ def test_cells_are_those_of_the_report(good):
     assert rows == [list(shown.header), *map(list, shown.rows)]
     for row in shown.rows:
         for cell in row:
-            assert words.latex(cell) in good.text("tables/estimates.tex")
+            assert markup.latex(cell) in good.text("tables/estimates.tex")
 
 
 def test_names_of_tables_differ():
@@ -236,18 +236,18 @@ def test_a_long_table_goes_over_pages():
 
 
 def test_latex_escapes():
-    assert words.latex(r"a\b{c}$d&e#f%g_h~i^j") == (
+    assert markup.latex(r"a\b{c}$d&e#f%g_h~i^j") == (
         r"a\textbackslash{}b\{c\}\$d\&e\#f\%g\_h$\sim$i\textasciicircum{}j"
     )
-    assert words.latex("Design--some") == "Design-{}-some"
-    assert words.latex("−1\N{NO-BREAK SPACE}to 2 – …") == r"$-$1~to 2 -- \ldots{}"
-    assert words.latex("Bürkner, Møre, Łódź, Faltejsková") == (
+    assert markup.latex("Design--some") == "Design-{}-some"
+    assert markup.latex("−1\N{NO-BREAK SPACE}to 2 – …") == r"$-$1~to 2 -- \ldots{}"
+    assert markup.latex("Bürkner, Møre, Łódź, Faltejsková") == (
         r"B{\"{u}}rkner, M\o{}re, \L{}{\'{o}}d{\'{z}}, Faltejskov{\'{a}}"
     )
-    assert words.latex("μᵢ, x², φ") == r"$\mu$$_{i}$, x$^{2}$, $\phi$"
-    assert words.latex("[a]") == "{}[a]"
-    assert words.latex("two\nlines\x00\u202e") == "two lines"
-    assert words.latex("日本") == "日本"
+    assert markup.latex("μᵢ, x², φ") == r"$\mu$$_{i}$, x$^{2}$, $\phi$"
+    assert markup.latex("[a]") == "{}[a]"
+    assert markup.latex("two\nlines\x00\u202e") == "two lines"
+    assert markup.latex("日本") == "日本"
     table = Table("日本", ("a",), (("b",),))
     assert "XeLaTeX" in tables.tex(table, "x").split("\n")[0]
 
@@ -351,16 +351,16 @@ def test_what_is_cited_is_in_the_bibliography_and_the_other_way_round(good, fail
 def test_everything_done_for_trust_is_cited(good):
     material = replace(gather(good.study, good.out), trust=_complete())
     told = methods.passages(material, "data-hedge")
-    cited = set(words.cited(told))
+    cited = set(markup.cited(told))
     assert cited == {"data-hedge", *methods.bibliography(material)}
     assert {"talts2018", "modrak2023", "yao2018", "kallioinen2024"} <= cited
-    text = words.as_markdown(told, "Methods")
+    text = markup.as_markdown(told, "Methods")
     assert "simulation-based calibration" in text
     assert "Not done" not in text
     # The report lists the same publications.
-    listed = " ".join(references.lines(provenance.methods(material)))
+    listed = " ".join(provenance.lines(provenance.methods(material)))
     for key in cited - {"data-hedge", "intlmodels"}:
-        assert references.REFERENCES[key].text in listed
+        assert provenance.REFERENCES[key].text in listed
 
 
 def _complete():
@@ -373,10 +373,10 @@ def _complete():
 
 
 def test_every_publication_belongs_to_a_method_and_every_method_has_one():
-    used = {key for method in references.METHODS.values() for key in method.keys}
-    assert used == set(references.REFERENCES)
-    for key, reference in references.REFERENCES.items():
-        text = bibtex.entry(key, reference)
+    used = {key for method in provenance.METHODS.values() for key in method.keys}
+    assert used == set(provenance.REFERENCES)
+    for key, reference in provenance.REFERENCES.items():
+        text = markup.entry(key, reference)
         assert text.isascii()
         assert entries(text)
         assert reference.authors
@@ -408,7 +408,7 @@ def test_methods_follow_priors_settings_and_design(study, tmp_path):
     changed = replace(study, priors={"phi": "Gamma(2, 0.1)"}, settings={"seed": 5, "draws": 900})
     store_fits(changed, tmp_path, default=made_up(changed, {"ease": 1.0}))
     material = gather(changed, tmp_path)
-    text = words.as_markdown(methods.passages(material, "data"), "Methods")
+    text = markup.as_markdown(methods.passages(material, "data"), "Methods")
     assert "phi \\~ Gamma(2, 0.1) (set by the study)" in text
     assert "4 chains of 900 kept draws" in text
     assert "seed 5" in text
@@ -419,14 +419,14 @@ def test_the_entry_of_the_study_is_used(tmp_path):
     own = "@article{amdam2020, title = {A {Title}}, year = {2020}, author = {A, B}, journal = {J}}"
     folder = write_study(tmp_path, toml=edited(STUDY, [("limits", f"bibtex = '{own}'\nlimits")]))
     study = load_study(folder)
-    assert bibtex.data_key(study) == "amdam2020"
-    assert bibtex.data_entry(study) == (
+    assert markup.data_key(study) == "amdam2020"
+    assert markup.data_entry(study) == (
         "@article{amdam2020,\n  title = {A {Title}},\n  year = {2020},\n  author = {A, B},\n"
         "  journal = {J}\n}\n"
     )
     taken = replace(study, bibtex=study.bibtex.replace("amdam2020", "yao2018"))
     with pytest.raises(StudyError, match="expected another one"):
-        bibtex.data_key(taken)
+        markup.data_key(taken)
 
 
 @pytest.mark.parametrize(
@@ -444,18 +444,23 @@ def test_what_is_no_entry_is_refused(tmp_path, entry):
 def test_marks_of_citation_in_words_of_the_study_cite_nothing():
     passage = ("mail me@home [@x] \\citep{y} ", cite("rhat"), ": so")
     resolved = methods._with_keys(passage, "data")
-    assert words.cited([resolved]) == ("vehtari2021",)
-    assert "me\\@home" in words.as_markdown([resolved], "T")
-    assert r"\textbackslash{}citep\{y\}" in words.as_latex([resolved], "T")
-    assert "(Vehtari et al. 2021)" in words.as_html(
-        [resolved], "T", references.REFERENCES, "the source"
+    assert markup.cited([resolved]) == ("vehtari2021",)
+    assert "me\\@home" in markup.as_markdown([resolved], "T")
+    assert r"\textbackslash{}citep\{y\}" in markup.as_latex([resolved], "T")
+    assert "(Vehtari et al. 2021)" in markup.as_html(
+        [resolved], "T", provenance.REFERENCES, "the source"
     )
-    two = words.as_html([(Cite(("ferrari2004", "own")),)], "T", references.REFERENCES, "the source")
+    two = markup.as_html(
+        [(Cite(("ferrari2004", "own")),)], "T", provenance.REFERENCES, "the source"
+    )
     assert "(Ferrari and Cribari-Neto 2004; source of the data)" in two
     assert "<p>the source</p>" in two
 
 
 # -- a fit that failed -------------------------------------------------------------------
+
+
+MARK = "DID NOT CONVERGE: these are not estimates"
 
 
 def test_a_failure_is_marked_everywhere(failed):
@@ -473,9 +478,9 @@ def test_a_failure_is_marked_everywhere(failed):
         assert rows[0][-1] == "converged"
         assert {row[-1] for row in rows[1:]} == {"NO"}
         for ending in ("tex", "html"):
-            assert tables.MARK in failed.text(f"tables/{name}.{ending}")
+            assert MARK in failed.text(f"tables/{name}.{ending}")
     for name in ("data", "symbols", "settings"):
-        assert tables.MARK not in failed.text(f"tables/{name}.tex")
+        assert MARK not in failed.text(f"tables/{name}.tex")
 
 
 # -- draws -------------------------------------------------------------------------------
@@ -509,7 +514,7 @@ def test_no_attribute_or_label_is_what_r_cannot_read(good):
 
 
 def test_the_manifest_tells_every_file(good):
-    from intlmodels.paper.manifest import digest
+    from intlmodels.paper.writing import digest
 
     on_disk = {str(p.relative_to(good.folder)) for p in good.folder.rglob("*") if p.is_file()}
     assert on_disk - {"manifest.json"} == {str(Path(name)) for name in good.manifest["files"]}
@@ -527,7 +532,7 @@ def test_the_manifest_tells_every_file(good):
 def test_the_same_fit_gives_the_same_bytes_and_only_what_was_ours_goes(failed):
     before = failed.bytes()
     old, changed, mine = (failed.folder / name for name in ("tables/old.csv", "b.tex", "mine.txt"))
-    from intlmodels.paper.manifest import digest
+    from intlmodels.paper.writing import digest
 
     old.write_text("ours", encoding="utf-8")
     changed.write_text("changed by hand", encoding="utf-8")
@@ -584,7 +589,7 @@ def test_an_export_that_fails_leaves_the_old_one(good, monkeypatch):
     def broken(*_args: object, **_kwargs: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("intlmodels.paper.bibtex.bibliography", broken)
+    monkeypatch.setattr("intlmodels.paper.markup.bibliography", broken)
     monkeypatch.setattr("intlmodels.plots.style.svg", lambda figure: "<svg/>")
     monkeypatch.setattr("intlmodels.plots.style.printed", lambda figure, svg: {"svg": b""})
     with pytest.raises(OSError, match="disk full"):

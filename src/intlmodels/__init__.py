@@ -42,38 +42,6 @@ if TYPE_CHECKING:
     from intlmodels.fitting.jobs import NotConverged, fit_study
     from intlmodels.study import list_studies, load_study, new_study
 
-
-#: name -> module; imported when first used, so that importing the package, and
-#: ``intlmodels --help``, cost nothing.
-_PUBLIC = {
-    "NotConverged": "fitting.jobs",
-    "StudyError": "core.errors",
-    "audit_tables": "api",
-    "calibrate": "api",
-    "claim_table": "api",
-    "compare": "api",
-    "differences": "api",
-    "estimates": "api",
-    "export": "api",
-    "fit_study": "fitting.jobs",
-    "gate_table": "api",
-    "list_studies": "study",
-    "load_study": "study",
-    "new_study": "study",
-    "parameter_table": "api",
-    "plots": "",
-    "predict": "api",
-    "prior_table": "api",
-    "read_fit": "api",
-    "read_trust": "api",
-    "reconstruct": "api",
-    "reduce": "api",
-    "sensitivity": "api",
-    "trust_tables": "api",
-    "variant_table": "api",
-    "write_report": "api",
-}
-
 __all__ = [
     "NotConverged",
     "StudyError",
@@ -104,14 +72,26 @@ __all__ = [
 ]
 
 
+#: Public names that are not in ``api`` -> their module.
+_ELSEWHERE = {
+    "NotConverged": "fitting.jobs",
+    "StudyError": "core.errors",
+    "fit_study": "fitting.jobs",
+    "list_studies": "study",
+    "load_study": "study",
+    "new_study": "study",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    """Import what is public when it is first used: ``intlmodels --help`` needs none of it."""
+    if name not in __all__:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
-    if _PUBLIC[name] in ("", "api", "fitting.jobs"):  # what compiles or draws
+    module = "plots" if name == "plots" else _ELSEWHERE.get(name, "api")
+    if module in ("api", "fitting.jobs", "plots"):  # what compiles or draws
         import_module("intlmodels.core.processes").require_caches()
-    if not _PUBLIC[name]:
-        return import_module(f"intlmodels.{name}")
-    return getattr(import_module(f"intlmodels.{_PUBLIC[name]}"), name)
+    found = import_module(f"intlmodels.{module}")
+    return found if name == "plots" else getattr(found, name)
 
 
 def __dir__() -> list[str]:

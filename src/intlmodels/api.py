@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels import paper
+from intlmodels import audit, paper, report
+from intlmodels.checks import stored
+from intlmodels.checks.stored import NOTHING, CachedResult, CheckResults
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.settings import checked
+from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
+from intlmodels.fitting.jobs import stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
-from intlmodels.register.counts import as_study, require_firms
+from intlmodels.register.counts import as_study, reduced, require_firms
 from intlmodels.study import (
     DecayStudy,
     RegisterStudy,
@@ -21,14 +25,14 @@ from intlmodels.study import (
     SequenceStudy,
     ShareStudy,
     Study,
+    counts,
     load_study,
+    sources,
 )
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
-
-    from intlmodels.checks.stored import CheckResults
 
 
 #: Models of which fits are about shares.
@@ -79,8 +83,6 @@ def reduce(
         If the study lists its firms, for files, rows or columns that are not as expected, or for a
         scheduler or workers that cannot be used.
     """
-    from intlmodels.register.counts import reduced
-
     loaded = _loaded(study)
     if isinstance(loaded, (RegisterStudy, SequenceStudy)):
         return loaded
@@ -98,15 +100,12 @@ def prior_rows(
     study: Study, variant: str = DEFAULT, overrides: Mapping[str, str] | None = None
 ) -> list[tuple[str, ...]]:
     """Rows of the table of priors: name, prior, where it comes from, meaning."""
-    rows: list[tuple[str, ...]] = [
-        (prior.name, prior.text, prior.origin, prior.meaning)
-        for prior in priors_of(study, variant, overrides).values()
+    own = priors_of(study, variant, overrides).values()
+    fixed = model_of(study).fixed_priors(design_of(study, variant))
+    return [
+        *((prior.name, prior.text, prior.origin, prior.meaning) for prior in own),
+        *((name, text, "follows", meaning) for name, text, meaning in fixed),
     ]
-    rows += [
-        (name, text, "follows", meaning)
-        for name, text, meaning in model_of(study).fixed_priors(design_of(study, variant))
-    ]
-    return rows
 
 
 @checked
@@ -155,8 +154,6 @@ def read_fit(path: str | Path) -> DataTree:
         the checksum at its end. (Fits of earlier versions have none; ``xarray.open_datatree``
         opens them, unchecked.)
     """
-    from intlmodels.fitting import store
-
     return store.read(Path(path))
 
 
@@ -177,11 +174,7 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
         See :func:`intlmodels.results.intervals.summary`; the column ``converged`` says whether the
         fit passed the gate.
     """
-    from intlmodels.results.intervals import summary
-
-    table = summary(fit["estimands"].to_dataset(), prob)
-    table["converged"] = Gate.from_json(fit.attrs["gate"]).passed
-    return table
+    return parameter_table(fit, prob, "estimands")
 
 
 @checked
@@ -258,7 +251,6 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
             "predictions of firms are for the share model; see plots.curves for this one",
             value=str(fit.attrs["model"]),
         )
-
     listed = [profiles] if isinstance(profiles, Mapping) else list(profiles)
     if not listed:
         raise StudyError("expected at least one firm to predict, and there is none")
@@ -266,32 +258,21 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
 
 
 def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
-    """The audit of a study: text for a person, and tables by file name.
-
-    Raises
-    ------
-    StudyError
-        If the study has neither counts nor crosschecks, or more counts than an audit takes.
-    """
+    """The audit of a study: text for a person, and tables by file name."""
     require_firms(study, "an audit")
     if isinstance(study, ShareStudy):
-        from intlmodels.study.sources import crosscheck_lines, crosscheck_table
-
-        lines = crosscheck_lines(study.crosschecks, study.firms)
-        return "\n".join(lines), {
-            "crosschecks.csv": crosscheck_table(study.crosschecks, study.firms)
-        }
+        lines = sources.crosscheck_lines(study.crosschecks, study.firms)
+        table = sources.crosscheck_table(study.crosschecks, study.firms)
+        return "\n".join(lines), {"crosschecks.csv": table}
     assert isinstance(study, DecayStudy)
     if not study.counts:
         raise StudyError(
             "nothing to audit: the decisions of this study are known, and there are no counts",
             file="study.toml",
         )
-    from intlmodels.audit import audit, audit_tables, audit_text
-    from intlmodels.study.counts import rows
-
-    found = audit(rows(study.counts, study.firms, study.periods), study.groups)
-    return audit_text(found), audit_tables(found)
+    rows = counts.rows(study.counts, study.firms, study.periods)
+    found = audit.audit(rows, study.groups)
+    return audit.audit_text(found), audit.audit_tables(found)
 
 
 @checked
@@ -308,6 +289,11 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     dict of str to pandas.DataFrame
         ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
         ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
+
+    Raises
+    ------
+    StudyError
+        If the study has neither counts nor crosschecks, or more counts than an audit takes.
     """
     return audit_of(_loaded(study))[1]
 
@@ -369,7 +355,6 @@ def calibrate(
     """
     from intlmodels.checks.calibration import run_calibration
     from intlmodels.checks.runner import ExecutionOptions
-    from intlmodels.checks.stored import NOTHING, CachedResult
 
     found, detected = run_calibration(
         _loaded(study),
@@ -405,7 +390,6 @@ def compare(
     """
     from intlmodels.checks.comparison import run_comparison
     from intlmodels.checks.runner import ExecutionOptions
-    from intlmodels.checks.stored import NOTHING, CachedResult
 
     found = run_comparison(
         _loaded(study),
@@ -447,7 +431,6 @@ def sensitivity(
     """
     from intlmodels.checks.runner import ExecutionOptions
     from intlmodels.checks.sensitivity import run_sensitivity
-    from intlmodels.checks.stored import NOTHING, CachedResult
 
     found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
     return replace(NOTHING, sensitivity=CachedResult(found))
@@ -506,9 +489,6 @@ def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     StudyError
         If nothing is.
     """
-    from intlmodels.checks import stored
-    from intlmodels.fitting.jobs import stored_overrides
-
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
     found = stored.read_checks(study, Path(out), stored_overrides(study, Path(out)))
@@ -552,8 +532,6 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     StudyError
         If ``out`` holds no fit of the study.
     """
-    from intlmodels import report
-
     return report.write(_study(study, Path(out)), Path(out))
 
 

@@ -13,8 +13,6 @@ from intlmodels.core.errors import StudyError
 from intlmodels.report.record import current_fits
 from intlmodels.study import Study
 
-__all__ = ["DPI", "FOLDER", "WIDTHS", "write"]
-
 #: Below the output folder of a study.
 FOLDER = "paper"
 #: One and two columns of a journal, in millimetres.
@@ -30,43 +28,15 @@ def write(
     dpi: int = DPI,
     pool: Executor | None = None,
 ) -> Path:
-    """Write everything that a paper takes from the fits stored in a folder.
-
-    Parameters
-    ----------
-    study : Study
-    folder : Path
-        With the stored fits; what is written goes into its folder ``paper``.
-    widths : sequence of float
-        Of the figures, in millimetres; each width has its own folder.
-    dpi : int
-        Pixels an inch of the PNG figures.
-    pool : concurrent.futures.Executor, optional
-        Processes that draw the second and further widths.
-
-    Returns
-    -------
-    Path
-        The folder ``paper``.
-
-    Raises
-    ------
-    StudyError
-        If the default fit is missing or no longer what the study asks for, or for a width or
-        resolution that no figure can have.
-    """
+    """Write everything that a paper takes from stored fits: see :func:`intlmodels.export`."""
     from intlmodels.paper import writing
 
     widths = tuple(dict.fromkeys(float(width) for width in widths)) or WIDTHS
-    _check(widths, dpi)
-    current_fits(study, folder)
-    made = writing.made(study, folder, widths, dpi, pool)
-    return writing.replaced(folder / FOLDER, made)
-
-
-def _check(widths: Sequence[float], dpi: int) -> None:
     for width in widths:
         if not 40 <= width <= 600:
             raise StudyError("--width must be from 40 to 600 millimetres", value=f"{width:g}")
     if not 50 <= dpi <= 2400:
         raise StudyError("--dpi must be from 50 to 2400", value=str(dpi))
+    current_fits(study, folder)
+    made = writing.made(study, folder, widths, dpi, pool)
+    return writing.replaced(folder / FOLDER, made)

@@ -1,4 +1,4 @@
-"""Tables of a report for papers: CSV, LaTeX with booktabs, and HTML that Word takes as a table."""
+"""Tables of a report for papers: LaTeX with booktabs, and HTML that Word takes as a table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import math
 import re
 from collections.abc import Iterable
 
-from intlmodels.core.csvtable import csv_rows
-from intlmodels.paper.words import BEYOND, latex
+from intlmodels.paper.markup import BEYOND, latex
 from intlmodels.report.blocks import Section, Table
 
-#: Said in the caption of every table of a fit that did not pass the gate.
-MARK = "DID NOT CONVERGE: these are not estimates"
 #: Size of letters -> characters on a line of an article; the first that will do is used.
 _LINES = {"footnotesize": 84.0, "scriptsize": 97.0}
 #: Characters that part two columns, and those of a word and of a cell that count at most.
@@ -48,13 +45,8 @@ def _slug(caption: str) -> str:
     return "-".join(words[:5]) or "table"
 
 
-def csv(table: Table) -> str:
-    """The cells as the report shows them."""
-    return csv_rows([table.header, *table.rows])
-
-
 def _caption(table: Table) -> str:
-    return f"{table.caption}. {MARK}" if table.failed else table.caption
+    return f"{table.caption}{'. DID NOT CONVERGE: these are not estimates' * table.failed}"
 
 
 # -- LaTeX -------------------------------------------------------------------------------

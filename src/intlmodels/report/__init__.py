@@ -48,18 +48,13 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     from intlmodels.report.record import write_record
     from intlmodels.report.render import html, markdown
 
-    stored = tuple(current_fits(study, folder))
+    stored = current_fits(study, folder)
     made = _make(study, folder, pool)
     files = {f"tables/{name}": text for name, text in made.csv.items()}
     files |= {picture.file: picture.svg for picture in made.pictures}
     files["index.html"] = html(made)
-    record = write_record(
-        study,
-        folder,
-        stored,
-        [fit.variant for fit in stored if not fit.reasons],
-        [name for name in files if name != "index.html"],
-    )
+    lasting = [name for name in files if name != "index.html"]
+    record = write_record(study, folder, stored, lasting)
     # report.md carries the record, hence comes last: a killed process leaves a stale report.
     files["report.md"] = markdown(made, record)
     earlier = [*folder.glob("figures/*.svg"), *folder.glob("tables/*.csv")]

@@ -106,7 +106,7 @@ class ReportData(ABC):
     @property
     @abstractmethod
     def methods(self) -> tuple[str, ...]:
-        """Names of what the model rests on: see :mod:`intlmodels.report.references`."""
+        """Names of what the model rests on: see :mod:`intlmodels.report.provenance`."""
 
     @property
     @abstractmethod

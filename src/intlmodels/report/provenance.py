@@ -4,18 +4,134 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from intlmodels.checks.stored import CheckResults
+from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
-from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
 from intlmodels.study import Study, list_studies, load_study
+from intlmodels.study.base import parse_entry
 
-#: Methods behind what calibrate, compare and sensitivity find.
-CALIBRATION_METHODS = ("calibration", "uniformity")
-COMPARISON_METHODS = ("elpd", "stacking", "pit")
-SENSITIVITY_METHODS = ("power-scaling",)
+# -- what to cite ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication or program: kind and fields of its BibTeX entry, in Unicode."""
+
+    kind: str
+    fields: Mapping[str, str]
+
+    @property
+    def authors(self) -> list[str]:
+        """As ``Family, Given``; a group has no comma."""
+        return [name.strip("{}") for name in self.fields["author"].split(" and ")]
+
+    @property
+    def who(self) -> str:
+        """Family names, as a sentence lists them."""
+        return listed([name.partition(",")[0] for name in self.authors])
+
+    @property
+    def year(self) -> str:
+        """Empty for a program."""
+        return self.fields.get("year", "")
+
+    @property
+    def text(self) -> str:
+        """In one line, without a full stop."""
+        known = self.fields
+        year = f" ({self.year})" if self.year else ""
+        number = f"({known['number']})" if "number" in known else ""
+        volume = f" {known['volume']}{number}" if "volume" in known else ""
+        pages = f", {known['pages'].replace('--', DASH)}" if "pages" in known else ""
+        arxiv = f"arXiv:{known['eprint']}" if "eprint" in known else ""
+        where = known.get("journal", arxiv) + volume + pages + known.get("howpublished", "")
+        return ", ".join(filter(None, [f"{self.who}{year}", known["title"], where]))
+
+
+def _read_references() -> dict[str, Reference]:
+    text = Path(__file__).with_name("references.bib").read_text(encoding="utf-8")
+    return {
+        key: Reference(kind, {name: value[1:-1] for name, value in fields.items()})
+        for kind, key, fields in map(parse_entry, text.strip().split("\n\n"))
+    }
+
+
+#: Key -> what the methods are cited by.
+REFERENCES = _read_references()
+#: Key of the package itself.
+OWN = "intlmodels"
+
+
+def own(version: str) -> Reference:
+    """The package, in the version that made a fit."""
+    return Reference(
+        "misc",
+        {
+            "author": "{intlmodels developers}",
+            "title": "intlmodels: Bayesian models for how firms in regional clusters go abroad",
+            "howpublished": f"version {version}",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something that was done, in words, and the keys of what to cite for it."""
+
+    what: str
+    keys: tuple[str, ...]
+
+
+#: Name of a method -> what it is and what to cite.
+METHODS: dict[str, Method] = {
+    "nuts": Method("No-U-turn sampler", ("hoffman2014",)),
+    "nutpie": Method("Its implementation", ("nutpie",)),
+    "pymc": Method("Building of the model", ("abrilpla2023",)),
+    "arviz": Method("Computation of the diagnostics", ("kumar2019",)),
+    "rhat": Method("R-hat and effective sample size", ("vehtari2021",)),
+    "ebfmi": Method("E-BFMI", ("betancourt2016",)),
+    "beta": Method("Regression of shares", ("ferrari2004",)),
+    "variation": Method("Variation by source", ("shorrocks2013",)),
+    "clusters": Method("Partial pooling of clusters", ("gelman2006",)),
+    "density": Method("Variant density", ("smithson2006",)),
+    "ordered": Method("Ordered effects", ("buerkner2020",)),
+    "levels": Method("Ordered outcomes", ("mccullagh1980",)),
+    "augmentation": Method(
+        "Tables and parameters drawn in turn (data augmentation)", ("tanner1987",)
+    ),
+    "table steps": Method("Steps of the tables", ("diaconis1998",)),
+    "parameter steps": Method("Steps of the parameters", ("neal2003", "yu2011")),
+    "bounds": Method("Bounds of cells from margins", ("frechet1951",)),
+    "audit": Method("Integer programs of the audit (HiGHS)", ("huangfu2018",)),
+    "calibration": Method("Simulation-based calibration", ("talts2018", "modrak2023")),
+    "uniformity": Method("Uniform ranks, and their simultaneous bands", ("sailynoja2022",)),
+    "elpd": Method("Uncertainty of differences in elpd", ("sivula2020",)),
+    "stacking": Method("Stacking", ("yao2018",)),
+    "pit": Method("Probability integral transform of discrete outcomes", ("czado2009",)),
+    "power-scaling": Method("Power-scaling", ("kallioinen2024",)),
+}
+
+
+def lines(methods: Iterable[str]) -> tuple[str, ...]:
+    """Each method in words, with what to cite for it."""
+    return tuple(
+        f"{METHODS[name].what}: {'; '.join(REFERENCES[key].text for key in METHODS[name].keys)}."
+        for name in methods
+    )
+
+
+def keys(methods: Iterable[str]) -> tuple[str, ...]:
+    """Keys of what to cite for methods, each once."""
+    return tuple(dict.fromkeys(key for name in methods for key in METHODS[name].keys))
+
+
+# -- the sections ------------------------------------------------------------------------
 
 
 def study_argument(study: Study) -> str:
@@ -36,44 +152,38 @@ def command(m: ReportData) -> str:
     for name, value in used.items():
         if value != usual.get(name):
             parts += [f"--{name.replace('_', '-')}", str(value)]
-    overrides: dict[str, str] = {}
-    for fit in m.shown.values():
-        for name, prior in json.loads(fit.attrs["priors"]).items():
-            if prior["origin"] == "command line":
-                overrides[name] = prior["text"]
-    for name, text in overrides.items():
+    priors = [item for fit in m.shown.values() for item in json.loads(fit.attrs["priors"]).items()]
+    given = {name: prior["text"] for name, prior in priors if prior["origin"] == "command line"}
+    for name, text in given.items():
         parts += ["--prior", f"{name}={text}"]
     return shlex.join(parts)
 
 
 def reproduce(m: ReportData) -> Section:
     """Command, settings, versions and fingerprints."""
-    settings = m.attribute("settings")
-    versions = m.attribute("versions")
-    rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
+    settings = m.attribute("settings").items()
+    versions = m.attribute("versions").items()
+    verdict = {True: "yes", False: "NO, did not converge"}
+    shown = [item for item in m.stored if item.variant in m.shown]
     blocks: list[Block] = [
         Paragraph(
             "With the same versions on the same kind of machine, this command gives the same draws."
         ),
         Code(command(m)),
-        Table("Settings", ("setting", "value"), tuple(rows)),
+        Table(
+            "Settings",
+            ("setting", "value"),
+            tuple((name.replace("_", " "), str(value)) for name, value in settings),
+        ),
         Table(
             "Versions recorded with the draws",
             ("package", "version"),
-            tuple((name, str(version)) for name, version in versions.items()),
+            tuple((name, str(version)) for name, version in versions),
         ),
         Table(
             "Fits shown, and the fingerprint of everything their draws depend on",
             ("fit", "fingerprint", "converged"),
-            tuple(
-                (
-                    item.variant,
-                    item.fingerprint,
-                    "yes" if item.gate.passed else "NO, did not converge",
-                )
-                for item in m.stored
-                if item.variant in m.shown
-            ),
+            tuple((item.variant, item.fingerprint, verdict[item.gate.passed]) for item in shown),
         ),
         Paragraph(
             "In the CSV files a text that starts with =, +, - or @ has an apostrophe before it, "
@@ -93,17 +203,17 @@ def sources(m: ReportData) -> Section:
         (
             Paragraph(f"Data: {stated}"),
             Paragraph(
-                f"Software: {references.own(version).text}. Cite it together with the source "
+                f"Software: {own(version).text}. Cite it together with the source "
                 f"of the data; the fit is identified by {m.stored[0].fingerprint}."
             ),
             Paragraph("Methods:"),
-            Items(references.lines(methods(m))),
+            Items(lines(methods(m))),
         ),
     )
 
 
 def methods(m: ReportData) -> tuple[str, ...]:
-    """Names of everything that was used, in :data:`intlmodels.report.references.METHODS`."""
+    """Names of everything that was used, in :data:`METHODS`."""
     return (*sampling(m), *m.methods, *methods_of(m.check_results))
 
 
@@ -120,8 +230,8 @@ def sampling(m: ReportData) -> tuple[str, ...]:
 def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
-        (checks.calibration, CALIBRATION_METHODS),
-        (checks.comparison, COMPARISON_METHODS),
-        (checks.sensitivity, SENSITIVITY_METHODS),
+        (checks.calibration, ("calibration", "uniformity")),
+        (checks.comparison, ("elpd", "stacking", "pit")),
+        (checks.sensitivity, ("power-scaling",)),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)

@@ -14,7 +14,7 @@ from intlmodels.core.jsonvalues import build, parse_json
 from intlmodels.core.versions import ESTIMANDS_VERSION, REPORT_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.jobs import Stored, settings_of, stored_fits, stored_path
-from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
+from intlmodels.models import DEFAULT, catalogue, priors_of
 from intlmodels.study import Study
 
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")
@@ -44,35 +44,26 @@ def current_fits(study: Study, folder: Path) -> list[Stored]:
     return stored
 
 
-def study_text(study: Study) -> str:
+def study_hash(study: Study) -> str:
     """Hash of a study as written: its tables and what study.toml says."""
     toml = (study.folder / "study.toml").read_text(encoding="utf-8")
     tables = {name: [table.header, table.rows] for name, table in study.tables.items()}
     return files.short_hash(toml, tables)
 
 
-def trust_text(folder: Path) -> str:
+def checks_hash(folder: Path) -> str:
     """Hash of what calibration, comparison and sensitivity found, as stored."""
-    paths = [path_of(folder, kind) for kind in KINDS]
-    found = {
-        path.name: path.read_text(encoding="utf-8", errors="replace")
-        for path in paths
-        if path.is_file()
-    }
-    return files.short_hash(found)
+    paths = [path for kind in KINDS if (path := path_of(folder, kind)).is_file()]
+    return files.short_hash({p.name: p.read_text("utf-8", errors="replace") for p in paths})
 
 
-def write_record(
-    study: Study, folder: Path, stored: tuple[Stored, ...], shown: list[str], files: list[str]
-) -> str:
+def write_record(study: Study, folder: Path, stored: list[Stored], files: list[str]) -> str:
     """The record of a report, as text that fits an HTML comment."""
     record = {
-        "fits": {item.variant: item.fingerprint for item in stored if item.variant in shown},
-        "left_out": {
-            item.variant: item.fingerprint for item in stored if item.variant not in shown
-        },
-        "study": study_text(study),
-        "trust": trust_text(folder),
+        "fits": {item.variant: item.fingerprint for item in stored if not item.reasons},
+        "left_out": {item.variant: item.fingerprint for item in stored if item.reasons},
+        "study": study_hash(study),
+        "trust": checks_hash(folder),
         "versions": versions_of(study.model),
         "files": sorted(files),
     }
@@ -92,16 +83,12 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record of the report in a folder; None if there is none that can be read."""
-    path = folder / "report.md"
-    if not path.is_file():
-        return None
-    found = _MARK.findall(path.read_text(encoding="utf-8", errors="replace"))
+    """The record in the report of a folder; None if there is none that can be read."""
+    found = _MARK.findall((folder / "report.md").read_text("utf-8", errors="replace"))
     try:
-        record: Record | None = build(Record, parse_json(found[-1])) if found else None
+        return build(Record, parse_json(found[-1])) if found else None
     except ValueError:
         return None
-    return record
 
 
 def why_stale(study: Study, folder: Path) -> list[str]:
@@ -111,23 +98,22 @@ def why_stale(study: Study, folder: Path) -> list[str]:
     record = read_record(folder)
     if record is None:
         return ["report.md does not say what it was written from"]
-    reasons = []
-    if list(record.versions) != versions_of(study.model):
-        reasons.append("the version of reports or estimands changed")
-    if record.study != study_text(study):
-        reasons.append("the text of the study changed")
-    if record.trust != trust_text(folder):
-        reasons.append("calibration, comparison or sensitivity were computed again")
-    missing = [name for name in record.files if not (folder / name).is_file()]
-    reasons += [f"{name} is missing" for name in missing]
+    versions = versions_of(study.model)
+    changes = {
+        "the version of reports or estimands changed": list(record.versions) != versions,
+        "the text of the study changed": record.study != study_hash(study),
+        "calibration, comparison or sensitivity were computed again": (
+            record.trust != checks_hash(folder)
+        ),
+        **{f"{name} is missing": not (folder / name).is_file() for name in record.files},
+    }
+    reasons = [reason for reason, holds in changes.items() if holds]
     if stored_path(folder, DEFAULT).exists():
-        return reasons + _against_stored(study, folder, record.fits, record.left_out)
+        return reasons + _against_stored(study, folder, record)
     return reasons + _against_study(study, record.fits)
 
 
-def _against_stored(
-    study: Study, folder: Path, fits: dict[str, str], left_out: dict[str, str]
-) -> list[str]:
+def _against_stored(study: Study, folder: Path, record: Record) -> list[str]:
     try:
         stored = stored_fits(study, folder)
     except StudyError as error:
@@ -135,16 +121,16 @@ def _against_stored(
     reasons = []
     for item in stored:
         name = item.variant
-        if item.reasons and left_out.get(name) == item.fingerprint:
+        if item.reasons and record.left_out.get(name) == item.fingerprint:
             continue  # left out of the report for that very reason
         if item.reasons:
             reasons.append(f"the stored fit {name} is not current: {'; '.join(item.reasons)}")
-        elif name not in fits:
+        elif name not in record.fits:
             reasons.append(f"the fit {name} is not in the report")
-        elif fits[name] != item.fingerprint:
+        elif record.fits[name] != item.fingerprint:
             reasons.append(f"the report shows an earlier fit of {name}")
     there = {item.variant for item in stored}
-    gone = [name for name in fits if name not in there]
+    gone = [name for name in record.fits if name not in there]
     return reasons + [f"the report shows {name}, of which no fit is stored" for name in gone]
 
 
@@ -156,7 +142,6 @@ def _against_study(study: Study, fits: dict[str, str]) -> list[str]:
         if name not in known:
             reasons.append(f"the report shows {name}, which is no variant of the study any more")
             continue
-        find_variant(study, name)
         wanted = store.fingerprint(study, name, priors_of(study, name), settings_of(study))
         if files.short_hash(wanted) != fingerprint:
             reasons.append(f"the report shows another fit of {name} than the study gives now")

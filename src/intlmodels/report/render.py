@@ -83,17 +83,14 @@ def html(report: Report) -> str:
     style, script = (
         (TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "tables.js")
     )
-    template = _environment(True).get_template("index.html.j2")
-    return template.render(report=report, style=style, script=script, policy=policy(script))
-
-
-def policy(script: str) -> str:
-    """What a browser lets the page do: show what is in it and run this very script."""
+    # A browser lets the page show what is in it and run this very script.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
+    policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     )
+    template = _environment(True).get_template("index.html.j2")
+    return template.render(report=report, style=style, script=script, policy=policy)
 
 
 def markdown(report: Report, record: str) -> str:

@@ -200,15 +200,7 @@ def check_bibtex(text: str) -> str:
         return ""
     if len(text) > LONGEST:
         raise wrong(f"expected an entry of at most {LONGEST:,} characters", _WHERE, text)
-    head = _HEAD.match(text)
-    if head is None:
-        raise _no_entry(text)
-    kind, key = head.group(1).lower(), head.group(2)
-    if kind not in _KINDS:
-        raise wrong(f"expected one of {listed(_KINDS, len(_KINDS))}", _WHERE, f"@{kind}")
-    fields, end = _fields(text, head.end())
-    if end != len(text) or "title" not in fields:
-        raise _no_entry(text)
+    kind, key, fields = parse_entry(text)
     unknown = [name for name in fields if name not in _FIELDS]
     if unknown:
         raise wrong(
@@ -220,11 +212,18 @@ def check_bibtex(text: str) -> str:
     return f"@{kind}{{{key},\n" + ",\n".join(written) + "\n}"
 
 
-def key_of(entry: str) -> str:
-    """Key of a checked entry."""
-    found = _HEAD.match(entry)
-    assert found is not None
-    return found.group(2)
+def parse_entry(text: str) -> tuple[str, str, dict[str, str]]:
+    """Kind, key and fields of one entry with a title, the fields as written."""
+    head = _HEAD.match(text)
+    if head is None:
+        raise _no_entry(text)
+    kind, key = head.group(1).lower(), head.group(2)
+    if kind not in _KINDS:
+        raise wrong(f"expected one of {listed(_KINDS, len(_KINDS))}", _WHERE, f"@{kind}")
+    fields, end = _fields(text, head.end())
+    if end != len(text) or "title" not in fields:
+        raise _no_entry(text)
+    return kind, key, fields
 
 
 def _no_entry(text: str) -> StudyError:

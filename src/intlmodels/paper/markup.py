@@ -1,4 +1,4 @@
-"""Text for papers: what each format needs so that letters stay letters, and how it cites."""
+"""Text for papers: how each format keeps letters as they are, how it cites, and BibTeX."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
+from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import SPACE
-from intlmodels.report.references import Cite, Passage, Reference
+from intlmodels.report.provenance import OWN, REFERENCES, Reference
 from intlmodels.report.render import markdown_text
+from intlmodels.study import Study
+from intlmodels.study.base import parse_entry
 
 #: What LaTeX would take for a command, or not set as it is.
 _ESCAPES = {
@@ -116,6 +120,28 @@ def _latex_letter(letter: str) -> str:
     return letter
 
 
+# -- passages with citations -------------------------------------------------------------
+
+#: In a passage, the source of the data.
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class Cite:
+    """Names of methods, ``DATA`` or ``OWN``; in a finished text keys of publications."""
+
+    names: tuple[str, ...]
+
+
+#: Text and citations, one after the other.
+Passage = tuple[str | Cite, ...]
+
+
+def cite(*names: str) -> Cite:
+    """A citation of methods, of the data or of the package."""
+    return Cite(names)
+
+
 def cited(passages: Iterable[Passage]) -> tuple[str, ...]:
     """Keys that passages cite, in order, each once."""
     pieces = [piece for passage in passages for piece in passage if isinstance(piece, Cite)]
@@ -152,17 +178,7 @@ def _markdown(text: str) -> str:
 def as_html(
     passages: Iterable[Passage], title: str, references: Mapping[str, Reference], stated: str
 ) -> str:
-    """Paragraphs for a word processor, with the list of references.
-
-    Parameters
-    ----------
-    passages : iterable of passages
-    title : str
-    references : mapping of str to Reference
-        Of every key, but those of which only ``stated`` is known.
-    stated : str
-        The source of the data, as the study states it.
-    """
+    """Paragraphs for a word processor, with the references; ``stated`` is that of the data."""
     passages = list(passages)
     body = "\n".join(
         f"<p>{_joined(p, html.escape, lambda cite: _named(cite, references))}</p>" for p in passages
@@ -182,9 +198,8 @@ def _named(cite: Cite, references: Mapping[str, Reference]) -> str:
 
 
 def _short(reference: Reference) -> str:
-    first = reference.authors[0].partition(",")[0]
-    many = len(reference.authors) > 2
-    who = f"{first} et al." if many else reference.who
+    first, *others = reference.authors
+    who = f"{first.partition(',')[0]} et al." if len(others) > 1 else reference.who
     return f"{who} {reference.year}".strip()
 
 
@@ -196,3 +211,61 @@ def page(title: str, body: str) -> str:
         f"<body style=\"font-family: 'Times New Roman', serif; font-size: 11pt\">\n{body}</body>\n"
         "</html>\n"
     )
+
+
+# -- BibTeX ------------------------------------------------------------------------------
+
+
+def entry(key: str, reference: Reference) -> str:
+    """One entry; capitals of the title stay as they are in every style."""
+    fields = {name: _field(name, value) for name, value in reference.fields.items()}
+    # What has no comma is a group, not a first and a family name.
+    authors = [latex(a) if "," in a else f"{{{latex(a)}}}" for a in reference.authors]
+    fields["author"] = " and ".join(authors)
+    lines = [f"  {name} = {{{value}}}" for name, value in fields.items()]
+    return f"@{reference.kind}{{{key},\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _field(name: str, value: str) -> str:
+    if name == "pages":
+        return value
+    if name == "title":
+        return f"{{{latex(value)}}}"
+    return rf"\url{{{value}}}" if value.startswith("https://") else latex(value)
+
+
+def data_key(study: Study) -> str:
+    """Key of the source of the data.
+
+    Raises
+    ------
+    StudyError
+        If the entry of the study has the key of another reference.
+    """
+    key = parse_entry(study.bibtex)[1] if study.bibtex else f"data-{study.name}"
+    if key in REFERENCES or key == OWN:
+        raise StudyError(
+            "this key belongs to a reference of the methods; expected another one",
+            file="study.toml",
+            column="[study] bibtex",
+            value=key,
+        )
+    return key
+
+
+def data_entry(study: Study) -> str:
+    """Entry of the source of the data: the study's own, or its source as a note."""
+    if study.bibtex:
+        return f"{study.bibtex}\n"
+    note = study.source or "The study names no source."
+    title = f"Data: {study.title}"
+    return (
+        f"@misc{{{data_key(study)},\n  key = {{{latex(study.name)}}},\n"
+        f"  title = {{{{{latex(title)}}}}},\n  note = {{{latex(note)}}}\n}}\n"
+    )
+
+
+def bibliography(references: Mapping[str, Reference], study: Study) -> str:
+    """The source of the data, then the references by key."""
+    entries = [entry(key, references[key]) for key in sorted(references)]
+    return "\n".join([data_entry(study), *entries])
