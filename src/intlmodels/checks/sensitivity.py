@@ -26,8 +26,7 @@ from intlmodels.fitting import store
 from intlmodels.fitting.jobs import Stored, stored_fits
 from intlmodels.models import DEFAULT, catalogue
 from intlmodels.models.priors import Prior, rescaled
-from intlmodels.results.intervals import converged
-from intlmodels.results.variants import light
+from intlmodels.results.intervals import converged, read_summary
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
@@ -264,6 +263,6 @@ def sensitivity(
         if row.outcome or (model.COMPARED.apart and not row.comparable):
             continue  # not another reading of the same tables: of another outcome, or for show
         refits.append(Refit(item.variant, row.change, "reading", item.gate.passed))
-        told = conclusions(study.model, light(item.path))
+        told = conclusions(study.model, read_summary(item.path))
         moved += [Moved(item.variant, **r) for r in told if r["quantity"] in names]
     return Sensitivity(tuple(scaled), float(pareto_k), tuple(refits), tuple(moved))

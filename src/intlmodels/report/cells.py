@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.plots import register
+from intlmodels.plots import share, sharedata
 from intlmodels.report import content, sharesentences
 from intlmodels.report import rows as shown
 from intlmodels.report import share as of_shares
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.figures import picture
 from intlmodels.report.sharedata import RegisterMaterial
-from intlmodels.results import cells as predictions
+from intlmodels.results import share as predictions
 from intlmodels.results import wording
 
 #: Cells in the table of the report itself.
@@ -38,7 +38,7 @@ def data(m: RegisterMaterial) -> Section:
     )
     figure = picture(
         "data",
-        register.data(m.fit),
+        sharedata.register_data(m.fit),
         f"{outcome.label}: the part of the {f.plural(study.firm_label)} that print each share.",
         "Bars of how many rows print each share, one strip a level. The numbers are in the table "
         "of the cells.",
@@ -65,8 +65,7 @@ def data(m: RegisterMaterial) -> Section:
 
 def priors(m: RegisterMaterial) -> Section:
     """Priors, and the shares that they imply before seeing data."""
-    drawn = predictions.predicted_rows(m.fit, "prior_predictive")
-    values = predictions.printed_values(m.fit)
+    values, drawn = predictions.grid_counts(m.fit, "prior_predictive")
     chance = (drawn / drawn.sum(axis=1, keepdims=True)).mean(axis=0)
     ends = [(1 - m.prob) / 2, 0.5, (1 + m.prob) / 2]
     one = values[np.minimum(np.searchsorted(chance.cumsum(), ends), len(values) - 1)]
@@ -82,7 +81,7 @@ def priors(m: RegisterMaterial) -> Section:
         blocks.append(Items(tuple(between)))
     figure = picture(
         "prior-predictive",
-        register.prior_predictive(m.fit),
+        share.prior_predictive(m.fit),
         "What the priors imply before seeing data: the printed share of one "
         f"{m.study.firm_label}, and the average over the register.",
         "Two bar charts of printed shares drawn from the priors alone: one row, and the average.",
@@ -106,7 +105,7 @@ def predicted(m: RegisterMaterial) -> Section:
     )
     figure = picture(
         "predictions",
-        register.posterior_predictive(m.fit, m.prob),
+        share.register_predictive(m.fit, m.prob),
         "Predictions of the fitted model against the register, on the printed grid.",
         "Above, how many rows print each value, observed and predicted; below, the mean share of "
         "combinations of levels beside its predictive interval. The numbers are in "

@@ -13,8 +13,8 @@ from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, 
 from intlmodels.report.figures import picture
 from intlmodels.report.rows import Rows, common_decimals, interval, on_its_scale
 from intlmodels.report.sharedata import ShareMaterial
-from intlmodels.results import clusters as tables
-from intlmodels.results.opportunity import NEITHER
+from intlmodels.results import groups as tables
+from intlmodels.results.groups import NEITHER
 from intlmodels.results.wording import CLEAR, LEANING, marked
 from intlmodels.study.share import Opportunity
 
@@ -219,7 +219,7 @@ def told(table: pd.DataFrame, firms: str) -> list[str]:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.results.opportunity.combinations`.
+        From :func:`intlmodels.results.groups.combinations`.
     firms : str
         What firms are called (plural).
     """

@@ -21,9 +21,7 @@ from intlmodels.models import DEFAULT, Variant, catalogue, design_module, design
 from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits
 from intlmodels.results import intervals
-from intlmodels.results import variants as comparison
-from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.variants import Compared
+from intlmodels.results.intervals import CI_PROB, Compared
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ class Material(ABC):
 
     @abstractmethod
     def compare(self) -> pd.DataFrame:
-        """The variants side by side: see :func:`intlmodels.results.variants.side_by_side`."""
+        """The variants side by side: see :func:`intlmodels.results.intervals.side_by_side`."""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -166,8 +164,8 @@ class Material(ABC):
 
     @cached_property
     def own_parameters(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.variants.own_parameters`."""
-        return comparison.own_parameters(self.variants, self.prob)
+        """See :func:`intlmodels.results.intervals.own_parameters`."""
+        return intervals.own_parameters(self.variants, self.prob)
 
     @property
     def shown(self) -> dict[str, DataTree]:
@@ -218,9 +216,9 @@ def gather(study: Study, folder: Path) -> Material:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            further[item.variant] = comparison.light(item.path, OF_AN_OUTCOME)
+            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            variants[item.variant] = comparison.light(item.path)
+            variants[item.variant] = intervals.read_summary(item.path)
     material: type[Material] = load(layout_of(study.model).material)
     found = trust(study, folder, stored_overrides(study, folder))
     return material(study, fit, variants, tuple(stored), found, further=further)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER
-from intlmodels.plots import counts, decay, decaydata
+from intlmodels.plots import counts, decay
 from intlmodels.report.blocks import Picture
 from intlmodels.report.decaydata import DecayMaterial
 from intlmodels.report.figures import picture
@@ -17,7 +17,7 @@ def data(m: DecayMaterial) -> Picture:
     latent = m.latent
     return picture(
         "data",
-        decaydata.decisions(m.fit),
+        counts.decisions(m.fit),
         "What each published count covers." if latent else "The decisions of each firm in order.",
         "The numbers are in the table of the data.",
         failed=False,
@@ -28,10 +28,10 @@ def conflicts(m: DecayMaterial) -> Iterator[Picture]:
     """Which counts contradict which, if any do."""
     if not m.audit.consistent:
         ids = [count.id for count in m.study.counts]
-        drawn = min(len(m.audit.conflicts), decaydata.MOST_CONFLICTS)
+        drawn = min(len(m.audit.conflicts), counts.MOST_CONFLICTS)
         yield picture(
             "conflicts",
-            decaydata.conflicts(ids, m.audit.conflicts),
+            counts.conflicts(ids, m.audit.conflicts),
             "Minimal contradictions, one a row: the marked counts cannot all be true, any fewer "
             "of them can.",
             f"A matrix of {drawn} contradictions by {len(ids)} counts. All "

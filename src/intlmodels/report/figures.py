@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intlmodels.plots import diagnostics, style
+from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report.blocks import Picture
 from intlmodels.report.data import Material
@@ -20,7 +20,7 @@ def chains(m: Material) -> Picture:
     """Rank histograms of the chains."""
     return picture(
         "chains",
-        diagnostics.drawn_chains(m.fit, m.parameters),
+        checks.drawn_chains(m.fit, m.parameters),
         "How the chains share the ranks of all draws, for the parameters with the largest R-hat. "
         "Level lines within the grey band say that the chains agree.",
         "Rank histograms, one line a chain, for the parameters that mixed worst. R-hat and "
@@ -33,7 +33,7 @@ def prior_posterior(m: Material) -> Picture:
     """Posterior against prior."""
     return picture(
         "prior-posterior",
-        diagnostics.prior_posterior(m.fit),
+        checks.prior_posterior(m.fit),
         "Posterior (blue) against prior (grey) of the parameters, each on its own scale.",
         "Small histograms of prior and posterior of each parameter. The numbers are in the table.",
         not m.passed,

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from intlmodels.core import formats as f
 from intlmodels.models import design_of
 from intlmodels.models.share.design import fixed_priors
-from intlmodels.plots import outcomes as outcomeplots
-from intlmodels.plots import share
+from intlmodels.plots import share, sharedata
 from intlmodels.report import sharesentences as told
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.figures import picture
 from intlmodels.report.rows import Rows, common_decimals, feature_rows, interval
 from intlmodels.report.sharedata import ShareMaterial
 from intlmodels.report.shareformula import formula
-from intlmodels.results import outcomes as tables
+from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
 from intlmodels.results.intervals import clearest, converged
@@ -169,7 +168,7 @@ def _with_share(m: ShareMaterial) -> list[Block]:
     failed = drawn is not None and not converged(drawn)
     shown = picture(
         "outcomes-shares",
-        outcomeplots.shares(m.study, drawn, m.prob),
+        sharedata.outcome_shares(m.study, drawn, m.prob),
         f"{m.study.outcome.label} of each {m.study.firm_label}, by {_lower(across.label)}{marks}"
         f"{beside}.",
         "Points with the intervals that round to the printed shares, one column a level. The "
@@ -333,7 +332,7 @@ def _predicted(m: ShareMaterial) -> list[Block]:
         )
     shown = picture(
         "outcomes-frequencies",
-        outcomeplots.frequencies(m.further, m.prob),
+        sharedata.frequencies(m.further, m.prob),
         "Firms at each level, as printed and as predicted by the fits of these outcomes.",
         "Diamonds for what is printed beside predictive intervals. The numbers are in the tables.",
         not all(converged(fit) for fit in m.further.values()),

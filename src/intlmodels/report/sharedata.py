@@ -13,9 +13,7 @@ from intlmodels.core.formats import plural
 from intlmodels.core.rounding import intervals
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.data import Material
-from intlmodels.results import cells, outcomes, share
-from intlmodels.results import clusters as clustertables
-from intlmodels.results.opportunity import combinations
+from intlmodels.results import groups, share
 from intlmodels.study import (
     Axes,
     ByOutcome,
@@ -145,27 +143,27 @@ class ShareMaterial(Material):
 
     @cached_property
     def clusters(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.clusters.by_cluster`; empty without clusters."""
+        """See :func:`intlmodels.results.groups.by_cluster`; empty without clusters."""
         import pandas as pd
 
-        known = clustertables.has_clusters(self.fit)
-        return clustertables.by_cluster(self.fit, self.prob) if known else pd.DataFrame()
+        known = groups.has_clusters(self.fit)
+        return groups.by_cluster(self.fit, self.prob) if known else pd.DataFrame()
 
     @cached_property
     def cluster_differences(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.clusters.differences`; empty without clusters."""
+        """See :func:`intlmodels.results.groups.cluster_differences`; empty without clusters."""
         import pandas as pd
 
-        known = clustertables.has_clusters(self.fit)
-        return clustertables.differences(self.fit, self.prob) if known else pd.DataFrame()
+        known = groups.has_clusters(self.fit)
+        return groups.cluster_differences(self.fit, self.prob) if known else pd.DataFrame()
 
     @cached_property
     def opportunity(self) -> pd.DataFrame | None:
-        """See :func:`intlmodels.results.opportunity.combinations`; None if not asked for."""
+        """See :func:`intlmodels.results.groups.combinations`; None if not asked for."""
         asked = self.study.opportunity
         if asked is None:
             return None
-        return combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
+        return groups.combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
 
     @cached_property
     def data(self) -> pd.DataFrame:
@@ -206,7 +204,7 @@ class ShareMaterial(Material):
             "new_firms.csv": self.new_firms,
             **self._cluster_tables(),
             **({} if self.opportunity is None else {"opportunity.csv": self.opportunity}),
-            **outcomes.csv_tables(self.study, self.further, self.prob),
+            **groups.csv_tables(self.study, self.further, self.prob),
             **super().csv_tables(),
         }
 
@@ -235,20 +233,20 @@ class RegisterMaterial(ShareMaterial):
 
     @cached_property
     def checks(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.cells.predictive_checks`."""
-        return cells.predictive_checks(self.fit, self.prob)
+        """See :func:`intlmodels.results.share.predictive_checks`."""
+        return share.predictive_checks(self.fit, self.prob)
 
     @cached_property
     def prediction(self) -> Dataset:
         """Draws for the profiles asked for, or else for those with the most rows."""
         asked: list[Mapping[str, Any]] = [*self.study.profiles]
-        profiles = asked or [*cells.profile_rows(self.fit)] or [{}]
+        profiles = asked or [*share.observed_profiles(self.fit)] or [{}]
         return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
 
     @cached_property
     def predicted(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.cells.combination_table`."""
-        return cells.combination_table(self.fit, self.prob)
+        """See :func:`intlmodels.results.share.combination_table`."""
+        return share.combination_table(self.fit, self.prob)
 
     @cached_property
     def data(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models.share.blocks import CLUSTER
-from intlmodels.results.clusters import ALL
+from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (
     CLEAR,
@@ -323,7 +323,7 @@ def told(
     ----------
     clusters, differences, spreads : pandas.DataFrame
         From :func:`by_cluster`, :func:`differences` and :func:`spreads` of
-        :mod:`intlmodels.results.clusters`.
+        :mod:`intlmodels.results.groups`.
     firm : str
         What a firm is called.
     """
@@ -525,7 +525,7 @@ def with_share(
     Parameters
     ----------
     levels, difference : pandas.DataFrame
-        From :func:`intlmodels.results.outcomes.share_by_level`.
+        From :func:`intlmodels.results.groups.share_by_level`.
     further : FurtherOutcome
     variant : str
         Name of the fit.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.results.variants import Compared
+from intlmodels.results.intervals import Compared
 from intlmodels.results.wording import LEANING, marked, verdict
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def variant_sentences(table: pd.DataFrame, compared: Compared) -> list[str]:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.results.variants.side_by_side`.
+        From :func:`intlmodels.results.intervals.side_by_side`.
     compared : Compared
         Which rows of it are held against each other.
     """
