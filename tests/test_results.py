@@ -12,7 +12,7 @@ import xarray as xr
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.models.draws import flat, texts
-from intlmodels.plots import diagnostics
+from intlmodels.plots import checks
 from intlmodels.report.variantsentences import variant_sentences
 from intlmodels.results import intervals
 from intlmodels.results.intervals import Compared
@@ -117,8 +117,8 @@ def test_every_parameter_has_a_row_with_its_prior_if_it_has_one():
 
 def test_parameters_are_drawn_whatever_their_dimensions_are_called():
     fit = made()
-    assert len(diagnostics.chains(fit).axes) == 6
-    assert len([a for a in diagnostics.prior_posterior(fit).axes if a.get_visible()]) == 3
+    assert len(checks.chains(fit).axes) == 6
+    assert len([a for a in checks.prior_posterior(fit).axes if a.get_visible()]) == 3
 
 
 # -- variants ----------------------------------------------------------------------------

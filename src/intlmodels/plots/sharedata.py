@@ -506,11 +506,11 @@ def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
     """Firms at each level, observed and predicted, one panel a further outcome of its fit."""
     from matplotlib.ticker import MaxNLocator
 
-    tables = [tables.frequencies(fit, prob) for fit in fits.values()]
-    heights = [len(table) + 1.2 for table in tables]
+    found = [tables.frequencies(fit, prob) for fit in fits.values()]
+    heights = [len(table) + 1.2 for table in found]
     figure = s.new_figure(0.9 + 0.25 * sum(heights))
-    panels = figure.subplots(len(tables), 1, height_ratios=heights, squeeze=False, sharex=True)
-    for axes, table, fit in zip(panels[:, 0], tables, fits.values(), strict=True):
+    panels = figure.subplots(len(found), 1, height_ratios=heights, squeeze=False, sharex=True)
+    for axes, table, fit in zip(panels[:, 0], found, fits.values(), strict=True):
         places = np.arange(len(table), dtype=float)
         s.predicted(axes, places, table, 1.3, 3.5)
         axes.plot(table["median"], places, "|", color=s.INK, markersize=7)
