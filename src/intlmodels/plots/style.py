@@ -454,18 +454,12 @@ def _sized(svg: str, figure: Figure, page: Page) -> str:
 
 
 def _png(figure: Figure, page: Page) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     buffer = io.BytesIO()
+    # A hair more, so that a whole number of pixels is not cut to one less.
+    dpi = page.dpi * LETTERS * (1 + 1e-9)
+    look: Any = {"metadata": {"Software": None}, "pil_kwargs": {"dpi": (page.dpi, page.dpi)}}
     with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure).print_figure(
-            buffer,
-            format="png",
-            # A hair more, so that a whole number of pixels is not cut to one less.
-            dpi=page.dpi * LETTERS * (1 + 1e-9),
-            metadata={"Software": None},
-            pil_kwargs={"dpi": (page.dpi, page.dpi)},
-        )
+        figure.savefig(buffer, format="png", dpi=dpi, **look)
     return buffer.getvalue()
 
 

@@ -251,18 +251,10 @@ def firm_cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
 
 def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """What experience does, in several variants, one below the other.
+    """What experience does in several variants: see :func:`.intervals.side_by_side`.
 
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`.intervals.read_summary`; the default first.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See :func:`.intervals.side_by_side`, with the columns of :func:`slopes`;
-        decays of shapes other than the default's are left out, since their units differ.
+    With the columns of :func:`slopes`; decays of shapes other than the default's, which is the
+    first, are left out, since their units differ.
     """
     family = str(next(iter(fits.values())).attrs["family"])
 

@@ -170,26 +170,14 @@ def combinations(
 
     The firms' average with both predictors set and the others as observed, draw by draw.
 
-    Parameters
-    ----------
-    fit : xarray.DataTree
-        Of the share model.
-    across, down : str
-        A category and a contrast.
-    vulnerable : str
-        Level of ``down``: a firm that stands there and is expected to sell less abroad than the
-        firms on average is read as vulnerable; one at the other level that is expected to sell
-        more, as having an opportunity. What the posterior does not tell is not read.
-    prob : float
+    ``across`` is a category, ``down`` a contrast and ``vulnerable`` a level of it: a firm that
+    stands there and is expected to sell less abroad than the firms on average is read as
+    vulnerable; one at the other level that is expected to sell more, as having an opportunity.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``across``, ``down`` (levels), ``firms`` (how many stand there; 0: extrapolation),
-        ``observed`` (who they are, and their printed shares), the columns of
-        :func:`.intervals.table_of`, ``p_above`` (probability of being above the average of the
-        firms in the same draw), ``p_direction`` (of the likelier side), ``verdict`` and
-        ``reading`` (that of the likelier side).
+    Columns: ``across``, ``down`` (levels), ``firms`` (how many stand there; 0: extrapolation),
+    ``observed`` (who they are, and their printed shares), those of :func:`.intervals.table_of`,
+    ``p_above`` (probability of being above the average of the firms in the same draw),
+    ``p_direction`` (of the likelier side), ``verdict`` and ``reading`` (that of the likelier side).
 
     Raises
     ------

@@ -336,24 +336,13 @@ def _attributes(item: Any, hidden: frozenset[str] = frozenset()) -> dict[str, An
 
 @dataclass(frozen=True)
 class Compared:
-    """By which quantity the variants of a model are held against each other.
+    """By which quantity, in :func:`side_by_side`, the variants of a model are compared.
 
-    Attributes
-    ----------
-    quantity : str
-        Value of the column ``quantity`` of :func:`side_by_side`; its rows have ``p_direction``.
-    key : tuple of str
-        Columns that tell the rows of one fit apart.
-    words, heading : str
-        What a row is called in a sentence and at the head of a column, with the columns of
-        the key in braces: ``{level} against {against}``.
-    unit : str
-        What follows a number in a sentence.
-    apart : str
-        Sentence on why variants that are not comparable by elpd are for comparison only; empty
-        if their conclusions count like those of the others.
-    decimals : int
-        With which a change of the median is written.
+    ``key`` are the columns that tell the rows of one fit apart; ``words`` and ``heading`` what a
+    row is called in a sentence and at the head of a column, with the columns of the key in braces:
+    ``{level} against {against}``. ``apart`` is a sentence on why variants that are not comparable
+    by elpd are for comparison only, empty if their conclusions count like those of the others;
+    ``decimals`` are those of a change of the median.
     """
 
     quantity: str
@@ -380,20 +369,10 @@ class Compared:
 def side_by_side(
     fits: Mapping[str, DataTree], tables: Mapping[str, Callable[[DataTree], pd.DataFrame]]
 ) -> pd.DataFrame:
-    """Tables of several variants, one below the other.
+    """Tables of several variants, one below the other; of each quantity one, made by a function.
 
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`read_summary`; the default first.
-    tables : mapping of str to callable
-        Quantity -> the function that makes its table from a fit.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``variant``, ``comparable`` (by elpd with the default), ``quantity``, and the columns
-        of the tables.
+    Columns: ``variant``, ``comparable`` (by elpd with the default, which is the first),
+    ``quantity``, and those of the tables.
 
     Raises
     ------

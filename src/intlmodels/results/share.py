@@ -303,20 +303,7 @@ def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str
 
 
 def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """Levels and differences of several variants, one below the other.
-
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`.intervals.read_summary`; the default first.
-    prob : float
-
-    Returns
-    -------
-    pandas.DataFrame
-        See :func:`.intervals.side_by_side`: ``quantity`` is ``average``, ``level`` or
-        ``difference``, with the columns of :func:`levels` and :func:`differences`.
-    """
+    """Averages, levels and differences of several variants: see :func:`.intervals.side_by_side`."""
     return side_by_side(
         fits,
         {
@@ -338,11 +325,7 @@ def is_register(fit: DataTree) -> bool:
 def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
     """How many firms or rows print each value of the grid, in every predicted set of data.
 
-    Returns
-    -------
-    array, shape (grid,)
-        The printed values, in percent.
-    array, shape (draw, grid)
+    First the printed values, in percent, (grid,), then the counts, (draw, grid).
     """
     values = fit["constant_data"]["printed_grid"].to_numpy()
     if is_register(fit):
@@ -419,11 +402,7 @@ def rows_by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, lis
     By default of that with the most levels up to ``MOST_STRIPS``; where none has so few, all rows
     together, under an empty label.
 
-    Returns
-    -------
-    label : str
-    levels : list of str
-    rows : array, shape (level, grid)
+    The label of the predictor, its levels, and the rows, (level, grid).
 
     Raises
     ------
