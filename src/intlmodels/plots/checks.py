@@ -265,7 +265,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
         ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
         axes.xaxis.set_major_locator(ticks)
-    s.row_labels(panels[0], places, labels)
+    s.row_labels(panels[0], places, labels, 8)
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

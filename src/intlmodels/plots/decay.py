@@ -133,23 +133,21 @@ def decisions_at(fit: DataTree) -> pd.DataFrame:
     draws = fit["posterior"].to_dataset()
     sizes = texts(draws["size"])
     if "made_at" in constant:  # of a register: no single firms
-        size, entries = constant["size_at"].to_numpy(), constant["entries_at"].to_numpy()
-        number = np.zeros((len(sizes), int(entries.max()) + 1))
-        np.add.at(number, (size, entries), constant["made_at"].to_numpy())
-    elif "table" in draws:
-        code = constant["size_of_firm"].to_numpy()
-        made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
-        places = np.arange(made.max(initial=0))
-        reached = np.stack([(made > place).mean(axis=0) for place in places], axis=-1)
-        number = np.stack([reached[code == i].sum(axis=0) for i in range(len(sizes))])
+        names = ("size_at", "entries_at", "made_at")
+        size, entries, weight = (constant[name].to_numpy() for name in names)
     else:
-        entries = constant["prior_entries"].to_numpy()
-        code = constant["size_of_firm"].to_numpy()
-        owner = code[constant["firm_of_decision"].to_numpy()]
-        longest = entries.max(initial=0) + 1
-        number = np.stack(
-            [np.bincount(entries[owner == i], minlength=longest) for i in range(len(sizes))]
-        ).astype(float)
+        size = constant["size_of_firm"].to_numpy()
+        if "table" in draws:
+            made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
+            places = np.arange(made.max(initial=0))
+            weight = np.stack([(made > place).mean(axis=0) for place in places])
+            size, entries = np.broadcast_arrays(size, places[:, None])
+        else:
+            size = size[constant["firm_of_decision"].to_numpy()]
+            entries = constant["prior_entries"].to_numpy()
+            weight = np.ones(len(entries))
+    number = np.zeros((len(sizes), int(entries.max(initial=0)) + 1))
+    np.add.at(number, (size, entries), weight)
     shown = MOST_ENTRIES + 1
     padded = np.pad(number, ((0, 0), (0, max(0, shown - number.shape[1]))))
     table = pd.DataFrame(

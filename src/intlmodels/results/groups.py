@@ -415,15 +415,12 @@ def reached(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     if "reached" not in draws:
         return pd.DataFrame()
     values = flat(draws["reached"].transpose("chain", "draw", "setting", "stage_level"))
-    predictors, levels = texts(draws["setting_predictor"]), texts(draws["setting_level"])
     stages = texts(draws["stage_level"])
-    named = share.labels(fit)
-    columns = {
-        "predictor": np.repeat(predictors, len(stages)),
-        "label": np.repeat([named[name] for name in predictors], len(stages)),
-        "level": np.repeat(levels, len(stages)),
-        "reached": np.tile(stages, len(levels)),
+    columns: dict[str, Any] = {
+        name: np.repeat(column, len(stages))
+        for name, column in share.labelled(fit, draws, "setting").items()
     }
+    columns["reached"] = np.tile(stages, draws.sizes["setting"])
     return table_of(fit, columns, values.reshape(len(values), -1), prob)
 
 

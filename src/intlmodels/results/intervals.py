@@ -229,14 +229,10 @@ def one_by_one(draws: Dataset, names: Iterable[str]) -> dict[str, tuple[str, Arr
 def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Posterior beside prior of every parameter, on the parameter's own scale.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``name``, ``prior`` (as written; empty where it follows from others), posterior
-        columns as :func:`intervals`, ``prior_median``, ``prior_low``, ``prior_high``,
-        ``spread_ratio`` (posterior over prior spread, each half the width of the central
-        68 percent), ``shift`` (of the median, in prior spreads), ``rhat``, ``ess_bulk``,
-        ``ess_tail``, ``mcse_mean``, ``ci_kind``, ``ci_prob``, ``converged``.
+    Columns: ``name``, ``prior`` (as written; empty where it follows from others), those of
+    :func:`table_of`, ``prior_median``, ``prior_low``, ``prior_high``, ``spread_ratio`` (posterior
+    over prior spread, each half the width of the central 68 percent), ``shift`` (of the median, in
+    prior spreads), ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean``.
     """
     import xarray as xr
 

@@ -173,22 +173,20 @@ def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     of :func:`.intervals.table_of`.
     """
     draws = estimands(fit)
-    predictors = texts(draws["setting_predictor"])
-    named = labels(fit)
     each = rows_of(fit)
-    counts = {block["name"]: each @ membership(fit, block) for block in parts(fit)}
-    seen: dict[str, int] = {}
-    firms = []
-    for name in predictors:
-        firms.append(int(counts[name][seen.setdefault(name, 0)]))
-        seen[name] += 1
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["setting_level"]),
-        "firms": firms,
-    }
+    counts = {block["name"]: iter(each @ membership(fit, block)) for block in parts(fit)}
+    columns: dict[str, Any] = labelled(fit, draws, "setting")
+    columns["firms"] = [int(next(counts[name])) for name in columns["predictor"]]
     return table_of(fit, columns, flat(draws["expected_share"]), prob)
+
+
+def labelled(fit: DataTree, draws: Dataset, dim: str) -> dict[str, list[str]]:
+    """What a setting or a comparison is, in columns."""
+    named = labels(fit)
+    found = {"predictor": texts(draws[f"{dim}_predictor"])}
+    found["label"] = [named[name] for name in found["predictor"]]
+    ends = ("level", "against") if dim == "comparison" else ("level",)
+    return found | {end: texts(draws[f"{dim}_{end}"]) for end in ends}
 
 
 def average(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -208,40 +206,25 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
-    predictors = texts(draws["comparison_predictor"])
-    named = labels(fit)
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["comparison_level"]),
-        "against": texts(draws["comparison_against"]),
-    }
+    columns = labelled(fit, draws, "comparison")
     return table_of(fit, columns, values, prob).assign(**directions(values))
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:
     """Levels and differences, with their draws."""
     found = estimands(fit)
-    named = labels(fit)
     scale = measured(fit)
     points = "points" if scale.percent else scale.points
     level = found["expected_share"].transpose("chain", "draw", "setting").to_numpy()
-    told = [
-        Conclusion(f"{named[p]}: {v}", scale.unit, False, level[..., i])
-        for i, (p, v) in enumerate(
-            zip(texts(found["setting_predictor"]), texts(found["setting_level"]), strict=True)
-        )
-    ]
     draws = found["difference"].transpose("chain", "draw", "comparison").to_numpy()
-    pairs = zip(
-        texts(found["comparison_predictor"]),
-        texts(found["comparison_level"]),
-        texts(found["comparison_against"]),
-        strict=True,
-    )
-    return told + [
-        Conclusion(f"{named[p]}: {level} against {against}", points, True, draws[..., i])
-        for i, (p, level, against) in enumerate(pairs)
+    settings = zip(*labelled(fit, found, "setting").values(), strict=True)
+    pairs = zip(*labelled(fit, found, "comparison").values(), strict=True)
+    return [
+        Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
+        for i, (_, label, at) in enumerate(settings)
+    ] + [
+        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        for i, (_, label, at, against) in enumerate(pairs)
     ]
 
 
