@@ -255,10 +255,9 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.hlines(places, low, high, color=s.FAINT, linewidth=7)
         axes.axvline(100 * prob, color=s.MUTED, linewidth=0.6)
         outside = shown[f"outside_{name}"].to_numpy(dtype=bool)
+        held = shown[f"coverage_{name}"]
         for where, color, mark in ((~outside, s.BLUE, "o"), (outside, s.ORANGE, "D")):
-            axes.plot(
-                shown[f"coverage_{name}"][where], places[where], mark, color=color, markersize=4.2
-            )
+            axes.plot(held[where], places[where], mark, color=color, markersize=4.2)
         axes.set_title(f"{name} %", fontsize=8.5)
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
@@ -293,8 +292,7 @@ def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> F
     shown = farthest.head(MOST_MOVED)
     texts = [s.wrapped(s.in_words(name), 26, 3) for name in shown["quantity"]]
     step = 0.42 if any(text.count("\n") > 1 for text in texts) else 0.34
-    figure = s.new_figure(1.4 + step * len(shown), width=s.WIDTH + 0.6)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.4 + step * len(shown), width=s.WIDTH + 0.6)
     axes.axvline(0, color=s.INK, linewidth=0.8)
     usable = table[table["counts"]]
     for place, row in enumerate(shown.to_dict("records")):
@@ -347,8 +345,7 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
     shown = table.sort_values("prior", ascending=False, kind="stable").head(MOST_ROWS)
     labels = [s.wrapped(s.in_words(name), 34) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.2
-    figure = s.new_figure(1.15 + step * len(shown))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + step * len(shown))
     places = np.arange(len(shown), dtype=float)
     axes.axvline(t.SENSITIVE, color=s.INK, linewidth=0.8, linestyle=(0, (4, 3)))
     both = [np.maximum(shown[name], LEAST_SENSITIVITY) for name in ("prior", "likelihood")]
@@ -395,8 +392,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     """
     names = table["variant"].tolist()
     places = np.arange(len(names), dtype=float)
-    figure = s.new_figure(1.15 + 0.27 * len(names))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + 0.27 * len(names))
     if units < predicted.FEW_UNITS:
         axes.axvspan(-predicted.ALIKE, predicted.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
     axes.axvline(0, color=s.INK, linewidth=0.8)
@@ -435,8 +431,7 @@ def pit(law: predicted.Laws, passed: bool = True) -> Figure:
     grid = np.linspace(0, 1, 101)
     curve = pit_cdf(law.below, law.exactly, grid)
     reach = predicted.pit_band(law, grid)
-    figure = s.new_figure(3.4)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(3.4)
     low, high = np.maximum(grid - reach, 0), np.minimum(grid + reach, 1)
     axes.fill_between(grid, low, high, color=s.FAINT, linewidth=0)
     axes.plot(grid, grid, color=s.MUTED, linewidth=0.7)
@@ -467,8 +462,7 @@ def units(
     wide = 36 if lines == 2 else 30
     texts = [s.wrapped(labels[int(place)], wide, lines) for place in order]
     step = 0.3 if any("\n" in text for text in texts) else 0.185
-    figure = s.new_figure(1.2 + step * len(shown))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.2 + step * len(shown))
     places = np.arange(len(shown), dtype=float)
     s.predicted(axes, places, shown, 1.4, 3.6)
     # A law with a single value has an interval without length.

@@ -75,15 +75,6 @@ def caption(figure: Figure, *lines: str) -> None:
     s.caption_below(figure, *(s.wrapped(line, CAPTION, 3) for line in lines if line))
 
 
-def short_counts(axes: Axes) -> None:
-    """Few ticks at whole numbers on the vertical axis, thousands and millions by their letter."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    if axes.get_ylim()[1] >= 10_000:
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-
-
 # -- conflicts ---------------------------------------------------------------------------
 
 
@@ -106,8 +97,7 @@ def conflicts(ids: Sequence[str], conflicts: Sequence[Sequence[str]]) -> Figure:
     columns = names if len(names) <= MOST_COLUMNS else [name for name in names if name in involved]
     longest = max((len(s.shortened(name, 16)) for name in columns), default=1)
     width = max(s.WIDTH, 0.6 + 0.165 * len(columns))
-    figure = s.new_figure(0.75 + 0.075 * longest + 0.165 * max(len(shown), 1), width=width)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(0.75 + 0.075 * longest + 0.165 * max(len(shown), 1), width=width)
     for place, conflict in enumerate(shown):
         at = sorted(columns.index(name) for name in conflict)
         axes.hlines(place, at[0], at[-1], color=s.PRIOR, linewidth=0.8, zorder=1)
@@ -164,8 +154,7 @@ def _coverage(fit: DataTree, constant: Dataset) -> Figure:
     first = {name: owner.index(name) for name in dict.fromkeys(owner)}
     names = list(first)[:MOST_ROWS]
     periods = texts(constant["period_level"])
-    figure = s.new_figure(1.1 + 0.2 * len(names) + (1.0 if len(periods) > 4 else 0.0))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.1 + 0.2 * len(names) + (1.0 if len(periods) > 4 else 0.0))
     labels = []
     for place, name in enumerate(names):
         row = first[name]
@@ -246,8 +235,7 @@ def _sequences(fit: DataTree, constant: Dataset) -> Figure:
     shown = np.isin(firm, order)
     firm, entries, period, flag = (values[shown] for values in (firm, entries, period, flag))
     y = np.array([places[f] for f in firm])
-    figure = s.new_figure(1.3 + 0.19 * (max(places.values()) + 1.5))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.3 + 0.19 * (max(places.values()) + 1.5))
     dot = float(np.clip(230 / max(entries.max() + 1, 1), 2.0, 6.5))
     for wanted, color in zip((0, 1), FLAG_COLORS, strict=True):
         at = flag == wanted
@@ -306,8 +294,7 @@ def true_counts(fit: DataTree, prob: float = 0.95) -> Figure:
     shown = _most_doubtful(table, MOST_ROWS)
     table, off = table.iloc[shown].reset_index(drop=True), off[:, shown]
     low, high = _reach(off, (table["relation"] == "equal").to_numpy())
-    figure = s.new_figure(1.25 + 0.19 * max(len(table), 1))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.25 + 0.19 * max(len(table), 1))
     axes.axvline(0, color=s.MUTED, linewidth=0.8, zorder=0)
     for place, row in enumerate(table.itertuples()):
         _true_count(axes, place, row, off[:, place], (low, high))

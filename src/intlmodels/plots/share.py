@@ -190,8 +190,7 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         for level, firms in zip(table["level"], table["firms"], strict=True)
     ]
     step = 1.5 if any("\n" in text for text in texts) else 1.1
-    figure = s.new_figure(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
     places: list[float] = []
     position = 0.0
     for i, name in enumerate(groups):
@@ -263,8 +262,7 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
         f"{s.wrapped(a, 27, 1)}\nminus {s.wrapped(b, 27, 1)}"
         for a, b in zip(table["level"], table["against"], strict=True)
     ]
-    figure = s.new_figure(1.15 + 0.36 * max(len(table), 1))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + 0.36 * max(len(table), 1))
     places = np.arange(len(table), dtype=float)
     axes.axvline(0, color=s.INK, linewidth=0.9)
     for i, name in enumerate(groups):
@@ -333,8 +331,7 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
 def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
     """Each source's part of the variation of shares between firms."""
     table = share.variation(fit, prob)
-    figure = s.new_figure(0.95 + 0.32 * max(1, len(table)))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(0.95 + 0.32 * max(1, len(table)))
     places = np.arange(len(table), dtype=float)
     left = (table["source"] == share.NOT_EXPLAINED).to_numpy()
     s.dots(axes, places[~left], table[~left], s.BLUE)

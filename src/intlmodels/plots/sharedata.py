@@ -98,8 +98,7 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     step = 1.0 if named else MOST_NAMED / len(firms)
     places = np.arange(len(order)) * step + 1.6 * gaps
     lower, upper = (100 * end[order] for end in intervals(printed, float(width)))
-    figure = s.new_figure(0.9 + 0.165 * (places[-1] + 2))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(0.9 + 0.165 * (places[-1] + 2))
     colors = np.array([s.CYCLE[int(c) % len(s.CYCLE)] for c in codes[order]])
     thick = 4.5 if named else max(0.6, 4.5 * step)
     axes.hlines(places, lower, upper, colors=colors, linewidth=thick, alpha=0.65)
@@ -194,8 +193,7 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     named = len(table) <= MOST_NAMED
     step = 1.0 if named else UNNAMED_ROWS / len(table)
     places = step * np.arange(len(table), dtype=float)
-    figure = s.new_figure(1.25 + 0.3 * (places[-1] + 1))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.25 + 0.3 * (places[-1] + 1))
     s.center_line(axes, results.average(fit, prob)["median"].iloc[0])
     s.dots(axes, places, table, s.BLUE, size=5.0 if named else 1.0)
     printed = table["printed_mean"]
@@ -323,8 +321,7 @@ def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob:
     places = np.array(
         [row.Index * step + (groups.index(row.across) + 1) * gap for row in table.itertuples()]
     )
-    figure = s.new_figure(1.75 + 0.21 * float(places[-1] + 1))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.75 + 0.21 * float(places[-1] + 1))
     s.center_line(axes, results.average(fit, prob)["median"].iloc[0])
     low = table["down"].to_numpy() == vulnerable
     empty = table["firms"].to_numpy() == 0
@@ -399,8 +396,7 @@ def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float =
     Beside the firms the expected shares of a fit that has the outcome as a predictor, if given.
     """
     across, marked_by = tables.crossing(study)
-    figure = s.new_figure(4.1, width=s.WIDTH + 0.6)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(4.1, width=s.WIDTH + 0.6)
     _firms_at_levels(axes, study, across, marked_by)
     if fit is not None:
         table, _ = tables.share_by_level(fit, across.name, prob)

@@ -149,6 +149,12 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return figure
 
 
+def one_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A figure with a single panel."""
+    figure = new_figure(height, width)
+    return figure, figure.subplots()
+
+
 def across(most: int) -> int:
     """Panels or ticks with room beside each other: one less where the paper is narrow."""
     page = PAGE.get()
