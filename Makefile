@@ -52,9 +52,10 @@ test-notebooks: $(VENV)/notebooks.stamp  ## execute all notebooks from a clean s
 golden: $(VENV)/project.stamp  ## record the results that tests/test_golden.py expects (after raising a version number)
 	@PYTHONPATH=tests $(BIN)/python tests/golden.py
 
-lint: $(VENV)/project.stamp  ## check style and formatting (ruff)
+lint: $(VENV)/project.stamp  ## check style, formatting (ruff) and the layers of packages (import-linter)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(VENV)/project.stamp  ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .

@@ -28,6 +28,7 @@ from intlmodels import report
 from intlmodels.core import versions
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs, store
+from intlmodels.fitting.fit import fit
 from intlmodels.models import catalogue, priors_of
 from intlmodels.study import Study
 from trees import store_fits
@@ -81,7 +82,7 @@ def fitted(study: Study, variant: str) -> xr.DataTree:
     """A short fit with its estimands; it need not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of diagnostics of so few draws
-        tree = jobs._fitter(study)(study, variant, priors_of(study, variant), SETTINGS)
+        tree = fit(study, variant, priors_of(study, variant), SETTINGS)
         tree = jobs._with_estimands(tree)
     given = store.fingerprint(study, variant, priors_of(study, variant), SETTINGS)
     tree.attrs |= {"fingerprint": json.dumps(given), "retried": ""}

@@ -13,17 +13,17 @@ import numpy as np
 
 from intlmodels.checks.stored import (
     PROBS,
+    CachedResult,
     Calibrated,
     Calibration,
-    Caught,
+    CheckResults,
     Comparison,
-    Found,
+    Detection,
     LeftOut,
     Moved,
     Refit,
     Scaled,
     Sensitivity,
-    Trust,
 )
 
 LEVELS = 100
@@ -91,8 +91,8 @@ def calibration(
 
 
 CAUGHT = (
-    Caught("too-exact", "rounding read as finer than it is", (25, 50), 25, "phi", 0.0004),
-    Caught("narrow-priors", "every prior three times too narrow", (25, 50), None, "ease", 0.21),
+    Detection("too-exact", "rounding read as finer than it is", (25, 50), 25, "phi", 0.0004),
+    Detection("narrow-priors", "every prior three times too narrow", (25, 50), None, "ease", 0.21),
 )
 
 
@@ -192,20 +192,25 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
     return replace(value, **changes)
 
 
-def trust(**parts: Any) -> Trust:
+def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
     names = ("calibration", "wrong", "comparison", "sensitivity")
-    return Trust(
-        **{n: Found(parts[n]) if n in parts else Found(None, ("never computed",)) for n in names}
+    return CheckResults(
+        **{
+            n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))
+            for n in names
+        }
     )
 
 
-def material(found: Trust, *, passed: bool = True, texts: Any = None, model: str = "share") -> Any:
+def material(
+    found: CheckResults, *, passed: bool = True, texts: Any = None, model: str = "share"
+) -> Any:
     """What sections take of the material of a report."""
     study = SimpleNamespace(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
-    made = SimpleNamespace(study=study, trust=found, passed=passed)
+    made = SimpleNamespace(study=study, check_results=found, passed=passed)
     if texts is not None:
         made.texts = texts
     return made

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from intlmodels.fitting import fit as fitting
-from intlmodels.models import design_of, priors_of
+from intlmodels.models import design_of, priors_of, pymc
 from intlmodels.models.share import inferencedata, observation
 from intlmodels.models.share.observation import OUTCOME
 
@@ -52,14 +52,14 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
             "constant_data": inferencedata.constant_data(study, design),
         }
     )
-    tree.attrs = fitting._attributes(study, variant, design, priors, settings)
+    tree.attrs = fitting.attributes(study, variant, design, priors, settings)
     return tree
 
 
 def without_sampling(model, settings, progress=None):
-    """Stand in for ``fit._sample``: draws of the prior, drawn in towards their mean."""
+    """Stand in for ``pymc.sample``: draws of the prior, drawn in towards their mean."""
     shape = settings.chains, settings.draws
-    wide = fitting._prior_draws(model, settings.seed).isel(chain=0, drop=True).drop_vars("draw")
+    wide = pymc.prior_draws(model, settings.seed).isel(chain=0, drop=True).drop_vars("draw")
     near = (0.9 * wide.mean("draw") + 0.1 * wide).rename(draw="all")
     draws = near.coarsen(all=settings.draws).construct(all=("chain", "draw"))
     draws = draws.transpose("chain", "draw", ...)

@@ -1,4 +1,4 @@
-"""Numbered tasks for the tests of trust.tasks, in a module that other processes can import."""
+"""Numbered tasks for the tests of checks.runner, in a module that other processes can import."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intlmodels.checks.tasks import Journal, executor, run
+from intlmodels.checks.runner import Journal, executor, run
 
 
 def draw(number):
@@ -69,7 +69,7 @@ if __name__ == "__main__":
             run(
                 leave_trace,
                 {str(number): (str(traces), number) for number in range(count)},
-                Journal(folder / "journal.jsonl", {"seed": 1}),
+                Journal(folder / "journal.sqlite", {"seed": 1}),
                 pool,
             )
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import duckdb
 import numpy as np
 
-from intlmodels.register import distributed
+from intlmodels.register import cells as counting
 
 STUDY = """\
 [study]
@@ -106,9 +106,9 @@ def write_groups(path, rows, size=2048):
 # -- what workers of a scheduler do in tests: they find it here by its name --------------------
 
 
-def count_and_linger(register, part, files, most):
+def count_and_linger(register, part, most):
     """Count a part; the first worker to do so keeps the result for itself until it is killed."""
-    found = distributed.count_part(register, part, files, most)
+    found = counting.count_part(register, part, most)
     at_work = register.folder.absolute() / "at-work"
     try:
         with at_work.open("x") as file:
@@ -127,14 +127,13 @@ def kill_who_lingers(folder):
     os.kill(int(at_work.read_text()), signal.SIGKILL)
 
 
-def count_elsewhere(register, part, files, most):
+def count_elsewhere(register, part, most):
     """Count on a computer that has not the files."""
-    elsewhere = [replace(file, path=f"/elsewhere{file.path}") for file in files]
-    return distributed.count_part(register, part, elsewhere, most)
+    elsewhere = [replace(file, path=f"/elsewhere{file.path}") for file in part.files]
+    return counting.count_part(register, part.of(*elsewhere), most)
 
 
-def count_other(register, part, files, most):
+def count_other(register, part, most):
     """Count on a computer that has other files under the same path."""
-    return distributed.count_part(
-        register, part, [replace(f, size=f.size + 1) for f in files], most
-    )
+    others = [replace(file, size=file.size + 1) for file in part.files]
+    return counting.count_part(register, part.of(*others), most)

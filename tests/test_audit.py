@@ -10,8 +10,8 @@ import pytest
 
 import smallcounts
 from intlmodels import audit as audits
-from intlmodels.audit import conflicting, repairing
-from intlmodels.audit.bounding import interchangeable
+from intlmodels.audit import conflicting, consequences
+from intlmodels.audit.consequences import interchangeable
 from intlmodels.audit.integers import Program
 from intlmodels.audit.system import MOST_COUNTS, MOST_VALUE, Slack, System, hard, revised, subset
 from intlmodels.core.errors import StudyError
@@ -23,6 +23,18 @@ EARLY, MIDDLE, LATE = ((period,) for period in PERIODS)
 LARGE, CLUSTER = tuple("ABC"), tuple("ABCDEFJ")
 GROUPS = {"large": LARGE, "other": tuple("DEFGHIJKL")}
 BOTH, YES, NO = ("no", "yes"), ("yes",), ("no",)
+
+
+def conflicts(r):
+    found = audits.subsets(r)
+    assert found.complete
+    return found.conflicts
+
+
+def repairs(r, keep_hard=False):
+    found, complete = audits.cheapest(r, keep_hard)
+    assert complete
+    return found
 
 
 def count(name, firms, periods, flags, value, relation="equal", **more):
@@ -88,7 +100,7 @@ def test_repairs_are_those_of_brute_force(seed, keep_hard):
     compared = 0
     for r, every in smallcounts.examples(10 + seed, 30):
         cost, changes = smallcounts.repairs(r, every, keep_hard)
-        got = audits.repairs(r, keep_hard)
+        got = repairs(r, keep_hard)
         if cost is None:
             assert got == ()
             continue
@@ -122,8 +134,7 @@ def test_bounds_are_those_of_brute_force(seed, keep_hard):
         assert together == smallcounts.bounds(r, every, weights, cost, keep_hard)
         # All cheapest repairs together: from the least to the largest over them.
         single = [
-            audits.bounds(revised(r, repair.changes), weights)
-            for repair in audits.repairs(r, keep_hard)
+            audits.bounds(revised(r, repair.changes), weights) for repair in repairs(r, keep_hard)
         ]
         for i, (low, high) in enumerate(together):
             lows, highs = [s[i][0] for s in single], [s[i][1] for s in single]
@@ -136,8 +147,8 @@ def test_feasible_tables_hold_the_hard_counts_and_miss_the_others_by_least():
     for r, every in smallcounts.examples(30, 30):
         off = r.deviation(r.true(every))
         allowed = ~off[:, r.hard].any(axis=1)
-        got = [audits.feasible_table(r, np.random.default_rng(i)) for i in range(3)]
-        far = audits.feasible_table(r, np.random.default_rng(0), hard_only=True)
+        got = [consequences.feasible_table(r, np.random.default_rng(i)) for i in range(3)]
+        far = consequences.feasible_table(r, np.random.default_rng(0), hard_only=True)
         if not allowed.any():
             assert got == [None] * 3
             assert far is None
@@ -153,7 +164,7 @@ def test_feasible_tables_hold_the_hard_counts_and_miss_the_others_by_least():
 def test_reasons_add_up():
     explained = 0
     for r, _ in smallcounts.examples(40, 40):
-        for ids in audits.conflicts(r):
+        for ids in conflicts(r):
             why = audits.reason(r, ids)
             if why is None:
                 continue
@@ -200,7 +211,7 @@ def test_every_subset_of_the_published_list_is_accounted_for(listed, found):
         assert why.least > why.most
     for out in found.subsets.left_out:
         kept = subset(listed, set(position) - set(out))
-        table = audits.feasible_table(kept, np.random.default_rng(0))
+        table = consequences.feasible_table(kept, np.random.default_rng(0))
         assert not kept.deviation(kept.true(table)).any()
     masks = np.arange(1 << len(LISTED))
     bits = {name: 1 << i for name, i in position.items()}
@@ -297,11 +308,11 @@ def test_a_mended_list_is_consistent(listed):
 
 
 def test_starting_tables_differ_and_repeat(listed):
-    tables = [audits.feasible_table(listed, np.random.default_rng(i)) for i in range(6)]
+    tables = [consequences.feasible_table(listed, np.random.default_rng(i)) for i in range(6)]
     for i, table in enumerate(tables):
         # Two off at least, as for the repairs.
         assert listed.deviation(listed.true(table)).sum() == 2
-        again = audits.feasible_table(listed, np.random.default_rng(i))
+        again = consequences.feasible_table(listed, np.random.default_rng(i))
         np.testing.assert_array_equal(table, again)
     apart = [np.abs(a - b).sum() for i, a in enumerate(tables) for b in tables[:i]]
     assert min(apart) > 20  # of at most 82
@@ -364,7 +375,7 @@ def test_a_count_for_each_firm_changes_for_all_of_them():
         firms,
         periods,
     )
-    (repair,) = audits.repairs(r, keep_hard=True)
+    (repair,) = repairs(r, keep_hard=True)
     assert repair.changes == {"each": 2}
     assert repair.cost == 1
     assert repair.table.sum(axis=(1, 2)).tolist() == [2, 2, 2]
@@ -376,10 +387,10 @@ def test_counts_that_only_fractions_satisfy_conflict():
     pairs = [("A", "B"), ("B", "C"), ("A", "C")]
     listed = [count("".join(pair), pair, periods, YES, 1) for pair in pairs]
     r = rows(listed, firms, periods)
-    assert audits.conflicts(r) == (("AB", "BC", "AC"),)
+    assert conflicts(r) == (("AB", "BC", "AC"),)
     assert audits.reason(r, ("AB", "BC", "AC")) is None
-    assert len(audits.repairs(r)) == 6  # any of the three, up or down by one
-    assert audits.repairs(r)[0].cost == 1
+    assert len(repairs(r)) == 6  # any of the three, up or down by one
+    assert repairs(r)[0].cost == 1
 
 
 def test_reason_in_words(listed):
@@ -405,7 +416,7 @@ def test_no_counts_allow_everything():
     assert audits.smallest_conflict(r) is None
     assert audits.subsets(r).consistent
     assert audits.bounds(r, np.ones((1, 2), int)) == ((0, None),)
-    assert not audits.feasible_table(r, np.random.default_rng(0)).any()
+    assert not consequences.feasible_table(r, np.random.default_rng(0)).any()
 
 
 def test_standard_cells(listed):
@@ -452,7 +463,7 @@ def test_lists_that_are_too_long_are_refused():
     one_line(error)
     large = count("M1", firms, periods, BOTH, MOST_VALUE + 1, file="counts.csv", row=7)
     with pytest.raises(StudyError, match=r"counts\.csv, row 7.*1,000,000") as error:
-        audits.conflicts(rows([large], firms, periods))
+        audits.subsets(rows([large], firms, periods))
     one_line(error)
 
 
@@ -464,8 +475,8 @@ def test_large_values_are_exact():
         count("B", ("B",), periods, BOTH, MOST_VALUE // 2 - 1),
     ]
     r = rows(exact, firms, periods)
-    assert audits.conflicts(r) == (("all", "A", "B"),)
-    assert sorted(repair.changes.items() for repair in audits.repairs(r)) == sorted(
+    assert conflicts(r) == (("all", "A", "B"),)
+    assert sorted(repair.changes.items() for repair in repairs(r)) == sorted(
         {name: value}.items() for name, value in [("all", 999_999), ("A", 500_001), ("B", 500_000)]
     )
 
@@ -476,13 +487,8 @@ def test_what_is_cut_short_says_so(listed, monkeypatch):
     assert not got.complete
     # Still the smallest.
     assert [len(ids) for ids in got.conflicts] == [3, 3, 4, 4, 5]
-    with pytest.raises(StudyError, match="5 conflicts") as error:
-        audits.conflicts(listed)
-    one_line(error)
-    monkeypatch.setattr(repairing, "MOST_REPAIRS", 1)
-    with pytest.raises(StudyError, match="1 repairs") as error:
-        audits.repairs(listed)
-    one_line(error)
+    monkeypatch.setattr(consequences, "MOST_REPAIRS", 1)
+    assert not audits.cheapest(listed)[1]
     assert audits.audit(listed).cut == ("conflicts", "repairs")
 
 
@@ -499,10 +505,10 @@ def test_contradictions_of_any_size_cost_the_same(total, monkeypatch):
     linear = Program._linear
     monkeypatch.setattr(Program, "_linear", lambda self, *a: asked.append(1) or linear(self, *a))
     r = far_apart(total)
-    found, complete = repairing.cheapest(r, keep_hard=True)
+    found, complete = consequences.cheapest(r, keep_hard=True)
     assert len(asked) < 300
     assert not complete
-    assert len({tuple(repair.changes.items()) for repair in found}) == repairing.MOST_REPAIRS
+    assert len({tuple(repair.changes.items()) for repair in found}) == consequences.MOST_REPAIRS
     for repair in found:
         assert repair.cost == total - 30 == sum(repair.changes.values()) - 10 * len(repair.changes)
         assert (
@@ -515,7 +521,7 @@ def test_contradictions_of_any_size_cost_the_same(total, monkeypatch):
 @pytest.mark.parametrize("keep_hard", [False, True])
 def test_all_repairs_are_found_where_many_stand_side_by_side(keep_hard):
     # 8 to be shared out among three counts, or among these and the total.
-    found, complete = repairing.cheapest(far_apart(38), keep_hard)
+    found, complete = consequences.cheapest(far_apart(38), keep_hard)
     assert complete
     assert len(found) == (math.comb(10, 2) if keep_hard else math.comb(11, 3))
     assert len({tuple(repair.changes.items()) for repair in found}) == len(found)
@@ -524,8 +530,8 @@ def test_all_repairs_are_found_where_many_stand_side_by_side(keep_hard):
 def test_just_as_many_conflicts_as_are_listed_are_complete(listed, monkeypatch):
     monkeypatch.setattr(conflicting, "MOST_CONFLICTS", 58)
     assert audits.subsets(listed).complete
-    monkeypatch.setattr(repairing, "MOST_REPAIRS", 2)
-    assert len(audits.repairs(listed)) == 2
+    monkeypatch.setattr(consequences, "MOST_REPAIRS", 2)
+    assert len(repairs(listed)) == 2
 
 
 def test_a_search_that_would_not_end_says_so(listed, monkeypatch):

@@ -13,7 +13,7 @@ from bench import commands, context, decisions, fits, machine, norway, page, ref
 from bench.measure import FailedError, run
 from bench.summary import digits, of, ratio, summary
 from bench.table import Target, table
-from intlmodels.checks.calibrate import settings_for
+from intlmodels.checks.calibration import settings_for
 from intlmodels.core.settings import Settings
 
 ROOT = Path(__file__).parent.parent

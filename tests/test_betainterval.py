@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import processors
 from intlmodels.core.rounding import grid, intervals
-from intlmodels.models.share import betainterval
+from intlmodels.models.share import observation
 
 SHAPES = [0.01, 0.3, 1.0, 2.5, 30.0, 1000.0]
 TOLERANCE = 1e-9
@@ -114,7 +114,7 @@ def test_beta_on_every_bin_of_the_grid(width):
     places = range(grid(width).size)
     check(
         beta_log,
-        betainterval.interval_logprob_numpy,
+        observation.interval_logprob_numpy,
         [(*shapes, *ends) for shapes in pairs for ends in bins(width, places)],
     )
 
@@ -123,7 +123,7 @@ def test_beta_on_every_bin_of_the_grid(width):
 def test_beta_at_the_corners(width):
     check(
         beta_log,
-        betainterval.interval_logprob_numpy,
+        observation.interval_logprob_numpy,
         [
             (*shapes, *ends)
             for shapes in itertools.product(SHAPES, SHAPES)
@@ -135,7 +135,7 @@ def test_beta_at_the_corners(width):
 def test_beta_at_random():
     rng = np.random.default_rng(20240811)
     cases = [(*10 ** rng.uniform(-2, 3, 2), *ends) for ends in random_intervals(rng, 500)]
-    check(beta_log, betainterval.interval_logprob_numpy, cases)
+    check(beta_log, observation.interval_logprob_numpy, cases)
 
 
 def test_beta_on_intervals_of_any_kind():
@@ -147,14 +147,14 @@ def test_beta_on_intervals_of_any_kind():
         if kind % 5 == 0:  # open to 0 or to 1
             ends[kind % 2] = kind % 2
         cases.append((*10 ** rng.uniform(-2, 3, 2), *ends))
-    check(beta_log, betainterval.interval_logprob_numpy, cases)
+    check(beta_log, observation.interval_logprob_numpy, cases)
 
 
 def test_logit_normal_at_the_corners():
     parameters = itertools.product([-9.0, -1.5, 0.0, 3.0], [0.05, 0.5, 2.0, 20.0])
     ends = np.concatenate([corner_bins(width) for width in (20, 5, 0.1, 1e-4)])
     cases = [(*pair, *end) for pair, end in itertools.product(parameters, ends)]
-    check(logit_normal_log, betainterval.logit_normal_interval_logprob_numpy, cases)
+    check(logit_normal_log, observation.logit_normal_interval_logprob_numpy, cases)
 
 
 def test_logit_normal_at_random():
@@ -162,14 +162,14 @@ def test_logit_normal_at_random():
     cases = [
         (rng.normal(0, 3), 10 ** rng.uniform(-1.5, 1), *ends) for ends in random_intervals(rng, 300)
     ]
-    check(logit_normal_log, betainterval.logit_normal_interval_logprob_numpy, cases)
+    check(logit_normal_log, observation.logit_normal_interval_logprob_numpy, cases)
 
 
 def test_beta_where_the_answer_is_elementary():
     lower, upper = intervals(grid(5), 5)
-    uniform = betainterval.interval_logprob_numpy(1, 1, lower, upper)[0]
+    uniform = observation.interval_logprob_numpy(1, 1, lower, upper)[0]
     np.testing.assert_allclose(uniform, np.log(upper - lower), atol=1e-12)
-    rising = betainterval.interval_logprob_numpy(2, 1, lower, upper)[0]
+    rising = observation.interval_logprob_numpy(2, 1, lower, upper)[0]
     np.testing.assert_allclose(rising, np.log(upper**2 - lower**2), atol=1e-12)
 
 
@@ -181,8 +181,8 @@ any_place = st.integers(0, 1024).map(lambda k: k / 1024)
 @settings(deadline=None, max_examples=300)
 def test_beta_mirrored(alpha, beta, ends):
     lower, upper = sorted(ends)
-    one = betainterval.interval_logprob_numpy(alpha, beta, lower, upper)
-    other = betainterval.interval_logprob_numpy(beta, alpha, 1 - upper, 1 - lower)
+    one = observation.interval_logprob_numpy(alpha, beta, lower, upper)
+    other = observation.interval_logprob_numpy(beta, alpha, 1 - upper, 1 - lower)
     for left, right in zip(one, (other[0], other[2], other[1]), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-10)
 
@@ -191,7 +191,7 @@ def test_beta_mirrored(alpha, beta, ends):
 def test_beta_is_finite_for_extreme_shapes(width):
     shapes = np.array([0, 1e-300, 1e-3, 0.01, 1, 50, 1e5, 1e12, 1e300, np.inf])
     lower, upper = intervals(grid(width), width)
-    logp, *gradient = betainterval.interval_logprob_numpy(
+    logp, *gradient = observation.interval_logprob_numpy(
         shapes[:, None, None], shapes[:, None], lower, upper
     )
     assert np.all(np.isfinite(logp))
@@ -204,7 +204,7 @@ def test_logit_normal_is_finite_for_extreme_parameters(width):
     mu = np.array([-np.inf, -1e200, -1e15, -700, 0, 3, 1e4, 1e77, 1e300])
     sigma = np.array([0, 1e-300, 1e-6, 1, 1e3, 1e200, np.inf])
     lower, upper = intervals(grid(width), width)
-    logp, *gradient = betainterval.logit_normal_interval_logprob_numpy(
+    logp, *gradient = observation.logit_normal_interval_logprob_numpy(
         mu[:, None, None], sigma[:, None], lower, upper
     )
     assert np.all(np.isfinite(logp))
@@ -217,19 +217,19 @@ def test_logit_normal_is_finite_for_extreme_parameters(width):
 )
 def test_beta_is_finite_for_extreme_ends(ends):
     for shapes in itertools.product([1e-3, 1, 1e5], repeat=2):
-        result = betainterval.interval_logprob_numpy(*shapes, *ends)
+        result = observation.interval_logprob_numpy(*shapes, *ends)
         assert np.all(np.isfinite(result)), (shapes, result)
 
 
 def test_a_shape_of_zero_is_the_limit():
     for shapes, expected in [((0, 3), [1, 0, 0]), ((3, 0), [0, 0, 1]), ((0, 0), [0.5, 0, 0.5])]:
-        found = betainterval.grid_probabilities(*shapes, 50)
+        found = observation.grid_probabilities(*shapes, 50)
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 EVALUATORS = [
-    betainterval.interval_logprob_numpy,
-    betainterval.logit_normal_interval_logprob_numpy,
+    observation.interval_logprob_numpy,
+    observation.logit_normal_interval_logprob_numpy,
 ]
 
 
@@ -273,23 +273,23 @@ widths = st.sampled_from([100.0, 40.0, 20.0, 10.0, 5.0, 2.5, 1.0, 0.5, 100 / 3.5
 @example(0.006595110196940465, 60506.4607345311, 100.0)
 @settings(deadline=None, max_examples=400)
 def test_beta_grid_sums_to_one(alpha, beta, width):
-    assert abs(betainterval.grid_probabilities(alpha, beta, width).sum() - 1) < 1e-10
+    assert abs(observation.grid_probabilities(alpha, beta, width).sum() - 1) < 1e-10
 
 
 @given(st.floats(-800, 800), st.floats(-4, 4).map(lambda power: 10**power), widths)
 @settings(deadline=None, max_examples=400)
 def test_logit_normal_grid_sums_to_one(mu, sigma, width):
-    total = betainterval.logit_normal_grid_probabilities(mu, sigma, width).sum()
+    total = observation.logit_normal_grid_probabilities(mu, sigma, width).sum()
     assert abs(total - 1) < 1e-10
 
 
 @pytest.mark.parametrize(
     ("on_grid", "function"),
     [
-        (betainterval.grid_probabilities, betainterval.interval_logprob_numpy),
+        (observation.grid_probabilities, observation.interval_logprob_numpy),
         (
-            betainterval.logit_normal_grid_probabilities,
-            betainterval.logit_normal_interval_logprob_numpy,
+            observation.logit_normal_grid_probabilities,
+            observation.logit_normal_interval_logprob_numpy,
         ),
     ],
 )
@@ -305,16 +305,16 @@ def test_grid_is_the_likelihood_of_every_printed_value(on_grid, function):
 
 def test_grid_refuses_negative_parameters():
     with pytest.raises(ValueError, match="alpha is -2;"):
-        betainterval.grid_probabilities([1, -2], 1, 5)
+        observation.grid_probabilities([1, -2], 1, 5)
     with pytest.raises(ValueError, match="beta is -1;"):
-        betainterval.grid_probabilities(1, -1, 5)
+        observation.grid_probabilities(1, -1, 5)
     with pytest.raises(ValueError, match="sigma is -2;"):
-        betainterval.logit_normal_grid_probabilities(0, -2, 5)
+        observation.logit_normal_grid_probabilities(0, -2, 5)
 
 
 def test_probabilities_need_neither_pymc_nor_pytensor():
     code = (
-        "import sys; from intlmodels.models.share import betainterval;"
+        "import sys; from intlmodels.models.share import observation;"
         "print([name for name in ('pymc', 'pytensor', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -325,7 +325,7 @@ def test_probabilities_need_neither_pymc_nor_pytensor():
 BITS = """
 import hashlib
 import numpy as np
-from intlmodels.models.share import betainterval
+from intlmodels.models.share import observation
 
 rng = np.random.default_rng(1)
 hash = hashlib.sha256()
@@ -334,8 +334,8 @@ for width in (0.01, 0.05, 0.3):
     printed = np.round(rng.random(20_000) / width) * width
     ends = np.clip(printed - width / 2, 0, 1), np.clip(printed + width / 2, 0, 1)
     for part in (
-        *betainterval.interval_logprob_numpy(9 * share * size, 9 * (1 - share) * size, *ends),
-        *betainterval.logit_normal_interval_logprob_numpy(20 * share - 10, size, *ends),
+        *observation.interval_logprob_numpy(9 * share * size, 9 * (1 - share) * size, *ends),
+        *observation.logit_normal_interval_logprob_numpy(20 * share - 10, size, *ends),
     ):
         hash.update(part.tobytes())
 print(hash.hexdigest())

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study.bibtex import check_bibtex, key_of
+from intlmodels.study.base import check_bibtex, key_of
 
 GOOD = (
     '@Article { amdam2020 , author = {M{\\"u}ller, J. and {\\O}stg{\\aa}rd, K. and '

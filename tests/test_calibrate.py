@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from intlmodels.checks import calibrate as c
-from intlmodels.checks import worker
-from intlmodels.checks.ranks import FAMILYWISE, holm
-from intlmodels.checks.stored import PROBS, trust, write
+from intlmodels.checks import calibration as c
+from intlmodels.checks import runner
+from intlmodels.checks.calibration import FAMILYWISE, holm
+from intlmodels.checks.stored import PROBS, read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.models import priors_of
 from intlmodels.models.priors import rescaled
@@ -21,6 +21,7 @@ from intlmodels.models.share import simulator as share
 from intlmodels.study import load_study
 from priordraws import Here, PriorDraws
 from studies import write_study
+from test_tasks import finished
 
 ROCHESTER = load_study("rochester")
 
@@ -40,8 +41,8 @@ def ignorant(monkeypatch, scale=1.0):
         priors = {n: rescaled(p, scale) for n, p in plan.priors.items()}
         return PriorDraws(plan.study, plan.variant, priors)
 
-    monkeypatch.setattr(worker, "fitter", made)
-    monkeypatch.setattr(worker, "_FITTERS", {})
+    monkeypatch.setattr(runner, "fitter", made)
+    monkeypatch.setattr(runner, "_FITTERS", {})
 
 
 def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_looked_at(
@@ -49,9 +50,9 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
 ):
     """Prior draws pass for every parameter; only the log likelihood tells that data are ignored."""
     ignorant(monkeypatch)
-    found = c.calibrate(plan(study), 250, tmp_path / "out", Here())
+    found = c.calibration(plan(study), 250, tmp_path / "out").run(Here())
     p_values = dict(
-        zip([q.name for q in found.quantities], holm(c.raw_p_values(found)), strict=True)
+        zip([q.name for q in found.quantities], holm(c.p_values_of(found)), strict=True)
     )
     assert p_values.pop("log likelihood") < 1e-6
     assert min(p_values.values()) > FAMILYWISE
@@ -68,9 +69,9 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
 
 def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
     ignorant(monkeypatch, scale=0.25)
-    found = c.calibrate(plan(study), 120, tmp_path / "out", Here())
+    found = c.calibration(plan(study), 120, tmp_path / "out").run(Here())
     p_values = dict(
-        zip([q.name for q in found.quantities], holm(c.raw_p_values(found)), strict=True)
+        zip([q.name for q in found.quantities], holm(c.p_values_of(found)), strict=True)
     )
     assert p_values["intercept"] < FAMILYWISE
     own = next(q for q in found.quantities if q.name == "intercept")
@@ -80,13 +81,13 @@ def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
 def test_a_rank_counts_the_draws_below_and_splits_ties_at_random():
     rng = np.random.default_rng(1)
     draws = np.arange(1000.0)
-    assert worker._ranked(draws, -1.0, rng)[:2] == [0, 0.0]
-    assert worker._ranked(draws, 2000.0, rng)[:2] == [worker.LEVELS, 1.0]
-    assert worker._ranked(draws, 499.5, rng)[:2] == [50, 0.5]
+    assert c._ranked(draws, -1.0, rng)[:2] == [0, 0.0]
+    assert c._ranked(draws, 2000.0, rng)[:2] == [c.LEVELS, 1.0]
+    assert c._ranked(draws, 499.5, rng)[:2] == [50, 0.5]
     tied = np.zeros(1000)
-    ranks = [worker._ranked(tied, 0.0, rng)[0] for _ in range(4000)]
-    counts = np.bincount(ranks, minlength=worker.LEVELS + 1)
-    expected = 4000 / (worker.LEVELS + 1)
+    ranks = [c._ranked(tied, 0.0, rng)[0] for _ in range(4000)]
+    counts = np.bincount(ranks, minlength=c.LEVELS + 1)
+    expected = 4000 / (c.LEVELS + 1)
     assert ((counts - expected) ** 2 / expected).sum() < 160  # chi-square, 100 degrees of freedom
 
 
@@ -112,16 +113,16 @@ def test_a_sampler_that_finds_no_start_is_a_failed_fit(monkeypatch, study):
         def draw(self, settings, given):
             raise RuntimeError("could not find a start\nand more")
 
-    monkeypatch.setattr(worker, "fitter", lambda *_: Broken())
-    monkeypatch.setattr(worker, "_FITTERS", {})
-    assert worker.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
+    monkeypatch.setattr(runner, "fitter", lambda *_: Broken())
+    monkeypatch.setattr(runner, "_FITTERS", {})
+    assert c.simulate((plan(study), 0)) == {"failed": "RuntimeError: could not find a start"}
 
 
 def test_the_first_of_many_simulations_are_those_of_few(monkeypatch, study, tmp_path):
     ignorant(monkeypatch)
-    few = c.calibrate(plan(study), 5, tmp_path / "few", Here())
-    many = c.calibrate(plan(study), 12, tmp_path / "many", Here())
-    again = c.calibrate(plan(study), 5, tmp_path / "many", Here())
+    few = c.calibration(plan(study), 5, tmp_path / "few").run(Here())
+    many = c.calibration(plan(study), 12, tmp_path / "many").run(Here())
+    again = c.calibration(plan(study), 5, tmp_path / "many").run(Here())
     assert few == again
     assert many != few
 
@@ -135,14 +136,14 @@ def test_a_deliberate_error_is_looked_for_until_it_is_found(monkeypatch, study, 
         c.settings_for(study, {"draws": 50, "tune": 50}),
         "density",
     )
-    caught = c.catch(wrong, 200, tmp_path / "out", Here())
-    assert caught.after in c.LOOKS
-    assert caught.p_value < FAMILYWISE / len(caught.looks)
+    detection = c.detect(wrong, 200, tmp_path / "out", Here())
+    assert detection.after in c.LOOKS
+    assert detection.p_value < FAMILYWISE / len(detection.looks)
     ignorant(monkeypatch)
     monkeypatch.setattr(share, "quantities", without_likelihood(share.quantities))
-    caught = c.catch(wrong, 60, tmp_path / "other", Here())
-    assert caught.after is None
-    assert caught.looks == (25, 50, 60)
+    detection = c.detect(wrong, 60, tmp_path / "other", Here())
+    assert detection.after is None
+    assert detection.looks == (25, 50, 60)
 
 
 def without_likelihood(quantities):
@@ -163,28 +164,26 @@ def test_what_cannot_be_calibrated_is_told(study):
         c.plan_of(study, "default", priors, settings, "densty")
     with pytest.raises(StudyError, match="100 draws"):
         c.plan_of(study, "default", priors, c.settings_for(study, {"draws": 20}))
-    with pytest.raises(StudyError, match="leave out --variant or --wrong"):
-        c.only_of_the_default("hurdle", ["density"])
 
 
 def test_findings_come_back_from_disk_until_something_changes(monkeypatch, study, tmp_path):
     ignorant(monkeypatch)
     out = tmp_path / "out"
-    found = c.calibrate(plan(study), 8, out, Here())
+    found = c.calibration(plan(study), 8, out).run(Here())
     write("calibration", found, study, {}, out)
-    read = trust(study, out, {}).calibration
+    read = read_checks(study, out, {}).calibration
     assert read.reasons == ()
     assert [q.ranks for q in read.value.quantities] == [q.ranks for q in found.quantities]
     assert read.value.quantities[0].bias == pytest.approx(found.quantities[0].bias, rel=1e-6)
-    changed = trust(study, out, {"phi": "Gamma(2, 0.1)"}).calibration
+    changed = read_checks(study, out, {"phi": "Gamma(2, 0.1)"}).calibration
     assert changed.value is None
     assert "prior of phi changed" in changed.reasons[0]
     text = (out / "trust" / "calibration.json").read_text(encoding="utf-8")
     (out / "trust" / "calibration.json").write_text(text[:200], encoding="utf-8")
-    broken = trust(study, out, {}).calibration
+    broken = read_checks(study, out, {}).calibration
     assert broken.value is None
     assert "cannot be read" in broken.reasons[0]
-    assert trust(study, out, {}).comparison.reasons == ("it was not computed yet",)
+    assert read_checks(study, out, {}).comparison.reasons == ("it was not computed yet",)
 
 
 def command(study, out, sims, *more):
@@ -199,20 +198,20 @@ def test_a_run_killed_several_times_ends_with_the_same_ranks(study, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     done = subprocess.run(command(study, whole, 24), capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
-    journal = broken / "trust" / "calibration.jsonl"
+    journal = broken / "trust" / "calibration.sqlite"
     before = 0
     for _ in range(3):
         process = subprocess.Popen(
             command(study, broken, 24), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         for _ in range(1200):
-            lines = len(journal.read_bytes().splitlines()) if journal.exists() else 0
-            if lines > max(before, 1) + 2 or process.poll() is not None:
+            lines = len(finished(journal))
+            if lines > before + 2 or process.poll() is not None:
                 break
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        lines = len(journal.read_bytes().splitlines())
+        lines = len(finished(journal))
         assert lines >= before  # nothing is lost
         before = lines
     done = subprocess.run(command(study, broken, 24), capture_output=True, text=True, check=False)

@@ -12,20 +12,20 @@ import xarray as xr
 
 from decaystudies import PERIODS, write_counts_study, write_decisions_study
 from intlmodels.claims import ledger
-from intlmodels.claims import verdicts as claims
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, Result
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import priors_of
 from intlmodels.report import claims as section
-from intlmodels.report.decaydata import DecayMaterial
-from intlmodels.report.layout import LAYOUTS
+from intlmodels.report.data import DecayReportData
+from intlmodels.report.registry import REPORTS
 from intlmodels.results.intervals import converged
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import DecayStudy, describe, load_study
+from intlmodels.study import DecayStudy, claims, describe, load_study
 from intlmodels.study.claims import Claim, Part
 from intlmodels.study.counts import FLAGS
+from intlmodels.study.fitrules import RULES
 
 SIZES = ("large", "other")
 
@@ -74,17 +74,17 @@ def test_every_rule_is_read(tmp_path: Path) -> None:
     assert first == Claim(
         "C1",
         "It is so",
-        "sum",
+        RULES["sum"],
         {"counts": ("early-yes", "large"), "total": ("all",)},
         where="p. 3",
         kind="arithmetic",
     )
-    assert second.asked == {"part": ("yes",), "whole": ("all",), "least": 50.0}
-    assert (third.asked, fourth.asked) == ({}, {"size": "other"})
+    assert second.terms == {"part": ("yes",), "whole": ("all",), "least": 50.0}
+    assert (third.terms, fourth.terms) == ({}, {"size": "other"})
     # What is left out is not restricted, so that a is all decisions.
-    assert fifth.asked == {"a": Part("", PERIODS), "b": Part("large", PERIODS)}
-    assert sixth.asked["a"] == Part("large", ("late",))
-    assert last.asked == {"why": "No dates"}
+    assert fifth.terms == {"a": Part("", PERIODS), "b": Part("large", PERIODS)}
+    assert sixth.terms["a"] == Part("large", ("late",))
+    assert last.terms == {"why": "No dates"}
     assert "claims: C1, C2, C3, C4, C5, C6, C7" in describe(study)
 
 
@@ -298,7 +298,7 @@ def test_what_cannot_be_checked_says_why(tmp_path: Path) -> None:
     ],
 )
 def test_thresholds(probability: float, verdict: str) -> None:
-    assert claims.verdict_of(probability) == verdict
+    assert ledger.verdict_of(probability) == verdict
 
 
 def decays(large: float, other: float, draws: int = 1000) -> np.ndarray:
@@ -439,7 +439,7 @@ def test_a_fit_that_failed_gives_no_verdicts(tmp_path: Path) -> None:
     fit = fit_of(mixed((190, MORE), (10, LESS)), fails=True)
     assert not converged(fit)
     table = ledger.evaluate(study, {"default": fit})
-    assert table["verdict"].tolist() == [claims.FAILED] * 4 + ["holds in the printed counts"]
+    assert table["verdict"].tolist() == [ledger.FAILED] * 4 + ["holds in the printed counts"]
     assert table["converged"].tolist() == [False] * 4 + [True]
 
 
@@ -482,8 +482,8 @@ def test_falls_asks_the_fit_even_of_known_decisions(tmp_path: Path) -> None:
 # -- the report ----------------------------------------------------------------------------
 
 
-def material(study: DecayStudy, fit: xr.DataTree) -> DecayMaterial:
-    return DecayMaterial(study, fit, {"default": fit})
+def material(study: DecayStudy, fit: xr.DataTree) -> DecayReportData:
+    return DecayReportData(study, fit, {"default": fit})
 
 
 def test_no_section_without_claims(tmp_path: Path) -> None:
@@ -505,9 +505,9 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     assert made.title == "Claims of the study, held against what it printed"
     blocks: Any = made.blocks
     told, counted, table = blocks
-    assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, claims.UNSUPPORTED))
+    assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, ledger.UNSUPPORTED))
     verdicts = [row[2] for row in table.rows]
-    asked = claims.FAILED if fails else "leaning"
+    asked = ledger.FAILED if fails else "leaning"
     assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
     # Facts first, then what the posterior says, then what cannot be told.
     told = (f"{verdicts[i]}: 1 of 3 (C{i + 1})" for i in (2, 0, 1))
@@ -524,7 +524,7 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
 
 def test_its_place_in_the_report() -> None:
     for model, before in (("decay", "audit"), ("share", "answer")):
-        names = list(LAYOUTS[model].sections)
+        names = list(REPORTS[model].sections)
         assert names[names.index(before) + 1] == "claims"
 
 

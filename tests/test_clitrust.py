@@ -5,14 +5,15 @@ from contextlib import contextmanager
 import pytest
 
 from intlmodels import report
-from intlmodels.checks import running, worker
-from intlmodels.checks.stored import trust
+from intlmodels.checks import calibration, runner
+from intlmodels.checks.stored import read_checks
 from intlmodels.fitting import jobs
 from intlmodels.study import load_study
 from mockfit import mock_fit
 from priordraws import Here, PriorDraws
 from studies import write_study
 from test_cli import below, run
+from test_tasks import finished
 
 
 @pytest.fixture
@@ -23,9 +24,9 @@ def here(monkeypatch):
     def executor(cores, scheduler=None):
         yield Here()
 
-    monkeypatch.setattr(running, "executor", executor)
-    monkeypatch.setattr(worker, "fitter", PriorDraws.of)
-    monkeypatch.setattr(worker, "_FITTERS", {})
+    monkeypatch.setattr(runner, "executor", executor)
+    monkeypatch.setattr(runner, "fitter", PriorDraws.of)
+    monkeypatch.setattr(runner, "_FITTERS", {})
     monkeypatch.setattr(jobs, "fit", mock_fit)
 
 
@@ -74,7 +75,7 @@ def test_a_comparison_of_all_variants_is_stored_and_told(capsys, here, folder, t
     assert code == 0
     assert "no current fit" in err
     assert said
-    assert {"trust/comparison.json", "trust/comparison.jsonl"} <= set(below(out))
+    assert {"trust/comparison.json", "trust/comparison.sqlite"} <= set(below(out))
 
 
 def test_findings_of_other_runs_stay(capsys, here, folder, tmp_path):
@@ -83,7 +84,10 @@ def test_findings_of_other_runs_stay(capsys, here, folder, tmp_path):
     ranks = (out / "trust" / "ranks.csv").read_text(encoding="utf-8")
     run(capsys, "calibrate", folder, "--sims", 6, "--out", out, *SHORT, "--wrong", "density")
     study = load_study(folder)
-    assert [item.name for item in trust(study, out, {}).wrong.value] == ["density", "too-exact"]
+    assert [item.name for item in read_checks(study, out, {}).wrong.value] == [
+        "density",
+        "too-exact",
+    ]
     run(capsys, "calibrate", folder, "--sims", 5, "--out", out, *SHORT, "--variant", "hurdle")
     assert (out / "trust" / "ranks.csv").read_text(encoding="utf-8") == ranks
     assert "never" in (out / "trust" / "ranks-hurdle.csv").read_text(encoding="utf-8")
@@ -91,23 +95,27 @@ def test_findings_of_other_runs_stay(capsys, here, folder, tmp_path):
 
 def test_again_sets_earlier_results_aside(capsys, here, folder, tmp_path):
     out = tmp_path / "out"
+    path = out / "trust" / "calibration.sqlite"
     run(capsys, "calibrate", folder, "--sims", 6, "--out", out, *SHORT)
-    lines = (out / "trust" / "calibration.jsonl").read_bytes()
+    content = path.read_bytes()
     run(capsys, "calibrate", folder, "--sims", 4, "--out", out, *SHORT)
-    assert (out / "trust" / "calibration.jsonl").read_bytes() == lines
+    assert path.read_bytes() == content
+    assert len(finished(path)) == 6
     run(capsys, "calibrate", folder, "--sims", 4, "--out", out, *SHORT, "--again")
-    assert (out / "trust" / "calibration.jsonl.old").read_bytes() == lines
-    assert len((out / "trust" / "calibration.jsonl").read_bytes().splitlines()) == 5
+    assert len(finished(path.with_name("calibration.sqlite.old"))) == 6
+    assert len(finished(path)) == 4
 
 
 def test_an_interrupt_says_how_to_go_on(capsys, monkeypatch, here, folder, tmp_path):
+    simulate = calibration.simulate
+
     def interrupted(task):
         if task[1] == 3:
             raise KeyboardInterrupt
-        return worker.simulate(task)
+        return simulate(task)
 
-    interrupted.__module__ = worker.__name__
-    monkeypatch.setattr(running.calibrate, "simulate", interrupted)
+    interrupted.__module__ = calibration.__name__
+    monkeypatch.setattr(calibration, "simulate", interrupted)
     out = tmp_path / "out"
     code, _, err = run(capsys, "calibrate", folder, "--sims", 9, "--out", out, *SHORT)
     assert code == 130

@@ -14,24 +14,23 @@ from scipy import stats
 
 import intlmodels as im
 from clusterstudies import CODES, NAMES, TRUE, clusters_study, drawn_study, write_clusters
-from intlmodels.checks import calibrate, worker
+from intlmodels.checks import calibration, runner
 from intlmodels.core import settings
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
 from intlmodels.fitting import fit, store
 from intlmodels.fitting.diagnostics import convergence, gate
-from intlmodels.fitting.refit import Refit
-from intlmodels.models import design_of, priors_of
+from intlmodels.fitting.fit import Refit
+from intlmodels.models import design_of, priors_of, pymc
 from intlmodels.models.share import estimands, inferencedata, simulator
-from intlmodels.models.share.blocks import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.design import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.model import build
-from intlmodels.report.content import sections_of
+from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
-from intlmodels.study import clusters, describe, load_study
-from intlmodels.study.share import share_lines
+from intlmodels.study import describe, load_study, schema
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
 
@@ -55,7 +54,7 @@ def test_clusters_are_read_and_told(study):
     assert study.clusters.labels == NAMES
     assert study.clusters.codes.tolist() == CODES.tolist()
     assert (study.clusters.label, study.clusters.column) == ("Place", "place")
-    lines = list(share_lines(study))
+    lines = list(study.lines())
     at = lines.index("clusters, estimated together: 3, Place (places.csv, place)")
     assert [line.split() for line in lines[at + 1 : at + 4]] == [
         ["3", "North"],
@@ -305,7 +304,7 @@ def test_what_is_simulated_is_the_model(study, variant):
         plain = name.removesuffix("_z")
         values[rv] = truth[name] if plain == name else truth[plain] / truth[f"sigma_{plain}"]
     central = "eta" if design.family == "ordered" else "mu"
-    got = fit._evaluate(
+    got = pymc.evaluate(
         model, [model[central]], {rv.name: np.asarray(v)[None] for rv, v in values.items()}
     )
     np.testing.assert_allclose(got[0][0], truth[central], atol=1e-12)
@@ -336,8 +335,11 @@ def test_one_cluster_is_a_deliberate_error_of_studies_with_several(study, tmp_pa
 
 
 def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
-    plan = calibrate.plan_of(
-        study, "default", priors_of(study), calibrate.settings_for(study, {"draws": 60, "tune": 60})
+    plan = calibration.plan_of(
+        study,
+        "default",
+        priors_of(study),
+        calibration.settings_for(study, {"draws": 60, "tune": 60}),
     )
     refit = Refit(study, "default", plan.priors)
     design = design_of(study)
@@ -346,7 +348,7 @@ def test_a_firm_is_left_out_and_predicted_by_its_cluster(study):
     law, logs = simulator.predict(study, design, posterior, 3, grid(5.0))
     assert law.sum() == pytest.approx(1, abs=1e-6)
     assert np.isfinite(logs).all()
-    assert worker.trials("share") is simulator
+    assert runner.simulator("share") is simulator
 
 
 # -- estimands by hand -------------------------------------------------------------------
@@ -640,7 +642,7 @@ def test_a_study_without_clusters_has_no_such_section(tmp_path):
 
 
 def test_the_key_of_a_profile_is_the_name_of_the_levels():
-    assert clusters.NAME == CLUSTER
+    assert schema.CLUSTER == CLUSTER
 
 
 # -- together with a study of the package, and from known parameters ----------------------

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from decaystudies import COUNTS, write_counts_study, write_decisions_study
-from intlmodels.checks import compare as c
-from intlmodels.checks import worker
-from intlmodels.checks.stored import trust, write
+from intlmodels.checks import comparison as c
+from intlmodels.checks import runner
+from intlmodels.checks.stored import read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, priors_of
 from intlmodels.models.decay import simulator as decay
@@ -49,18 +49,20 @@ def test_a_comparison_comes_back_from_disk(tmp_path):
     out = tmp_path / "out"
     chosen, skipped = plans(study, draws=50, tune=20)
     few = {name: chosen[name] for name in ("default", "power")}
-    found = c.compare(few, {**skipped, **dict.fromkeys(set(chosen) - set(few), "why")}, out, Here())
+    found = c.comparison(few, {**skipped, **dict.fromkeys(set(chosen) - set(few), "why")}, out).run(
+        Here()
+    )
     assert found.unit == "count"
     units = [left.unit for left in found.variants["default"]]
     assert units == decay.units(study, design_of(study))
     assert all(sum(left.law) == pytest.approx(1, abs=1e-4) for left in found.variants["power"])
     write("comparison", found, study, {}, out)
-    read = trust(study, out, {}).comparison
+    read = read_checks(study, out, {}).comparison
     assert read.reasons == ()
     assert read.value.variants["power"][1].lpd == pytest.approx(
         found.variants["power"][1].lpd, rel=1e-6
     )
-    assert trust(study, out, {"large": "Normal(0, 2)"}).comparison.value is None
+    assert read_checks(study, out, {"large": "Normal(0, 2)"}).comparison.value is None
 
 
 @pytest.mark.slow
@@ -81,7 +83,7 @@ def test_a_left_out_share_is_predicted_as_by_weighting_the_prior(tmp_path):
         logs[i] = observation.printed_log_probability(
             design.family, linear, {"phi": truth["phi"]}, 5.0, study.outcome.printed
         )
-    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 1500}))
+    plan = runner.Plan(study, "default", priors, c.settings_for(study, {"draws": 1500}))
     over = tuple(share.values(study, {}))
     for unit in (0, 2, 7):
         others = np.delete(logs, unit, axis=1).sum(axis=1)
@@ -90,7 +92,7 @@ def test_a_left_out_share_is_predicted_as_by_weighting_the_prior(tmp_path):
         expected = np.log((weights * np.exp(logs[:, unit])).sum())
         terms = weights * (np.exp(logs[:, unit]) / np.exp(expected) - 1)
         error = np.sqrt((terms**2).sum())
-        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
+        found = c.leave_out(c.LeaveOut(plan, unit, over))
         assert found["rhat"] < 1.02
         assert abs(found["lpd"] - expected) < 5 * np.hypot(error, found["lpd_error"])
 
@@ -104,7 +106,7 @@ def test_a_left_out_count_is_predicted_as_by_weighting_the_prior(tmp_path):
     system = rows(design.counts, design.firms, design.periods)
     off = system.deviation(system.true(tables))
     log = np.where(system.hard, np.where(off == 0, 0.0, -np.inf), off * np.log(design.rho))
-    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
+    plan = runner.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
     over = tuple(decay.values(study, {"default": design}))
     scale = np.log((1 - design.rho) / (1 + design.rho))
     for unit, name in enumerate(decay.units(study, design)):
@@ -114,7 +116,7 @@ def test_a_left_out_count_is_predicted_as_by_weighting_the_prior(tmp_path):
         value = np.exp(log[:, own].sum(axis=1) + (0.0 if system.hard[own[0]] else scale))
         expected = (weights * value).sum()
         error = np.sqrt((weights**2 * (value - expected) ** 2).sum()) / expected
-        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
+        found = c.leave_out(c.LeaveOut(plan, unit, over))
         assert abs(found["lpd"] - np.log(expected)) < 5 * np.hypot(error, found["lpd_error"]), name
 
 
@@ -126,7 +128,7 @@ def test_a_left_out_firm_of_known_decisions_is_predicted_as_by_weighting_the_pri
     drawn = decay.groups.prior_values(design, priors, 200_000, rng)[0]
     flags = design.decisions.flag.astype(float)
     log = decay._log_flags(design, drawn, flags)
-    plan = worker.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
+    plan = runner.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
     over = tuple(decay.values(study, {"default": design}))
     assert OBSERVED not in decay.without(study, design, 0)
     for unit, firm in enumerate(decay.units(study, design)):
@@ -136,5 +138,5 @@ def test_a_left_out_firm_of_known_decisions_is_predicted_as_by_weighting_the_pri
         value = np.exp(log[:, own].sum(axis=1))
         expected = (weights * value).sum()
         error = np.sqrt((weights**2 * (value - expected) ** 2).sum()) / expected
-        found = worker.leave_out(worker.LeaveOut(plan, unit, over))
+        found = c.leave_out(c.LeaveOut(plan, unit, over))
         assert abs(found["lpd"] - np.log(expected)) < 5 * np.hypot(error, found["lpd_error"]), firm

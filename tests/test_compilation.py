@@ -19,6 +19,7 @@ import processors
 from intlmodels.core import versions
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
+from intlmodels.models import compilation
 from intlmodels.models.compilation import compile_model, import_nutpie
 from intlmodels.study import load_study
 
@@ -193,6 +194,37 @@ def test_sampling_a_known_law_gives_it_back():
     assert abs((x < 3 - 2 * 1.2816).mean() - 0.1) < 5 * np.sqrt(0.09 / 1000)
     assert (s > 0).all()
     assert abs((s**2).mean() - 1) < 5 * np.sqrt(2 / 1000)
+
+
+@pytest.mark.parametrize("changed", ["another source", "absent", "no longer called"])
+def test_plain_nutpie_compiles_where_what_is_replaced_has_changed(changed, monkeypatch):
+    from nutpie import compile_pymc
+
+    usual = compile_pymc._make_c_logp_func
+    if changed == "another source":
+        monkeypatch.setattr(compile_pymc, "_make_c_logp_func", lambda *given: usual(*given))
+    elif changed == "absent":
+        monkeypatch.delattr("pytensor.link.numba.cache.compile_numba_function_src")
+    else:
+        whole = compile_pymc.compile_pymc_model
+        monkeypatch.setattr(
+            compile_pymc, "compile_pymc_model", lambda model, **given: whole(model, **given)
+        )
+    compilation._as_known.cache_clear()
+    with pm.Model() as model:
+        pm.Normal("x", 3, 2)
+    with pytest.warns(RuntimeWarning, match="compiled by plain nutpie") as told:
+        compiled = [compile_model(model, ["x"]) for _ in range(2)]
+    assert len([one for one in told if "plain nutpie" in str(one.message)]) == 1
+    settings = {"draws": 200, "tune": 200, "chains": 2, "seed": 1}
+    draws = import_nutpie().sample(compiled[1], **settings, progress_bar=False, save_warmup=False)
+    assert abs(draws["posterior"]["x"].to_numpy().mean() - 3) < 1
+    compilation._as_known.cache_clear()
+
+
+def test_the_installed_nutpie_is_one_that_is_known():
+    import_nutpie()
+    assert compilation._changed() == ""
 
 
 def test_shared_data_are_refused():

@@ -16,7 +16,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import catalogue, design_of, find_variant, priors_of
-from intlmodels.models.decay import inferencedata, sampler, tables
+from intlmodels.models.decay import inferencedata, sampler
 from intlmodels.models.decay.design import OUTCOME, repairs
 from intlmodels.models.decay.model import build
 from intlmodels.study import load_study
@@ -253,7 +253,7 @@ def test_counts_know_less_than_decisions_and_agree_with_them(tmp_path):
         "firm": np.zeros((1, 12)),
         "decay": np.array([[0.6, 0.2]]),
     }
-    made, table = tables.simulate(design, value, rng)
+    made, table = inferencedata.simulate_tables(design, value, rng)
     firms, periods = design.firms, design.periods
     decisions = [
         (firms[f], periods[t], ("no", "yes")[y])

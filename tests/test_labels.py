@@ -12,7 +12,7 @@ import pytest
 import intlmodels as im
 from decisionregisters import write_decisions, write_rows
 from intlmodels.core.csvtable import MISSING, clean_label
-from intlmodels.register.decisionrows import firm
+from intlmodels.register.decisions import firm
 from intlmodels.study import describe, load_study
 from intlmodels.study.columns import lookalike_lines, lookalikes
 from registers import write_csv, write_register

@@ -11,8 +11,8 @@ import intlmodels
 from intlmodels import report
 from intlmodels.core import settings
 from intlmodels.models import catalogue
-from intlmodels.report import layout
-from intlmodels.report.data import Material
+from intlmodels.report.data import REPORT_DATA
+from intlmodels.report.registry import REPORTS
 from intlmodels.study import load_study
 from intlmodels.study import schema as studytoml
 
@@ -30,13 +30,13 @@ MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if name_of(path
 IMPORTS = ("import pymc", "import pytensor", "from pytensor", "import nutpie")
 
 
-def test_only_models_and_fits_know_pymc():
+def test_only_models_know_pymc():
     users = {
         name.partition(".")[0]
         for name, path in MODULES.items()
         if any(word in path.read_text(encoding="utf-8") for word in IMPORTS)
     }
-    assert users == {"models", "fitting"}
+    assert users == {"models"}
 
 
 def test_importing_the_package_imports_nothing_else():
@@ -61,16 +61,14 @@ def test_names_that_two_modules_know_are_the_same():
     own = [name for name in own if not name.startswith(studytoml.BUILT_IN_STARTS["decay"])]
     assert set(studytoml.BUILT_IN_VARIANTS["decay"]) == {*own, "complete", "all"}
     for vocabulary in studytoml.VOCABULARIES.values():
-        assert set(vocabulary.tables["fit"]) <= set(settings.Settings.__dataclass_fields__)
+        assert set(vocabulary.tables["fit"].keys) <= set(settings.Settings.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("model", layout.LAYOUTS)
-def test_what_a_layout_names_is_there(model):
-    known = layout.layout_of(model)
-    assert issubclass(layout.load(known.material), Material)
-    for place in known.sections.values():
-        assert layout.load(place).__doc__
-    assert set(known.second_half) < set(known.sections)
+def test_every_shape_of_data_has_a_report():
+    assert set(REPORTS) == set(REPORT_DATA)
+    for parts in REPORTS.values():
+        assert all(section.__doc__ for section in parts.sections.values())
+        assert parts.second_half < set(parts.sections)
 
 
 def test_no_package_data_names_a_study():

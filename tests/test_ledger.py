@@ -14,16 +14,17 @@ import pytest
 from scipy import integrate, stats
 
 from intlmodels.api import claim_table
-from intlmodels.claims import facts, ledger
-from intlmodels.claims.facts import averages
-from intlmodels.claims.verdicts import CANNOT, FAILED, NOT_FITTED
+from intlmodels.claims import ledger
+from intlmodels.claims.ledger import FAILED, NOT_FITTED
 from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
-from intlmodels.models.claimnames import require_names
-from intlmodels.models.draws import flat
+from intlmodels.models import require_names
+from intlmodels.models.base import flat
 from intlmodels.results import intervals
-from intlmodels.study import ShareStudy, load_study
-from intlmodels.study.claimrules import RULES, rules_of
+from intlmodels.study import ShareStudy, claimrules, load_study
+from intlmodels.study.claimrules import averages
+from intlmodels.study.claims import CANNOT, KINDS, Rule
+from intlmodels.study.fitrules import RULES, rules_of
 from intlmodels.study.groups import Group
 from studies import STUDY, VARIANTS, write_study
 from trees import DRAWS, made_up, share_positive, store_fits
@@ -322,21 +323,23 @@ def test_two_proportions_against_quadrature(a: tuple[int, int], b: tuple[int, in
     first = stats.beta(a[0] + 1, a[1] + 1)
     second = stats.beta(b[0] + 1, b[1] + 1)
     exact, _ = integrate.quad(lambda p: first.pdf(p) * second.cdf(p), 0, 1, epsabs=1e-12)
-    assert facts.probability_higher(a, b) == pytest.approx(exact, abs=1e-10)
-    assert facts.probability_higher(a, b) + facts.probability_higher(b, a) == (pytest.approx(1))
+    assert claimrules.probability_higher(a, b) == pytest.approx(exact, abs=1e-10)
+    assert claimrules.probability_higher(a, b) + claimrules.probability_higher(b, a) == (
+        pytest.approx(1)
+    )
 
 
 def test_two_proportions_in_closed_form() -> None:
     # One firm that has it against none known: E[p] for p ~ Beta(2, 1) is 2/3.
-    assert facts.probability_higher((1, 0), (0, 0)) == pytest.approx(2 / 3)
-    assert facts.probability_higher((40, 2), (40, 2)) == pytest.approx(0.5)
+    assert claimrules.probability_higher((1, 0), (0, 0)) == pytest.approx(2 / 3)
+    assert claimrules.probability_higher((40, 2), (40, 2)) == pytest.approx(0.5)
 
 
 def test_difference_of_proportions_against_simulation() -> None:
     rng = np.random.default_rng(1)
     size = 200_000
     off = 100 * (rng.beta(4, 4, size) - rng.beta(1, 17, size))
-    found = facts.difference((3, 3), (0, 16), 0.95)
+    found = claimrules.difference((3, 3), (0, 16), 0.95)
     expected = np.quantile(off, [0.5, 0.025, 0.975])
     # Of quantiles of so many draws the error is below 0.2; of the grid of quantiles the same.
     assert found == pytest.approx(expected, abs=0.5)
@@ -345,7 +348,7 @@ def test_difference_of_proportions_against_simulation() -> None:
 def test_more_often(tmp_path: Path) -> None:
     keys = 'rule = "more often"\nwhat = "abroad"\namong = "tools"\nthan = "toys"'
     row = only(study_with(tmp_path, keys))
-    assert row.probability == pytest.approx(facts.probability_higher((2, 1), (1, 2)))
+    assert row.probability == pytest.approx(claimrules.probability_higher((2, 1), (1, 2)))
     assert row.numbers.startswith("2 of 3 (67")
     assert row.verdict == "uncertain"
     unknown = 'rule = "more often"\nwhat = "small"\namong = "tools"'
@@ -359,7 +362,7 @@ def test_proportions_of_printed_numbers(tmp_path: Path) -> None:
     )
     toml = '[numbers]\nfile = "printed.csv"\n'
     row = only(study_with(tmp_path, keys.format("a"), toml=toml))
-    assert row.probability == pytest.approx(facts.probability_higher((11, 2), (2, 9)))
+    assert row.probability == pytest.approx(claimrules.probability_higher((11, 2), (2, 9)))
     assert row.numbers.startswith("11 of 13 (85")
     with pytest.raises(StudyError, match="expected whole numbers, against no more than"):
         study_with(tmp_path, keys.format("d").replace('"b"', '"c"'), toml=toml)
@@ -482,14 +485,14 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, keys: str, said: str)
 # -- vocabulary, commands and documents ------------------------------------------------------
 
 
-def test_every_rule_has_words_and_a_way_to_work_it_out(tmp_path: Path) -> None:
-    from intlmodels.claims.facts import FACTS
-    from intlmodels.claims.wording import _HOW
-
-    own = {model: set(ledger._own(model)) for model in ("share", "decay")}
-    assert set(_HOW) == set(RULES)
-    for model in ("share", "decay"):
-        assert set(rules_of(model)) == set(FACTS) | set(facts.FREQUENCY_RULES) | own[model]
+def test_every_rule_has_words_and_a_way_to_work_it_out() -> None:
+    for name, rule in RULES.items():
+        assert name == rule.name
+        assert rule.words
+        assert type(rule).evaluate is not Rule.evaluate
+        assert rule.kind in KINDS
+        assert not rule.needs_fit or len(rule.models) == 1
+    assert set(RULES) == set(rules_of("share")) | set(rules_of("decay"))
 
 
 def test_the_documents_have_every_rule_as_the_code_has_it() -> None:

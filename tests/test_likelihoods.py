@@ -10,13 +10,13 @@ from pytensor.graph import vectorize_graph
 from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
 
 from intlmodels.core.rounding import grid, intervals
-from intlmodels.models.share import betainterval, likelihood
+from intlmodels.models.share import model, observation
 
 LAWS = {
-    "beta": (likelihood.interval_logprob, betainterval.interval_logprob_numpy),
+    "beta": (model.interval_logprob, observation.interval_logprob_numpy),
     "logit-normal": (
-        likelihood.logit_normal_interval_logprob,
-        betainterval.logit_normal_interval_logprob_numpy,
+        model.logit_normal_interval_logprob,
+        observation.logit_normal_interval_logprob_numpy,
     ),
 }
 LOWER, UPPER = intervals(grid(20), 20)  # six bins, both ends among them
@@ -90,7 +90,7 @@ def test_vectorized_over_draws_equals_a_loop(law):
 
 def test_shape_needs_no_evaluation():
     first, second = pt.vectors("first", "second")
-    shape = likelihood.interval_logprob(first, second, LOWER, UPPER).shape
+    shape = model.interval_logprob(first, second, LOWER, UPPER).shape
     function = pytensor.function([first, second], shape, mode=get_mode("NUMBA"))
     names = [str(node.op) for node in function.maker.fgraph.apply_nodes]
     assert not any("IntervalLogProb" in name for name in names), names
@@ -98,7 +98,7 @@ def test_shape_needs_no_evaluation():
 
 
 def test_integers_and_single_precision_are_computed_in_double():
-    logp = likelihood.interval_logprob(np.float32(2), 1, LOWER, UPPER)
+    logp = model.interval_logprob(np.float32(2), 1, LOWER, UPPER)
     assert {value.dtype for value in (*logp.owner.inputs, logp)} == {"float64"}
     np.testing.assert_allclose(logp.eval(), np.log(UPPER**2 - LOWER**2), rtol=1e-11)
 
@@ -122,13 +122,13 @@ def test_second_derivatives_are_refused(law):
 
 def test_compiled_graphs_on_disk_know_law_and_kernel(monkeypatch):
     beta, logit_normal = (
-        likelihood.BetaIntervalScalarOp(),
-        likelihood.LogitNormalIntervalScalarOp(),
+        model.BetaIntervalScalarOp(),
+        model.LogitNormalIntervalScalarOp(),
     )
     keys = [numba_funcify_and_cache_key(op)[1] for op in (beta, logit_normal)]
-    monkeypatch.setattr(likelihood, "_KERNEL_VERSION", "changed")
+    monkeypatch.setattr(model, "_KERNEL_VERSION", "changed")
     keys.append(numba_funcify_and_cache_key(beta)[1])
     assert None not in keys
     assert len(set(keys)) == 3
-    assert beta == likelihood.BetaIntervalScalarOp()
+    assert beta == model.BetaIntervalScalarOp()
     assert beta != logit_normal

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intlmodels.core import formats as f
-from intlmodels.report import sharesentences, variantsentences
+from intlmodels.report import sections, sharesentences
 from intlmodels.results import intervals, share, wording
 from intlmodels.results import share as shares
 from intlmodels.study import Study, load_study
@@ -20,7 +20,7 @@ def study(tmp_path_factory) -> Study:
 
 
 def variant_sentences(fits) -> list[str]:
-    return variantsentences.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
+    return sections.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
 
 
 def misfit_sentences(fit) -> list[str]:

@@ -11,12 +11,12 @@ import pytest
 
 import intlmodels
 from intlmodels import cli
+from intlmodels import study as new
 from intlmodels.fitting import jobs
-from intlmodels.study import load_study, new
+from intlmodels.study import load_study, new_study, study_name
 from intlmodels.study import schema as studytoml
-from intlmodels.study.claimrules import CLAIM, CLAIM_PART
+from intlmodels.study.claims import CLAIM, CLAIM_PART
 from intlmodels.study.groups import GROUP
-from intlmodels.study.new import new_study, study_name
 from mockfit import mock_fit
 from test_cli import below, run
 
@@ -239,10 +239,9 @@ def test_help_has_an_example(capsys):
 def keys_of(model):
     """Every key and kind that study.toml may have for a model."""
     vocabulary = studytoml.VOCABULARIES[model]
-    found = {*vocabulary.tables, *vocabulary.kinds, *vocabulary.further}
-    found |= {key for keys in vocabulary.tables.values() for key in keys}
+    found = {*vocabulary.top, *(key for table in vocabulary.tables.values() for key in table.keys)}
     for kinds in vocabulary.kinds.values():
-        found |= {*kinds, *(key for keys in kinds.values() for key in keys)}
+        found |= {*kinds, *(key for table in kinds.values() for key in table.keys)}
     # Of rules there are too many for a template: a command lists them.
     return {*found, *CLAIM, *CLAIM_PART, *GROUP, "intlmodels claims"}
 
@@ -264,10 +263,10 @@ def test_what_stands_in_comments_is_in_the_vocabulary(tmp_path, template):
     assert len(tomllib.loads(text)) > len(tomllib.loads(text_of(template)))
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     read = studytoml.read_study_toml(tmp_path)
-    assert {variant["kind"] for variant in read.variants.values()} == set(
+    assert {variant.kind for variant in read.variants.values()} == set(
         studytoml.VOCABULARIES[MODEL[template]].kinds["variants"]
     )
-    assert {"draws", "tune", "chains", "seed", "target_accept"} <= set(read.fit)
+    assert {"draws", "tune", "chains", "seed", "target_accept"} <= set(read.fit.written)
 
 
 @pytest.mark.parametrize("template", OPTIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.core.csvtable import read_table
 from intlmodels.study import DecayStudy, describe, list_studies, load_study
 from intlmodels.study.counts import FLAGS, rows
@@ -84,7 +84,7 @@ def test_which_counts_hold_exactly(norway: DecayStudy) -> None:
     assert all(c.text and c.where for c in norway.counts)
     system = rows(norway.counts, norway.firms, norway.periods)
     assert system.member.shape == (17 + 7, 12 * 3 * 2)
-    require_possible(norway)
+    require_consistent_counts(norway)
 
 
 def test_what_the_text_says_of_single_firms(norway: DecayStudy) -> None:

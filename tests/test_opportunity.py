@@ -10,7 +10,7 @@ from intlmodels import report
 from intlmodels.core.errors import StudyError
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.plots.style import MARK
-from intlmodels.report.clusters import told
+from intlmodels.report.clusters import reading_sentences
 from intlmodels.results.groups import NEITHER, OPPORTUNITY, VULNERABLE, combinations, standing
 from intlmodels.study import describe, load_study
 from studies import STUDY, edited, write_study
@@ -72,7 +72,7 @@ def test_a_combination_without_firms_is_told_as_extrapolation(tmp_path):
     study = written(tmp_path, edit_traits=[("Birch,Hard,Design--some making", "Birch,Hard,Both")])
     table = combinations(made_up(study, {"ease": 3.0}), *READ)
     assert at(table, "Design", "Hard").firms == 0
-    said = " ".join(told(table, "firms"))
+    said = " ".join(reading_sentences(table, "firms"))
     assert (
         "No firms stand at 1 of the 6 combinations, which are extrapolation: Design, Hard" in said
     )
@@ -84,10 +84,12 @@ def test_readings_follow_the_posterior(study):
         assert row.verdict == "clear"
         assert row.reading == (VULNERABLE if row.down == "Easy" else OPPORTUNITY)
         assert row.p_above == (row.down == "Hard")
-    assert told(table, "firms")[0].startswith("Clear: ")
+    assert reading_sentences(table, "firms")[0].startswith("Clear: ")
     table = combinations(made_up(study, {"ease": 3.0}), *READ)
     assert set(table["reading"]) == {NEITHER}
-    assert told(table, "firms")[0].startswith("No combination can be called vulnerable")
+    assert reading_sentences(table, "firms")[0].startswith(
+        "No combination can be called vulnerable"
+    )
 
 
 @pytest.mark.parametrize(("part", "verdict"), [(0.06, "leaning"), (0.3, "cannot tell")])
@@ -96,7 +98,7 @@ def test_what_the_posterior_does_not_tell_is_not_read(study, part, verdict):
     assert set(table["verdict"]) == {verdict}
     easy = table[table["down"] == "Easy"]
     np.testing.assert_allclose(easy["p_above"], part, atol=2 / DRAWS)
-    said = told(table, "firms")[0]
+    said = reading_sentences(table, "firms")[0]
     if verdict == "leaning":
         assert said.startswith("The data lean towards it: ")
         assert "Easy: vulnerable (probability 0.94)" in said

@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 
 from intlmodels import report
-from intlmodels.checks import compare
-from intlmodels.checks.sensitivity import current, sensitivity
-from intlmodels.checks.stored import Comparison, LeftOut, trust, write
+from intlmodels.checks import comparison as left_out_checks
+from intlmodels.checks import sensitivity as sensitivities
+from intlmodels.checks.stored import Comparison, LeftOut, read_checks, write
 from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import catalogue, priors_of
 from intlmodels.plots import share, sharedata
 from intlmodels.plots.style import svg
-from intlmodels.report.content import sections_of
 from intlmodels.report.data import gather
+from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import intervals as comparison
 from intlmodels.results.share import compare_variants
 from intlmodels.study import load_study
 from outcomestudies import outcomes_study
-from priordraws import Here
 from studies import write_study
 from test_report import SECTIONS, Written
 from trees import made_up, share_positive, store_fits
@@ -171,8 +170,8 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
 
 
 def test_leave_one_out_and_sensitivity_pass_them_over(study, tmp_path, monkeypatch):
-    settings = compare.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
-    plans, skipped = compare.plans_of(study, list(catalogue(study)), {}, settings)
+    settings = left_out_checks.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
+    plans, skipped = left_out_checks.plans_of(study, list(catalogue(study)), {}, settings)
     assert {"by-reach", "by-plan"} <= set(plans)
     assert not (set(plans) | set(skipped)) & set(FURTHER)
     store_fits(study, tmp_path, **fits(study))
@@ -183,12 +182,8 @@ def test_leave_one_out_and_sensitivity_pass_them_over(study, tmp_path, monkeypat
 
 
 def sensitivity_of(study, folder, monkeypatch):
-    from intlmodels.checks import sensitivity as module
-
-    monkeypatch.setattr(module, "power_scaling", lambda tree, quantities: ((), 0.1))
-    monkeypatch.setattr(module, "run", lambda function, tasks, *a, **k: {})
-    monkeypatch.setattr(module, "journal_of", lambda plans, out: None)
-    return sensitivity(study, current(study, folder), {}, folder, Here())
+    monkeypatch.setattr(sensitivities, "power_scaling", lambda tree, quantities: ((), 0.1))
+    return sensitivities.summarize(study, sensitivities.current(study, folder), {}, [])
 
 
 # -- pictures ----------------------------------------------------------------------------
@@ -262,12 +257,12 @@ def test_directions_of_a_stage_are_told_in_stages(study, tmp_path):
 
 def test_a_comparison_stays_current_whatever_becomes_of_further_outcomes(study, tmp_path):
     """What is stored of the share does not rest on how stages are read, but where it uses them."""
-    settings = compare.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
-    plans, skipped = compare.plans_of(study, list(catalogue(study)), {}, settings)
+    settings = left_out_checks.settings_for(study, {"draws": 100, "tune": 100, "chains": 2})
+    plans, skipped = left_out_checks.plans_of(study, list(catalogue(study)), {}, settings)
     left = LeftOut("Alder", 10.0, -2.0, 0.1, (1.0,), 1.0, 900.0, 0)
     found = Comparison("firm", "firm", (10.0,), dict.fromkeys(plans, (left,)), skipped, {})
     write("comparison", found, study, {}, tmp_path)
-    assert trust(study, tmp_path, {}).comparison.reasons == ()
+    assert read_checks(study, tmp_path, {}).comparison.reasons == ()
     codes = 1 - study.outcomes["planned"].codes
     turned = {**study.outcomes, "planned": replace(study.outcomes["planned"], codes=codes)}
-    assert trust(replace(study, outcomes=turned), tmp_path, {}).comparison.reasons == ()
+    assert read_checks(replace(study, outcomes=turned), tmp_path, {}).comparison.reasons == ()

@@ -122,7 +122,7 @@ def test_a_wrong_count_is_the_one_that_the_cheapest_repair_mends(tmp_path):
             wrong = [*right]
             wrong[place] = count | {"value": count["value"] + error}
             study = study_of(tmp_path / f"t{place}{error}", table, wrong)
-            (only,) = audit.repairs(rows(study.counts, study.firms, study.periods))
+            ((only,), _) = audit.cheapest(rows(study.counts, study.firms, study.periods))
             assert only.changes == {count["id"]: count["value"]}
             assert only.cost == abs(error)
             tried += 1

@@ -166,7 +166,7 @@ def test_every_table_of_the_report_is_there(good):
 
 
 def test_cells_are_those_of_the_report(good):
-    from intlmodels.report.content import sections_of
+    from intlmodels.report.registry import sections_of
 
     _, found = sections_of(good.study, good.out, ["estimates"], tables=False)
     shown = next(b for b in found["estimates"].blocks if isinstance(b, Table))

@@ -10,7 +10,7 @@ from scipy import stats
 from intlmodels.checks.sensitivity import ALPHAS, power_scaling
 from intlmodels.checks.tables import SENSITIVE
 from intlmodels.fitting import fit as fitting
-from intlmodels.models import priors_of
+from intlmodels.models import priors_of, pymc
 from intlmodels.models.priors import parameter
 from intlmodels.study import load_study
 from mockfit import mock_fit, without_sampling
@@ -189,7 +189,7 @@ def test_psense_summary_takes_a_fit_as_it_is(monkeypatch, variant):
     import arviz as az
 
     study = load_study("rochester")
-    monkeypatch.setattr(fitting, "_sample", without_sampling)
+    monkeypatch.setattr(pymc, "sample", without_sampling)
     tree = fitting.fit(study, variant, settings=fitting.Settings(draws=250, chains=4))
     table = az.psense_summary(tree, var_names=["intercept", "phi"])
     assert np.isfinite(table[["prior", "likelihood"]].to_numpy(dtype=float)).all()

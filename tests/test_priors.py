@@ -36,7 +36,7 @@ def rochester():
     ],
 )
 def test_parse(text, expected):
-    support = DISTRIBUTIONS[expected[0]][1]
+    support = DISTRIBUTIONS[expected[0]].support
     assert parse(text, name="x", support=support) == expected
 
 
@@ -145,7 +145,7 @@ WRITTEN = {
 
 def written(text):
     distribution = text.partition("(")[0].strip()
-    return parameter("x", text, DISTRIBUTIONS[distribution][1], "")
+    return parameter("x", text, DISTRIBUTIONS[distribution].support, "")
 
 
 def scipy_log_density(text, values):

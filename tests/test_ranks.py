@@ -8,7 +8,7 @@ import pytest
 from arviz_stats import ecdf_utils
 from scipy import stats
 
-from intlmodels.checks import ranks
+from intlmodels.checks import calibration as ranks
 
 
 def uniform_counts(rng, simulations, draws, quantities):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import intlmodels as im
 from intlmodels.core.errors import StudyError
-from intlmodels.register import reading
+from intlmodels.register import cells as counting_cells
 from intlmodels.study import Register, describe
 from registers import (
     AGES,
@@ -290,8 +290,8 @@ def test_counts_are_kept_until_files_or_study_change(tmp_path, monkeypatch):
         calls.append(1)
         return read(*arguments)
 
-    read = reading.read_cells
-    monkeypatch.setattr("intlmodels.register.reduce.read_cells", counting)
+    read = counting_cells.count_cells
+    monkeypatch.setattr("intlmodels.register.counts.count_cells", counting)
     kept = im.reduce(folder, out)
     assert not calls
     assert cells_of(kept) == cells_of(first)
@@ -368,9 +368,9 @@ def test_too_many_distinct_values_are_refused_with_their_number(tmp_path, monkey
     folder = write_register(tmp_path, files="rows/a.csv")
     rows = [(s, b, z, str(i)) for i, (s, b, z, _) in enumerate(some_rows())]
     write_csv(folder / "rows" / "a.csv", rows)
-    monkeypatch.setattr(reading, "MOST_CELLS", 50)
+    monkeypatch.setattr(counting_cells, "MOST_CELLS", 50)
     refused(folder, r"column 'age': 60 combinations of values, at most 50.*age 60; round this")
-    monkeypatch.setattr(reading, "MOST_DISTINCT", 50)
+    monkeypatch.setattr(counting_cells, "MOST_DISTINCT", 50)
     refused(folder, r"column 'age': more than 50 combinations.*round this column")
 
 

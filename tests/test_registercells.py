@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 
 import duckdb
 import numpy as np
@@ -12,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import intlmodels as im
-from intlmodels.models.share.combinations import combinations
-from intlmodels.register import cache
-from intlmodels.register import columns as coding
-from intlmodels.register.columns import added, keys
-from intlmodels.register.distinct import Distinct, together
+from intlmodels.models.share.inferencedata import combinations
+from intlmodels.register import rows as coding
+from intlmodels.register.counts import cell_shape
+from intlmodels.register.rows import Distinct, added, keys, together
 from intlmodels.study.register import Cells, Coded, Read
 from registers import BRANCHES, STUDY, some_rows, write_csv, write_register
 
@@ -99,7 +99,8 @@ def test_cells_are_written_as_csv_writes_them_and_read_back(
     folder = tmp_path_factory.mktemp("lake")
     register = im.load_study(write_register(folder, toml))
     path = folder / "cells.csv"
-    assert cache.write_cells(cells, path) == cache.file_hash(path)
+    shape = cell_shape(register)
+    shape.write(cells, folder)
     with (folder / "plain.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         values = [[c.levels[code] for code in c.codes] for c in columns.values()]
@@ -109,7 +110,7 @@ def test_cells_are_written_as_csv_writes_them_and_read_back(
         writer.writerow(["printed_pct", *columns, "rows"])
         writer.writerows(zip(printed.tolist(), *values, cells.rows.tolist(), strict=True))
     assert path.read_bytes() == (folder / "plain.csv").read_bytes()
-    again = cache.read_cells(register, path, cells.read)
+    again = shape.load(folder, asdict(cells.read))
     np.testing.assert_array_equal(again.printed, cells.printed)
     np.testing.assert_array_equal(again.rows, cells.rows)
     for name, column in columns.items():
@@ -149,7 +150,7 @@ def test_three_million_cells_are_counted_kept_and_found_again(tmp_path):
         )
     code = (
         "import pathlib, resource, sys, intlmodels as im\n"
-        "from intlmodels.models.share.combinations import combinations\n"
+        "from intlmodels.models.share.inferencedata import combinations\n"
         "for _ in range(2): study = im.reduce(sys.argv[1], sys.argv[2])\n"
         # Of this process alone: ru_maxrss begins with the size of the one that started it.
         "status = pathlib.Path('/proc/self/status').read_text()\n"

@@ -14,16 +14,16 @@ import intlmodels as im
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
 from intlmodels.core.settings import Settings
-from intlmodels.fitting.cells import fit
+from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of
+from intlmodels.models.coordinates import NUMPY, RAW
 from intlmodels.models.share import observation
 from intlmodels.models.share import observation as nodes
-from intlmodels.models.share.cells import RAW, in_cluster_coordinates, prior_model, scales
-from intlmodels.models.share.clustercoordinates import NUMPY, cluster_coordinates, split
-from intlmodels.models.share.clusterstart import counted, find_cluster_start, groups_of
-from intlmodels.models.share.combinations import combinations
-from intlmodels.models.share.coordinates import find_start
-from intlmodels.models.share.likelihood import cells_density
+from intlmodels.models.share.cells import in_cluster_coordinates, prior_model, scales
+from intlmodels.models.share.coordinates import cluster_coordinates, split
+from intlmodels.models.share.inferencedata import combinations
+from intlmodels.models.share.model import cells_density
+from intlmodels.models.share.start import counted, find_cluster_start, find_start, groups_of
 from registers import AGES, BRANCHES, HEADER, SIZES, STUDY, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)
@@ -77,7 +77,7 @@ class Parts:
         first = find_start(alone, pooled.cell, study.outcome.printed, study.rows, 5.0)
         self.start = find_cluster_start(self.design, self.data, first, 5.0)
         own = prior_model(priors_of(study, variant))
-        onto, self.back = scales(own)
+        onto, self.back = scales(priors_of(study, variant))
         self.points = cluster_coordinates(self.design, self.start, onto, self.back)
         self.model = in_cluster_coordinates(own, self.design, self.data, self.points, 5.0, 721)
 

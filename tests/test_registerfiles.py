@@ -14,11 +14,10 @@ import pytest
 
 import intlmodels as im
 from intlmodels.core.errors import StudyError
+from intlmodels.register import cells as counting
 from intlmodels.register import csv as csvrecords
-from intlmodels.register import distributed
-from intlmodels.register.engine import connected, sources
-from intlmodels.register.files import find
-from intlmodels.register.reduce import reduced
+from intlmodels.register.counts import reduced
+from intlmodels.register.files import connected, find, sources
 from registers import write_register
 
 STUDY = """\
@@ -99,17 +98,10 @@ def test_a_name_is_never_a_pattern(tmp_path, monkeypatch, kind):
     assert cells(im.reduce(folder)) == dict.fromkeys(SAME, len(NAMES))
     register = im.load_study(folder)
     found = find(register)
-    seen = {
-        str(path): distributed.Seen(str(path), name, path.stat().st_size)
-        for path, name in zip(found.paths, found.names, strict=True)
-    }
     with connected(register) as connection:
-        parts = list(distributed.parts(sources(register, found, connection), found, connection))
-    monkeypatch.setattr(distributed, "threads_here", lambda: 1)  # as if it were a worker
-    counted = [
-        distributed.count_part(register, part, [seen[f.path] for f in part.files], 100)
-        for part in parts
-    ]
+        parts = list(counting.parts(sources(register, found, connection), found, connection))
+    monkeypatch.setattr(counting, "threads_here", lambda: 1)  # as if it were a worker
+    counted = [counting.count_part(register, part, 100) for part in parts]
     assert sum(part.total for part in counted) == 3 * len(NAMES)
 
 

@@ -13,14 +13,15 @@ from scipy import stats
 import intlmodels as im
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import fit as fitting
-from intlmodels.fitting.cells import fit
+from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of
+from intlmodels.models.coordinates import NUMPY, RAW
 from intlmodels.models.priors import log_density
 from intlmodels.models.share import model as share
-from intlmodels.models.share.cells import RAW, at_nodes, build, in_coordinates, prior_model, scales
-from intlmodels.models.share.clusterstart import counted
-from intlmodels.models.share.combinations import combinations
-from intlmodels.models.share.coordinates import NUMPY, coordinates, find_start
+from intlmodels.models.share.cells import at_nodes, build, in_coordinates, prior_model, scales
+from intlmodels.models.share.coordinates import coordinates
+from intlmodels.models.share.inferencedata import combinations
+from intlmodels.models.share.start import counted, find_start
 from registers import BRANCHES, HEADER, STUDY, some_rows, write_csv, write_register
 
 PLAIN = Mode(linker="py", optimizer=None)
@@ -111,7 +112,7 @@ def coordinates_of(study, variant="default"):
     design = design_of(shared.study, variant)
     start = find_start(design, shared.cell, study.outcome.printed, study.rows, study.outcome.width)
     model = build(study, variant)
-    onto, back = scales(model)
+    onto, back = scales(priors_of(study, variant))
     return model, coordinates(design, start, onto), back
 
 
@@ -206,7 +207,7 @@ def test_no_direction_is_much_narrower_than_another(tmp_path, times):
 def test_a_prior_over_half_the_line_has_no_coordinates(study):
     priors = priors_of(study, overrides={"intercept": "HalfNormal(1)"})
     model = build(study, priors=priors)
-    onto, _ = scales(model)
+    onto, _ = scales(priors)
     _, places, _ = coordinates_of(study)
     assert onto["intercept"](1.0) == 0
     with pytest.raises(StudyError, match="prior of 'intercept' has to be one over all numbers"):

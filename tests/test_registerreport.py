@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 import intlmodels as im
-from intlmodels.fitting import cells
-from intlmodels.models.share.cells import RAW
+from intlmodels.fitting.fit import fit
+from intlmodels.models.coordinates import RAW
+from intlmodels.models.share import cells
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.estimands import estimate, variation_by_source
 from intlmodels.results import share
@@ -34,7 +35,7 @@ def mock_sample(model, settings, progress):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(cells, "_sample", mock_sample)
+    monkeypatch.setattr(cells, "sample", mock_sample)
 
 
 @pytest.fixture
@@ -125,15 +126,15 @@ def spelled_out(tree):
 
 
 def test_averages_over_combinations_are_those_over_rows(quick, folder):
-    tree = cells.fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
+    tree = fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
     found, rows = estimate(tree), estimate(spelled_out(tree))
     for name in ("average_share", "expected_share", "difference", "variation"):
         np.testing.assert_allclose(found[name], rows[name], rtol=1e-9, atol=1e-9)
     tree["estimands"] = xr.DataTree(found)
     made = spelled_out(tree)
     made["estimands"] = xr.DataTree(rows)
-    for fit in (tree, made):
-        fit.attrs["gate"] = "[]"
+    for each in (tree, made):
+        each.attrs["gate"] = "[]"
     assert share.levels(tree)["firms"].tolist() == share.levels(made)["firms"].tolist()
     names, parts = variation_by_source(Coefficients(tree))
     assert names == ["branch", "size", "age", "not explained"]
@@ -141,7 +142,7 @@ def test_averages_over_combinations_are_those_over_rows(quick, folder):
 
 
 def test_predicted_registers_have_as_many_rows_each_its_own_share(quick, folder):
-    tree = cells.fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
+    tree = fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
     seen = observed_counts(tree)
     assert seen.sum() == 400
     drawn = grid_counts(tree, "posterior_predictive")[1]

@@ -11,10 +11,9 @@ import intlmodels as im
 import registers
 from intlmodels.core import scheduler as schedulers
 from intlmodels.core.errors import StudyError
-from intlmodels.register import distributed, reading
-from intlmodels.register.engine import connected, sources
-from intlmodels.register.files import find
-from intlmodels.register.reduce import reduced
+from intlmodels.register import cells
+from intlmodels.register.counts import reduced
+from intlmodels.register.files import connected, find, sources
 from registers import (
     BRANCHES,
     STUDY,
@@ -47,7 +46,7 @@ def address(workers):
 @pytest.fixture
 def small(monkeypatch):
     """Every file, and every group of rows of a large one, is a part."""
-    monkeypatch.setattr(distributed, "PART", 1)
+    monkeypatch.setattr(cells, "PART", 1)
 
 
 def write_mixed(folder, kind, **edits):
@@ -144,7 +143,7 @@ def test_a_worker_is_killed_in_mid_run_and_the_result_is_the_same(
 ):
     folder = write_mixed(tmp_path, "csv", bad_rows="set aside")
     im.reduce(folder, tmp_path / "here")
-    monkeypatch.setattr(distributed, "count_part", registers.count_and_linger)
+    monkeypatch.setattr(cells, "count_part", registers.count_and_linger)
     killer = threading.Thread(target=registers.kill_who_lingers, args=(folder,), daemon=True)
     killer.start()
     im.reduce(folder, tmp_path / "there", scheduler=address)
@@ -177,8 +176,8 @@ def inline(monkeypatch):
     def there(address, packages, goes_on):
         yield Inline()
 
-    monkeypatch.setattr(distributed, "cluster", there)
-    monkeypatch.setattr(distributed, "threads_here", lambda: 1)
+    monkeypatch.setattr(cells, "cluster", there)
+    monkeypatch.setattr(cells, "threads_here", lambda: 1)
 
 
 ROW = st.tuples(
@@ -194,8 +193,8 @@ ROW = st.tuples(
 )
 @given(files=st.lists(st.lists(ROW, max_size=12), min_size=1, max_size=5), part=st.integers(1, 400))
 def test_any_rows_in_any_parts_are_counted_the_same(tmp_path, files, part, inline, monkeypatch):
-    monkeypatch.setattr(distributed, "PART", part)
-    monkeypatch.setattr(distributed, "_WAITING", part % 3)
+    monkeypatch.setattr(cells, "PART", part)
+    monkeypatch.setattr(cells, "_WAITING", part % 3)
     folder = write_register(tmp_path, files="rows/*.csv", bad_rows="set aside")
     for path in (folder / "rows").iterdir():
         path.unlink()
@@ -217,11 +216,11 @@ def test_small_files_are_read_together_and_large_ones_cut(tmp_path, monkeypatch)
     write_groups(folder / "rows" / "big.parquet", some_rows(5 * 2048))
     for name in ("a", "b", "z"):
         write_groups(folder / "rows" / f"{name}.parquet", some_rows(10))
-    monkeypatch.setattr(distributed, "PART", (folder / "rows" / "big.parquet").stat().st_size // 2)
+    monkeypatch.setattr(cells, "PART", (folder / "rows" / "big.parquet").stat().st_size // 2)
     register = im.load_study(folder)
     found = find(register)
     with connected(register) as connection:
-        made = list(distributed.parts(sources(register, found, connection), found, connection))
+        made = list(cells.parts(sources(register, found, connection), found, connection))
     names = [[file.path.rpartition("/")[2] for file in part.files] for part in made]
     big = ["big.parquet"]
     assert names == [["a.parquet", "b.parquet"], big, big, ["z.parquet"]]
@@ -234,7 +233,7 @@ def test_too_many_distinct_values_are_told_alike(tmp_path, monkeypatch, inline, 
     write_csv(folder / "rows" / "a.csv", rows[:30])
     write_csv(folder / "rows" / "b.csv", rows[20:])
     for name, most in (("MOST_CELLS", 50), ("MOST_DISTINCT", 50), ("MOST_DISTINCT", 10)):
-        monkeypatch.setattr(reading, name, most)
+        monkeypatch.setattr(cells, name, most)
         said = []
         for scheduler in (None, "tcp://there"):
             with pytest.raises(StudyError, match="combinations of values, at most") as caught:
@@ -263,9 +262,9 @@ def lake(tmp_path, small):
 
 
 def test_a_worker_without_the_files_is_told(lake, address, monkeypatch):
-    monkeypatch.setattr(distributed, "count_part", registers.count_elsewhere)
+    monkeypatch.setattr(cells, "count_part", registers.count_elsewhere)
     refused(lake, address, r"rows/a.csv: a worker .* cannot read this file \(No such file")
-    monkeypatch.setattr(distributed, "count_part", registers.count_other)
+    monkeypatch.setattr(cells, "count_part", registers.count_other)
     refused(lake, address, r"rows/a.csv: a worker .* has another file there")
 
 
@@ -287,7 +286,7 @@ def test_errors_of_duckdb_come_from_workers_in_one_line(lake, address):
 def test_a_lost_scheduler_is_told(lake, monkeypatch):
     dask = pytest.importorskip("distributed")
     local = dask.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0")
-    monkeypatch.setattr(distributed, "_AHEAD", 1)
+    monkeypatch.setattr(cells, "_AHEAD", 1)
 
     @contextmanager
     def lose(title):

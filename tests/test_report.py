@@ -23,8 +23,8 @@ from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs, store
 from intlmodels.report import record
-from intlmodels.report.render import TEMPLATES, fence, markdown_text
-from intlmodels.report.shareformula import formula, symbols
+from intlmodels.report.formula import share_formula, share_symbols
+from intlmodels.report.render import TEMPLATES, fence, markdown_text, mathml
 from intlmodels.study import Study, load_study
 from studies import write_study
 from trees import made_up, store_fits
@@ -363,15 +363,26 @@ def test_every_variant_can_be_written_as_mathematics(study, variant):
     from intlmodels.models import design_of
 
     design = design_of(study, variant)
-    written = formula(design, 5.0)
-    for line in written.mathml:
-        ElementTree.fromstring(f"<math>{line}</math>")
+    written = share_formula(design, 5.0)
     for line in written.tex:
         assert line.count("{") == line.count("}")
+        assert "\\" not in "".join(ElementTree.fromstring(mathml(line)).itertext())
     text = " ".join(written.tex)
     for block in design.blocks:
         assert block.name.replace("_", "\\_") in text
-    assert symbols(design, 5.0, "firm", "Share")
+    assert share_symbols(design, 5.0, "firm", "Share")
+
+
+def test_mathematics_keeps_names_whole_and_text_as_text():
+    written = mathml(r"{\mathrm{sigma\_a}}_{k} \sim \text{a & <b> of } \mathrm{Normal}")
+    texts = [each.text for each in ElementTree.fromstring(written).iter() if each.text]
+    assert texts == [
+        "sigma_a",
+        "k",
+        "\N{TILDE OPERATOR}",
+        "a\xa0&\xa0<b>\xa0of\xa0",
+        "Normal",
+    ]
 
 
 # -- the same again, and stale -----------------------------------------------------------

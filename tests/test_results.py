@@ -11,9 +11,9 @@ import xarray as xr
 
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.plots import checks
-from intlmodels.report.variantsentences import variant_sentences
+from intlmodels.report.sections import variant_sentences
 from intlmodels.results import intervals
 from intlmodels.results.intervals import Compared
 

@@ -35,13 +35,6 @@ def names(number: int) -> list[str]:
     return [f"name {i}" for i in range(number)]
 
 
-class Labels:
-    """Tables of which every cell is its own level."""
-
-    def level(self, cell: str, separator: str) -> str:
-        return cell
-
-
 def decided(firms: list[str]) -> None:
     flags = np.zeros(len(firms), np.int64)
     periods = ("all",) * len(firms)
@@ -59,7 +52,7 @@ WORK = {
     "columns": lambda made: [
         table.column(name) for table in [csvtable.Table("t.csv", tuple(made), ())] for name in made
     ],
-    "levels": lambda made: columns._category({}, made, Labels()),  # type: ignore[arg-type]
+    "levels": lambda made: columns.coded(made, made),
     "decisions": decided,
     "counts": counted,
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from intlmodels.checks import sensitivity as s
-from intlmodels.checks.stored import trust, write
+from intlmodels.checks.stored import read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs
 from intlmodels.models import DEFAULT, catalogue, priors_of
@@ -53,7 +53,7 @@ def test_conclusions_are_held_against_those_of_the_default(monkeypatch, study, t
     out = tmp_path / "out"
     stored = fitted(study, out, [DEFAULT, "density", "hurdle", "nested-skill"])
     chosen = dict(list(plans(study).items())[:2])
-    found = s.sensitivity(study, stored, chosen, out, Here())
+    found = s.sensitivity(study, stored, chosen, out).run(Here())
     names = [refit.name for refit in found.refits]
     assert names == [DEFAULT, *chosen, "hurdle", "nested-skill"]  # density is for comparison only
     assert [refit.kind for refit in found.refits] == ["base"] + ["prior"] * 2 + ["reading"] * 2
@@ -66,7 +66,7 @@ def test_conclusions_are_held_against_those_of_the_default(monkeypatch, study, t
     assert {item.name for item in found.scaled} == told
     assert all(np.isfinite(item.prior) for item in found.scaled)
     write("sensitivity", found, study, {}, out)
-    read = trust(study, out, {}).sensitivity
+    read = read_checks(study, out, {}).sensitivity
     assert read.reasons == ()
     assert [refit.name for refit in read.value.refits] == names
     text = json.loads((out / "trust" / "sensitivity.json").read_text(encoding="utf-8"))

@@ -24,10 +24,11 @@ from decisionregisters import (
 )
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import fit as fitting
-from intlmodels.fitting import sequences as sequencefitting
-from intlmodels.fitting.sequences import fit, off
-from intlmodels.models import design_of, priors_of
+from intlmodels.fitting.fit import fit
+from intlmodels.models import design_of, priors_of, pymc
+from intlmodels.models.coordinates import RAW
 from intlmodels.models.decay import aggregated as starting
+from intlmodels.models.decay import model as sequencefitting
 from intlmodels.models.decay.aggregated import (
     NUMPY,
     Counts,
@@ -38,7 +39,8 @@ from intlmodels.models.decay.aggregated import (
 )
 from intlmodels.models.decay.design import basis
 from intlmodels.models.decay.estimands import chances, predictive
-from intlmodels.models.decay.sequences import RAW, build, in_coordinates
+from intlmodels.models.decay.model import build_register as build
+from intlmodels.models.decay.model import in_coordinates, off
 from intlmodels.study.counts import SIZES
 
 PLAIN = Mode(linker="py", optimizer=None)
@@ -171,7 +173,7 @@ def test_coordinates_keep_the_density(study, variant):
     size = sampled.initial_point()[RAW].size
 
     def at(raw):
-        values = dict(zip(names, fitting._evaluate(sampled, wanted, {RAW: raw[None]}), strict=True))
+        values = dict(zip(names, pymc.evaluate(sampled, wanted, {RAW: raw[None]}), strict=True))
         found = {name: value[0] for name, value in values.items()}
         for name, spread, centre in (
             ("decay", "sigma_decay", "decay_mean"),
@@ -225,7 +227,7 @@ def test_a_fit_whose_draws_leave_the_nodes_is_made_again(study, monkeypatch):
         return xr.Dataset({RAW: (dims, raw)}, coords), xr.Dataset()
 
     found = find_start(*nodes(study)[1::-1])
-    monkeypatch.setattr(sequencefitting, "_sample", sample)
+    monkeypatch.setattr(sequencefitting, "sample", sample)
     monkeypatch.setattr(sequencefitting, "find_start", lambda *_: replace(found, spread=0.05))
     fit(study, settings=fitting.Settings(draws=50, chains=2))
     assert len(spreads) > 1

@@ -9,8 +9,8 @@ import xarray as xr
 
 import intlmodels as im
 from decisionregisters import PERIODS, STUDY, random_rows, write_decisions, write_rows
-from intlmodels.fitting import sequences
-from intlmodels.models.decay.sequences import RAW
+from intlmodels.models.coordinates import RAW
+from intlmodels.models.decay import model
 from intlmodels.plots.decay import decisions_at
 from intlmodels.results.decay import by_entries
 from test_cli import below, run
@@ -36,7 +36,7 @@ def mock_sample(model, settings, progress):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(sequences, "_sample", mock_sample)
+    monkeypatch.setattr(model, "sample", mock_sample)
 
 
 @pytest.fixture

@@ -449,7 +449,7 @@ def test_it_is_described_before_it_is_read(tmp_path):
 
 
 def test_no_kinds_without_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr("intlmodels.register.sequences.MOST_CELLS", 5)
+    monkeypatch.setattr("intlmodels.register.decisions.MOST_CELLS", 5)
     folder = write_decisions(tmp_path)
     write_rows(folder / "rows" / "a.csv", random_rows(np.random.default_rng(3), 20))
     assert "more than 5 kinds of firms" in refusal(folder)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from intlmodels.audit import answers, conflicting, repairing
+from intlmodels.audit import conflicting, consequences, system
 from intlmodels.core.versions import COUNTS_VERSION
 from intlmodels.study import load_study
 from intlmodels.study.counts import rows
@@ -21,7 +21,7 @@ def study():
 def asked(monkeypatch):
     """How often the solver is asked."""
     times = []
-    for module, name in ((repairing, "_search"), (conflicting, "_smallest")):
+    for module, name in ((consequences, "_search"), (conflicting, "_smallest")):
         find = getattr(module, name)
 
         def counted(*arguments, find=find):
@@ -34,14 +34,14 @@ def asked(monkeypatch):
 
 def ask(study, counts=None):
     r = rows(counts or study.counts, study.firms, study.periods)
-    return repairing.cheapest(r, keep_hard=True), conflicting.smallest_conflict(r)
+    return consequences.cheapest(r, keep_hard=True), conflicting.smallest_conflict(r)
 
 
 def test_the_same_question_is_asked_once(study, asked, tmp_path):
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         (first, complete), conflict = ask(study)
     assert len(asked) == 2
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         (second, again), same = ask(study)
     assert len(asked) == 2
     assert complete
@@ -55,10 +55,10 @@ def test_the_same_question_is_asked_once(study, asked, tmp_path):
 
 
 def test_another_value_is_another_question(study, asked, tmp_path):
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         ask(study)
     changed = [replace(c, value=c.value + 1) if c.id == "M30" else c for c in study.counts]
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         ask(study, changed)
     assert len(asked) == 4
 
@@ -66,7 +66,7 @@ def test_another_value_is_another_question(study, asked, tmp_path):
 def test_that_nothing_conflicts_is_an_answer_too(study, asked, tmp_path):
     hard = [count for count in study.counts if count.hard]
     for _ in range(2):
-        with answers.kept(tmp_path):
+        with system.use_cache(tmp_path):
             assert ask(study, hard)[1] is None
     assert len(asked) == 2
 
@@ -83,18 +83,18 @@ def test_that_nothing_conflicts_is_an_answer_too(study, asked, tmp_path):
     ],
 )
 def test_what_cannot_be_used_counts_as_nothing(study, asked, tmp_path, content):
-    (tmp_path / answers.FILE).write_text(content)
-    with answers.kept(tmp_path):
+    (tmp_path / system.FILE).write_text(content)
+    with system.use_cache(tmp_path):
         ask(study)
     assert len(asked) == 2
-    stored = json.loads((tmp_path / answers.FILE).read_text())
+    stored = json.loads((tmp_path / system.FILE).read_text())
     assert stored["version"] == COUNTS_VERSION
 
 
 def test_a_search_that_was_cut_short_is_made_again(study, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(repairing, "MOST_REPAIRS", 1)
+    monkeypatch.setattr(consequences, "MOST_REPAIRS", 1)
     for _ in range(2):
-        with answers.kept(tmp_path):
+        with system.use_cache(tmp_path):
             assert not ask(study)[0][1]
     assert len(asked) == 3
 
@@ -107,9 +107,9 @@ def test_nothing_is_kept_without_being_asked_to(study, asked):
 
 @pytest.mark.parametrize("part", ['"answers": {"', '"checksum": "'])
 def test_a_changed_answer_is_asked_for_again(study, asked, tmp_path, part):
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         ask(study)
-    path = tmp_path / answers.FILE
+    path = tmp_path / system.FILE
     whole = path.read_bytes()
     content = bytearray(whole)
     for place in range(whole.index(part.encode()) + len(part), len(whole)):
@@ -117,7 +117,7 @@ def test_a_changed_answer_is_asked_for_again(study, asked, tmp_path, part):
             content[place] ^= 1
             break
     path.write_bytes(content)
-    with answers.kept(tmp_path):
+    with system.use_cache(tmp_path):
         ask(study)
     assert len(asked) == 4
     assert path.read_bytes() == whole

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decaystudies import COUNTS, FIRMS, PERIODS, count_rows, write_counts_study
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError
 from intlmodels.study import DecayStudy, ShareStudy, describe, load_study
@@ -68,7 +68,7 @@ def test_a_study_of_counts(tmp_path: Path) -> None:
     assert (early.file, early.row) == ("counts.csv", 5)
     assert by_id["large-late"].firms == ("Ash",)
     assert (by_id["some"].firms, by_id["some"].each) == (("Ash", "Box"), True)
-    require_possible(study)
+    require_consistent_counts(study)
 
 
 def test_counts_as_rows_of_a_table(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_reading_gives_other_periods(tmp_path: Path) -> None:
     assert study.counts[1].periods == ("early",)
     assert study.unused == ()
     assert "all firms; first, then" in describe(study)
-    require_possible(study)
+    require_consistent_counts(study)
 
 
 MORE = """
@@ -517,7 +517,7 @@ def test_more_counts_need_ids_of_their_own(tmp_path: Path) -> None:
 
 def why_impossible(study: DecayStudy) -> str:
     with pytest.raises(StudyError) as caught:
-        require_possible(study)
+        require_consistent_counts(study)
     text = str(caught.value)
     assert text.isprintable()
     return text
@@ -554,7 +554,7 @@ def test_a_reading_that_cannot_hold(tmp_path: Path) -> None:
     counts += [counts[1] | {"id": "again", "value": 1, "periods": "", "relation": "at least"}]
     counts[-1] |= {"other periods": "last"}
     study = counted(tmp_path, counts=counts, toml=READING)
-    require_possible(study)
+    require_consistent_counts(study)
     counts[-1] |= {"value": 3}
     text = why_impossible(counted(tmp_path, counts=counts, toml=READING))
     assert "in the variant 'later'" in text
@@ -584,7 +584,7 @@ def outcome(folder: Path) -> str:
     """What is said about a study, read or refused; anything but a StudyError fails the test."""
     try:
         study = load_study(folder)
-        require_possible(study)
+        require_consistent_counts(study)
     except StudyError as error:
         return str(error)
     return describe(study).replace("\n", " ")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decaystudies import DECISIONS, write_counts_study, write_decisions_study
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.core.errors import StudyError
 from intlmodels.study import DecayStudy, Decisions, describe, load_study
 from studies import csv_text
@@ -52,7 +52,7 @@ def test_decisions_firm_by_firm_in_order(tmp_path: Path) -> None:
     assert study.total == 6
     assert study.sizes == ("other",) * 3
     assert decisions.ties == 1
-    require_possible(study)
+    require_consistent_counts(study)
 
 
 def test_the_decision_table(tmp_path: Path) -> None:
@@ -182,11 +182,11 @@ def test_counts_beside_decisions(tmp_path: Path) -> None:
     assert isinstance(study, DecayStudy)
     assert study.decisions is not None
     assert len(study.counts) == 3
-    require_possible(study)
+    require_consistent_counts(study)
     counts[1]["value"] = 4
     other = load_study(write_counts_study(tmp_path, counts=counts, **both))
     with pytest.raises(StudyError, match=r"row 3, .*yes is hard, but \[decisions\] gives 3"):
-        require_possible(other)
+        require_consistent_counts(other)
 
 
 def test_decisions_cannot_be_changed(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
 def said_about(folder: Path) -> str:
     try:
         study = load_study(folder)
-        require_possible(study)
+        require_consistent_counts(study)
     except StudyError as error:
         return str(error)
     return describe(study).replace("\n", " ")

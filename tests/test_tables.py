@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import enumerated
 from bruteforce import compositions
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import kernels, tables
+from intlmodels.models.decay import inferencedata, kernels
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.sampler import alike
 from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
@@ -99,7 +100,7 @@ def test_prior_of_tables_sums_to_one_and_is_uniform_over_totals():
     case = design(total=4)
     every = np.array(list(compositions(4, 6))).reshape(-1, 3, 2)
     every = np.stack([every, np.zeros_like(every)], axis=-1)
-    chance = np.exp(tables.log_prior(case, every))
+    chance = np.exp(enumerated.log_prior(case, every))
     assert chance.sum() == pytest.approx(1, abs=1e-12)
     totals = every.sum(axis=(2, 3))
     by_total = [chance[(totals == t).all(axis=1)].sum() for t in np.unique(totals, axis=0)]
@@ -116,10 +117,10 @@ def test_simulated_firms_and_periods_follow_the_prior(concentration):
         "firm": np.zeros((draws, 3)),
         "decay": np.zeros((draws, 2)),
     }
-    made = tables.simulate(case, parameters, np.random.default_rng(3))[1].sum(axis=-1)
+    made = inferencedata.simulate_tables(case, parameters, np.random.default_rng(3))[1].sum(axis=-1)
     every = np.array(list(compositions(3, 6))).reshape(-1, 3, 2)
     wide = np.stack([every, np.zeros_like(every)], axis=-1)
-    expected = np.exp(tables.log_prior(case, wide))
+    expected = np.exp(enumerated.log_prior(case, wide))
     found = np.array([(made == one).all(axis=(1, 2)).sum() for one in every])
     assert stats.chisquare(found, expected * draws).pvalue > 1e-4
 
@@ -133,8 +134,8 @@ def test_simulated_flags_follow_the_formula():
         "firm": np.tile([0.2, -0.1, 0.3], (draws, 1)),
         "decay": np.tile([0.7, -0.2], (draws, 1)),
     }
-    made, _ = tables.simulate(case, parameters, np.random.default_rng(4))
-    entries = tables.places(made["firm"])
+    made, _ = inferencedata.simulate_tables(case, parameters, np.random.default_rng(4))
+    entries = inferencedata.places(made["firm"])
     for f, (k, odds) in enumerate([(2, 0.4 - 0.5 + 0.2 - 1.4), (0, 0.3), (3, 0.7 + 0.6)]):
         chosen = made["flag"][(made["firm"] == f) & (entries == k)]
         chance = 1 / (1 + math.exp(-odds))
@@ -154,7 +155,7 @@ def test_order_of_flags_is_drawn_from_its_exact_law():
         "firm": np.zeros((draws, 3)),
         "decay": np.tile([0.9, 0.0], (draws, 1)),
     }
-    made = tables.arrange(case, parameters, table, np.random.default_rng(8))
+    made = inferencedata.arrange(case, parameters, table, np.random.default_rng(8))
     assert (made["flag"][:, 4] == 1).all()
     assert (made["firm"][:, :4] == 0).all()
     odds = np.exp(0.8 - 0.9 * np.arange(4))
@@ -176,7 +177,7 @@ def test_enumeration_finds_every_table_that_hard_counts_allow():
         Count("noisy", **{**everything, "firms": ("B",)}, relation="equal", value=9),
     )
     system = rows(counts, FIRMS, PERIODS)
-    found = {t.tobytes() for t in tables.enumerate_tables(system, 4)}
+    found = {t.tobytes() for t in enumerated.enumerate_tables(system, 4)}
     wanted = set()
     for flat in compositions(4, 12):
         table = np.array(flat).reshape(3, 2, 2)
@@ -186,9 +187,9 @@ def test_enumeration_finds_every_table_that_hard_counts_allow():
 
 
 def test_too_many_tables_are_refused(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_TABLES", 10)
+    monkeypatch.setattr(enumerated, "MOST_TABLES", 10)
     with pytest.raises(StudyError, match="more than 10 tables"):
-        tables.enumerate_tables(rows((), FIRMS, PERIODS), 5)
+        enumerated.enumerate_tables(rows((), FIRMS, PERIODS), 5)
 
 
 def test_firms_are_alike_when_no_count_and_no_size_tells_them_apart():

@@ -1,6 +1,6 @@
 """Many tasks: saved as they come, gone on with after anything, the same whoever does them."""
 
-import io
+import contextlib
 import json
 import math
 import os
@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,13 +20,11 @@ from pathlib import Path
 import pytest
 
 import numbered
-from intlmodels.checks import tasks
-from intlmodels.checks.tasks import Journal, executor, run
+from intlmodels.checks import runner
+from intlmodels.checks.runner import Journal, executor, run
 from intlmodels.core import scheduler as cluster
 from intlmodels.core import versions
 from intlmodels.core.errors import StudyError
-
-fcntl = pytest.importorskip("fcntl")
 
 NUMBERS = {str(number): number for number in range(20)}
 
@@ -37,9 +36,27 @@ def as_read(value):
 DRAWN = {key: as_read(numbered.draw(number)) for key, number in NUMBERS.items()}
 
 
+def finished(path):
+    """Keys of the results in a journal, which may be in use."""
+    if not path.exists():
+        return []
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as db:
+            rows = db.execute("SELECT key FROM entries WHERE key != 'plan' ORDER BY rowid")
+            return [key.removeprefix("task ") for (key,) in rows]
+    except sqlite3.Error:  # it is being written
+        return []
+
+
+def contents(path):
+    """All that a journal holds, whatever the order of its pages."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute("SELECT * FROM entries"))
+
+
 @pytest.fixture
 def journal(tmp_path):
-    return Journal(tmp_path / "below" / "tasks.jsonl", {"seed": 1, "levels": (1, 2)})
+    return Journal(tmp_path / "below" / "tasks.sqlite", {"seed": 1, "levels": (1, 2)})
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +98,7 @@ def test_the_order_is_that_of_the_tasks_whatever_ends_first(journal, tmp_path, p
     def progress(part):
         seen.append(part)
         if part == 0.5:
-            assert list(journal.results()) == ["first"]
+            assert finished(journal.path) == ["first"]
             Path(path).touch()
 
     assert list(run(numbered.wait_for, given, journal, processes, progress=progress).items()) == [
@@ -133,80 +150,92 @@ def test_any_text_is_a_key(key, journal, thread):
 # -- cut short, damaged, of other tasks, written by another ----------------------------------
 
 
-def test_a_journal_cut_anywhere_has_its_whole_lines_and_is_completed(journal, thread):
+def test_a_journal_cut_anywhere_is_refused_or_completed(journal, thread):
     given = {"a": 1, "æ": math.nan, "c": {"x": [1.5, None]}}
     run(as_read, given, journal, thread)
     whole = journal.path.read_bytes()
-    for cut in range(len(whole) + 1):
+    for cut in range(0, len(whole), 97):
         journal.path.write_bytes(whole[:cut])
-        done = max(0, whole[:cut].count(b"\n") - 1)
-        assert repr(journal.results()) == repr(dict(list(given.items())[:done]))
-        assert repr(run(as_read, given, journal, thread)) == repr(given)
-        assert journal.path.read_bytes() == whole
+        if not cut:
+            assert repr(run(as_read, given, journal, thread)) == repr(given)
+            continue
+        for use in (journal.results, lambda: run(as_read, given, journal, thread)):
+            with pytest.raises(StudyError, match=r"tasks\.sqlite: (damaged; remove|this is no)"):
+                use()
+        assert journal.path.read_bytes() == whole[:cut]
 
 
 @pytest.mark.parametrize(
-    "line",
+    "change",
     [
-        b"",
-        b"\0\0\0\0",
-        b'{"key": "3", "result": 1',
-        b'{"key": "3"}',
-        b'{"key": 3, "result": 1}',
-        b'{"key": "3", "result": 1}',
-        b'{"key": "3", "result": 1, "checksum": "0123456789abcdef"}',
-        b'{"key": "3", "result": null}',
-        b"[" * 200_000,
-        b"1" * 10_000,
-        b"[1]",
-        b"\xff\xfe\x00",
+        "UPDATE entries SET text = '1' WHERE key = 'task 3'",
+        "UPDATE entries SET text = NULL WHERE key = 'task 3'",
+        "UPDATE entries SET text = x'fffe00' WHERE key = 'task 3'",
+        "UPDATE entries SET text = CAST(x'fffe00' AS TEXT) WHERE key = 'task 3'",
+        "UPDATE entries SET checksum = '0123456789abcdef' WHERE key = 'task 3'",
+        "UPDATE entries SET checksum = NULL WHERE key = 'task 3'",
+        "UPDATE entries SET key = 'task 99' WHERE key = 'task 3'",
+        "UPDATE entries SET key = 4.5 WHERE key = 'plan'",
+        "DROP TABLE entries; CREATE TABLE others (x)",
+        "ALTER TABLE entries DROP COLUMN checksum",
     ],
 )
-def test_a_damaged_line_is_named_with_the_way_to_mend_it(line, journal, thread):
+def test_a_damaged_journal_is_named_with_the_way_to_mend_it(change, journal, thread):
     run(numbered.draw, NUMBERS, journal, thread)
-    lines = journal.path.read_bytes().split(b"\n")
-    journal.path.write_bytes(b"\n".join([*lines[:4], line, *lines[5:]]))
+    with contextlib.closing(sqlite3.connect(journal.path)) as db:
+        db.executescript(change)
     before = journal.path.read_bytes()
     for use in (journal.results, lambda: run(numbered.draw, NUMBERS, journal, thread)):
-        with pytest.raises(StudyError, match=r"tasks\.jsonl, line 5: damaged; remove that line"):
+        with pytest.raises(StudyError, match=r"tasks\.sqlite: damaged; remove the file") as caught:
             use()
+        assert "\n" not in str(caught.value)
     assert journal.path.read_bytes() == before
-    journal.path.write_bytes(b"\n".join([*lines[:4], *lines[5:]]))
+    journal.path.unlink()
     assert run(numbered.draw, NUMBERS, journal, thread) == DRAWN
 
 
-@pytest.mark.parametrize("content", [b"firm,share\nAlder,10\n", b"x", b'{"journals": 1}\n'])
+def other_database(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE firms (name)")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content", [b"firm,share\nAlder,10\n", b"xy", b'{"journal": 2}\n', other_database]
+)
 def test_another_file_is_not_written_over(content, journal, thread):
     journal.path.parent.mkdir()
+    content = content(journal.path) if callable(content) else content
     journal.path.write_bytes(content)
-    with pytest.raises(StudyError, match=r"no journal of tasks, or .*; move the file elsewhere"):
-        run(numbered.draw, NUMBERS, journal, thread)
+    for use in (
+        journal.results,
+        journal.set_aside,
+        lambda: run(numbered.draw, NUMBERS, journal, thread),
+    ):
+        with pytest.raises(StudyError, match=r"no journal of tasks; move the file elsewhere"):
+            use()
     assert journal.path.read_bytes() == content
 
 
-def test_one_bit_of_a_result_is_noticed(journal, thread):
+def test_no_bit_that_flips_changes_a_result(journal, thread):
     run(numbered.draw, NUMBERS, journal, thread)
     whole = journal.path.read_bytes()
-    first = whole.index(b"\n") + 1
     generator = random.Random(1)
-    for _ in range(60):
+    noticed = 0
+    for _ in range(400):
         damaged = bytearray(whole)
-        damaged[generator.randrange(first, len(whole) - 1)] ^= 1 << generator.randrange(8)
+        damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
         journal.path.write_bytes(damaged)
-        with pytest.raises(StudyError, match="damaged; remove that line"):
-            journal.results()
-
-
-def test_a_damaged_first_line_is_told(journal, thread):
-    run(numbered.draw, NUMBERS, journal, thread)
-    journal.path.write_bytes(tasks.START + b"{1}\n")
-    with pytest.raises(StudyError, match="line 1: damaged; remove the file"):
-        run(numbered.draw, NUMBERS, journal, thread)
+        with contextlib.suppress(StudyError):
+            assert journal.results().items() <= DRAWN.items()
+            continue
+        noticed += 1
+    assert noticed > 50
 
 
 def test_results_of_other_tasks_are_set_aside_and_that_is_told(journal, thread):
     run(numbered.draw, NUMBERS, journal, thread)
-    before = journal.path.read_bytes()
+    before = contents(journal.path)
     other = Journal(journal.path, {"seed": 2, "levels": [1, 2], "draws": 5})
     assert other.results() == {}
     told = []
@@ -214,10 +243,10 @@ def test_results_of_other_tasks_are_set_aside_and_that_is_told(journal, thread):
     assert other.results() == {"3": "3"}
     assert told == [
         f"{journal.path}: results of other tasks ('seed', 'draws' changed) are set aside in "
-        "tasks.jsonl.old"
+        "tasks.sqlite.old"
     ]
-    old = journal.path.with_name("tasks.jsonl.old")
-    assert old.read_bytes() == before
+    old = journal.path.with_name("tasks.sqlite.old")
+    assert contents(old) == before
     # Put back, it is what it was.
     old.replace(journal.path)
     assert journal.results() == DRAWN
@@ -229,7 +258,7 @@ def test_results_of_another_kind_of_machine_are_set_aside(journal, thread, monke
     assert journal.results() == {}
     told = []
     run(numbered.draw, {"3": 3}, journal, thread, tell=told.append)
-    assert "('machine' changed) are set aside in tasks.jsonl.old" in told[0]
+    assert "('machine' changed) are set aside in tasks.sqlite.old" in told[0]
 
 
 @pytest.mark.parametrize("processor", ["AVX2", "AVX-512"])
@@ -246,40 +275,58 @@ def test_a_journal_without_results_is_not_worth_setting_aside(journal, thread):
     run(numbered.draw, {}, journal, thread)
     told = []
     run(numbered.draw, NUMBERS, Journal(journal.path, {}), thread, tell=told.append)
-    assert [path.name for path in journal.path.parent.iterdir()] == ["tasks.jsonl"]
+    assert [path.name for path in journal.path.parent.iterdir()] == ["tasks.sqlite"]
     assert not told
 
 
-def test_two_cannot_write_one_journal(journal, thread):
+def test_two_cannot_use_one_journal(journal, thread):
     run(numbered.draw, {"1": 1}, journal, thread)
     before = journal.path.read_bytes()
     for identity in (journal.identity, {}):
-        with journal.path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            with pytest.raises(StudyError, match="another process is at work on these tasks"):
-                run(numbered.draw, NUMBERS, Journal(journal.path, identity), thread)
+        own = Journal(journal.path, identity)
+        with contextlib.closing(sqlite3.connect(journal.path)) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            uses = (own.results, own.set_aside, lambda: run(numbered.draw, NUMBERS, own, thread))  # noqa: B023
+            for use in uses:
+                with pytest.raises(StudyError, match="another process is at work on these tasks"):
+                    use()
         assert journal.path.read_bytes() == before
-    assert run(numbered.draw, NUMBERS, journal, thread) == DRAWN
+
+    def meanwhile(part):
+        with pytest.raises(StudyError, match="another process is at work on these tasks"):
+            run(numbered.draw, NUMBERS, journal, thread)
+
+    assert run(numbered.draw, NUMBERS, journal, thread, progress=meanwhile) == DRAWN
 
 
 def test_a_drive_without_locks_is_good_enough(journal, thread, monkeypatch):
-    def refuse(file, operation):
-        raise OSError(95, "Operation not supported")
+    class Refused(sqlite3.Connection):
+        def execute(self, statement, *more):
+            if statement.startswith("BEGIN"):
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = 3850  # SQLITE_IOERR_LOCK
+                raise error
+            return super().execute(statement, *more)
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    assert run(numbered.draw, NUMBERS, journal, thread) == DRAWN
+    connect = sqlite3.connect
+
+    def without_locks(path, **more):
+        return connect(path, **more, factory=sqlite3.Connection if "nolock" in path else Refused)
+
+    monkeypatch.setattr(sqlite3, "connect", without_locks)
+    assert run(numbered.draw, NUMBERS, journal, thread) == DRAWN == journal.results()
 
 
-def test_a_full_disk_is_told_and_leaves_whole_lines(journal, thread, monkeypatch):
+def test_a_full_disk_is_told_and_what_is_saved_stays(journal, thread, monkeypatch):
     run(numbered.draw, {"1": 1}, journal, thread)
+    insert = runner._insert
 
-    class Full(io.FileIO):
-        def write(self, data):
-            super().write(data[:10])
-            raise OSError(28, "No space left on device")
+    def full(db, texts):
+        db.execute("PRAGMA max_page_count = 1")
+        insert(db, {key: text * 1000 for key, text in texts.items()})
 
-    monkeypatch.setattr(tasks, "_appendable", lambda path: Full(path, "a+b"))
-    with pytest.raises(StudyError, match="No space left on device"):
+    monkeypatch.setattr(runner, "_insert", full)
+    with pytest.raises(StudyError, match=r"database or disk is full\); what is finished is kept"):
         run(numbered.draw, NUMBERS, journal, thread)
     monkeypatch.undo()
     assert journal.results() == {"1": DRAWN["1"]}
@@ -289,11 +336,19 @@ def test_a_full_disk_is_told_and_leaves_whole_lines(journal, thread, monkeypatch
 def test_a_place_that_cannot_be_written_is_told(tmp_path, thread):
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match="cannot write there"):
-        run(str, {"1": 1}, Journal(tmp_path / "file" / "tasks.jsonl", {}), thread)
-    with pytest.raises(StudyError, match=r"cannot be written \(Is a directory\)"):
-        run(str, {"1": 1}, Journal(tmp_path, {}), thread)
-    with pytest.raises(StudyError, match=r"cannot be read \(Is a directory\)"):
-        Journal(tmp_path, {}).results()
+        run(str, {"1": 1}, Journal(tmp_path / "file" / "tasks.sqlite", {}), thread)
+    for use in (Journal(tmp_path, {}).results, lambda: run(str, {}, Journal(tmp_path, {}), thread)):
+        with pytest.raises(StudyError, match=r"cannot be used \(unable to open database file\)"):
+            use()
+
+
+@pytest.mark.parametrize("name", ["ä ?mode=ro#&%41.sqlite", "tasks'; --.sqlite"])
+def test_any_name_of_a_file_will_do(name, tmp_path, thread):
+    journal = Journal(tmp_path / "other æ" / name, {})
+    assert run(numbered.draw, NUMBERS, journal, thread) == DRAWN == journal.results()
+    journal.set_aside()
+    assert journal.results() == {}
+    assert Journal(journal.path.with_name(f"{name}.old"), {}).results() == DRAWN
 
 
 # -- broken off ----------------------------------------------------------------------------
@@ -327,7 +382,7 @@ def test_an_interrupt_keeps_what_is_finished_and_cancels_the_rest(where, journal
         if part == 0.1 and where == "progress":
             raise KeyboardInterrupt
         if part == 0.1:
-            monkeypatch.setattr(tasks, "_append", interrupted)
+            monkeypatch.setattr(runner, "_save", interrupted)
             seen.set()
 
     def interrupted(*_):
@@ -380,7 +435,7 @@ def wait_for_traces(folder, more):
 
 
 def test_killed_again_and_again_it_ends_with_the_same_results(tmp_path):
-    journal = Journal(tmp_path / "journal.jsonl", {"seed": 1})
+    journal = Journal(tmp_path / "journal.sqlite", {"seed": 1})
     given = {str(number): as_read(numbered.draw(number)) for number in range(100)}
     rng = random.Random(20261)
     saved = {}
@@ -413,7 +468,7 @@ def test_an_interrupt_at_the_keyboard_stops_everything_at_once(tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # the workers as well, as a terminal does
     assert process.communicate(timeout=60) == ("interrupted\n", None)
     assert time.monotonic() - begun < 20
-    saved = Journal(tmp_path / "journal.jsonl", {"seed": 1}).results()
+    saved = Journal(tmp_path / "journal.sqlite", {"seed": 1}).results()
     assert len(saved) >= traces(tmp_path).total() - 10
 
 
@@ -421,12 +476,12 @@ def test_an_interrupt_at_the_keyboard_stops_everything_at_once(tmp_path):
 
 
 def test_processes_have_one_thread_for_linear_algebra(journal, processes, monkeypatch):
-    given = {name: name for name in tasks.THREADS}
+    given = {name: name for name in runner.THREADS}
     assert run(numbered.variable, given, journal, processes) == dict.fromkeys(given, "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     with executor(1):
-        assert {os.environ[name] for name in tasks.THREADS} == {"1"}
+        assert {os.environ[name] for name in runner.THREADS} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "MKL_NUM_THREADS" not in os.environ
 
@@ -492,11 +547,11 @@ def local_cluster(dask, workers, threads=1):
 def test_a_cluster_gives_what_this_computer_gives(journal, scheduler):
     with executor(1, scheduler) as pool:
         assert run(numbered.draw, NUMBERS, journal, pool) == DRAWN
-    lines = journal.path.read_bytes().splitlines()
+    rows = contents(journal.path)
     with executor(2) as pool:
         other = Journal(journal.path.with_name("other"), journal.identity)
         run(numbered.draw, NUMBERS, other, pool)
-    assert sorted(lines) == sorted(other.path.read_bytes().splitlines())
+    assert rows == contents(other.path)
 
 
 def test_a_cluster_goes_on_when_a_worker_was_killed(journal, scheduler, tmp_path):
@@ -526,7 +581,7 @@ def test_an_error_on_a_cluster_passes(error, journal, scheduler):
 
 
 def test_a_worker_with_other_versions_refuses_to_work(journal, scheduler, monkeypatch):
-    other = {**cluster.installed(tasks.NUMERICAL), "numpy": "1.0"}
+    other = {**cluster.installed(runner.NUMERICAL), "numpy": "1.0"}
     monkeypatch.setattr(cluster, "installed", lambda packages: other)
     with (
         pytest.raises(StudyError, match=r"has numpy \S+ instead of 1.0, and might compute"),
@@ -536,7 +591,7 @@ def test_a_worker_with_other_versions_refuses_to_work(journal, scheduler, monkey
 
 
 def test_a_worker_on_another_kind_of_machine_refuses_to_work(journal, scheduler, monkeypatch):
-    other = {**cluster.installed(tasks.NUMERICAL), "machine": "arm64, Darwin"}
+    other = {**cluster.installed(runner.NUMERICAL), "machine": "arm64, Darwin"}
     monkeypatch.setattr(cluster, "installed", lambda packages: other)
     with (
         pytest.raises(StudyError, match=r"has machine .+ instead of arm64, Darwin, .* same kind"),

@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from intlmodels.audit import audit
-from intlmodels.audit.tables import audit_tables, audit_text, bound_table, conflict_sentences
+from intlmodels.audit import audit, audit_tables, audit_text, bound_table, conflict_sentences
 from intlmodels.study import load_study
 from intlmodels.study.counts import Count, rows
 

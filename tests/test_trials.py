@@ -11,7 +11,7 @@ from pytensor.compile.mode import Mode
 from scipy import stats
 
 from decaystudies import write_counts_study, write_decisions_study
-from intlmodels.checks import worker
+from intlmodels.checks import runner
 from intlmodels.core.rounding import grid
 from intlmodels.core.settings import Settings
 from intlmodels.models import catalogue, design_of, priors_of
@@ -20,7 +20,8 @@ from intlmodels.models.decay import simulator as decay
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.models.share import observation
 from intlmodels.models.share import simulator as share
-from intlmodels.models.share.model import build, covariate_data
+from intlmodels.models.share.design import covariate_data
+from intlmodels.models.share.model import build
 from intlmodels.study import load_study
 from intlmodels.study.counts import rows
 from studies import write_study
@@ -225,15 +226,15 @@ def test_flags_are_simulated_with_the_probabilities_of_the_model(tmp_path):
 def test_deliberate_errors_change_what_is_fitted(name):
     design = design_of(NORWAY)
     assert name in decay.wrong_models(design)
-    plan = worker.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
-    made = worker.fitter(plan)
+    plan = runner.Plan(NORWAY, "default", priors_of(NORWAY), Settings(), name)
+    made = runner.fitter(plan)
     if name == "two-stage":
-        assert made._without_decay._priors["decay_mean"].text == "Normal(0, 0.001)"
-        assert made._fit._priors == priors_of(NORWAY)
+        assert made._without_decay.priors["decay_mean"].text == "Normal(0, 0.001)"
+        assert made._fit.priors == priors_of(NORWAY)
     elif name == "too-exact":
-        assert made._design.rho == pytest.approx(design.rho / 50)
+        assert made.design.rho == pytest.approx(design.rho / 50)
     else:
-        assert made._priors["large"].args == (0.0, pytest.approx(1 / 3, rel=1e-5))
+        assert made.priors["large"].args == (0.0, pytest.approx(1 / 3, rel=1e-5))
 
 
 def test_all_studies_leave_the_same_design_behind():

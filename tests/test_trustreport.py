@@ -16,9 +16,9 @@ from matplotlib.text import Text
 
 import madetrust as made
 from hostile import HOSTILE
-from intlmodels.checks import predicted, ranks, stored, tables
+from intlmodels.checks import calibration, stored, tables
 from intlmodels.checks.leaveout import pit_cdf
-from intlmodels.checks.stored import Caught, Found, Refit, Scaled
+from intlmodels.checks.stored import CachedResult, Detection, Refit, Scaled
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.jsonvalues import build
 from intlmodels.models import catalogue
@@ -78,12 +78,12 @@ def test_the_table_of_a_calibration_holds_what_was_put_in(faulty, faulty_table):
     item = faulty.quantities[1]
     assert row["simulations"] == 200
     assert row["coverage_95"] == pytest.approx(100 * item.covered[2] / 200)
-    low, high = ranks.coverage_band(200, 0.95)
+    low, high = calibration.coverage_band(200, 0.95)
     assert (row["low_95"], row["high_95"]) == pytest.approx((100 * low, 100 * high))
     assert row["spread_ratio"] == pytest.approx(item.spread / item.prior_spread)
     counts = np.array([q.ranks for q in faulty.quantities])
     assert faulty_table["p_adjusted"].tolist() == pytest.approx(
-        ranks.holm(ranks.p_values(counts)).tolist()
+        calibration.holm(calibration.p_values(counts)).tolist()
     )
     assert set(faulty_table.loc[faulty_table["deviates"], "quantity"]) == set(FAULTS)
 
@@ -176,7 +176,7 @@ def test_where_every_fit_failed_nothing_else_is_said():
 
 
 def test_deliberate_errors_are_told_one_by_one():
-    said = told.error_sentences(made.CAUGHT)
+    said = [told.error_sentence(error) for error in made.CAUGHT]
     assert "Caught after 25 simulations (phi, adjusted p-value < 0.001)" in said[0]
     assert "NOT caught within 50 simulations" in said[1]
     assert "at this size such an error would pass unnoticed" in said[1]
@@ -201,7 +201,7 @@ def test_the_central_interval_of_a_discrete_law():
     unit = made.left_out("A", values, 10.0, 30.0, 5.0, law=tuple(chance), lpd=math.log(0.04))
     found = made.comparison(3, {})
     found = replace(found, variants={"default": (unit, *found.variants["default"][1:])})
-    row = predicted.left_out(found).iloc[0]
+    row = tables.left_out(found).iloc[0]
     # 4 % lie below 20, too few for half of the rest; 6 % lie at 30, enough.
     assert (row["ci_low"], row["ci_high"], row["median"]) == (20, 30, 20)
     assert (row["ci50_low"], row["ci50_high"]) == (20, 20)
@@ -216,14 +216,14 @@ def test_few_firms_and_small_differences_are_not_told_apart():
     assert "a difference in elpd of less than 4 cannot be told from none" in text
     assert "this is so for all of them: they cannot be told apart" in text
     assert "predicts worse" not in text
-    table = predicted.elpds(made.comparison(22, {"heaped": 16.0}))
+    table = tables.elpds(made.comparison(22, {"heaped": 16.0}))
     assert abs(table["difference"].iloc[1]) < 4
     assert not table["told_apart"].any()
 
 
 def test_large_differences_are_told_with_interval_and_probability():
     found = made.comparison(40, {"wide": 60.0, "heaped": 15.5})
-    table = predicted.elpds(found).set_index("variant")
+    table = tables.elpds(found).set_index("variant")
     gap = sum(u.lpd for u in found.variants["wide"]) - sum(u.lpd for u in found.variants["default"])
     assert table.loc["wide", "difference"] == pytest.approx(gap)
     assert gap < -4
@@ -256,7 +256,7 @@ def test_the_largest_elpd_is_named():
 
 
 def test_weights_come_with_their_spread_and_a_warning():
-    table = predicted.elpds(made.comparison(22, {"same": 15.0}))
+    table = tables.elpds(made.comparison(22, {"same": 15.0}))
     assert table["weight"].tolist() == pytest.approx([0.5, 0.5])
     text = made_sentences(made.comparison(22, {"same": 15.0}))
     assert "default 0.50 (0.50 to 0.50) and same 0.50 (0.50 to 0.50)" in text
@@ -268,13 +268,13 @@ def test_units_that_are_hard_to_predict_are_named():
     text = made_sentences(found)
     assert "of 8 firms" in text
     assert "Firm 8 (printed 95, expected " in text
-    own = predicted.predicted(found).own
+    own = tables.predicted(found).own
     assert f"({own['p_outside'].sum():.1f} by chance)" in text
     assert "Least probable of what was printed, with its probability: Firm 8 (95, " in text
 
 
 def test_printed_values_as_they_should_be():
-    right = predicted.predicted(made.comparison(60, {})).pit
+    right = tables.predicted(made.comparison(60, {})).pit
     assert right.p_value > 0.05
     assert "is spread over the default's predictions as it should be" in made_sentences(
         made.comparison(60, {})
@@ -299,7 +299,7 @@ def test_how_predictions_are_wrong_is_said(spread, centers, said):
 def test_what_is_impossible_is_said():
     found = made.comparison(12, {"hurdle": 16.0})
     found = made.changed_unit(found, "hurdle", 2, lpd=-math.inf, lpd_error=math.inf)
-    table = predicted.elpds(found)
+    table = tables.elpds(found)
     assert table["impossible"].tolist() == [0, 1]
     text = made_sentences(found)
     assert "hurdle predicts worse than the default, by more than the draws can measure" in text
@@ -355,8 +355,8 @@ def test_skipped_variants_with_the_same_reason_stand_together():
 
 
 def refit_sentences(found) -> str:
-    made_tables = tables.shifts(found)
-    return "\n".join(told.refit_sentences(found, made_tables.moves, made_tables.farthest))
+    moves, farthest, _ = tables.shifts(found)
+    return "\n".join(told.refit_sentences(found, moves, farthest))
 
 
 def test_nothing_that_changes_is_said():
@@ -511,7 +511,9 @@ def test_every_section_has_words_pictures_and_tables(complete):
 
 def test_what_is_not_current_is_told_with_its_command_and_no_numbers():
     nothing = made.trust()
-    stale = replace(nothing, comparison=Found(None, ("data of branch changed", "prior changed")))
+    stale = replace(
+        nothing, comparison=CachedResult(None, ("data of branch changed", "prior changed"))
+    )
     for make, command in zip(SECTIONS, ("calibrate", "compare", "sensitivity"), strict=True):
         section = make(made.material(stale))
         assert [code.text for code in of_kind(section, Code)] == [f"intlmodels {command} ./hedge"]
@@ -586,7 +588,7 @@ def hostile_trust():
         scaled=tuple(Scaled(name, 0.1, 0.01) for name in label),
     )
     comparison = made.comparison(len(HOSTILE), names=HOSTILE)
-    wrong = (Caught(HOSTILE[5], HOSTILE[1], (25,), None, HOSTILE[0], 0.5),)
+    wrong = (Detection(HOSTILE[5], HOSTILE[1], (25,), None, HOSTILE[0], 0.5),)
     return made.trust(
         calibration=value, wrong=wrong, comparison=comparison, sensitivity=sensitivity
     )
@@ -611,8 +613,9 @@ def test_hostile_labels_are_inert():
 def figures(found, passed=True):
     """Every picture of a Trust, by name."""
     value, compared = found.calibration.value, found.comparison.value
-    table, shifted = tables.calibrated(value), tables.shifts(found.sensitivity.value)
-    shown = predicted.predicted(compared)
+    table = tables.calibrated(value)
+    moves, farthest, scaled = tables.shifts(found.sensitivity.value)
+    shown = tables.predicted(compared)
     own = shown.own
     labels = list(own["unit"])
     return {
@@ -621,8 +624,8 @@ def figures(found, passed=True):
         "elpds": checks.elpds(shown.elpds, len(own), passed),
         "pit": checks.pit(shown.law, passed),
         "units": checks.units(own, labels, "Printed share", True, passed),
-        "moves": checks.moves(shifted.moves, shifted.farthest, passed),
-        "scaling": checks.power_scaling(shifted.scaled, passed),
+        "moves": checks.moves(moves, farthest, passed),
+        "scaling": checks.power_scaling(scaled, passed),
     }
 
 
@@ -689,7 +692,7 @@ def test_p_values_and_deviations_are_in_the_picture_of_ranks(drawn):
 def test_a_curve_leaves_the_wider_band_when_its_quantity_deviates_clearly(faulty, faulty_table):
     (low, high), _ = checks.bands(faulty, len(faulty_table))
     for item, deviates in zip(faulty.quantities, faulty_table["deviates"], strict=True):
-        curve = 100 * ranks.ecdf_difference(item.ranks)
+        curve = 100 * calibration.ecdf_difference(item.ranks)
         outside = ((curve < low - 1e-9) | (curve > high + 1e-9)).any()
         assert bool(outside) == bool(deviates)
 
@@ -704,7 +707,7 @@ def test_many_quantities_are_cut_to_those_with_the_smallest_p():
 
 
 def test_many_units_are_cut_to_the_least_likely():
-    own = predicted.left_out(made.comparison(70, {}, printed=[30.0] * 69 + [100.0]))
+    own = tables.left_out(made.comparison(70, {}, printed=[30.0] * 69 + [100.0]))
     figure = checks.units(own, list(own["unit"]), "Printed share", True)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == 60
@@ -716,19 +719,19 @@ def test_what_cannot_be_drawn_is_written():
     found = made.comparison(12, {"never": 16.0, "wide": 60.0})
     found = made.changed_unit(found, "never", 2, lpd=-math.inf)
     found = made.changed_unit(found, "wide", 2, rhat=1.5)
-    text = said(checks.elpds(predicted.elpds(found), 12))
+    text = said(checks.elpds(tables.elpds(found), 12))
     assert "worse than draws can measure" in text
     assert "red cross: a refit did not converge" in text
     assert "grey: within 4" in text
-    assert "grey: within 4" not in said(checks.elpds(predicted.elpds(found), 120))
+    assert "grey: within 4" not in said(checks.elpds(tables.elpds(found), 120))
 
 
 def test_the_band_of_the_pit_holds_right_predictions():
     grid = np.linspace(0, 1, 21)
     inside = 0
     for units in range(20, 60):
-        law = predicted.laws(made.comparison(units, {}), "default")
-        reach = predicted.pit_band(law, grid, sets=200)
+        law = tables.laws(made.comparison(units, {}), "default")
+        reach = tables.pit_band(law, grid, sets=200)
         curve = pit_cdf(law.below, law.exactly, grid)
         inside += bool((np.abs(curve - grid) <= reach + 1e-9).all())
     # 95 % of 40 are 38; fewer than 34 would happen in one of 5000 such tests.
@@ -745,11 +748,11 @@ def test_power_scaling_without_a_number_is_no_picture():
 def test_changed_verdicts_are_marked_in_the_picture_of_moves():
     found = made.sensitivity(made.moved("phi halved", "Easy against Hard", 4.0, 0.91))
     shifted = tables.shifts(found)
-    text = said(checks.moves(shifted.moves, shifted.farthest))
+    text = said(checks.moves(*shifted[:2]))
     assert "large diamond: the verdict on its direction changes" in text
     assert "phi halved" in text
     same = tables.shifts(made.sensitivity())
-    assert "large diamond" not in said(checks.moves(same.moves, same.farthest))
+    assert "large diamond" not in said(checks.moves(*same[:2]))
 
 
 # -- read back from disk -----------------------------------------------------------------
@@ -782,7 +785,7 @@ def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
     stored.write(kind, found, study, {}, tmp_path)
     path = stored.path_of(tmp_path, kind)
     whole = path.read_text(encoding="utf-8")
-    assert getattr(stored.trust(study, tmp_path, {}), kind).reasons == ()
+    assert getattr(stored.read_checks(study, tmp_path, {}), kind).reasons == ()
     document = json.loads(whole)
     places = list(placed(document))
     rng = np.random.default_rng(1)
@@ -798,7 +801,7 @@ def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
                 texts.append(json.dumps(changed))
     for text in texts:
         path.write_text(text, encoding="utf-8")
-        read = getattr(stored.trust(study, tmp_path, {}), kind)
+        read = getattr(stored.read_checks(study, tmp_path, {}), kind)
         assert read.value is None, text
         assert read.reasons
     content = bytearray(whole.encode())
@@ -806,7 +809,7 @@ def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        read = getattr(stored.trust(study, tmp_path, {}), kind)
+        read = getattr(stored.read_checks(study, tmp_path, {}), kind)
         assert read.value is None or read.value == value_of(whole, kind), damaged[place - 9 :][:20]
 
 

@@ -83,7 +83,7 @@ def made_up(
             "constant_data": inferencedata.constant_data(study, design),
         }
     )
-    tree.attrs = fit._attributes(study, variant, design, priors, settings)
+    tree.attrs = fit.attributes(study, variant, design, priors, settings)
     tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
     tree = jobs._with_estimands(tree)
     tree.attrs["retried"] = ""

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     )
     from intlmodels.core.errors import StudyError
     from intlmodels.fitting.jobs import NotConverged, fit_study
-    from intlmodels.study import list_studies, load_study
-    from intlmodels.study.new import new_study
+    from intlmodels.study import list_studies, load_study, new_study
 
 
 #: name -> module; imported when first used, so that importing the package, and
@@ -60,7 +59,7 @@ _PUBLIC = {
     "gate_table": "api",
     "list_studies": "study",
     "load_study": "study",
-    "new_study": "study.new",
+    "new_study": "study",
     "parameter_table": "api",
     "plots": "",
     "predict": "api",

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels import paper
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.core.settings import checked
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.models import DEFAULT, catalogue, design_module, design_of, priors_of
-from intlmodels.register.reduce import as_study, require_firms
+from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
+from intlmodels.register.counts import as_study, require_firms
 from intlmodels.study import (
     DecayStudy,
     RegisterStudy,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
 
-    from intlmodels.checks.stored import Trust
+    from intlmodels.checks.stored import CheckResults
 
 
 #: Models of which fits are about shares.
@@ -79,7 +79,7 @@ def reduce(
         If the study lists its firms, for files, rows or columns that are not as expected, or for a
         scheduler or workers that cannot be used.
     """
-    from intlmodels.register.reduce import reduced
+    from intlmodels.register.counts import reduced
 
     loaded = _loaded(study)
     if isinstance(loaded, (RegisterStudy, SequenceStudy)):
@@ -104,9 +104,7 @@ def prior_rows(
     ]
     rows += [
         (name, text, "follows", meaning)
-        for name, text, meaning in design_module(study.model).fixed_priors(
-            design_of(study, variant)
-        )
+        for name, text, meaning in model_of(study).fixed_priors(design_of(study, variant))
     ]
     return rows
 
@@ -289,8 +287,7 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
             "nothing to audit: the decisions of this study are known, and there are no counts",
             file="study.toml",
         )
-    from intlmodels.audit import audit
-    from intlmodels.audit.tables import audit_tables, audit_text
+    from intlmodels.audit import audit, audit_tables, audit_text
     from intlmodels.study.counts import rows
 
     found = audit(rows(study.counts, study.firms, study.periods), study.groups)
@@ -338,7 +335,7 @@ def calibrate(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Simulate studies like this one, fit each, and see whether the truth is found.
 
     Parameters
@@ -362,7 +359,7 @@ def calibrate(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``calibration`` and, if asked for, ``wrong``; see :func:`trust_tables`.
 
     Raises
@@ -370,20 +367,21 @@ def calibrate(
     StudyError
         For what cannot be simulated, before anything is computed.
     """
-    from intlmodels.checks.running import Means, run_calibration
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.calibration import run_calibration
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
-    found, caught = run_calibration(
+    found, detected = run_calibration(
         _loaded(study),
         Path(out),
-        Means(cores, scheduler),
+        ExecutionOptions(cores, scheduler),
         sims=sims,
         variant=variant,
-        wrong=wrong,
+        misspecified=wrong,
         overrides=priors,
         settings=settings,
     )
-    return replace(NOTHING, calibration=Found(found), wrong=Found(caught))
+    return replace(NOTHING, calibration=CachedResult(found), wrong=CachedResult(detected))
 
 
 @checked
@@ -395,23 +393,28 @@ def compare(
     cores: int | None = None,
     scheduler: str | None = None,
     **settings: Any,
-) -> Trust:
+) -> CheckResults:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants.
 
     Parameters as for :func:`calibrate`.
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``comparison``; see :func:`trust_tables`.
     """
-    from intlmodels.checks.running import Means, run_comparison
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.comparison import run_comparison
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
     found = run_comparison(
-        _loaded(study), Path(out), Means(cores, scheduler), overrides=priors, settings=settings
+        _loaded(study),
+        Path(out),
+        ExecutionOptions(cores, scheduler),
+        overrides=priors,
+        settings=settings,
     )
-    return replace(NOTHING, comparison=Found(found))
+    return replace(NOTHING, comparison=CachedResult(found))
 
 
 @checked
@@ -421,7 +424,7 @@ def sensitivity(
     *,
     cores: int | None = None,
     scheduler: str | None = None,
-) -> Trust:
+) -> CheckResults:
     """See how far conclusions move under other priors and readings.
 
     Parameters
@@ -434,7 +437,7 @@ def sensitivity(
 
     Returns
     -------
-    Trust
+    CheckResults
         With ``sensitivity``; see :func:`trust_tables`.
 
     Raises
@@ -442,11 +445,12 @@ def sensitivity(
     StudyError
         If there is no current fit that converged.
     """
-    from intlmodels.checks.running import Means, run_sensitivity
-    from intlmodels.checks.stored import NOTHING, Found
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.checks.sensitivity import run_sensitivity
+    from intlmodels.checks.stored import NOTHING, CachedResult
 
-    found = run_sensitivity(_loaded(study), Path(out), Means(cores, scheduler))
-    return replace(NOTHING, sensitivity=Found(found))
+    found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
+    return replace(NOTHING, sensitivity=CachedResult(found))
 
 
 @checked
@@ -483,7 +487,7 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
 
 
 @checked
-def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
+def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     """Read what calibration, comparison and sensitivity found before.
 
     Parameters
@@ -494,7 +498,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
     Returns
     -------
-    Trust
+    CheckResults
         What is stored there and still what the study asks for; see :func:`trust_tables`.
 
     Raises
@@ -507,7 +511,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
-    found = stored.trust(study, Path(out), stored_overrides(study, Path(out)))
+    found = stored.read_checks(study, Path(out), stored_overrides(study, Path(out)))
     parts = {kind: getattr(found, kind) for kind in stored.KINDS}
     if all(part.value is None for part in parts.values()):
         why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
@@ -520,12 +524,12 @@ def read_trust(study: Study | str | Path, out: str | Path) -> Trust:
 
 
 @checked
-def trust_tables(found: Trust) -> dict[str, DataFrame]:
+def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     """Tables of what was found, by file name.
 
     Parameters
     ----------
-    found : Trust
+    found : CheckResults
         From :func:`calibrate`, :func:`compare`, :func:`sensitivity` or :func:`read_trust`.
 
     Returns

@@ -2,47 +2,29 @@
 
 Can all of them be true together? If not: every minimal subset that cannot, every maximal subset
 that can, and the cheapest repairs. In any case: what they imply for what was not published.
+A study whose hard counts contradict each other can be read, described and audited, but not
+fitted: no table has a probability above zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.audit.bounding import Bound, Cell, bounds, feasible_table, standard_cells
-from intlmodels.audit.conflicting import (
-    Reason,
-    Subsets,
-    conflicts,
-    reason,
-    smallest_conflict,
-    subsets,
-)
+from intlmodels.audit.conflicting import Subsets, reason, smallest_conflict, subsets
+from intlmodels.audit.consequences import Bound, Cell, Repair, bounds, cheapest, standard_cells
 from intlmodels.audit.integers import TooLongError
-from intlmodels.audit.repairing import Repair, cheapest, repairs
 from intlmodels.audit.system import hard, revised
-from intlmodels.study.counts import Rows
+from intlmodels.core.errors import StudyError
+from intlmodels.core.formats import counted, listed
+from intlmodels.study import DecayStudy, Study
+from intlmodels.study.counts import Count, Rows, rows
 
-__all__ = [
-    "Audit",
-    "Basis",
-    "Bound",
-    "Cell",
-    "Reason",
-    "Repair",
-    "Subsets",
-    "audit",
-    "bounds",
-    "conflicts",
-    "feasible_table",
-    "reason",
-    "repairs",
-    "smallest_conflict",
-    "standard_cells",
-    "subsets",
-]
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Bounds are given for each cheapest repair if there are no more than this, and for all of them
 #: together in any case.
@@ -57,51 +39,31 @@ HARD = "hard counts"
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Bounds of the standard cells, and what they rest on.
+    """Bounds of the standard cells, and what they rest on."""
 
-    Attributes
-    ----------
-    name : str
-        :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its
-        number, or :data:`HARD`.
-    bounds : tuple of (int or None, int or None)
-        Least and largest value, in the order of the cells; None where there is no limit.
-    """
-
+    #: :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its number,
+    #: or :data:`HARD`
     name: str
+    #: Least and largest value, in the order of the cells; None where there is no limit
     bounds: tuple[Bound, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What a list of published counts says together.
-
-    Attributes
-    ----------
-    rows : Rows
-    subsets : Subsets
-        Minimal conflicts and maximal consistent subsets.
-    repairs : tuple of Repair
-        The cheapest, whatever count is changed.
-    repairs_hard_kept : tuple of Repair
-        The cheapest that change no hard count: some or all of the former, or dearer ones, or
-        none if there are none.
-    cells : tuple of Cell
-        Unpublished numbers, and published ones among them.
-    bases : tuple of Basis
-        Their bounds: as printed if the counts are consistent; otherwise under the cheapest
-        repairs taken together, and under each of them if they are few. Then under the hard
-        counts alone, if they can hold together.
-    cut : tuple of {"conflicts", "repairs", "bounds"}
-        What is not complete because the search would not have ended in reasonable time.
-    """
+    """What a list of published counts says together."""
 
     rows: Rows
-    subsets: Subsets
-    repairs: tuple[Repair, ...]
+    subsets: Subsets  # Minimal conflicts and maximal consistent subsets
+    repairs: tuple[Repair, ...]  # The cheapest, whatever count is changed
+    #: The cheapest that change no hard count: some or all of the former, or dearer ones, or none if
+    #: there are none
     repairs_hard_kept: tuple[Repair, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]  # Unpublished numbers, and published ones among them
+    #: Their bounds: as printed if the counts are consistent; otherwise under the cheapest repairs
+    #: taken together, and under each of them if they are few. Then under the hard counts alone, if
+    #: they can hold together
     bases: tuple[Basis, ...]
+    #: What is not complete because the search would not have ended in reasonable time
     cut: tuple[str, ...]
 
     @property
@@ -128,23 +90,7 @@ class Audit:
 
 
 def audit(r: Rows, groups: Mapping[str, tuple[str, ...]] | None = None) -> Audit:
-    """Audit published counts.
-
-    Parameters
-    ----------
-    r : Rows
-    groups : mapping, optional
-        Groups of firms that bounds are asked for: name -> firms.
-
-    Returns
-    -------
-    Audit
-
-    Raises
-    ------
-    StudyError
-        If there are more counts than an audit takes.
-    """
+    """Audit published counts."""
     found = subsets(r)
     cut = [] if found.complete else ["conflicts"]
     lowest, complete = cheapest(r, keep_hard=False)
@@ -180,3 +126,221 @@ def _bases(found: Audit) -> Iterator[Basis]:
     # If they contradict each other, there is no table, and there are no bounds.
     if alone.counts and smallest_conflict(alone) is None:
         yield Basis(HARD, bounds(alone, weights))
+
+
+# -- whether a study can be fitted -------------------------------------------------------
+
+
+def require_consistent_counts(study: Study) -> None:
+    """Refuse a study whose hard counts cannot hold together, in any of its readings."""
+    if not isinstance(study, DecayStudy) or not study.counts:
+        return
+    _require_together(study.counts, study.firms, study.periods, "")
+    for reading in study.readings.values():
+        _require_together(reading.counts, study.firms, reading.periods, reading.name)
+    _require_agreement(study)
+
+
+def _require_together(
+    counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ...], reading: str
+) -> None:
+    hard = {count.id: count for count in counts if count.hard}
+    conflict = smallest_conflict(rows(hard.values(), firms, periods))
+    if conflict is None:
+        return
+    named = [hard[name] for name in conflict]
+    files = {count.file for count in named}
+    where = f", in the variant {reading!r}" if reading else ""
+    raise StudyError(
+        f"hard counts that cannot hold together{where}: "
+        f"{', '.join(_told(count, len(files) > 1) for count in named)}; expected hard counts to "
+        "agree: mend one, or make one noisy",
+        file=named[0].file if len(files) == 1 else None,
+    )
+
+
+def _require_agreement(study: DecayStudy) -> None:
+    """Refuse hard counts that the decisions themselves do not give."""
+    if study.decisions is None:
+        return
+    hard = tuple(count for count in study.counts if count.hard)
+    system = rows(hard, study.firms, study.periods)
+    true = system.true(study.decisions.table(study.firms, study.periods))
+    for row in np.flatnonzero(system.deviation(true)):
+        count = hard[system.count[row]]
+        raise StudyError(
+            f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
+            "mend one, or make the count noisy",
+            file=count.file,
+            row=count.row,
+            column="value",
+            value=str(count.value),
+        )
+
+
+def _told(count: Count, with_file: bool) -> str:
+    place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
+    return f"{count.id} ({place}): {_value(count)}"
+
+
+def _value(count: Count) -> str:
+    relation = "" if count.relation == "equal" else f"{count.relation} "
+    return f"{relation}{count.value}{' each' * count.each}"
+
+
+# -- an audit as tables and in words ---------------------------------------------------
+
+#: Contradictions that the text for a terminal lists.
+MOST_SHOWN = 20
+
+
+def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
+    """File name -> table of everything an audit found."""
+    import pandas as pd
+
+    total = len(found.rows.counts)
+    best = set(found.subsets.largest)
+    conflicts = [
+        (number, len(ids), "; ".join(ids)) for number, ids in enumerate(found.conflicts, start=1)
+    ]
+    largest = [
+        (number, total - len(out), "; ".join(out), out in best)
+        for number, out in enumerate(found.subsets.left_out, start=1)
+    ]
+    repairs = [
+        (
+            number,
+            repair.cost,
+            "; ".join(f"{name} = {value}" for name, value in repair.changes.items()),
+            repair.touches_hard,
+            _table_text(found, repair.table),
+        )
+        for number, repair in enumerate(found.all_repairs, start=1)
+        if repair.changes
+    ]
+    tables = {
+        "conflicts": (conflicts, ["conflict", "size", "counts"]),
+        "largest": (largest, ["subset", "size", "left_out", "largest"]),
+        "repairs": (repairs, ["repair", "cost", "changes", "touches_hard", "table"]),
+    }
+    made = {
+        f"audit_{name}.csv": pd.DataFrame(rows, columns=columns)
+        for name, (rows, columns) in tables.items()
+    }
+    return {**made, "audit_bounds.csv": bound_table(found)}
+
+
+def bound_table(found: Audit) -> pd.DataFrame:
+    """Bounds of every unpublished number under every basis; NaN where there is no limit.
+
+    The first basis is what the counts, repaired where they must be, imply.
+    """
+    import pandas as pd
+
+    columns = ["basis", "kind", "name", "period", "flag", "low", "high"]
+    rows = [
+        (basis.name, cell.kind, cell.name, cell.period, cell.flag, *map(_or_nan, ends))
+        for basis in found.bases
+        for cell, ends in zip(found.cells, basis.bounds, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _or_nan(end: int | None) -> float:
+    return float("nan") if end is None else end
+
+
+def _table_text(found: Audit, table: object) -> str:
+    """An example table on one line: firm and period, then decisions without and with the flag."""
+    r = found.rows
+    cells = np.asarray(table)
+    return "; ".join(
+        f"{firm} {period} {cells[i, j, 0]}/{cells[i, j, 1]}"
+        for i, firm in enumerate(r.firms)
+        for j, period in enumerate(r.periods)
+        if cells[i, j].any()
+    )
+
+
+# -- in words ----------------------------------------------------------------------------
+
+
+def count_words(count: Count) -> str:
+    """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
+    return f"{count.id} ({count.text or subset_words(count)}: {_value(count)})"
+
+
+def subset_words(count: Count) -> str:
+    """The subset of a count, where the study does not put it into words."""
+    flag = f"flag {count.flags[0]}, " if len(count.flags) == 1 else ""
+    return f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+
+
+def conflict_sentences(found: Audit) -> list[str]:
+    """Every minimal contradiction, with the reason where it can be told by adding up."""
+    by_id = {count.id: count for count in found.rows.counts}
+    sentences = []
+    for ids in found.conflicts:
+        named = [count_words(by_id[name]) for name in ids]
+        text = (
+            f"{named[0]} cannot be true."
+            if len(named) == 1
+            else f"{listed(named)} cannot all be true."
+        )
+        why = reason(found.rows, ids)
+        sentences.append(text if why is None else f"{text} {why}")
+    return sentences
+
+
+def audit_text(found: Audit) -> str:
+    """An audit for a terminal."""
+    total = len(found.rows.counts)
+    if found.consistent:
+        lines = [f"All {total} counts can be true together."]
+    else:
+        lines = [f"The {total} counts cannot all be true.", ""]
+        lines.append(f"{counted(len(found.conflicts), 'minimal contradiction')}:")
+        said = conflict_sentences(found)
+        lines += [f"  {i}. {text}" for i, text in enumerate(said[:MOST_SHOWN], start=1)]
+        if len(said) > MOST_SHOWN:
+            lines.append(f"  ... and {len(said) - MOST_SHOWN} more (with --out DIR: all of them)")
+        lines += ["", f"Largest sets that can all be true: {len(found.subsets.left_out)}, told by"]
+        lines.append("what is left out (* the largest in number):")
+        best = set(found.subsets.largest)
+        shown = found.subsets.left_out[:MOST_SHOWN]
+        lines += [f"  {'*' if out in best else ' '} without {', '.join(out)}" for out in shown]
+        if len(found.subsets.left_out) > MOST_SHOWN:
+            lines.append(f"  ... and {len(found.subsets.left_out) - MOST_SHOWN} more")
+        lines += ["", "Cheapest repairs (smallest total change to the printed numbers):"]
+        printed = {count.id: count.value for count in found.rows.counts}
+        for i, repair in enumerate(found.all_repairs, start=1):
+            words = listed(
+                [f"{name} from {printed[name]} to {new}" for name, new in repair.changes.items()]
+            )
+            hard = ", touches a count declared hard" if repair.touches_hard else ""
+            lines.append(f"  {i}. {words} (total change {repair.cost}{hard})")
+    lines += ["", *_bound_lines(found)]
+    if not found.complete:
+        lines += ["", f"NOT COMPLETE, the search was cut short: {listed(list(found.cut))}."]
+    return "\n".join(lines)
+
+
+def _bound_lines(found: Audit) -> Iterator[str]:
+    """Bounds of what is not about single firms, under the first basis."""
+    if not found.bases:
+        return
+    basis = found.bases[0]
+    yield f"What follows for numbers that were not published ({basis.name}); --out DIR: all firms"
+    for cell, (low, high) in zip(found.cells, basis.bounds, strict=True):
+        if cell.kind == "firm" or cell.flag == "both":
+            continue
+        value = (
+            "any number"
+            if low is None and high is None
+            else f"{low}"
+            if low == high
+            else f"{low} or more"
+            if high is None
+            else f"{low} to {high}"
+        )
+        yield f"  {cell.name}, {cell.period}, flag {cell.flag}: {value}"

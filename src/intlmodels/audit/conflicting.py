@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.audit.answers import answer
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program, TooLongError
-from intlmodels.audit.system import MOST_SOLVED, Slack, System, subset
+from intlmodels.audit.system import MOST_SOLVED, Slack, System, answer, subset
 from intlmodels.study.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.
@@ -24,22 +23,15 @@ MOST_TIMES = 9
 
 @dataclass(frozen=True)
 class Subsets:
-    """Which of the counts can hold together.
+    """Which of the counts can hold together."""
 
-    Attributes
-    ----------
-    conflicts : tuple of tuple of str
-        Minimal conflicts: they cannot all hold, but would if any one of them were left out.
-        Smallest first, then in the order of the counts.
-    left_out : tuple of tuple of str
-        For each maximal consistent subset, the counts that are not in it. Fewest first.
-    complete : bool
-        Whether these are all. If not, the conflicts are still the smallest there are, and
-        whatever is listed is right.
-    """
-
+    #: Minimal conflicts: they cannot all hold, but would if any one of them were left out. Smallest
+    #: first, then in the order of the counts
     conflicts: tuple[tuple[str, ...], ...]
+    #: For each maximal consistent subset, the counts that are not in it. Fewest first
     left_out: tuple[tuple[str, ...], ...]
+    #: Whether these are all. If not, the conflicts are still the smallest there are, and whatever
+    #: is listed is right
     complete: bool
 
     @property
@@ -55,23 +47,7 @@ class Subsets:
 
 
 def subsets(r: Rows) -> Subsets:
-    """Every minimal conflict and every maximal consistent subset of the counts.
-
-    Parameters
-    ----------
-    r : Rows
-        A count that holds for each of its firms is one statement.
-
-    Returns
-    -------
-    Subsets
-
-    Raises
-    ------
-    StudyError
-        If there are more counts than an audit takes, or if it cannot be told whether they can
-        hold together.
-    """
+    """Every minimal conflict and every maximal consistent subset of the counts."""
     search = _Search(r)
     complete = True
     try:
@@ -87,20 +63,6 @@ def subsets(r: Rows) -> Subsets:
     return Subsets(
         search.named(search.conflicts[:MOST_CONFLICTS]), search.named(search.left_out), complete
     )
-
-
-def conflicts(r: Rows) -> tuple[tuple[str, ...], ...]:
-    """Every minimal subset of the counts that cannot all be true, smallest first.
-
-    Raises
-    ------
-    StudyError
-        If there are more counts than an audit takes, or more conflicts than it lists.
-    """
-    found = subsets(r)
-    if not found.complete:
-        raise TooLongError("conflicts", min(MOST_CONFLICTS, len(found.conflicts)))
-    return found.conflicts
 
 
 def smallest_conflict(r: Rows) -> tuple[str, ...] | None:
@@ -246,27 +208,18 @@ class Reason:
 
     Every cell that is in the counts on the left is in those on the right, as many times at
     least, so that the left cannot come to more than the right; but it does.
-
-    Attributes
-    ----------
-    left, right : tuple of (str, int, int)
-        What is added: a count, or one firm of a count that holds for each of its firms
-        (``M20b[A]``) unless all of them are added; how many times; and the value printed.
-    least, most : int
-        What the left comes to at least, and the right at most.
-    left_sign, right_sign : {"=", "≥", "≤"}
-        Whether there is a count among them that only says at least, or at most.
-    same : bool
-        Whether both sides count exactly the same.
     """
 
+    #: What is added: a count, or one firm of a count that holds for each of its firms (``M20b[A]``)
+    #: unless all of them are added; how many times; and the value printed
     left: tuple[tuple[str, int, int], ...]
     right: tuple[tuple[str, int, int], ...]
-    least: int
+    least: int  # What the left comes to at least, and the right at most
     most: int
+    #: {"=", "≥", "≤"}: Whether there is a count among them that only says at least, or at most
     left_sign: str
     right_sign: str
-    same: bool
+    same: bool  # Whether both sides count exactly the same
 
     def __str__(self) -> str:
         """The reason in one sentence."""
@@ -284,17 +237,8 @@ class Reason:
 def reason(r: Rows, conflict: Iterable[str]) -> Reason | None:
     """Why counts contradict each other, by adding up as few of them as will do.
 
-    Parameters
-    ----------
-    r : Rows
-    conflict : iterable of str
-        Counts that cannot all be true.
-
-    Returns
-    -------
-    Reason or None
-        None where adding up does not show it: where the counts could be met with fractions of
-        decisions, or where more than MOST_TIMES of a count are needed.
+    None where adding up does not show it: where the counts could be met with fractions of
+    decisions, or where more than MOST_TIMES of a count are needed.
     """
     own = subset(r, conflict)
     whole = (own.count == np.arange(len(own.counts))[:, None]).astype(np.int64)

@@ -69,15 +69,13 @@ class Program:
         # The solver knows "at most" only: "at least" is turned round.
         self._sign = np.where(relation[self._other] == AT_LEAST, -1, 1)
 
-    def with_row(self, row: Ints, relation: int, right: int) -> Program:
-        """The same rows and one more."""
-        return self._and([row], relation, [right])
-
-    def with_rows(self, cuts: Sequence[tuple[Ints, int]]) -> Program:
-        """The same rows and others that say at most."""
-        if not cuts:
-            return self
-        return self._and([row for row, _ in cuts], AT_MOST, [right for _, right in cuts])
+    def with_rows(self, new: Sequence[Ints], relation: int, right: Sequence[int]) -> Program:
+        """The same rows and others of one relation."""
+        return Program(
+            np.vstack([self.matrix, *new]),
+            np.concatenate([self.relation, np.full(len(new), relation)]),
+            np.concatenate([self.right, np.asarray(right, np.int64)]),
+        )
 
     def _binding(self, point: NDArray[np.float64], first: int) -> Program:
         """The first rows, and of the others those on which a point lies."""
@@ -86,13 +84,6 @@ class Program:
         keep = np.abs(self.matrix @ point - self.right) < NEAR
         keep[:first] = True
         return Program(self.matrix[keep], self.relation[keep], self.right[keep])
-
-    def _and(self, new: list[Ints], relation: int, right: list[int]) -> Program:
-        return Program(
-            np.vstack([self.matrix, *new]),
-            np.concatenate([self.relation, np.full(len(new), relation)]),
-            np.concatenate([self.right, np.asarray(right, np.int64)]),
-        )
 
     def holds(self, x: Ints) -> bool:
         """Whether integers satisfy every row, in exact arithmetic."""
@@ -107,22 +98,6 @@ class Program:
 
         Branch and bound: every box that is given up is given up for a reason that holds in
         integer arithmetic.
-
-        Parameters
-        ----------
-        cost, low, high : array of int, shape (variable,)
-        below : int, optional
-            Only values below this are asked for.
-
-        Returns
-        -------
-        tuple or None
-            None if no ``x`` satisfies the rows (at a cost below ``below``).
-
-        Raises
-        ------
-        TooLongError
-            If more than MOST_STEPS linear programs are needed.
         """
         best: tuple[int, Ints] | None = None
         last = self.solved + MOST_STEPS
@@ -145,8 +120,9 @@ class Program:
                 continue
             # Before anything is split, cut off what is no integer.
             cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
-            tight = tight._binding(point, len(self.right)).with_rows(cuts)
+            tight = tight._binding(point, len(self.right))
             if cuts:
+                tight = tight.with_rows([row for row, _ in cuts], AT_MOST, [r for _, r in cuts])
                 boxes.append((tight, rounds - 1, low, high))
             else:
                 boxes += [(tight, FEWER_ROUNDS, *half) for half in _halves(point, low, high)]

@@ -1,16 +1,24 @@
-"""Published counts as integer programs: which of them hold, and by how much they are off."""
+"""Published counts as integer programs, and answers of the solver that are kept beside the fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program
 from intlmodels.core.errors import StudyError
+from intlmodels.core.files import short_hash, write_text
+from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.core.versions import COUNTS_VERSION
 from intlmodels.study.counts import Rows, rows
 
 #: Longest list of counts, and largest printed value, that an audit takes.
@@ -27,13 +35,7 @@ class System:
 
     A sum over cells that are in the same counts can be shared out among them in any way, so
     nothing is lost by asking for the sum alone.
-
-    Attributes
-    ----------
-    rows : Rows
-    matrix : array of int, shape (row, variable)
-    variable : array of int, shape (cell,)
-        The variable that a cell is part of.
+    ``matrix`` has the shape (row, variable); ``variable``, (cell,), tells where a cell belongs.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -48,18 +50,9 @@ class System:
         return np.asarray((self.matrix[self.rows.relation != AT_LEAST] > 0).any(axis=0))
 
     def ceiling(self, slack: int) -> Ints:
-        """The most that a variable needs to be, (variable,).
+        """The most that a variable needs to be where values may be too small by ``slack``.
 
-        Parameters
-        ----------
-        slack : int
-            By how much a printed value may be too small.
-
-        Returns
-        -------
-        array of int
-            What no variable exceeds; for one that no count limits from above, what satisfies
-            every count that it is part of, so that more is never needed.
+        Where no count limits a variable from above, it is what satisfies every count.
         """
         limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
         most = np.iinfo(np.int64).max
@@ -89,13 +82,8 @@ class System:
 class Slack:
     """Rows that may be missed, each by a variable of its own: which counts can hold together.
 
-    Attributes
-    ----------
-    program : Program
-        Variables: those of the system, then by how much a row falls short, then by how much it
-        is exceeded.
-    low, high : array of int
-        The box.
+    The variables are those of the system, then by how much a row falls short, then by how much it
+    is exceeded; ``low`` and ``high`` are their box.
     """
 
     def __init__(self, system: System) -> None:
@@ -126,15 +114,8 @@ class Change:
     """Counts whose printed values may change, each at a cost of one for one.
 
     A count that says at least is only ever lowered, and one that says at most only ever raised:
-    the other direction asks for more at a cost.
-
-    Attributes
-    ----------
-    up, down : array of int
-        Counts that may be raised, and lowered. The variables are those of the system, then the
-        rises, then the falls.
-    most : int
-        An upper limit of the total change.
+    the other direction asks for more at a cost. The variables are those of the system, then the
+    rises of the counts ``up``, then the falls of ``down``; ``most`` limits the total change.
     """
 
     def __init__(self, system: System, keep_hard: bool = False, most: int | None = None) -> None:
@@ -183,13 +164,7 @@ class Change:
 
 
 def check_size(r: Rows, matrix: Ints) -> None:
-    """Refuse what an audit cannot take.
-
-    Raises
-    ------
-    StudyError
-        One line, with the count in question if it is one.
-    """
+    """Refuse what an audit cannot take."""
     if len(r.counts) > MOST_COUNTS:
         raise StudyError(
             f"expected at most {MOST_COUNTS} counts for an audit, found {len(r.counts)}; leave out "
@@ -226,3 +201,94 @@ def revised(r: Rows, changes: Mapping[str, int]) -> Rows:
 def hard(r: Rows) -> Rows:
     """The rows of the hard counts."""
     return subset(r, (count.id for count in r.counts if count.hard))
+
+
+# -- answers that were found before ------------------------------------------------------
+
+# Importing the solver and asking it takes longer than everything else that a run does in which
+# nothing changed. Answers are kept only where a caller provides for it.
+_known: dict[str, Any] | None = None
+
+
+@contextmanager
+def cached_answers(answers: dict[str, Any]) -> Iterator[None]:
+    """Take answers from a dictionary while the block runs, and add new ones to it."""
+    global _known
+    before, _known = _known, answers
+    try:
+        yield
+    finally:
+        _known = before
+
+
+def answer[T](
+    question: str,
+    r: Rows,
+    find: Callable[[], T],
+    write: Callable[[T], Any],
+    read: Callable[[Any], T],
+) -> T:
+    """What was answered before to a question about counts, or else what is found now.
+
+    ``write`` gives an answer as JSON can hold it, or None if it is not worth keeping.
+    """
+    if _known is None:
+        return find()
+    key = _identity(question, r)
+    if key in _known:
+        return read(_known[key])
+    found = find()
+    written = write(found)
+    if written is not None:
+        _known[key] = written
+    return found
+
+
+def _identity(question: str, r: Rows) -> str:
+    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
+    digest = hashlib.sha256(repr(told).encode())
+    for values in (r.member, r.relation, r.printed, r.hard, r.count):
+        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+FILE = "solved.json"
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The file of answers."""
+
+    version: int
+    answers: dict[str, Any]
+    checksum: str
+
+
+@contextmanager
+def use_cache(folder: Path) -> Iterator[None]:
+    """Answer from what is kept in a folder while the block runs; then keep what is new.
+
+    A file that cannot be read, is damaged, or is of another version, counts as none.
+    """
+    path = folder / FILE
+    answers = _read(path)
+    before = len(answers)
+    with cached_answers(answers):
+        yield
+    if len(answers) > before:
+        checksum = short_hash(answers)
+        text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
+        write_text(text + "\n", path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = build(_Solved, parse_json(path.read_bytes()))
+        whole = short_hash(found.answers) == found.checksum
+    except (OSError, ValueError, RecursionError):
+        return {}
+    current = whole and found.version == COUNTS_VERSION
+    answers: dict[str, Any] = found.answers if current else {}
+    return answers

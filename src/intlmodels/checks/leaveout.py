@@ -1,9 +1,7 @@
 """Statistics of exact leave-one-out: how well each variant predicts a unit it has not seen.
 
 Every unit (a printed share, a firm) is left out once, the variant fitted to the others, and the
-log predictive probability of what was left out taken, in natural logarithms. Comparisons sum or
-mix these numbers; whether the predictive laws are right is the business of
-:mod:`intlmodels.checks.leaveout`.
+log predictive probability of what was left out taken, in natural logarithms.
 
 The probability integral transform (PIT) of outcomes that are predicted rightly is uniform; of
 discrete outcomes its conditional distribution takes its place (Czado, Gneiting and Held 2009,
@@ -30,16 +28,10 @@ SEED = 1981
 class Difference:
     """Difference in expected log predictive density between variants a and b.
 
-    Attributes
-    ----------
-    elpd : float
-        Sum over units of a minus b, in nats: above zero, a predicts better.
-    se : float
-        Usual standard error of that sum.
-    low, high : float
-        Ends of the equal-tailed interval by the Bayesian bootstrap.
-    p_better : float
-        Share of bootstrap draws above zero; draws of exactly zero count by half.
+    ``elpd`` is the sum over units of a minus b, in nats (above zero, a predicts better), ``se`` its
+    usual standard error; ``low`` and ``high`` are the ends of the equal-tailed interval by the
+    Bayesian bootstrap, ``p_better`` is the share of bootstrap draws above zero; draws of exactly
+    zero count by half.
     """
 
     elpd: float
@@ -52,7 +44,7 @@ class Difference:
 def difference(
     lpd_a: ArrayLike, lpd_b: ArrayLike, draws: int = 4000, prob: float = 0.95, seed: int = SEED
 ) -> Difference:
-    """Compare two variants over the same left-out units.
+    """Compare two variants, by log predictive probabilities of the same left-out units.
 
     The standard error is sqrt(n v), v the variance of the differences with divisor n - 1. The
     Bayesian bootstrap (Rubin 1981, Annals of Statistics 9(1)) gives the units weights from the
@@ -65,30 +57,12 @@ def difference(
     arXiv:2008.10296) show that the standard error is often too small and the normal approximation
     badly calibrated with few units (below a hundred), with variants that predict much alike (a
     difference below 4), and where models are misspecified or units outlying. The bootstrap does
-    not mend this: how skewed the differences at hand are says little about the error.
+    not solve this: how skewed the differences at hand are says little about the error.
 
-    Parameters
-    ----------
-    lpd_a, lpd_b : array, shape (unit,)
-        Log predictive probabilities. Units impossible (-inf) in both variants tell nothing about
-        their difference and are left out; a unit impossible in one variant makes the difference
-        infinite, or NaN if other units are impossible in the other variant.
-    draws : int
-        Number of bootstrap draws.
-    prob : float
-        Probability of the interval.
-    seed : int
-
-    Returns
-    -------
-    Difference
-        Where the difference is not finite, ``se`` is NaN and the other numbers say no more than
-        the sign.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a value is NaN or +inf, or fewer than two units remain.
+    Units impossible (-inf) in both variants are left out; a unit impossible in one variant makes
+    the difference infinite, or NaN if other units are impossible in the other variant. Where it is
+    not finite, ``se`` is NaN and the other numbers say no more than the sign. ValueError if shapes
+    differ, a value is NaN or +inf, or fewer than two units remain.
     """
     lpd = _possible(np.stack([_vector(lpd_a), _vector(lpd_b)]))
     units = lpd.shape[1]
@@ -124,7 +98,7 @@ MOST_GAIN = 1e-7
 
 
 def stacking(lpd: ArrayLike) -> Array:
-    """Weights of the mixture of variants that predicts left-out units best.
+    """Weights of the mixture of variants that predicts left-out units best, (variant,).
 
     They maximize sum_i log sum_k w_k exp(lpd_ki) over weights that sum to one (Yao, Vehtari,
     Simpson and Gelman 2018, Bayesian Analysis 13(3)). Variants that predict exactly alike share
@@ -132,23 +106,9 @@ def stacking(lpd: ArrayLike) -> Array:
     Journal of the Royal Statistical Society B 69(2), and proved by its gradient: the log score is
     concave, so that no other weights score more than the largest gain along any one of them.
 
-    Parameters
-    ----------
-    lpd : array, shape (variant, unit)
-        Log predictive probabilities. A unit may be impossible (-inf) in some variants; one that is
-        impossible in all of them is left out.
-
-    Returns
-    -------
-    array, shape (variant,)
-        Not below 0, sum 1.
-
-    Raises
-    ------
-    ValueError
-        If a value is NaN or +inf, or no unit remains.
-    RuntimeError
-        If the maximum was not found.
+    A unit of ``lpd``, (variant, unit), may be impossible (-inf) in some variants; one that is
+    impossible in all of them is left out. ValueError if a value is NaN or +inf, or no unit
+    remains; RuntimeError if the maximum was not found.
     """
     relative = _relative(lpd)
     units = len(relative)
@@ -156,25 +116,9 @@ def stacking(lpd: ArrayLike) -> Array:
 
 
 def stacking_spread(lpd: ArrayLike, draws: int = 1000, seed: int = SEED) -> Array:
-    """How far the stacking weights depend on which units there happen to be.
+    """How far the stacking weights depend on which units there happen to be, (2, variant).
 
-    Parameters
-    ----------
-    lpd : array, shape (variant, unit)
-        As in :func:`stacking`.
-    draws : int
-        Number of draws of the Bayesian bootstrap over units.
-    seed : int
-
-    Returns
-    -------
-    array, shape (2, variant)
-        Ends of the central 90 percent of each weight.
-
-    Raises
-    ------
-    ValueError, RuntimeError
-        As :func:`stacking`.
+    Ends of the central 90 percent of each weight over draws of the Bayesian bootstrap.
     """
     relative = _relative(lpd)
     rows = _bootstrap_weights(len(relative), draws, seed)
@@ -193,12 +137,10 @@ def _relative(lpd: ArrayLike) -> Array:
 
 
 def _best_weights(relative: Array, units: Array) -> Array:
-    """Weights w that maximize sum_i u_i log(P w)_i - PULL / 2 |w|^2, with u the weights of units.
-
-    Each step replaces log(P w) by its second-order expansion, u_i (s_i y - 2)^2 / 2 with
-    s_i = P_i / (P w)_i. On the simplex s_i y - 2 equals (s_i - 2) y: a least-squares problem
-    without a constant, which non-negative least squares solves exactly (Dax 1990).
-    """
+    """Weights w that maximize sum_i u_i log(P w)_i - PULL / 2 |w|^2, u the weights of units."""
+    # Each step replaces log(P w) by its second-order expansion, u_i (s_i y - 2)^2 / 2 with
+    # s_i = P_i / (P w)_i. On the simplex s_i y - 2 equals (s_i - 2) y: a least-squares problem
+    # without a constant, which non-negative least squares solves exactly (Dax 1990).
     from scipy.optimize import nnls
 
     variants = relative.shape[1]
@@ -254,20 +196,7 @@ def _score(relative: Array, units: Array, weights: Array) -> float:
 
 
 def log_mean_exp(values: ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
-    """Log of the mean of exponentials, without underflow.
-
-    Parameters
-    ----------
-    values : array
-        Log densities; -inf is a density of zero.
-    axis : int or tuple of int, optional
-        Axes to average over; all if not given.
-
-    Returns
-    -------
-    array
-        Shape of ``values`` without these axes; -inf where all values are.
-    """
+    """Log of the mean of exponentials over some axes or all, without underflow; -inf is a zero."""
     found = np.asarray(values, dtype=np.float64)
     highest = found.max(axis=axis, keepdims=True)
     base = np.where(np.isfinite(highest), highest, 0.0)
@@ -277,29 +206,15 @@ def log_mean_exp(values: ArrayLike, axis: int | tuple[int, ...] | None = None) -
 
 
 def lpd_error(log_densities: ArrayLike) -> float:
-    """Monte Carlo standard error of the log of a mean density over draws.
+    """Monte Carlo standard error, in nats, of the log of a mean density over draws.
 
     By the delta method: the standard error of the mean, with the effective sample size of the
     densities (Vehtari et al. 2021, Bayesian Analysis 16(2)), over the mean. That holds while the
     error is small; an error of some tenths says that a few draws make up the mean, and that the
-    error itself may be larger.
-
-    Parameters
-    ----------
-    log_densities : array, shape (chain, draw)
-        Log predictive probability of one left-out unit, given each draw; -inf is a probability of
-        zero.
-
-    Returns
-    -------
-    float
-        In nats. 0 if all draws give the same; inf if no draw makes the unit possible, or chains
-        that stand still leave the error unknown.
-
-    Raises
-    ------
-    ValueError
-        If the shape is not (chain, draw) with at least four draws, or a value is NaN or +inf.
+    error itself may be larger. ``log_densities`` are of one left-out unit, (chain, draw); -inf is
+    a probability of zero. 0 if all draws give the same; inf if no draw makes the unit possible,
+    or chains that stand still leave the error unknown. ValueError if there are fewer than four
+    draws, or a value is NaN or +inf.
     """
     from arviz_stats.base import array_stats
 
@@ -352,28 +267,13 @@ Places = NDArray[np.int64]
 
 
 def pit_cdf(below: ArrayLike, at: ArrayLike, grid: ArrayLike) -> Array:
-    """Mean distribution function of the nonrandomized PIT of discrete outcomes.
+    """Mean distribution function, at ``grid``, of the nonrandomized PIT of discrete outcomes.
 
     Of one unit, the function rises in a straight line from 0 at Pr(Y < y) to 1 at Pr(Y <= y); if
     the predictive laws are right, its mean over units is expected to be the diagonal (Czado,
-    Gneiting and Held 2009, Biometrics 65(4)).
-
-    Parameters
-    ----------
-    below, at : array, shape (unit,)
-        Predictive probabilities of less than, and of exactly, what was observed. Where ``at`` is
-        0 the function jumps.
-    grid : array, shape (grid,)
-        Where to evaluate it, from 0 to 1.
-
-    Returns
-    -------
-    array, shape (grid,)
-
-    Raises
-    ------
-    ValueError
-        If there is no unit, or probabilities are impossible.
+    Gneiting and Held 2009, Biometrics 65(4)). ``below`` and ``at``, (unit,), are the predictive
+    probabilities of less than, and of exactly, what was observed. Where ``at`` is 0 the function
+    jumps. ValueError if there is no unit, or probabilities are impossible.
     """
     start, width = _pit_interval(below, at)
     over = np.asarray(grid, dtype=np.float64)[:, None] - start
@@ -382,25 +282,7 @@ def pit_cdf(below: ArrayLike, at: ArrayLike, grid: ArrayLike) -> Array:
 
 
 def pit_histogram(below: ArrayLike, at: ArrayLike, bins: int = 5) -> Array:
-    """Histogram of the nonrandomized PIT.
-
-    Parameters
-    ----------
-    below, at : array, shape (unit,)
-        As in :func:`pit_cdf`.
-    bins : int
-        Number of bins of equal width over 0 to 1.
-
-    Returns
-    -------
-    array, shape (bins,)
-        Share of the units in each bin: the sum is 1, and 1 / bins in each is expected.
-
-    Raises
-    ------
-    ValueError
-        As :func:`pit_cdf`.
-    """
+    """Histogram of the nonrandomized PIT: share of the units in each bin of equal width."""
     edges = pit_cdf(below, at, np.linspace(0.0, 1.0, bins + 1))
     edges[0], edges[-1] = 0.0, 1.0
     return np.diff(edges)
@@ -418,27 +300,11 @@ def pit_p_value(laws: ArrayLike, place: ArrayLike, draws: int = 2000, seed: int 
     with ``draws`` sets of outcomes drawn from the laws. For given laws of independent units the
     p-value is valid, however coarse the outcomes. The laws of leave-one-out are neither given nor
     independent: each is fitted to the outcomes of all other units, so that an outcome moves every
-    law but its own. The p-value is therefore approximate.
+    law but its own. The p-value is therefore approximate, and at least 1 / (draws + 1).
 
-    Parameters
-    ----------
-    laws : array, shape (unit, outcome)
-        Predictive probability of each outcome, in increasing order of outcomes; each row sums to
-        1. Laws with fewer outcomes than others end in zeros.
-    place : array of int, shape (unit,)
-        Which outcome was observed.
-    draws : int
-        Number of sets of outcomes; the p-value is at least 1 / (draws + 1).
-    seed : int
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If a row is not a law, or a place is not in it.
+    ``laws``, (unit, outcome), are probabilities in increasing order of outcomes that sum to 1 in
+    each row; those with fewer outcomes than others end in zeros. ``place`` says which outcome was
+    observed. ValueError if a row is not a law, or a place is not in it.
     """
     probability, seen = _checked_laws(laws, place)
     units = np.arange(len(seen))

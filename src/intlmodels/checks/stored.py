@@ -1,10 +1,9 @@
 """What calibration, comparison and sensitivity found, on disk: small JSON files that reports read.
 
 They travel with the reports (``reports/<study>/trust/``), so that a fresh checkout shows them
-without hours of computing. Each carries a fingerprint of everything that it depends on; a file
-that is no longer what the study asks for is told as such, never shown as if it were; so is one
-whose values do not match their checksum. Not quite
-JSON: ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
+without hours of computing. Each carries a fingerprint of everything that it depends on and a
+checksum of its values; a file that is no longer what the study asks for, or is damaged, is
+reported as such. ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
 """
 
 from __future__ import annotations
@@ -32,26 +31,18 @@ PROBS = (0.5, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How one quantity was recovered.
+    """How one quantity, such as ``phi`` or ``product[Optics]``, was recovered.
 
     Attributes
     ----------
-    name : str
-        Such as ``phi`` or ``product[Optics]``.
-    ranks : tuple of int
-        Number of simulations by the rank of the true value among the draws, 0 to L.
-    covered : tuple of int
-        Simulations whose central interval held the truth, one a probability of ``PROBS``.
-    bias, bias_error : float
-        Mean of posterior mean minus truth, and its standard error.
-    error : float
-        Root mean square of posterior mean minus truth.
-    spread : float
-        Mean posterior standard deviation.
-    width : float
-        Mean width of the 95 % interval.
-    prior_spread : float
-        Standard deviation of the true values.
+    ranks, covered : tuple of int
+        Number of simulations by the rank of the true value among the draws, 0 to L, and with the
+        truth in the central interval of each probability of ``PROBS``.
+    bias, bias_error, error : float
+        Mean of posterior mean minus truth, its standard error, root mean square.
+    spread, width, prior_spread : float
+        Mean posterior standard deviation and width of the 95 % interval; standard deviation of
+        the true values.
     """
 
     name: str
@@ -71,7 +62,6 @@ class Calibration:
 
     Attributes
     ----------
-    variant : str
     wrong : str
         Name of the deliberate error; empty for the model as it is.
     sims : int
@@ -80,10 +70,6 @@ class Calibration:
         Number of each simulation without a fit, and why; they have no ranks.
     divergent, unconverged : int
         Fits with divergent transitions, and with R-hat above ``limit``; they keep their ranks.
-    limit : float
-    settings : dict of str
-        Of each fit.
-    quantities : tuple of Calibrated
     """
 
     variant: str
@@ -103,21 +89,17 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Caught:
-    """Whether calibration noticed a deliberate error.
+class Detection:
+    """Whether calibration noticed a deliberate error, and what that ``change`` does, in words.
 
     Attributes
     ----------
-    name, change : str
-        The error, and what it does in words.
     looks : tuple of int
         Numbers of simulations after which the verdict was looked at.
     after : int or None
         The first look at which uniformity was rejected; None if at none.
-    quantity : str
-        The quantity with the smallest p-value at that (or the last) look.
-    p_value : float
-        Its p-value, adjusted for all quantities (Holm).
+    quantity, p_value : str, float
+        The smallest p-value at that (or the last) look, adjusted for all quantities (Holm).
     """
 
     name: str
@@ -134,7 +116,6 @@ class LeftOut:
 
     Attributes
     ----------
-    unit : str
     printed : float
         What was printed: percent for a share, a number for a count.
     lpd, lpd_error : float
@@ -142,9 +123,8 @@ class LeftOut:
         minus infinity where no draw allowed it.
     law : tuple of float
         Probability of every value of ``Comparison.values``.
-    rhat, ess : float
-        Worst R-hat and smallest bulk effective sample size of the refit.
-    divergences : int
+    rhat, ess, divergences : float, float, int
+        Worst of the refit; ``ess`` is the bulk effective sample size.
     """
 
     unit: str
@@ -163,18 +143,14 @@ class Comparison:
 
     Attributes
     ----------
-    unit : str
-        What is left out: ``firm`` or ``count``.
-    unit_label : str
-        What the study calls it (singular).
+    unit, unit_label : str
+        What is left out: ``firm`` or ``count``, and what the study calls it (singular).
     values : tuple of float
         Every value that could have been printed.
     variants : dict of str to tuple of LeftOut
         The default first; the units in the same order in each.
     skipped : dict of str to str
         Variant that is not compared -> why.
-    settings : dict of str
-        Of each refit.
     """
 
     unit: str
@@ -187,13 +163,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Power-scaling of one quantity (Kallioinen et al. 2024, Statistics and Computing 34, 57).
+    """How far a quantity moves when prior or likelihood is a little stronger or weaker.
 
-    Attributes
-    ----------
-    name : str
-    prior, likelihood : float
-        How far the quantity moves when prior or likelihood is made a little stronger or weaker.
+    Power-scaling of Kallioinen et al. (2024), Statistics and Computing 34, 57.
     """
 
     name: str
@@ -205,15 +177,8 @@ class Scaled:
 class Refit:
     """The default model with one thing changed.
 
-    Attributes
-    ----------
-    name : str
-        Such as ``phi halved``, or the name of a variant.
-    change : str
-        In words.
-    kind : {"base", "prior", "reading"}
-        ``base``: the default itself, first.
-    converged : bool
+    ``name`` is such as ``phi halved``, or the name of a variant, ``change`` says it in words,
+    ``kind`` is ``base`` (the default itself, first), ``prior`` or ``reading``.
     """
 
     name: str
@@ -224,21 +189,11 @@ class Refit:
 
 @dataclass(frozen=True)
 class Moved:
-    """One conclusion under one refit.
+    """One conclusion, such as ``Ease against Difficult``, under one refit.
 
-    Attributes
-    ----------
-    refit : str
-    quantity : str
-        Such as ``Ease against Difficult``.
-    unit : str
-        Of the numbers, such as ``points``.
-    median, low, high, sd : float
-        Median, 95 % interval and standard deviation.
-    p_positive : float
-        Probability of being above zero.
-    direction : bool
-        Whether its sign is a conclusion (a difference), or it is a level.
+    Median, 95 % interval and standard deviation in a unit such as ``points``, and the probability
+    of being above zero; ``direction``: whether its sign is a conclusion (a difference), or it is a
+    level.
     """
 
     refit: str
@@ -256,15 +211,8 @@ class Moved:
 class Sensitivity:
     """How far conclusions move when priors, likelihood or readings change.
 
-    Attributes
-    ----------
-    scaled : tuple of Scaled
-    pareto_k : float
-        Largest Pareto k of the importance weights behind ``scaled``.
-    refits : tuple of Refit
-        The default first.
-    moved : tuple of Moved
-        One for each refit and quantity.
+    ``pareto_k`` is the largest of the importance weights behind ``scaled``; of ``refits`` the
+    default is the first, and ``moved`` has one for each refit and quantity.
     """
 
     scaled: tuple[Scaled, ...]
@@ -274,15 +222,10 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Found[T]:
-    """What is stored of one kind.
+class CachedResult[T]:
+    """What is stored of one kind: its value, if it is what the study asks for now.
 
-    Attributes
-    ----------
-    value : object or None
-        What was found, if it is what the study asks for now.
-    reasons : tuple of str
-        Why it is not shown: never computed, or what changed since.
+    Otherwise ``reasons`` say why it is not shown: never computed, or what changed since.
     """
 
     value: T | None
@@ -290,17 +233,17 @@ class Found[T]:
 
 
 @dataclass(frozen=True)
-class Trust:
+class CheckResults:
     """All that is stored for the report of one study."""
 
-    calibration: Found[Calibration]
-    wrong: Found[tuple[Caught, ...]]
-    comparison: Found[Comparison]
-    sensitivity: Found[Sensitivity]
+    calibration: CachedResult[Calibration]
+    wrong: CachedResult[tuple[Detection, ...]]
+    comparison: CachedResult[Comparison]
+    sensitivity: CachedResult[Sensitivity]
 
 
 #: Where nothing was ever computed.
-NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 4)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -308,7 +251,7 @@ NOTHING = Trust(*(Found(None, ("it was not computed yet",)),) * 4)
 #: Kind of findings -> their type.
 _TYPES: dict[str, Any] = {
     "calibration": Calibration,
-    "wrong": tuple[Caught, ...],
+    "wrong": tuple[Detection, ...],
     "comparison": Comparison,
     "sensitivity": Sensitivity,
 }
@@ -332,16 +275,7 @@ def path_of(out: Path, kind: str) -> Path:
 def fingerprint(
     study: Study, overrides: Mapping[str, str], variants: Iterable[str]
 ) -> store.Fingerprint:
-    """What findings depend on: data, model, libraries and priors, versions, other variants.
-
-    Parameters
-    ----------
-    study : Study
-    overrides : mapping of str to str
-        Priors given on the command line.
-    variants : iterable of str
-        Variants that the findings are about, besides the default.
-    """
+    """What findings depend on: data, model, libraries and priors, versions, further variants."""
 
     def parts(variant: str) -> store.Fingerprint:
         priors = priors_of(study, variant, overrides)
@@ -361,16 +295,12 @@ def write(kind: str, value: Any, study: Study, overrides: Mapping[str, str], out
     # Calibrations of several deliberate errors are a list, everything else is one object.
     plain = _rounded([asdict(v) for v in value] if isinstance(value, tuple) else asdict(value))
     document = {"fingerprint": found, "value": plain, "checksum": files.short_hash(plain)}
-    text = json.dumps(document, indent=1)
-    files.write_text(_LIST.sub(_on_one_line, text) + "\n", path_of(out, kind))
+    # Lists of numbers are written on one line.
+    text = _LIST.sub(lambda m: f"[{' '.join(m[1].split())}]", json.dumps(document, indent=1))
+    files.write_text(text + "\n", path_of(out, kind))
 
 
-#: Lists of numbers are written on one line.
 _LIST = re.compile(r"\[\s+([-\d.eNaInfity,\s]+?)\s+\]")
-
-
-def _on_one_line(found: re.Match[str]) -> str:
-    return f"[{' '.join(found.group(1).split())}]"
 
 
 def _rounded(value: Any) -> Any:
@@ -390,32 +320,27 @@ def _variants_of(value: Any) -> list[str]:
     return []
 
 
-def trust(study: Study, out: Path, overrides: Mapping[str, str]) -> Trust:
+def read_checks(study: Study, out: Path, overrides: Mapping[str, str]) -> CheckResults:
     """Everything that is stored and still what the study asks for."""
-    return Trust(*(_found(kind, study, out, overrides) for kind in KINDS))
+    return CheckResults(*(_read(kind, study, out, overrides) for kind in KINDS))
 
 
-def _found(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> Found[Any]:
+def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> CachedResult[Any]:
     path = path_of(out, kind)
     if not path.is_file():
-        return Found(None, ("it was not computed yet",))
+        return getattr(NOTHING, kind)
     try:
         stored = build(_Stored, parse_json(path.read_bytes()))
-        value, before = build(_TYPES[kind], stored.value), stored.fingerprint
+        value = build(_TYPES[kind], stored.value)
         if files.short_hash(stored.value) != stored.checksum:
             raise ValueError("its values do not match their checksum")
     except (OSError, ValueError, RecursionError):
         damage = "damaged, changed by another program, or of an earlier version"
-        return Found(None, (f"{path.name} cannot be read: {damage}",))
+        return CachedResult(None, (f"{path.name} cannot be read: {damage}",))
     about = _variants_of(value)
     known = [name for name, row in catalogue(study).items() if not row.outcome]
-    gone = [name for name in about if name not in known]
-    if gone:
-        return Found(None, tuple(f"{name} is no variant of the study any more" for name in gone))
-    if kind == "comparison":
-        about = known
-    return Found(*_if_current(value, store.changes(before, fingerprint(study, overrides, about))))
-
-
-def _if_current(value: Any, changes: list[str]) -> tuple[Any, tuple[str, ...]]:
-    return (None, tuple(changes)) if changes else (value, ())
+    changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
+    if not changes:
+        now = fingerprint(study, overrides, known if kind == "comparison" else about)
+        changes = store.changes(stored.fingerprint, now)
+    return CachedResult(None if changes else value, tuple(changes))

@@ -1,4 +1,4 @@
-"""Tables of what calibration and sensitivity found: the rows that reports show.
+"""Tables of what calibration, sensitivity and leave-one-out found: the rows that reports show.
 
 Pictures and sentences take these tables and work out nothing of their own; what decides a
 verdict is a constant here.
@@ -9,9 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from intlmodels.checks import predicted, ranks
-from intlmodels.checks.stored import PROBS, Calibrated, Calibration, Moved, Sensitivity, Trust
+from intlmodels.checks import calibration, leaveout
+from intlmodels.checks.leaveout import pit_histogram, pit_p_value
+from intlmodels.checks.stored import (
+    PROBS,
+    Calibrated,
+    Calibration,
+    CheckResults,
+    Comparison,
+    LeftOut,
+    Moved,
+    Sensitivity,
+)
+from intlmodels.fitting.diagnostics import LIMITS
 from intlmodels.results.intervals import CI_KIND, CI_PROB
 from intlmodels.results.wording import verdict
 
@@ -19,8 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: Level at which ranks are called uneven, for all quantities of a calibration together (Holm).
-FAMILYWISE = ranks.FAMILYWISE
+Array = NDArray[np.float64]
+
 #: Probability of the binomial limits that a coverage is held against.
 BAND = 0.95
 #: A bias so many standard errors from zero is one.
@@ -31,32 +43,37 @@ WIDE = 0.8
 #: From here a quantity is sensitive to power-scaling; above ``UNRELIABLE`` the Pareto k of the
 #: weights says that power-scaling cannot be relied on (Kallioinen et al. 2024).
 SENSITIVE, UNRELIABLE = 0.05, 0.7
+#: With fewer units than ``FEW_UNITS`` two variants whose elpd differs by less than ``ALIKE``
+#: cannot be told apart (Sivula et al. 2020, arXiv:2008.10296).
+FEW_UNITS, ALIKE = 100, 4.0
+#: Probability of the predictive interval outside of which a unit is hard to predict.
+CENTRAL = 0.9
+#: Probability of the interval of a stacking weight.
+WEIGHT_PROB = 0.9
+#: A refit is believed within these limits, those of the gate.
+MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
 
 
 # -- calibration -------------------------------------------------------------------------
 
 
 def calibrated(found: Calibration) -> pd.DataFrame:
-    """How each quantity was recovered.
+    """How each quantity was recovered, one row each; empty where no simulation has a fit.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row a quantity: ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform
-        ranks, ``p_adjusted`` (Holm, over all quantities), ``deviates``; for each probability of
-        ``PROBS`` in percent ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it
-        with probability ``BAND`` if all is right, ``outside_50``; ``bias`` and ``bias_error``,
-        and the same over the prior's standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean
-        posterior standard deviation), ``width`` (mean, of the 95 % interval), ``prior_spread``
-        and ``spread_ratio``. Empty where no simulation has a fit.
+    ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform ranks, ``p_adjusted`` (Holm,
+    over all quantities), ``deviates``; for each probability of ``PROBS`` in percent
+    ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it with probability ``BAND`` if
+    all is right, ``outside_50``; ``bias`` and ``bias_error``, and the same over the prior's
+    standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean posterior standard deviation),
+    ``width`` (mean, of the 95 % interval), ``prior_spread`` and ``spread_ratio``.
     """
     import pandas as pd
 
     if not found.quantities:
         return pd.DataFrame()
     counts = np.array([item.ranks for item in found.quantities], dtype=np.int64)
-    p_values = ranks.p_values(counts)
-    adjusted = ranks.holm(p_values)
+    p_values = calibration.p_values(counts)
+    adjusted = calibration.holm(p_values)
     rows = []
     for item, p_value, p_adjusted in zip(found.quantities, p_values, adjusted, strict=True):
         scale = item.prior_spread if item.prior_spread > 0 else np.nan
@@ -66,7 +83,7 @@ def calibrated(found: Calibration) -> pd.DataFrame:
                 "simulations": sum(item.ranks),
                 "p_value": p_value,
                 "p_adjusted": p_adjusted,
-                "deviates": bool(p_adjusted < FAMILYWISE),
+                "deviates": bool(p_adjusted < calibration.FAMILYWISE),
                 **_coverages(item),
                 "bias": item.bias,
                 "bias_error": item.bias_error,
@@ -86,7 +103,7 @@ def _coverages(item: Calibrated) -> dict[str, Any]:
     number = sum(item.ranks)
     columns: dict[str, Any] = {}
     for prob, covered in zip(PROBS, item.covered, strict=True):
-        low, high = ranks.coverage_band(number, prob, BAND) if number else (np.nan, np.nan)
+        low, high = calibration.coverage_band(number, prob, BAND) if number else (np.nan, np.nan)
         share = covered / number if number else np.nan
         name = f"{100 * prob:g}"
         columns[f"coverage_{name}"] = 100 * share
@@ -96,13 +113,7 @@ def _coverages(item: Calibrated) -> dict[str, Any]:
 
 
 def outside_by_chance(table: pd.DataFrame) -> float:
-    """How many coverages are expected outside of their limits if all is right.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`calibrated`.
-    """
+    """How many coverages of :func:`calibrated` are expected outside their limits by chance."""
     from scipy.stats import binom
 
     expected = 0.0
@@ -122,15 +133,12 @@ def outside_by_chance(table: pd.DataFrame) -> float:
 def moves(found: Sensitivity) -> pd.DataFrame:
     """Every conclusion under every refit, beside the default's.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign
-        is a conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``,
-        ``p_direction``; ``base_median``, ``base_p_direction``; ``move`` (of the median) and
-        ``move_in_sd`` (of the default's posterior); ``verdict``, ``base_verdict`` and
-        ``changed``, for directions; ``counts``: whether refit and default converged, so that the
-        row may be held against the default; ``ci_kind``, ``ci_prob``, ``converged``.
+    ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign is a
+    conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``, ``p_direction``;
+    ``base_median``, ``base_p_direction``; ``move`` (of the median) and ``move_in_sd`` (of the
+    default's posterior); ``verdict``, ``base_verdict`` and ``changed``, for directions; ``counts``:
+    whether refit and default converged, so that the row may be compared with the default;
+    ``ci_kind``, ``ci_prob``, ``converged``.
     """
     import pandas as pd
 
@@ -197,20 +205,12 @@ def _said(item: Moved) -> str:
 
 
 def farthest(table: pd.DataFrame) -> pd.DataFrame:
-    """How far each quantity moves at most, by other priors and by other readings.
+    """How far each quantity of :func:`moves` moves at most, by other priors and readings.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`moves`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a quantity that has a row that counts, the farthest move first: ``quantity``,
-        ``unit``, ``base_median``, ``width`` (of the default's interval), ``farthest`` (in
-        standard deviations), and for ``prior`` and ``reading`` the refit (``prior``, empty if
-        there is none), ``prior_move`` and ``prior_move_in_sd``.
+    One row a quantity that has a row that counts, the farthest move first: ``quantity``, ``unit``,
+    ``base_median``, ``width`` (of the default's interval), ``farthest`` (in standard deviations),
+    and for ``prior`` and ``reading`` the refit (``prior``, empty if there is none), ``prior_move``
+    and ``prior_move_in_sd``.
     """
     import pandas as pd
 
@@ -248,13 +248,10 @@ MOVES = "moves with the prior"
 def scaled(found: Sensitivity) -> pd.DataFrame:
     """Power-scaling of each quantity.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
-        ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the
-        prior is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``;
-        ``pareto_k`` of all, NaN where none could be fitted, and ``reliable``.
+    ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
+    ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the prior
+    is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``; ``pareto_k`` of all, NaN
+    where none could be fitted, and ``reliable``.
     """
     import pandas as pd
 
@@ -280,32 +277,239 @@ def scaled(found: Sensitivity) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-class Shifts(NamedTuple):
-    """All that is told of the sensitivity: what the functions of these names make."""
-
-    moves: pd.DataFrame
-    farthest: pd.DataFrame
-    scaled: pd.DataFrame
-
-
-def shifts(found: Sensitivity) -> Shifts:
-    """Work out all tables of the sensitivity."""
+def shifts(found: Sensitivity) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Tables :func:`moves`, :func:`farthest` and :func:`scaled` of the sensitivity."""
     moved = moves(found)
-    return Shifts(moved, farthest(moved), scaled(found))
+    return moved, farthest(moved), scaled(found)
+
+
+# -- leave-one-out -----------------------------------------------------------------------
+
+
+class Laws(NamedTuple):
+    """What refits expected of the units that they did not see.
+
+    ``chance`` is the probability of every value, (unit, value), and sums to 1 in each row,
+    ``place`` which value was printed; ``below`` and ``exactly`` are the probabilities of a smaller
+    value than the printed one, and of the printed one.
+    """
+
+    chance: Array
+    place: NDArray[np.int64]
+    below: Array
+    exactly: Array
+
+
+def laws(found: Comparison, variant: str) -> Laws:
+    """Predictive laws of the left-out units of one variant."""
+    units = found.variants[variant]
+    chance = np.array([unit.law for unit in units], dtype=np.float64)
+    chance /= chance.sum(axis=1, keepdims=True)
+    printed = np.array([unit.printed for unit in units])
+    place = np.abs(np.array(found.values) - printed[:, None]).argmin(axis=1)
+    row = np.arange(len(units))
+    # Less than this is zero, but for rounding.
+    chance[chance < 1e-12] = 0.0
+    at = chance[row, place]
+    below = np.maximum(chance.cumsum(axis=1)[row, place] - at, 0.0)
+    return Laws(chance, place, below, at)
+
+
+def refit_converged(unit: LeftOut) -> bool:
+    """Whether the fit that did not see a unit is within the limits of the gate."""
+    return unit.rhat <= MOST_RHAT and unit.ess >= LEAST_ESS and unit.divergences == 0
+
+
+def left_out(found: Comparison) -> pd.DataFrame:
+    """Every unit, predicted by every variant that did not see it.
+
+    ``variant``, ``unit``, ``printed``, ``median`` and the central predictive intervals ``ci_low``
+    to ``ci_high`` (probability ``ci_prob``) and ``ci50_low`` to ``ci50_high``; ``p_tail``, the
+    probability of a value at least as far out on the same side, doubled; ``outside`` (the
+    interval), ``p_outside``, its probability; ``lpd``, ``lpd_error``, ``possible``; ``rhat``,
+    ``ess``, ``divergences``, ``ci_kind`` and ``converged``.
+    """
+    import pandas as pd
+
+    rows = []
+    for variant, units in found.variants.items():
+        law = laws(found, variant)
+        values = np.array(found.values)
+        for i, unit in enumerate(units):
+            chance = law.chance[i]
+            low, high = _central(chance, CENTRAL)
+            low50, high50 = _central(chance, 0.5)
+            above = max(1.0 - law.below[i] - law.exactly[i], 0.0)
+            outside = not low <= law.place[i] <= high
+            rows.append(
+                {
+                    "variant": variant,
+                    "unit": unit.unit,
+                    "printed": unit.printed,
+                    "median": values[_first(chance, 0.5)],
+                    "ci_low": values[low],
+                    "ci_high": values[high],
+                    "ci50_low": values[low50],
+                    "ci50_high": values[high50],
+                    "p_tail": min(1.0, 2 * (min(law.below[i], above) + law.exactly[i])),
+                    "outside": outside,
+                    "p_outside": max(0.0, 1 - float(chance[low : high + 1].sum())),
+                    "lpd": unit.lpd,
+                    "lpd_error": unit.lpd_error,
+                    "possible": bool(np.isfinite(unit.lpd)),
+                    "rhat": unit.rhat,
+                    "ess": unit.ess,
+                    "divergences": unit.divergences,
+                    "ci_kind": CI_KIND,
+                    "ci_prob": CENTRAL,
+                    "converged": refit_converged(unit),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _first(chance: Array, prob: float) -> int:
+    """The first value up to which the probability is at least ``prob``."""
+    return min(int((chance.cumsum() < prob - 1e-9).sum()), len(chance) - 1)
+
+
+def _central(chance: Array, prob: float) -> tuple[int, int]:
+    """First and last value of a central interval: beyond either is less than half of the rest."""
+    tail = (1 - prob) / 2
+    return _first(chance, tail), len(chance) - 1 - _first(chance[::-1], tail)
+
+
+def elpds(found: Comparison) -> pd.DataFrame:
+    """Each variant by exact leave-one-out, compared with the first, the default.
+
+    ``variant``, ``elpd`` (sum of the log probabilities), ``impossible`` (units with probability
+    zero), ``unconverged`` (refits), ``difference`` to the default (above zero: predicts better),
+    ``se``, ``ci_low``, ``ci_high``, ``p_better``, ``told_apart`` (False where few units and a
+    small difference do not allow it), the stacking ``weight`` with ``weight_low`` and
+    ``weight_high``; ``ci_kind``, ``ci_prob``, ``weight_prob`` and ``converged`` (all refits).
+    """
+    import pandas as pd
+
+    names = list(found.variants)
+    table = np.array([[unit.lpd for unit in units] for units in found.variants.values()])
+    possible = int((table > -np.inf).any(axis=0).sum())
+    weights, spread = np.full(len(names), np.nan), np.full((2, len(names)), np.nan)
+    if len(names) > 1 and possible:
+        weights, spread = leaveout.stacking(table), leaveout.stacking_spread(table)
+    rows = []
+    for i, name in enumerate(names):
+        unconverged = sum(not refit_converged(unit) for unit in found.variants[name])
+        rows.append(
+            {
+                "variant": name,
+                "elpd": float(table[i].sum()),
+                "impossible": int((table[i] == -np.inf).sum()),
+                "unconverged": unconverged,
+                **_against(table[i], table[0], i > 0 and possible > 1),
+                "weight": weights[i],
+                "weight_low": spread[0, i],
+                "weight_high": spread[1, i],
+                "ci_kind": CI_KIND,
+                "ci_prob": CI_PROB,
+                "weight_prob": WEIGHT_PROB,
+                "converged": unconverged == 0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _against(own: Array, default: Array, compared: bool) -> dict[str, Any]:
+    """Columns of :func:`elpds` that hold a variant against the default."""
+    if not compared:
+        nothing = dict.fromkeys(("difference", "se", "ci_low", "ci_high", "p_better"), np.nan)
+        return {**nothing, "told_apart": False}
+    gap = leaveout.difference(own, default, prob=CI_PROB)
+    few = len(own) < FEW_UNITS and abs(gap.elpd) < ALIKE
+    return {
+        "difference": gap.elpd,
+        "se": gap.se,
+        "ci_low": gap.low,
+        "ci_high": gap.high,
+        "p_better": gap.p_better,
+        "told_apart": not few and not np.isnan(gap.elpd),
+    }
+
+
+class Pit(NamedTuple):
+    """Whether what was printed lies within its leave-one-out laws as it should."""
+
+    p_value: float
+    #: Share of the units in the outer halves of their laws (the lower and the upper quarter), and
+    #: in the upper halves. Both are expected to be 0.5.
+    tails: float
+    upper: float
+
+
+def pit(law: Laws) -> Pit:
+    """Probability integral transform of discrete outcomes (Czado et al. 2009)."""
+    quarters = pit_histogram(law.below, law.exactly, 4)
+    return Pit(
+        p_value=pit_p_value(law.chance, law.place),
+        tails=float(quarters[0] + quarters[3]),
+        upper=float(quarters[2] + quarters[3]),
+    )
+
+
+def pit_band(law: Laws, grid: Array, sets: int = 400, seed: int = leaveout.SEED) -> Array:
+    """Half the width of a simultaneous 95 % band around the diagonal for the PIT of these laws.
+
+    At places ``grid`` from 0 to 1. So many sets of outcomes are drawn from the laws; the band is
+    as wide at each place as the standard deviation of their curves there, times what holds 95 %
+    of the curves as a whole.
+    """
+    rng = np.random.default_rng(seed)
+    curves = np.zeros((sets, len(grid)))
+    for chance in law.chance:
+        upper = np.minimum(chance.cumsum(), 1.0)
+        start = np.maximum(upper - chance, 0.0)
+        width = np.where(chance > 0, chance, 1.0)
+        rising = np.clip((grid - start[:, None]) / width[:, None], 0.0, 1.0)
+        drawn = np.searchsorted(upper, rng.random(sets) * upper[-1], side="right")
+        curves += rising[np.minimum(drawn, len(chance) - 1)]
+    away = curves / len(law.chance) - grid
+    deviation = np.sqrt((away**2).mean(axis=0))
+    scaled = np.abs(away) / np.where(deviation > 0, deviation, np.inf)
+    return np.asarray(deviation * np.quantile(scaled.max(axis=1), 0.95))
+
+
+class Predicted(NamedTuple):
+    """All tables of a comparison, from the functions of these names; law and PIT of the default."""
+
+    elpds: pd.DataFrame
+    left_out: pd.DataFrame
+    law: Laws
+    pit: Pit
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """Rows of ``left_out`` that are the default's."""
+        default = self.elpds["variant"].iloc[0]
+        return self.left_out[self.left_out["variant"] == default].reset_index(drop=True)
+
+
+def predicted(found: Comparison) -> Predicted:
+    """Work out all tables of a comparison."""
+    law = laws(found, next(iter(found.variants)))
+    return Predicted(elpds(found), left_out(found), law, pit(law))
 
 
 # -- files -------------------------------------------------------------------------------
 
 
-def csv_tables(trust: Trust) -> dict[str, pd.DataFrame]:
+def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     """File name -> table, of all findings that are current."""
     made: dict[str, pd.DataFrame] = {}
-    if trust.calibration.value is not None and trust.calibration.value.quantities:
-        made["calibration.csv"] = calibrated(trust.calibration.value)
-    if trust.comparison.value is not None:
-        made["leave_one_out.csv"] = predicted.left_out(trust.comparison.value)
-        made["elpd.csv"] = predicted.elpds(trust.comparison.value)
-    if trust.sensitivity.value is not None:
-        made["sensitivity.csv"] = moves(trust.sensitivity.value)
-        made["power_scaling.csv"] = scaled(trust.sensitivity.value)
+    if checks.calibration.value is not None and checks.calibration.value.quantities:
+        made["calibration.csv"] = calibrated(checks.calibration.value)
+    if checks.comparison.value is not None:
+        made["leave_one_out.csv"] = left_out(checks.comparison.value)
+        made["elpd.csv"] = elpds(checks.comparison.value)
+    if checks.sensitivity.value is not None:
+        made["sensitivity.csv"] = moves(checks.sensitivity.value)
+        made["power_scaling.csv"] = scaled(checks.sensitivity.value)
     return made

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import import_module
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.claims import facts
-from intlmodels.claims.facts import FACTS
-from intlmodels.claims.verdicts import FAILED, NOT_FITTED, Evidence, Found
-from intlmodels.claims.wording import how
-from intlmodels.models.claimnames import fit_of, require_names
-from intlmodels.results.intervals import CI_PROB, converged
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core import formats as f
+from intlmodels.models import require_names
+from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.estimands import FALL_AFTER
+from intlmodels.results import decay, share
+from intlmodels.results.intervals import CI_PROB, converged, interval
+from intlmodels.results.wording import CLEAR, LEANING
 from intlmodels.study import DecayStudy, Study
-from intlmodels.study.claims import Claim
+from intlmodels.study.claims import (
+    CANNOT,
+    CONTRADICTED,
+    HOLDS,
+    Array,
+    Claim,
+    Evidence,
+    Finding,
+    plain,
+    printed_values,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    from xarray import DataTree
+    from xarray import Dataset, DataTree
 
 
 COLUMNS = (
@@ -26,6 +41,31 @@ COLUMNS = (
     *("effect_median", "effect_low", "effect_high", "effect_unit", "numbers", "note"),
     *("fit", "converged"),
 )
+#: At or below this probability a claim is unsupported: the opposite is at least leaning.
+UNSUPPORTED = round(1 - LEANING, 9)
+FAILED = "did not converge"
+NOT_FITTED = "not fitted yet"
+#: Facts, whatever it was that was printed.
+_IN_PRINT = {
+    HOLDS.split(" the printed")[0]: "holds in print",
+    CONTRADICTED.split(" the printed")[0]: "contradicted in print",
+}
+#: Verdicts in the order in which they are listed, as they begin.
+_ORDER = (
+    *_IN_PRINT,
+    "supported",
+    "leaning",
+    "uncertain",
+    "unsupported",
+    NOT_FITTED,
+    FAILED,
+    CANNOT,
+)
+#: Model -> the estimands of a fit: those stored with it, or computed now.
+_ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
+    "share": share.estimands,
+    "decay": decay.estimands,
+}
 
 
 def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
@@ -57,54 +97,153 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     import pandas as pd
 
     require_names(study)
-    evidence = Evidence(study, fits, printed_values(study), prob)
-    rows = [_row(claim, evidence) for claim in study.claims]
+    counts = study.counts if isinstance(study, DecayStudy) else ()
+    draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
+    values = printed_values(counts, study.numbers.values())
+    rows = []
+    for claim in study.claims:
+        found, passed = _find(claim, Evidence(study, draws, values, prob), fits)
+        how = claim.rule.describe(claim, study)
+        rows.append(
+            (
+                *(claim.id, claim.text, claim.where, claim.kind, claim.rule.name, how),
+                *(found.verdict, found.probability, found.median, found.low, found.high),
+                *(found.unit, found.numbers, claim.note, found.fit, passed),
+            )
+        )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def printed_values(study: Study) -> dict[str, float]:
-    """Printed counts and numbers of a study, by id."""
-    counts = study.counts if isinstance(study, DecayStudy) else ()
-    values = {count.id: float(count.value) for count in counts}
-    return values | {number.id: number.value for number in study.numbers.values()}
-
-
-def _row(claim: Claim, evidence: Evidence) -> dict[str, Any]:
-    found, passed = _found(claim, evidence)
-    return {
-        "id": claim.id,
-        "claim": claim.text,
-        "where": claim.where,
-        "kind": claim.kind,
-        "rule": claim.rule,
-        "how": how(claim, evidence.study),
-        "verdict": found.verdict,
-        "probability": found.probability,
-        "effect_median": found.median,
-        "effect_low": found.low,
-        "effect_high": found.high,
-        "effect_unit": found.unit,
-        "numbers": found.numbers,
-        "note": claim.note,
-        "fit": found.fit,
-        "converged": passed,
-    }
-
-
-def _found(claim: Claim, evidence: Evidence) -> tuple[Found, bool]:
+def _find(claim: Claim, evidence: Evidence, fits: Mapping[str, DataTree]) -> tuple[Finding, bool]:
     """What the rule of a claim finds, and whether the fit that it asked converged."""
-    without_fit = {**FACTS, **facts.FREQUENCY_RULES}
-    if claim.rule in without_fit:
-        return without_fit[claim.rule](claim, evidence), True
-    name = fit_of(claim)
-    if name not in evidence.fits:
-        said = f"run intlmodels fit with --variants all, or {name}"
-        return Found(verdict=NOT_FITTED, numbers=said, fit=name), True
-    found = _own(evidence.study.model)[claim.rule](claim, evidence)
-    passed = not found.fit or converged(evidence.fits[found.fit])
-    return (found if passed else replace(found, verdict=FAILED)), passed
+    if claim.rule.needs_fit and claim.fit not in fits:
+        said = f"run intlmodels fit with --variants all, or {claim.fit}"
+        return Finding(NOT_FITTED, numbers=said, fit=claim.fit), True
+    found = claim.rule.evaluate(claim, evidence)
+    passed = not found.fit or converged(fits[found.fit])
+    verdict = found.verdict or verdict_of(found.probability)
+    return replace(found, verdict=verdict if passed else FAILED), passed
 
 
-def _own(model: str) -> dict[str, Callable[[Claim, Evidence], Found]]:
-    """Rules that ask the posterior of a model: those of the package named after it."""
-    return import_module(f"intlmodels.claims.{model}").RULES
+def verdict_of(probability: float) -> str:
+    """What the posterior probability of a claim allows to say of it."""
+    if probability >= CLEAR:
+        return "supported"
+    if probability >= LEANING:
+        return "leaning"
+    return "unsupported" if probability <= UNSUPPORTED else "uncertain"
+
+
+# -- draws of a fit ------------------------------------------------------------------------
+
+
+class _Draws:
+    """Draws of a stored fit, see :class:`intlmodels.study.claims.FitDraws`."""
+
+    fall_after = FALL_AFTER
+
+    def __init__(self, name: str, fit: DataTree, model: str, prob: float) -> None:
+        self.name, self.fit, self.model, self.prob = name, fit, model, prob
+
+    @cached_property
+    def estimands(self) -> Dataset:
+        return _ESTIMANDS[self.model](self.fit)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.estimands
+
+    def values(self, name: str, **labels: Any) -> Array:
+        return flat(self.estimands[name].sel(labels))
+
+    def labels(self, name: str) -> list[str]:
+        return texts(self.estimands[name])
+
+    def unit(self, name: str) -> str:
+        return str(self.estimands[name].attrs["units"])
+
+    def parameter(self, name: str) -> Array:
+        return flat(self.fit["posterior"].to_dataset()[name])
+
+    def membership(self, predictor: str) -> NDArray[np.bool_]:
+        (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
+        return share.membership(self.fit, block)
+
+    def interval(self, draws: Array) -> tuple[float, float]:
+        return interval(draws, self.prob)
+
+    def judge(
+        self,
+        holds: NDArray[np.bool_],
+        effect: Array,
+        unit: str,
+        numbers: str,
+        kept: NDArray[np.bool_] | None = None,
+    ) -> Finding:
+        kept = np.ones(len(holds), bool) if kept is None else kept
+        probability = float(holds[kept].mean())
+        median, (low, high) = float(np.median(effect[kept])), self.interval(effect[kept])
+        if self._is_near_limit(holds, kept, probability):
+            numbers += "; more draws could move this verdict"
+        return Finding("", probability, median, low, high, unit, numbers, self.name)
+
+    def _is_near_limit(
+        self, holds: NDArray[np.bool_], kept: NDArray[np.bool_], probability: float
+    ) -> bool:
+        """Whether more draws could move a probability to another verdict."""
+        from arviz_stats.base import array_stats
+
+        # Of a ratio where draws are left out: how many hold over how many are kept.
+        part = (kept * (holds - probability)).reshape(self.estimands.sizes["chain"], -1)
+        with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
+            error = array_stats.mcse(part, method="mean", chain_axis=0, draw_axis=1)
+        error = float(np.nan_to_num(error)) / float(kept.mean())
+        return any(abs(probability - limit) < 2 * error for limit in (CLEAR, LEANING, UNSUPPORTED))
+
+
+# -- the ledger in words -------------------------------------------------------------------
+
+
+def verdict_lines(ledger: pd.DataFrame) -> list[str]:
+    """The claims that have each verdict, in words: facts first, then posteriors, then the rest."""
+    by_verdict = {str(verdict): list(ids) for verdict, ids in ledger.groupby("verdict")["id"]}
+    return [
+        f"{verdict}: {len(by_verdict[verdict])} of {len(ledger)} ({', '.join(by_verdict[verdict])})"
+        for verdict in sorted(by_verdict, key=_place)
+    ]
+
+
+def summary(ledger: pd.DataFrame) -> str:
+    """How many claims have each verdict, in a sentence; facts of all sources together."""
+    counts = ledger["verdict"].map(lambda text: str(text).split(" the printed")[0]).value_counts()
+    order = sorted(counts.index, key=_place)
+    said = [f"{_IN_PRINT.get(verdict, verdict)} {counts[verdict]}" for verdict in order]
+    return (
+        f"Of the publication, {f.counted(len(ledger), 'claim')} are held against what it printed "
+        f"and against the fits, each by a rule of its own: {f.listed(said)}. All of them stand "
+        "under claims of the study."
+    )
+
+
+def _place(verdict: str) -> tuple[int, str]:
+    """Where a verdict stands among the others."""
+    return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
+
+
+def printed_numbers(study: Study) -> list[tuple[str, str, str, str]]:
+    """Counts and further numbers of a study: id, what it is, value with unit, and where."""
+    counts = study.counts if isinstance(study, DecayStudy) else ()
+    rows = [(count.id, count.text, str(count.value), count.where) for count in counts]
+    rows += [
+        (number.id, number.text, f"{plain(number.value)} {number.unit}".strip(), number.where)
+        for number in study.numbers.values()
+    ]
+    return sorted(rows)
+
+
+def finding_text(row: Any) -> str:
+    """What was found for a claim, a row of the ledger: probability, numbers and note."""
+    numbers = f"{str(row.numbers).rstrip('.')}. {row.note}" if row.note else str(row.numbers)
+    if math.isnan(row.probability):
+        return numbers
+    name = "probability (no posterior)" if row.verdict == FAILED else "probability"
+    return f"{name} {f.probability(row.probability)}; {numbers}"

@@ -16,8 +16,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from intlmodels.cli import boundary, checks
-from intlmodels.cli.fit import fit_and_report
+from intlmodels.cli import fitting, terminal
+from intlmodels.cli.fitting import SweepsOption, fit_and_report, given
 from intlmodels.cli.terminal import (
     OutOption,
     PriorOption,
@@ -25,7 +25,7 @@ from intlmodels.cli.terminal import (
     StudiesArgument,
     StudyArgument,
     VariantOption,
-    counted,
+    interruptible,
     load,
     output_folder,
     print_table,
@@ -87,9 +87,7 @@ def fit(
         float | None, typer.Option(help="Target acceptance, between 0 and 1.")
     ] = None,
     sampler: Annotated[str | None, typer.Option(help="nutpie or pymc.")] = None,
-    sweeps: Annotated[
-        int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
-    ] = None,
+    sweeps: SweepsOption = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -100,17 +98,8 @@ def fit(
     """Fit studies and write their reports; refits only what changed."""
     from intlmodels.fitting import jobs
 
-    given = {
-        "seed": seed,
-        "draws": draws,
-        "tune": tune,
-        "chains": chains,
-        "cores": cores,
-        "target_accept": target_accept,
-        "sampler": sampler,
-        "sweeps": sweeps,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = given(seed=seed, draws=draws, tune=tune, chains=chains, cores=cores, sweeps=sweeps)
+    changes |= given(target_accept=target_accept, sampler=sampler)
     if out is not None and len(studies) > 1:
         raise StudyError("--out is the folder of one study; expected one", value=" ".join(studies))
     # All are read before the first is fitted.
@@ -121,13 +110,10 @@ def fit(
     for one, settings, folder in asked:
         if len(asked) > 1:
             say(f"==> {one.name}")
-        try:
+        with interruptible("interrupted: finished fits are kept; run the same command to go on"):
             codes.append(
                 fit_and_report(ready(one, folder, scheduler), settings, variants, folder, prior)
             )
-        except KeyboardInterrupt:
-            say("interrupted: finished fits are kept; run the same command to go on")
-            raise typer.Exit(130) from None
     raise typer.Exit(max(codes))
 
 
@@ -189,20 +175,19 @@ def export(
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
     """Read a study, tell what was understood, and stop at the first mistake."""
-    from intlmodels.audit.tables import require_possible
+    from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
-    from intlmodels.models import catalogue, priors_of
-    from intlmodels.models.claimnames import require_names
+    from intlmodels.models import catalogue, priors_of, require_names
     from intlmodels.study import RowFiles, describe
 
     loaded = load(study)
     if isinstance(loaded, RowFiles):
-        from intlmodels.register.preview import looked_lines
+        from intlmodels.register.counts import preview_lines
 
         settings_of(loaded)
-        typer.echo("\n".join(looked_lines(loaded)))
+        typer.echo("\n".join(preview_lines(loaded)))
         return
-    require_possible(loaded)
+    require_consistent_counts(loaded)
     require_names(loaded)
     for name in catalogue(loaded):
         priors_of(loaded, name)
@@ -220,7 +205,7 @@ def reduce(
     scheduler: SchedulerOption = None,
 ) -> None:
     """Read a register of any size once, as counts of cells; a fit uses these."""
-    from intlmodels.register.cache import CELLS
+    from intlmodels.register.counts import CELLS
     from intlmodels.study import RowFiles, describe
 
     loaded = load(study)
@@ -231,7 +216,7 @@ def reduce(
             value=study,
         )
     folder = output_folder(loaded, out)
-    typer.echo(describe(counted(loaded, folder, scheduler, again)))
+    typer.echo(describe(ready(loaded, folder, scheduler, again)))
     say(f"counts: {folder / CELLS}")
 
 
@@ -251,7 +236,7 @@ def new(
     ] = False,
 ) -> None:
     """Make the folder of a study of your own: a made-up example to replace piece by piece."""
-    from intlmodels.study.new import new_study
+    from intlmodels.study import new_study
 
     made = new_study(folder, model, decisions)
     typer.echo(f"written to {made}: {', '.join(sorted(path.name for path in made.iterdir()))}")
@@ -296,7 +281,7 @@ def reconstruct(
     from intlmodels.fitting import jobs
     from intlmodels.models import find_variant
     from intlmodels.models.decay.inferencedata import reconstruct as draw
-    from intlmodels.register.reduce import require_firms
+    from intlmodels.register.counts import require_firms
 
     loaded = load(study)
     require_firms(loaded, "the reconstruction of decisions")
@@ -351,9 +336,9 @@ def claims(
 ) -> None:
     """Hold what a publication says against its tables and the stored fits."""
     from intlmodels import api
-    from intlmodels.claims.wording import found, verdict_lines
-    from intlmodels.register.reduce import require_firms
-    from intlmodels.study.claimrules import rules_of
+    from intlmodels.claims.ledger import finding_text, verdict_lines
+    from intlmodels.register.counts import require_firms
+    from intlmodels.study.fitrules import rules_of
 
     loaded = load(study)
     require_firms(loaded, "a ledger of claims")
@@ -363,12 +348,12 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
-        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {found(row)}"):
+        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {finding_text(row)}"):
             typer.echo(one_line(line))
     typer.echo("\n" + "\n".join(verdict_lines(table)))
 
 
-checks.register(app)
+fitting.register(app)
 
 
 # -- the whole ---------------------------------------------------------------------------
@@ -376,7 +361,7 @@ checks.register(app)
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code."""
-    return boundary.run(partial(_invoke, arguments))
+    return terminal.run_to_exit(partial(_invoke, arguments))
 
 
 def _invoke(arguments: Sequence[str]) -> int:
@@ -391,7 +376,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         if not arguments:
             typer.echo(error.format_message(), err=True)
-            return boundary.UNUSABLE
+            return terminal.UNUSABLE
         raise StudyError(f"{error.format_message().rstrip('.')}; see --help") from error
     return 0
 

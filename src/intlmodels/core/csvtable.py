@@ -62,39 +62,17 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", flags=re.ASCII)
 
 @dataclass(frozen=True)
 class Table:
-    """A table as printed.
+    """A table as printed."""
 
-    Attributes
-    ----------
-    file : str
-        File name inside the study's folder.
-    header : tuple of str
-        Names of the columns, without white space around them.
-    rows : tuple of tuple of str
-        The cells as they stand in the file. ``rows[i]`` is row ``i + 2`` of the file as a
-        spreadsheet counts rows: the header is row 1, and a cell with line breaks in it is
-        still in one row.
-    """
-
-    file: str
-    header: tuple[str, ...]
+    file: str  # File name inside the study's folder
+    header: tuple[str, ...]  # Names of the columns, without white space around them
+    #: The cells as they stand in the file. ``rows[i]`` is row ``i + 2`` of the file as a
+    #: spreadsheet counts rows: the header is row 1, and a cell with line breaks in it is still in
+    #: one row
     rows: tuple[tuple[str, ...], ...]
 
     def column(self, name: str, asked_by: str = "") -> tuple[str, ...]:
-        """Cells of a column, as printed.
-
-        Parameters
-        ----------
-        name : str
-            Name of the column.
-        asked_by : str, optional
-            The key of study.toml that names the column, for the message.
-
-        Raises
-        ------
-        StudyError
-            If there is no such column.
-        """
+        """Cells of a column, as printed."""
         name = clean_label(name)
         if name not in self._places:
             asked = f", named by {asked_by} in study.toml" if asked_by else ""
@@ -143,10 +121,7 @@ def from_plain_cell(text: str) -> str:
 def parse_number(text: str) -> float:
     """Read a number as a CSV file should hold it: ASCII digits and a decimal point.
 
-    Raises
-    ------
-    ValueError
-        With what was expected and how to mend it, to be put after the place of the cell.
+    A ValueError says what was expected, to be put after the place of the cell.
     """
     text = text.strip()
     if not _NUMBER.fullmatch(text):
@@ -190,14 +165,7 @@ _NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#
 
 
 def read_text(folder: Path, file: str) -> str:
-    """Read a file of a study as UTF-8 text (a byte order mark is dropped).
-
-    Raises
-    ------
-    StudyError
-        If the file is missing, outside the folder (also by a link), not a file, too large, not
-        readable, not UTF-8, or holds a NUL.
-    """
+    """Read a file of a study as UTF-8 text (a byte order mark is dropped)."""
     pure = PurePosixPath(file)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or not file.isprintable():
         raise StudyError(
@@ -303,23 +271,7 @@ def _perhaps(raw: bytes, at: int) -> str:
 
 
 def read_table(folder: Path, file: str, one: str = "firm") -> Table:
-    """Read a CSV file: commas between cells, double quotes around cells that need them.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-    file : str
-        Name of the file in it.
-    one : str, optional
-        What stands in one row, for the messages.
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read as text, is empty, is not well-formed CSV with commas, has
-        a nameless or doubled column, or a row with too many or too few cells.
-    """
+    """Read a CSV file: commas between cells, double quotes around cells that need them."""
     text = read_text(folder, file)
     try:
         records = _records(text, file)
@@ -372,14 +324,19 @@ def _used_width(records: list[list[str]]) -> int:
     return width
 
 
-def _check_first(records: list[list[str]], file: str) -> None:
-    first = records[0]
+def require_names(first: list[str], file: str) -> None:
+    """Refuse a first row that has no names of columns, or not between commas."""
     if _blank(first):
         raise StudyError(
             "the row is blank; expected the names of the columns: delete the row", file=file, row=1
         )
     if len(first) == 1 and any(mark in first[0] for mark in _OTHER_MARKS):
         raise StudyError("expected names separated by commas", file=file, row=1, value=first[0])
+
+
+def _check_first(records: list[list[str]], file: str) -> None:
+    first = records[0]
+    require_names(first, file)
     most = max(sum(bool(cell.strip()) for cell in record) for record in records)
     if sum(bool(name.strip()) for name in first) == 1 and most > 2:
         raise StudyError(

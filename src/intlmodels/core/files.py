@@ -36,13 +36,7 @@ def short_hash(*values: Any) -> str:
 
 
 def require_writable(folder: Path) -> None:
-    """Make the folder if need be, and find out now, not after the fit, whether it can be used.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be made or written to.
-    """
+    """Make the folder if need be, and find out now, not after the fit, whether it can be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -63,13 +57,7 @@ _LEFT_OVER = 24 * 3600
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it if the block succeeds.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be written, such as for want of space; what was there before is kept.
-    """
+    """A temporary path beside ``path`` that replaces it if the block succeeds."""
     require_writable(path.parent)
     _remove_left_over(path.parent)
     try:
@@ -144,19 +132,7 @@ _STAGE = ".intlmodels-"
 
 
 def output_folder(text: str | Path, writes: bool = True) -> Path:
-    """The folder that a user names for results; nothing is made.
-
-    Parameters
-    ----------
-    text : str or path
-    writes : bool
-        Whether something will be written there; otherwise it need not be writable.
-
-    Raises
-    ------
-    StudyError
-        If it is a file, or cannot be made or written to.
-    """
+    """The folder that a user names for results; nothing is made."""
     name = str(text)
     if not name.strip() or not name.isprintable():
         raise StudyError("expected the path of a folder", file="--out", value=name)
@@ -173,13 +149,7 @@ def output_folder(text: str | Path, writes: bool = True) -> Path:
 
 
 def probe(folder: Path, writes: bool = True) -> None:
-    """Find out whether a folder could be used, also one that is not there yet.
-
-    Raises
-    ------
-    OSError
-        If it is no folder, or cannot be made or written to.
-    """
+    """Find out whether a folder could be used, also one that is not there yet."""
     whole = folder.absolute()
     with suppress(FileNotFoundError):
         whole.stat()
@@ -196,19 +166,8 @@ def probe(folder: Path, writes: bool = True) -> None:
 def write_all(files: Mapping[str, bytes], folder: Path, outdated: Iterable[str] = ()) -> None:
     """Write all files or none: they are complete elsewhere before one of them appears.
 
-    Parameters
-    ----------
-    files : mapping of str to bytes
-        Path below the folder -> content.
-    folder : Path
-        Made if it is not there; its other files stay as they are.
-    outdated : iterable of str
-        Files of an earlier writing, which are removed.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written; then everything is as it was.
+    ``files`` are contents by path below the folder; ``outdated`` ones of an earlier writing are
+    removed. After an OSError everything is as it was.
     """
     there = folder.exists()
     if not there:

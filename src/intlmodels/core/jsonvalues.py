@@ -14,13 +14,7 @@ LARGEST = 2**63 - 1
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse a JSON text.
-
-    Raises
-    ------
-    ValueError
-        If it is not JSON, or nested more deeply than Python can follow.
-    """
+    """Parse a JSON text; ValueError if it is not one, or too deeply nested for Python."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -28,20 +22,11 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def build(kind: Any, value: Any) -> Any:
-    """Build a value of a type from what JSON holds of it.
+    """Build a value of a type from what :func:`parse_json` gives of it.
 
-    Parameters
-    ----------
-    kind : type
-        A dataclass, ``tuple``, ``dict`` with texts as keys, ``Literal``, a union, ``str``, ``int``,
-        ``float``, ``bool``, ``None`` or ``Any``, in any combination.
-    value : object
-        From :func:`parse_json`.
-
-    Raises
-    ------
-    ValueError
-        If the value has another form than the type.
+    A type is a dataclass, ``tuple``, ``dict`` with texts as keys, ``Literal``, a union, ``str``,
+    ``int``, ``float``, ``bool``, ``None`` or ``Any``, in any combination. ValueError if the value
+    has another form.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:

@@ -19,24 +19,7 @@ GRID_TOLERANCE = 1e-9
 
 
 def grid(width: float) -> FloatArray:
-    """Return every value that rounding to ``width`` can print.
-
-    Parameters
-    ----------
-    width
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    ndarray, shape (grid,)
-        0, w, 2w, ... up to at most 100, in percent.
-
-    Raises
-    ------
-    ValueError
-        If the width is not a positive number, or if shares near 100 percent would have no printed
-        value (the last multiple of the width up to 100 lies more than half a width below 100).
-    """
+    """Return every value that rounding to ``width`` can print."""
     _check_width(width)
     exact = 100.0 / width
     steps = int(np.floor(exact + GRID_TOLERANCE))
@@ -57,23 +40,6 @@ def intervals(printed_percent: npt.ArrayLike, width: float) -> tuple[FloatArray,
     The interval of r is [max(0, r - w/2), min(100, r + w/2)] / 100. The ends of values on the grid
     are computed from their place on it, so that the upper end of one is, to the last bit, the lower
     end of the next: the intervals of `grid` cover [0, 1] with no gap and no overlap.
-
-    Parameters
-    ----------
-    printed_percent
-        Printed shares in percent, any shape. NaN (not printed) gives NaN.
-    width
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    lower, upper : ndarray, shape of `printed_percent`
-        Ends of the interval as shares between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If the width is not a positive number, or if a printed value is below 0 or above 100.
     """
     _check_width(width)
     printed = np.asarray(printed_percent, dtype=np.float64)
@@ -92,25 +58,7 @@ def intervals(printed_percent: npt.ArrayLike, width: float) -> tuple[FloatArray,
 
 
 def on_grid(printed_percent: npt.ArrayLike, width: float) -> BoolArray:
-    """Tell which printed percentages are values that rounding to ``width`` can print.
-
-    Parameters
-    ----------
-    printed_percent
-        Printed shares in percent, any shape.
-    width
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    ndarray of bool, shape of `printed_percent`
-        True for a multiple of the width (within 1e-9 widths) from 0 to 100; False for NaN.
-
-    Raises
-    ------
-    ValueError
-        If the width is not a positive number.
-    """
+    """Tell which printed percentages are values that rounding to ``width`` can print."""
     _check_width(width)
     printed = np.asarray(printed_percent, dtype=np.float64)
     place = printed / width

@@ -44,23 +44,13 @@ MACHINE = "machine"
 
 @contextmanager
 def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
-    """The workers of a cluster, for as long as the block lasts.
+    """The workers of a Dask cluster, for as long as the block lasts.
 
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and the certificates
-        of Dask's configuration. A task whose worker died is given to
-        another one; Dask gives up when it cost the fourth worker its life.
-    packages : tuple of str
-        What decides a result apart from the code of this package: the workers must have the same
-        versions, and be of the same kind of computer if ``MACHINE`` is among them.
-    goes_on : str
-        What an error says if the work was broken off by no fault of its own.
-
-    Yields
-    ------
-    Workers
+    ``address`` is that of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and
+    the certificates of Dask's configuration. A task whose worker died is given to another one;
+    Dask gives up when it cost the fourth worker its life. The workers must have the same versions
+    of ``packages``, and be of the same kind of computer if ``MACHINE`` is among them. ``goes_on``
+    is what an error says if the work was interrupted by no fault of its own.
 
     Raises
     ------
@@ -107,7 +97,7 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Dask prints tracebacks of a lost connection, of which an error tells in one line."""
+    """Dask prints tracebacks of a lost connection, which an error reports in one line."""
     log = logging.getLogger(name)
     level = log.level
     log.setLevel(logging.CRITICAL)
@@ -151,13 +141,7 @@ _TLS = "Dask's configuration (distributed.comm.tls: ca-file, client.cert, client
 
 
 def _security(address: str) -> Security:
-    """The certificates of Dask's configuration.
-
-    Raises
-    ------
-    StudyError
-        If there are none, or they cannot be read.
-    """
+    """The certificates of Dask's configuration, if they are there and can be read."""
     from distributed import Security
 
     security = Security(require_encryption=True)
@@ -220,13 +204,7 @@ _ONE_AT_A_TIME = threading.Lock()
 def on_worker[R](
     wanted: dict[str, str], function: Callable[..., R], *arguments: Any, **named: Any
 ) -> R:
-    """Call a function on a worker of a cluster, if it would compute the same as elsewhere.
-
-    Raises
-    ------
-    StudyError
-        If the worker has other versions, or is another kind of computer.
-    """
+    """Call a function on a worker, if that has the same versions and kind of computer."""
     here = installed(tuple(name for name in wanted if name not in (_PYTHON, _CODE)))
     other = [
         f"{name} {version} instead of {wanted[name]}"

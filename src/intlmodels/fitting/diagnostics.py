@@ -158,10 +158,7 @@ class Gate:
     def from_json(cls, text: str) -> Gate:
         """Read what :meth:`to_json` wrote.
 
-        Raises
-        ------
-        ValueError
-            For anything else.
+        Raises ValueError for anything else.
         """
         return cls(build(tuple[Result, ...], parse_json(text)))
 
@@ -187,16 +184,9 @@ def convergence(
 ) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
     """R-hat, bulk and tail ESS and the Monte Carlo error of the mean, of every scalar.
 
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        With dimensions chain and draw first.
-
-    Returns
-    -------
-    dict
-        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` -> (labels, values).
-        Quantities that never vary (the first level of an ordered effect) are left out.
+    ``dataset``: with dimensions chain and draw first. Returns ``rhat``, ``ess_bulk``, ``ess_tail``,
+    ``mcse_mean`` -> (labels, values). Quantities that never vary (the first level of an ordered
+    effect) are left out.
     """
     # A draw that is not a number is not equal to itself: such a quantity stays in, and fails.
     pairs = [(label, draws) for label, draws in scalars(dataset) if (draws != draws.flat[0]).any()]
@@ -229,16 +219,8 @@ def _convergence(stacked: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]
 def gate(tree: DataTree) -> Gate:
     """Check a fit: every parameter, every estimand, and the sampler itself.
 
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        With ``posterior``, ``sample_stats`` and, if computed, ``estimands``.
-
-    Returns
-    -------
-    Gate
-        One result for each row of :data:`CHECKS`; with very many clusters also of
-        :data:`MANY_CHECKS`.
+    ``tree``: with ``posterior``, ``sample_stats`` and, if computed, ``estimands``. Returns one
+    result for each row of :data:`CHECKS`; with very many clusters also of :data:`MANY_CHECKS`.
     """
     found = _measure(tree)
     return Gate(

@@ -7,39 +7,34 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.audit.tables import require_possible
+from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError
-from intlmodels.core.settings import Progress, Settings
+from intlmodels.core.settings import Progress, Settings, checked
 from intlmodels.core.versions import ESTIMANDS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, convergence, gate
 from intlmodels.fitting.fit import fit
-from intlmodels.models import DEFAULT, catalogue, find_variant, priors_of
-from intlmodels.models.claimnames import require_names
+from intlmodels.models import (
+    DEFAULT,
+    catalogue,
+    find_variant,
+    model_named,
+    priors_of,
+    require_names,
+)
 from intlmodels.models.priors import Prior
-from intlmodels.register.reduce import as_study
-from intlmodels.study import RegisterStudy, SequenceStudy, Study, load_study
+from intlmodels.register.counts import as_study
+from intlmodels.study import Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree
-
-
-#: Model -> module that computes estimands from the draws.
-ESTIMANDS = {
-    "register": "intlmodels.models.share.estimands",
-    "share": "intlmodels.models.share.estimands",
-    "decay": "intlmodels.models.decay.estimands",
-    "sequences": "intlmodels.models.decay.estimands",
-}
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ def plan(
     StudyError
         For an unknown variant, prior or setting.
     """
-    require_possible(study)
+    require_consistent_counts(study)
     require_names(study)
     settings = settings or settings_of(study)
     jobs = []
@@ -146,31 +141,20 @@ def checked_fit(
     progress: Progress | None = None,
 ) -> DataTree:
     """Fit, compute the estimands, and check; retry once with more careful sampling."""
-    fitter = _fitter(study)
-    tree = _with_estimands(fitter(study, variant, priors, settings, progress))
+    tree = _with_estimands(fit(study, variant, priors, settings, progress))
     retried = ""
     if not Gate.from_json(tree.attrs["gate"]).passed:
         failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
         asked = tree.attrs["settings"]
         careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
-        tree = _with_estimands(fitter(study, variant, priors, careful, progress))
+        tree = _with_estimands(fit(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
         tree.attrs["settings"] = asked
     tree.attrs["retried"] = retried
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
-
-
-def _fitter(study: Study) -> Callable[..., DataTree]:
-    """What fits a study; that of registers is imported when there is one."""
-    fitter: Callable[..., DataTree] = fit
-    if isinstance(study, RegisterStudy):
-        fitter = import_module("intlmodels.fitting.cells").fit
-    elif isinstance(study, SequenceStudy):
-        fitter = import_module("intlmodels.fitting.sequences").fit
-    return fitter
 
 
 def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:
@@ -186,7 +170,7 @@ def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 
     model = tree.attrs["model"]
-    tree["estimands"] = xr.DataTree(import_module(ESTIMANDS[model]).estimate(tree))
+    tree["estimands"] = xr.DataTree(model_named(model).estimate(tree))
     posterior = tree["posterior"].to_dataset()
     named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
     tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
@@ -247,7 +231,7 @@ def fit_study(
     study = as_study(loaded, None if out is None else Path(out), scheduler)
     asked = settings_of(study, settings)
     if out is None:
-        require_possible(study)
+        require_consistent_counts(study)
         require_names(study)
         tree = checked_fit(study, variant, priors_of(study, variant, priors), asked, progress)
     else:
@@ -322,10 +306,7 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
     Priors given on the command line and the settings are those of the stored default fit: a
     variant is current if it was fitted with the same.
 
-    Raises
-    ------
-    StudyError
-        If there is no default fit, or one of the fits is damaged.
+    Raises StudyError if there is no default fit, or one of the fits is damaged.
     """
     path = stored_path(out, DEFAULT)
     default = store.header(path)

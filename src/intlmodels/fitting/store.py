@@ -23,7 +23,7 @@ from intlmodels.core.jsonvalues import build, field_types, parse_json
 from intlmodels.core.settings import Settings
 from intlmodels.core.versions import MODEL_VERSION, release_series
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.models import design_module, design_of
+from intlmodels.models import design_of, model_of
 from intlmodels.models.priors import Prior
 from intlmodels.study import Study
 
@@ -39,15 +39,12 @@ def fingerprint(
 ) -> Fingerprint:
     """Everything the draws of one fit depend on, in named parts.
 
-    Returns
-    -------
-    dict of str to dict
-        ``data`` (everything of the study that this variant uses), ``model`` (version, variant
-        and family), ``libraries`` (release series), ``priors`` and ``settings``.
+    Returns ``data`` (everything of the study that this variant uses), ``model`` (version, variant
+    and family), ``libraries`` (release series), ``priors`` and ``settings``.
     """
     design = design_of(study, variant)
-    module = design_module(study.model)
-    parts = module.data_parts(study, design)
+    model = model_of(study)
+    parts = model.data_parts(study, design)
     return {
         "data": {name: short_hash(*values) for name, values in parts.items()},
         "model": {
@@ -55,9 +52,9 @@ def fingerprint(
             "variant": variant,
             "family": design.family,
         },
-        "libraries": release_series(module.packages(design)),
+        "libraries": release_series(model.packages(design)),
         "priors": {name: prior.text for name, prior in priors.items()},
-        "settings": settings.identity(module.settings(design)),
+        "settings": settings.identity(model.settings(design)),
     }
 
 
@@ -126,10 +123,7 @@ class Header:
     def of(cls, attributes: Mapping[str, Any]) -> Header:
         """Read the attributes of a fit.
 
-        Raises
-        ------
-        ValueError
-            If one is missing or not of its form; the text names it.
+        Raises ValueError if one is missing or not of its form; the text names it.
         """
         found: dict[str, Any] = {}
         for name, kind in field_types(Header).items():
@@ -150,10 +144,7 @@ class Header:
 def header(path: Path) -> Header | None:
     """What a stored fit says of itself, read without its draws; None if there is no file.
 
-    Raises
-    ------
-    StudyError
-        If the file is damaged, or no fit.
+    Raises StudyError if the file is damaged, or no fit.
     """
     found = _inspected(path)
     if isinstance(found, str):
@@ -164,10 +155,7 @@ def header(path: Path) -> Header | None:
 def require_whole(path: Path) -> Header:
     """What a stored fit says of itself, once its file was found to be as it was written.
 
-    Raises
-    ------
-    StudyError
-        If there is no file, or it is damaged, or no fit.
+    Raises StudyError if there is no file, or it is damaged, or no fit.
     """
     found = header(path)
     if found is None:
@@ -221,10 +209,7 @@ def _plain(value: Any) -> Any:
 def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
     """Reasons to fit again; empty if the stored fit is what is wanted.
 
-    Raises
-    ------
-    StudyError
-        If something is there that a fit cannot take the place of.
+    Raises StudyError if something is there that a fit cannot take the place of.
     """
     if path.is_dir():
         raise StudyError("a folder is where the fit is to be stored; remove it", file=str(path))
@@ -261,10 +246,7 @@ def write(tree: DataTree, path: Path) -> None:
 def read(path: Path) -> DataTree:
     """Read a stored fit into memory.
 
-    Raises
-    ------
-    StudyError
-        If there is no file, or it is damaged, or no fit.
+    Raises StudyError if there is no file, or it is damaged, or no fit.
     """
     import xarray as xr
 

@@ -1,41 +1,39 @@
-"""The catalogue of models and their variants, as data.
+"""The registry of models, and the catalogue of the variants of a study.
 
-A variant is a row: a name, what changes in words, and the function that changes the
-design. Studies add rows for what depends on their own tables. What is special about a model
-stands in its design module; here a study finds its own.
+A variant is a row: a name, what changes in words, and the function that changes the design.
+Studies add rows for what depends on their own tables. What is special about a model stands in its
+own package; here a study finds its model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
-from intlmodels.core.errors import StudyError, did_you_mean
-from intlmodels.models.base import DEFAULT, Variant
-from intlmodels.models.decay import design, sequencedesign
+from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.models import decay, share
+from intlmodels.models.base import DEFAULT, Model, Variant
 from intlmodels.models.priors import Prior, apply_overrides
-from intlmodels.models.share import celldesign
-from intlmodels.models.share import design as sharedesign
 from intlmodels.study import Study
+from intlmodels.study.keys import wrong
 
-__all__ = ["DEFAULT", "Variant", "catalogue", "design_module", "design_of", "find_variant"]
-__all__ += ["priors_of"]
+__all__ = ["DEFAULT", "Model", "Variant", "catalogue", "design_of", "find_variant"]
+__all__ += ["model_named", "model_of", "priors_of", "require_names"]
 
-#: Model -> the module with ``default_design``, ``variants``, ``alias``, ``why_absent``,
-#: ``parameters``, ``fixed_priors``, ``shown`` and ``data_parts``.
-_DESIGNS: dict[str, ModuleType] = {
-    "share": sharedesign,
-    "decay": design,
-    "register": celldesign,
-    "sequences": sequencedesign,
-}
+_SHARE: Model[Any, Any] = share.MODEL
+_DECAY: Model[Any, Any] = decay.MODEL
+_MODELS = {shape: model for model in (_SHARE, _DECAY) for shape in model.shapes}
 
 
-def design_module(model: str) -> Any:
-    """The module that describes a model as data."""
-    return _DESIGNS[model]
+def model_named(shape: str) -> Model[Any, Any]:
+    """The model of a data shape, which studies and stored fits name as their model."""
+    return _MODELS[shape]
+
+
+def model_of(study: Study) -> Model[Any, Any]:
+    """The model of a study."""
+    return model_named(study.model)
 
 
 def catalogue(study: Study) -> dict[str, Variant[Any]]:
@@ -55,7 +53,7 @@ def catalogue(study: Study) -> dict[str, Variant[Any]]:
 @lru_cache(maxsize=16)
 def _catalogue(study: Study) -> dict[str, Variant[Any]]:
     # Asked for hundreds of times in a run; a study does not change.
-    return {row.name: row for row in design_module(study.model).variants(study)}
+    return {row.name: row for row in model_of(study).variants(study)}
 
 
 def find_variant(study: Study, name: str) -> Variant[Any]:
@@ -66,14 +64,12 @@ def find_variant(study: Study, name: str) -> Variant[Any]:
     StudyError
         For an unknown name; the message lists the valid ones.
     """
-    rows = catalogue(study)
-    module = design_module(study.model)
-    name = module.alias(study, name)
+    rows, model = catalogue(study), model_of(study)
+    name = model.alias(study, name)
     if name in rows:
         return rows[name]
-    why = module.why_absent(study, name)
     raise StudyError(
-        why
+        model.why_absent(study, name)
         or f"no variant is called '{name}'{did_you_mean(name, rows)}; "
         f"the variants are {', '.join(rows)}",
         value=name,
@@ -81,8 +77,8 @@ def find_variant(study: Study, name: str) -> Variant[Any]:
 
 
 def design_of(study: Study, variant: str = DEFAULT) -> Any:
-    """The design of a variant: a ``Design`` of the module of the study's model."""
-    return find_variant(study, variant).apply(design_module(study.model).default_design(study))
+    """The design of a variant: a ``Design`` of the study's model."""
+    return find_variant(study, variant).apply(model_of(study).default_design(study))
 
 
 def priors_of(
@@ -109,14 +105,45 @@ def priors_of(
     StudyError
         For an unknown variant, an unknown parameter or an unusable prior.
     """
-    module = design_module(study.model)
+    model = model_of(study)
     everywhere = {
         name: prior
         for row in catalogue(study)
-        for name, prior in module.parameters(design_of(study, row)).items()
+        for name, prior in model.parameters(design_of(study, row)).items()
     }
     return apply_overrides(
-        module.parameters(design_of(study, variant)),
+        model.parameters(design_of(study, variant)),
         [(study.priors, "study.toml"), (overrides or {}, "command line")],
         everywhere,
     )
+
+
+# -- what claims of a study name -----------------------------------------------------------
+
+
+def require_names(study: Study) -> None:
+    """Check the variants, parameters, predictors and levels that claims name.
+
+    Raises StudyError for the first that is not there.
+    """
+    for claim in study.claims:
+        where = f"[[claims]] {claim.id},"
+        for key, name in claim.names("variant"):
+            _require(name, list(catalogue(study)), "a variant", f"{where} {key}")
+        for key, name in claim.names("parameter"):
+            names = list(model_of(study).parameters(design_of(study, claim.fit)))
+            _require(name, names, f"a parameter of the variant {claim.fit}", f"{where} {key}")
+        for key, name in claim.names("predictor"):
+            levels = {block.name: block.settings for block in design_of(study, claim.fit).blocks}
+            what = f"a predictor of the variant {claim.fit}"
+            _require(name, list(levels), what, f"{where} {key}")
+            for side, level in claim.names("level"):
+                _require(level, list(levels[name]), f"a level of {name}", f"{where} {side}")
+                if side == "against" and level in claim.terms["levels"]:
+                    raise wrong("expected a level on one side only", f"{where} {side}", level)
+
+
+def _require(name: str, names: list[str], what: str, where: str) -> None:
+    if name not in names:
+        said = f"expected {what}, one of {listed(names)}{did_you_mean(name, names)}"
+        raise wrong(said, where, name)

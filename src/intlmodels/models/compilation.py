@@ -6,7 +6,8 @@ the model; and what nutpie compiles around PyTensor's functions, which are cache
 compiled again in every process. The wrappers here copy in a loop and are cached beside
 PyTensor's functions, under the key of the function that they wrap. With warm caches this
 takes the default model from 3.5 s to about 1 s on two cores. They keep nutpie's contract
-(arguments and return codes), so that a compiled model is an ordinary nutpie model.
+(arguments and return codes), so that a compiled model is an ordinary nutpie model. Where a release
+of nutpie or PyTensor has changed what they stand for, plain nutpie compiles instead, more slowly.
 
 A model's data may be shared variables with one dimension each; their values, not their lengths,
 can then be changed by ``with_data`` without compiling again.
@@ -15,10 +16,12 @@ can then be changed by ``with_data`` without compiling again.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -119,38 +122,72 @@ def import_nutpie() -> ModuleType:
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
     """Compile a PyMC model for nutpie.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        Its data are constants, or shared variables with one dimension.
-    var_names : list of str
-        Variables to store.
-
-    Returns
-    -------
-    nutpie.CompiledModel
-        As :func:`nutpie.compile_pymc_model` returns it.
-
-    Raises
-    ------
-    ValueError
-        If the model holds shared data with another number of dimensions.
+    ``model``: its data are constants, or shared variables with one dimension; ``var_names``:
+    variables to store. The result is as of :func:`nutpie.compile_pymc_model`. Raises ValueError if
+    the model holds shared data with another number of dimensions.
     """
     import_nutpie()
     import pytensor
     from nutpie import compile_pymc
 
-    with_numba = _calling(
-        compile_pymc._compile_pymc_model_numba,
-        _make_c_logp_func=_make_c_logp_func,
-        _make_c_expand_func=_make_c_expand_func,
-    )
-    compiled = _calling(compile_pymc.compile_pymc_model, _compile_pymc_model_numba=with_numba)
+    compiled, options = compile_pymc.compile_pymc_model, {}
+    if _as_known():
+        with_numba = _calling(
+            compile_pymc._compile_pymc_model_numba,
+            _make_c_logp_func=_make_c_logp_func,
+            _make_c_expand_func=_make_c_expand_func,
+        )
+        compiled = _calling(compiled, _compile_pymc_model_numba=with_numba)
+        options = {"cache": True}
     # Fast mathematics may sum in another order once a function comes from the cache, or on
     # another processor: one digit of rounding, and a chain goes elsewhere. Without, the same seed
     # gives the same draws in every process, and sampling is no slower (measured).
     with pytensor.config.change_flags(numba__fastmath=False):
-        return compiled(model, var_names=var_names, cache=True)
+        return compiled(model, var_names=var_names, **options)
+
+
+#: Functions of nutpie that the wrappers here replace, by a hash of their source.
+_REPLACED = {"_make_c_logp_func": "8540ecc018f613c6", "_make_c_expand_func": "544e9ff7f33d5ada"}
+
+
+@cache
+def _as_known() -> bool:
+    """Whether nutpie and PyTensor are as the wrappers need them; warns once if they are not."""
+    try:
+        changed = _changed()
+    except (ImportError, AttributeError, TypeError, OSError) as error:
+        changed = str(error)
+    if changed:
+        warnings.warn(
+            f"models are compiled by plain nutpie, more slowly: this release of nutpie or PyTensor "
+            f"is not one that intlmodels knows ({changed})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return not changed
+
+
+def _changed() -> str:
+    """What is not as the wrappers need it; empty if everything is."""
+    from nutpie import compile_pymc
+    from pytensor.link.numba import cache as pytensor_cache
+
+    for name, known in _REPLACED.items():
+        source = inspect.getsource(getattr(compile_pymc, name))
+        if hashlib.sha256(source.encode()).hexdigest()[:16] != known:
+            return f"nutpie's {name}"
+    calls = {
+        "_compile_pymc_model_numba": set(_REPLACED),
+        "compile_pymc_model": {"_compile_pymc_model_numba"},
+    }
+    for name, called in calls.items():
+        if not called <= set(getattr(compile_pymc, name).__code__.co_names):
+            return f"nutpie's {name}"
+    _ = compile_pymc.address_as_void_pointer, pytensor_cache.CACHED_SRC_FUNCTIONS.get
+    parameters = inspect.signature(pytensor_cache.compile_numba_function_src).parameters
+    if not {"global_env", "cache_key"} <= set(parameters):
+        return "PyTensor's compile_numba_function_src"
+    return ""
 
 
 def _calling(function: Any, **others: Any) -> Any:

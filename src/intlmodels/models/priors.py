@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,24 +21,151 @@ from intlmodels.core.errors import StudyError, did_you_mean
 
 Support = Literal["real", "positive", "unit"]
 
-#: name -> (parameter names, support of the distribution, which arguments must be positive)
-DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], Support, tuple[bool, ...]]] = {
-    "Normal": (("mean", "sd"), "real", (False, True)),
-    "StudentT": (("df", "location", "scale"), "real", (True, False, True)),
-    "Cauchy": (("location", "scale"), "real", (False, True)),
-    "HalfNormal": (("scale",), "positive", (True,)),
-    "HalfCauchy": (("scale",), "positive", (True,)),
-    "HalfStudentT": (("df", "scale"), "positive", (True, True)),
-    "Exponential": (("rate",), "positive", (True,)),
-    "Gamma": (("shape", "rate"), "positive", (True, True)),
-    "LogNormal": (("log median", "log sd"), "positive", (False, True)),
-    "Beta": (("a", "b"), "unit", (True, True)),
-}
+Array = NDArray[np.float64]
 
 _SUPPORT_IN_WORDS = {
     "real": "any real number",
     "positive": "a positive number",
     "unit": "a probability between 0 and 1",
+}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What is to be known of one distribution; arguments always come in the same order.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        Their names, as a person reads them.
+    support : {"real", "positive", "unit"}
+    positive : tuple of bool
+        Which arguments must be above 0.
+    keywords : tuple of str
+        What PyMC calls the arguments; it calls the distribution what it is called here.
+    draw : callable
+        Of a generator, a size and the arguments.
+    log_density : callable
+        Of values inside the support and the arguments, with the normalizing constant.
+    scaled : callable
+        Of a factor and the arguments: those of a wider or narrower one, see :func:`rescaled`.
+    """
+
+    arguments: tuple[str, ...]
+    support: Support
+    positive: tuple[bool, ...]
+    keywords: tuple[str, ...]
+    draw: Callable[..., Array]
+    log_density: Callable[..., Array]
+    scaled: Callable[..., tuple[float, ...]] = lambda factor, *a: (*a[:-1], a[-1] * factor)
+
+
+def _log_normal(z: Array) -> Array:
+    return -0.5 * (z * z + math.log(2 * math.pi))
+
+
+def _log_t(z: Array, df: float) -> Array:
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    return constant - (df + 1) / 2 * np.log1p(z * z / df)
+
+
+def _times_log(power: float, x: Array) -> Array:
+    """``power * log(x)``, and 0 for a power of 0, also where x is 0."""
+    if power == 0:
+        return 0 * x
+    with np.errstate(divide="ignore"):
+        return power * np.log(x)
+
+
+def _log_gamma(x: Array, shape: float, rate: float) -> Array:
+    constant = shape * math.log(rate) - math.lgamma(shape)
+    return constant + _times_log(shape - 1, x) - rate * x
+
+
+def _log_lognormal(x: Array, median: float, sd: float) -> Array:
+    log_x = np.log(x)
+    return _log_normal((log_x - median) / sd) - math.log(sd) - log_x
+
+
+def _log_beta(x: Array, a: float, b: float) -> Array:
+    constant = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return constant + _times_log(a - 1, x) + _times_log(b - 1, 1 - x)
+
+
+def _scaled_beta(factor: float, a: float, b: float) -> tuple[float, float]:
+    worth = a + b
+    new = max((worth + 1) / factor**2 - 1, min(worth, 1.0))
+    return a * new / worth, b * new / worth
+
+
+# Half of a distribution that is symmetric around zero has twice its density.
+_LOG_2 = math.log(2)
+
+#: All distributions by name; kernels of the decay model number them in this order.
+DISTRIBUTIONS: dict[str, Distribution] = {
+    "Normal": Distribution(
+        *(("mean", "sd"), "real", (False, True), ("mu", "sigma")),
+        draw=lambda rng, size, mean, sd: rng.normal(mean, sd, size),
+        log_density=lambda x, mean, sd: _log_normal((x - mean) / sd) - math.log(sd),
+    ),
+    "StudentT": Distribution(
+        *(("df", "location", "scale"), "real", (True, False, True), ("nu", "mu", "sigma")),
+        draw=lambda rng, size, df, at, scale: at + scale * rng.standard_t(df, size),
+        log_density=lambda x, df, at, scale: _log_t((x - at) / scale, df) - math.log(scale),
+    ),
+    "Cauchy": Distribution(
+        *(("location", "scale"), "real", (False, True), ("alpha", "beta")),
+        draw=lambda rng, size, at, scale: at + scale * rng.standard_cauchy(size),
+        log_density=lambda x, at, scale: _log_t((x - at) / scale, 1.0) - math.log(scale),
+    ),
+    "HalfNormal": Distribution(
+        *(("scale",), "positive", (True,), ("sigma",)),
+        draw=lambda rng, size, scale: np.abs(rng.normal(0, scale, size)),
+        log_density=lambda x, scale: _LOG_2 + _log_normal(x / scale) - math.log(scale),
+    ),
+    "HalfCauchy": Distribution(
+        *(("scale",), "positive", (True,), ("beta",)),
+        draw=lambda rng, size, scale: np.abs(scale * rng.standard_cauchy(size)),
+        log_density=lambda x, scale: _LOG_2 + _log_t(x / scale, 1.0) - math.log(scale),
+    ),
+    "HalfStudentT": Distribution(
+        *(("df", "scale"), "positive", (True, True), ("nu", "sigma")),
+        draw=lambda rng, size, df, scale: np.abs(scale * rng.standard_t(df, size)),
+        log_density=lambda x, df, scale: _LOG_2 + _log_t(x / scale, df) - math.log(scale),
+    ),
+    "Exponential": Distribution(
+        *(("rate",), "positive", (True,), ("lam",)),
+        draw=lambda rng, size, rate: rng.exponential(1 / rate, size),
+        log_density=lambda x, rate: math.log(rate) - rate * x,
+        scaled=lambda factor, rate: (rate / factor,),
+    ),
+    "Gamma": Distribution(
+        *(("shape", "rate"), "positive", (True, True), ("alpha", "beta")),
+        draw=lambda rng, size, shape, rate: rng.gamma(shape, 1 / rate, size),
+        log_density=_log_gamma,
+        scaled=lambda factor, shape, rate: (shape / factor**2, rate / factor**2),
+    ),
+    "LogNormal": Distribution(
+        *(("log median", "log sd"), "positive", (False, True), ("mu", "sigma")),
+        draw=lambda rng, size, median, sd: rng.lognormal(median, sd, size),
+        log_density=_log_lognormal,
+    ),
+    "Beta": Distribution(
+        *(("a", "b"), "unit", (True, True), ("alpha", "beta")),
+        draw=lambda rng, size, a, b: rng.beta(a, b, size),
+        log_density=_log_beta,
+        scaled=_scaled_beta,
+    ),
+}
+
+#: Functions of a parameter, or of an array of them.
+Scale = Callable[[Any], Any]
+
+#: Support -> to the whole line, and back.
+WHOLE_LINE: dict[Support, tuple[Scale, Scale]] = {
+    "real": (lambda x: x, lambda x: x),
+    "positive": (np.log, np.exp),
+    "unit": (lambda x: np.log(x) - np.log1p(-x), lambda x: 1 / (1 + np.exp(-x))),
 }
 
 
@@ -82,65 +209,57 @@ def parameter(name: str, text: str, support: Support, meaning: str) -> Prior:
 def parse(
     text: str, *, name: str, support: Support, origin: str = "default"
 ) -> tuple[str, tuple[float, ...]]:
-    """Read a prior such as ``Normal(0, 0.5)``.
+    """Read a prior such as ``Normal(0, 0.5)``: its distribution and arguments.
 
-    Parameters
-    ----------
-    text : str
-        Distribution and arguments; an argument is a number or ``log(number)``.
-    name : str
-        Name of the parameter it is for (used in messages).
-    support : {"real", "positive", "unit"}
-        Where the parameter lives; the distribution must live there too.
-    origin : str
-        Where the text was written (used in messages).
-
-    Returns
-    -------
-    tuple
-        Name of the distribution and its arguments.
-
-    Raises
-    ------
-    StudyError
-        If the text is not a distribution, its arguments are out of range, or it puts mass
-        where the parameter cannot be.
+    ``text``: distribution and arguments; an argument is a number or ``log(number)``; ``name``: name
+    of the parameter it is for (used in messages); ``support``: where the parameter lives; the
+    distribution must live there too; ``origin``: where the text was written (used in messages).
+    Raises StudyError if the text is not a distribution, its arguments are out of range, or it puts
+    mass where the parameter cannot be.
     """
-    where = "" if origin == "default" else origin
+
+    def refuse(what: str) -> NoReturn:
+        where = None if origin == "default" else origin or None
+        raise StudyError(f"prior of '{name}'{what}", file=where, value=str(text))
+
     if not isinstance(text, str):
-        raise StudyError(
-            f"prior of '{name}' must be text such as \"Normal(0, 1)\"; put it in quotes",
-            file=where or None,
-            value=str(text),
-        )
+        refuse(' must be text such as "Normal(0, 1)"; put it in quotes')
     match = re.fullmatch(r"\s*([A-Za-z]+)\s*\((.*)\)\s*", text, flags=re.DOTALL)
     if match is None:
-        raise StudyError(
-            f"prior of '{name}' is not readable; expected a distribution with its arguments, "
-            'such as "Normal(0, 1)"',
-            file=where or None,
-            value=text,
+        refuse(
+            ' is not readable; expected a distribution with its arguments, such as "Normal(0, 1)"'
         )
-    distribution, inside = match.groups()
-    if distribution not in DISTRIBUTIONS:
-        hint = did_you_mean(distribution, DISTRIBUTIONS)
-        raise StudyError(
-            f"prior of '{name}' has an unknown distribution{hint}; "
-            f"known are {', '.join(DISTRIBUTIONS)}",
-            file=where or None,
-            value=text,
+    named, inside = match.groups()
+    if named not in DISTRIBUTIONS:
+        hint = did_you_mean(named, DISTRIBUTIONS)
+        refuse(f" has an unknown distribution{hint}; known are {', '.join(DISTRIBUTIONS)}")
+    distribution = DISTRIBUTIONS[named]
+    labels = distribution.arguments
+    parts = inside.split(",") if inside.strip() else []
+    if len(parts) != len(labels):
+        plural = "s" if len(labels) > 1 else ""
+        refuse(f": {named} takes {len(labels)} argument{plural} ({', '.join(labels)})")
+    args = tuple(map(_number, parts))
+    if not all(map(math.isfinite, args)):
+        refuse(": an argument must be a number or log(positive number)")
+    for value, label, positive in zip(args, labels, distribution.positive, strict=True):
+        if positive and value <= 0:
+            refuse(f": the {label} of {named} must be above 0")
+    if support not in ("real", distribution.support):
+        fitting = [n for n, other in DISTRIBUTIONS.items() if other.support == support]
+        refuse(
+            f" allows values that it cannot take: it is {_SUPPORT_IN_WORDS[support]}; "
+            f"use one of {', '.join(fitting)}"
         )
-    lives_on = DISTRIBUTIONS[distribution][1]
-    args = _arguments(distribution, inside, name=name, text=text, where=where)
-    if support != "real" and lives_on != support:
-        fitting = [n for n, (_, s, _) in DISTRIBUTIONS.items() if s == support]
-        raise StudyError(
-            f"prior of '{name}' allows values that it cannot take: it is "
-            f"{_SUPPORT_IN_WORDS[support]}; use one of {', '.join(fitting)}",
-            file=where or None,
-            value=text,
-        )
-    return distribution, args
+    return named, args
+
+
+def _number(text: str) -> float:
+    match = re.fullmatch(r"\s*log\s*\((.*)\)\s*", text)
+    try:
+        return math.log(float(match.group(1))) if match else float(text)
+    except ValueError:
+        return math.nan
 
 
 def apply_overrides(
@@ -150,24 +269,10 @@ def apply_overrides(
 ) -> dict[str, Prior]:
     """Replace default priors by name.
 
-    Parameters
-    ----------
-    defaults : mapping of str to Prior
-        The parameters of one model variant.
-    overrides : iterable of (mapping of name to text, origin)
-        Applied in order, the last one wins.
-    known : mapping of str to Prior
-        The parameters of all variants of the study: an override of one that this variant
-        does not have is checked, and has no effect.
-
-    Returns
-    -------
-    dict of str to Prior
-
-    Raises
-    ------
-    StudyError
-        For a name that no variant has, or an unusable prior.
+    ``defaults``: the parameters of one model variant; ``overrides``: applied in order, the last one
+    wins; ``known``: the parameters of all variants of the study: an override of one that this
+    variant does not have is checked, and has no effect. Raises StudyError for a name that no
+    variant has, or an unusable prior.
     """
     priors = dict(defaults)
     for mapping, origin in overrides:
@@ -204,154 +309,27 @@ def parse_assignment(text: str) -> tuple[str, str]:
     return name.strip(), prior.strip()
 
 
-def _arguments(
-    distribution: str, inside: str, *, name: str, text: str, where: str
-) -> tuple[float, ...]:
-    labels, _, must_be_positive = DISTRIBUTIONS[distribution]
-    parts = inside.split(",") if inside.strip() else []
-    if len(parts) != len(labels):
-        raise StudyError(
-            f"prior of '{name}': {distribution} takes {len(labels)} "
-            f"argument{'s' if len(labels) > 1 else ''} ({', '.join(labels)})",
-            file=where or None,
-            value=text,
-        )
-    args = tuple(_number(part, name, text, where) for part in parts)
-    for value, label, positive in zip(args, labels, must_be_positive, strict=True):
-        if positive and value <= 0:
-            raise StudyError(
-                f"prior of '{name}': the {label} of {distribution} must be above 0",
-                file=where or None,
-                value=text,
-            )
-    return args
+def draw(prior: Prior, rng: np.random.Generator, size: int) -> Array:
+    """Draw from a prior, (size,)."""
+    return DISTRIBUTIONS[prior.distribution].draw(rng, size, *prior.args)
 
 
-def _number(text: str, name: str, prior: str, where: str) -> float:
-    match = re.fullmatch(r"\s*log\s*\((.*)\)\s*", text)
-    try:
-        value = math.log(float(match.group(1))) if match else float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise StudyError(
-            f"prior of '{name}': an argument must be a number or log(positive number)",
-            file=where or None,
-            value=prior,
-        )
-    return value
-
-
-def draw(prior: Prior, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-    """Draw from a prior.
-
-    Parameters
-    ----------
-    prior : Prior
-    rng : numpy.random.Generator
-    size : int
-
-    Returns
-    -------
-    array, shape (size,)
-    """
-    a = prior.args
-    match prior.distribution:
-        case "Normal":
-            return rng.normal(a[0], a[1], size)
-        case "StudentT":
-            return a[1] + a[2] * rng.standard_t(a[0], size)
-        case "Cauchy":
-            return a[0] + a[1] * rng.standard_cauchy(size)
-        case "HalfNormal":
-            return np.abs(rng.normal(0, a[0], size))
-        case "HalfCauchy":
-            return np.abs(a[0] * rng.standard_cauchy(size))
-        case "HalfStudentT":
-            return np.abs(a[1] * rng.standard_t(a[0], size))
-        case "Exponential":
-            return rng.exponential(1 / a[0], size)
-        case "Gamma":
-            return rng.gamma(a[0], 1 / a[1], size)
-        case "LogNormal":
-            return rng.lognormal(a[0], a[1], size)
-        case "Beta":
-            return rng.beta(a[0], a[1], size)
-    raise ValueError(f"no distribution is called {prior.distribution!r}")
-
-
-def log_density(prior: Prior, values: ArrayLike) -> NDArray[np.float64]:
+def log_density(prior: Prior, values: ArrayLike) -> Array:
     """Natural logarithm of the density of a prior, with its normalizing constant.
 
-    Parameters
-    ----------
-    prior : Prior
-    values : array-like
-        On the parameter's own scale.
-
-    Returns
-    -------
-    array, of the shape of ``values``
-        Minus infinity where the distribution has no mass, NaN where a value is NaN.
+    Values are on the parameter's own scale, of any shape. Minus infinity where the distribution has
+    no mass, NaN where a value is NaN.
     """
     x = np.asarray(values, dtype=float)
-    lives_on = DISTRIBUTIONS[prior.distribution][1]
+    distribution = DISTRIBUTIONS[prior.distribution]
     outside = np.isinf(x)
-    if lives_on != "real":
+    if distribution.support != "real":
         # At 0 a LogNormal is a difference of two infinities, whose limit is minus infinity.
         outside |= x <= 0 if prior.distribution == "LogNormal" else x < 0
-    if lives_on == "unit":
+    if distribution.support == "unit":
         outside |= x > 1
-    return np.where(outside, -np.inf, _log_formula(prior, np.where(outside, 0.5, x)))
-
-
-def _log_formula(prior: Prior, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logarithm of the density, of values inside the support."""
-    a = prior.args
-    # Half of a distribution that is symmetric around zero has twice its density.
-    double = math.log(2)
-    match prior.distribution:
-        case "Normal":
-            return _log_normal((x - a[0]) / a[1]) - math.log(a[1])
-        case "StudentT":
-            return _log_t((x - a[1]) / a[2], a[0]) - math.log(a[2])
-        case "Cauchy":
-            return _log_t((x - a[0]) / a[1], 1.0) - math.log(a[1])
-        case "HalfNormal":
-            return double + _log_normal(x / a[0]) - math.log(a[0])
-        case "HalfCauchy":
-            return double + _log_t(x / a[0], 1.0) - math.log(a[0])
-        case "HalfStudentT":
-            return double + _log_t(x / a[1], a[0]) - math.log(a[1])
-        case "Exponential":
-            return math.log(a[0]) - a[0] * x
-        case "Gamma":
-            constant = a[0] * math.log(a[1]) - math.lgamma(a[0])
-            return constant + _times_log(a[0] - 1, x) - a[1] * x
-        case "LogNormal":
-            log_x = np.log(x)
-            return _log_normal((log_x - a[0]) / a[1]) - math.log(a[1]) - log_x
-        case "Beta":
-            constant = math.lgamma(a[0] + a[1]) - math.lgamma(a[0]) - math.lgamma(a[1])
-            return constant + _times_log(a[0] - 1, x) + _times_log(a[1] - 1, 1 - x)
-    raise ValueError(f"no distribution is called {prior.distribution!r}")
-
-
-def _log_normal(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    return -0.5 * (z * z + math.log(2 * math.pi))
-
-
-def _log_t(z: NDArray[np.float64], df: float) -> NDArray[np.float64]:
-    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
-    return constant - (df + 1) / 2 * np.log1p(z * z / df)
-
-
-def _times_log(power: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``power * log(x)``, and 0 for a power of 0, also where x is 0."""
-    if power == 0:
-        return 0 * x
-    with np.errstate(divide="ignore"):
-        return power * np.log(x)
+    inside = distribution.log_density(np.where(outside, 0.5, x), *prior.args)
+    return np.where(outside, -np.inf, inside)
 
 
 def rescaled(prior: Prior, factor: float) -> Prior:
@@ -396,30 +374,13 @@ def rescaled(prior: Prior, factor: float) -> Prior:
     """
     if not (math.isfinite(factor) and factor > 0):
         raise ValueError(f"a scale is multiplied by a number above 0, not by {factor}")
+    scaled = DISTRIBUTIONS[prior.distribution].scaled(factor, *prior.args)
     inside = prior.text.partition("(")[2].rpartition(")")[0]
     parts = [
         # What did not change keeps its form: log(10) is more readable than 2.30259.
         written.strip() if math.isclose(old, new, rel_tol=1e-12) else f"{new:.6g}"
-        for written, old, new in zip(
-            inside.split(","), prior.args, _multiplied(prior, factor), strict=True
-        )
+        for written, old, new in zip(inside.split(","), prior.args, scaled, strict=True)
     ]
     text = f"{prior.distribution}({', '.join(parts)})"
     _, args = parse(text, name=prior.name, support=prior.support)
     return replace(prior, args=args, text=text)
-
-
-def _multiplied(prior: Prior, factor: float) -> tuple[float, ...]:
-    """Arguments of a prior with another scale, see :func:`rescaled`."""
-    a = prior.args
-    match prior.distribution:
-        case "Exponential":
-            return (a[0] / factor,)
-        case "Gamma":
-            return a[0] / factor**2, a[1] / factor**2
-        case "Beta":
-            worth = a[0] + a[1]
-            new = max((worth + 1) / factor**2 - 1, min(worth, 1.0))
-            return a[0] * new / worth, a[1] * new / worth
-    # Of all others the scale is the last argument.
-    return *a[:-1], a[-1] * factor

@@ -1,19 +1,30 @@
-"""Priors and data of a PyMC model: shared data, so that one compiled model serves many fits.
+"""Building blocks of PyMC models, and sampling from them.
 
-The arguments of the priors, the outcome and the weight of each unit in the likelihood are data
-of the model. A fit leaves them as they are; calibration, leave-one-out and sensitivity change
-their values and compile nothing (:mod:`intlmodels.fitting.refit`).
+The arguments of the priors, the outcome and the weight of each unit in the likelihood are shared
+data of a model, so that one compiled model serves many fits. A fit leaves them as they are;
+calibration and leave-one-out change their values and compile nothing (:func:`refitter`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.models.priors import Prior
+from intlmodels.core.settings import Given, Progress, Settings
+from intlmodels.models.base import Drawn, Refitter
+from intlmodels.models.compilation import compile_model, import_nutpie, one_at_a_time
+from intlmodels.models.priors import DISTRIBUTIONS, Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from xarray import Dataset, DataTree
+
+
+#: Draws from the prior that are stored with a fit.
+PRIOR_DRAWS = 1000
 
 #: Arguments of all priors, one after the other.
 PRIOR_ARGUMENTS = "prior_arguments"
@@ -31,9 +42,7 @@ def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:
 def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[Any, Any]:
     """Register the data of the PyMC model that is being built.
 
-    Returns
-    -------
-    observed, weights : PyTensor variables, shape (unit,)
+    Returns ``observed, weights`` (unit,).
     """
     import pymc as pm
 
@@ -49,26 +58,235 @@ def draw_pymc(priors: Mapping[str, Prior], name: str, **kwargs: Any) -> Any:
     prior = priors[name]
     first = sum(len(priors[other].args) for other in list(priors)[: list(priors).index(name)])
     values = pm.modelcontext(None)[PRIOR_ARGUMENTS]
-    a = [values[first + i] for i in range(len(prior.args))]
-    match prior.distribution:
-        case "Normal":
-            return pm.Normal(name, a[0], a[1], **kwargs)
-        case "StudentT":
-            return pm.StudentT(name, nu=a[0], mu=a[1], sigma=a[2], **kwargs)
-        case "Cauchy":
-            return pm.Cauchy(name, a[0], a[1], **kwargs)
-        case "HalfNormal":
-            return pm.HalfNormal(name, a[0], **kwargs)
-        case "HalfCauchy":
-            return pm.HalfCauchy(name, a[0], **kwargs)
-        case "HalfStudentT":
-            return pm.HalfStudentT(name, nu=a[0], sigma=a[1], **kwargs)
-        case "Exponential":
-            return pm.Exponential(name, a[0], **kwargs)
-        case "Gamma":
-            return pm.Gamma(name, alpha=a[0], beta=a[1], **kwargs)
-        case "LogNormal":
-            return pm.LogNormal(name, a[0], a[1], **kwargs)
-        case "Beta":
-            return pm.Beta(name, a[0], a[1], **kwargs)
-    raise ValueError(f"no distribution is called {prior.distribution!r}")
+    keywords = DISTRIBUTIONS[prior.distribution].keywords
+    given = {keyword: values[first + i] for i, keyword in enumerate(keywords)}
+    return getattr(pm, prior.distribution)(name, **given, **kwargs)
+
+
+# -- fits of a model ---------------------------------------------------------------------
+
+
+def draw_model(model: pm.Model, settings: Settings, progress: Progress | None) -> Drawn:
+    """Draw from posterior and prior of a PyMC model, with all that follows from the draws."""
+    draws, stats = sample(model, settings, progress)
+    posterior, log_likelihood = derive(model, draws)
+    prior, _ = derive(model, prior_draws(model, settings.seed), log_likelihood=False)
+    return Drawn(
+        {
+            "posterior": posterior,
+            "sample_stats": stats,
+            "log_likelihood": log_likelihood,
+            "prior": prior,
+        }
+    )
+
+
+def refitter(model: pm.Model) -> Refitter:
+    """Compile a model once; a refit may change the values of its data."""
+    names = [rv.name for rv in [*model.free_RVs, *model.deterministics]]
+    # Not the standard normal variables of which effects are made.
+    compiled = compile_model(model, [name for name in names if not name.endswith("_z")])
+
+    def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
+        drawn = run_nutpie(compiled.with_data(**given), settings)
+        return drawn["posterior"].to_dataset(), drawn["sample_stats"].to_dataset()
+
+    return refit
+
+
+# -- sampling ----------------------------------------------------------------------------
+
+
+def sample(
+    model: pm.Model, settings: Settings, progress: Progress | None
+) -> tuple[Dataset, Dataset]:
+    """Draws of the free parameters and the statistics of the sampler."""
+    # Only the free parameters: what follows from them is computed once, for all draws.
+    names = [rv.name for rv in model.free_RVs]
+    if settings.sampler == "nutpie":
+        tree = run_nutpie(compile_model(model, names), settings, progress)
+    else:
+        tree = _with_pymc(model, settings, progress)
+    draws = tree["posterior"].to_dataset()[names]
+    stats = tree["sample_stats"].to_dataset()
+    if stats.sizes["draw"] < settings.draws:
+        # A sampler that is interrupted may hand over what it has; that is not a fit.
+        raise KeyboardInterrupt
+    if "maxdepth_reached" not in stats and "reached_max_treedepth" in stats:
+        stats = stats.rename(reached_max_treedepth="maxdepth_reached")
+    keep = ["diverging", "energy", "depth", "tree_depth", "maxdepth_reached", "n_steps"]
+    keep += ["step_size", "acceptance_rate", "mean_tree_accept", "lp", "logp"]
+    stats = stats[[name for name in keep if name in stats]]
+    return draws.drop_attrs(), stats.drop_attrs()
+
+
+def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = None) -> DataTree:
+    """Sample a compiled model; an interrupt stops the chains and is passed on."""
+
+    def report(chains: list[Any]) -> None:
+        if progress is not None:
+            total = sum(chain.total_draws for chain in chains)
+            progress(sum(chain.finished_draws for chain in chains) / max(total, 1))
+
+    sampling = import_nutpie().sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=settings.cores,
+        seed=settings.seed,
+        target_accept=settings.target_accept,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=report if progress is not None else None,
+        blocking=False,
+    )
+    # The chains run outside Python: what the gate needs can be imported meanwhile.
+    import arviz_stats.base  # noqa: F401
+
+    # Waiting inside nutpie would turn an interrupt into a shorter, whole-looking result.
+    try:
+        return sampling.wait()
+    except BaseException:
+        sampling.cancel()
+        raise
+
+
+@one_at_a_time
+def _with_pymc(model: pm.Model, settings: Settings, progress: Progress | None) -> DataTree:
+    import pymc as pm
+
+    total = settings.chains * (settings.draws + settings.tune)
+    done = 0
+
+    def report(trace: Any, draw: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None and done % 100 == 0:
+            progress(done / total)
+
+    with model:
+        return pm.sample(
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1 if progress is not None else settings.cores,
+            random_seed=settings.seed,
+            nuts={"target_accept": settings.target_accept},
+            nuts_sampler="pymc",
+            progressbar=False,
+            compute_convergence_checks=False,
+            callback=report if progress is not None else None,
+            var_names=[rv.name for rv in model.free_RVs],
+        )
+
+
+@one_at_a_time
+def prior_draws(model: pm.Model, seed: int) -> Dataset:
+    """Draws of the free parameters from their priors; one chain."""
+    import pymc as pm
+    import xarray as xr
+    from pytensor.compile.mode import Mode
+
+    free = list(model.free_RVs)
+    values = pm.draw(
+        free,
+        draws=PRIOR_DRAWS,
+        random_seed=np.random.default_rng([seed, 0]),
+        mode=Mode(linker="py", optimizer=None),
+    )
+    return xr.Dataset(
+        {
+            rv.name: (("chain", "draw", *_dims(model, rv.name)), np.asarray(value)[None])
+            for rv, value in zip(free, values, strict=True)
+        },
+        coords=_coords(model, [rv.name for rv in free])
+        | {"chain": [0], "draw": np.arange(PRIOR_DRAWS)},
+    )
+
+
+# -- what follows from the draws ---------------------------------------------------------
+
+
+@one_at_a_time
+def derive(model: pm.Model, draws: Dataset, log_likelihood: bool = True) -> tuple[Dataset, Dataset]:
+    """Deterministic quantities and pointwise log likelihood, for all draws at once.
+
+    The model's own graph is evaluated with a leading dimension for the draws, through
+    PyTensor's Python linker: nothing to compile, and no second copy of the formulas.
+    """
+    import pymc as pm
+    import xarray as xr
+
+    wanted = {rv.name: rv for rv in model.deterministics}
+    # The outcome is observed last: before it may come covariates with missing values.
+    observed = model.observed_RVs[-1]
+    if log_likelihood:
+        wanted["__log_likelihood"] = pm.logp(observed, model.rvs_to_values[observed])
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    flat = {
+        rv.name: draws[rv.name].to_numpy().reshape((-1, *draws[rv.name].shape[2:]))
+        for rv in model.free_RVs
+    }
+    values = evaluate(model, list(wanted.values()), flat)
+    arrays = {
+        name: value.reshape((*shape, *value.shape[1:]))
+        for name, value in zip(wanted, values, strict=True)
+    }
+    pointwise = arrays.pop("__log_likelihood", None)
+    coords = {"chain": draws["chain"], "draw": draws["draw"]}
+    derived = xr.Dataset(
+        {n: (("chain", "draw", *_dims(model, n)), a) for n, a in arrays.items()},
+        coords=coords | _coords(model, list(arrays)),
+    )
+    posterior = xr.merge([draws, derived], join="exact", compat="no_conflicts")
+    if pointwise is None:
+        return posterior, xr.Dataset()
+    name = observed.name
+    return posterior, xr.Dataset(
+        {name: (("chain", "draw", *_dims(model, name)), pointwise)},
+        coords=coords | _coords(model, [name]),
+    )
+
+
+@one_at_a_time
+def evaluate(
+    model: pm.Model, outputs: list[Any], draws: Mapping[str, np.ndarray], chunk: int = 4000
+) -> list[np.ndarray]:
+    """Outputs of a model at all draws of its free parameters, (draw, ...)."""
+    import pytensor
+    import pytensor.tensor as pt
+    from pytensor.compile.mode import Mode
+    from pytensor.graph.replace import vectorize_graph
+
+    batched = {
+        rv: pt.tensor(f"{rv.name}_draws", dtype=rv.dtype, shape=(None, *rv.type.shape))
+        for rv in model.free_RVs
+    }
+    function = pytensor.function(
+        list(batched.values()),
+        vectorize_graph(outputs, replace=batched),
+        mode=Mode(linker="py", optimizer=None),
+        on_unused_input="ignore",
+    )
+    inputs = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
+    size = len(inputs[0])
+    # exp of a far tail draw from a wide prior may overflow to the limit it stands for
+    with np.errstate(over="ignore"):
+        parts = [
+            function(*(values[start : start + chunk] for values in inputs))
+            for start in range(0, size, chunk)
+        ]
+    return [np.concatenate([part[i] for part in parts]) for i in range(len(outputs))]
+
+
+# -- labels ------------------------------------------------------------------------------
+
+
+def _dims(model: pm.Model, name: str) -> tuple[str, ...]:
+    return tuple(str(dim) for dim in model.named_vars_to_dims.get(name, ()))
+
+
+def _coords(model: pm.Model, names: list[str]) -> dict[str, Any]:
+    dims = {dim for name in names for dim in _dims(model, name)}
+    return {dim: list(model.coords[dim]) for dim in model.coords if dim in dims}

@@ -8,7 +8,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.paper.words import latex
 from intlmodels.report.references import OWN, REFERENCES, Reference
 from intlmodels.study import Study
-from intlmodels.study.bibtex import key_of
+from intlmodels.study.base import key_of
 
 
 def entry(key: str, reference: Reference) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from intlmodels.plots.style import LETTERS
 from intlmodels.report.blocks import Picture, Table
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
 from intlmodels.report.provenance import command
 from intlmodels.report.render import markdown_text as md
 
@@ -21,7 +21,7 @@ def digest(content: bytes) -> str:
 
 
 def written(
-    m: Material,
+    m: ReportData,
     files: Mapping[str, bytes],
     tables: Mapping[str, Table],
     pictures: Sequence[Picture],
@@ -32,7 +32,7 @@ def written(
 
     Parameters
     ----------
-    m : Material
+    m : ReportData
     files : mapping of str to bytes
         The others.
     tables : mapping of str to Table
@@ -61,7 +61,7 @@ def written(
 
 
 def _readme(
-    m: Material,
+    m: ReportData,
     tables: Mapping[str, Table],
     pictures: Sequence[Picture],
     widths: Sequence[float],

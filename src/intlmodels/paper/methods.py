@@ -10,9 +10,9 @@ from typing import Any
 
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
+from intlmodels.paper.models import PARAGRAPHS
 from intlmodels.report import provenance, references
-from intlmodels.report.data import Material
-from intlmodels.report.layout import layout_of, load
+from intlmodels.report.data import ReportData
 from intlmodels.report.references import DATA, OWN, Cite, Passage, Reference, cite
 from intlmodels.report.rows import check_value, prior_rows
 from intlmodels.results.wording import CLEAR, LEANING
@@ -28,16 +28,16 @@ _TOLD = {
 }
 
 
-def passages(m: Material, data_key: str) -> list[Passage]:
+def passages(m: ReportData, data_key: str) -> list[Passage]:
     """Paragraphs, with the keys of the BibTeX file as citations.
 
     Parameters
     ----------
-    m : Material
+    m : ReportData
     data_key : str
         Key of the source of the data.
     """
-    model: Passage = load(layout_of(m.study.model).methods)(m)
+    model = PARAGRAPHS[type(m)](m)
     found = (
         (*_failure(m), *model),
         (*_priors(m), *_sampling(m), *_convergence(m)),
@@ -47,7 +47,7 @@ def passages(m: Material, data_key: str) -> list[Passage]:
     return [_with_keys(passage, data_key) for passage in found]
 
 
-def bibliography(m: Material) -> dict[str, Reference]:
+def bibliography(m: ReportData) -> dict[str, Reference]:
     """Key -> what the package and the methods in use are cited by; without the data."""
     own = references.own(m.attribute("versions")["intlmodels"])
     used = references.keys(provenance.methods(m))
@@ -65,7 +65,7 @@ def _with_keys(passage: Passage, data_key: str) -> Passage:
     )
 
 
-def _failure(m: Material) -> Passage:
+def _failure(m: ReportData) -> Passage:
     if m.passed:
         return ()
     return (
@@ -74,7 +74,7 @@ def _failure(m: Material) -> Passage:
     )
 
 
-def _priors(m: Material) -> Passage:
+def _priors(m: ReportData) -> Passage:
     stored = [row for row in prior_rows(m) if row[2] != "follows"]
     told = "; ".join(
         f"{name} ~ {text}{'' if origin == 'default' else f' (set by the {_origin(origin)})'}"
@@ -87,7 +87,7 @@ def _origin(origin: str) -> str:
     return origin if origin == "command line" else "study"
 
 
-def _sampling(m: Material) -> Passage:
+def _sampling(m: ReportData) -> Passage:
     asked = m.attribute("settings")
     used = m.attribute("settings_used") if "settings_used" in m.fit.attrs else asked
     count = f"{used['chains'] * used['draws']} draws"
@@ -113,7 +113,7 @@ def _sampling(m: Material) -> Passage:
     )
 
 
-def _convergence(m: Material) -> Passage:
+def _convergence(m: ReportData) -> Passage:
     gate = m.gates[DEFAULT]
     by_name = {result.name: result for result in gate.results}
     told = [
@@ -145,7 +145,7 @@ def _convergence(m: Material) -> Passage:
     )
 
 
-def _intervals(m: Material) -> Passage:
+def _intervals(m: ReportData) -> Passage:
     return (
         f"Estimates are posterior medians with {f.interval_name(m.prob)}s. A direction is called "
         f"clear when its posterior probability is at least {CLEAR:g}; the data lean towards it "
@@ -153,7 +153,7 @@ def _intervals(m: Material) -> Passage:
     )
 
 
-def _variants(m: Material) -> Passage:
+def _variants(m: ReportData) -> Passage:
     others = [name for name in m.variants if name != DEFAULT]
     if not others:
         return ("No variants of the model were fitted. ",)
@@ -173,13 +173,13 @@ def _variants(m: Material) -> Passage:
     return tuple(said)
 
 
-def _trust(m: Material) -> Passage:
+def _trust(m: ReportData) -> Passage:
     parts = (_calibration(m), _comparison(m), _sensitivity(m))
     done = [piece for part in parts for piece in part]
     found = {
-        "calibration on simulated studies": m.trust.calibration,
-        "exact leave-one-out": m.trust.comparison,
-        "sensitivity to priors and readings": m.trust.sensitivity,
+        "calibration on simulated studies": m.check_results.calibration,
+        "exact leave-one-out": m.check_results.comparison,
+        "sensitivity to priors and readings": m.check_results.sensitivity,
     }
     missing = [name for name, item in found.items() if item.value is None]
     if missing:
@@ -187,8 +187,8 @@ def _trust(m: Material) -> Passage:
     return tuple(done)
 
 
-def _calibration(m: Material) -> Passage:
-    value = m.trust.calibration.value
+def _calibration(m: ReportData) -> Passage:
+    value = m.check_results.calibration.value
     if value is None:
         return ()
     return (
@@ -202,8 +202,8 @@ def _calibration(m: Material) -> Passage:
     )
 
 
-def _comparison(m: Material) -> Passage:
-    value = m.trust.comparison.value
+def _comparison(m: ReportData) -> Passage:
+    value = m.check_results.comparison.value
     if value is None:
         return ()
     units = len(next(iter(value.variants.values()), ()))
@@ -220,8 +220,8 @@ def _comparison(m: Material) -> Passage:
     )
 
 
-def _sensitivity(m: Material) -> Passage:
-    value = m.trust.sensitivity.value
+def _sensitivity(m: ReportData) -> Passage:
+    value = m.check_results.sensitivity.value
     if value is None:
         return ()
     kinds: dict[str, int] = {}
@@ -239,7 +239,7 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _software(m: Material) -> Passage:
+def _software(m: ReportData) -> Passage:
     versions: dict[str, Any] = m.attribute("versions")
     others = [f"{name} {text}" for name, text in versions.items() if name != OWN]
     return (

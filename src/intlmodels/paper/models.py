@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,12 @@ import numpy as np
 from intlmodels.core import formats as f
 from intlmodels.models.decay.sampler import TABLE_STEPS
 from intlmodels.report import decaysentences
-from intlmodels.report.decaydata import DecayMaterial, SequenceMaterial
+from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
 from intlmodels.report.references import DATA, Passage, cite
-from intlmodels.report.sharedata import RegisterMaterial, ShareMaterial
 from intlmodels.results import share
 
 
-def share_model(m: ShareMaterial) -> Passage:
+def share_model(m: ShareReportData) -> Passage:
     """What was modelled, how, and what was computed from it."""
     study, outcome = m.study, m.study.outcome
     firms = f.plural(study.firm_label)
@@ -50,10 +50,10 @@ def share_model(m: ShareMaterial) -> Passage:
         ]
     for name in m.further:
         said += _further(m, name)
-    return tuple(said)
+    return (*said, *_cells(m))
 
 
-def _clusters(m: ShareMaterial) -> list[Any]:
+def _clusters(m: ShareReportData) -> list[Any]:
     """How the clusters were estimated together, if the firms are of several."""
     clusters = m.study.clusters
     if clusters is None:
@@ -68,7 +68,7 @@ def _clusters(m: ShareMaterial) -> list[Any]:
     ]
 
 
-def _further(m: ShareMaterial, name: str) -> list[Any]:
+def _further(m: ShareReportData, name: str) -> list[Any]:
     """How a further outcome was modelled."""
     outcome = m.study.outcomes[name]
     if outcome.kind == "binary":
@@ -90,25 +90,24 @@ def _effect(block: dict[str, Any]) -> str:
             return f"{label} ({count}, effects drawn from a common distribution)"
 
 
-# -- the model of a register in a paragraph for a paper --------------------------------
-
-
-def register_model(m: RegisterMaterial) -> Passage:
-    """What was modelled: the share model, and how the rows entered it."""
-    read = m.study.read
+def _cells(m: ShareReportData) -> Passage:
+    """How the rows entered it, if they are of a register."""
+    if m.register is None:
+        return ()
+    rows, read = int(m.register.rows.sum()), m.register.read
     said = (
-        f" The {int(m.study.rows.sum()):,} rows entered as the counts of {len(m.study.firms):,} "
-        "cells, combinations of levels and a printed share, on which alone the likelihood depends"
+        f" The {rows:,} rows entered as the counts of {len(m.study.firms):,} cells, combinations "
+        "of levels and a printed share, on which alone the likelihood depends"
     )
     gone = f"; {read.without:,} rows without a share were left out" * (read.without > 0)
     gone += f"; {read.bad:,} rows that could not be read were set aside" * (read.bad > 0)
-    return (*share_model(m), f"{said}{gone}.")
+    return (f"{said}{gone}.",)
 
 
 # -- the decay model in a paragraph for a paper ----------------------------------------
 
 
-def decay_model(m: DecayMaterial) -> Passage:
+def decay_model(m: DecayReportData) -> Passage:
     """What was modelled, how, and what was computed from it."""
     study = m.study
     events = f.plural(study.event)
@@ -126,11 +125,11 @@ def decay_model(m: DecayMaterial) -> Passage:
         "after which the odds have halved, computed draw by draw."
     )
     if not m.latent:
-        return (about, cite(DATA), known, law, told)
+        return (about, cite(DATA), known, law, told, *_sequences(m))
     return (about, cite(DATA), ", known only from published counts. ", *_counts(m), law, told)
 
 
-def _counts(m: DecayMaterial) -> Passage:
+def _counts(m: DecayReportData) -> Passage:
     """How the counts were audited, and how tables that fit them were drawn."""
     study = m.study
     hard = sum(count.hard for count in study.counts)
@@ -155,17 +154,16 @@ def _counts(m: DecayMaterial) -> Passage:
     )
 
 
-# -- the model of a register of decisions in a paragraph for a paper -------------------
-
-
-def sequence_model(m: SequenceMaterial) -> Passage:
-    """What was modelled: the decay model, and how the decisions entered it."""
-    read = m.study.read
+def _sequences(m: DecayReportData) -> Passage:
+    """How the decisions entered it, if they are of a register."""
+    if m.register is None:
+        return ()
+    read = m.register.read
     said = (
-        f" The decisions entered as the counts of {len(m.study.sequences.firms):,} kinds of firms, "
-        "by size and by the numbers of decisions and of flags, and as the numbers of decisions and "
-        "of flags at each place of a sequence, on which alone the likelihood depends once the "
-        "firms' effects are integrated out; the integrals are trapezoidal sums"
+        f" The decisions entered as the counts of {len(m.register.sequences.firms):,} kinds of "
+        "firms, by size and by the numbers of decisions and of flags, and as the numbers of "
+        "decisions and of flags at each place of a sequence, on which alone the likelihood depends "
+        "once the firms' effects are integrated out; the integrals are trapezoidal sums"
     )
     gone = ""
     if read.bad or read.fellows:
@@ -173,4 +171,11 @@ def sequence_model(m: SequenceMaterial) -> Passage:
             f"; {read.bad:,} rows that could not be read were set aside, and with them "
             f"{read.fellows:,} others of the same {read.firms_aside:,} firms"
         )
-    return (*decay_model(m), f"{said}{gone}.")
+    return (f"{said}{gone}.",)
+
+
+#: What the report gathers for a model -> the model in a paragraph.
+PARAGRAPHS: dict[type[ReportData], Callable[[Any], Passage]] = {
+    ShareReportData: share_model,
+    DecayReportData: decay_model,
+}

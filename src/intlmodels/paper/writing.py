@@ -13,9 +13,8 @@ from intlmodels.models import DEFAULT
 from intlmodels.paper import bibtex, manifest, methods, tables, words
 from intlmodels.plots.style import Page, printed_on
 from intlmodels.report.blocks import Picture, Table
-from intlmodels.report.content import sections_of
-from intlmodels.report.data import Material, gather
-from intlmodels.report.layout import layout_of
+from intlmodels.report.data import ReportData, gather
+from intlmodels.report.registry import parts_of, sections_of
 from intlmodels.study import Study
 
 
@@ -54,7 +53,7 @@ def _drawn(
     study: Study, folder: Path, width: float, dpi: int
 ) -> tuple[dict[str, Table], list[Picture]]:
     """Tables and figures of the report, the figures for this width; the work of one process."""
-    names = list(layout_of(study.model).sections)
+    names = list(parts_of(study.model).sections)
     with printed_on(Page(width, dpi)):
         _, made = sections_of(study, folder, names, tables=False)
     sections = [made[name] for name in names if name in made]
@@ -73,7 +72,7 @@ def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:
     return {name: text.encode() for name, text in files.items()}
 
 
-def _methods(m: Material) -> dict[str, bytes]:
+def _methods(m: ReportData) -> dict[str, bytes]:
     key = bibtex.data_key(m.study)
     told = methods.passages(m, key)
     references = methods.bibliography(m)

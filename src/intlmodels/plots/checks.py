@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.checks import predicted, ranks
+from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
 from intlmodels.checks.leaveout import pit_cdf
 from intlmodels.checks.stored import PROBS, Calibration
@@ -176,7 +176,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
     figure, _, panels = s.small_panels(len(shown), columns, 0.95, 1.3)
     both = bands(found, len(table))
     for axes, (place, row) in zip(panels, shown.iterrows(), strict=True):
-        difference = ranks.ecdf_difference(found.quantities[int(place)].ranks)
+        difference = calibration.ecdf_difference(found.quantities[int(place)].ranks)
         _rank_panel(axes, 100 * difference, both, bool(row["deviates"]))
         p = probability(row["p_adjusted"])
         s.small_title(
@@ -203,8 +203,8 @@ def bands(found: Calibration, quantities: int) -> tuple[tuple[Array, Array], ...
     alone, narrower.
     """
     draws = len(found.quantities[0].ranks) - 1
-    probs = (1 - t.FAMILYWISE / quantities, t.BAND)
-    ends = [ranks.band(found.ranked, draws, prob) for prob in probs]
+    probs = (1 - calibration.FAMILYWISE / quantities, t.BAND)
+    ends = [calibration.band(found.ranked, draws, prob) for prob in probs]
     return tuple((100 * low, 100 * high) for low, high in ends)
 
 
@@ -384,7 +384,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.predicted.elpds`.
+        From :func:`intlmodels.checks.tables.elpds`.
     units : int
         How many were left out.
     passed : bool
@@ -393,8 +393,8 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     names = table["variant"].tolist()
     places = np.arange(len(names), dtype=float)
     figure, axes = s.one_panel(1.15 + 0.27 * len(names))
-    if units < predicted.FEW_UNITS:
-        axes.axvspan(-predicted.ALIKE, predicted.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
+    if units < t.FEW_UNITS:
+        axes.axvspan(-t.ALIKE, t.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
     axes.axvline(0, color=s.INK, linewidth=0.8)
     gap = table["difference"].to_numpy(dtype=float)
     finite, failed = np.isfinite(gap), ~table["converged"].to_numpy(dtype=bool)
@@ -411,14 +411,14 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
         why = "not comparable" if np.isnan(gap[place]) else f"{better} than draws can measure"
         s.beside(axes, float(place), why, 0.03, color=s.MUTED)
     s.row_labels(axes, places, [s.shortened(name, 24) for name in names])
-    low = np.nanmin([table["ci_low"][finite].min(), -predicted.ALIKE])
-    high = np.nanmax([table["ci_high"][finite].max(), predicted.ALIKE])
+    low = np.nanmin([table["ci_low"][finite].min(), -t.ALIKE])
+    high = np.nanmax([table["ci_high"][finite].max(), t.ALIKE])
     axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.grid(axis="x")
     axes.set_xlabel("Difference in elpd to the default")
     words = ["right: predicts better; line: 95 % interval, Bayesian bootstrap"]
-    if units < predicted.FEW_UNITS:
-        words.append(f"grey: within {predicted.ALIKE:g}, cannot be told apart with so few")
+    if units < t.FEW_UNITS:
+        words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
     if crossed.any():
         words.append("red cross: a refit did not converge")
     s.caption_below(figure, *words)
@@ -426,11 +426,11 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
 
 
 @styled
-def pit(law: predicted.Laws, passed: bool = True) -> Figure:
+def pit(law: t.Laws, passed: bool = True) -> Figure:
     """Mean distribution function of the PIT of discrete outcomes, against the diagonal."""
     grid = np.linspace(0, 1, 101)
     curve = pit_cdf(law.below, law.exactly, grid)
-    reach = predicted.pit_band(law, grid)
+    reach = t.pit_band(law, grid)
     figure, axes = s.one_panel(3.4)
     low, high = np.maximum(grid - reach, 0), np.minimum(grid + reach, 1)
     axes.fill_between(grid, low, high, color=s.FAINT, linewidth=0)
@@ -453,7 +453,7 @@ def units(
 ) -> Figure:
     """What was printed, beside what a fit that did not see it expected, the least likely first.
 
-    Rows of one variant from :func:`intlmodels.checks.predicted.left_out`, what each is called, the
+    Rows of one variant from :func:`intlmodels.checks.t.left_out`, what each is called, the
     label of the horizontal axis, and whether that is in ``percent``.
     """
     order = np.argsort(table["p_tail"].to_numpy(), kind="stable")[:MOST_UNITS]
@@ -479,8 +479,8 @@ def units(
         axes.set_xlabel(label)
         axes.grid(axis="x")
     words = [
-        f"diamond: printed, orange outside of the central {100 * predicted.CENTRAL:g} %",
-        f"predicted: thick 50 %, thin {100 * predicted.CENTRAL:g} % interval, dash median",
+        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g} %",
+        f"predicted: thick 50 %, thin {100 * t.CENTRAL:g} % interval, dash median",
     ]
     if len(table) > len(shown):
         words.append(f"the {len(shown)} least likely of {len(table)}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, plural, probability
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import decay

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import number
+from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
-from intlmodels.models.draws import flat, texts
 from intlmodels.plots import style as s
 from intlmodels.plots.counts import caption, events, flag_words, group_name, word
 from intlmodels.plots.style import Figure, styled

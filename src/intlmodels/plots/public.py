@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from intlmodels.core.arguments import checked
 from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import checked
 from intlmodels.plots import counts, decay, share, sharedata
 from intlmodels.plots.checks import (
     chains,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import plural, probability
 from intlmodels.core.rounding import intervals
-from intlmodels.models.draws import texts
-from intlmodels.models.share.blocks import CLUSTER, MOST_CLUSTERS
+from intlmodels.models.base import texts
+from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import groups as tables

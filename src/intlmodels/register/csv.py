@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError
 
 if TYPE_CHECKING:
-    from intlmodels.register.engine import File
+    from intlmodels.register.files import File
 
 
 #: What is wrong with a record. The last two leave open where the next record begins.
@@ -122,27 +122,10 @@ def scan(
 ) -> Any:
     """Go through records until the data end, a table is full, or a record is fatal.
 
-    Parameters
-    ----------
-    data : array of bytes
-        Begins with a record.
-    at_end : bool
-        Whether the file ends with the data.
-    width : int
-        Cells that a record should have.
-    counts : array of int, shape (6,)
-        Added to.
-    bad : array of int, shape (most, 5)
-        Filled: number of the record, start and end in the data, what is wrong, number of cells.
-    out : array of bytes
-        Filled with the good records below the header, each with a line feed; nothing if empty.
-    last_copied : int
-        Number of the last record that is copied.
-
-    Returns
-    -------
-    used, found, written : int
-        Bytes of whole records, bad records, bytes copied.
+    The data begin with a record, each of which should have ``width`` cells. Added to are ``counts``
+    (6,); filled are ``bad`` (most, 5) with number, start, end, problem and cells of bad records,
+    and ``out``, if it has room, with the good ones below the header up to ``last_copied``.
+    Returned are bytes of whole records, bad records, and bytes copied.
     """
     used = found = written = 0
     while used < len(data) and found < len(bad):
@@ -183,25 +166,15 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records of a CSV file below its header, blank ones at the end left out.
+    """The records of a CSV file below its header, blank ones at the end left out."""
 
-    Attributes
-    ----------
-    good : int
-        Those that follow RFC 4180, with as many cells as the header.
-    bad : array of int, shape (bad, 5)
-        Of the others the row as a spreadsheet counts (the header is 1), first byte and the one
-        after the last, what is wrong, and the number of cells.
-    plain : bool
-        Whether all are good, and lines end in one way; then DuckDB can read the file itself.
-    several_lines : bool
-        Whether some record goes over several lines.
-    """
-
-    good: int
+    good: int  # Those that follow RFC 4180, with as many cells as the header
+    #: (bad, 5): Of the others the row as a spreadsheet counts (the header is 1), first byte and the
+    #: one after the last, what is wrong, and the number of cells
     bad: NDArray[np.int64]
+    #: Whether all are good, and lines end in one way; then DuckDB can read the file itself
     plain: bool
-    several_lines: bool
+    several_lines: bool  # Whether some record goes over several lines
 
     def problem(self, place: int, width: int) -> str:
         """What is wrong with a bad record, in words."""
@@ -230,13 +203,7 @@ class Records:
 
 
 def read_records(file: File, width: int) -> Records:
-    """Look at all records of a file.
-
-    Raises
-    ------
-    StudyError
-        If a quote leaves open where records begin, or the file cannot be read.
-    """
+    """Look at all records of a file."""
     counts, bad = _scanned(file, width)
     filled = int(counts[FILLED])
     bad = bad[bad[:, 0] <= filled]

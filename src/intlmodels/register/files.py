@@ -1,41 +1,50 @@
-"""The files of a register: which they are, what columns they have, and whether they changed."""
+"""The files of a register: which they are, and how DuckDB reads their rows, out of core.
+
+No engine of our own: files are read, grouped and counted by DuckDB, within the memory that the
+study allows it.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from intlmodels.core.csvtable import clean_label
+from intlmodels.core.csvtable import clean_label, require_names
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.base import RowFiles
+from intlmodels.study import RowFiles
 from intlmodels.study.keys import wrong
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from intlmodels.register.csv import Records
+
 
 #: Endings of files, and the format that each stands for.
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
-_KEY = "[register] files"
+
+def _refused(problem: str, register: RowFiles, value: object = None) -> StudyError:
+    return wrong(problem, "[register] files", value or register.files)
 
 
 @dataclass(frozen=True)
-class Found:
-    """The files of a register.
+class RegisterFiles:
+    """The files of a register."""
 
-    Attributes
-    ----------
-    format : {"csv", "parquet"}
-    paths : tuple of Path
-        In the order of their names.
-    names : tuple of str
-        The same as messages name them: relative to the study's folder if they lie in it.
-    """
-
-    format: str
-    paths: tuple[Path, ...]
+    format: str  # {"csv", "parquet"}
+    paths: tuple[Path, ...]  # In the order of their names
+    #: The same as messages name them: relative to the study's folder if they lie in it
     names: tuple[str, ...]
 
     def marks(self) -> list[list[str | int]]:
@@ -44,14 +53,8 @@ class Found:
         return [[name, status.st_size, status.st_mtime_ns] for name, status in found]
 
 
-def find(register: RowFiles) -> Found:
-    """Find the files of a register.
-
-    Raises
-    ------
-    StudyError
-        If there are none, or of both formats or another one.
-    """
+def find(register: RowFiles) -> RegisterFiles:
+    """Find the files of a register."""
     try:
         matching = sorted(_matching(register), key=str)
         _require_no_links_out(register, matching)
@@ -59,28 +62,26 @@ def find(register: RowFiles) -> Found:
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
         if isinstance(error, StudyError):
             raise
-        raise wrong(
+        raise _refused(
             f"not a usable path ({getattr(error, 'strerror', None) or error})",
-            _KEY,
-            getattr(error, "filename", None) or register.files,
+            register,
+            getattr(error, "filename", None),
         ) from error
     if not paths:
-        raise wrong(
+        raise _refused(
             "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
             f"folder, from the folder {register.folder} on",
-            _KEY,
-            register.files,
+            register,
         )
     formats = {FORMATS.get(path.suffix.lower(), path.suffix or path.name) for path in paths}
     if len(formats) > 1 or not formats <= set(FORMATS.values()):
-        raise wrong(
+        raise _refused(
             f"expected files that all end in .csv, or all in .parquet, and not in "
             f"{listed(sorted({path.suffix for path in paths}))}",
-            _KEY,
-            register.files,
+            register,
         )
     whole = tuple(path.absolute() for path in paths)  # the same wherever a worker was started
-    return Found(formats.pop(), whole, tuple(_name(path, register) for path in paths))
+    return RegisterFiles(formats.pop(), whole, tuple(_name(path, register) for path in paths))
 
 
 def _require_no_links_out(register: RowFiles, paths: Iterable[Path]) -> None:
@@ -92,19 +93,17 @@ def _require_no_links_out(register: RowFiles, paths: Iterable[Path]) -> None:
     for path in paths:
         real = Path(os.path.realpath(path))
         if not (outside or real.is_relative_to(home)):
-            raise wrong(
+            raise _refused(
                 f"{shown(_name(path, register))} is a link that leads out of the study's folder; "
                 f"expected files inside, or the path of others in full: write files = "
                 f'"{real}", or a glob there',
-                _KEY,
-                register.files,
+                register,
             )
         if path.is_symlink() and path.is_dir() and path != register.folder / written:
-            raise wrong(
+            raise _refused(
                 f"{shown(_name(path, register))} is a link to a folder, whose files would be "
                 "passed over; expected folders: name the folder itself in files",
-                _KEY,
-                register.files,
+                register,
             )
 
 
@@ -176,34 +175,16 @@ def _name(path: Path, register: RowFiles) -> str:
 
 
 def csv_header(path: Path, name: str) -> tuple[str, ...]:
-    """The names of the columns of a CSV file.
-
-    Raises
-    ------
-    StudyError
-        If the first row cannot be read.
-    """
+    """The names of the columns of a CSV file."""
     records = first_records(path, name, 1)
     if not records:
         raise StudyError("file is empty; expected a header, and rows below it", file=name)
-    header = records[0]
-    if not any(text.strip() for text in header):
-        raise StudyError(
-            "the row is blank; expected the names of the columns: delete the row", file=name, row=1
-        )
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        raise StudyError("expected names separated by commas", file=name, row=1, value=header[0])
-    return tuple(header)
+    require_names(records[0], name)
+    return tuple(records[0])
 
 
 def first_records(path: Path, name: str, most: int) -> list[list[str]]:
-    """The first records of a CSV file, with its header.
-
-    Raises
-    ------
-    StudyError
-        If they cannot be read.
-    """
+    """The first records of a CSV file, with its header."""
     found: list[list[str]] = []
     try:
         # What is not UTF-8 further down is told with its own row.
@@ -225,13 +206,7 @@ def first_records(path: Path, name: str, most: int) -> list[list[str]]:
 
 
 def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int, ...]:
-    """Position of each column of a register in the header of a file.
-
-    Raises
-    ------
-    StudyError
-        If a column is missing or there twice.
-    """
+    """Position of each column of a register in the header of a file."""
     clean = [clean_label(text) for text in header]
     found = []
     for key, column in register.columns.items():
@@ -255,3 +230,308 @@ def named(names: Iterable[str], most: int = 3) -> str:
     several = list(names)
     more = len(several) - most
     return ", ".join(map(shown, several[:most])) + (f" and {more} more" if more > 0 else "")
+
+
+# -- DuckDB ------------------------------------------------------------------------------
+
+#: What DuckDB may take for a pattern in the name of a file, which it has no way to escape.
+_PATTERN = re.compile(r"[*?\[\]{}]")
+
+
+@contextmanager
+def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDBPyConnection]:
+    """DuckDB with the memory limit of a register, and a folder for what does not fit."""
+    try:
+        import duckdb
+    except ImportError:
+        raise StudyError(
+            "a register needs DuckDB; install it: pip install 'intlmodels[register]'",
+            value=register.files,
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="intlmodels-") as folder:
+        settings: dict[str, Any] = {
+            "memory_limit": register.memory_limit.replace(" ", ""),
+            "temp_directory": str(Path(folder, "spill")),
+            "autoinstall_known_extensions": False,
+        }
+        if threads is not None:
+            settings["threads"] = threads
+        try:
+            with duckdb.connect(config=settings) as connection:
+                connection.execute("SET enable_progress_bar = false")
+                # The text of a time with a zone is the same on every computer.
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise StudyError(
+                "DuckDB needs more memory for these files; expected a larger memory_limit in "
+                "[register], or fewer distinct values",
+                value=register.memory_limit,
+            ) from error
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0]
+            raise StudyError(
+                f"DuckDB cannot read the files ({said}); expected whole CSV or Parquet files",
+                file=register.files,
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """A file of a register."""
+
+    path: str
+    name: str  # As messages name it
+    size: int
+    #: Under which name DuckDB opens it, or a copy of its good records; empty until it is ready
+    opened: str = ""
+    records: Records | None = None  # Of a CSV file that is ready
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files with the same columns at the same places, or a part of them."""
+
+    format: str  # {"csv", "parquet"}
+    files: tuple[File, ...]
+    columns: tuple[str, ...]  # Names of all columns in DuckDB
+    asked: tuple[str, ...]  # Those that the register reads, in its order
+    types: tuple[str, ...]  # Their types
+    #: First row of a Parquet file, from 0 on, and the one after the last; all if not given
+    span: tuple[int, int] | None = None
+
+    def rows(self, numbered: bool = False) -> str:
+        """SQL of the rows; those of numbered Parquet come with ``file_row_number``, from 0 on."""
+        listed = f"[{', '.join(literal(file.opened) for file in self.files)}]"
+        if self.format == "parquet":
+            read = parquet(listed, numbered)
+            if self.span is None:
+                return read
+            # Groups of rows outside of the span are not read.
+            first, end = self.span
+            within = f"file_row_number >= {first} AND file_row_number < {end}"
+            return f"(SELECT * FROM {read} WHERE {within})"
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+        # Threads would guess where the records of their part of the file begin.
+        alone = any(file.records and file.records.several_lines for file in self.files)
+        # Nothing is guessed: commas, quotes and text, as everywhere in this package.
+        return (
+            f"read_csv({listed}, auto_detect = false, header = true, delim = ',', quote = '\"', "
+            f"escape = '\"', columns = {{{columns}}}, hive_partitioning = false, "
+            f"compression = 'none', max_line_size = 4000000, parallel = {not alone})"
+        )
+
+    def texts(self) -> list[str]:
+        """SQL of the columns that are asked, as text."""
+        names = map(identifier, self.asked)
+        return [as_text(name, kind) for name, kind in zip(names, self.types, strict=True)]
+
+    def of(self, *files: File) -> Source:
+        """Some of the files."""
+        return replace(self, files=files)
+
+    @property
+    def broken(self) -> int:
+        """Records of CSV files that are no rows."""
+        return sum(len(file.records.bad) for file in self.files if file.records)
+
+    def require_all(self, rows: int) -> None:
+        """Refuse a number of rows in which DuckDB does not agree about CSV files."""
+        good = sum(file.records.good for file in self.files if file.records)
+        if self.format == "csv" and rows != good:
+            raise StudyError(
+                f"DuckDB reads {rows:,} rows, and the files have {good:,}; expected plain CSV: "
+                "save it as Parquet, or without line breaks inside cells",
+                file=named(file.name for file in self.files),
+            )
+
+
+def parquet(listed: str, numbered: bool = False) -> str:
+    """SQL of the rows of Parquet files; a folder such as ``year=2001`` does not make a column."""
+    more = ", file_row_number = true" if numbered else ""
+    return f"read_parquet({listed}, hive_partitioning = false, filename = false{more})"
+
+
+def ready(connection: DuckDBPyConnection, source: Source) -> Source:
+    """A source whose files DuckDB can open, those of CSV without what it might misread."""
+    if source.format == "parquet":
+        return source.of(*(replace(f, opened=opened(connection, f)) for f in source.files))
+    # Compiled code, which nothing else needs here.
+    from intlmodels.register.csv import copy_good, read_records
+
+    width, files = len(source.columns), []
+    for file in source.files:
+        if file.records is None:
+            try:
+                records = read_records(file, width)
+            except OSError as error:
+                raise StudyError(
+                    f"file cannot be read ({error.strerror or error}); expected a readable file",
+                    file=file.name,
+                ) from error
+            name = opened(connection, file) if records.plain else _own_name(connection, file)
+            if not records.plain:
+                copy_good(file, width, records, Path(name))
+            file = replace(file, opened=name, records=records)
+        files.append(file)
+    return source.of(*files)
+
+
+def opened(connection: DuckDBPyConnection, file: File) -> str:
+    """The path of a file, or of a link to it where DuckDB would take the path for a pattern."""
+    if not _PATTERN.search(file.path):
+        return file.path
+    link = Path(_own_name(connection, file))
+    try:
+        if not link.is_symlink():
+            link.symlink_to(file.path)
+    except OSError as error:
+        raise StudyError(
+            f"DuckDB takes the path for a pattern, and no link to it can be made "
+            f"({error.strerror or error}); expected a path without any of * ? [ ] {{ }}",
+            file=file.name,
+        ) from error
+    return str(link)
+
+
+def _own_name(connection: DuckDBPyConnection, file: File) -> str:
+    """A plain name in the folder for temporary files."""
+    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    assert row is not None
+    name = hashlib.sha256(file.path.encode("utf-8", errors="surrogateescape")).hexdigest()
+    return str(Path(row[0]).with_name(f"{name[:32]}{Path(file.path).suffix}"))
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sources(
+    register: RowFiles, found: RegisterFiles, connection: DuckDBPyConnection
+) -> list[Source]:
+    """The files of a register as DuckDB reads them, those with the same columns together."""
+    by_schema: dict[tuple[tuple[str, str], ...], list[File]] = {}
+    for path, name in zip(found.paths, found.names, strict=True):
+        file = File(str(path), name, path.stat().st_size)
+        by_schema.setdefault(_schema(found.format, file, connection), []).append(file)
+    made = []
+    for schema, files in by_schema.items():
+        columns = tuple(column for column, _ in schema)
+        at = places(columns, register, files[0].name)
+        if found.format == "csv":
+            # Any name, also an empty or doubled one, is fine where not read.
+            columns = tuple(f"c{i}" for i in range(len(columns)))
+        asked, types = tuple(columns[i] for i in at), tuple(schema[i][1] for i in at)
+        made.append(Source(found.format, tuple(files), columns, asked, types))
+    require_types(register, [(s.files[0].name, s.types) for s in made])
+    for source in made:
+        _require_labels(register, source, connection)
+    return made
+
+
+def _schema(kind: str, file: File, connection: DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
+    """Names and types of the columns of a file."""
+    if kind == "csv":
+        return tuple((name, "VARCHAR") for name in csv_header(Path(file.path), file.name))
+    rows = parquet(literal(opened(connection, file)))
+    described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()
+    return tuple((str(column), str(type_)) for column, type_, *_ in described)
+
+
+def in_order(sources: Iterable[Source], found: RegisterFiles) -> Iterator[Source]:
+    """The files of sources one by one, in the order of their names."""
+    by_file = {file.path: (source, file) for source in sources for file in source.files}
+    for path in map(str, found.paths):
+        source, file = by_file[path]
+        yield source.of(file)
+
+
+def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConnection) -> None:
+    """Refuse labels that a floating point number does not hold for sure."""
+    for key, name, kind in zip(register.columns, source.asked, source.types, strict=True):
+        if kind not in WHOLE or key not in register.labels:
+            continue
+        value = identifier(name)
+        # Infinity and NaN apart: bounds come from the statistics of a file, which leave NaN out.
+        row = connection.execute(
+            f"SELECT any_value({value}) FILTER (WHERE NOT isfinite({value})), max(abs({value})) "
+            f"FROM {ready(connection, source).rows()}"
+        ).fetchone()
+        endless, largest = row or (None, None)
+        if endless is not None or (largest is not None and largest >= WHOLE[kind]):
+            raise StudyError(
+                f"the column has the type {kind}, which does not hold this for sure; expected "
+                f"labels as text or integers, or as {kind} below {WHOLE[kind]:,}: write the "
+                "column again as text",
+                file=named(file.name for file in source.files),
+                column=register.columns[key],
+                value=largest if endless is None else endless,
+            )
+
+
+# -- types of columns, and their values as text ------------------------------------------
+
+#: Types of floating point, and below what they hold every whole number.
+WHOLE = {"FLOAT": 2**24, "DOUBLE": 2**53}
+#: Types by what they hold.
+_KINDS = {
+    **dict.fromkeys(("VARCHAR", "ENUM", "UUID"), "text"),
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), "number"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), "number"),
+    **dict.fromkeys(("DECIMAL", *WHOLE), "number"),
+    "BOOLEAN": "truth",
+    "DATE": "date",
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "moment"),
+    '"NULL"': "nothing",
+}
+_ZONE = "TIMESTAMP WITH TIME ZONE"
+
+
+def require_types(register: RowFiles, files: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    """Refuse types of columns that have no sure text, or not the same in all files."""
+    for place, column in enumerate(register.columns.values()):
+        seen: dict[str, tuple[str, str]] = {}
+        for name, types in files:
+            kind = _KINDS.get(types[place].partition("(")[0])
+            if kind is None:
+                zone = ": the day depends on the time zone, write it as TIMESTAMP in one zone"
+                raise StudyError(
+                    "expected text, numbers, BOOLEAN, DATE or TIMESTAMP"
+                    f"{zone if types[place] == _ZONE else ''}",
+                    file=name,
+                    column=column,
+                    value=types[place],
+                )
+            seen.setdefault(kind, (name, types[place]))
+        seen.pop("nothing", None)
+        # Text beside numbers or dates is as they are written; nobody knows how truth is written.
+        several = [*seen] if "truth" in seen else [kind for kind in seen if kind != "text"]
+        if len(several) > 1:
+            (first, one), (other, two) = (seen[kind] for kind in several[:2])
+            raise StudyError(
+                f"the column has the type {two}, and in {first} it has {one}; expected one type "
+                "in all files",
+                file=other,
+                column=column,
+            )
+
+
+def as_text(value: str, kind: str) -> str:
+    """SQL of a value as text: a number the same in all types, nothing for what is not there."""
+    text = f"CAST({value} AS VARCHAR)"
+    if kind in WHOLE:
+        # DuckDB takes bounds from the statistics of a file, and these leave NaN out.
+        whole = f"CAST(TRY_CAST({value} AS BIGINT) AS VARCHAR)"
+        text = (
+            f"CASE WHEN isfinite({value}) AND abs({value}) < {2**53} AND {value} = trunc({value}) "
+            f"THEN {whole} ELSE {text} END"
+        )
+    elif kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+        text = f"rtrim(rtrim({text}, '0'), '.')"
+    return f"coalesce({text}, '')"

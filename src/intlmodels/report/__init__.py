@@ -6,19 +6,17 @@ when this package is imported: telling whether a report is current must be quick
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intlmodels.core.files import write_all
-from intlmodels.report.layout import layout_of, load
 from intlmodels.report.record import current_fits, why_stale
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
-    from intlmodels.report.blocks import Report, Section
+    from intlmodels.report.blocks import Report
 
 
 __all__ = ["get_ready", "why_stale", "write"]
@@ -77,9 +75,9 @@ def get_ready(model: str) -> None:
     import xarray as xr
 
     from intlmodels.plots import style
+    from intlmodels.report.registry import parts_of
 
-    for place in layout_of(model).sections.values():
-        load(place)
+    parts_of(model)
     # The first figure of a process also loads fonts.
     figure = style.new_figure(1.0)
     style.percent_axis(figure.subplots(), "warm")
@@ -88,21 +86,16 @@ def get_ready(model: str) -> None:
 
 
 def _make(study: Study, folder: Path, pool: Executor | None) -> Report:
-    layout = layout_of(study.model)
-    order = list(layout.sections)
+    from intlmodels.report.registry import parts_of, sections_of
+
+    parts = parts_of(study.model)
     if pool is None:
-        frame, sections = _sections_of(study, folder, order)
+        frame, sections = sections_of(study, folder, list(parts.sections))
     else:
-        half = pool.submit(_sections_of, study, folder, layout.second_half, tables=False)
-        first = [name for name in order if name not in layout.second_half]
-        frame, sections = _sections_of(study, folder, first)
+        second = [name for name in parts.sections if name in parts.second_half]
+        first = [name for name in parts.sections if name not in parts.second_half]
+        half = pool.submit(sections_of, study, folder, second, tables=False)
+        frame, sections = sections_of(study, folder, first)
         sections |= half.result()[1]
-    return replace(frame, sections=tuple(sections[name] for name in order if name in sections))
-
-
-def _sections_of(
-    study: Study, folder: Path, names: Sequence[str], tables: bool = True
-) -> tuple[Report, dict[str, Section]]:
-    from intlmodels.report.content import sections_of
-
-    return sections_of(study, folder, names, tables)
+    order = [sections[name] for name in parts.sections if name in sections]
+    return replace(frame, sections=tuple(order))

@@ -80,9 +80,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Formula:
-    """Lines of mathematics: MathML for HTML, TeX for Markdown."""
+    """Lines of mathematics in TeX."""
 
-    mathml: tuple[str, ...]
     tex: tuple[str, ...]
     kind: str = "formula"
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.checks import predicted, tables
-from intlmodels.checks.stored import PROBS, Caught, Comparison, Found, Sensitivity
+from intlmodels.checks import tables
+from intlmodels.checks.stored import PROBS, CachedResult, Comparison, Sensitivity
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
-from intlmodels.report import checksentences as told
-from intlmodels.report.blocks import Block, Code, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.data import Material
-from intlmodels.report.figures import picture
+from intlmodels.report import checksentences as sentences
+from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
+from intlmodels.report.data import ReportData
 from intlmodels.report.provenance import study_argument
+from intlmodels.report.sections import picture
 from intlmodels.results.intervals import CI_PROB
 from intlmodels.results.wording import CLEAR, LEANING, marked
 
@@ -32,48 +32,29 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 
 
-def absent(m: Material, what: str, found: Found[Any], command: str) -> list[Block]:
+def absent(m: ReportData, what: str, found: CachedResult[Any], command: str) -> list[Block]:
     """Why something is not shown, and the command that computes it."""
     why = f" ({'; '.join(found.reasons)})" if found.reasons else ""
     line = shlex.join(["intlmodels", command, study_argument(m.study)])
     return [Paragraph(f"{what} is not shown{why}. This command computes it:"), Code(line)]
 
 
-def row_note(shown: int, every: int, text: str = "") -> str:
-    """A note below a table, with how many of its rows are in the file only."""
-    rest = f" The first {shown} of {every}; all are in the file." if shown < every else ""
-    return f"{text}{rest}".strip()
-
-
-# -- calibration -------------------------------------------------------------------------
-
-
-def calibration(m: Material) -> Section | None:
-    """Whether the computation recovers what it is told to find."""
-    title = "Calibration: is the truth found where it is known?"
-    found, wrong = m.trust.calibration, m.trust.wrong
-    if found.value is None:
-        blocks = absent(m, "The calibration on simulated studies", found, "calibrate")
-        return Section("calibration", title, tuple(blocks))
-    value = found.value
-    table = tables.calibrated(value)
-    intro = (
-        f"Parameters were drawn from the priors of the {_variant(value.variant)}, a study with "
-        "this study's own design was simulated from them, and it was fitted as the real one is: "
-        "then the truth is known. If the computation is right, the true value has any rank among "
-        f"the posterior draws with the same probability, and a 95{f.SPACE}% interval holds it in "
-        f"95{f.SPACE}% of the simulated studies. Each fit: {settings_words(value.settings)}."
-    )
-    blocks = [Paragraph(intro), Items(tuple(told.recovery_sentences(value, table)))]
-    blocks += _errors(m, wrong)
-    blocks.append(Paragraph(told.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
-    if value.ranked:
-        blocks += [*_calibration_pictures(m, table), _calibration_table(table)]
-    return Section("calibration", title, tuple(blocks))
-
-
-def _variant(name: str) -> str:
-    return "default model" if name == DEFAULT else f"variant {name}"
+def _table(
+    m: ReportData | None,
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[tuple[str, ...]],
+    note: str = "",
+    every: int = 0,
+    where: str = "file",
+    **more: Any,
+) -> Table:
+    """The first rows, and a note on how many are in the file only; marked if the fit failed."""
+    shown, every = tuple(rows[:MOST_ROWS]), every or len(rows)
+    if len(shown) < every:
+        note = f"{note} The first {len(shown)} of {every}; all are in the {where}.".strip()
+    failed = m is not None and not m.passed
+    return Table(title, tuple(header), shown, note=note, failed=failed, **more)
 
 
 def settings_words(settings: Mapping[str, Any]) -> str:
@@ -81,41 +62,58 @@ def settings_words(settings: Mapping[str, Any]) -> str:
     return f.listed([f"{name.replace('_', ' ')} {value}" for name, value in settings.items()])
 
 
-def _errors(m: Material, wrong: Found[tuple[Caught, ...]]) -> list[Block]:
-    if wrong.value is None:
-        return absent(m, "Whether deliberate errors would be caught", wrong, "calibrate")
-    if not wrong.value:
-        return []
-    return [
-        Paragraph(told.errors_summary(wrong.value)),
-        Items(tuple(told.error_sentences(wrong.value))),
-    ]
+# -- calibration -------------------------------------------------------------------------
 
 
-def _calibration_pictures(m: Material, table: pd.DataFrame) -> list[Picture]:
-    assert m.trust.calibration.value is not None
-    return [
-        picture(
-            "calibration-ranks",
-            checks.rank_differences(m.trust.calibration.value, table),
-            "Ranks of the true values: how much larger their empirical distribution function is "
-            "than that of uniform ranks. A curve above the line says that the posterior is too "
-            "high, below it too low; first above, then below: too narrow; first below, then "
-            "above: too wide. With each the p-value, adjusted for the number of quantities; "
-            "orange: deviates.",
-            "Small panels, one a quantity, with a curve around zero and a grey band. The p-values "
-            "are in the table of the quantities.",
-            failed=False,
-        ),
-        picture(
-            "calibration-coverage",
-            checks.coverage(table),
-            f"How often posterior intervals of 50, 80 and 95{f.SPACE}% held the truth.",
-            "Dots beside grey bars, one row a quantity, for three probabilities. The numbers are "
-            "in the table of the quantities.",
-            failed=False,
-        ),
-    ]
+def calibration(m: ReportData) -> Section | None:
+    """Whether the computation recovers what it is told to find."""
+    title = "Calibration: is the truth found where it is known?"
+    found, errors = m.check_results.calibration, m.check_results.wrong
+    if found.value is None:
+        blocks = absent(m, "The calibration on simulated studies", found, "calibrate")
+        return Section("calibration", title, tuple(blocks))
+    value = found.value
+    table = tables.calibrated(value)
+    variant = "default model" if value.variant == DEFAULT else f"variant {value.variant}"
+    intro = (
+        f"Parameters were drawn from the priors of the {variant}, a study with "
+        "this study's own design was simulated from them, and it was fitted as the real one is: "
+        "then the truth is known. If the computation is right, the true value has any rank among "
+        f"the posterior draws with the same probability, and a 95{f.SPACE}% interval holds it in "
+        f"95{f.SPACE}% of the simulated studies. Each fit: {settings_words(value.settings)}."
+    )
+    blocks = [Paragraph(intro), Items(tuple(sentences.recovery_sentences(value, table)))]
+    if errors.value is None:
+        blocks += absent(m, "Whether deliberate errors would be caught", errors, "calibrate")
+    elif errors.value:
+        blocks.append(Paragraph(sentences.errors_summary(errors.value)))
+        blocks.append(Items(tuple(map(sentences.error_sentence, errors.value))))
+    blocks.append(Paragraph(sentences.CANNOT_SHOW.format(firms=f.plural(m.study.firm_label))))
+    if value.ranked:
+        blocks += [
+            picture(
+                "calibration-ranks",
+                checks.rank_differences(value, table),
+                "Ranks of the true values: how much larger their empirical distribution function "
+                "is than that of uniform ranks. A curve above the line says that the posterior is "
+                "too high, below it too low; first above, then below: too narrow; first below, "
+                "then above: too wide. With each the p-value, adjusted for the number of "
+                "quantities; orange: deviates.",
+                "Small panels, one a quantity, with a curve around zero and a grey band. The "
+                "p-values are in the table of the quantities.",
+                failed=False,
+            ),
+            picture(
+                "calibration-coverage",
+                checks.coverage(table),
+                f"How often posterior intervals of 50, 80 and 95{f.SPACE}% held the truth.",
+                "Dots beside grey bars, one row a quantity, for three probabilities. The numbers "
+                "are in the table of the quantities.",
+                failed=False,
+            ),
+            _calibration_table(table),
+        ]
+    return Section("calibration", title, tuple(blocks))
 
 
 def _calibration_table(table: pd.DataFrame) -> Table:
@@ -138,23 +136,25 @@ def _calibration_table(table: pd.DataFrame) -> Table:
         "standard deviations of the prior. Spread: mean posterior over prior standard deviation; "
         "1 means that such a study says nothing about the quantity."
     )
-    return Table(
+    return _table(
+        None,
         "How each quantity is recovered",
         ("quantity", "p", *(f"covered by {n}{f.SPACE}%" for n in names), "bias", "spread"),
         rows,
         numeric=(1, 2, 3, 4, 5, 6),
         file="tables/calibration.csv",
-        note=row_note(len(shown), len(table), note),
+        note=note,
+        every=len(table),
     )
 
 
 # -- sensitivity -------------------------------------------------------------------------
 
 
-def sensitivity(m: Material) -> Section | None:
+def sensitivity(m: ReportData) -> Section | None:
     """What conclusions rest on: priors, likelihood, readings."""
     title = "Sensitivity: what the conclusions rest on"
-    found = m.trust.sensitivity
+    found = m.check_results.sensitivity
     if found.value is None:
         blocks = absent(m, "The sensitivity to priors and readings", found, "sensitivity")
         return Section("sensitivity", title, tuple(blocks))
@@ -169,71 +169,60 @@ def sensitivity(m: Material) -> Section | None:
         "assumption. A direction is called clear when its probability is at least "
         f"{CLEAR:g}, leaning from {LEANING:g}; below that the data cannot tell."
     )
-    said = told.refit_sentences(value, moves, farthest)
-    blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed))), *_refits(value)]
+    said = sentences.refit_sentences(value, moves, farthest)
+    blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed))), _refits(value)]
     if len(farthest):
-        blocks += [_moves_picture(m, moves, farthest), _moves_table(m, farthest)]
+        text = (
+            "How far the median of each quantity moves when priors or readings change, in standard "
+            "deviations of its posterior; the most moved first. Refits that did not converge are "
+            "not shown."
+        )
+        alternative = (
+            "Dots around a line at zero, one row a quantity. The largest moves are in the table."
+        )
+        drawn = checks.moves(moves, farthest, m.passed)
+        blocks.append(picture("sensitivity-moves", drawn, text, alternative, not m.passed))
+        blocks.append(_moves_table(m, farthest))
     if len(scaled):
         blocks += _scaling(m, scaled)
     return Section("sensitivity", title, tuple(blocks))
 
 
-def _refits(value: Sensitivity) -> list[Block]:
+def _refits(value: Sensitivity) -> Table:
     rows = tuple(
-        (refit.name, _capital(refit.change), refit.kind, "yes" if refit.converged else "NO")
+        (
+            # The default is no run of its own here: it is the fit that the report is about.
+            f"{refit.name} (the stored fit)" if refit.kind == "base" else refit.name,
+            refit.change[:1].upper() + refit.change[1:],
+            refit.kind,
+            "yes" if refit.converged else "NO",
+        )
         for refit in value.refits
     )
-    return [
-        Table(
-            "What each refit changes",
-            ("refit", "change", "kind", "converged"),
-            rows[:MOST_ROWS],
-            note=row_note(min(len(rows), MOST_ROWS), len(rows)).replace("file", "file below"),
-        )
-    ]
+    header = ("refit", "change", "kind", "converged")
+    return _table(None, "What each refit changes", header, rows, where="file below")
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _moves_picture(m: Material, moves: pd.DataFrame, farthest: pd.DataFrame) -> Picture:
-    return picture(
-        "sensitivity-moves",
-        checks.moves(moves, farthest, m.passed),
-        "How far the median of each quantity moves when priors or readings change, in standard "
-        "deviations of its posterior; the most moved first. Refits that did not converge are not "
-        "shown.",
-        "Dots around a line at zero, one row a quantity. The largest moves are in the table.",
-        not m.passed,
-    )
-
-
-def _moves_table(m: Material, farthest: pd.DataFrame) -> Table:
-    shown = farthest.head(MOST_ROWS)
+def _moves_table(m: ReportData, farthest: pd.DataFrame) -> Table:
     rows = tuple(
         (
             str(row["quantity"]),
-            told.value(row["base_median"], row["width"], row["unit"]),
+            sentences.value(row["base_median"], row["width"], row["unit"]),
             _largest(row, "prior"),
             _largest(row, "reading"),
         )
-        for row in shown.to_dict("records")
+        for row in farthest.to_dict("records")
     )
-    return Table(
+    return _table(
+        m,
         "How far each quantity moves at most",
         ("quantity", "default", "most with another prior", "most with another reading"),
         rows,
         numeric=(1,),
         file="tables/sensitivity.csv",
-        note=row_note(
-            len(shown),
-            len(farthest),
-            "Default: its posterior median. By how much the median moves at most, in the "
-            "quantity's own unit and in standard deviations (sd) of the default's posterior, and "
-            "with which refit.",
-        ),
-        failed=not m.passed,
+        note="Default: its posterior median. By how much the median moves at most, in the "
+        "quantity's own unit and in standard deviations (sd) of the default's posterior, and "
+        "with which refit.",
     )
 
 
@@ -241,11 +230,11 @@ def _largest(row: Mapping[Any, Any], kind: str) -> str:
     """The farthest move by one kind of refits: ``−5.0 (−1.25 sd), phi halved``."""
     if not row[kind]:
         return f.DASH
-    move = told.value(row[f"{kind}_move"], row["width"], "")
+    move = sentences.value(row[f"{kind}_move"], row["width"], "")
     return f"{move} ({f.number(row[f'{kind}_move_in_sd'], 2)}{f.SPACE}sd), {row[kind]}"
 
 
-def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
+def _scaling(m: ReportData, scaled: pd.DataFrame) -> list[Block]:
     """Power-scaling: sentences, picture and table."""
     ordered = scaled.sort_values("prior", ascending=False, kind="stable")
     text = (
@@ -253,7 +242,8 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
         "the draws of the default, and looks how far each posterior moves; from "
         f"{tables.SENSITIVE:g} it is called sensitive."
     )
-    said = marked(told.scaling_sentences(scaled), m.passed)
+    said = marked(sentences.scaling_sentences(scaled), m.passed)
+    pareto_k = sentences.pareto_text(float(scaled["pareto_k"].iloc[0]))
     rows = tuple(
         (
             str(row["quantity"]),
@@ -261,55 +251,45 @@ def _scaling(m: Material, scaled: pd.DataFrame) -> list[Block]:
             f.number(row["likelihood"], 3),
             row["diagnosis"],
         )
-        for row in ordered.head(MOST_ROWS).to_dict("records")
+        for row in ordered.to_dict("records")
     )
     blocks: list[Block] = [Paragraph(text), Items(tuple(said))]
     if scaled[["prior", "likelihood"]].notna().to_numpy().any():
-        blocks.append(_scaling_picture(m, scaled))
+        text = (
+            "How far each posterior moves when the prior or the likelihood is made a little "
+            "stronger or weaker; the most sensitive to the prior first."
+        )
+        alternative = "Two dots a row, on a logarithmic axis. The numbers are in the table."
+        drawn = checks.power_scaling(scaled, m.passed)
+        blocks.append(picture("sensitivity-scaling", drawn, text, alternative, not m.passed))
     return [
         *blocks,
-        Table(
+        _table(
+            m,
             "Power-scaling",
             ("quantity", "prior", "likelihood", "reading"),
             rows,
             numeric=(1, 2),
             file="tables/power_scaling.csv",
-            note=row_note(
-                len(rows),
-                len(ordered),
-                f"Pareto k of the weights: {told.pareto_text(float(scaled['pareto_k'].iloc[0]))}; "
-                f"reliable up to {tables.UNRELIABLE:g}.",
-            ),
-            failed=not m.passed,
+            note=f"Pareto k of the weights: {pareto_k}; reliable up to {tables.UNRELIABLE:g}.",
         ),
     ]
-
-
-def _scaling_picture(m: Material, scaled: pd.DataFrame) -> Picture:
-    return picture(
-        "sensitivity-scaling",
-        checks.power_scaling(scaled, m.passed),
-        "How far each posterior moves when the prior or the likelihood is made a little stronger "
-        "or weaker; the most sensitive to the prior first.",
-        "Two dots a row, on a logarithmic axis. The numbers are in the table.",
-        not m.passed,
-    )
 
 
 # -- the section on exact leave-one-out ------------------------------------------------
 
 
-def comparison(m: Material) -> Section | None:
+def comparison(m: ReportData) -> Section | None:
     """How well the variants predict what they have not seen."""
     title = "Comparison: predicting what was left out"
-    found = m.trust.comparison
+    found = m.check_results.comparison
     if found.value is None:
         blocks = absent(m, "The comparison by exact leave-one-out", found, "compare")
         return Section("comparison", title, tuple(blocks))
     value = found.value
-    made = predicted.predicted(value)
+    made = tables.predicted(value)
     elpds, own = made.elpds, made.own
-    one, many = value.unit_label, f.plural(value.unit_label)
+    one = value.unit_label
     intro = (
         f"Each of the {f.counted(len(own), one)} was left out in turn, every variant was fitted "
         f"again without it, and what was printed of it was held against that fit's predictive "
@@ -319,31 +299,52 @@ def comparison(m: Material) -> Section | None:
         f"{one} has a fit of its own in each variant ({settings_words(value.settings)})."
     )
     texts = m.texts if value.unit == "count" else {}
-    said = told.comparison_sentences(value, made, texts)
+    said = sentences.comparison_sentences(value, made, texts)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
-    skipped = told.skipped_sentences(value)
+    skipped = sentences.skipped_sentences(value)
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
     if len(elpds) > 1:
-        blocks += [_elpd_picture(m, elpds, len(own)), _elpd_table(m, elpds)]
-    blocks += [_pit_picture(m, made.law, many), _units_picture(m, value, own, texts)]
-    blocks.append(_units_table(m, value, own, texts))
+        blocks += [
+            picture(
+                "comparison-elpd",
+                checks.elpds(elpds, len(own), m.passed),
+                "Exact leave-one-out: how much better (right) or worse (left) than the default "
+                "each variant predicts what it has not seen.",
+                "Dots with intervals around a line at zero, one row a variant. The numbers are in "
+                "the table of elpd.",
+                not m.passed,
+            ),
+            _elpd_table(m, elpds),
+        ]
+    names = [f"{unit}: {texts[unit]}" if texts.get(unit) else str(unit) for unit in own["unit"]]
+    percent = m.study.model == "share"
+    axis = "Printed share" if percent else "Number"
+    blocks += [
+        picture(
+            "comparison-pit",
+            checks.pit(made.law, m.passed),
+            f"Where the printed values of the {f.plural(one)} lie within what the default expects "
+            "of them when it has not seen them: on the diagonal if its predictions are right. "
+            "Above it on the left and below it on the right: too narrow; the reverse: too wide; "
+            "above it throughout: too high.",
+            "A curve beside the diagonal, with a grey band around the diagonal.",
+            not m.passed,
+        ),
+        picture(
+            "comparison-units",
+            checks.units(own, names, axis, percent, m.passed),
+            f"What was printed of each {one}, beside what the default expects of it from the "
+            "others; the least likely first.",
+            "Intervals with a diamond each. The numbers are in the table below.",
+            not m.passed,
+        ),
+        _units_table(m, value, own.assign(unit=names)),
+    ]
     return Section("comparison", title, tuple(blocks))
 
 
-def _elpd_picture(m: Material, elpds: pd.DataFrame, units: int) -> Picture:
-    return picture(
-        "comparison-elpd",
-        checks.elpds(elpds, units, m.passed),
-        "Exact leave-one-out: how much better (right) or worse (left) than the default each "
-        "variant predicts what it has not seen.",
-        "Dots with intervals around a line at zero, one row a variant. The numbers are in the "
-        "table of elpd.",
-        not m.passed,
-    )
-
-
-def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
+def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
     rows = []
     for row in elpds.to_dict("records"):
         known = f.number(row["ci_low"], 1) != f.DASH
@@ -358,20 +359,16 @@ def _elpd_table(m: Material, elpds: pd.DataFrame) -> Table:
                 f.span(row["weight_low"], row["weight_high"], 2),
             )
         )
-    return Table(
+    return _table(
+        m,
         "Variants by exact leave-one-out",
         ("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
-        tuple(rows[:MOST_ROWS]),
+        rows,
         numeric=(1, 2, 3, 4, 5, 6),
         file="tables/elpd.csv",
-        note=row_note(
-            min(len(rows), MOST_ROWS),
-            len(rows),
-            f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
-            "probability of being better (Bayesian bootstrap); stacking weight, with its "
-            f"{100 * predicted.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
-        ),
-        failed=not m.passed,
+        note=f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
+        "probability of being better (Bayesian bootstrap); stacking weight, with its "
+        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
     )
 
 
@@ -382,70 +379,31 @@ def _nats(value: float, decimals: int) -> str:
     return f.number(value, decimals)
 
 
-def _pit_picture(m: Material, law: predicted.Laws, many: str) -> Picture:
-    return picture(
-        "comparison-pit",
-        checks.pit(law, m.passed),
-        f"Where the printed values of the {many} lie within what the default expects of them "
-        "when it has not seen them: on the diagonal if its predictions are right. Above it on "
-        "the left and below it on the right: too narrow; the reverse: too wide; above it "
-        "throughout: too high.",
-        "A curve beside the diagonal, with a grey band around the diagonal.",
-        not m.passed,
-    )
-
-
-def _units_picture(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
-) -> Picture:
-    labels = [_unit_name(name, texts, ": ") for name in own["unit"]]
-    percent = m.study.model == "share"
-    axis = "Printed share" if percent else "Number"
-    return picture(
-        "comparison-units",
-        checks.units(own, labels, axis, percent, m.passed),
-        f"What was printed of each {value.unit_label}, beside what the default expects of it from "
-        "the others; the least likely first.",
-        "Intervals with a diamond each. The numbers are in the table below.",
-        not m.passed,
-    )
-
-
-def _unit_name(name: str, texts: Mapping[str, str], between: str) -> str:
-    return f"{name}{between}{texts[name]}" if texts.get(name) else str(name)
-
-
-def _units_table(
-    m: Material, value: Comparison, own: pd.DataFrame, texts: Mapping[str, str]
-) -> Table:
-    ordered = own.sort_values("p_tail", kind="stable").head(MOST_ROWS)
+def _units_table(m: ReportData, value: Comparison, own: pd.DataFrame) -> Table:
+    ordered = own.sort_values("p_tail", kind="stable")
     rows = tuple(
         (
-            _unit_name(row["unit"], texts, ": "),
-            told.printed(row["printed"]),
-            told.printed(row["median"]),
-            f"{told.printed(row['ci_low'])}{f.SPACE}to{f.SPACE}{told.printed(row['ci_high'])}"
-            f"{'*' * row['outside']}",
+            str(row["unit"]),
+            sentences.printed(row["printed"]),
+            sentences.printed(row["median"]),
+            f"{f.SPACE}to{f.SPACE}".join(sentences.printed(row[c]) for c in ("ci_low", "ci_high"))
+            + "*" * row["outside"],
             _nats(row["lpd"], 2),
             f.number(row["lpd_error"], 2),
             "yes" if row["converged"] else "NO",
         )
         for row in ordered.to_dict("records")
     )
-    interval = f"{100 * predicted.CENTRAL:g}{f.SPACE}% interval"
-    return Table(
+    interval = f"{100 * tables.CENTRAL:g}{f.SPACE}% interval"
+    return _table(
+        m,
         f"The default's predictions of each {value.unit_label} that it has not seen, the least "
         "likely first",
         (value.unit_label, "printed", "median", interval, "log Pr", "± MC", "refit converged"),
         rows,
         numeric=(1, 2, 3, 4, 5),
         file="tables/leave_one_out.csv",
-        note=row_note(
-            len(rows),
-            len(own),
-            f"Printed, predicted median and central {interval} (* printed outside of it); log Pr: "
-            "natural logarithm of the probability of what was printed; ± MC: its Monte Carlo "
-            "error. The file has every variant.",
-        ),
-        failed=not m.passed,
+        note=f"Printed, predicted median and central {interval} (* printed outside of it); log Pr: "
+        "natural logarithm of the probability of what was printed; ± MC: its Monte Carlo "
+        "error. The file has every variant.",
     )

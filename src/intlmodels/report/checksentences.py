@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.checks import predicted
+from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
-from intlmodels.checks.stored import PROBS, Calibration, Caught, Comparison, Sensitivity
+from intlmodels.checks.stored import PROBS, Calibration, Comparison, Detection, Sensitivity
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
 
@@ -48,21 +48,14 @@ def were(count: int) -> str:
 # -- calibration -------------------------------------------------------------------------
 
 
-def calibration_sentences(found: Calibration, wrong: tuple[Caught, ...] = ()) -> list[str]:
+def calibration_sentences(found: Calibration, wrong: tuple[Detection, ...] = ()) -> list[str]:
     """All that is said of a calibration, and of the deliberate errors if there are any."""
     said = recovery_sentences(found, t.calibrated(found))
-    return [*said, errors_summary(wrong), *error_sentences(wrong)] if wrong else said
+    return [*said, errors_summary(wrong), *map(error_sentence, wrong)] if wrong else said
 
 
 def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
-    """How many fits there were, whether ranks are uniform, coverage, and what is not learned.
-
-    Parameters
-    ----------
-    found : Calibration
-    table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.calibrated`.
-    """
+    """How many fits there were, whether ranks are uniform, coverage, and what is not learned."""
     said = [_fits(found)]
     if found.ranked:
         said += [_ranks(table), _coverage(table), _learned(table)]
@@ -99,7 +92,7 @@ def _ranks(table: pd.DataFrame) -> str:
             f"No quantity deviates from uniform ranks: the smallest p-value of {number} is "
             f"{f.probability(lowest['p_value'])} ({lowest['quantity']}), or "
             f"{f.probability(lowest['p_adjusted'])} after adjustment for their number (Holm); an "
-            f"adjusted p-value below {t.FAMILYWISE:g} would count as a deviation."
+            f"adjusted p-value below {calibration.FAMILYWISE:g} would count as a deviation."
         )
     told = [
         f"{row['quantity']} ({f.probability(row['p_adjusted'])}): {_how(row)}"
@@ -108,7 +101,7 @@ def _ranks(table: pd.DataFrame) -> str:
     more = f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
     return (
         f"{len(bad)} of {number} {'deviates' if len(bad) == 1 else 'deviate'} from uniform ranks "
-        f"(p-value adjusted for their number, Holm, below {t.FAMILYWISE:g}): "
+        f"(p-value adjusted for their number, Holm, below {calibration.FAMILYWISE:g}): "
         f"{'; '.join(told[:MOST_NAMED])}{more}."
     )
 
@@ -158,12 +151,8 @@ def _learned(table: pd.DataFrame) -> str:
     )
 
 
-def error_sentences(wrong: tuple[Caught, ...]) -> list[str]:
-    """Whether calibration noticed each deliberate error, and when."""
-    return [_error(error) for error in wrong]
-
-
-def _error(error: Caught) -> str:
+def error_sentence(error: Detection) -> str:
+    """Whether calibration noticed a deliberate error, and when."""
     start = f"{error.name}: {error.change.rstrip('.')}. "
     p_value = f"{error.quantity}, adjusted p-value {f.probability(error.p_value)}"
     if error.after is not None:
@@ -177,7 +166,7 @@ def _error(error: Caught) -> str:
     )
 
 
-def errors_summary(wrong: tuple[Caught, ...]) -> str:
+def errors_summary(wrong: tuple[Detection, ...]) -> str:
     """How many of the deliberate errors were noticed."""
     caught = sum(error.after is not None for error in wrong)
     missed = [error.name for error in wrong if error.after is None]
@@ -186,8 +175,8 @@ def errors_summary(wrong: tuple[Caught, ...]) -> str:
         "A calibration that finds nothing says little unless it would have found something. "
         f"Studies simulated from the model were therefore also fitted with "
         f"{f.counted(len(wrong), 'deliberate error')}, one at a time, and the verdict was looked "
-        f"at after {looks} simulations, each time at {t.FAMILYWISE:g} divided by the number of "
-        f"looks: {caught} of {len(wrong)} {were(caught)} caught"
+        f"at after {looks} simulations, each time at {calibration.FAMILYWISE:g} divided by the "
+        f"number of looks: {caught} of {len(wrong)} {were(caught)} caught"
         f"{f'; NOT caught: {some(missed)}' if missed else ''}."
     )
 
@@ -210,19 +199,12 @@ _KINDS = {
 
 def sensitivity_sentences(found: Sensitivity) -> list[str]:
     """All that is said of the sensitivity: of the refits, then of power-scaling."""
-    made = t.shifts(found)
-    return [*refit_sentences(found, made.moves, made.farthest), *scaling_sentences(made.scaled)]
+    moves, farthest, scaled = t.shifts(found)
+    return [*refit_sentences(found, moves, farthest), *scaling_sentences(scaled)]
 
 
 def refit_sentences(found: Sensitivity, moves: pd.DataFrame, farthest: pd.DataFrame) -> list[str]:
-    """Which conclusions change with priors and readings, and what moves most.
-
-    Parameters
-    ----------
-    found : Sensitivity
-    moves, farthest : pandas.DataFrame
-        From the functions of these names in :mod:`intlmodels.checks.tables`.
-    """
+    """Which conclusions change with priors and readings, and what moves most."""
     if not found.refits[0].converged:
         return ["The default itself did not converge here: nothing is held against it."]
     said = []
@@ -302,20 +284,18 @@ def pareto_text(k: float) -> str:
 
 
 def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
-    """What power-scaling says, by the rule of Kallioinen et al. (2024).
-
-    Parameters
-    ----------
-    scaled : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.scaled`.
-    """
+    """What power-scaling says, by the rule of Kallioinen et al. (2024)."""
     if not len(scaled):
         return []
     number = f.counted(len(scaled), "quantity")
-    weak, conflict = (
+    weak, conflict, moved, unknown = (
         scaled[scaled["diagnosis"] == diagnosis].sort_values("prior", ascending=False)
-        for diagnosis in (t.WEAK, t.CONFLICT)
+        for diagnosis in (t.WEAK, t.CONFLICT, t.MOVES, t.UNKNOWN)
     )
+
+    def start(rows: pd.DataFrame) -> str:
+        return f"{len(rows)} of {number} {'moves' if len(rows) == 1 else 'move'} with the prior"
+
     said = []
     if not scaled["reliable"].all():
         size = pareto_text(float(scaled["pareto_k"].iloc[0]))
@@ -325,17 +305,15 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
         )
     if len(weak):
         said.append(
-            f"{len(weak)} of {number} {'moves' if len(weak) == 1 else 'move'} with the prior but "
-            "hardly with the likelihood: the data are weak or the prior is strong, and what is "
-            f"said of them is largely the prior's: {some(weak['quantity'], 12)}."
+            f"{start(weak)} but hardly with the likelihood: the data are weak or the prior is "
+            "strong, and what is said of them is largely the prior's: "
+            f"{some(weak['quantity'], 12)}."
         )
     if len(conflict):
         said.append(
-            f"{len(conflict)} of {number} {'moves' if len(conflict) == 1 else 'move'} with the "
-            "prior and with the likelihood: prior and data may pull into different directions. "
-            f"Look at the priors behind {some(conflict['quantity'], 12)}."
+            f"{start(conflict)} and with the likelihood: prior and data may pull into different "
+            f"directions. Look at the priors behind {some(conflict['quantity'], 12)}."
         )
-    moved = scaled[scaled["diagnosis"] == t.MOVES].sort_values("prior", ascending=False)
     if scaled["likelihood"].isna().all():
         said.append(
             "Only the priors are scaled: the likelihood here holds conditions that are met or not, "
@@ -343,11 +321,9 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
         )
     if len(moved):
         said.append(
-            f"{len(moved)} of {number} {'moves' if len(moved) == 1 else 'move'} with the prior by "
-            f"{t.SENSITIVE:g} or more, the most first: {some(moved['quantity'], 12)}. The refits "
-            "tell how far."
+            f"{start(moved)} by {t.SENSITIVE:g} or more, the most first: "
+            f"{some(moved['quantity'], 12)}. The refits tell how far."
         )
-    unknown = scaled[scaled["diagnosis"] == t.UNKNOWN]
     if len(unknown):
         said.append(
             f"Nothing can be said of {len(unknown)} of {number}: prior or quantity is the same at "
@@ -372,19 +348,13 @@ LEAST_WEIGHT = 0.01
 
 
 def comparison_sentences(
-    found: Comparison, made: predicted.Predicted | None = None, texts: Texts | None = None
+    found: Comparison, made: t.Predicted | None = None, texts: Texts | None = None
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    Parameters
-    ----------
-    found : Comparison
-    made : Predicted, optional
-        Its tables, if they were worked out already.
-    texts : mapping of str to str, optional
-        Unit -> what it is in words, where its name does not say it.
+    ``texts`` says in words what a unit is, where its name does not.
     """
-    made, texts = made or predicted.predicted(found), texts or {}
+    made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
     said = [_best(made.elpds)]
     if len(made.elpds) > 1:
@@ -426,16 +396,14 @@ def _against_default(elpds: pd.DataFrame, units: str, count: int) -> list[str]:
     if len(alike):
         which = "all of them" if len(alike) == len(others) else some(alike["variant"])
         said.append(
-            f"With {count} {units}, a difference in elpd of less than {predicted.ALIKE:g} cannot "
+            f"With {count} {units}, a difference in elpd of less than {t.ALIKE:g} cannot "
             f"be told from none (Sivula et al. 2020). Against the default this is so for {which}: "
             f"{'they' if len(alike) > 1 else 'the two'} cannot be told apart by what they predict."
         )
     for row in others[others["told_apart"]].to_dict("records"):
         said.append(_apart(row, units))
-    if (others["told_apart"] & others["se"].notna()).any() and count < predicted.FEW_UNITS:
-        said.append(
-            f"With fewer than {predicted.FEW_UNITS} {units} such intervals are usually too narrow."
-        )
+    if (others["told_apart"] & others["se"].notna()).any() and count < t.FEW_UNITS:
+        said.append(f"With fewer than {t.FEW_UNITS} {units} such intervals are usually too narrow.")
     for row in others[others["difference"].isna()].to_dict("records"):
         said.append(
             f"{row['variant']} and the default cannot be compared: each gives probability zero to "
@@ -472,13 +440,13 @@ def _weights(elpds: pd.DataFrame) -> str:
     ]
     return (
         "The mixture of variants that predicts best (stacking) has the weights "
-        f"{some(told)}; in brackets {100 * predicted.WEIGHT_PROB:g}{f.SPACE}% bootstrap intervals. "
+        f"{some(told)}; in brackets {100 * t.WEIGHT_PROB:g}{f.SPACE}% bootstrap intervals. "
         "Variants that predict alike share out their weight among them, so that a small weight "
         "does not speak against a variant."
     )
 
 
-def _as_expected(pit: predicted.Pit, units: str) -> str:
+def _as_expected(pit: t.Pit, units: str) -> str:
     p_value = f"p-value {f.probability(pit.p_value)}, approximate"
     if pit.p_value >= UNEVEN:
         return (
@@ -522,7 +490,7 @@ def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
         )
         for row in bad.to_dict("records")
     ]
-    central = f"{100 * predicted.CENTRAL:g}{f.SPACE}%"
+    central = f"{100 * t.CENTRAL:g}{f.SPACE}%"
     inside = f"the central {central} of what the other {units} lead to expect"
     start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
     listed = f": {some(told)}" if told else ""
@@ -541,31 +509,32 @@ def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
 
 def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
     """What is impossible, what did not converge, and what rests on few draws."""
+
+    def units(rows: pd.DataFrame) -> str:
+        return some(f"{row['unit']} in {row['variant']}" for row in rows.to_dict("records"))
+
     said = []
-    where = [
-        f"{row['unit']} in {row['variant']}"
-        for row in left_out[~left_out["possible"]].to_dict("records")
-    ]
-    if where:
+    impossible = left_out[~left_out["possible"]]
+    if len(impossible):
         said.append(
-            f"No draw allowed what was printed for {some(where)}: its probability is too small to "
-            "be measured with so many draws, is counted as 0, and the variant has no finite elpd."
+            f"No draw allowed what was printed for {units(impossible)}: its probability is too "
+            "small to be measured with so many draws, is counted as 0, and the variant has no "
+            "finite elpd."
         )
     failed = left_out[~left_out["converged"]]
     if len(failed):
         told = [f"{row['variant']} without {row['unit']}" for row in failed.to_dict("records")]
         said.append(
             f"{len(failed)} of {f.counted(len(left_out), 'refit')} did not converge (R-hat above "
-            f"{predicted.MOST_RHAT:g}, effective sample size below {predicted.LEAST_ESS:g}, or "
+            f"{t.MOST_RHAT:g}, effective sample size below {t.LEAST_ESS:g}, or "
             f"divergent transitions): {some(told)}. They are marked, and so is the elpd "
             "that rests on them."
         )
     rough = left_out[left_out["possible"] & (left_out["lpd_error"] > MOST_ERROR)]
     if len(rough):
-        told = [f"{row['unit']} in {row['variant']}" for row in rough.to_dict("records")]
         said.append(
             f"The log probability rests on few draws (Monte Carlo error above {MOST_ERROR:g}) for "
-            f"{some(told)}."
+            f"{units(rough)}."
         )
     return said
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from intlmodels.claims.facts import numbers_of
-from intlmodels.claims.verdicts import UNSUPPORTED
-from intlmodels.claims.wording import found, printed_numbers, verdict_lines
+from intlmodels.claims.ledger import UNSUPPORTED, finding_text, printed_numbers, verdict_lines
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
 from intlmodels.report.rows import Rows
 from intlmodels.results.wording import CLEAR, LEANING
 
 
-def claims(m: Material) -> Section | None:
+def claims(m: ReportData) -> Section | None:
     """What the study's claims come to; nothing for a study that has none."""
     if not m.study.claims:
         return None
@@ -33,9 +31,9 @@ def claims(m: Material) -> Section | None:
     )
 
 
-def numbers(m: Material) -> Section | None:
+def numbers(m: ReportData) -> Section | None:
     """What the ids stand for that the rules of claims name; nothing where there are none."""
-    named = dict.fromkeys(name for claim in m.study.claims for name in numbers_of(claim))
+    named = {name for claim in m.study.claims for _, name in claim.names("number")}
     rows = tuple(row for row in printed_numbers(m.study) if row[0] in named)
     if not rows:
         return None
@@ -61,9 +59,16 @@ def introduction() -> str:
     )
 
 
-def claim_rows(m: Material) -> Rows:
+def claim_rows(m: ReportData) -> Rows:
     """One row a claim, with the digits that the uncertainty bears."""
     return tuple(
-        (row.id, row.claim, row.verdict, found(row), f"{row.kind}: {row.how}", row.where or f.DASH)
+        (
+            row.id,
+            row.claim,
+            row.verdict,
+            finding_text(row),
+            f"{row.kind}: {row.how}",
+            row.where or f.DASH,
+        )
         for row in m.claims.itertuples(index=False)
     )

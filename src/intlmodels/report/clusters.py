@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from intlmodels.core import formats as f
 from intlmodels.plots import sharedata
 from intlmodels.report import sharesentences
-from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.figures import picture
-from intlmodels.report.rows import Rows, common_decimals, interval, on_its_scale
-from intlmodels.report.sharedata import ShareMaterial
+from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
+from intlmodels.report.data import ShareReportData
+from intlmodels.report.rows import (
+    Rows,
+    common_decimals,
+    estimate,
+    median_and_interval,
+    parameter_rows,
+)
+from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
 from intlmodels.results.wording import CLEAR, LEANING, marked
-from intlmodels.study.share import Opportunity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Clusters in tables of the report itself; the files have them all.
 MOST_CLUSTERS = 60
 
 
-def clusters(m: ShareMaterial) -> Section | None:
+def clusters(m: ShareReportData) -> Section | None:
     """How clusters differ, in level and in effects; nothing for a study without clusters."""
     if not len(m.clusters):
         return None
-    firms = f.plural(m.study.firm_label)
+    firm, firms, name = m.study.firm_label, f.plural(m.study.firm_label), f.interval_name(m.prob)
     spreads = tables.spreads(m.fit, m.prob)
     text = (
         f"{m.firms} of {len(m.clusters):,} clusters are estimated together. Each cluster has a "
@@ -35,65 +42,60 @@ def clusters(m: ShareMaterial) -> Section | None:
         "say, a cluster with few borrows from the others."
     )
     found = m.clusters, m.cluster_differences, spreads
-    blocks: list[Block] = [
-        Paragraph(text),
-        Items(tuple(marked(sharesentences.told(*found, m.study.firm_label), m.passed))),
-        picture(
-            "clusters",
-            sharedata.clusters(m.fit, m.prob),
-            f"Expected printed share in each cluster, averaged over its own {firms}: median, "
-            f"50{f.SPACE}% and {f.interval_name(m.prob)}; beside it the average of what they "
-            "print.",
-            _heard(m),
-            not m.passed,
-        ),
-        _table(m),
-        *_differences(m),
-        _spreads(m, spreads),
-        Paragraph("What these clusters cannot tell:"),
-        Items(
-            tuple(marked(sharesentences.clusters_cannot_tell(*found, m.study.firm_label), m.passed))
-        ),
-    ]
-    return Section("clusters", "Clusters", tuple(blocks))
-
-
-def _heard(m: ShareMaterial) -> str:
     decimals = common_decimals(m.clusters)
-    said = "; ".join(
+    heard = "; ".join(
         f"{row.cluster} {f.percent(row.median, decimals)} (printed {f.number(row.printed_mean, 1)})"
-        for row in list(m.clusters.itertuples(index=False))[:12]
+        for row in m.clusters.head(12).itertuples(index=False)
     )
-    return f"Dots with intervals, one row a cluster, and the printed averages. Medians: {said}."
-
-
-def _table(m: ShareMaterial) -> Table:
-    decimals = common_decimals(m.clusters)
     rows = tuple(
         (
             row.cluster,
             str(row.firms),
             f.number(row.printed_mean, 1),
-            f.number(row.median, decimals),
-            interval(row, decimals),
+            *median_and_interval(row, decimals),
             f.number(row.pulled, 1),
         )
-        for row in list(m.clusters.itertuples(index=False))[:MOST_CLUSTERS]
+        for row in m.clusters.head(MOST_CLUSTERS).itertuples(index=False)
     )
-    firms = f.plural(m.study.firm_label)
-    return Table(
-        f"Each cluster with its own {firms} as they are, in percent ({f.interval_name(m.prob)})",
-        ("cluster", firms, "printed average", "expected share", "interval", "moved by"),
-        rows,
-        numeric=(1, 2, 3, 4, 5),
-        file="tables/clusters.csv",
-        note="Moved by: expected share less printed average, in percentage points. The expected "
-        f"share if all {m.firms} were of one cluster stands among the estimates.",
-        failed=not m.passed,
-    )
+    blocks: list[Block] = [
+        Paragraph(text),
+        Items(tuple(marked(sharesentences.cluster_sentences(*found, firm), m.passed))),
+        picture(
+            "clusters",
+            sharedata.clusters(m.fit, m.prob),
+            f"Expected printed share in each cluster, averaged over its own {firms}: median, "
+            f"50{f.SPACE}% and {name}; beside it the average of what they print.",
+            f"Dots with intervals, one row a cluster, and the printed averages. Medians: {heard}.",
+            not m.passed,
+        ),
+        Table(
+            f"Each cluster with its own {firms} as they are, in percent ({name})",
+            ("cluster", firms, "printed average", "expected share", "interval", "moved by"),
+            rows,
+            numeric=(1, 2, 3, 4, 5),
+            file="tables/clusters.csv",
+            note="Moved by: expected share less printed average, in percentage points. The "
+            f"expected share if all {m.firms} were of one cluster stands among the estimates.",
+            failed=not m.passed,
+        ),
+        *_differences(m),
+        Table(
+            f"Standard deviations between clusters, logit scale ({name}s)",
+            ("of the", "posterior median", "interval", "prior median", "interval", "spread ratio"),
+            parameter_rows(spreads, "what"),
+            numeric=(1, 2, 3, 4, 5),
+            file="tables/parameters.csv",
+            note="Spread ratio: width of the central 68 % of the posterior over that of the prior; "
+            "1 means that the data said nothing.",
+            failed=not m.passed,
+        ),
+        Paragraph("What these clusters cannot tell:"),
+        Items(tuple(marked(sharesentences.clusters_cannot_tell(*found, firm), m.passed))),
+    ]
+    return Section("clusters", "Clusters", tuple(blocks))
 
 
-def _differences(m: ShareMaterial) -> list[Block]:
+def _differences(m: ShareReportData) -> list[Block]:
     """What predictors make a difference of within each cluster."""
     chosen = tables.main_comparisons(m.fit, m.prob)[: sharedata.MOST_PANELS]
     if not chosen:
@@ -115,8 +117,7 @@ def _differences(m: ShareMaterial) -> list[Block]:
         decimals = common_decimals(part)
         for row in part.itertuples(index=False):
             borrowed = "*" if not row.firms_level or not row.firms_against else ""
-            size = f"{f.number(row.median, decimals)} ({interval(row, decimals)}){borrowed}"
-            cells[row.cluster, key] = size
+            cells[row.cluster, key] = estimate(row, decimals) + borrowed
     names = list(dict.fromkeys(table["cluster"]))[: MOST_CLUSTERS + 1]
     rows: Rows = tuple((name, *(cells[name, key] for key in chosen)) for name in names)
     return [
@@ -135,109 +136,70 @@ def _differences(m: ShareMaterial) -> list[Block]:
     ]
 
 
-def _spreads(m: ShareMaterial, table: pd.DataFrame) -> Table:
-    rows = tuple(
-        (
-            row.what,
-            *on_its_scale(row.median, row.ci_low, row.ci_high),
-            *on_its_scale(row.prior_median, row.prior_low, row.prior_high),
-            f.number(row.spread_ratio, 2),
-        )
-        for row in table.itertuples(index=False)
-    )
-    return Table(
-        f"Standard deviations between clusters, logit scale ({f.interval_name(m.prob)}s)",
-        ("of the", "posterior median", "interval", "prior median", "interval", "spread ratio"),
-        rows,
-        numeric=(1, 2, 3, 4, 5),
-        file="tables/parameters.csv",
-        note="Spread ratio: width of the central 68 % of the posterior over that of the prior; 1 "
-        "means that the data said nothing.",
-        failed=not m.passed,
-    )
+# -- two predictors read together --------------------------------------------------------
 
 
-# -- the section of a report that reads two predictors together ------------------------
-
-
-def opportunity(m: ShareMaterial) -> Section | None:
+def opportunity(m: ShareReportData) -> Section | None:
     """Which combinations are vulnerable or an opportunity; nothing if a study does not ask."""
     asked, table = m.study.opportunity, m.opportunity
     if asked is None or table is None:
         return None
     across, down = m.study.predictors[asked.across], m.study.predictors[asked.down]
-    blocks: list[Block] = [
-        Paragraph(
-            f"The expected printed share of {f.a(m.study.firm_label)} at each combination of "
-            f"{across.label} and {down.label}, the other predictors as observed: the average over "
-            f"all {m.firms}, draw by draw. {_rule(m, asked)}"
-        )
-    ]
-    if asked.note:
-        blocks.append(Paragraph(asked.note))
-    blocks += [
-        Items(tuple(marked(told(table, f.plural(m.study.firm_label)), m.passed))),
-        _picture(m, asked, table),
-        Table(
-            f"Opportunity and vulnerability ({f.interval_name(m.prob)})",
-            (
-                across.label,
-                down.label,
-                f"{f.plural(m.study.firm_label)}, printed share",
-                "median",
-                "interval",
-                "Pr(above average)",
-                "reading",
-            ),
-            _rows(table),
-            numeric=(3, 4, 5),
-            file="tables/opportunity.csv",
-            note="Pr(above average): probability that the expected share is above the average of "
-            f"the {f.plural(m.study.firm_label)} as they are, in the same draw. Extrapolation: "
-            "nobody stands there; the effects of the two predictors are added up on the logit "
-            "scale, and nothing observed speaks for or against that.",
-            failed=not m.passed,
+    firms, name = f.plural(m.study.firm_label), f.interval_name(m.prob)
+    other = next(level for level in down.levels if level != asked.vulnerable)
+    text = (
+        f"The expected printed share of {f.a(m.study.firm_label)} at each combination of "
+        f"{across.label} and {down.label}, the other predictors as observed: the average over all "
+        f"{m.firms}, draw by draw. {asked.vulnerable} with less than the average is read as "
+        f"vulnerable, {other} with more than the average as an opportunity: clearly from a "
+        f"probability of {CLEAR:g}, leaning from {LEANING:g}, and below that these data cannot "
+        "tell."
+    )
+    figure = picture(
+        "opportunity",
+        sharedata.drawn(m.fit, table, (asked.across, asked.down, asked.vulnerable), m.prob),
+        f"Expected printed share at each combination of {across.label} and {down.label}: median, "
+        f"50{f.SPACE}% and {name}; at the right the probability of being above the average of the "
+        f"{firms}. Grey and hollow: nobody stands there.",
+        "Dots with intervals, one row a combination, with the printed shares of those who stand "
+        "there. The numbers are in the table.",
+        not m.passed,
+    )
+    readings = Table(
+        f"Opportunity and vulnerability ({name})",
+        (
+            *(across.label, down.label, f"{firms}, printed share", "median", "interval"),
+            *("Pr(above average)", "reading"),
         ),
-    ]
-    return Section("opportunity", "Opportunity and vulnerability", tuple(blocks))
-
-
-def _rule(m: ShareMaterial, asked: Opportunity) -> str:
-    other = next(
-        level for level in m.study.predictors[asked.down].levels if level != asked.vulnerable
+        _rows(table),
+        numeric=(3, 4, 5),
+        file="tables/opportunity.csv",
+        note="Pr(above average): probability that the expected share is above the average of "
+        f"the {firms} as they are, in the same draw. Extrapolation: nobody stands there; the "
+        "effects of the two predictors are added up on the logit scale, and nothing observed "
+        "speaks for or against that.",
+        failed=not m.passed,
     )
-    return (
-        f"{asked.vulnerable} with less than the average is read as vulnerable, {other} with more "
-        f"than the average as an opportunity: clearly from a probability of {CLEAR:g}, leaning "
-        f"from {LEANING:g}, and below that these data cannot tell."
-    )
+    said = Items(tuple(marked(reading_sentences(table, firms), m.passed)))
+    notes = map(Paragraph, filter(None, (text, asked.note)))
+    title = "Opportunity and vulnerability"
+    return Section("opportunity", title, (*notes, said, figure, readings))
 
 
-def told(table: pd.DataFrame, firms: str) -> list[str]:
-    """Which combinations can be read, and which have no firm.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`intlmodels.results.groups.combinations`.
-    firms : str
-        What firms are called (plural).
-    """
+def reading_sentences(table: pd.DataFrame, firms: str) -> list[str]:
+    """Which combinations can be read, and which have no firm; ``firms`` is what they are called."""
     read = table[table["reading"] != NEITHER]
     said = []
     for wanted, words in (("clear", "Clear"), ("leaning", "The data lean towards it")):
-        rows = read[read["verdict"] == wanted]
         listed = [
-            f"{row.across}, {row.down}: {row.reading} (probability "
-            f"{f.probability(row.p_direction)}{', extrapolation' * (row.firms == 0)})"
-            for row in rows.itertuples(index=False)
+            f"{row.across}, {row.down}: {row.reading} ({_chance(row)})"
+            for row in read[read["verdict"] == wanted].itertuples(index=False)
         ]
         said += [f"{words}: {'; '.join(listed)}."] if listed else []
     if not said:
         nearest = read.sort_values("p_direction", ascending=False, kind="stable").head(1)
         near = [
-            f" Nearest to it is {row.across}, {row.down} ({row.reading}, probability "
-            f"{f.probability(row.p_direction)}{', extrapolation' * (row.firms == 0)})."
+            f" Nearest to it is {row.across}, {row.down} ({row.reading}, {_chance(row)})."
             for row in nearest.itertuples(index=False)
         ]
         said.append(
@@ -254,6 +216,11 @@ def told(table: pd.DataFrame, firms: str) -> list[str]:
     return said
 
 
+def _chance(row: Any) -> str:
+    extrapolated = ", extrapolation" * (row.firms == 0)
+    return f"probability {f.probability(row.p_direction)}{extrapolated}"
+
+
 def _rows(table: pd.DataFrame) -> Rows:
     decimals = common_decimals(table)
     return tuple(
@@ -261,8 +228,7 @@ def _rows(table: pd.DataFrame) -> Rows:
             row.across,
             row.down,
             _standing(row.observed) or "none: extrapolation",
-            f.number(row.median, decimals),
-            interval(row, decimals),
+            *median_and_interval(row, decimals),
             f.probability(row.p_above),
             _reading(row),
         )
@@ -279,18 +245,3 @@ def _reading(row: Any) -> str:
     if row.verdict == "cannot tell":
         return str(row.verdict)
     return NEITHER if row.reading == NEITHER else f"{row.reading} ({row.verdict})"
-
-
-def _picture(m: ShareMaterial, asked: Opportunity, table: pd.DataFrame) -> Picture:
-    read = asked.across, asked.down, asked.vulnerable
-    return picture(
-        "opportunity",
-        sharedata.drawn(m.fit, table, read, m.prob),
-        f"Expected printed share at each combination of {m.study.predictors[asked.across].label} "
-        f"and {m.study.predictors[asked.down].label}: median, 50{f.SPACE}% and "
-        f"{f.interval_name(m.prob)}; at the right the probability of being above the average of "
-        f"the {f.plural(m.study.firm_label)}. Grey and hollow: nobody stands there.",
-        "Dots with intervals, one row a combination, with the printed shares of those who stand "
-        "there. The numbers are in the table.",
-        not m.passed,
-    )

@@ -1,43 +1,63 @@
-"""Everything a report shows, gathered from the study and its stored fits: what all models have."""
+"""Everything a report shows, gathered from the study and its stored fits: one class a model.
+
+Tables are made when they are first asked for. What differs between firms that are listed and a
+register of rows, which are two shapes of the data of a model, is decided here by
+:attr:`ReportData.register`.
+"""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from intlmodels.checks.stored import NOTHING, Trust, trust
-from intlmodels.checks.tables import csv_tables as trust_tables
+import numpy as np
+
+from intlmodels.audit import Audit, audit, audit_tables, bound_table
+from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
+from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
-from intlmodels.core.formats import counted
+from intlmodels.core.formats import counted, plural
+from intlmodels.core.rounding import intervals as rounding_intervals
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
-from intlmodels.models import DEFAULT, Variant, catalogue, design_module, design_of
-from intlmodels.report.layout import layout_of, load
+from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
+from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
-from intlmodels.results import intervals
+from intlmodels.results import decay, groups, intervals, share
 from intlmodels.results.intervals import CI_PROB, Compared
-from intlmodels.study import Study
+from intlmodels.study import (
+    Axes,
+    ByOutcome,
+    DecayStudy,
+    RegisterStudy,
+    SequenceStudy,
+    ShareStudy,
+    Study,
+)
+from intlmodels.study.counts import SIZES, rows
 
 if TYPE_CHECKING:
     import pandas as pd
-    from xarray import DataTree
+    from xarray import Dataset, DataTree
 
 
+#: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
+MOST_CELLS = 20_000
 #: Groups of a fit of a further outcome that a report needs beside those of a variant.
 OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
+#: What the reconstruction of decisions from counts rests on.
+RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
 
 @dataclass
-class Material(ABC):
+class ReportData(ABC):
     """A study, its default fit, and what its variants say.
-
-    Each model has a subclass; what it must say itself is abstract here.
 
     Attributes
     ----------
@@ -51,7 +71,7 @@ class Material(ABC):
         Current fits of further outcomes: estimands, data and predictions.
     stored : tuple of Stored
         What is stored, current or not.
-    trust : Trust
+    check_results : CheckResults
         What calibration, comparison and sensitivity found.
     compared : Compared
         By what the variants are held against each other.
@@ -61,13 +81,18 @@ class Material(ABC):
     fit: DataTree
     variants: dict[str, DataTree]
     stored: tuple[Stored, ...] = ()
-    trust: Trust = NOTHING
+    check_results: CheckResults = NOTHING
     prob: float = CI_PROB
     further: dict[str, DataTree] = field(default_factory=dict)
 
     compared: ClassVar[Compared]
 
     # -- what each model says itself -----------------------------------------------------
+
+    @property
+    @abstractmethod
+    def register(self) -> Study | None:
+        """The study, if it is one of a register; None if it lists its firms."""
 
     @property
     @abstractmethod
@@ -79,8 +104,9 @@ class Material(ABC):
     def methods(self) -> tuple[str, ...]:
         """Names of what the model rests on: see :mod:`intlmodels.report.references`."""
 
+    @property
     @abstractmethod
-    def compare(self) -> pd.DataFrame:
+    def comparison(self) -> pd.DataFrame:
         """The variants side by side: see :func:`intlmodels.results.intervals.side_by_side`."""
 
     @property
@@ -88,9 +114,9 @@ class Material(ABC):
         """What is counted, by the id of a count; none where there are no counts."""
         return {}
 
+    @abstractmethod
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
-        return ""
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -99,7 +125,7 @@ class Material(ABC):
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
             **({"claims.csv": self.claims} if self.study.claims else {}),
-            **trust_tables(self.trust),
+            **check_tables(self.check_results),
         }
 
     # -- what all have -------------------------------------------------------------------
@@ -122,7 +148,7 @@ class Material(ABC):
     @property
     def fixed_priors(self) -> list[tuple[str, str, str]]:
         """Priors that follow from the others, as (name, prior, meaning)."""
-        rows: list[tuple[str, str, str]] = design_module(self.study.model).fixed_priors(self.design)
+        rows: list[tuple[str, str, str]] = model_of(self.study).fixed_priors(self.design)
         return rows
 
     @cached_property
@@ -145,28 +171,6 @@ class Material(ABC):
         """A JSON attribute of the default fit."""
         return json.loads(self.fit.attrs[name])
 
-    # -- tables --------------------------------------------------------------------------
-
-    @cached_property
-    def claims(self) -> pd.DataFrame:
-        """See :func:`intlmodels.claims.ledger.evaluate`."""
-        return ledger.evaluate(self.study, self.shown, self.prob)
-
-    @cached_property
-    def parameters(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.intervals.parameters`."""
-        return intervals.parameters(self.fit, self.prob)
-
-    @cached_property
-    def comparison(self) -> pd.DataFrame:
-        """The variants side by side."""
-        return self.compare()
-
-    @cached_property
-    def own_parameters(self) -> pd.DataFrame:
-        """See :func:`intlmodels.results.intervals.own_parameters`."""
-        return intervals.own_parameters(self.variants, self.prob)
-
     @property
     def shown(self) -> dict[str, DataTree]:
         """Every fit that the report shows, the default first."""
@@ -176,6 +180,12 @@ class Material(ABC):
     def gates(self) -> dict[str, Gate]:
         """Outcome of the gate of every fit shown."""
         return {name: Gate.from_json(fit.attrs["gate"]) for name, fit in self.shown.items()}
+
+    # -- tables --------------------------------------------------------------------------
+
+    claims = cached_property(lambda m: ledger.evaluate(m.study, m.shown, m.prob))
+    parameters = cached_property(lambda m: intervals.parameters(m.fit, m.prob))
+    own_parameters = cached_property(lambda m: intervals.own_parameters(m.variants, m.prob))
 
     @cached_property
     def gate_table(self) -> pd.DataFrame:
@@ -200,7 +210,305 @@ class Material(ABC):
         return pd.DataFrame(rows)
 
 
-def gather(study: Study, folder: Path) -> Material:
+# -- the share model ---------------------------------------------------------------------
+
+
+@dataclass
+class ShareReportData(ReportData):
+    """Shares of firms or in a register, and what they have to do with predictors."""
+
+    study: ShareStudy
+
+    compared = share.COMPARED
+
+    @property
+    def register(self) -> RegisterStudy | None:
+        """The study, if it is one of a register; None if it lists its firms."""
+        return self.study if isinstance(self.study, RegisterStudy) else None
+
+    @property
+    def firms(self) -> str:
+        """Who they are, with their number."""
+        if self.register is None:
+            return super().firms
+        return f"{int(self.register.rows.sum()):,} {plural(self.study.firm_label)}"
+
+    @property
+    def subtitle(self) -> str:
+        """Outcome, firms and model."""
+        clusters = self.study.clusters
+        of_them = "" if clusters is None else f" of {len(clusters.labels)} clusters"
+        of_them = of_them if self.register is None else " of a register"
+        return f"{self.study.outcome.label}: {self.firms}{of_them}, model share"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of what the model and its tables rest on."""
+        specs = [self.study.variants.get(name) for name in self.variants]
+        used = {
+            "beta": True,
+            "clusters": self.study.clusters is not None,
+            "variation": len(self.variation) > 0,
+            "density": "density" in self.variants,
+            "ordered": any(block.kind == "monotonic" for block in self.design.blocks)
+            or any(isinstance(spec, (Axes, ByOutcome)) for spec in specs),
+            "levels": any(self.study.outcomes[name].kind == "ordered" for name in self.further),
+        }
+        return tuple(name for name, is_used in used.items() if is_used)
+
+    def note_on(self, variant: str) -> str:
+        """The study's note, and how labels that leave a level open were read."""
+        if variant in self.study.outcomes:
+            return self.study.outcomes[variant].note
+        spec = self.study.variants.get(variant)
+        readings = spec.readings if isinstance(spec, Axes) else ()
+        note = getattr(spec, "note", "")
+        return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
+
+    # -- tables --------------------------------------------------------------------------
+
+    comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
+    average = cached_property(lambda m: share.average(m.fit, m.prob))
+    levels = cached_property(lambda m: share.levels(m.fit, m.prob))
+    checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
+    differences = cached_property(lambda m: share.differences(m.fit, m.prob))
+    prior_differences = cached_property(lambda m: share.differences(m.fit, m.prob, group="prior"))
+    ranks = cached_property(lambda m: share.ranks(m.fit))
+    variation = cached_property(lambda m: share.variation(m.fit, m.prob))
+    crossings = cached_property(lambda m: share.crossings(m.fit))
+    clusters = cached_property(lambda m: _if_clustered(groups.by_cluster, m))
+    cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
+    new_firms = cached_property(lambda m: share.new_firm_table(m.fit, m.prediction, m.prob))
+
+    @cached_property
+    def predicted(self) -> pd.DataFrame:
+        """Predictions of every firm, or of every combination of levels in a register."""
+        table = share.predicted_firms if self.register is None else share.combination_table
+        return table(self.fit, self.prob)
+
+    @cached_property
+    def prediction(self) -> Dataset:
+        """Draws for the profiles asked for, or else for the most common of those observed."""
+        observed = self.study.profiles or share.observed_profiles(self.fit) or [{}]
+        profiles: list[Mapping[str, Any]] = [*observed]
+        return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
+
+    @cached_property
+    def opportunity(self) -> pd.DataFrame | None:
+        """See :func:`intlmodels.results.groups.combinations`; None if not asked for."""
+        asked = self.study.opportunity
+        if asked is None:
+            return None
+        return groups.combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The firms as printed and as read, or the cells of a register with most rows first."""
+        import pandas as pd
+
+        study, outcome, register = self.study, self.study.outcome, self.register
+        columns: dict[str, Any] = {}
+        group: dict[str, Any] = {}
+        if study.clusters is not None:
+            group["cluster"] = [study.clusters.labels[code] for code in study.clusters.codes]
+        if register is not None:
+            columns = group | {name: list(p.printed) for name, p in study.predictors.items()}
+            columns |= {"printed_pct": outcome.printed, "rows": register.rows}
+            table = pd.DataFrame(columns)
+            return table.sort_values("rows", ascending=False, kind="stable").head(MOST_CELLS)
+        lower, upper = rounding_intervals(outcome.printed, outcome.width)
+        columns[study.firm_label] = list(study.firms)
+        columns |= {"printed_pct": outcome.printed}
+        columns |= {"lower_pct": 100 * lower, "upper_pct": 100 * upper}
+        for name, predictor in study.predictors.items():
+            columns[f"{name}_printed"] = list(predictor.printed)
+            if predictor.kind == "category":
+                columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
+        return pd.DataFrame(columns | group)
+
+    def csv_tables(self) -> dict[str, pd.DataFrame]:
+        """File name -> table, everything that is written beside the report."""
+        found = {
+            "data.csv": self.data,
+            "estimates.csv": self.levels,
+            "differences.csv": self.differences,
+            "ranks.csv": self.ranks,
+            "variation.csv": self.variation,
+            "predictions.csv": self.predicted,
+            "checks.csv": self.checks,
+            "new_firms.csv": self.new_firms,
+        }
+        if len(self.clusters):
+            found["clusters.csv"] = self.clusters
+            found["cluster_differences.csv"] = self.cluster_differences
+        if self.opportunity is not None:
+            found["opportunity.csv"] = self.opportunity
+        further = groups.csv_tables(self.study, self.further, self.prob)
+        return {**found, **further, **super().csv_tables()}
+
+
+def _if_clustered(
+    table: Callable[[DataTree, float], pd.DataFrame], m: ShareReportData
+) -> pd.DataFrame:
+    """A table of clusters; empty without clusters."""
+    import pandas as pd
+
+    return table(m.fit, m.prob) if groups.has_clusters(m.fit) else pd.DataFrame()
+
+
+# -- the decay model ---------------------------------------------------------------------
+
+
+@dataclass
+class DecayReportData(ReportData):
+    """Counts, decisions or a register of them, and what experience does to the flag."""
+
+    study: DecayStudy
+
+    compared = decay.COMPARED
+
+    @property
+    def register(self) -> SequenceStudy | None:
+        """The study, if it is one of a register; None if it lists its firms."""
+        return self.study if isinstance(self.study, SequenceStudy) else None
+
+    @property
+    def latent(self) -> bool:
+        """Whether the decisions are reconstructed from counts."""
+        return "table" in self.fit["posterior"].data_vars
+
+    @property
+    def firms(self) -> str:
+        """Who they are, with their number."""
+        if self.register is None:
+            return super().firms
+        return f"{self.register.read.firms:,} {plural(self.study.firm_label)}"
+
+    @property
+    def subtitle(self) -> str:
+        """What is counted, by whom, and the model."""
+        study = self.study
+        if self.register is None:
+            return f"{counted(study.total, study.event)} of {self.firms}, model decay"
+        events = f"{study.total:,} {plural(study.event)}"
+        return f"{events} of {self.firms} in a register, model decay"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of what the model and its tables rest on."""
+        return RECONSTRUCTION if self.latent else ()
+
+    def note_on(self, variant: str) -> str:
+        """The study's note on a reading of its own."""
+        reading = self.study.readings.get(variant)
+        return reading.note if reading is not None else ""
+
+    @cached_property
+    def audit(self) -> Audit:
+        """What the published counts say together."""
+        study = self.study
+        return audit(rows(study.counts, study.firms, study.periods), study.groups)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Count -> what it counts, in words."""
+        return {count.id: count.text for count in self.study.counts}
+
+    # -- tables --------------------------------------------------------------------------
+
+    comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
+    curves = cached_property(lambda m: decay.curves(m.fit, m.prob))
+    prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
+    slopes = cached_property(lambda m: decay.slopes(m.fit, m.prob))
+    halving = cached_property(lambda m: decay.halving(m.fit, m.prob))
+    true_counts = cached_property(lambda m: decay.true_counts(m.fit, m.prob))
+    repairs = cached_property(lambda m: decay.repairs(m.fit))
+    readings = cached_property(lambda m: decay.readings(m.fit))
+    bounds = cached_property(lambda m: bound_table(m.audit))
+    # Of a register:
+    checks = cached_property(lambda m: decay.predictive_checks(m.fit, m.prob))
+    predicted = cached_property(lambda m: decay.by_entries(m.fit, m.prob))
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Cells of size, period and flag, with what the counts alone allow."""
+        cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
+        return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
+
+    @cached_property
+    def firm_cells(self) -> pd.DataFrame:
+        """Cells of firm, period and flag, with what the counts alone allow."""
+        cells = decay.firm_cells(self.fit, self.prob).rename(columns={"firm": "name"})
+        return self._bounded(cells, "firm")
+
+    def _bounded(self, cells: pd.DataFrame, kind: str) -> pd.DataFrame:
+        """Cells with Fréchet bounds ``low`` and ``high`` under the counts, repaired if need be."""
+        bounds = self.bounds
+        first = bounds[(bounds["kind"] == kind) & (bounds["basis"] == bounds["basis"].iloc[0])]
+        keys = ["name", "period", "flag"]
+        return cells.merge(first[[*keys, "basis", "low", "high"]], on=keys, how="left")
+
+    @cached_property
+    def period_fit(self) -> DataTree | None:
+        """The whole fit of the variant ``period``, if it is stored and current."""
+        paths = [item.path for item in self.stored if item.variant == "period" and not item.reasons]
+        return store.read(paths[0]) if paths else None
+
+    @cached_property
+    def time(self) -> pd.DataFrame | None:
+        """See :func:`intlmodels.results.decay.experience_and_time`; None without that variant."""
+        return None if self.period_fit is None else decay.experience_and_time(self.period_fit)
+
+    def kinds_of_firms(self, register: SequenceStudy) -> pd.DataFrame:
+        """Firms of a register by size, decisions (in each period) and flags, most firms first."""
+        import pandas as pd
+
+        counts, periods = register.sequences, register.periods
+        several = len(periods) > 1
+        columns: dict[str, Any] = {"size": np.asarray(SIZES, dtype=object)[counts.size]}
+        for i, name in enumerate(periods):
+            columns[f"decisions {name}" if several else "decisions"] = counts.made[:, i]
+        columns |= {"flagged": counts.flagged, "firms": counts.firms}
+        table = pd.DataFrame(columns)
+        return table.sort_values("firms", ascending=False, kind="stable").head(MOST_CELLS)
+
+    def csv_tables(self) -> dict[str, pd.DataFrame]:
+        """File name -> table, everything that is written beside the report."""
+        found = {
+            **super().csv_tables(),
+            "curves.csv": self.curves,
+            "slopes.csv": self.slopes,
+            "halving.csv": self.halving,
+        }
+        if self.latent:
+            found |= {
+                "true_counts.csv": self.true_counts,
+                "repairs.csv": self.repairs,
+                "readings.csv": self.readings,
+                "cells.csv": self.cells,
+                "firm_cells.csv": self.firm_cells,
+                **audit_tables(self.audit),
+            }
+        if self.time is not None:
+            found["experience_and_time.csv"] = self.time
+        if self.register is not None:
+            found["data.csv"] = self.kinds_of_firms(self.register)
+            found |= {"checks.csv": self.checks, "predictions.csv": self.predicted}
+        return found
+
+
+# -- from what is stored -----------------------------------------------------------------
+
+#: What a study says of its model and the shape of its data -> its report data.
+REPORT_DATA: dict[str, type[ReportData]] = {
+    "share": ShareReportData,
+    "register": ShareReportData,
+    "decay": DecayReportData,
+    "sequences": DecayReportData,
+}
+
+
+def gather(study: Study, folder: Path) -> ReportData:
     """Read the stored fits of a study.
 
     Raises
@@ -219,6 +527,6 @@ def gather(study: Study, folder: Path) -> Material:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
             variants[item.variant] = intervals.read_summary(item.path)
-    material: type[Material] = load(layout_of(study.model).material)
-    found = trust(study, folder, stored_overrides(study, folder))
-    return material(study, fit, variants, tuple(stored), found, further=further)
+    found = read_checks(study, folder, stored_overrides(study, folder))
+    data = REPORT_DATA[study.model]
+    return data(study, fit, variants, tuple(stored), found, further=further)

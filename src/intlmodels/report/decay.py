@@ -1,25 +1,49 @@
-"""The sections of a report of the decay model: its own, and what it puts into the common ones."""
+"""The sections of a report of the decay model, of counts, decisions or a register of them.
+
+Its own sections are here, and what it puts into those that every model has.
+"""
 
 from __future__ import annotations
 
-from intlmodels.audit.tables import conflict_sentences
+from collections.abc import Iterator
+
+import pandas as pd
+
+from intlmodels.audit import conflict_sentences
 from intlmodels.core import formats as f
-from intlmodels.report import content, decayfigures, decayrows, decaysentences
-from intlmodels.report import rows as shown
-from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
-from intlmodels.report.decaydata import DecayMaterial
-from intlmodels.report.decayformula import formula, symbols
-from intlmodels.results.wording import marked
+from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
+from intlmodels.plots import counts as countplots
+from intlmodels.plots import decay as plots
+from intlmodels.report import decaysentences, sections
+from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
+from intlmodels.report.data import DecayReportData
+from intlmodels.report.formula import decay_formula, decay_symbols
+from intlmodels.report.rows import (
+    Rows,
+    changed_cells,
+    feature_table,
+    interval,
+    median_and_interval,
+    side_by_side,
+)
+from intlmodels.report.sections import picture
+from intlmodels.results.wording import marked, misfit_sentences, verdict
+from intlmodels.study import SequenceStudy
+
+#: Prior entries at which the table of the curves stops.
+ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
+#: Conflicts, and sets of counts to leave out, that the report itself lists.
+MOST_CONFLICTS = 8
+#: Kinds of firms of a register in the table of the report itself.
+MOST_KINDS = 30
 
 
-def answer(m: DecayMaterial) -> Section:
+def answer(m: DecayReportData) -> Section:
     """What was asked, and the answer in a few sentences: contradictions first."""
     study = m.study
-    words = (study.firm_label, study.event, study.flag_label)
+    firm, event = study.firm_label, study.event
     asked = study.question or (
-        f"Is {f.a(study.event)} less often {study.flag_label} the more of them "
-        f"{f.a(study.firm_label)} "
-        "has behind it?"
+        f"Is {f.a(event)} less often {study.flag_label} the more of them {f.a(firm)} has behind it?"
     )
     said: list[str] = []
     if m.latent:
@@ -29,19 +53,19 @@ def answer(m: DecayMaterial) -> Section:
             decaysentences.repair_sentence(m.repairs),
         ]
         said += marked([" ".join(filter(None, weighed))], m.passed) if any(weighed) else []
-    about = decaysentences.experience(m.curves, m.slopes, *words)
-    about.append(decaysentences.between_sizes(m.slopes, study.firm_label, study.event))
     hard = sum(count.hard for count in study.counts)
     counts = len(study.counts) if m.latent else 0
-    about.append(
-        decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, study.event)
-    )
-    about.insert(-1, decaysentences.over_variants(m.comparison, study.firm_label, m.latent))
-    told = [*said, *marked([line for line in about if line], m.passed)]
-    return content.answer(m, asked, told, f"diagnostics{' and under reconstruction' * m.latent}")
+    about = [
+        *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
+        decaysentences.between_sizes(m.slopes, firm, event),
+        decaysentences.over_variants(m.comparison, firm, m.latent),
+        decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
+    ]
+    said += marked([line for line in about if line], m.passed)
+    return sections.answer(m, asked, said, f"diagnostics{' and under reconstruction' * m.latent}")
 
 
-def audit(m: DecayMaterial) -> Section | None:
+def audit(m: DecayReportData) -> Section | None:
     """Whether the counts can all be true, and what they imply; nothing without counts."""
     if not m.latent:
         return None
@@ -49,37 +73,46 @@ def audit(m: DecayMaterial) -> Section | None:
     blocks: list[Block] = [Paragraph(decaysentences.conflict_sentence(found))]
     if not found.consistent:
         said = conflict_sentences(found)
-        most = decayrows.MOST_CONFLICTS
-        more = len(said) - most
+        more = len(said) - MOST_CONFLICTS
         blocks += [
             Paragraph(
                 "A contradiction is minimal when it disappears as soon as any one of its counts is "
-                + (f"left out. The {most} shortest:" if more > 0 else "left out:")
+                + (f"left out. The {MOST_CONFLICTS} shortest:" if more > 0 else "left out:")
             ),
-            Items(tuple(said[:most])),
+            Items(tuple(said[:MOST_CONFLICTS])),
         ]
         if more > 0:
             blocks.append(Paragraph(f"{more} more are in tables/audit_conflicts.csv."))
-        blocks += decayfigures.conflicts(m)
-        blocks.append(
+        ids = [count.id for count in m.study.counts]
+        drawn = min(len(found.conflicts), countplots.MOST_CONFLICTS)
+        blocks += [
+            picture(
+                "conflicts",
+                countplots.conflicts(ids, found.conflicts),
+                "Minimal contradictions, one a row: the marked counts cannot all be true, any "
+                "fewer of them can.",
+                f"A matrix of {drawn} contradictions by {len(ids)} counts. All "
+                f"{len(found.conflicts)} contradictions are in tables/audit_conflicts.csv.",
+                failed=False,
+            ),
             Table(
                 "The cheapest repairs: smallest total change to the printed numbers",
                 ("change", "total change", "posterior probability"),
-                decayrows.repair_rows(m),
+                _repair_rows(m),
                 numeric=(1, 2),
                 file="tables/audit_repairs.csv",
                 note="The probability that the true counts are exactly those of the repair. The "
                 "rest goes to readings in which more is wrong.",
                 failed=not m.passed,
-            )
-        )
-        largest = max(len(found.rows.counts) - len(out) for out in found.subsets.left_out)
-        number = sum(len(found.rows.counts) - len(out) == largest for out in found.subsets.left_out)
+            ),
+        ]
+        number = len(found.rows.counts)
+        sizes = [number - len(out) for out in found.subsets.left_out]
         blocks.append(
             Paragraph(
-                f"At most {largest} of the {len(found.rows.counts)} counts can be true together, "
-                f"in {f.counted(number, 'way')}; with those to which no further count can be added "
-                f"there are {len(found.subsets.left_out)} largest sets "
+                f"At most {max(sizes)} of the {number} counts can be true together, in "
+                f"{f.counted(sizes.count(max(sizes)), 'way')}; with those to which no further "
+                f"count can be added there are {len(sizes)} largest sets "
                 "(tables/audit_largest.csv)."
             )
         )
@@ -92,42 +125,153 @@ def audit(m: DecayMaterial) -> Section | None:
     return Section("audit", "Audit: can the published counts all be true?", tuple(blocks))
 
 
-def data(m: DecayMaterial) -> Section:
-    """The counts as printed and as read, or the decisions."""
+def _repair_rows(m: DecayReportData) -> Rows:
+    """The cheapest repairs with their posterior probability."""
+    chance = dict(zip(m.repairs["repair"], m.repairs["probability"], strict=True))
+    rows = []
+    for repair in m.audit.all_repairs:
+        name = ", ".join(f"{count} = {value}" for count, value in repair.changes.items())
+        known = f.probability(chance[name]) if name in chance else f.DASH
+        rows.append((decaysentences.repair_words(repair, m.audit), str(repair.cost), known))
+    return tuple(rows)
+
+
+# -- the data ----------------------------------------------------------------------------
+
+
+def data(m: DecayReportData) -> Section:
+    """The counts as printed and as read, the decisions, or a register as counts."""
     study = m.study
-    blocks: list[Block] = []
+    if m.register is not None:
+        return _register_data(m, m.register)
+    events, blocks = f.plural(study.event), []
     if m.latent:
-        blocks.append(
-            Paragraph(
-                f"{study.total} {f.plural(study.event)} of {m.firms}, known only from the counts "
-                "below. A count that is certain holds in every reconstructed table; a reading may "
-                f"be off, and each step away from it makes a table {study.rho:g} times as probable."
-            )
+        text = (
+            f"{study.total} {events} of {m.firms}, known only from the counts below. A count that "
+            "is certain holds in every reconstructed table; a reading may be off, and each step "
+            f"away from it makes a table {study.rho:g} times as probable."
         )
-        blocks += [
-            decayfigures.data(m),
+        blocks.append(
             Table(
                 "The published counts, and what they probably were",
                 ("count", "what is counted", "where", "printed", "taken as", "likeliest", "Pr"),
-                decayrows.count_rows(m),
+                _count_rows(m),
                 numeric=(3, 5, 6),
                 file="tables/true_counts.csv",
                 note="likeliest: most probable true number, given all counts and the model; Pr: "
                 "probability that the count holds as printed.",
                 failed=not m.passed,
-            ),
-        ]
+            )
+        )
     else:
         text = (
-            f"{study.total} {f.plural(study.event)} of {m.firms}, each known to be "
-            f"{study.flag_label} or not, in each {study.firm_label}'s own order."
+            f"{study.total} {events} of {m.firms}, each known to be {study.flag_label} or not, in "
+            f"each {study.firm_label}'s own order."
         )
-        blocks += [Paragraph(text), decayfigures.data(m)]
-    blocks += shown.changed_cells(study, "Every cell was read as printed.")
-    return Section("data", "The data as printed", tuple(blocks))
+    figure = picture(
+        "data",
+        countplots.decisions(m.fit),
+        "What each published count covers." if m.latent else "The decisions of each firm in order.",
+        "The numbers are in the table of the data.",
+        failed=False,
+    )
+    changed = changed_cells(study, "Every cell was read as printed.")
+    return Section("data", "The data as printed", (Paragraph(text), figure, *blocks, *changed))
 
 
-def model(m: DecayMaterial) -> Section:
+def _count_rows(m: DecayReportData) -> Rows:
+    """Every published count: what it counts, as printed, and what it probably was."""
+    held = {row.count_: row for row in decaysentences.counts_of(m.true_counts)}
+    rows = []
+    for count in m.study.counts:
+        row = None if count.hard else held.get(count.id)
+        relation = "" if count.relation == "equal" else f"{count.relation} "
+        rows.append(
+            (
+                count.id,
+                count.text or subset(count.firms, count.periods, count.flags, m),
+                count.where or f.DASH,
+                f"{relation}{count.value}" + (" each" if count.each else ""),
+                "certain" if count.hard else "reading",
+                f.DASH if row is None else str(row.likeliest),
+                f.DASH if row is None else f.probability(row.p_held),
+            )
+        )
+    return tuple(rows)
+
+
+def subset(
+    firms: tuple[str, ...], periods: tuple[str, ...], flags: tuple[str, ...], m: DecayReportData
+) -> str:
+    """The decisions that a count counts, in words, where the study gives none."""
+    flag = f" {m.study.flag_label}" if flags == ("yes",) else f" not {m.study.flag_label}"
+    who = "all firms" if len(firms) == len(m.study.firms) else f.listed(list(firms))
+    when = "" if len(periods) == len(m.study.periods) else f", {f.listed(list(periods))}"
+    return f"{f.plural(m.study.event)}{flag if len(flags) == 1 else ''} of {who}{when}"
+
+
+def _register_data(m: DecayReportData, study: SequenceStudy) -> Section:
+    """What was read, as counts."""
+    read, firm = study.read, study.firm_label
+    events, firms = f.plural(study.event), f.plural(firm)
+    text = (
+        f"Each row is {f.a(study.event)}, {study.flag_label} or not; a {firm}'s rows in order of "
+        f"time are its sequence. {firms.capitalize()} with the same sequence have the same "
+        f"likelihood, and given the model even less matters: how many {events} and flags a {firm} "
+        "has, and how many flags there are at each place of a sequence. The fit uses these counts, "
+        "and is the fit of all rows, exactly."
+    )
+    facts = [
+        f"files: {read.files:,} ({study.files})",
+        f"rows: {read.rows:,}",
+        f"in the fit: {study.total:,} {events} of {read.firms:,} {firms}, with "
+        f"{read.sequences:,} different sequences, the longest of {study.longest:,}",
+        f"counted as {len(study.sequences.firms):,} kinds of {firms}",
+        f"on the date of an earlier one of the same {firm}: {read.ties:,}; these keep the order of "
+        "the rows",
+        f"set aside, since they cannot be read: {read.bad:,}" + " (set_aside.csv)" * (read.bad > 0),
+    ]
+    if read.bad or read.fellows:
+        facts.append(
+            f"set aside with them: {read.fellows:,} other rows of {read.firms_aside:,} {firms}, "
+            "whose sequences are not known without them"
+        )
+    if read.broken:
+        facts.append(
+            f"among those set aside: {read.broken:,} rows that do not tell whose they are; the "
+            f"{firms} that made them are in the fit without them"
+        )
+    kinds = m.kinds_of_firms(study)
+    header = tuple(map(str, kinds.columns))
+    table = Table(
+        f"The kinds of {firms} that are most frequent",
+        header,
+        tuple(
+            (size, *(f"{value:,}" for value in values))
+            for size, *values in kinds.head(MOST_KINDS).itertuples(index=False)
+        ),
+        numeric=tuple(range(1, len(header))),
+        file="tables/data.csv",
+        note=f"{min(MOST_KINDS, len(kinds)):,} of {len(study.sequences.firms):,}; cells.csv and "
+        "places.csv beside the report have all counts.",
+    )
+    figure = picture(
+        "data",
+        plots.data(m.fit),
+        f"The part of the {events} that are {study.flag_label}, and how many there are, by the "
+        f"number of earlier ones of the same {firm}.",
+        "Dots by prior entries, one panel a size, above bars of the numbers. The numbers are in "
+        "tables/predictions.csv.",
+        failed=False,
+    )
+    blocks = (Paragraph(text), Items(tuple(facts)), figure, table)
+    return Section("data", "The register as counts", blocks)
+
+
+# -- model and priors --------------------------------------------------------------------
+
+
+def model(m: DecayReportData) -> Section:
     """The model in mathematics."""
     study = m.study
     text = (
@@ -142,36 +286,39 @@ def model(m: DecayMaterial) -> Section:
             "within a firm and period every order equally likely. Tables and parameters are drawn "
             "together from their joint posterior; no table is filled in and then taken for data."
         )
-    meanings = symbols(m.design, study.firm_label, study.event, study.flag_label)
-    return Section(
-        "model",
-        "The model",
-        (
-            Paragraph(text),
-            formula(m.design),
-            Table("Symbols", ("symbol", "meaning"), tuple(meanings)),
-        ),
-    )
+    meanings = decay_symbols(m.design, study.firm_label, study.event, study.flag_label)
+    table = Table("Symbols", ("symbol", "meaning"), tuple(meanings))
+    blocks: list[Block] = [Paragraph(text), decay_formula(m.design), table]
+    if m.register is not None:
+        integrated = (
+            f"The effects of single {f.plural(study.firm_label)} are integrated out, by "
+            "trapezoidal sums over as many equal steps as make their error negligible; after the "
+            "fit they are held against finer ones, and a fit for which that matters is made again "
+            "or refused. What is drawn is the spread of the effects and everything else."
+        )
+        blocks.append(Paragraph(integrated))
+    return Section("model", "The model", tuple(blocks))
 
 
-def priors(m: DecayMaterial) -> Section:
+def priors(m: DecayReportData) -> Section:
     """Priors, and the curves that they imply before seeing data."""
-    study = m.study
-    implied = decaysentences.prior_sentence(
-        m.prior_curves, study.firm_label, study.event, study.flag_label
-    )
-    return content.priors(m, [Paragraph(implied)])
+    words = (m.study.firm_label, m.study.event, m.study.flag_label)
+    implied = decaysentences.prior_sentence(m.prior_curves, *words)
+    return sections.priors(m, [Paragraph(implied)])
 
 
-def estimates(m: DecayMaterial) -> Section:
+# -- estimates ---------------------------------------------------------------------------
+
+
+def estimates(m: DecayReportData) -> Section:
     """Curves, falls and halving."""
     study, failed, name = m.study, not m.passed, f.interval_name(m.prob)
     blocks: list[Block] = [
-        decayfigures.curves(m),
+        _curves(m),
         Table(
             f"Probability that {f.a(study.event)} is {study.flag_label} ({name})",
             ("size", "prior entries", "median", "interval"),
-            decayrows.curve_rows(m),
+            _curve_rows(m),
             numeric=(1, 2, 3),
             file="tables/curves.csv",
             note=f"Of a typical {study.firm_label} of the size: its own effect is zero.",
@@ -180,7 +327,7 @@ def estimates(m: DecayMaterial) -> Section:
         Table(
             f"What experience does ({name})",
             ("quantity", "size", "median", "interval", "Pr(above 0)", "verdict"),
-            decayrows.slope_rows(m),
+            _slope_rows(m),
             numeric=(2, 3, 4),
             file="tables/slopes.csv",
             note="Above zero: the probability falls with experience.",
@@ -190,7 +337,7 @@ def estimates(m: DecayMaterial) -> Section:
         Table(
             f"Prior entries until the odds have halved ({name})",
             ("size", "median", "interval", "probability of never"),
-            decayrows.halving_rows(m),
+            _halving_rows(m),
             numeric=(1, 2, 3),
             file="tables/halving.csv",
             failed=failed,
@@ -201,24 +348,129 @@ def estimates(m: DecayMaterial) -> Section:
         blocks += [
             Paragraph("Experience or calendar time? From the variant period:"),
             Items(tuple(said)),
-            *decayfigures.experience_and_time(m),
+            *_experience_and_time(m),
         ]
     return Section("estimates", "Estimates", tuple(blocks))
 
 
-def reconstruction(m: DecayMaterial) -> Section | None:
+def _curves(m: DecayReportData) -> Picture:
+    said = "; ".join(
+        f"{row.size}, {row.entries} prior entries: {f.percent(row.median)}"
+        for row in m.curves.itertuples(index=False)
+        if row.entries in (0, FALL_AFTER)
+    )
+    return picture(
+        "curves",
+        plots.curves(m.fit, m.prob),
+        f"Probability that {f.a(m.study.event)} is {m.study.flag_label}, by the number of earlier "
+        f"ones of the same {m.study.firm_label}: median, 50{f.SPACE}% and "
+        f"{f.interval_name(m.prob)} of a typical one; grey outline: the prior. The line is "
+        "dotted where fewer than one decision is expected, as the bars below show: there it is "
+        "extrapolation.",
+        f"Curves with bands. Medians: {said}.",
+        not m.passed,
+    )
+
+
+def _curve_rows(m: DecayReportData) -> Rows:
+    """Probability of the flag at some numbers of prior entries."""
+    rows = []
+    for row in m.curves[m.curves["entries"].isin(ENTRIES)].itertuples(index=False):
+        digits = decaysentences.decimals(row.ci_low, row.ci_high, 0)
+        median = f.percent(row.median, digits)
+        rows.append((row.size, str(row.entries), median, interval(row, digits)))
+    return tuple(rows)
+
+
+def _slope_rows(m: DecayReportData) -> Rows:
+    """Falls and decays, with the probability of their direction."""
+    rows = []
+    for row in m.slopes.itertuples(index=False):
+        points = row.quantity == "fall"
+        decimals = decaysentences.decimals(row.ci_low, row.ci_high, 0 if points else 2)
+        known = decaysentences.on_the_edge(row)
+        rows.append(
+            (
+                f"fall after {FALL_AFTER} entries, points" if points else "decay, log odds",
+                row.size,
+                *median_and_interval(row, decimals),
+                f.probability(row.p_positive),
+                "clear, on the edge" if known else verdict(row.p_direction),
+            )
+        )
+    return tuple(rows)
+
+
+def _halving_rows(m: DecayReportData) -> Rows:
+    """Entries until the odds halve."""
+    rows = []
+    for row in m.halving.itertuples(index=False):
+        digits = decaysentences.decimals(row.ci_low, row.ci_high, 1)
+        ends = (row.median, row.ci_low, row.ci_high)
+        median, low, high = (decaysentences.entries(value, digits) for value in ends)
+        rows.append((row.size, median, f"{low} to {high}", f.probability(row.p_never)))
+    return tuple(rows)
+
+
+def _experience_and_time(m: DecayReportData) -> Iterator[Picture]:
+    """Experience against calendar time, where the variant is fitted."""
+    if m.period_fit is not None:
+        yield picture(
+            "experience-and-time",
+            plots.experience_and_time(m.period_fit, m.prob),
+            "Decay with experience against the fall of the log odds from the first period to the "
+            "last, in the variant period; grey: the prior.",
+            "Contours of the joint posterior. The correlations are in the text.",
+            not m.gates["period"].passed,
+        )
+
+
+# -- reconstruction and predictions ------------------------------------------------------
+
+
+def reconstruction(m: DecayReportData) -> Section | None:
     """What of the table is known, and what is reconstructed; nothing where all is known."""
     if not m.latent:
         return None
+    consistent = m.audit.consistent
     basis = (
         "the published counts"
-        if m.audit.consistent
+        if consistent
         else "the cheapest repairs of the counts, taken together"
+    )
+    true_counts = picture(
+        "true-counts",
+        countplots.true_counts(m.fit, m.prob),
+        "How far each count is from what was printed, in the reconstructed tables.",
+        "Dots for each count, at the difference between the true and the printed number. The "
+        "numbers are in the table of the counts.",
+        not m.passed,
+    )
+    likely = Table(
+        "The likeliest readings of the counts: what differs from what was printed",
+        ("differs", "probability"),
+        tuple(
+            (row.differs.replace(" -> ", " → "), f.probability(row.probability))
+            for row in m.readings.itertuples(index=False)
+        ),
+        numeric=(1,),
+        file="tables/readings.csv",
+        failed=not m.passed,
+    )
+    known = "the counts alone" if consistent else "the cheapest repairs"
+    bounds = m.cells.rename(columns={"name": "size"})
+    cells = picture(
+        "cells",
+        countplots.cells(m.fit, bounds, m.prob, basis=known),
+        f"Reconstructed {f.plural(m.study.event)} by size, period and flag; grey: what {known} "
+        "allow.",
+        "Dots with intervals within grey brackets. The numbers are in the table of the cells.",
+        not m.passed,
     )
     table = Table(
         f"Decisions by size, period and flag ({f.interval_name(m.prob)})",
         ("size", "period", "flag", "bounds", "median", "interval", "rests on"),
-        decayrows.cell_rows(m),
+        _cell_rows(m),
         numeric=(3, 4, 5),
         file="tables/cells.csv",
         note=f"bounds (Fréchet): the least and the greatest number that {basis} allow, without any "
@@ -226,52 +478,124 @@ def reconstruction(m: DecayMaterial) -> Section | None:
         "the bounds where the posterior holds more to be wrong than the cheapest repairs do.",
         failed=not m.passed,
     )
-    likely = Table(
-        "The likeliest readings of the counts: what differs from what was printed",
-        ("differs", "probability"),
-        decayrows.reading_rows(m),
-        numeric=(1,),
-        file="tables/readings.csv",
+    said = map(Paragraph, marked([decaysentences.misfit(m.true_counts)], m.passed))
+    last = Paragraph(
+        "Cells of single firms are in tables/firm_cells.csv. Complete tables drawn from the "
+        "posterior, every row marked as reconstructed, are written by intlmodels reconstruct."
+    )
+    title = "Reconstruction: what is known of the table, and what is not"
+    return Section("reconstruction", title, (*said, true_counts, likely, cells, table, last))
+
+
+def _cell_rows(m: DecayReportData) -> Rows:
+    """Cells of size, period and flag: what the counts alone allow, and the posterior in it."""
+    flags = {"yes": m.study.flag_label, "no": f"not {m.study.flag_label}"}
+    known = "the counts" if m.audit.consistent else "the counts, once repaired"
+    return tuple(
+        (
+            row.name,
+            row.period,
+            flags[row.flag],
+            f.DASH if row.low != row.low else bound(row.low, row.high),
+            *median_and_interval(row, 0),
+            known if row.low == row.high else "reconstruction",
+        )
+        for row in m.cells.itertuples(index=False)
+    )
+
+
+def bound(low: float, high: float) -> str:
+    """What a number can be: one value, or from the least to the greatest."""
+    if low == high:
+        return f.number(low, 0)
+    end = f"to {f.number(high, 0)}" if high < float("inf") else "or more"
+    return f"{f.number(low, 0)} {end}"
+
+
+def predictions(m: DecayReportData) -> Section | None:
+    """Registers predicted by the fit against the register; nothing for single firms."""
+    if m.register is None:
+        return None
+    table = Table(
+        f"Percent {m.study.flag_label} by prior entries ({f.interval_name(m.prob)})",
+        ("size", "prior entries", "number", "observed", "predicted median", "interval"),
+        tuple(
+            (
+                row.size,
+                str(row.entries),
+                f"{row.decisions:,}",
+                f.number(row.observed, 2),
+                *median_and_interval(row, 2),
+            )
+            for row in m.predicted.itertuples(index=False)
+            if row.entries <= MOST_ENTRIES
+        ),
+        numeric=(1, 2, 3, 4, 5),
+        file="tables/predictions.csv",
         failed=not m.passed,
     )
-    return Section(
-        "reconstruction",
-        "Reconstruction: what is known of the table, and what is not",
-        (
-            *map(Paragraph, marked([decaysentences.misfit(m.true_counts)], m.passed)),
-            decayfigures.true_counts(m),
-            likely,
-            decayfigures.cells(m),
-            table,
-            Paragraph(
-                "Cells of single firms are in tables/firm_cells.csv. Complete tables drawn from "
-                "the posterior, every row marked as reconstructed, are written by intlmodels "
-                "reconstruct."
-            ),
-        ),
+    features = feature_table(
+        m,
+        "Features of the register",
+        m.checks,
+        _percentage_decimals,
+        note="Pr(larger): probability that a predicted register has a larger value, ties counted "
+        "half. With very many rows the smallest misfit shows: look at its size, not at this "
+        "probability alone.",
     )
+    figure = picture(
+        "predictions",
+        plots.posterior_predictive(m.fit, m.prob),
+        "Predictions of the fitted model against the register, by prior entries.",
+        "Above, the observed and predicted part with the flag; below, their difference. The "
+        "numbers are in the table.",
+        not m.passed,
+    )
+    said = map(Paragraph, misfit_sentences(m.checks, _percentage_decimals))
+    title = "Predictions against the register"
+    return Section("predictions", title, (*said, figure, features, table))
 
 
-def variants(m: DecayMaterial) -> Section:
+def _percentage_decimals(_feature: str) -> int:
+    """Decimals with which a feature is written: all are percentages."""
+    return 2
+
+
+# -- variants and limits -----------------------------------------------------------------
+
+
+def variants(m: DecayReportData) -> Section:
     """The same answers under other readings, priors and shapes."""
-    more: list[Block] = []
-    if len(m.variants) > 1:
-        more += decayfigures.variants(m)
-        caption = "Fall of the probability in percentage points"
-        more += shown.side_by_side(m, caption, "falls")
     what = (
         "Other readings of the counts, other priors of the table, other shapes of the decay."
         if m.latent
         else "Other shapes of the decay."
     )
-    return content.variants(m, what, more)
-
-
-def limits(m: DecayMaterial) -> Section:
-    """What the study leaves open."""
-    import pandas as pd
-
-    cells = m.cells if m.latent else pd.DataFrame()
-    return content.limits(
-        m, decaysentences.cannot_tell(m.slopes, m.parameters, cells, m.study.firm_label)
+    if len(m.variants) < 2:
+        return sections.variants(m, what)
+    figure = picture(
+        "variants",
+        plots.variants(m.comparison, m.prob),
+        f"The same quantities in every variant: median, 50{f.SPACE}% and "
+        f"{f.interval_name(m.prob)}.",
+        "Small panels with one dot and interval a variant. The numbers are in the table and in "
+        "tables/variants.csv.",
+        not m.passed,
     )
+    tables = side_by_side(m, "Fall of the probability in percentage points", "falls")
+    return sections.variants(m, what, [figure, *tables])
+
+
+def limits(m: DecayReportData) -> Section:
+    """What the study leaves open."""
+    cells = m.cells if m.latent else pd.DataFrame()
+    computed = decaysentences.cannot_tell(m.slopes, m.parameters, cells, m.study.firm_label)
+    if m.register is None:
+        return sections.limits(m, computed)
+    text = (
+        "Intervals tell what the model leaves open given its form, and with very many rows that "
+        "form, not the number of rows, limits what can be said: see the predictions. Calibration, "
+        "leaving out single firms, reconstruction and audits are for studies that list their firms "
+        "or have counts; they do not apply here."
+    )
+    return sections.limits(m, computed, [Paragraph(text)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-    from intlmodels.audit import Audit, Repair
+    from intlmodels.audit import Audit
+    from intlmodels.audit.consequences import Repair
 
 
 #: Readings of the counts that a sentence names, at most.
@@ -65,11 +67,13 @@ def repair_words(repair: Repair, found: Audit) -> str:
     )
 
 
-def wrong_counts(true: pd.DataFrame, texts: dict[str, str]) -> str:
-    """Which printed counts are probably wrong, and what they probably were.
+def counts_of(true: pd.DataFrame) -> Iterator[Any]:
+    """Rows of a table of counts; ``count_`` is which, since tuples have a method ``count``."""
+    return true.rename(columns={"count": "count_"}).itertuples(index=False)
 
-    ``texts`` says in words what each count counts.
-    """
+
+def wrong_counts(true: pd.DataFrame, texts: dict[str, str]) -> str:
+    """Which printed counts are probably wrong; ``texts`` says in words what each counts."""
     rows = true[~true["hard"] & (true["p_held"] < 1 - CLEAR)]
     if not len(rows):
         return ""
@@ -77,7 +81,7 @@ def wrong_counts(true: pd.DataFrame, texts: dict[str, str]) -> str:
         f"{row.count_}{f' ({texts[row.count_]})' if texts.get(row.count_) else ''} was printed as "
         f"{row.printed}, and was most probably {row.likeliest} "
         f"(probability that {row.printed} is right: {f.probability(row.p_held)})"
-        for row in rows.rename(columns={"count": "count_"}).itertuples(index=False)
+        for row in counts_of(rows)
     ]
     return f"Weighing all counts together, {f.listed(said)}."
 
@@ -101,14 +105,12 @@ def experience(
     sentences = []
     for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
         own = curves[curves["size"] == row.size]
-        first, later = (
-            next(own[own["entries"] == k].itertuples(index=False)) for k in (0, FALL_AFTER)
-        )
+        first, later = _levels(own)
         known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
         said = _VERDICTS[known][row.p_positive < 0.5]
         sentences.append(
             f"{group_name(row.size, firm).capitalize()}: the probability that {f.a(event)} is "
-            f"{flag} goes from {_level(first)} at the first {event} to {_level(later)} after "
+            f"{flag} goes from {first} at the first {event} to {later} after "
             f"{FALL_AFTER} earlier ones. That it falls has probability "
             f"{f.probability(row.p_positive)}: {said}."
         )
@@ -120,9 +122,12 @@ def on_the_edge(row: Any) -> bool:
     return abs(row.p_direction - CLEAR) < 2 * row.p_mcse
 
 
-def _level(row: Any) -> str:
-    digits = decimals(row.ci_low, row.ci_high, 0)
-    return f"{f.percent(row.median, digits)} ({f.span(row.ci_low, row.ci_high, digits)})"
+def _levels(curve: pd.DataFrame) -> Iterator[str]:
+    """The probability at the first decision, and after some more."""
+    for entries in (0, FALL_AFTER):
+        row = next(curve[curve["entries"] == entries].itertuples(index=False))
+        digits = decimals(row.ci_low, row.ci_high, 0)
+        yield f"{f.percent(row.median, digits)} ({f.span(row.ci_low, row.ci_high, digits)})"
 
 
 def decimals(low: float, high: float, usual: int) -> int:
@@ -149,13 +154,7 @@ def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
 
 
 def over_variants(table: pd.DataFrame, firm: str, latent: bool) -> str:
-    """How far the probability of a fall goes with the readings, priors and shapes.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`intlmodels.results.decay.compare_variants`.
-    """
+    """How far the probability of a fall goes with the readings, priors and shapes."""
     rows = table[(table["quantity"] == "fall") & table["converged"].astype(bool)]
     count = rows["variant"].nunique()
     if count < 2:
@@ -198,12 +197,7 @@ def data_and_assumption(
 def experience_or_time(table: pd.DataFrame, slopes: pd.DataFrame, firm: str) -> list[str]:
     """How far experience and calendar time can be told apart.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`intlmodels.results.decay.experience_and_time`, of the variant ``period``.
-    slopes : pandas.DataFrame
-        From :func:`intlmodels.results.decay.slopes`, of the default.
+    ``table`` is of the variant ``period``, ``slopes`` are those of the default.
     """
     default = {
         row.size: row.p_positive
@@ -261,12 +255,10 @@ def prior_sentence(curves: pd.DataFrame, firm: str, event: str, flag: str) -> st
     """What the priors say of the first decision and of later ones."""
     parts = []
     for size, own in curves.groupby("size", sort=False):
-        first, later = (
-            next(own[own["entries"] == k].itertuples(index=False)) for k in (0, FALL_AFTER)
-        )
+        first, later = _levels(own)
         parts.append(
-            f"for {group_name(str(size), firm)} {_level(first)} at the first {event} and "
-            f"{_level(later)} after {FALL_AFTER}"
+            f"for {group_name(str(size), firm)} {first} at the first {event} and {later} after "
+            f"{FALL_AFTER}"
         )
     return (
         f"Before any count the model expects this of the probability that {f.a(event)} is {flag}: "
@@ -284,7 +276,7 @@ def misfit(true: pd.DataFrame) -> str:
     said = [
         f"{row.count_} (printed {row.printed}, most probably {row.likeliest}; as printed "
         f"{f.probability(row.p_held)})"
-        for row in bad.rename(columns={"count": "count_"}).itertuples(index=False)
+        for row in counts_of(bad)
     ]
     return (
         f"In the reconstructed tables {held} hold as printed with a probability above 0.5. The "

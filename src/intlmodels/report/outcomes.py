@@ -10,16 +10,16 @@ from intlmodels.core import formats as f
 from intlmodels.models import design_of
 from intlmodels.models.share.design import fixed_priors
 from intlmodels.plots import share, sharedata
-from intlmodels.report import sharesentences as told
-from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.figures import picture
-from intlmodels.report.rows import Rows, common_decimals, feature_rows, interval
-from intlmodels.report.sharedata import ShareMaterial
-from intlmodels.report.shareformula import formula
+from intlmodels.report import sharesentences
+from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
+from intlmodels.report.data import ShareReportData
+from intlmodels.report.formula import share_formula
+from intlmodels.report.rows import difference_rows, feature_table, level_rows
+from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
-from intlmodels.results.intervals import clearest, converged
+from intlmodels.results.intervals import converged
 from intlmodels.study import FurtherOutcome
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_DIFFERENCES = 40, 10
 
 
-def outcomes(m: ShareMaterial) -> Section | None:
+def outcomes(m: ShareReportData) -> Section | None:
     """Further outcomes: how they were read, what goes with them, and with the share."""
     if not m.study.outcomes:
         return None
@@ -67,7 +67,7 @@ def _lower(label: str) -> str:
     return label[:1].lower() + label[1:]
 
 
-def _states(m: ShareMaterial) -> Iterator[str]:
+def _states(m: ShareReportData) -> Iterator[str]:
     """What the gate says of each fit."""
     stale = {item.variant: item.reasons for item in m.stale}
     for name, item in m.study.outcomes.items():
@@ -85,7 +85,7 @@ def _states(m: ShareMaterial) -> Iterator[str]:
             yield f"{what}: not fitted. Run intlmodels fit with --variants all."
 
 
-def _reading(m: ShareMaterial, item: FurtherOutcome) -> list[Block]:
+def _reading(m: ShareReportData, item: FurtherOutcome) -> list[Block]:
     """What was read as what."""
     table = tables.readings(m.study, item)
     noted = bool(table["note"].astype(bool).any())
@@ -111,7 +111,7 @@ def _reading(m: ShareMaterial, item: FurtherOutcome) -> list[Block]:
     ]
 
 
-def _crossed(m: ShareMaterial, across: FurtherOutcome, by: FurtherOutcome | None) -> list[Block]:
+def _crossed(m: ShareReportData, across: FurtherOutcome, by: FurtherOutcome | None) -> list[Block]:
     """Firms and shares by both outcomes: numbers of these firms, no estimates."""
     table = tables.cross_table(m.study)
     groups = list(dict.fromkeys(table["by"]))
@@ -150,7 +150,7 @@ def _cell(row: object) -> str:
     return f"{count}: {median}{spread}"
 
 
-def _with_share(m: ShareMaterial) -> list[Block]:
+def _with_share(m: ShareReportData) -> list[Block]:
     """The further outcomes as predictors of the share."""
     across, by = tables.crossing(m.study)
     blocks: list[Block] = []
@@ -161,7 +161,9 @@ def _with_share(m: ShareMaterial) -> list[Block]:
             continue
         fit = m.variants[variant]
         drawn = fit if item is across else drawn
-        said = told.with_share(*tables.share_by_level(fit, item.name, m.prob), item, variant)
+        said = sharesentences.with_share(
+            *tables.share_by_level(fit, item.name, m.prob), item, variant
+        )
         blocks.append(Items(tuple(said)))
     marks = "" if by is None else f"; marks by {_lower(by.label)}"
     beside = "" if drawn is None else "; beside them the expected share at each level"
@@ -181,7 +183,7 @@ def _with_share(m: ShareMaterial) -> list[Block]:
 # -- one outcome -------------------------------------------------------------------------
 
 
-def _model(m: ShareMaterial, item: FurtherOutcome, fit: DataTree, first: bool) -> list[Block]:
+def _model(m: ShareReportData, item: FurtherOutcome, fit: DataTree, first: bool) -> list[Block]:
     """Formula of the first outcome of each kind, and priors."""
     design = design_of(m.study, item.name)
     written = json.loads(fit.attrs["priors"])
@@ -197,29 +199,36 @@ def _model(m: ShareMaterial, item: FurtherOutcome, fit: DataTree, first: bool) -
         return [Paragraph(f"{item.label} (fit {item.name}). The same model; {how} {text}")]
     return [
         Paragraph(f"{item.label} (fit {item.name}). In the formula {how}"),
-        formula(design, m.study.outcome.width),
+        share_formula(design, m.study.outcome.width),
         Paragraph(text),
     ]
 
 
-def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+def _estimates(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[Block]:
     """Levels and differences of the fit of one outcome."""
     measured = results.measured(fit)
     failed = not converged(fit)
     levels, differences = results.levels(fit, m.prob), results.differences(fit, m.prob)
     firms = f.counted(int(item.known.sum()), m.study.firm_label)
-    said = told.can_tell(differences, measured, item, firms)
+    said = sharesentences.can_tell(differences, measured, item, firms)
     name = f.interval_name(m.prob)
     unit = "in percent" if measured.percent else f"in stages: {measured.key}"
     blocks: list[Block] = [Items(tuple(said))] if said else []
     if not len(levels):
         return blocks
     blocks += [
-        _levels_picture(m, item, fit),
+        picture(
+            f"outcomes-{item.name}",
+            share.estimates(fit, None, m.prob),
+            f"{item.label}: average {measured.what} at each level of each predictor, the others as "
+            f"observed: median, 50{f.SPACE}% and {name}.",
+            "Dots with intervals. The numbers are in the table.",
+            failed,
+        ),
         Table(
             f"{item.label}: average {measured.what} at each level ({name}), {unit}",
             ("predictor", "level", "firms", "median", "interval"),
-            _level_rows(m, fit),
+            level_rows(levels, MOST_ROWS),
             numeric=(2, 3, 4),
             file="tables/outcomes.csv",
             failed=failed,
@@ -228,7 +237,7 @@ def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Bl
         Table(
             f"{item.label}: the clearest differences in {measured.points} ({name})",
             ("predictor", "difference", "median", "interval", "probability of direction"),
-            _difference_rows(differences),
+            difference_rows(differences, MOST_DIFFERENCES),
             numeric=(2, 3, 4),
             file="tables/outcomes.csv",
             failed=failed,
@@ -237,34 +246,7 @@ def _estimates(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Bl
     return blocks
 
 
-def _levels_picture(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> Picture:
-    what = results.measured(fit).what
-    return picture(
-        f"outcomes-{item.name}",
-        share.estimates(fit, None, m.prob),
-        f"{item.label}: average {what} at each level of each predictor, the others as observed: "
-        f"median, 50{f.SPACE}% and {f.interval_name(m.prob)}.",
-        "Dots with intervals. The numbers are in the table.",
-        not converged(fit),
-    )
-
-
-def _level_rows(m: ShareMaterial, fit: DataTree) -> Rows:
-    table = results.levels(fit, m.prob)
-    decimals = common_decimals(table)
-    return tuple(
-        (
-            row.label,
-            row.level,
-            str(row.firms),
-            f.number(row.median, decimals),
-            interval(row, decimals),
-        )
-        for row in list(table.itertuples(index=False))[:MOST_ROWS]
-    )
-
-
-def _reached(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+def _reached(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[Block]:
     """Probability of each level of an ordered outcome, or of one beyond it."""
     table = tables.reached(fit, m.prob)
     if not len(table):
@@ -288,25 +270,7 @@ def _reached(m: ShareMaterial, item: FurtherOutcome, fit: DataTree) -> list[Bloc
     ]
 
 
-def _difference_rows(differences: object) -> Rows:
-    import pandas as pd
-
-    assert isinstance(differences, pd.DataFrame)
-    table = clearest(differences, MOST_DIFFERENCES)
-    decimals = common_decimals(table)
-    return tuple(
-        (
-            row.label,
-            f"{row.level} {f.MINUS} {row.against}",
-            f.number(row.median, decimals),
-            interval(row, decimals),
-            f.probability(row.p_direction),
-        )
-        for row in table.itertuples(index=False)
-    )
-
-
-def _predicted(m: ShareMaterial) -> list[Block]:
+def _predicted(m: ShareReportData) -> list[Block]:
     """Observed against predicted frequencies."""
     import pandas as pd
 
@@ -317,15 +281,14 @@ def _predicted(m: ShareMaterial) -> list[Block]:
         frequencies, averages = tables.frequencies(fit, m.prob), tables.averages(fit, m.prob)
         found = pd.concat([frequencies, averages], ignore_index=True)
         label, unit = m.study.outcomes[name].label, results.measured(fit).unit
-        said = wording.misfit_sentences(found, _decimals)
+        said = wording.misfit_sentences(found, sharesentences.feature_decimals)
         blocks += [Paragraph(f"{label}: {_lower(text)}") for text in said]
         blocks.append(
-            Table(
-                f"{label}: firms at each level, and averages by predictor ({unit}), observed and "
-                f"predicted ({f.interval_name(m.prob)})",
-                ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
-                feature_rows(found, _decimals),
-                numeric=(1, 2, 3, 4),
+            feature_table(
+                m,
+                f"{label}: firms at each level, and averages by predictor ({unit})",
+                found,
+                sharesentences.feature_decimals,
                 file="tables/outcomes.csv",
                 failed=not converged(fit),
             )
@@ -338,8 +301,3 @@ def _predicted(m: ShareMaterial) -> list[Block]:
         not all(converged(fit) for fit in m.further.values()),
     )
     return [shown, *blocks]
-
-
-def _decimals(feature: str) -> int:
-    """Decimals with which a feature of the data is written: none for counts."""
-    return 0 if feature.startswith("firms") else 1

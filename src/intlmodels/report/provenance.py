@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 
-from intlmodels.checks.stored import Trust
+from intlmodels.checks.stored import CheckResults
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.report import references
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
 from intlmodels.study import Study, list_studies, load_study
 
 #: Methods behind what calibrate, compare and sensitivity find.
@@ -25,7 +25,7 @@ def study_argument(study: Study) -> str:
     return f"./{study.folder.name}"
 
 
-def command(m: Material) -> str:
+def command(m: ReportData) -> str:
     """The command line that gives the same draws."""
     parts = ["intlmodels", "fit", study_argument(m.study)]
     names = [name for name in m.shown if name != "default"]
@@ -46,7 +46,7 @@ def command(m: Material) -> str:
     return shlex.join(parts)
 
 
-def reproduce(m: Material) -> Section:
+def reproduce(m: ReportData) -> Section:
     """Command, settings, versions and fingerprints."""
     settings = m.attribute("settings")
     versions = m.attribute("versions")
@@ -83,7 +83,7 @@ def reproduce(m: Material) -> Section:
     return Section("reproduce", "How to reproduce it to the draw", tuple(blocks))
 
 
-def sources(m: Material) -> Section:
+def sources(m: ReportData) -> Section:
     """Where data, software and methods come from."""
     version = m.attribute("versions")["intlmodels"]
     stated = m.study.source or "The study names no source."
@@ -102,12 +102,12 @@ def sources(m: Material) -> Section:
     )
 
 
-def methods(m: Material) -> tuple[str, ...]:
+def methods(m: ReportData) -> tuple[str, ...]:
     """Names of everything that was used, in :data:`intlmodels.report.references.METHODS`."""
-    return (*sampling(m), *m.methods, *methods_of(m.trust))
+    return (*sampling(m), *m.methods, *methods_of(m.check_results))
 
 
-def sampling(m: Material) -> tuple[str, ...]:
+def sampling(m: ReportData) -> tuple[str, ...]:
     """How the draws were made, and what they were checked with."""
     settings = m.attribute("settings")
     checks = ("arviz", "rhat")
@@ -117,11 +117,11 @@ def sampling(m: Material) -> tuple[str, ...]:
     return ("nuts", *nutpie, "pymc", *checks, "ebfmi")
 
 
-def methods_of(trust: Trust) -> tuple[str, ...]:
+def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
-        (trust.calibration, CALIBRATION_METHODS),
-        (trust.comparison, COMPARISON_METHODS),
-        (trust.sensitivity, SENSITIVITY_METHODS),
+        (checks.calibration, CALIBRATION_METHODS),
+        (checks.comparison, COMPARISON_METHODS),
+        (checks.sensitivity, SENSITIVITY_METHODS),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)

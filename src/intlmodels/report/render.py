@@ -6,8 +6,10 @@ import base64
 import hashlib
 import re
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree.ElementTree import tostring
 
 from intlmodels.report.blocks import Picture, Report
 
@@ -47,6 +49,19 @@ def data_uri(picture: Picture) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
 
 
+def mathml(tex: str) -> str:
+    """A formula in TeX as a ``math`` element."""
+    from latex2mathml.converter import convert_to_element
+
+    # latex2mathml sets upright names letter by letter and takes \sim for an ASCII tilde.
+    for command, same in ((r"\mathrm{", r"\text{"), (r"\_", "_"), (r"\sim", r"\thicksim")):
+        tex = tex.replace(command, same)
+    element = convert_to_element(tex, display="block")
+    for each in element.iter():  # its operators are entities; serializing escapes all text
+        each.text = unescape(each.text) if each.text else None
+    return tostring(element, encoding="unicode")
+
+
 @cache
 def _environment(html: bool) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,7 +74,7 @@ def _environment(html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(md=markdown_text, fence=fence, data_uri=data_uri)
+    environment.filters.update(md=markdown_text, fence=fence, data_uri=data_uri, mathml=mathml)
     return environment
 
 

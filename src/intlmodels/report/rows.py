@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import Result
 from intlmodels.report.blocks import Block, Items, Paragraph, Table
-from intlmodels.report.data import Material
+from intlmodels.report.data import ReportData
 from intlmodels.results.intervals import clearest
+from intlmodels.results.wording import verdict
 from intlmodels.study import Study
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ def common_decimals(table: pd.DataFrame) -> int:
 def interval(row: Any, decimals: int) -> str:
     """The interval of a row of a table."""
     return f.span(row.ci_low, row.ci_high, decimals)
+
+
+def median_and_interval(row: Any, decimals: int) -> tuple[str, str]:
+    """The two cells of an estimate."""
+    return f.number(row.median, decimals), interval(row, decimals)
+
+
+def estimate(row: Any, decimals: int) -> str:
+    """An estimate in one cell."""
+    return f"{f.number(row.median, decimals)} ({interval(row, decimals)})"
 
 
 # -- the data ----------------------------------------------------------------------------
@@ -70,13 +82,7 @@ def check_value(result: Result) -> str:
 def gate_rows(results: Sequence[Result]) -> Rows:
     """What was looked at, value, limit, where, and outcome."""
     return tuple(
-        (
-            r.label,
-            check_value(r),
-            f"{r.direction} {r.limit:g}",
-            r.where or f.DASH,
-            r.outcome,
-        )
+        (r.label, check_value(r), f"{r.direction} {r.limit:g}", r.where or f.DASH, r.outcome)
         for r in results
     )
 
@@ -84,7 +90,7 @@ def gate_rows(results: Sequence[Result]) -> Rows:
 # -- priors and parameters ---------------------------------------------------------------
 
 
-def prior_rows(m: Material) -> list[tuple[str, ...]]:
+def prior_rows(m: ReportData) -> list[tuple[str, ...]]:
     """Priors that the stored fit was made with."""
     stored = m.attribute("priors")
     rows: list[tuple[str, ...]] = [
@@ -102,44 +108,82 @@ def on_its_scale(median: float, low: float, high: float) -> tuple[str, str]:
     return f.number(median, decimals), f.span(low, high, decimals)
 
 
-def parameter_rows(m: Material) -> Rows:
-    """Posterior and prior of each parameter."""
-    rows = list(m.parameters.itertuples(index=False))[:MOST_PARAMETERS]
+def parameter_rows(table: pd.DataFrame, name: str = "name") -> Rows:
+    """Posterior and prior of each parameter; ``name`` is the column that says what it is."""
     return tuple(
         (
-            row.name,
+            getattr(row, name),
             *on_its_scale(row.median, row.ci_low, row.ci_high),
             *on_its_scale(row.prior_median, row.prior_low, row.prior_high),
             f.number(row.spread_ratio, 2),
         )
-        for row in rows
+        for row in table.itertuples(index=False)
+    )
+
+
+# -- levels and differences of a share or of a further outcome ---------------------------
+
+
+def level_rows(table: pd.DataFrame, most: int) -> Rows:
+    """The average at each level of each predictor."""
+    decimals = common_decimals(table)
+    return tuple(
+        (row.label, row.level, str(row.firms), *median_and_interval(row, decimals))
+        for row in table.head(most).itertuples(index=False)
+    )
+
+
+def difference_rows(table: pd.DataFrame, most: int, verdicts: bool = False) -> Rows:
+    """The clearest differences between levels, with the verdict on each if asked for."""
+    shown = clearest(table, most)
+    decimals = common_decimals(shown)
+    return tuple(
+        (
+            row.label,
+            f"{row.level} {f.MINUS} {row.against}",
+            *median_and_interval(row, decimals),
+            f.probability(row.p_direction),
+            *([verdict(row.p_direction).replace(" ", f.SPACE)] if verdicts else []),
+        )
+        for row in shown.itertuples(index=False)
     )
 
 
 # -- predictions -------------------------------------------------------------------------
 
 
-def feature_rows(checks: pd.DataFrame, decimals_of: Callable[[str], int]) -> Rows:
+def feature_table(
+    m: ReportData,
+    caption: str,
+    checks: pd.DataFrame,
+    decimals_of: Callable[[str], int],
+    *,
+    note: str = "",
+    file: str = "tables/checks.csv",
+    failed: bool | None = None,
+) -> Table:
     """Features of the data, observed and predicted."""
     rows = []
     for row in checks.itertuples(index=False):
         decimals = decimals_of(row.feature)
-        rows.append(
-            (
-                row.feature,
-                f.number(row.observed, decimals),
-                f.number(row.median, decimals),
-                interval(row, decimals),
-                f.probability(row.p_larger),
-            )
-        )
-    return tuple(rows)
+        observed = f.number(row.observed, decimals)
+        estimate = median_and_interval(row, decimals)
+        rows.append((row.feature, observed, *estimate, f.probability(row.p_larger)))
+    return Table(
+        f"{caption}, observed and predicted ({f.interval_name(m.prob)})",
+        ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
+        tuple(rows),
+        numeric=(1, 2, 3, 4),
+        file=file,
+        note=note,
+        failed=not m.passed if failed is None else failed,
+    )
 
 
 # -- variants ----------------------------------------------------------------------------
 
 
-def variant_rows(m: Material) -> Rows:
+def variant_rows(m: ReportData) -> Rows:
     """Every variant of the catalogue: shown, failed, left out or not fitted."""
     stale = {item.variant for item in m.stale}
     rows = []
@@ -153,7 +197,7 @@ def variant_rows(m: Material) -> Rows:
     return tuple(rows)
 
 
-def variant_title(m: Material, variant: str) -> str:
+def variant_title(m: ReportData, variant: str) -> str:
     """Name of a variant with its mark, if it has one."""
     if not m.gates[variant].passed:
         return f"{variant} (did not converge)"
@@ -162,12 +206,12 @@ def variant_title(m: Material, variant: str) -> str:
     return variant
 
 
-def side_by_side(m: Material, caption: str, more: str) -> list[Block]:
+def side_by_side(m: ReportData, caption: str, more: str) -> list[Block]:
     """A few of the compared quantities side by side, at most three in a table to fit a page.
 
     Parameters
     ----------
-    m : Material
+    m : ReportData
     caption : str
         What is shown, with its unit.
     more : str
@@ -179,16 +223,21 @@ def side_by_side(m: Material, caption: str, more: str) -> list[Block]:
     chosen = clearest(own, MOST_COMPARED)
     keys = [compared.key_of(row) for row in chosen.itertuples(index=False)]
     left = len(own) - len(keys)
-    by_key = {(row.variant, compared.key_of(row)): row for row in table.itertuples(index=False)}
+    cells = {
+        (row.variant, compared.key_of(row)): estimate(row, f.decimals_for(row.ci_high - row.ci_low))
+        for row in table.itertuples(index=False)
+    }
     blocks: list[Block] = []
-    for start in range(0, len(keys), IN_ONE_TABLE):
-        part = keys[start : start + IN_ONE_TABLE]
-        last = start + IN_ONE_TABLE >= len(keys)
+    for part in batched(keys, IN_ONE_TABLE):
+        last = part[-1] == keys[-1]
         blocks.append(
             Table(
                 f"{caption}: median ({f.interval_name(m.prob)})",
                 ("variant", *(compared.name(key, compared.heading) for key in part)),
-                tuple(_variant_row(m, by_key, variant, part) for variant in m.variants),
+                tuple(
+                    (variant_title(m, name), *(cells.get((name, key), f.DASH) for key in part))
+                    for name in m.variants
+                ),
                 file="tables/variants.csv" if last else "",
                 note=f"{left} more {more} are in the file." if left and last else "",
                 failed=not m.passed,
@@ -197,24 +246,7 @@ def side_by_side(m: Material, caption: str, more: str) -> list[Block]:
     return blocks
 
 
-def _variant_row(
-    m: Material,
-    rows: dict[tuple[str, tuple[str, ...]], Any],
-    variant: str,
-    keys: list[tuple[str, ...]],
-) -> tuple[str, ...]:
-    cells = []
-    for key in keys:
-        row = rows.get((variant, key))
-        if row is None:
-            cells.append(f.DASH)
-            continue
-        decimals = f.decimals_for(row.ci_high - row.ci_low)
-        cells.append(f"{f.number(row.median, decimals)} ({interval(row, decimals)})")
-    return (variant_title(m, variant), *cells)
-
-
-def own_parameters(m: Material) -> list[Block]:
+def own_parameters(m: ReportData) -> list[Block]:
     """What a variant estimates and the default does not."""
     if not len(m.own_parameters):
         return []

@@ -1,103 +1,272 @@
-"""The sections of a report of shares: its own, and what it puts into the common ones."""
+"""The sections of a report of the share model, of firms or of a register.
+
+Its own sections are here, and what it puts into those that every model has; clusters and further
+outcomes have modules of their own.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.report import content, sharefigures, sharerows, sharesentences
-from intlmodels.report import rows as shown
-from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
-from intlmodels.report.sharedata import ShareMaterial
-from intlmodels.report.shareformula import formula, symbols
-from intlmodels.results import wording
+from intlmodels.models.base import flat
+from intlmodels.plots import share as plots
+from intlmodels.plots import sharedata as dataplots
+from intlmodels.report import sections, sharesentences
+from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
+from intlmodels.report.data import ShareReportData
+from intlmodels.report.formula import share_formula, share_symbols
+from intlmodels.report.rows import (
+    Rows,
+    changed_cells,
+    common_decimals,
+    difference_rows,
+    feature_table,
+    level_rows,
+    median_and_interval,
+    side_by_side,
+    variant_title,
+)
+from intlmodels.report.sections import picture
+from intlmodels.results import share, wording
+from intlmodels.results.intervals import clearest
+from intlmodels.study import Covariate, RegisterStudy
 
-#: Rows of the table of the data in the report itself.
-MOST_FIRMS = 120
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def answer(m: ShareMaterial) -> Section:
+#: Rows of the table of the data in the report itself: firms, and cells of a register.
+MOST_FIRMS, MOST_CELLS = 120, 40
+#: Levels and differences listed in the report itself, of these the clearest; the files have all.
+MOST_LEVELS, MOST_DIFFERENCES = 80, 21
+#: Differences of a predictor that only a variant has.
+MOST_OWN = 4
+#: Levels in one picture; with more, each predictor has its own, but so many at most.
+MOST_IN_A_PICTURE, MOST_PICTURES = 30, 8
+
+
+def answer(m: ShareReportData) -> Section:
     """What was asked, and the answer in three sentences."""
     asked = m.study.question or (
         f"How does {m.study.outcome.label} differ between the {f.plural(m.study.firm_label)}?"
     )
-    return content.answer(m, asked, _answer(m), "diagnostics and under predictions against data")
+    believed = "diagnostics and under predictions against data"
+    return sections.answer(m, asked, _answer(m), believed)
 
 
-def _answer(m: ShareMaterial) -> list[str]:
+def _answer(m: ShareReportData) -> list[str]:
     tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
     return sharesentences.answer(*tables, m.firms)
 
 
-def data(m: ShareMaterial) -> Section:
-    """The tables as printed, and how they were read."""
+# -- the data ----------------------------------------------------------------------------
+
+
+def data(m: ShareReportData) -> Section:
+    """The tables as printed, and how they were read; of a register, the counts of its cells."""
+    if m.register is not None:
+        return _register_data(m, m.register)
     study, outcome = m.study, m.study.outcome
     text = (
         f"{outcome.label} of {m.firms}, printed in {outcome.unit} ({outcome.file}, column "
         f"{outcome.column}) and rounded to {outcome.width:g} percentage points. A printed number "
         "says no more than the interval that rounds to it; the model uses the interval."
     )
-    blocks: list[Block] = [Paragraph(text), sharefigures.data(m)]
-    listed = sharerows.data_rows(m)[:MOST_FIRMS]
-    note = ""
-    if len(study.firms) > len(listed):
-        note = f"The first {len(listed)} of {m.firms}."
-    blocks.append(
-        Table(
-            "The data as printed, and the interval each printed share stands for",
-            sharerows.data_header(m),
-            listed,
-            numeric=(1, 2),
-            file="tables/data.csv",
-            note=note,
-        )
+    low, high = outcome.printed.min(), outcome.printed.max()
+    figure = picture(
+        "data",
+        dataplots.data(study),
+        f"{outcome.label} of each {study.firm_label}: every bar spans the shares that round to "
+        "the printed number.",
+        f"Printed shares of {m.firms} as intervals, from {low:g} to {high:g} percent. The numbers "
+        "are in the table of the data.",
+        failed=False,
     )
-    blocks += sharerows.readings(m)
-    return Section("data", "The data as printed", tuple(blocks))
+    labels = [predictor.label for predictor in study.predictors.values()]
+    labels += [] if study.clusters is None else [study.clusters.label]
+    listed = _firm_rows(m)[:MOST_FIRMS]
+    table = Table(
+        "The data as printed, and the interval each printed share stands for",
+        (study.firm_label, "printed %", "stands for %", *labels),
+        listed,
+        numeric=(1, 2),
+        file="tables/data.csv",
+        note=f"The first {len(listed)} of {m.firms}." if len(study.firms) > len(listed) else "",
+    )
+    blocks = (Paragraph(text), figure, table, *_readings(m))
+    return Section("data", "The data as printed", blocks)
 
 
-def model(m: ShareMaterial) -> Section:
+def _firm_rows(m: ShareReportData) -> Rows:
+    """Firm, printed share, interval, and every predictor as printed."""
+    columns = [
+        [_as_printed(predictor, i) for i in range(len(m.study.firms))]
+        for predictor in m.study.predictors.values()
+    ]
+    clusters = m.study.clusters
+    columns += [] if clusters is None else [[clusters.labels[code] for code in clusters.codes]]
+    width = m.study.outcome.width
+    shares = (m.data[name] for name in ("printed_pct", "lower_pct", "upper_pct"))
+    return tuple(
+        (firm, f.number(printed, _places(width)), f.span(low, high, _places(width / 2)), *values)
+        for firm, printed, low, high, *values in zip(m.study.firms, *shares, *columns, strict=True)
+    )
+
+
+def _places(step: float) -> int:
+    """Decimals that multiples of a step need."""
+    for decimals in range(4):
+        if abs(step * 10**decimals - round(step * 10**decimals)) < 1e-9:
+            return decimals
+    return 4
+
+
+def _as_printed(predictor: Any, i: int) -> str:
+    text = predictor.printed[i]
+    if predictor.kind == "numeric" and np.isnan(predictor.values[i]):
+        return "missing"
+    if predictor.kind == "category" and predictor.levels[predictor.codes[i]] != text:
+        return f"{text} (read as {predictor.levels[predictor.codes[i]]})"
+    return str(text)
+
+
+def _readings(m: ShareReportData) -> list[Block]:
+    """What was read otherwise than printed, left out, or missing."""
+    study = m.study
+    blocks = changed_cells(
+        study, "No cell was changed; a level that is part of a label stands beside it."
+    )
+    if study.dropped:
+        blocks += [
+            Paragraph(f"Left out, since the {study.outcome.label} is not printed:"),
+            Items(tuple(f"{firm}: {why}" for firm, why in study.dropped)),
+        ]
+    covariates = [v.predictor for v in study.variants.values() if isinstance(v, Covariate)]
+    missing = []
+    for predictor in (*study.predictors.values(), *covariates):
+        if predictor.kind != "numeric":
+            continue
+        without = [study.firms[i] for i in np.flatnonzero(np.isnan(predictor.values))]
+        if without:
+            missing.append(
+                f"{predictor.label} ({predictor.file}, column {predictor.column}) is not printed "
+                f"for {f.listed(without[:30])}{' and others' * (len(without) > 30)}; where it is "
+                "used, the missing values are parameters"
+            )
+    if missing:
+        blocks += [Paragraph("Missing values:"), Items(tuple(missing))]
+    return blocks
+
+
+def _register_data(m: ShareReportData, study: RegisterStudy) -> Section:
+    """What was read, as counts."""
+    outcome, read = study.outcome, study.read
+    text = (
+        f"{outcome.label}, printed in {outcome.unit} (column {outcome.column}) and rounded to "
+        f"{outcome.width:g} percentage points. A printed number says no more than the interval "
+        "that rounds to it; the model uses the interval. The likelihood depends on the rows only "
+        "through how many there are of each cell, a combination of levels and a printed share: the "
+        "fit uses these counts, and is the fit of all rows, exactly."
+    )
+    facts = (
+        f"files: {read.files:,} ({outcome.file})",
+        f"rows: {read.rows:,}",
+        f"of these in the fit: {int(study.rows.sum()):,}, in {len(study.firms):,} cells",
+        f"left out, without a share: {read.without:,}",
+        f"set aside, since they cannot be read: {read.bad:,}" + " (set_aside.csv)" * (read.bad > 0),
+    )
+    figure = picture(
+        "data",
+        dataplots.register_data(m.fit),
+        f"{outcome.label}: the part of the {f.plural(study.firm_label)} that print each share.",
+        "Bars of how many rows print each share, one strip a level. The numbers are in the table "
+        "of the cells.",
+        failed=False,
+    )
+    rows = tuple(
+        (*map(str, levels), f"{printed:g}", f"{count:,}")
+        for *levels, printed, count in m.data.head(MOST_CELLS).itertuples(index=False)
+    )
+    labels = [] if study.clusters is None else [study.clusters.label]
+    labels += [predictor.label for predictor in study.predictors.values()]
+    table = Table(
+        "The cells with the most rows",
+        (*labels, "printed %", "rows"),
+        rows,
+        numeric=(len(labels), len(labels) + 1),
+        file="tables/data.csv",
+        note=f"{len(rows)} of {len(study.firms):,}; cells.csv beside the report has all.",
+    )
+    blocks = (Paragraph(text), Items(facts), figure, table)
+    return Section("data", "The register as counts", blocks)
+
+
+# -- model and priors --------------------------------------------------------------------
+
+
+def model(m: ShareReportData) -> Section:
     """The model in mathematics."""
     study, width = m.study, m.study.outcome.width
-    meanings = symbols(m.design, width, study.firm_label, study.outcome.label)
-    return Section(
-        "model",
-        "The model",
-        (
-            Paragraph(
-                "The share itself is continuous; what is observed is the interval that rounds to "
-                "the printed number. Effects add up on the logit scale. The effects of the levels "
-                "of a predictor are drawn towards each other as far as the data allow (varying "
-                "effects)." + _pooled(m)
-            ),
-            formula(m.design, width),
-            Table("Symbols", ("symbol", "meaning"), tuple(meanings)),
-        ),
+    meanings = share_symbols(m.design, width, study.firm_label, study.outcome.label)
+    text = (
+        "The share itself is continuous; what is observed is the interval that rounds to the "
+        "printed number. Effects add up on the logit scale. The effects of the levels of a "
+        "predictor are drawn towards each other as far as the data allow (varying effects)."
     )
+    if m.design.clusters is not None:
+        text += (
+            " So are the clusters: each has a level and effects of its own, and what it differs by "
+            "is estimated with how much clusters differ at all (partial pooling)."
+        )
+    table = Table("Symbols", ("symbol", "meaning"), tuple(meanings))
+    return Section("model", "The model", (Paragraph(text), share_formula(m.design, width), table))
 
 
-def _pooled(m: ShareMaterial) -> str:
-    """That clusters are drawn towards each other as well, where there are several."""
-    if m.design.clusters is None:
-        return ""
-    return (
-        " So are the clusters: each has a level and effects of its own, and what it differs by is "
-        "estimated with how much clusters differ at all (partial pooling)."
-    )
-
-
-def priors(m: ShareMaterial) -> Section:
+def priors(m: ShareReportData) -> Section:
     """Priors, and the shares that they imply before seeing data."""
-    implied: list[Block] = [
-        Paragraph(sharesentences.prior_predictive_sentence(*sharerows.prior_implied(m), m.firms))
-    ]
+    implied = sharesentences.prior_predictive_sentence(prior_quantiles(m), m.prob, m.firms)
+    blocks: list[Block] = [Paragraph(implied)]
     between = sharesentences.prior_difference_sentences(m.prior_differences)
     if between:
-        implied.append(Items(tuple(between)))
-    return content.priors(m, [*implied, sharefigures.prior_predictive(m)])
+        blocks.append(Items(tuple(between)))
+    one, every = ("firm", "study") if m.register is None else ("row", "register")
+    figure = picture(
+        "prior-predictive",
+        plots.prior_predictive(m.fit),
+        "What the priors imply before seeing data: the printed share of one "
+        f"{m.study.firm_label}, and the average over the {every}.",
+        f"Two bar charts of printed shares drawn from the priors alone: one {one}, and the "
+        "average.",
+        failed=False,
+    )
+    return sections.priors(m, [*blocks, figure])
 
 
-def estimates(m: ShareMaterial) -> Section:
+def prior_quantiles(m: ShareReportData) -> dict[str, float]:
+    """Quantiles of one firm's printed share and of the average under the priors."""
+    ends = [(1 - m.prob) / 2, 0.5, (1 + m.prob) / 2]
+    if m.register is None:
+        printed = flat(share.outcomes(m.fit, "prior_predictive"))
+        one, means = np.quantile(printed, ends), printed.mean(axis=1)
+        zero = float((printed == 0).mean())
+    else:
+        values, drawn = share.grid_counts(m.fit, "prior_predictive")
+        chance = (drawn / drawn.sum(axis=1, keepdims=True)).mean(axis=0)
+        one = values[np.minimum(np.searchsorted(chance.cumsum(), ends), len(values) - 1)]
+        means, zero = drawn @ values / drawn.sum(axis=1), float(chance[0])
+    names = ("low", "median", "high", "mean_low", "mean_median", "mean_high", "zero")
+    found = (*map(float, one), *map(float, np.quantile(means, ends)), zero)
+    return dict(zip(names, found, strict=True))
+
+
+# -- estimates ---------------------------------------------------------------------------
+
+
+def estimates(m: ShareReportData) -> Section:
     """Levels, differences, ranks and variation."""
     name = f.interval_name(m.prob)
     failed = not m.passed
@@ -110,148 +279,299 @@ def estimates(m: ShareMaterial) -> Section:
             f" Each {m.study.firm_label} keeps the level and the effects of its own cluster; the "
             f"average of a cluster moves every {m.study.firm_label} there."
         )
-    blocks: list[Block] = [Paragraph(text), *sharefigures.estimates(m)]
+    blocks: list[Block] = [Paragraph(text), *_level_pictures(m)]
     if len(m.levels):
-        blocks.append(
+        more = len(m.differences) - MOST_DIFFERENCES
+        note = f"{more} differences with a less clear direction are in the file only."
+        blocks += [
             Table(
                 f"Average expected printed share at each level ({name})",
                 ("predictor", "level", "firms", "median", "interval"),
-                sharerows.level_rows(m),
+                level_rows(m.levels, MOST_LEVELS),
                 numeric=(2, 3, 4),
                 file="tables/estimates.csv",
                 failed=failed,
-            )
-        )
-        blocks += sharefigures.differences(m)
-        clearest, note = sharerows.difference_rows(m)
-        blocks.append(
+            ),
+            *_difference_pictures(m),
             Table(
                 f"Differences in percentage points ({name})",
                 (
-                    "predictor",
-                    "difference",
-                    "median",
-                    "interval",
-                    "probability of direction",
-                    "verdict",
+                    *("predictor", "difference", "median", "interval"),
+                    *("probability of direction", "verdict"),
                 ),
-                clearest,
+                difference_rows(m.differences, MOST_DIFFERENCES, verdicts=True),
                 numeric=(2, 3, 4),
                 file="tables/differences.csv",
-                note=note,
+                note=note if more > 0 else "",
                 failed=failed,
-            )
-        )
+            ),
+        ]
     else:
         blocks.append(Paragraph(_answer(m)[0]))
-    blocks += _ranks(m)
-    blocks += _variation(m, name)
-    return Section("estimates", "Estimates", tuple(blocks))
+    return Section("estimates", "Estimates", (*blocks, *_ranks(m), *_variation(m)))
 
 
-def _ranks(m: ShareMaterial) -> list[Block]:
+def _level_pictures(m: ShareReportData) -> Iterator[Picture]:
+    """One picture of all levels, or one a predictor where there are many."""
+    for name, predictor, label in _split("estimates", m.levels):
+        rows = m.levels if predictor is None else m.levels[m.levels["predictor"] == predictor]
+        said = "; ".join(
+            f"{row.level} {f.percent(row.median, f.decimals_for(row.ci_high - row.ci_low))}"
+            for row in rows.head(12).itertuples(index=False)
+        )
+        yield picture(
+            name,
+            plots.estimates(m.fit, predictor, m.prob),
+            f"Average expected printed share at each level{label}, the other predictors as "
+            f"observed: median, 50{f.SPACE}% and {f.interval_name(m.prob)}.",
+            f"Dots with intervals. Medians: {said}.",
+            not m.passed,
+        )
+
+
+def _difference_pictures(m: ShareReportData) -> Iterator[Picture]:
+    """One picture of all differences, or one a predictor where there are many."""
+    for name, predictor, label in _split("differences", m.differences):
+        yield picture(
+            name,
+            plots.differences(m.fit, predictor, m.prob),
+            f"Differences between levels{label} in percentage points: median, 50{f.SPACE}% and "
+            f"{f.interval_name(m.prob)}; at the right the probability of the likelier direction.",
+            "Dots with intervals around a line at zero. The numbers are in the table of the "
+            "differences.",
+            not m.passed,
+        )
+
+
+def _split(name: str, table: pd.DataFrame) -> Iterator[tuple[str, str | None, str]]:
+    """Name of each picture of a table, the predictor that it shows, and how that is said."""
+    if not len(table):
+        return
+    if len(table) <= MOST_IN_A_PICTURE:
+        yield name, None, ""
+        return
+    own = list(dict.fromkeys(zip(table["predictor"], table["label"], strict=True)))
+    for number, (predictor, label) in enumerate(own[:MOST_PICTURES], start=1):
+        yield f"{name}-{number}", predictor, f" of {label}"
+
+
+def _ranks(m: ShareReportData) -> list[Block]:
+    """Probabilities of ranks, if any predictor has them."""
     if not len(m.ranks):
         return []
+    figure = picture(
+        "ranks",
+        plots.ranks(m.fit),
+        "Probability of each rank by expected share, 1 the largest; the darker, the more probable.",
+        "Tiles with the probability of each rank of each level. The numbers are in "
+        "tables/ranks.csv.",
+        not m.passed,
+    )
+    first = m.ranks[m.ranks["rank"] == 1].head(MOST_LEVELS)
+    size = m.ranks.groupby("predictor")["rank"].transform("max")
+    last = m.ranks[m.ranks["rank"] == size].head(MOST_LEVELS)
+    pairs = zip(first.itertuples(index=False), last.itertuples(index=False), strict=True)
     table = Table(
         "Probability of the largest and of the smallest expected share",
         ("predictor", "level", "largest", "smallest"),
-        sharerows.rank_rows(m),
+        tuple(
+            (a.label, a.level, f.probability(a.probability), f.probability(b.probability))
+            for a, b in pairs
+        ),
         numeric=(2, 3),
         file="tables/ranks.csv",
         failed=not m.passed,
     )
-    return [*sharefigures.ranks(m), table]
+    return [figure, table]
 
 
-def _variation(m: ShareMaterial, name: str) -> list[Block]:
+def _variation(m: ShareReportData) -> list[Block]:
+    """Variation by source, if it was split."""
     if not len(m.variation):
         return [Paragraph("With this many predictors the variation is not split between them.")]
+    name = f.interval_name(m.prob)
+    figure = picture(
+        "variation",
+        plots.variation(m.fit, m.prob),
+        f"Part of the variation of shares between firms by source: median, 50{f.SPACE}% and "
+        f"{name}.",
+        "Dots with intervals, one a source. The numbers are in the table of the variation.",
+        not m.passed,
+    )
+    note = (
+        "Shapley values of the variance of the firms' mean shares (Shorrocks 2013): the order in "
+        "which predictors enter does not matter. A part below zero means that a predictor works "
+        "against others that it goes together with."
+    )
+    if m.design.clusters is not None:
+        note += (
+            " Of clusters it is their level; what one adds to an effect belongs to the predictor."
+        )
     table = Table(
         f"Variation of shares between firms by source, in percent ({name})",
         ("source", "median", "interval"),
-        sharerows.variation_rows(m),
+        tuple(
+            (row.label, *median_and_interval(row, 1)) for row in m.variation.itertuples(index=False)
+        ),
         numeric=(1, 2),
         file="tables/variation.csv",
-        note="Shapley values of the variance of the firms' mean shares (Shorrocks 2013): the order "
-        "in which predictors enter does not matter. A part below zero means that a predictor "
-        "works against others that it goes together with." + _belongs(m),
+        note=note,
         failed=not m.passed,
     )
-    return [*sharefigures.variation(m), table]
+    return [figure, table]
 
 
-def _belongs(m: ShareMaterial) -> str:
-    if m.design.clusters is None:
-        return ""
-    return " Of clusters it is their level; what one adds to an effect belongs to the predictor."
+# -- predictions -------------------------------------------------------------------------
 
 
-def new_firms(m: ShareMaterial) -> Section:
+def new_firms(m: ShareReportData) -> Section:
     """Predictions of firms that were not in the study."""
-    own = bool(m.study.profiles)
+    firm, name = m.study.firm_label, f.interval_name(m.prob)
     text = (
         "The profiles that the study asks for."
-        if own
+        if m.study.profiles
         else "The study asks for no profiles; these are those observed, the most common first."
     )
     if m.study.clusters is not None:
         text += (
-            f" A profile that names no cluster is {f.a(m.study.firm_label)} of a cluster that was "
-            "not in the study: its level and its effects are drawn from the spread between the "
-            "clusters."
+            f" A profile that names no cluster is {f.a(firm)} of a cluster that was not in the "
+            "study: its level and its effects are drawn from the spread between the clusters."
         )
     text += (
         " The expected share is known as far as the parameters are; what a single firm prints "
         "scatters around it."
     )
+    figure = picture(
+        "new-firms",
+        plots.new_firms(m.prediction, m.passed, m.prob),
+        f"Predicted printed share of a new {firm} of each profile; dark: {name}.",
+        "Bars of the probability of each printed share, one strip a profile. The numbers are in "
+        "the table of new firms.",
+        not m.passed,
+    )
+    decimals, places = common_decimals(m.new_firms), _places(m.study.outcome.width)
+    rows = tuple(
+        (
+            row.profile,
+            *median_and_interval(row, decimals),
+            f.number(row.printed_median, places),
+            f.span(row.printed_low, row.printed_high, places),
+        )
+        for row in m.new_firms.itertuples(index=False)
+    )
     table = Table(
-        f"A new {m.study.firm_label} of each profile, in percent ({f.interval_name(m.prob)}s)",
+        f"A new {firm} of each profile, in percent ({name}s)",
         ("profile", "expected share", "interval", "printed share", "interval"),
-        sharerows.new_firm_rows(m),
+        rows,
         numeric=(1, 2, 3, 4),
         file="tables/new_firms.csv",
         failed=not m.passed,
     )
-    return Section("new-firms", "New firms", (Paragraph(text), sharefigures.new_firms(m), table))
+    return Section("new-firms", "New firms", (Paragraph(text), figure, table))
 
 
-def predictions(m: ShareMaterial) -> Section:
+def predictions(m: ShareReportData) -> Section:
     """Data predicted by the fit against the data."""
-    table = Table(
-        f"Features of the data, observed and predicted ({f.interval_name(m.prob)})",
-        ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
-        shown.feature_rows(m.checks, sharesentences.feature_decimals),
-        numeric=(1, 2, 3, 4),
-        file="tables/checks.csv",
-        note="Pr(larger): probability that predicted data have a larger value, ties counted half "
-        "(posterior predictive p-value).",
-        failed=not m.passed,
-    )
-    said = wording.misfit_sentences(m.checks, sharesentences.feature_decimals)
-    return Section(
+    if m.register is None:
+        draw, decimals = plots.posterior_predictive, sharesentences.feature_decimals
+        against, title = "the data", "Predictions against data on the printed grid"
+        note = (
+            "Pr(larger): probability that predicted data have a larger value, ties counted half "
+            "(posterior predictive p-value)."
+        )
+        alt = (
+            "Above, how many firms print each value, observed and predicted; below, each firm's "
+            "printed share beside its predictive interval."
+        )
+    else:
+        draw = plots.register_predictive
+        decimals = sharesentences.register_feature_decimals
+        against, title = "the register", "Predictions against the register"
+        note = (
+            "Pr(larger): probability that a predicted register has a larger value, ties counted "
+            "half (posterior predictive p-value). With very many rows the smallest misfit shows: "
+            "look at its size, not at this probability alone."
+        )
+        alt = (
+            "Above, how many rows print each value, observed and predicted; below, the mean share "
+            "of combinations of levels beside its predictive interval."
+        )
+    figure = picture(
         "predictions",
-        "Predictions against data on the printed grid",
-        (*map(Paragraph, said), sharefigures.predictions(m), table),
+        draw(m.fit, m.prob),
+        f"Predictions of the fitted model against {against}, on the printed grid.",
+        f"{alt} The numbers are in tables/predictions.csv.",
+        not m.passed,
     )
+    table = feature_table(m, f"Features of {against}", m.checks, decimals, note=note)
+    said = map(Paragraph, wording.misfit_sentences(m.checks, decimals))
+    return Section("predictions", title, (*said, figure, table))
 
 
-def variants(m: ShareMaterial) -> Section:
+# -- variants and limits -----------------------------------------------------------------
+
+
+def variants(m: ShareReportData) -> Section:
     """The same shares under other models."""
     what = "Other readings of the same tables, and other laws for the shares."
     if len(m.variants) < 2:
-        return content.variants(m, what)
-    tables = shown.side_by_side(m, "Differences in percentage points", "differences")
-    more = [*sharefigures.variants(m), *tables, *sharerows.only_in_variants(m)]
-    return content.variants(m, what, more)
-
-
-def limits(m: ShareMaterial) -> Section:
-    """What the study leaves open."""
-    computed = sharesentences.cannot_tell(
-        m.levels, m.differences, m.parameters, m.crossings, m.firms
+        return sections.variants(m, what)
+    cut = len(m.differences) > plots.MOST_PANELS
+    some = f" (the {plots.MOST_PANELS} with the clearest direction)" if cut else ""
+    figure = picture(
+        "variants",
+        plots.variants(m.comparison),
+        f"The same differences in every variant{some}: median, 50{f.SPACE}% and "
+        f"{f.interval_name(m.prob)}. Hollow grey: for comparison only.",
+        "Small panels, one a difference, with one dot and interval a variant. The numbers are "
+        "in the table and in tables/variants.csv.",
+        not m.passed,
     )
+    tables = side_by_side(m, "Differences in percentage points", "differences")
+    return sections.variants(m, what, [figure, *tables, *_only_in_variants(m)])
+
+
+def _only_in_variants(m: ShareReportData) -> list[Block]:
+    """What a variant compares and the default does not."""
+    table = m.compared.rows(m.comparison)
+    table = table[~table["predictor"].isin(set(m.levels["predictor"]))]
+    rows = tuple(
+        (
+            variant_title(m, str(variant)),
+            f"{row.label}: {row.level} {f.MINUS} {row.against}",
+            *median_and_interval(row, f.decimals_for(row.ci_high - row.ci_low)),
+            f.probability(row.p_direction),
+        )
+        for (variant, _), part in table.groupby(["variant", "predictor"], sort=False)
+        for row in clearest(part, MOST_OWN).itertuples(index=False)
+    )
+    if not rows:
+        return []
+    name = f.interval_name(m.prob)
+    return [
+        Table(
+            f"Differences that only a variant has, in percentage points ({name})",
+            ("variant", "difference", "median", "interval", "probability of direction"),
+            rows,
+            numeric=(2, 3, 4),
+            note=f"Of each predictor at most {MOST_OWN}, the clearest.",
+        )
+    ]
+
+
+def limits(m: ShareReportData) -> Section:
+    """What the study leaves open."""
+    tables = (m.levels, m.differences, m.parameters, m.crossings)
+    computed = sharesentences.cannot_tell(*tables, m.firms)
+    more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
-    if not missing:
-        return content.limits(m, computed)
-    text = f"Firms with a missing covariate, which is estimated: {missing}."
-    return content.limits(m, computed, [Paragraph(text)])
+    if missing:
+        more.append(f"Firms with a missing covariate, which is estimated: {missing}.")
+    if m.register is not None:
+        more.append(
+            "A register is one of firms as they were counted: intervals tell what the model leaves "
+            "open given its form, and with this many rows that form, not the number of rows, "
+            "limits what can be said. Calibration, leaving out single firms and sensitivity are "
+            "for studies that list their firms; they do not apply here."
+        )
+    return sections.limits(m, computed, map(Paragraph, more))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (
@@ -30,24 +30,17 @@ if TYPE_CHECKING:
 FEW_FIRMS = 3
 
 
-def _title(row: Any) -> str:
-    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
-    return f"{row.label}: {above} above {below}"
-
-
-def _sizes(row: Any) -> str:
-    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
-    decimals = f.decimals_for(high - low)
-    size = f.number(abs(row.median), decimals)
-    return (
-        f"by {size} percentage points ({f.interval_name(row.ci_prob, row.ci_kind)} "
-        f"{f.span(low, high, decimals)}; probability of direction {f.probability(row.p_direction)})"
-    )
-
-
-def difference(row: Any) -> str:
+def difference(row: Any, points: str = "percentage points") -> str:
     """One difference in words, the larger level first."""
-    return f"{_title(row)} {_sizes(row)}"
+    above, below, low, high = row.level, row.against, row.ci_low, row.ci_high
+    if row.median < 0:
+        above, below, low, high = below, above, -high, -low
+    decimals = f.decimals_for(high - low)
+    return (
+        f"{row.label}: {above} above {below} by {f.number(abs(row.median), decimals)} {points} "
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
+        f"of direction {f.probability(row.p_direction)})"
+    )
 
 
 # -- the answer --------------------------------------------------------------------------
@@ -64,19 +57,9 @@ def answer(
 ) -> list[str]:
     """The answer in three sentences: differences, order of levels, variation.
 
-    Parameters
-    ----------
-    levels, differences, ranks, variation, average, checks : pandas.DataFrame
-        From the functions of the same names in :mod:`intlmodels.results.share`
-        (``checks``: ``predictive_checks``).
-    firms : str
-        Who they are, with their number: ``22 firms``.
-
-    Returns
-    -------
-    list of str
-        Three sentences; where a study has too few predictors for one of them, the average and
-        the scatter of the firms take its place.
+    Where a study has too few predictors for one of them, the average and the scatter of the firms
+    take its place. The tables are those of the same names in :mod:`intlmodels.results.share`;
+    ``firms`` says who they are, with their number: ``22 firms``.
     """
     passed = bool(average["converged"].all())
     candidates = [
@@ -89,34 +72,40 @@ def answer(
     return marked([sentence for sentence in candidates if sentence][:3], passed)
 
 
+def _best(table: pd.DataFrame) -> tuple[list[Any], str, list[Any]]:
+    """All differences, the clearest first; the best verdict on any; those that have it."""
+    ordered = table.sort_values("p_direction", ascending=False, kind="stable")
+    rows = list(ordered.itertuples(index=False))
+    best = verdict(rows[0].p_direction)
+    return rows, best, [row for row in rows if verdict(row.p_direction) == best]
+
+
+def _named(rows: list[Any], most: int, points: str = "percentage points") -> str:
+    more = f"; and {len(rows) - most} more" if len(rows) > most else ""
+    return "; ".join(difference(row, points) for row in rows[:most]) + more
+
+
 def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
     """Which differences between levels are clear, or how far the data are from telling."""
     if not len(table):
         return ""
-    ordered = table.sort_values("p_direction", ascending=False, kind="stable")
-    rows = list(ordered.itertuples(index=False))
-    for wanted in ("clear", "leaning"):
-        found = [row for row in rows if verdict(row.p_direction) == wanted]
-        if not found:
-            continue
-        more = f"; and {len(found) - most} more" if len(found) > most else ""
-        what = "; ".join(difference(row) for row in found[:most]) + more
-        if wanted == "clear":
-            return (
-                f"Of {f.counted(len(rows), 'comparison')} between levels {len(found)} "
-                f"{'is' if len(found) == 1 else 'are'} clear (probability of direction at least "
-                f"{CLEAR:g}): {what}."
-            )
+    rows, best, found = _best(table)
+    comparisons = f.counted(len(rows), "comparison")
+    if best == "clear":
         return (
-            f"No difference between levels is clear (none of {f.counted(len(rows), 'comparison')} "
-            f"has a probability of direction of {CLEAR:g} or more), but the data lean towards "
-            f"{what}."
+            f"Of {comparisons} between levels {len(found)} {'is' if len(found) == 1 else 'are'} "
+            f"clear (probability of direction at least {CLEAR:g}): {_named(found, most)}."
+        )
+    if best == "leaning":
+        return (
+            f"No difference between levels is clear (none of {comparisons} has a probability of "
+            f"direction of {CLEAR:g} or more), but the data lean towards {_named(found, most)}."
         )
     names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
     return (
         f"These {firms} cannot tell the levels of {f.listed(names, 'or')} apart: of "
-        f"{f.counted(len(rows), 'comparison')} none reaches a probability of direction of "
-        f"{LEANING:g}; nearest to it is {difference(rows[0])}."
+        f"{comparisons} none reaches a probability of direction of {LEANING:g}; nearest to it is "
+        f"{difference(rows[0])}."
     )
 
 
@@ -193,15 +182,8 @@ def _scatter(checks: pd.DataFrame, firms: str) -> str:
 def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
     """What the priors imply for printed shares, before any data.
 
-    Parameters
-    ----------
-    values : dict of str to float
-        In percent: ``low``, ``median``, ``high`` of one firm's printed share, the same with
-        ``mean_`` of the average; ``zero`` is the probability of a printed 0.
-    prob : float
-        Of the intervals between low and high.
-    firms : str
-        Who they are, with their number.
+    ``values`` are in percent: ``low``, ``median`` and ``high`` of one firm's printed share, the
+    same with ``mean_`` of the average; ``zero`` is the probability of a printed 0.
     """
     name = f.interval_name(prob)
     return (
@@ -214,22 +196,13 @@ def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str)
 
 
 def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
-    """What the priors imply for the difference between two levels of each predictor.
-
-    Parameters
-    ----------
-    differences : pandas.DataFrame
-        From :func:`intlmodels.results.share.differences` with ``group="prior"``.
-    """
-    sentences = []
-    for _, part in differences.groupby("predictor", sort=False):
-        row = next(part.itertuples(index=False))
-        sentences.append(
-            f"{row.label}: the difference between {row.level} and {row.against} is expected "
-            f"within {f.span(row.ci_low, row.ci_high, 0)} percentage points "
-            f"({f.interval_name(row.ci_prob, row.ci_kind)})."
-        )
-    return sentences
+    """What the priors imply for the difference between two levels of each predictor."""
+    return [
+        f"{row.label}: the difference between {row.level} and {row.against} is expected "
+        f"within {f.span(row.ci_low, row.ci_high, 0)} percentage points "
+        f"({f.interval_name(row.ci_prob, row.ci_kind)})."
+        for row in differences.drop_duplicates("predictor").itertuples(index=False)
+    ]
 
 
 # -- checks ------------------------------------------------------------------------------
@@ -238,6 +211,11 @@ def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
 def feature_decimals(feature: str) -> int:
     """Decimals with which a feature of the data is written: none for counts."""
     return 0 if feature.startswith("firms") else 1
+
+
+def register_feature_decimals(feature: str) -> int:
+    """Decimals with which a feature of a register is written."""
+    return 1 if "st printed share" in feature else 3
 
 
 # -- what the firms cannot tell ----------------------------------------------------------
@@ -250,16 +228,7 @@ def cannot_tell(
     crossings: pd.DataFrame,
     firms: str,
 ) -> list[str]:
-    """What so few firms leave open, from the fit itself.
-
-    Parameters
-    ----------
-    levels, differences, parameters, crossings : pandas.DataFrame
-        From the functions of the same names in :mod:`intlmodels.results.share` and
-        :mod:`intlmodels.results.intervals`.
-    firms : str
-        Who they are, with their number: ``22 firms``.
-    """
+    """What so few firms leave open, from the fit itself."""
     passed = bool(parameters["converged"].all())
     sentences = [_width(part, firms) for _, part in differences.groupby("predictor", sort=False)]
     open_ = differences[differences["p_direction"] < LEANING]
@@ -314,18 +283,12 @@ MOST_NAMED = 8
 _KEY = ("predictor", "level", "against")
 
 
-def told(
+def cluster_sentences(
     clusters: pd.DataFrame, differences: pd.DataFrame, spreads: pd.DataFrame, firm: str
 ) -> list[str]:
     """How far clusters differ, in level and in effects, and what pooling did.
 
-    Parameters
-    ----------
-    clusters, differences, spreads : pandas.DataFrame
-        From :func:`by_cluster`, :func:`differences` and :func:`spreads` of
-        :mod:`intlmodels.results.groups`.
-    firm : str
-        What a firm is called.
+    The tables are those of :mod:`intlmodels.results.groups`; ``firm`` is what a firm is called.
     """
     first = [_levels(clusters, firm), *_effects(spreads), _pulled(clusters, firm)]
     return [*first, *_within(differences)]
@@ -448,53 +411,24 @@ def clusters_cannot_tell(
 # -- what the fits of further outcomes say ---------------------------------------------
 
 
-def _size(row: Any, points: str) -> str:
-    """A difference, the larger level first."""
-    above, below = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
-    low, high = (-row.ci_high, -row.ci_low) if row.median < 0 else (row.ci_low, row.ci_high)
-    decimals = f.decimals_for(high - low)
-    return (
-        f"{row.label}: {above} above {below} by {f.number(abs(row.median), decimals)} {points} "
-        f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
-        f"of direction {f.probability(row.p_direction)})"
-    )
-
-
 def can_tell(
     differences: pd.DataFrame, measured: Measured, further: FurtherOutcome, firms: str
 ) -> list[str]:
-    """What so few firms can tell of a further outcome.
-
-    Parameters
-    ----------
-    differences : pandas.DataFrame
-        From :func:`intlmodels.results.share.differences`, of the fit of the outcome.
-    measured : Measured
-    further : FurtherOutcome
-    firms : str
-        Who they are, with their number: ``22 firms``.
-    """
+    """What so few firms can tell of a further outcome, from the differences of its fit."""
     if not len(differences):
         return []
-    ordered = differences.sort_values("p_direction", ascending=False, kind="stable")
-    rows = list(ordered.itertuples(index=False))
-    count = f.counted(len(rows), "comparison")
-    verdicts = {word: [r for r in rows if verdict(r.p_direction) == word] for word in _WORDS}
-    for word, said in _WORDS.items():
-        found = verdicts[word]
-        if found and word != "cannot tell":
-            what = "; ".join(_size(row, measured.points) for row in found[:2])
-            more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-            first = (
-                f"Of {count} of {further.label.lower()}, {len(found)} "
-                f"{said[len(found) == 1]}: {what}{more}."
-            )
-            break
+    rows, best, found = _best(differences)
+    count, what = f.counted(len(rows), "comparison"), further.label.lower()
+    if best in _WORDS:
+        first = (
+            f"Of {count} of {what}, {len(found)} {_WORDS[best][len(found) == 1]}: "
+            f"{_named(found, 2, measured.points)}."
+        )
     else:
         first = (
-            f"These {firms} cannot tell what goes with {further.label.lower()}: of {count} none "
-            f"has a probability of direction of {LEANING:g} or more; nearest to it is "
-            f"{_size(rows[0], measured.points)}."
+            f"These {firms} cannot tell what goes with {what}: of {count} none has a probability "
+            f"of direction of {LEANING:g} or more; nearest to it is "
+            f"{difference(rows[0], measured.points)}."
         )
     widths = differences["ci_high"] - differences["ci_low"]
     decimals = f.decimals_for(float(widths.max()))
@@ -513,22 +447,15 @@ _LEANING = f"to one side (probability of direction at least {LEANING:g}), none i
 _WORDS = {
     "clear": (f"are {_CLEAR}", f"is {_CLEAR}"),
     "leaning": (f"lean {_LEANING}", f"leans {_LEANING}"),
-    "cannot tell": ("", ""),
 }
 
 
 def with_share(
-    levels: pd.DataFrame, difference: pd.DataFrame, further: FurtherOutcome, variant: str
+    levels: pd.DataFrame, differences: pd.DataFrame, further: FurtherOutcome, variant: str
 ) -> list[str]:
     """How the share goes with a further outcome that is one of its predictors.
 
-    Parameters
-    ----------
-    levels, difference : pandas.DataFrame
-        From :func:`intlmodels.results.groups.share_by_level`.
-    further : FurtherOutcome
-    variant : str
-        Name of the fit.
+    The tables are from :func:`intlmodels.results.groups.share_by_level`.
     """
     rows = list(levels.itertuples(index=False))
     sentences = [
@@ -536,8 +463,8 @@ def with_share(
         f"all other predictors as observed, the average expected share is {in_percent(rows[0])} at "
         f"{rows[0].level} and {in_percent(rows[-1])} at {rows[-1].level}."
     ]
-    for row in difference.itertuples(index=False):
-        sentences.append(f"{_size(row, 'percentage points')}: {_JUDGED[verdict(row.p_direction)]}.")
+    for row in differences.itertuples(index=False):
+        sentences.append(f"{difference(row)}: {_JUDGED[verdict(row.p_direction)]}.")
     if len(rows) > 2:
         sentences.append(
             "The effect climbs or falls from level to level by assumption, so that this is one "

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core import formats
+from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER, estimate
-from intlmodels.models.draws import flat, texts
 from intlmodels.results.intervals import (
     CI_KIND,
     CI_PROB,

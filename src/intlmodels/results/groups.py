@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 from intlmodels.models.share import estimands
-from intlmodels.models.share.blocks import CLUSTER
 from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.observation import LEVEL
 from intlmodels.results import share
 from intlmodels.results.intervals import (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting.diagnostics import Gate, convergence, gate, scalars
 from intlmodels.fitting.store import require_whole
-from intlmodels.models.draws import flat, texts
+from intlmodels.models.base import flat, texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import MINUS
-from intlmodels.models.draws import flat, texts
-from intlmodels.models.share.blocks import CLUSTER
+from intlmodels.models.base import flat, texts
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (

@@ -1,23 +1,27 @@
-"""What every study has, whatever its model: a name, firms, tables as printed."""
+"""What every study has, whatever its model: a name, firms, tables as printed, and its source.
+
+The BibTeX entry that a study may give for its source is parsed, and written anew from its parts:
+LaTeX runs what stands in a bibliography, and a study may come from anyone. Only what is known to
+print text gets through.
+"""
 
 from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intlmodels.core.csvtable import Table, clean_label
-from intlmodels.core.errors import one_line
-from intlmodels.study.bibtex import check_bibtex
+from intlmodels.core.csvtable import Table
+from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.claims import Claim
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
 from intlmodels.study.keys import wrong
-from intlmodels.study.schema import StudyFile
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.schema import RegisterFile, StudyFile
+from intlmodels.study.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,34 +78,44 @@ class Study:
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
+    @abstractmethod
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
 
-def common(folder: Path, toml: StudyFile, sources: Sources) -> dict[str, Any]:
-    """The attributes that every study has, once all of its tables are read."""
+
+def common(
+    folder: Path, toml: StudyFile | RegisterFile, model: str, sources: Sources | None = None
+) -> dict[str, Any]:
+    """The attributes that every study has, once all of its tables are read, if it has any."""
+    about = toml.study
+    label = toml.firms.label if isinstance(toml, StudyFile) else toml.register.label
+    read_as = sources.read_as if sources else {}
     return {
-        "name": toml.study["name"],
-        "title": clean_label(toml.study["title"]),
-        "question": toml.study.get("question", ""),
-        "model": toml.study["model"],
+        "name": about.name,
+        "title": about.title,
+        "question": about.question,
+        "model": model,
         "folder": folder,
-        "source": toml.study.get("source", ""),
-        "bibtex": check_bibtex(toml.study.get("bibtex", "")),
-        "limits": toml.study.get("limits", ()),
-        "firm_label": clean_label(toml.firms.get("label", "firm")),
-        "firms": sources.firms,
+        "source": about.source,
+        "bibtex": check_bibtex(about.bibtex),
+        "limits": about.limits,
+        "firm_label": label,
+        "firms": sources.firms if sources else (),
         "priors": toml.priors,
-        "tables": sources.tables,
-        "normalizations": tuple((*place, *texts) for place, texts in sources.read_as.items()),
-        "settings": toml.fit,
+        "tables": sources.tables if sources else {},
+        "normalizations": tuple((*place, *texts) for place, texts in read_as.items()),
+        "settings": dict(toml.fit.written),
     }
 
 
-def first_lines(study: Study) -> Iterator[str]:
-    """The beginning of what a person is told about a study."""
+def first_lines(study: Study, model: str = "") -> Iterator[str]:
+    """The beginning of a description of a study; the firms where they are listed."""
     yield one_line(f"{study.name}: {study.title}")
     yield one_line(f"  folder    {study.folder}")
-    yield f"  model     {study.model}"
-    yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
-    yield from lookalike_lines(study.firms, " " * 12)
+    yield f"  model     {model or study.model}"
+    if not model:
+        yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
+        yield from lookalike_lines(study.firms, " " * 12)
 
 
 def normalization_lines(study: Study) -> Iterator[str]:
@@ -133,83 +147,156 @@ def shortened(names: tuple[str, ...], limit: int = 30) -> str:
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
-# -- what registers of every model have in common --------------------------------------
+# -- the source as a BibTeX entry --------------------------------------------------------
 
-#: Memory that DuckDB may use if study.toml does not say.
-MEMORY = "2GB"
+_WHERE = "[study] bibtex"
+#: Longest entry in characters, and most braces within one another.
+LONGEST, DEEPEST = 20_000, 10
+_KINDS = (
+    *("article", "book", "booklet", "collection", "conference", "dataset", "inbook"),
+    *("incollection", "inproceedings", "manual", "mastersthesis", "misc", "online", "phdthesis"),
+    *("proceedings", "report", "software", "techreport", "thesis", "unpublished"),
+)
+#: Not among them: those that refer to other entries or files, or that a style executes.
+_FIELDS = (
+    *("author", "editor", "translator", "title", "subtitle", "booktitle", "journal"),
+    *("journaltitle", "year", "date", "month", "volume", "number", "issue", "pages", "publisher"),
+    *("address", "location", "institution", "school", "organization", "edition", "series"),
+    *("chapter", "type", "howpublished", "note", "doi", "url", "urldate", "eprint"),
+    *("archiveprefix", "primaryclass", "eprinttype", "eprintclass", "isbn", "issn", "key"),
+    *("language", "version"),
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
-#: What stands in a cell, in one form for all ways to write the same.
-Reader = Callable[[Cell], str | float | None]
+_KEY = r"\w(?:[\w:.+/-]*\w)?"
+_HEAD = re.compile(rf"@\s*([A-Za-z]+)\s*\{{\s*({_KEY})\s*,\s*")
+_NAME = re.compile(r"([A-Za-z][\w-]*)\s*=\s*")
+_BARE = re.compile(r"(\w+)\s*(?=[,}])", re.ASCII)
+_COMMA = re.compile(r"\s*,?\s*")
 
-
-@dataclass(frozen=True, eq=False)
-class RowFiles(Study):
-    """Rows in files as study.toml describes them; none of them is read yet.
-
-    Attributes
-    ----------
-    files : str
-        A file, a glob or a folder, relative to the study's folder or absolute.
-    bad_rows : {"stop", "set aside"}
-        What happens to rows that cannot be read.
-    memory_limit : str
-        Of DuckDB, such as ``2GB``.
-    """
-
-    files: str
-    bad_rows: str
-    memory_limit: str
-
-    @property
-    @abstractmethod
-    def columns(self) -> dict[str, str]:
-        """Each column that is read, by what it is for."""
-
-    @abstractmethod
-    def readers(self) -> Mapping[str, Reader]:
-        """How a cell of each of :attr:`columns` is read.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
-
-    @property
-    @abstractmethod
-    def labels(self) -> frozenset[str]:
-        """Keys of :attr:`columns` that hold labels, not numbers or dates."""
-
-    def named_by(self, key: str) -> str:
-        """The key of study.toml that names a column."""
-        return f"[register] {key}"
+_ADDRESS = r"https?://[A-Za-z0-9](?:[\w.~:/?\[\]@!$&'()*+,;=-]|MORE)*"
+_URL = re.compile(_ADDRESS.replace("MORE", "#|%[0-9A-Fa-f]{2}"), re.ASCII)
+_DOI = re.compile(r"10\.\d{4,9}/[\w.;()/:<>+\[\]-]+", re.ASCII)
+#: Commands that print a letter or mark, change its form, or set an address.
+_LETTERS = (
+    "aa|AA|ae|AE|copyright|dh|DH|dj|DJ|dots|i|j|l|L|ldots|ng|NG|o|O|oe|OE|pounds|S|slash|ss|"
+    "textasciitilde|textemdash|textendash|textregistered|texttrademark|th|TH"
+)
+_COMMAND = re.compile(
+    # Within another command # and % would still mean something.
+    rf"\\url\{{{_ADDRESS.replace('|MORE', '')}\}}"
+    r"|\\(?:emph|mbox|textbf|textit|textsc|textsubscript|textsuperscript)(?=\{)"
+    r"|\\(?:['`\"^~=.]|[bcdHkruvt](?![A-Za-z])) *(?:\\[ij](?![A-Za-z])|[^\W\d_]|(?=\{))"
+    rf"|\\(?:{_LETTERS})(?![A-Za-z])"
+    r"|\\[&%_#$, -]",
+    re.ASCII,
+)
 
 
-def row_files(folder: Path, toml: StudyFile, model: str, label: str) -> dict[str, Any]:
-    """The attributes that registers of every model have.
+def check_bibtex(text: str) -> str:
+    """One entry with a title, as its parts make it; blank stays blank."""
+    text = text.strip()
+    if not text:
+        return ""
+    if len(text) > LONGEST:
+        raise wrong(f"expected an entry of at most {LONGEST:,} characters", _WHERE, text)
+    head = _HEAD.match(text)
+    if head is None:
+        raise _no_entry(text)
+    kind, key = head.group(1).lower(), head.group(2)
+    if kind not in _KINDS:
+        raise wrong(f"expected one of {listed(_KINDS, len(_KINDS))}", _WHERE, f"@{kind}")
+    fields, end = _fields(text, head.end())
+    if end != len(text) or "title" not in fields:
+        raise _no_entry(text)
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        raise wrong(
+            f"unknown field {listed(unknown)}; expected fields among {', '.join(_FIELDS)}: delete "
+            "the others",
+            _WHERE,
+        )
+    written = [f"  {name} = {_field(name, value)}" for name, value in fields.items()]
+    return f"@{kind}{{{key},\n" + ",\n".join(written) + "\n}"
 
-    Raises
-    ------
-    StudyError
-        For a memory limit that is none.
-    """
-    spec = toml.register
-    limit = spec.get("memory_limit", MEMORY)
-    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B", limit):
-        raise wrong('expected memory such as "2GB" or "500MB"', "[register] memory_limit", limit)
-    return {
-        "name": toml.study["name"],
-        "title": clean_label(toml.study["title"]),
-        "question": toml.study.get("question", ""),
-        "model": model,
-        "folder": folder,
-        "source": toml.study.get("source", ""),
-        "bibtex": check_bibtex(toml.study.get("bibtex", "")),
-        "limits": toml.study.get("limits", ()),
-        "firm_label": clean_label(spec.get("label", label)),
-        "firms": (),
-        "priors": toml.priors,
-        "tables": {},
-        "normalizations": (),
-        "settings": toml.fit,
-        "files": spec["files"],
-        "bad_rows": spec.get("bad_rows", "stop"),
-        "memory_limit": limit,
+
+def key_of(entry: str) -> str:
+    """Key of a checked entry."""
+    found = _HEAD.match(entry)
+    assert found is not None
+    return found.group(2)
+
+
+def _no_entry(text: str) -> StudyError:
+    return wrong(
+        "expected one BibTeX entry with a title, braces in pairs, and nothing before or after it, "
+        "as in @article{key, title = {...}, year = {2020}}",
+        _WHERE,
+        text,
+    )
+
+
+def _fields(text: str, at: int) -> tuple[dict[str, str], int]:
+    """The fields from a place on, and where the entry ends."""
+    fields: dict[str, str] = {}
+    while not text.startswith("}", at):
+        named = _NAME.match(text, at)
+        if named is None:
+            raise _no_entry(text[at:] or text)
+        name, start = named.group(1).lower(), named.end()
+        if name in fields:
+            raise wrong("expected every field once", _WHERE, name)
+        end = _end(text, start)
+        fields[name], comma = text[start:end], _COMMA.match(text, end)
+        assert comma is not None
+        at = comma.end()
+        if "," not in comma.group() and not text.startswith("}", at):
+            raise _no_entry(text[start:])
+    return fields, at + 1
+
+
+def _end(text: str, start: int) -> int:
+    """Where a value ends that starts at a place: in braces, in quotes, a number or a month."""
+    bare = _BARE.match(text, start)
+    if bare is not None and (bare.group(1).isdecimal() or bare.group(1).lower() in _MONTHS):
+        return bare.end(1)
+    quoted = text.startswith('"', start)
+    if not quoted and not text.startswith("{", start):
+        raise wrong("expected a value in braces, as in {2020}", _WHERE, text[start:])
+    depth = 0
+    for place in range(start + quoted, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth > DEEPEST:
+            raise wrong(f"expected at most {DEEPEST} braces within one another", _WHERE)
+        if depth < 0:
+            break
+        if depth == 0 and text[place] == ('"' if quoted else "}"):
+            return place + 1
+    raise _no_entry(text[start:])
+
+
+def _field(name: str, value: str) -> str:
+    """A value as BibTeX takes it, if LaTeX does nothing with it but print it."""
+    if value[0] not in '{"':
+        return value.lower() if value.lower() in _MONTHS else f"{{{value}}}"
+    inside = value[1:-1].strip()
+    tests: dict[str, tuple[Callable[[str], object], str]] = {
+        "url": (_URL.fullmatch, "an address that begins with https:// or http://"),
+        "doi": (_DOI.fullmatch, "a DOI such as 10.1016/j.jwb.2020.101125, without an address"),
     }
+    if name in tests:
+        test, expected = tests[name]
+        if not test(inside):
+            raise wrong(f"expected {expected}", f"{_WHERE} {name}", inside)
+        return f"{{{inside}}}"
+    # Of the same length, so that places stay.
+    unknown = _COMMAND.sub(lambda known: " " * len(known.group()), inside)
+    at = next((i for i, c in enumerate(unknown) if c in "\\$&#%^_" or not c.isprintable()), None)
+    if at is not None:
+        raise wrong(
+            "expected plain text: of LaTeX only accents, letters such as \\o, \\emph{...}, "
+            "\\textit{...}, \\url{https://...} and \\& \\% \\_ \\# \\$ are taken",
+            f"{_WHERE} {name}",
+            inside[at : at + 30],
+        )
+    return f"{{{inside}}}"

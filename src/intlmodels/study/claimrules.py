@@ -1,295 +1,687 @@
-"""The rules by which claims are looked at, as data: what each takes, and what its keys name.
+"""Rules on what is printed: numbers, rows of tables, and proportions behind them.
 
-What a rule finds is worked out in :mod:`intlmodels.claims` and in the modules ``claims`` of the
-models' packages; here is only what a study may write.
+Their verdict is a fact, or unknown where what is not printed could decide; of two proportions it
+is a probability that needs no fit. Rules that ask a fit are in :mod:`intlmodels.study.fitrules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from intlmodels.study.keys import NEEDED, PROSE, TEXT, Key, Keys
+import numpy as np
 
-#: What sort of claim it is: what the ledger tells beside the rule.
-KINDS = ("arithmetic", "share", "range", "comparison", "association", "trend", "proposition")
+from intlmodels.core import formats as f
+from intlmodels.core.errors import shown
+from intlmodels.study.claims import (
+    CANNOT,
+    CONTRADICTED,
+    HOLDS,
+    POINTS,
+    POSTERIOR,
+    Claim,
+    Evidence,
+    Finding,
+    Known,
+    Naming,
+    Rule,
+    limits,
+    plain,
+)
+from intlmodels.study.groups import Column, Group
+from intlmodels.study.keys import Key, Keys, wrong
 
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule of the vocabulary.
-
-    Attributes
-    ----------
-    keys : mapping of str to Key
-        Its keys beside those of every claim.
-    kind : str
-        One of :data:`KINDS`, unless the claim says another.
-    means : str
-        When the claim holds, with the keys in backquotes; in brackets what stands in for a key
-        that is left out.
-    names : mapping of str to str
-        Key to what its text names: ``number`` (an id of a printed number or count, or
-        ``file: column`` for the sum of a column), ``group`` or ``column``.
-    models : tuple of str
-        Models whose studies may use it.
-    """
-
-    keys: Keys
-    kind: str
-    means: str
-    names: Mapping[str, str]
-    models: tuple[str, ...] = ("share", "decay")
+if TYPE_CHECKING:
+    from intlmodels.study.base import Study
 
 
-_PERCENT = Key("number", within=(0, 100))
-_NUMBER = Key("number")
+#: Why a comparison of two groups cannot be checked.
+NO_FIRM = "no firm in one of the two groups"
+NOT_OF_EVERY = "not known of every firm whether it belongs to it"
+#: Slack for sums of decimal numbers, which a computer does not hold exactly.
+TINY = 1e-9
+
+PERCENT, _NUMBER = Key("number", within=(0, 100)), Key("number")
 _ABOVE_0 = Key("number", within=(1e-9, 1e9))
 _WHOLE = Key("integer", within=(0, 10**9))
-_NUMBERS = Key("texts", required=True)
-_SIZE = Key("text", options=("large", "other"))
-_PART = Key("tables", required=True)
+_ID, _IDS = Naming("text", True), Naming("texts", True, added=True)
+_COLUMN, _COLUMNS = Naming("text", True, kind="column"), Naming("texts", True, kind="column")
+GROUP, OTHER_GROUP = Naming("text", True, kind="group"), Naming("text", kind="group")
 #: Limits of a share, in percent: ``least`` and ``most`` may be reached, the others not.
-_SHARE = dict.fromkeys(("least", "most", "above", "below"), _PERCENT)
-_FIT = {"fit": TEXT}
+_LIMITS = dict.fromkeys(("least", "most", "above", "below"), PERCENT)
 
-#: Keys of every claim.
-CLAIM = {
-    "id": NEEDED,
-    "text": Key("prose", required=True),
-    "where": PROSE,
-    "kind": Key("text", options=KINDS),
-    "note": PROSE,
-    "rule": NEEDED,
-}
-#: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
-CLAIM_PART = {"size": _SIZE, "periods": Key("texts")}
 
-RULES: Mapping[str, Rule] = {
-    # -- printed numbers
-    "sum": Rule(
-        {"counts": _NUMBERS, "total": _NUMBERS},
-        "arithmetic",
-        "the printed `counts` add up to the `total` (one or several on either side)",
-        {"counts": "number", "total": "number"},
-    ),
-    "at most": Rule(
-        {"counts": _NUMBERS, "total": _NUMBERS},
-        "arithmetic",
-        "the `counts` add up to no more than the `total`",
-        {"counts": "number", "total": "number"},
-    ),
-    "more than": Rule(
-        {"counts": _NUMBERS, "total": _NUMBERS},
-        "arithmetic",
-        "the `counts` add up to more than the `total`",
-        {"counts": "number", "total": "number"},
-    ),
-    "share": Rule(
-        {"part": _NUMBERS, "whole": _NUMBERS, **_SHARE},
-        "share",
-        "`part` is `least` to `most`, or `above` or `below`, so many percent of `whole`",
-        {"part": "number", "whole": "number"},
-    ),
-    "largest": Rule(
-        {"number": NEEDED, "among": _NUMBERS},
-        "comparison",
-        "a `number` is larger than each of those it is `among`",
-        {"number": "number", "among": "number"},
-    ),
-    "growth": Rule(
-        {
-            "start": NEEDED,
-            "end": NEEDED,
-            "percent": replace(_NUMBER, required=True),
-            "rounding_width": _ABOVE_0,
-        },
-        "arithmetic",
-        "from `start` to `end` a number grew by `percent`, rounded to `rounding_width` (1)",
-        {"start": "number", "end": "number"},
-    ),
-    "ratio": Rule(
-        {"number": NEEDED, "over": NEEDED, "times": _NUMBER, "least": _NUMBER, "most": _NUMBER},
-        "arithmetic",
-        "a `number` (some `times` it) `over` another lies from `least` to `most`",
-        {"number": "number", "over": "number"},
-    ),
-    "faster": Rule(
-        {
-            "number": NEEDED,
-            "years": replace(_ABOVE_0, required=True),
-            "against": NEEDED,
-            "against_years": replace(_ABOVE_0, required=True),
-        },
-        "trend",
-        "a `number` in so many `years` is more a year than another, `against`, in `against_years`",
-        {"number": "number", "against": "number"},
-    ),
-    "higher proportion": Rule(
-        {"part": NEEDED, "whole": NEEDED, "against": NEEDED, "against_whole": NEEDED},
-        "association",
-        "`part` of `whole` comes from a higher proportion than `against` of `against_whole`: "
-        "posterior probability for the two proportions, with uniform priors",
-        {
-            "part": "number",
-            "whole": "number",
-            "against": "number",
-            "against_whole": "number",
-        },
-    ),
-    "row sums": Rule(
-        {"parts": _NUMBERS, "total": NEEDED},
-        "arithmetic",
-        "in every row of a table the columns `parts` add up to the column `total`",
-        {"parts": "column", "total": "column"},
-    ),
-    # -- rows of the printed tables
-    "number of firms": Rule(
-        {"of": NEEDED, "least": _WHOLE, "most": _WHOLE, "equal": _WHOLE},
-        "arithmetic",
-        "the group `of` has `least` to `most`, or `equal`, so many firms",
-        {"of": "group"},
-    ),
-    "share of firms": Rule(
-        {"part": NEEDED, "of": TEXT, **_SHARE},
-        "share",
-        "`part` of a group makes up so many percent `of` another (of all firms)",
-        {"part": "group", "of": "group"},
-    ),
-    "every": Rule(
-        {"of": TEXT, "is": NEEDED},
-        "comparison",
-        "all of the group `of` (all firms) belong to the group `is`",
-        {"of": "group", "is": "group"},
-    ),
-    "present": Rule(
-        {"groups": _NUMBERS},
-        "comparison",
-        "each of several `groups` has a firm at least",
-        {"groups": "group"},
-    ),
-    "column sum": Rule(
-        {"column": NEEDED, "of": NEEDED, "total": _NUMBERS},
-        "arithmetic",
-        "the numbers of a `column` add up, over the group `of`, to the `total`",
-        {"column": "column", "of": "group", "total": "number"},
-    ),
-    "range": Rule(
-        {
-            "column": NEEDED,
-            "smallest": replace(_NUMBER, required=True),
-            "largest": replace(_NUMBER, required=True),
-        },
-        "range",
-        "the numbers of a `column` run from `smallest` to `largest`",
-        {"column": "column"},
-    ),
-    "labels": Rule(
-        {"columns": _NUMBERS, "number": replace(_WHOLE, required=True)},
-        "arithmetic",
-        "in some `columns` a `number` of different labels are printed",
-        {"columns": "column"},
-    ),
-    "higher average": Rule(
-        {
-            "column": NEEDED,
-            "a": NEEDED,
-            "b": TEXT,
-            "average": Key("text", options=("mean", "median")),
-        },
-        "comparison",
+# -- what rules have in common -------------------------------------------------------------
+
+
+def fact(holds: bool | None, printed: str, median: float, numbers: str, unit: str = "") -> Finding:
+    """A verdict that needs no probability; None where what is not known decides."""
+    said = CANNOT if holds is None else (HOLDS if holds else CONTRADICTED).format(printed)
+    return Finding(said, median=median, unit=unit, numbers=numbers)
+
+
+def _added(values: Sequence[float]) -> str:
+    """Numbers with their sum: ``3 + 6 + 5 = 14``."""
+    said = " + ".join(plain(value) for value in values)
+    return f"{said} = {plain(sum(values))}" if len(values) > 1 else said
+
+
+def _source(claim: Claim, evidence: Evidence) -> str:
+    """What a rule on numbers reads: counts, further numbers, or columns of a table."""
+    if claim.columns:
+        return "table"
+    named = (name for _, name in claim.names("number"))
+    return "numbers" if any(name in evidence.study.numbers for name in named) else "counts"
+
+
+def within(value: float, terms: Mapping[str, Any], scale: float = 1.0) -> bool:
+    """Whether a value keeps the limits of a claim, each times ``scale``."""
+    slack = TINY * max(1.0, abs(scale))
+    return (
+        value >= terms.get("least", -math.inf) * scale - slack
+        and value <= terms.get("most", math.inf) * scale + slack
+        and value > terms.get("above", -math.inf) * scale + ("above" in terms) * slack
+        and value < terms.get("below", math.inf) * scale - ("below" in terms) * slack
+    )
+
+
+def _names(rows: Sequence[str], most: int = 12) -> str:
+    more = len(rows) - most
+    return ", ".join(rows[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _not_known(rows: Sequence[str]) -> str:
+    return f"; not known of {_names(rows)}" if rows else ""
+
+
+class OfTwoGroups(Rule):
+    """A rule that compares groups of the same rows."""
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        """Check that the groups are of the same rows, and not one and the same."""
+        super().check(claim, known, where)
+        (_, first), *others = claim.names("group")
+        for key, name in others:
+            if known.groups[name].rows != known.groups[first].rows:
+                said = f"expected a group of the same rows as {shown(first)}"
+                raise wrong(said, f"{where} {key}", name)
+            if name == first:
+                said = "expected another group, to hold the two together"
+                raise wrong(said, f"{where} {key}", name)
+
+
+class _OfColumns(Rule):
+    """A rule on the numbers of columns."""
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        """Check that cells are numbers, of the rows of the groups beside them."""
+        for name, column in claim.columns.items():
+            column.numbers()
+            for key, group in claim.names("group"):
+                if known.groups[group].rows != column.rows:
+                    raise wrong(f"expected a group of the rows of {name}", f"{where} {key}", group)
+        super().check(claim, known, where)
+
+
+# -- printed numbers -----------------------------------------------------------------------
+
+
+class _Balance(Rule):
+    """What the sums of two sides differ by."""
+
+    keys: ClassVar[Keys] = {"counts": _IDS, "total": _IDS}
+
+    def holds(self, off: float) -> bool:
+        raise NotImplementedError
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        for name in claim.terms["total"]:
+            if name in claim.terms["counts"]:
+                raise wrong("expected a number on one side only", f"{where} total", name)
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        left, right = (claim.numbers(key, evidence.values) for key in ("counts", "total"))
+        off = math.fsum([*left, *(-value for value in right)])
+        said = f"{_added(left)}, against {_added(right)}"
+        return fact(
+            self.holds(off), _source(claim, evidence), off, said, self._unit(claim, evidence.study)
+        )
+
+    def _unit(self, claim: Claim, study: Study) -> str:
+        """Unit of the numbers of a sum."""
+        units = {study.numbers[n].unit for n in claim.terms["counts"] if n in study.numbers}
+        if units:
+            return units.pop() if len(units) == 1 else ""
+        event = getattr(study, "event", "")
+        return f.plural(event) if event and not claim.columns else ""
+
+
+class _Sum(_Balance):
+    name = "sum"
+    means = "the printed `counts` add up to the `total` (one or several on either side)"
+    words = "{counts} = {total}"
+
+    def holds(self, off: float) -> bool:
+        return abs(off) <= TINY
+
+
+class _AtMost(_Balance):
+    name = "at most"
+    means = "the `counts` add up to no more than the `total`"
+    words = "{counts} at most {total}"
+
+    def holds(self, off: float) -> bool:
+        return off <= TINY
+
+
+class _MoreThan(_Balance):
+    name = "more than"
+    means = "the `counts` add up to more than the `total`"
+    words = "{counts} more than {total}"
+
+    def holds(self, off: float) -> bool:
+        return off > TINY
+
+
+class _Limited(Rule):
+    """A share between limits, of which one must be given."""
+
+    kind = "share"
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        terms = claim.terms
+        given = [key for key in _LIMITS if key in terms]
+        if not given:
+            raise wrong(
+                "key is missing; expected it, or most, above or below: percent between which the "
+                "share lies",
+                f"{where} least",
+            )
+        low = max(terms.get("least", 0), terms.get("above", 0))
+        high = min(terms.get("most", 100), terms.get("below", 100))
+        if low > high:
+            raise wrong(f"expected at least {low:g}, the lower limit", f"{where} {given[-1]}", high)
+
+
+class _Share(_Limited):
+    name = "share"
+    means = "`part` is `least` to `most`, or `above` or `below`, so many percent of `whole`"
+    words = "{part} of {whole}: {limits%}"
+    keys: ClassVar[Keys] = {"part": _IDS, "whole": _IDS, **_LIMITS}
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        super().check(claim, known, where)
+        if not sum(claim.numbers("whole", known.values)):
+            raise wrong(
+                "expected numbers that come to more than zero, of which there can be a share",
+                f"{where} whole",
+                claim.terms["whole"][0],
+            )
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        part, whole = (math.fsum(claim.numbers(k, evidence.values)) for k in ("part", "whole"))
+        share = 100 * part / whole
+        said = f"{plain(part)} of {plain(whole)}, {f.percent(share, 1)}"
+        said += f" (asked: {limits(claim.terms)})"
+        holds = within(100 * part, claim.terms, whole)
+        return fact(holds, _source(claim, evidence), share, said, "percent")
+
+
+class _Largest(Rule):
+    name, kind = "largest", "comparison"
+    means = "a `number` is larger than each of those it is `among`"
+    words = "{number} above {among}"
+    keys: ClassVar[Keys] = {"number": _ID, "among": replace(_IDS, added=False)}
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        if claim.terms["number"] in claim.terms["among"]:
+            raise wrong("expected the others only", f"{where} among", claim.terms["number"])
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        value = claim.number("number", evidence.values)
+        others = claim.numbers("among", evidence.values)
+        off = value - max(others)
+        said = f"{plain(value)}, against {f.listed([plain(other) for other in others])}"
+        return fact(off > 0, _source(claim, evidence), off, said)
+
+
+class _Growth(Rule):
+    name = "growth"
+    means = "from `start` to `end` a number grew by `percent`, rounded to `rounding_width` (1)"
+    words = "from {start} to {end}: {percent%}"
+    keys: ClassVar[Keys] = {
+        "start": _ID,
+        "end": _ID,
+        "percent": replace(_NUMBER, required=True),
+        "rounding_width": _ABOVE_0,
+    }
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        if claim.number("start", known.values) <= 0:
+            raise wrong("expected a number above zero", f"{where} start", claim.terms["start"])
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        start, end = (claim.number(key, evidence.values) for key in ("start", "end"))
+        growth = 100 * (end / start - 1)
+        asked = claim.terms["percent"]
+        said = f"from {plain(start)} to {plain(end)}: {f.percent(growth, 1)}"
+        said += f" (asked: {f.percent(asked)})"
+        holds = abs(growth - asked) <= claim.terms.get("rounding_width", 1.0) / 2 + TINY
+        return fact(holds, _source(claim, evidence), growth, said, "percent")
+
+
+class _Ratio(Rule):
+    name = "ratio"
+    means = "a `number` (some `times` it) `over` another lies from `least` to `most`"
+    words = "{number} / {over}: {limits}"
+    keys: ClassVar[Keys] = {
+        "number": _ID,
+        "over": _ID,
+        **dict.fromkeys(("times", "least", "most"), _NUMBER),
+    }
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        if "least" not in claim.terms and "most" not in claim.terms:
+            raise wrong("key is missing; expected it, or most, or both", f"{where} least")
+        if not claim.number("over", known.values):
+            raise wrong("expected a number other than zero", f"{where} over", claim.terms["over"])
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        value, over = (claim.number(key, evidence.values) for key in ("number", "over"))
+        times = claim.terms.get("times", 1.0)
+        ratio = times * value / over
+        factor = f"{plain(times)} x " if times != 1 else ""
+        said = f"{factor}{plain(value)} / {plain(over)} = {f.significant(ratio, 3)}"
+        said += f" (asked: {limits(claim.terms, '')})"
+        return fact(within(ratio, claim.terms), _source(claim, evidence), ratio, said)
+
+
+class _Faster(Rule):
+    name, kind = "faster", "trend"
+    means = (
+        "a `number` in so many `years` is more a year than another, `against`, in `against_years`"
+    )
+    words = "{number} in {years} years, above {against} in {against_years}, a year"
+    keys: ClassVar[Keys] = {
+        "number": _ID,
+        "years": replace(_ABOVE_0, required=True),
+        "against": _ID,
+        "against_years": replace(_ABOVE_0, required=True),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        first, second = (claim.number(key, evidence.values) for key in ("number", "against"))
+        years = claim.terms["years"], claim.terms["against_years"]
+        rates = first / years[0], second / years[1]
+        said = (
+            f"{plain(first)} in {plain(years[0])} years, {f.number(rates[0], 2)} a year, against "
+            f"{plain(second)} in {plain(years[1])}, {f.number(rates[1], 2)} a year"
+        )
+        holds, off = rates[0] > rates[1], rates[0] - rates[1]
+        return fact(holds, _source(claim, evidence), off, said, "a year")
+
+
+class _RowSums(_OfColumns):
+    name = "row sums"
+    means = "in every row of a table the columns `parts` add up to the column `total`"
+    words = "in every row, {parts} = {total}"
+    keys: ClassVar[Keys] = {"parts": replace(_COLUMNS, added=True), "total": _COLUMN}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        parts = [claim.columns[name].numbers(0.0) for name in claim.terms["parts"]]
+        total = claim.columns[claim.terms["total"]]
+        rows = list(zip(total.rows, zip(*parts, strict=True), total.numbers(0.0), strict=True))
+        off = [(name, own, said) for name, own, said in rows if abs(sum(own) - said) > TINY]
+        sums = [f"{name}: {_added(own)}, against {plain(said)}" for name, own, said in off or rows]
+        return fact(not off, "table", float(len(off)), "; ".join(sums), "rows off")
+
+
+# -- rows of the printed tables --------------------------------------------------------------
+
+
+class _NumberOfFirms(Rule):
+    name = "number of firms"
+    means = "the group `of` has `least` to `most`, or `equal`, so many firms"
+    words = "number of {of}: {limits}"
+    keys: ClassVar[Keys] = {"of": GROUP, **dict.fromkeys(("least", "most", "equal"), _WHOLE)}
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        if not any(key in claim.terms for key in ("least", "most", "equal")):
+            raise wrong("key is missing; expected it, or least or most", f"{where} equal")
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        group = claim.group("of", evidence.study)
+        fewest, most = len(group.sure), len(group.sure) + len(group.unknown)
+        terms = dict(claim.terms)
+        if "equal" in terms:
+            terms |= dict.fromkeys(("least", "most"), terms["equal"])
+        verdicts = {within(number, terms) for number in range(fewest, most + 1)}
+        members = f" ({_names(group.sure)})" if group.sure else ""
+        said = f"{fewest} of {len(group.rows)}{members}{_not_known(group.unknown)}"
+        said += f" (asked: {limits(claim.terms, '')})"
+        holds = verdicts.pop() if len(verdicts) == 1 else None
+        return fact(holds, "table", float(fewest), said, "firms")
+
+
+class _ShareOfFirms(_Limited):
+    name = "share of firms"
+    means = "`part` of a group makes up so many percent `of` another (of all firms)"
+    words = "{part} among {of}: {limits%}"
+    stand_ins: ClassVar = {"of": "all"}
+    keys: ClassVar[Keys] = {"part": GROUP, "of": OTHER_GROUP, **_LIMITS}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        part = claim.group("part", evidence.study)
+        whole = claim.group("of", evidence.study, part.everyone())
+        inside = part.both(whole)
+        # A row counts (in the part, in the whole); what is not known may be either.
+        own, total = (sum(m is True for m in members) for members in (inside, whole.members))
+        open_part = sum(i is None and w is True for i, w in zip(inside, whole.members, strict=True))
+        shares = [
+            (own + more, total + more_whole)
+            for more_whole in range(len(whole.unknown) + 1)
+            for more in range(open_part + more_whole + 1)
+        ]
+        if not any(all_of_them for _, all_of_them in shares):
+            return Finding(CANNOT, numbers="no firm belongs to it")
+        verdicts = {within(100.0 * some, claim.terms, float(of)) for some, of in shares if of}
+        share = 100 * own / total if total else math.nan
+        unknown = [row for row, m in zip(part.rows, inside, strict=True) if m is None]
+        said = f"{own} of {total}, {f.percent(share, 1)}{_not_known(unknown)}"
+        said += f" (asked: {limits(claim.terms)})"
+        holds = verdicts.pop() if len(verdicts) == 1 else None
+        return fact(holds, "table", share, said, "percent")
+
+
+class _Every(OfTwoGroups):
+    name, kind = "every", "comparison"
+    means = "all of the group `of` (all firms) belong to the group `is`"
+    words = "{of}: each of them among {is}"
+    stand_ins: ClassVar = {"of": "all firms"}
+    keys: ClassVar[Keys] = {"of": OTHER_GROUP, "is": GROUP}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        inside = claim.group("is", evidence.study)
+        whole = claim.group("of", evidence.study, inside.everyone())
+        if not whole.sure:
+            return Finding(CANNOT, numbers="no firm belongs to it")
+        outside = list(zip(whole.rows, whole.both(inside.rest()), strict=True))
+        bad = [row for row, member in outside if member]
+        unknown = [row for row, member in outside if member is None]
+        said = f"{len(whole.sure) - len(bad)} of {len(whole.sure)}"
+        said += (f"; not {_names(bad)}" if bad else "") + _not_known(unknown)
+        holds = False if bad else None if unknown else True
+        return fact(holds, "table", float(len(bad)), said, "firms")
+
+
+class _Present(Rule):
+    name, kind = "present", "comparison"
+    means = "each of several `groups` has a firm at least"
+    words = "at least one each: {groups}"
+    keys: ClassVar[Keys] = {"groups": Naming("texts", True, kind="group")}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        groups = [evidence.study.row_groups[name] for name in claim.terms["groups"]]
+        absent = [group for group in groups if not group.sure]
+        said = "; ".join(f"{group.label}: {len(group.sure)}" for group in groups)
+        holds = None if any(group.unknown for group in absent) else not absent
+        return fact(holds, "table", float(len(absent)), said, "absent")
+
+
+class _ColumnSum(_OfColumns):
+    name = "column sum"
+    means = "the numbers of a `column` add up, over the group `of`, to the `total`"
+    words = "sum of {column} over {of} = {total}"
+    keys: ClassVar[Keys] = {"column": _COLUMN, "of": GROUP, "total": _IDS}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        numbers = claim.columns[claim.terms["column"]].numbers(0.0)
+        group = claim.group("of", evidence.study)
+        values = [v for v, member in zip(numbers, group.members, strict=True) if member]
+        total = claim.numbers("total", evidence.values)
+        off = math.fsum([*values, *(-value for value in total)])
+        said = f"{_added(values)} ({_names(group.sure)}), against {_added(total)}"
+        holds = None if group.unknown else abs(off) <= TINY
+        return fact(holds, "table", off, said + _not_known(group.unknown))
+
+
+class _Range(_OfColumns):
+    name = kind = "range"
+    means = "the numbers of a `column` run from `smallest` to `largest`"
+    words = "{column} runs from {smallest} to {largest}"
+    keys: ClassVar[Keys] = {
+        "column": _COLUMN,
+        **dict.fromkeys(("smallest", "largest"), replace(_NUMBER, required=True)),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        column = claim.columns[claim.terms["column"]]
+        rows = list(zip(column.rows, column.numbers(), strict=True))
+        known = [value for _, value in rows if not math.isnan(value)]
+        if not known:
+            return Finding(CANNOT, numbers="no number is known")
+        low, high = min(known), max(known)
+        smallest, largest = claim.terms["smallest"], claim.terms["largest"]
+        ends = [_names([row for row, value in rows if value == end]) for end in (low, high)]
+        said = (
+            f"from {plain(low)} ({ends[0]}) to {plain(high)} ({ends[1]}); asked: from "
+            f"{plain(smallest)} to {plain(largest)}"
+        )
+        missing = [row for row, value in rows if math.isnan(value)]
+        # A number that is not known could reach an end that no known one reaches.
+        holds: bool | None = low == smallest and high == largest
+        if missing:
+            holds = False if low < smallest or high > largest else None
+        return fact(holds, "table", high, said + _not_known(missing))
+
+
+class _Labels(Rule):
+    name = "labels"
+    means = "in some `columns` a `number` of different labels are printed"
+    words = "different labels in {columns}: {number}"
+    keys: ClassVar[Keys] = {"columns": _COLUMNS, "number": replace(_WHOLE, required=True)}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        cells = [cell for column in claim.columns.values() for row in column.cells for cell in row]
+        printed = {cell.text.strip() for cell in cells if not cell.missing}
+        number = claim.terms["number"]
+        said = f"{len(printed)}: {_names(sorted(printed))} (asked: {plain(number)})"
+        return fact(len(printed) == number, "table", float(len(printed)), said, "labels")
+
+
+def averages(column: Column, group: Group, kind: str) -> tuple[float, float, float]:
+    """Average of a group's known numbers, and what it could be with those not known.
+
+    Returns
+    -------
+    tuple of float
+        Average of what is known; least and greatest that it could be: unbounded for a mean
+        where a number is not known, within the others for a median.
+    """
+    numbers = np.asarray(column.numbers())[[member is True for member in group.members]]
+    average = np.median if kind == "median" else np.mean
+    known = numbers[~np.isnan(numbers)]
+    if not known.size:
+        return math.nan, -math.inf, math.inf
+    low, high = (
+        float(average(np.where(np.isnan(numbers), end, numbers))) for end in (-math.inf, math.inf)
+    )
+    return float(average(known)), low, high
+
+
+class _HigherAverage(_OfColumns, OfTwoGroups):
+    name, kind = "higher average", "comparison"
+    means = (
         "the `average` (mean or median) of a `column` is higher in group `a` than in `b` (the "
-        "others)",
-        {"column": "column", "a": "group", "b": "group"},
-    ),
-    "more often": Rule(
-        {"what": NEEDED, "among": NEEDED, "than": TEXT},
-        "association",
+        "others)"
+    )
+    words = "{average} of {column}: {a} above {b}"
+    stand_ins: ClassVar = {**Rule.stand_ins, "average": "mean"}
+    keys: ClassVar[Keys] = {
+        "column": _COLUMN,
+        "a": GROUP,
+        "b": OTHER_GROUP,
+        "average": Key("text", options=("mean", "median")),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        column = claim.columns[claim.terms["column"]]
+        a = claim.group("a", evidence.study)
+        b = claim.group("b", evidence.study, a.rest())
+        kind = claim.terms.get("average", "mean")
+        first, second = averages(column, a, kind), averages(column, b, kind)
+        if math.isnan(first[0]) or math.isnan(second[0]) or a.unknown or b.unknown:
+            return Finding(CANNOT, numbers="not known of which firms")
+        holds = True if first[1] > second[2] else False if first[2] <= second[1] else None
+        numbers = column.numbers()
+        sides = []
+        for (value, _, _), group in ((first, a), (second, b)):
+            known = zip(numbers, group.members, strict=True)
+            firms = sum(member is True and not math.isnan(number) for number, member in known)
+            sides.append(f"{f.number(value, 1)} ({f.counted(firms, 'firm')})")
+        missing = [row for row, v in zip(column.rows, numbers, strict=True) if math.isnan(v)]
+        said = f"{kind} {' against '.join(sides)}{_not_known(missing)}"
+        return fact(holds, "table", first[0] - second[0], said)
+
+
+class _Cannot(Rule):
+    name, kind = "cannot", "proposition"
+    means = "what was published does not tell; `why` says what is missing"
+    words = "nothing to check it with"
+    keys: ClassVar[Keys] = {"why": Key("prose", required=True)}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        return Finding(CANNOT, numbers=claim.terms["why"])
+
+
+# -- is something more frequent in one group of firms than in another? Two unknown proportions ---
+
+#: Quantiles of each proportion by which their difference is worked out.
+NODES = 500
+
+
+def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
+    """Posterior probability that the first proportion is the higher one.
+
+    Parameters
+    ----------
+    a, b : tuple of int
+        Firms with and without the property, in each of the two groups; uniform priors.
+
+    Returns
+    -------
+    float
+        Exact: with p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number,
+        Pr(p > q) = sum over i < a1 of B(a2 + i, b1 + b2) / ((b1 + i) B(1 + i, b1) B(a2, b2)).
+
+    Notes
+    -----
+    The sum follows by integrating by parts, see E. Miller, Formulas for Bayesian A/B testing
+    (2015), equation 6.
+    """
+    from scipy.special import betaln
+
+    a1, b1 = a[0] + 1, a[1] + 1
+    a2, b2 = b[0] + 1, b[1] + 1
+    i = np.arange(a1)
+    terms = betaln(a2 + i, b1 + b2) - np.log(b1 + i) - betaln(1 + i, b1) - betaln(a2, b2)
+    return float(min(1.0, np.exp(terms).sum()))
+
+
+def difference(a: tuple[int, int], b: tuple[int, int], prob: float) -> tuple[float, float, float]:
+    """Median and equal-tailed interval of the difference of two proportions.
+
+    Parameters
+    ----------
+    a, b : tuple of int
+        As in :func:`probability_higher`.
+    prob : float
+
+    Returns
+    -------
+    tuple of float
+        Median, lower and upper end, in percentage points.
+    """
+    from scipy.stats import beta
+
+    place = (np.arange(NODES) + 0.5) / NODES
+    first, second = (beta.ppf(place, pair[0] + 1, pair[1] + 1) for pair in (a, b))
+    off = 100 * (first[:, None] - second[None, :])
+    low, median, high = np.quantile(off, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
+    return float(median), float(low), float(high)
+
+
+def _compare(a: tuple[int, int], b: tuple[int, int], prob: float) -> Finding:
+    """Two unknown proportions, of how many have the property in each group, and have not."""
+    median, low, high = difference(a, b, prob)
+    shares = [
+        f"{has} of {has + without} ({f.percent(100 * has / (has + without))})"
+        for has, without in (a, b)
+    ]
+    said = (
+        f"{shares[0]} against {shares[1]}; difference of the proportions behind them "
+        f"{f.number(median, 0)} ({f.span(low, high, 0)}) {POINTS}"
+    )
+    return Finding("", probability_higher(a, b), median, low, high, POINTS, said)
+
+
+class _HigherProportion(Rule):
+    name, kind = "higher proportion", "association"
+    means = (
+        "`part` of `whole` comes from a higher proportion than `against` of `against_whole`: "
+        "posterior probability for the two proportions, with uniform priors"
+    )
+    words = (
+        f"{POSTERIOR} that {{part}} of {{whole}} comes from a higher proportion than {{against}} "
+        "of {against_whole} (two proportions, uniform priors)"
+    )
+    keys: ClassVar[Keys] = dict.fromkeys(("part", "whole", "against", "against_whole"), _ID)
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        for part, whole in (("part", "whole"), ("against", "against_whole")):
+            has, total = (claim.number(key, known.values) for key in (part, whole))
+            if not (has.is_integer() and total.is_integer() and 0 <= has <= total and total):
+                raise wrong(
+                    f"expected whole numbers, {part} no more than {whole}", f"{where} {part}", has
+                )
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        a, n, b, m = (round(claim.number(key, evidence.values)) for key in self.keys)
+        return _compare((a, n - a), (b, m - b), evidence.prob)
+
+
+class _MoreOften(OfTwoGroups):
+    name, kind = "more often", "association"
+    means = (
         "the group `what` is more frequent `among` one group `than` in another (the others): "
-        "posterior probability for the two proportions, with uniform priors",
-        {"what": "group", "among": "group", "than": "group"},
-    ),
-    # -- the posterior of a share model
-    "higher level": Rule(
-        {**_FIT, "predictor": NEEDED, "levels": _NUMBERS, "against": Key("texts")},
-        "comparison",
-        "the average expected outcome at some `levels` of a `predictor` is higher than at "
-        "those it is `against` (the others), the other predictors as observed",
-        {},
-        ("share",),
-    ),
-    "extreme level": Rule(
-        {
-            **_FIT,
-            "predictor": NEEDED,
-            "level": NEEDED,
-            "end": Key("text", required=True, options=("lowest", "highest")),
-        },
-        "comparison",
-        "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome",
-        {},
-        ("share",),
-    ),
-    "higher expected": Rule(
-        {**_FIT, "a": NEEDED, "b": TEXT},
-        "comparison",
-        "firms of group `a` have a higher expected outcome on average than those of `b` (the "
-        "others)",
-        {"a": "group", "b": "group"},
-        ("share",),
-    ),
-    "explains": Rule(
-        {**_FIT, "predictor": NEEDED, "least": replace(_PERCENT, required=True)},
-        "association",
-        "a `predictor` explains at `least` so many percent of the variation between firms",
-        {},
-        ("share",),
-    ),
-    "effect": Rule(
-        {
-            **_FIT,
-            "parameter": NEEDED,
-            "sign": Key("text", required=True, options=("positive", "negative")),
-        },
-        "association",
-        "a `parameter` of the fit is positive or negative (`sign`)",
-        {},
-        ("share",),
-    ),
-    # -- the posterior of a decay model
-    "falls": Rule(
-        {"size": _SIZE},
-        "trend",
-        "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)",
-        {},
-        ("decay",),
-    ),
-    "falls more": Rule(
-        {"size": replace(_SIZE, required=True)},
-        "trend",
-        "and more so among firms of this `size` than among the others",
-        {},
-        ("decay",),
-    ),
-    "higher share": Rule(
-        {"a": _PART, "b": _PART},
-        "comparison",
-        "among the decisions in `a` a higher share carries the flag than among those in `b`; "
-        "each names a `size`, `periods`, or both",
-        {},
-        ("decay",),
-    ),
-    "none": Rule({"a": _PART}, "trend", "no decision in `a` carries the flag", {}, ("decay",)),
-    # -- neither
-    "cannot": Rule(
-        {"why": Key("prose", required=True)},
-        "proposition",
-        "what was published does not tell; `why` says what is missing",
-        {},
-    ),
-}
+        "posterior probability for the two proportions, with uniform priors"
+    )
+    words = (
+        f"{POSTERIOR} that {{what}} are more frequent among {{among}} than among {{than}} "
+        "(two proportions, uniform priors)"
+    )
+    keys: ClassVar[Keys] = {"what": GROUP, "among": GROUP, "than": OTHER_GROUP}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        what, among = (claim.group(key, evidence.study) for key in ("what", "among"))
+        counted = []
+        for group in (among, claim.group("than", evidence.study, among.rest())):
+            inside = what.both(group)
+            if None in (*inside, *group.members):
+                return Finding(CANNOT, numbers=NOT_OF_EVERY)
+            has = inside.count(True)
+            counted.append((has, len(group.sure) - has))
+        if not all(sum(pair) for pair in counted):
+            return Finding(CANNOT, numbers=NO_FIRM)
+        return _compare(counted[0], counted[1], evidence.prob)
 
 
-def rules_of(model: str) -> dict[str, Rule]:
-    """Rules that studies of a model may use."""
-    return {name: rule for name, rule in RULES.items() if model in rule.models}
+#: Rules on what is printed, in the order in which they are listed.
+PRINTED_RULES: tuple[Rule, ...] = (
+    *(_Sum(), _AtMost(), _MoreThan(), _Share(), _Largest(), _Growth(), _Ratio(), _Faster()),
+    *(_HigherProportion(), _RowSums(), _NumberOfFirms(), _ShareOfFirms(), _Every(), _Present()),
+    *(_ColumnSum(), _Range(), _Labels(), _HigherAverage(), _MoreOften()),
+)
+CANNOT_RULE = _Cannot()

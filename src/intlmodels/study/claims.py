@@ -1,160 +1,77 @@
-"""Claims of a publication: what its text says, and the rule by which that can be looked at.
+"""Claims of a publication: what its text says, and the rule by which that can be checked.
 
-A claim does not enter any model. What its rule gives is worked out in
-:mod:`intlmodels.claims`; here it is only read and checked.
+A claim does not enter any model. Its rule is a class (:class:`Rule`): its keys, its check when the
+study is read, its evaluation and its words. Here are the classes that all rules share, and the
+tables [[claims]] are read. The rules are in :mod:`intlmodels.study.claimrules` and
+:mod:`intlmodels.study.fitrules`; what they find is gathered in :mod:`intlmodels.claims.ledger`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core import formats as f
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
-from intlmodels.study.claimrules import CLAIM, CLAIM_PART, RULES, Rule, rules_of
 from intlmodels.study.counts import SIZES, Count, Subjects
 from intlmodels.study.groups import Column, Group, Number, Rows, read_groups, read_numbers
-from intlmodels.study.keys import Key, check_text, section, wrong
+from intlmodels.study.keys import NEEDED, PROSE, Key, Keys, check_text, section, wrong
 from intlmodels.study.schema import StudyFile
 from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:
-    pass  # gone
+    from intlmodels.study.base import Study
 
 
-def _check_sum(claim: Claim, where: str, known: Known) -> None:
-    for name in claim.asked["total"]:
-        if name in claim.asked["counts"]:
-            raise wrong("expected a number on one side only", f"{where} total", name)
+Array = NDArray[np.float64]
 
+HOLDS, CONTRADICTED = "holds in the printed {}", "contradicted by the printed {}"
+CANNOT = "cannot be checked with what was published"
+POINTS = "percentage points"
+#: In whose name a probability is.
+POSTERIOR = "posterior probability"
+#: The variant whose fit is asked if the claim names none.
+DEFAULT = "default"
 
-def _check_share(claim: Claim, where: str, known: Known) -> None:
-    asked = claim.asked
-    limits = [key for key in ("least", "most", "above", "below") if key in asked]
-    if not limits:
-        raise wrong(
-            "key is missing; expected it, or most, above or below: percent between which the "
-            "share lies",
-            f"{where} least",
-        )
-    low, high = (
-        max(asked.get("least", 0), asked.get("above", 0)),
-        min(asked.get("most", 100), asked.get("below", 100)),
-    )
-    if low > high:
-        raise wrong(f"expected at least {low:g}, the lower limit", f"{where} {limits[-1]}", high)
-    if claim.rule == "share" and not sum(number_of(n, claim, known.values) for n in asked["whole"]):
-        raise wrong(
-            "expected numbers that come to more than zero, of which there can be a share",
-            f"{where} whole",
-            asked["whole"][0],
-        )
-
-
-def number_of(name: str, claim: Claim, values: Mapping[str, float]) -> float:
-    """A printed number: of a count, of [numbers], or the sum of a column.
-
-    Parameters
-    ----------
-    name : str
-        As the claim names it.
-    claim : Claim
-    values : mapping of str to float
-        Counts and printed numbers by id.
-    """
-    if name in claim.columns:
-        return float(sum(claim.columns[name].numbers(0.0)))
-    return values[name]
-
-
-def _check_largest(claim: Claim, where: str, known: Known) -> None:
-    if claim.asked["number"] in claim.asked["among"]:
-        raise wrong("expected the others only", f"{where} among", claim.asked["number"])
-
-
-def _check_limits(claim: Claim, where: str, known: Known) -> None:
-    if not any(key in claim.asked for key in ("least", "most", "equal")):
-        raise wrong("key is missing; expected it, or least or most", f"{where} equal")
-
-
-def _check_ratio(claim: Claim, where: str, known: Known) -> None:
-    if "least" not in claim.asked and "most" not in claim.asked:
-        raise wrong("key is missing; expected it, or most, or both", f"{where} least")
-    if not number_of(claim.asked["over"], claim, known.values):
-        raise wrong("expected a number other than zero", f"{where} over", claim.asked["over"])
-
-
-def _check_growth(claim: Claim, where: str, known: Known) -> None:
-    if number_of(claim.asked["start"], claim, known.values) <= 0:
-        raise wrong("expected a number above zero", f"{where} start", claim.asked["start"])
-
-
-def _check_proportions(claim: Claim, where: str, known: Known) -> None:
-    for part, whole in (("part", "whole"), ("against", "against_whole")):
-        has, total = (number_of(claim.asked[key], claim, known.values) for key in (part, whole))
-        if not (has.is_integer() and total.is_integer() and 0 <= has <= total and total):
-            raise wrong(
-                f"expected whole numbers, {part} no more than {whole}", f"{where} {part}", has
-            )
-
-
-def _check_two(claim: Claim, where: str, known: Known) -> None:
-    """Check that two groups are of the same rows, and not one and the same."""
-    keys = [key for key in RULES[claim.rule].names if RULES[claim.rule].names[key] == "group"]
-    named = [(key, claim.asked[key]) for key in keys if key in claim.asked]
-    first = known.groups[named[0][1]]
-    rows = first.rows
-    for key, name in named[1:]:
-        if known.groups[name].rows != rows:
-            raise wrong(
-                f"expected a group of the same rows as {shown(first.name)}", f"{where} {key}", name
-            )
-        if name == named[0][1]:
-            raise wrong("expected another group, to hold the two together", f"{where} {key}", name)
-
-
-def _check_columns(claim: Claim, where: str, known: Known) -> None:
-    """Check that cells are numbers, of the rows of the groups beside them."""
-    for name, column in claim.columns.items():
-        column.numbers()
-        for key in ("a", "b", "of"):
-            group = known.groups.get(claim.asked.get(key, ""))
-            if group is not None and group.rows != column.rows:
-                raise wrong(f"expected a group of the rows of {name}", f"{where} {key}", group.name)
-    if claim.rule == "higher average":
-        _check_two(claim, where, known)
-
-
-def _check_higher_share(claim: Claim, where: str, known: Known) -> None:
-    if claim.asked["a"] == claim.asked["b"]:
-        raise wrong("expected other decisions than in a, to hold the two together", f"{where} b")
-
-
-#: Rule -> what it asks beside its keys.
-CHECKS: dict[str, Callable[[Claim, str, Known], None]] = {
-    "sum": _check_sum,
-    "at most": _check_sum,
-    "more than": _check_sum,
-    "share": _check_share,
-    "share of firms": _check_share,
-    "largest": _check_largest,
-    "number of firms": _check_limits,
-    "ratio": _check_ratio,
-    "growth": _check_growth,
-    "higher proportion": _check_proportions,
-    "every": _check_two,
-    "more often": _check_two,
-    "higher expected": _check_two,
-    "higher average": _check_columns,
-    "column sum": _check_columns,
-    "range": _check_columns,
-    "row sums": _check_columns,
-    "higher share": _check_higher_share,
+#: What sort of claim it is: what the ledger has beside the rule.
+KINDS = ("arithmetic", "share", "range", "comparison", "association", "trend", "proposition")
+#: Keys of every claim.
+CLAIM = {
+    "id": NEEDED,
+    "text": Key("prose", required=True),
+    "where": PROSE,
+    "kind": Key("text", options=KINDS),
+    "note": PROSE,
+    "rule": NEEDED,
 }
+#: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
+CLAIM_PART = {"size": Key("text", options=SIZES), "periods": Key("texts")}
+
+Kind = Literal["number", "group", "column", "variant", "predictor", "level", "parameter"]
 
 
-# -- claims of a publication -----------------------------------------------------------
+@dataclass(frozen=True)
+class Naming(Key):
+    """A key whose texts name something.
+
+    Attributes
+    ----------
+    kind : str
+        Of what it names: ``number`` (an id of a printed number or count, or ``file: column`` for
+        the sum of a column), ``group``, ``column``; or what only a model knows, which is looked up
+        before anything is fitted.
+    added : bool
+        Whether several are added up.
+    """
+
+    kind: Kind = "number"
+    added: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,38 +89,10 @@ class Part:
     size: str
     periods: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Claim:
-    """What a publication says, and how that is held against the study.
-
-    Attributes
-    ----------
-    id : str
-    text : str
-        A paraphrase.
-    rule : str
-        One of :data:`intlmodels.study.claimrules.RULES`.
-    asked : dict of str to object
-        The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
-    columns : dict of str to Column
-        The columns that the rule names, by what names them.
-    where : str
-        Section or page.
-    kind : str
-        What sort of claim it is.
-    note : str
-        What a reader should know of the way it is looked at.
-    """
-
-    id: str
-    text: str
-    rule: str
-    asked: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, Column] = field(default_factory=dict)
-    where: str = ""
-    kind: str = ""
-    note: str = ""
+    def describe(self, study: Study) -> str:
+        """The decisions in words."""
+        who = f"of {self.size} firms" if self.size else "of all firms"
+        return f"{f.plural(getattr(study, 'event', 'decision'))} {who}, {', '.join(self.periods)}"
 
 
 @dataclass(frozen=True)
@@ -232,11 +121,266 @@ class Known:
     @property
     def values(self) -> dict[str, float]:
         """Counts and printed numbers by id."""
-        values = {name: float(count.value) for name, count in self.counts.items()}
-        return values | {name: number.value for name, number in self.numbers.items()}
+        return printed_values(self.counts.values(), self.numbers.values())
+
+
+def printed_values(*sources: Any) -> dict[str, float]:
+    """Counts and printed numbers, by id."""
+    return {item.id: float(item.value) for items in sources for item in items}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule gives.
+
+    Attributes
+    ----------
+    verdict : str
+        Empty where it follows from the probability.
+    probability : float
+        Not a number where the rule gives a fact.
+    median, low, high : float
+        The effect, and its interval where it is uncertain.
+    unit : str
+    numbers : str
+        What was found, in words.
+    fit : str
+        The fit that was asked; empty if none.
+    """
+
+    verdict: str = ""
+    probability: float = math.nan
+    median: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+    numbers: str = ""
+    fit: str = ""
+
+
+class FitDraws(Protocol):
+    """Draws of a fit as rules ask for them: its estimands by name, chain after chain.
+
+    Attributes
+    ----------
+    fall_after : int
+        Earlier decisions after which the estimand ``fall`` is taken.
+    """
+
+    fall_after: int
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def values(self, name: str, **labels: Any) -> Array:
+        """Draws of an estimand, (draw, ...), at some labels of its dimensions."""
+
+    def labels(self, name: str) -> list[str]:
+        """The labels of a coordinate."""
+
+    def unit(self, name: str) -> str:
+        """The unit of an estimand."""
+
+    def parameter(self, name: str) -> Array:
+        """Draws of a parameter, (draw, ...)."""
+
+    def membership(self, predictor: str) -> NDArray[np.bool_]:
+        """Which firms stand at which level of a predictor, (firm, level)."""
+
+    def interval(self, draws: Array) -> tuple[float, float]:
+        """Equal-tailed interval of draws."""
+
+    def judge(
+        self,
+        holds: NDArray[np.bool_],
+        effect: Array,
+        unit: str,
+        numbers: str,
+        kept: NDArray[np.bool_] | None = None,
+    ) -> Finding:
+        """Probability and effect, from the draws where the claim can be judged (all if None)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What claims are held against.
+
+    Attributes
+    ----------
+    study : Study
+    fits : mapping of str to FitDraws
+        Draws by variant, the default among them.
+    values : mapping of str to float
+        Printed counts and numbers by id.
+    prob : float
+        Of the intervals.
+    """
+
+    study: Study
+    fits: Mapping[str, FitDraws]
+    values: Mapping[str, float]
+    prob: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a publication says, and how that is held against the study.
+
+    Attributes
+    ----------
+    id : str
+    text : str
+        A paraphrase.
+    rule : Rule
+    terms : dict of str to object
+        The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
+    columns : dict of str to Column
+        The columns that the rule names, by what names them.
+    where : str
+        Section or page.
+    kind : str
+        What sort of claim it is.
+    note : str
+        What a reader should know of the way it is looked at.
+    """
+
+    id: str
+    text: str
+    rule: Rule
+    terms: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
+    where: str = ""
+    kind: str = ""
+    note: str = ""
+
+    @property
+    def fit(self) -> str:
+        """The variant whose fit the claim asks."""
+        return str(self.terms.get("fit", DEFAULT))
+
+    def names(self, kind: Kind) -> list[tuple[str, str]]:
+        """Every key that names things of a kind, with each of the names."""
+        found = []
+        for key, spec in self.rule.keys.items():
+            if isinstance(spec, Naming) and spec.kind == kind and key in self.terms:
+                value = self.terms[key]
+                found += [(key, name) for name in ((value,) if isinstance(value, str) else value)]
+        return found
+
+    def numbers(self, key: str, values: Mapping[str, float]) -> list[float]:
+        """The printed numbers that a key names: of ids, or sums of columns.
+
+        Parameters
+        ----------
+        key : str
+        values : mapping of str to float
+            Counts and printed numbers by id.
+        """
+        return [
+            float(sum(self.columns[name].numbers(0.0))) if name in self.columns else values[name]
+            for own, name in self.names("number")
+            if own == key
+        ]
+
+    def number(self, key: str, values: Mapping[str, float]) -> float:
+        """The one printed number that a key names."""
+        return self.numbers(key, values)[0]
+
+    def group(self, key: str, study: Study, other: Group | None = None) -> Group:
+        """The group that a key names; another if that is given and the key left out."""
+        if other is not None and key not in self.terms:
+            return other
+        return study.row_groups[self.terms[key]]
+
+
+def plain(value: float) -> str:
+    """A printed number as it was printed, without what a computer adds to it."""
+    return f.number(value, 0) if float(value).is_integer() else f"{value:.6g}"
+
+
+def limits(terms: Mapping[str, Any], unit: str = f"{f.SPACE}%") -> str:
+    """Limits of a claim in words: ``more than 50 %``."""
+    least, most = terms.get("least"), terms.get("most")
+    if least is not None and most is not None:
+        return f"{plain(least)} to {plain(most)}{unit}"
+    words = {"least": "at least", "most": "at most", "above": "more than", "below": "less than"}
+    words["equal"] = "exactly"
+    return " and ".join(f"{words[k]} {plain(terms[k])}{unit}" for k in words if k in terms)
+
+
+class Rule:
+    """A rule of the vocabulary.
+
+    Attributes
+    ----------
+    name : str
+        What ``rule`` says in a claim.
+    kind : str
+        One of :data:`KINDS`, unless the claim says another.
+    means : str
+        When the claim holds, with the keys in backquotes; in brackets what stands in for a key
+        that is left out.
+    keys : mapping of str to Key
+        Its keys beside those of every claim.
+    models : tuple of str
+        Models whose studies may use it.
+    words : str
+        How a claim is checked: its keys in braces (with ``%`` a number in percent), ``limits``,
+        and the ``variant`` that is asked.
+    stand_ins : mapping of str to str
+        What is said in the words for a key that is left out.
+    needs_fit : bool
+        Whether it can only be evaluated with a fit.
+    """
+
+    name = ""
+    kind = "arithmetic"
+    means = ""
+    words = ""
+    stand_ins: ClassVar[Mapping[str, str]] = dict.fromkeys(("b", "than", "against"), "the others")
+    keys: ClassVar[Keys] = {}
+    models: tuple[str, ...] = ("share", "decay")
+    needs_fit = False
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        """Check what the keys of a claim ask of each other and of what is printed.
+
+        Raises
+        ------
+        StudyError
+            For the first that is wrong.
+        """
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        """Hold a claim against the evidence."""
+        raise NotImplementedError
+
+    def describe(self, claim: Claim, study: Study) -> str:
+        """How a claim is checked, in one sentence without its stop."""
+        said = {
+            **self.stand_ins,
+            "variant": "" if claim.fit == DEFAULT else f", variant {claim.fit}",
+        }
+        said |= {"limits": limits(claim.terms, ""), "limits%": limits(claim.terms)}
+        for key, value in claim.terms.items():
+            spec = self.keys[key]
+            if isinstance(value, float):
+                said |= {key: plain(value), f"{key}%": f.percent(value)}
+            elif isinstance(value, Part):
+                said[key] = value.describe(study)
+            else:
+                names = [value] if isinstance(value, str) else list(value)
+                if isinstance(spec, Naming) and spec.kind == "group":
+                    names = [study.row_groups[name].label for name in names]
+                added = isinstance(spec, Naming) and spec.added
+                said[key] = " + ".join(names) if added else f.listed(names)
+        return self.words.format_map(said)
+
+
+# -- reading ---------------------------------------------------------------------------------
 
 
 def read_ledger(
+    rules: Mapping[str, Rule],
     toml: StudyFile,
     sources: Sources,
     counts: Sequence[Count] = (),
@@ -246,6 +390,8 @@ def read_ledger(
 
     Parameters
     ----------
+    rules : mapping of str to Rule
+        By name, those of all models.
     toml : StudyFile
     sources : Sources
     counts : sequence of Count
@@ -264,35 +410,19 @@ def read_ledger(
     for name in numbers:
         if name in by_id:
             raise wrong("a count has this id; expected every id once", "[numbers] file", name)
-    known = Known(toml.study["model"], rows, groups, numbers, by_id, subjects)
-    return {
-        "row_groups": groups,
-        "numbers": numbers,
-        "claims": read_claims(toml.claims, known),
-    }
+    known = Known(toml.study.model, rows, groups, numbers, by_id, subjects)
+    claims = _read_claims(toml.claims, rules, known)
+    return {"row_groups": groups, "numbers": numbers, "claims": claims}
 
 
-def read_claims(tables: object, known: Known) -> tuple[Claim, ...]:
-    """Read and check the tables [[claims]].
-
-    Parameters
-    ----------
-    tables : object
-        What study.toml has under this name.
-    known : Known
-
-    Raises
-    ------
-    StudyError
-        For the first key that is wrong.
-    """
+def _read_claims(tables: object, rules: Mapping[str, Rule], known: Known) -> tuple[Claim, ...]:
     if not isinstance(tables, (list, tuple)):
         raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", tables)
     claims: list[Claim] = []
     seen: dict[str, int] = {}
     for number, table in enumerate(tables, start=1):
         where = f"[[claims]] number {number},"
-        claim = _claim(table, where, known)
+        claim = _read_claim(table, where, rules, known)
         if claim.id in seen:
             raise wrong(
                 f"number {seen[claim.id]} has this id; expected every id once: rename one",
@@ -304,48 +434,44 @@ def read_claims(tables: object, known: Known) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def _claim(table: object, where: str, known: Known) -> Claim:
+def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:
     if not isinstance(table, dict):
         raise wrong("expected a table with id, text and rule", where.rstrip(","), table)
-    rules = rules_of(known.model)
+    own = {name: rule for name, rule in rules.items() if known.model in rule.models}
     if "rule" not in table:
-        raise wrong(f"key is missing; expected it, one of {listed(rules, 99)}", f"{where} rule")
+        raise wrong(f"key is missing; expected it, one of {listed(own, 99)}", f"{where} rule")
     said = table["rule"]
-    if isinstance(said, str) and said in RULES and said not in rules:
+    if isinstance(said, str) and said in rules and said not in own:
         raise wrong(
-            f"this rule asks a {RULES[said].models[0]} model; expected one of {listed(rules, 99)}",
+            f"this rule asks a {rules[said].models[0]} model; expected one of {listed(own, 99)}",
             f"{where} rule",
             said,
         )
-    name = check_text(said, Key("text", options=tuple(rules)), f"{where} rule")
-    rule = rules[name]
+    rule = own[check_text(said, Key("text", options=tuple(own)), f"{where} rule")]
     owners: dict[str, list[str]] = {}
-    for other, its in rules.items():
-        for key in its.keys:
-            owners.setdefault(key, []).append(shown(other))
+    for name, other in own.items():
+        for key in other.keys:
+            owners.setdefault(key, []).append(shown(name))
     others = {key: f"the rule {' or '.join(names[:3])}" for key, names in owners.items()}
     given = section(_in_lists(table, rule, where), {**CLAIM, **rule.keys}, where, others)
     for key in ("text", "why"):
         if key in given and not given[key]:
             raise wrong("expected text that is not blank", f"{where} {key}")
-    asked = {key: _clean(value) for key, value in given.items() if key in rule.keys}
-    columns: dict[str, Column] = {}
-    for key, what in rule.names.items():
-        if key in asked:
-            _check_named(asked[key], what, f"{where} {key}", known, columns)
-    _check_parts(asked, given, rule, where, known)
     claim = Claim(
         clean_label(given["id"]),
         given["text"],
-        name,
-        asked,
-        columns,
-        given.get("where", ""),
-        given.get("kind", rule.kind),
-        given.get("note", ""),
+        rule,
+        {key: _clean(value) for key, value in given.items() if key in rule.keys},
+        where=given.get("where", ""),
+        kind=given.get("kind", rule.kind),
+        note=given.get("note", ""),
     )
-    if name in CHECKS:
-        CHECKS[name](claim, where, known)
+    for key, spec in rule.keys.items():
+        if key in claim.terms and isinstance(spec, Naming):
+            _check_named(claim, key, spec, where, known)
+    if known.subjects is not None:
+        _read_parts(claim, given, where, known.subjects)
+    rule.check(claim, known, where)
     return claim
 
 
@@ -377,88 +503,72 @@ def _in_lists(table: Mapping[str, Any], rule: Rule, where: str) -> dict[str, Any
 # -- what keys name ----------------------------------------------------------------------
 
 
-def _check_named(
-    value: str | tuple[str, ...], what: str, where: str, known: Known, columns: dict[str, Column]
-) -> None:
+def _check_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) -> None:
+    """Check the names below a key; columns are added to those of the claim."""
+    if spec.kind not in ("number", "group", "column"):
+        return
+    value, where = claim.terms[key], f"{where} {key}"
     names = (value,) if isinstance(value, str) else value
     if not names:
         raise wrong("expected at least one", where, [])
     for name in names:
         if names.count(name) > 1:
             raise wrong("expected everything once", where, name)
-        match what:
-            case "column":
-                columns[name] = known.rows.column((name,), where)
-            case "number":
-                _check_number(name, where, known, columns)
-            case "group":
-                _check_group(name, where, known.groups)
-
-
-def _check_group(name: str, where: str, groups: Mapping[str, Group]) -> None:
-    if name not in groups:
-        there = f", one of {listed(groups, 30)}" if groups else "; the study has no [groups.NAME]"
-        raise wrong(f"expected a group{there}{did_you_mean(name, groups)}", where, name)
+        if spec.kind == "column":
+            claim.columns[name] = known.rows.column((name,), where)
+        elif spec.kind == "number":
+            _check_number(name, where, known, claim.columns)
+        elif name not in known.groups:
+            there = f", one of {listed(known.groups, 30)}"
+            there = there if known.groups else "; the study has no [groups.NAME]"
+            raise wrong(f"expected a group{there}{did_you_mean(name, known.groups)}", where, name)
 
 
 def _check_number(name: str, where: str, known: Known, columns: dict[str, Column]) -> None:
     if name in known.counts:
-        _check_count(known.counts[name], where)
-    elif name in known.numbers:
-        return
-    elif ":" in name:
-        column = known.rows.column((name,), where)
-        column.numbers(0.0)
-        columns[name] = column
-    else:
-        names = [*known.counts, *known.numbers]
-        if not names:
+        count = known.counts[name]
+        if count.relation != "equal" or count.each:
+            what = "each of several firms" if count.each else count.relation
             raise wrong(
-                "this rule reads printed numbers; expected a table [counts] or [numbers], or "
-                '"file: column" for the sum of a column',
+                f"this count says {what!r}; expected one that is equal, of all its firms together",
                 where,
                 name,
             )
+    elif name in known.numbers:
+        return
+    elif ":" in name:
+        columns[name] = known.rows.column((name,), where)
+        columns[name].numbers(0.0)
+    elif names := [*known.counts, *known.numbers]:
         raise wrong(
             f"expected the id of a count or number{did_you_mean(name, names)}; the ids are "
             f"{listed(names)}",
             where,
             name,
         )
-
-
-def _check_count(count: Count, where: str) -> None:
-    if count.relation != "equal" or count.each:
-        what = "each of several firms" if count.each else count.relation
+    else:
         raise wrong(
-            f"this count says {what!r}; expected one that is equal, of all its firms together",
+            "this rule reads printed numbers; expected a table [counts] or [numbers], or "
+            '"file: column" for the sum of a column',
             where,
-            count.id,
+            name,
         )
 
 
-# -- parts of the decisions ----------------------------------------------------------------
-
-
-def _check_parts(
-    asked: dict[str, Any], given: Mapping[str, Any], rule: Rule, where: str, known: Known
-) -> None:
+def _read_parts(claim: Claim, given: Mapping[str, Any], where: str, subjects: Subjects) -> None:
     """Check sizes and parts of the decisions; parts come out as :class:`Part`."""
-    if known.subjects is None:
-        return
-    if "size" in asked:
-        _check_size(asked["size"], f"{where} size", known.subjects, both="size" not in given)
-    for key, spec in rule.keys.items():
+    if "size" in claim.terms:
+        _check_size(claim.terms["size"], f"{where} size", subjects)
+    for key, spec in claim.rule.keys.items():
         if spec.holds == "tables":
-            asked[key] = _part(given[key][0], f"{where} {key}", known.subjects)
+            claim.terms[key] = _read_part(given[key][0], f"{where} {key}", subjects)
 
 
-def _part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
+def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
     given = section(table, CLAIM_PART, where)
-    _check_size(given.get("size", ""), f"{where} size", subjects)
-    if "periods" not in given:
-        return Part(given.get("size", ""), subjects.periods)
-    names = given["periods"]
+    size = given.get("size", "")
+    _check_size(size, f"{where} size", subjects)
+    names = given.get("periods", subjects.periods)
     key = f"{where} periods"
     if not names:
         raise wrong("expected at least one period; for all leave the key out", key, list(names))
@@ -472,11 +582,14 @@ def _part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
             )
         if names.count(name) > 1:
             raise wrong("expected every period once", key, name)
-    return Part(given.get("size", ""), tuple(p for p in subjects.periods if p in names))
+    return Part(size, tuple(period for period in subjects.periods if period in names))
 
 
-def _check_size(size: str, key: str, subjects: Subjects, both: bool = False) -> None:
+def _check_size(size: str, key: str, subjects: Subjects) -> None:
     """Check that a size tells some firms from others."""
     if size and not all(subjects.of_size(one) for one in SIZES):
-        mend = "use another rule" if both else "leave the key out"
-        raise wrong(f"expected none, as all firms of this study are of one size: {mend}", key, size)
+        raise wrong(
+            "expected none, as all firms of this study are of one size: leave the key out",
+            key,
+            size,
+        )

@@ -1,4 +1,4 @@
-"""From printed columns to labelled data: the outcome and the predictors."""
+"""From printed columns to labelled data: outcomes, predictors and clusters of firms."""
 
 from __future__ import annotations
 
@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.keys import wrong
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.schema import (
+    BinaryTable,
+    CategoryTable,
+    ClusterTable,
+    ContrastTable,
+    CovariateTable,
+    NumericTable,
+    OrderedTable,
+    ShareTable,
+)
+from intlmodels.study.sources import Cell, Sources, in_column
 
 #: Notes on one column.
 MOST_NOTES = 20
@@ -92,76 +102,50 @@ _FRACTION = ' (for shares from 0 to 1 write unit = "fraction")'
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The printed shares.
+    """The printed shares."""
 
-    Attributes
-    ----------
-    file, column : str
-        Where they are printed.
-    label : str
-        What they are, in words.
-    unit : {"percent", "fraction"}
-        Unit in the file.
-    width : float
-        Rounding width in percentage points, whatever the unit in the file.
-    printed : array, shape (firm,)
-        Printed shares in percent, exactly on ``rounding.grid(width)``.
-    """
-
+    #: Where they are printed.
     file: str
     column: str
+    #: What they are, in words.
     label: str
+    #: Unit in the file.
     unit: Literal["percent", "fraction"]
+    #: Rounding width in percentage points, whatever the unit in the file.
     width: float
+    #: Printed shares in percent, exactly on ``rounding.grid(width)``; shape (firm,).
     printed: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A column that may explain the shares.
+    """A column that may explain the shares."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the model variable.
-    kind : {"category", "contrast", "numeric"}
-    label : str
-        What it is, in words.
-    file, column : str
-        Where it is printed.
-    printed : tuple of str, length (firm,)
-        The cells as they stand in the file.
-    levels : tuple of str
-        Category: sorted; contrast: (low, high); numeric: empty.
-    codes : array of int, shape (firm,)
-        Category: position in ``levels``; else empty.
-    values : array, shape (firm,)
-        Contrast: -0.5 for low, +0.5 for high; numeric: after the transform, NaN where
-        missing; category: empty.
-    transform : {"none", "log"}
-        Of a numeric predictor; the natural logarithm.
-    center, scale : float
-        Numeric: mean and standard deviation (ddof = 1) of the observed transformed values;
-        else 0 and 1.
-    unit : str
-        Of a numeric predictor, before the transform.
-    family_separator : str
-        Of a category: its levels are what stands before it in the cells; else empty.
-    """
-
+    #: Name of the model variable.
     name: str
     kind: Literal["category", "contrast", "numeric"]
+    #: What it is, in words.
     label: str
+    #: Where it is printed.
     file: str
     column: str
+    #: The cells as they stand in the file; length (firm,).
     printed: tuple[str, ...]
+    #: Category: sorted; contrast: (low, high); numeric: empty.
     levels: tuple[str, ...] = ()
+    #: Category: position in ``levels``; else empty; shape (firm,).
     codes: Integers = field(default_factory=lambda: frozen([], np.intp))
+    #: Contrast: -0.5 for low, +0.5 for high; numeric: after the transform, NaN where missing;
+    #: category: empty; shape (firm,).
     values: Floats = field(default_factory=lambda: frozen([]))
+    #: Of a numeric predictor; the natural logarithm.
     transform: Literal["none", "log"] = "none"
+    #: Numeric: mean and standard deviation (ddof = 1) of the observed transformed values.
     center: float = 0.0
     scale: float = 1.0
+    #: Of a numeric predictor, before the transform.
     unit: str = ""
+    #: Of a category: its levels are what stands before it in the cells; else empty.
     family_separator: str = ""
 
 
@@ -172,87 +156,43 @@ def frozen(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
     return array
 
 
+def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
+    """Positions of labels among levels."""
+    place = {level: code for code, level in enumerate(levels)}
+    return frozen([place[label] for label in labels], np.intp)
+
+
 # -- the outcome -------------------------------------------------------------------------
 
 
-def read_outcome(
-    spec: Mapping[str, Any], sources: Sources
-) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
-    """Read the printed shares; firms without one are left out of ``sources``.
-
-    Parameters
-    ----------
-    spec : mapping
-        The table [outcome] of study.toml.
-    sources : Sources
-
-    Returns
-    -------
-    Outcome
-    tuple of (firm, why)
-        The firms that were left out.
-
-    Raises
-    ------
-    StudyError
-        If a share is not a number, out of range or not on the rounding grid, if too few are
-        printed, or if the rounding width is unusable.
-    """
-    file, unit = spec.get("file", sources.file), spec["unit"]
+def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
+    """Read the printed shares; firms without one are left out of ``sources``, and told with why."""
+    file, column = spec.file or sources.file, spec.column
     width, share = share_reader(spec)
-    column = clean_label(spec["column"])
     cells = sources.cells(file, column, "[outcome] column")
-    if column == clean_label(sources.keys.get(file, sources.column)):
+    if column == sources.key(file):
         raise wrong("expected another column than the one with the firms", "[outcome] column")
     shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
     if len(shares) < FEWEST_FIRMS:
         have = f"only {len(shares)} of {len(cells)} firms have" if shares else "no firm has"
-        raise StudyError(
-            f"{have} a share; expected at least {FEWEST_FIRMS}", file=file, column=column
-        )
+        raise in_column(f"{have} a share; expected at least {FEWEST_FIRMS}", file, column)
     dropped = tuple(
         (firm, f"no {column} in {file}, row {cell.row}")
         for i, (firm, cell) in enumerate(zip(sources.firms, cells, strict=True))
         if i not in shares
     )
     sources.keep(list(shares))
-    label = clean_label(spec.get("label", column))
-    return Outcome(file, column, label, unit, width, frozen(list(shares.values()))), dropped
+    printed = frozen(list(shares.values()))
+    return Outcome(file, column, spec.label or column, spec.unit, width, printed), dropped
 
 
-def share_reader(spec: Mapping[str, Any]) -> tuple[float, Callable[[Cell], float]]:
-    """How cells with printed shares are read.
+def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
+    """Rounding width in percentage points, and how a cell with a printed share is read.
 
-    Parameters
-    ----------
-    spec : mapping
-        The table [outcome] of study.toml.
-
-    Returns
-    -------
-    width : float
-        Rounding width in percentage points.
-    read : callable
-        Gives the share in a cell in percent, exactly as ``rounding.grid(width)`` has it.
-
-    Raises
-    ------
-    StudyError
-        If the rounding width is unusable; and of a cell, if it holds no share on the grid.
+    Shares come out in percent, exactly as ``rounding.grid(width)`` has them.
     """
-    scale = 100 if spec["unit"] == "fraction" else 1
-    width = _times(spec["rounding_width"], scale)
-    grid = _grid(spec["rounding_width"], width, scale)
-    return width, partial(_share, grid=grid, width=width, scale=scale)
-
-
-def _times(value: float, scale: int) -> float:
-    """Multiply as on paper: 0.07 times 100 is 7, not 7.000000000000001."""
-    return float(Decimal(repr(value)) * scale)
-
-
-def _grid(written: float, width: float, scale: int) -> Floats:
-    key = "[outcome] rounding_width"
+    scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
+    width, key = _times(written, scale), "[outcome] rounding_width"
     if not FINEST_WIDTH <= width <= 100:
         unit = "as a fraction" if scale == 100 else "in percentage points"
         raise wrong(
@@ -262,9 +202,15 @@ def _grid(written: float, width: float, scale: int) -> Floats:
             written,
         )
     try:
-        return rounding.grid(width)
+        grid = rounding.grid(width)
     except ValueError as error:
         raise wrong(str(error), key, written) from error
+    return width, partial(_share, grid=grid, width=width, scale=scale)
+
+
+def _times(value: float, scale: int) -> float:
+    """Multiply as on paper: 0.07 times 100 is 7, not 7.000000000000001."""
+    return float(Decimal(repr(value)) * scale)
 
 
 def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
@@ -289,75 +235,77 @@ def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
 
 
 def read_predictor(
-    name: str, spec: Mapping[str, Any], sources: Sources, outcome: Outcome, where: str
+    name: str,
+    spec: CategoryTable | ContrastTable | NumericTable | CovariateTable,
+    sources: Sources,
+    outcome: Outcome,
 ) -> Predictor:
-    """Read a predictor.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model variable.
-    spec : mapping
-        Its table in study.toml, with its kind.
-    sources : Sources
-    outcome : Outcome
-    where : str
-        Name of the table in study.toml, such as ``[predictors.size]``.
-
-    Raises
-    ------
-    StudyError
-        If a cell cannot be read, or the firms do not differ in this predictor.
-    """
-    file, column = spec.get("file", sources.file), clean_label(spec["column"])
-    cells = sources.cells(file, column, f"{where} column")
+    """Read a predictor, or a covariate that a variant adds to them."""
+    file, column = spec.file or sources.file, spec.column
+    cells = sources.cells(file, column, f"{spec.where} column")
     if (file, column) == (outcome.file, outcome.column):
-        raise wrong("expected another column than the outcome's", f"{where} column", column)
-    if column == clean_label(sources.keys.get(file, sources.column)):
-        raise wrong("expected another column than the firms'", f"{where} column", column)
-    build = {"category": _category, "contrast": _contrast, "numeric": _numeric}[spec["kind"]]
-    return Predictor(
+        raise spec.error("column", "expected another column than the outcome's")
+    if column == sources.key(file):
+        raise spec.error("column", "expected another column than the firms'")
+    predictor = partial(
+        Predictor,
         name=name,
-        kind=spec["kind"],
-        label=clean_label(spec.get("label", column)),
+        label=spec.label or column,
         file=file,
         column=column,
         printed=tuple(cell.text for cell in cells),
-        **build(spec, cells, sources),
     )
+    match spec:
+        case CategoryTable():
+            read = [sources.level(cell, spec.family_separator) for cell in cells]
+            levels = tuple(sorted(set(read)))
+            if len(levels) == 1:
+                said = "every firm has this level; expected two or more levels"
+                raise in_column(f"{said}: delete the predictor", file, column, levels[0])
+            return predictor(
+                kind="category",
+                levels=levels,
+                codes=coded(read, levels),
+                family_separator=spec.family_separator,
+            )
+        case ContrastTable():
+            both = (spec.low, spec.high)
+            read = [one_of(both, cell, sources.label(cell)) for cell in cells]
+            if len(set(read)) == 1:
+                said = f"every firm has this level; expected both {listed(both)}: "
+                raise in_column(f"{said}delete the predictor", file, column, read[0])
+            halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
+            return predictor(kind="contrast", levels=both, values=halves)
+        case _:
+            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            center, scale = _center_and_scale(values, cells)
+            return predictor(
+                kind="numeric",
+                values=values,
+                transform=spec.transform,
+                center=center,
+                scale=scale,
+                unit=spec.unit,
+            )
 
 
-def _category(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) -> dict[str, Any]:
-    separator = spec.get("family_separator", "")
-    read = [sources.level(cell, separator) for cell in cells]
-    levels = tuple(sorted(set(read)))
-    if len(levels) == 1:
-        raise StudyError(
-            "every firm has this level; expected two or more levels: delete the predictor",
-            file=cells[0].file,
-            column=cells[0].column,
-            value=levels[0],
-        )
-    places = {level: place for place, level in enumerate(levels)}
-    codes = frozen([places[level] for level in read], np.intp)
-    return {"levels": levels, "codes": codes, "family_separator": separator}
-
-
-def _contrast(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) -> dict[str, Any]:
-    levels = (clean_label(spec["low"]), clean_label(spec["high"]))
+def _center_and_scale(values: Floats, cells: Sequence[Cell]) -> tuple[float, float]:
+    observed = values[~np.isnan(values)]
     file, column = cells[0].file, cells[0].column
-    values = []
-    for cell in cells:
-        label = one_of(levels, cell, sources.label(cell))
-        values.append(0.5 if label == levels[1] else -0.5)
-    if len(set(values)) == 1:
-        raise StudyError(
-            f"every firm has this level; expected both {listed(levels)}: delete the predictor",
-            file=file,
-            column=column,
-            value=levels[values[0] > 0],
-        )
-    return {"levels": levels, "values": frozen(values)}
+    if not observed.size:
+        raise in_column("no firm has a value; expected numbers", file, column)
+    with np.errstate(over="ignore", invalid="ignore"):
+        center = float(observed.mean())
+        scale = float(observed.std(ddof=1)) if observed.size > 1 else 0.0
+    # Rounding errors of the mean must not pass for differences between firms.
+    if scale <= 1e-12 * float(np.abs(observed).max()):
+        said = "all known values are the same; expected numbers that differ: delete the predictor"
+        known = next(cell.text for cell in cells if not cell.missing)
+        raise in_column(said, file, column, known)
+    if not math.isfinite(center) or not math.isfinite(scale):
+        said = "the numbers are too large for a mean; expected a larger unit"
+        raise in_column(said, file, column)
+    return center, scale
 
 
 def one_of(levels: tuple[str, str], cell: Cell, label: str) -> str:
@@ -368,37 +316,6 @@ def one_of(levels: tuple[str, str], cell: Cell, label: str) -> str:
             f"{did_you_mean(label, levels)}; mend the cell, or low and high in study.toml"
         )
     return label
-
-
-def _numeric(spec: Mapping[str, Any], cells: Sequence[Cell], sources: Sources) -> dict[str, Any]:
-    transform = spec.get("transform", "none")
-    values = frozen([transformed(cell, transform) for cell in cells])
-    observed = values[~np.isnan(values)]
-    file, column = cells[0].file, cells[0].column
-    if not observed.size:
-        raise StudyError("no firm has a value; expected numbers", file=file, column=column)
-    with np.errstate(over="ignore", invalid="ignore"):
-        center = float(observed.mean())
-        scale = float(observed.std(ddof=1)) if observed.size > 1 else 0.0
-    # Rounding errors of the mean must not pass for differences between firms.
-    if scale <= 1e-12 * float(np.abs(observed).max()):
-        raise StudyError(
-            "all known values are the same; expected numbers that differ: delete the predictor",
-            file=file,
-            column=column,
-            value=next(cell.text for cell in cells if not cell.missing),
-        )
-    if not math.isfinite(center) or not math.isfinite(scale):
-        raise StudyError(
-            "the numbers are too large for a mean; expected a larger unit", file=file, column=column
-        )
-    return {
-        "values": values,
-        "transform": transform,
-        "center": center,
-        "scale": scale,
-        "unit": spec.get("unit", ""),
-    }
 
 
 def transformed(cell: Cell, transform: str) -> float:
@@ -414,3 +331,211 @@ def transformed(cell: Cell, transform: str) -> float:
             'transform = "none" in study.toml'
         )
     return math.log(value)
+
+
+def _require_free(
+    columns: Sequence[str],
+    file: str,
+    key: str,
+    sources: Sources,
+    outcome: Outcome,
+    predictors: Mapping[str, Predictor],
+) -> None:
+    """Refuse columns that have the firms, the share or a predictor."""
+    taken = {(outcome.file, outcome.column): "[outcome]"}
+    taken |= {(p.file, p.column): f"[predictors.{p.name}]" for p in predictors.values()}
+    taken[file, sources.key(file)] = "[firms]"
+    for column in columns:
+        if (file, column) in taken:
+            raise wrong(f"expected another column; {taken[file, column]} uses it", key, column)
+
+
+# -- clusters of firms -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Which cluster each firm belongs to."""
+
+    #: Names of the clusters, in the order of their letters.
+    labels: tuple[str, ...]
+    #: Position of each firm's cluster in ``labels``; shape (firm,).
+    codes: Integers
+    #: What a cluster is, in words.
+    label: str
+    #: Where the clusters stand.
+    file: str
+    column: str
+
+
+def read_clusters(
+    spec: ClusterTable | None,
+    sources: Sources,
+    outcome: Outcome,
+    predictors: Mapping[str, Predictor],
+) -> Clusters | None:
+    """Read which cluster each firm belongs to; None for a study without ``[cluster]``."""
+    if spec is None:
+        return None
+    file, column = spec.file or sources.file, spec.column
+    _require_free([column], file, "[cluster] column", sources, outcome, predictors)
+    found = []
+    for cell in sources.cells(file, column, "[cluster] column"):
+        if cell.missing:
+            raise cell.error(
+                "expected the name of the firm's cluster; write it, or delete the firm"
+            )
+        found.append(sources.label(cell))
+    labels = tuple(sorted(set(found)))
+    if len(labels) == 1:
+        raise in_column(
+            "every firm is of this cluster; expected two or more: add firms of other clusters, or "
+            "delete [cluster]",
+            *(file, column, labels[0]),
+        )
+    if len(labels) == len(found):
+        raise in_column(
+            f"each of the {len(found)} firms is of a cluster of its own; expected the name of the "
+            "cluster in this column, the same for firms that belong together",
+            *(file, column, labels[0]),
+        )
+    return Clusters(labels, coded(found, labels), spec.label or "Cluster", file, column)
+
+
+def cluster_lines(clusters: Clusters) -> Iterator[str]:
+    """How many firms each cluster has, for a person to check before fitting."""
+    place = f"{clusters.file}, {clusters.column}"
+    yield one_line(
+        f"clusters, estimated together: {len(clusters.labels)}, {clusters.label} ({place})"
+    )
+    for label, count in zip(clusters.labels, np.bincount(clusters.codes), strict=True):
+        yield one_line(f"  {count:>5}  {label}")
+    yield from lookalike_lines(clusters.labels)
+
+
+# -- further outcomes --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherOutcome:
+    """An outcome beside the share, on the same predictors."""
+
+    name: str
+    note: str
+    kind: Literal["ordered", "binary"]
+    #: What it is, in words.
+    label: str
+    file: str
+    #: Where it is printed; one if it is ordered.
+    columns: tuple[str, ...]
+    #: Lowest first; of a binary outcome the labels read as no, and those read as yes.
+    levels: tuple[str, ...]
+    #: Position of each firm in ``levels``; 0 where ``known`` is false; shape (firm,).
+    codes: Integers
+    #: Whether the firm's outcome is printed; shape (firm,).
+    known: Any
+    #: Cells as they stand in the file; several are joined by a slash; length (firm,).
+    printed: tuple[str, ...]
+    #: Tuple of (label, level, note): how each printed label was read.
+    readings: tuple[tuple[str, str, str], ...]
+    #: Tuple of (firm, why): firms that are left out of the fit.
+    missing: tuple[tuple[str, str], ...]
+
+    @property
+    def worth(self) -> Floats:
+        """What a level counts: stages from 0 if ordered; 0 and 100 percent if binary."""
+        return 100 * np.arange(2.0) if self.kind == "binary" else np.arange(float(len(self.levels)))
+
+
+def read_further(
+    name: str,
+    spec: OrderedTable | BinaryTable,
+    sources: Sources,
+    outcome: Outcome,
+    predictors: Mapping[str, Predictor],
+) -> FurtherOutcome:
+    """Read one further outcome."""
+    file = spec.file or sources.file
+    columns: tuple[str, ...]
+    if isinstance(spec, OrderedTable):
+        columns, key = (spec.column,), f"{spec.where} column"
+        levels = spec.levels
+        readings = [(r["label"], r["level"], r["note"]) for r in spec.readings]
+        mend = f"add a [[outcomes.{name}.readings]] for it"
+    else:
+        columns, key = spec.columns, f"{spec.where} columns"
+        no, yes = levels = " or ".join(spec.no), " or ".join(spec.yes)
+        readings = [(label, no, "") for label in spec.no]
+        readings += [(label, yes, "") for label in spec.yes]
+        mend = f"mend the cell, or yes and no of [outcomes.{name}]"
+    _require_free(columns, file, key, sources, outcome, predictors)
+    table = list(zip(*(sources.cells(file, c, key) for c in columns), strict=True))
+    read = {label: levels.index(level) for label, level, _ in readings}
+    codes = [_highest(cells, read, sources, name, mend) for cells in table]
+    used = {clean_label(cell.text) for cells in table for cell in cells}
+    for label in read:
+        if label not in used:
+            said = "readings" if spec.kind == "ordered" else ("no", "yes")[read[label]]
+            raise wrong(
+                f"no firm has this label{did_you_mean(label, used)}; expected a label of "
+                f"{file}: delete it, or mend it",
+                f"{spec.where} {said}",
+                label,
+            )
+    known = [code for code in codes if code is not None]
+    if len(known) < FEWEST_FIRMS:
+        raise in_column(
+            f"only {len(known)} of {len(codes)} firms have this outcome; expected at least "
+            f"{FEWEST_FIRMS}: delete the outcome",
+            *(file, listed(columns)),
+        )
+    if len(set(known)) == 1:
+        said = "every firm has this level; expected two or more: delete the outcome"
+        raise in_column(said, file, listed(columns), levels[known[0]])
+    return FurtherOutcome(
+        name=name,
+        note=spec.note,
+        kind=spec.kind,
+        label=spec.label or columns[0],
+        file=file,
+        columns=columns,
+        levels=levels,
+        codes=frozen([code or 0 for code in codes], np.intp),
+        known=frozen([code is not None for code in codes], bool),
+        printed=tuple(" / ".join(c.text for c in cells if c.text.strip()) for cells in table),
+        readings=tuple(readings),
+        missing=tuple(
+            (firm, f"no {' or '.join(columns)} in {file}, row {cells[0].row}")
+            for firm, cells, code in zip(sources.firms, table, codes, strict=True)
+            if code is None
+        ),
+    )
+
+
+def _highest(
+    cells: Sequence[Cell], read: Mapping[str, int], sources: Sources, name: str, mend: str
+) -> int | None:
+    """Level of a firm: the highest that any of its cells holds; None if all are empty."""
+    found = []
+    for cell in cells:
+        if cell.missing and clean_label(cell.text) not in read:
+            continue
+        label = sources.note(cell, clean_label(cell.text))
+        if label not in read:
+            raise cell.error(
+                f"expected a label with a reading in outcome {shown(name)}"
+                f"{did_you_mean(label, read)}; {mend}"
+            )
+        found.append(read[label])
+    return max(found, default=None)
+
+
+def further_line(outcome: FurtherOutcome) -> str:
+    """What was read, in one line."""
+    counts = np.bincount(outcome.codes[outcome.known], minlength=len(outcome.levels))
+    parts = [f"{level} {count}" for level, count in zip(outcome.levels, counts, strict=True)]
+    without = f"; not known: {', '.join(firm for firm, _ in outcome.missing)}"
+    return (
+        f"{outcome.name}: {outcome.kind}, {outcome.label} ({outcome.file}, "
+        f"{', '.join(outcome.columns)}): {' < '.join(parts)}{without * bool(outcome.missing)}"
+    )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import Table, clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.study.schema import MARK
 from intlmodels.study.sources import Cell, Sources
 
 Relation = Literal["equal", "at least", "at most"]
@@ -30,40 +31,27 @@ RELATIONS: tuple[Relation, ...] = ("equal", "at least", "at most")
 
 @dataclass(frozen=True)
 class Count:
-    """One published count.
+    """One published count."""
 
-    Attributes
-    ----------
-    id : str
-        What it is called wherever it is shown.
-    firms, periods, flags : tuple of str
-        The subset: decisions of these firms, in these periods, with these flags.
-    relation : {"equal", "at least", "at most"}
-        How the true number stands to ``value``.
-    value : int
-        As printed.
-    hard : bool
-        Whether it holds exactly; otherwise it is a reading that may be off.
-    each : bool
-        Whether the relation holds for each of the firms, one by one.
-    text, where : str
-        What is counted, in words, and where that was printed.
-    file : str
-    row : int
-        Its place, as a spreadsheet counts rows.
-    """
-
+    #: What it is called wherever it is shown.
     id: str
+    #: The subset: decisions of these firms, in these periods, with these flags.
     firms: tuple[str, ...]
     periods: tuple[str, ...]
     flags: tuple[str, ...]
+    #: How the true number stands to ``value``.
     relation: Relation
+    #: As printed.
     value: int
+    #: Whether it holds exactly; otherwise it is a reading that may be off.
     hard: bool = False
+    #: Whether the relation holds for each of the firms, one by one.
     each: bool = False
+    #: What is counted, in words, and where that was printed.
     text: str = ""
     where: str = ""
     file: str = ""
+    #: Its place, as a spreadsheet counts rows.
     row: int = 0
 
 
@@ -73,28 +61,20 @@ class Rows:
 
     Cells are ordered as ``table[firm, period, flag].ravel()``. A count that holds for each of
     its firms has one row a firm.
-
-    Attributes
-    ----------
-    firms, periods : tuple of str
-    counts : tuple of Count
-    member : array of int, shape (row, cell)
-        1 where a cell is part of the sum.
-    relation : array of int, shape (row,)
-        Position in :data:`RELATIONS`.
-    printed : array of int, shape (row,)
-    hard : array of bool, shape (row,)
-    count : array of int, shape (row,)
-        Position of the count in ``counts``.
     """
 
     firms: tuple[str, ...]
     periods: tuple[str, ...]
     counts: tuple[Count, ...]
+    #: 1 where a cell is part of the sum; shape (row, cell).
     member: NDArray[np.int64]
+    #: Position in :data:`RELATIONS`; shape (row,).
     relation: NDArray[np.int64]
+    #: Shape (row,).
     printed: NDArray[np.int64]
+    #: Shape (row,).
     hard: NDArray[np.bool_]
+    #: Position of the count in ``counts``; shape (row,).
     count: NDArray[np.int64]
 
     @property
@@ -103,16 +83,7 @@ class Rows:
         return len(self.firms), len(self.periods), len(FLAGS)
 
     def true(self, table: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The number that each row counts in decision tables.
-
-        Parameters
-        ----------
-        table : array of int, shape (..., firm, period, flag)
-
-        Returns
-        -------
-        array of int, shape (..., row)
-        """
+        """The number that each row counts in tables (..., firm, period, flag): (..., row)."""
         cells = np.asarray(table, np.int64).reshape(*table.shape[:-3], -1)
         return cells @ self.member.T
 
@@ -171,25 +142,16 @@ STATUS = ("hard", "noisy")
 #: Columns that every file of counts has, and columns that it may have.
 NEEDED = ("id", "relation", "value", "status")
 OPTIONAL = ("quantity", "firms", "size", "periods", "flag", "each", "where")
-#: Mark between names in one cell.
-MARK = ";"
 #: Largest printed count; decision tables are stored in 16 bits.
 LARGEST = 30_000
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """What counts can speak of.
-
-    Attributes
-    ----------
-    firms : tuple of str
-    sizes : tuple of str
-        One a firm.
-    periods : tuple of str
-    """
+    """What counts can speak of."""
 
     firms: tuple[str, ...]
+    #: One a firm.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
 
@@ -211,11 +173,8 @@ class Subjects:
 def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
     """Columns that mean nothing to the models, such as notes.
 
-    Raises
-    ------
-    StudyError
-        If the name of one is nearly that of a column that would mean something and is not
-        there: it would else be passed over without a word.
+    One with nearly the name of a column that would mean something and is not there is refused: it
+    would else be passed over without a word.
     """
     known = [*NEEDED, *OPTIONAL, *used]
     absent = [name for name in known if name not in table.header]
@@ -233,42 +192,21 @@ def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
     return unused
 
 
-def check_names(names: Iterable[str]) -> str:
-    """The first name that cannot stand in a list of names; empty if all can."""
-    return next((name for name in names if MARK in name), "")
-
-
 class CountFile:
-    """A CSV file of counts, read row by row.
-
-    Parameters
-    ----------
-    file : str
-        Name of the file.
-    sources : Sources
-    subjects : Subjects
-    """
+    """A CSV file of counts, read row by row."""
 
     def __init__(self, file: str, sources: Sources, subjects: Subjects) -> None:
         self.file, self.sources, self.subjects = file, sources, subjects
         self.table = sources.table(file, "count")
 
-    def cells(self, column: str, asked_by: str = "") -> tuple[Cell, ...]:
+    def cells(self, column: str, asked_by: str = "") -> list[Cell]:
         """Cells of a column; empty ones if it is optional and not there."""
         if column in OPTIONAL and column not in self.table.header:
-            texts: tuple[str, ...] = ("",) * len(self.table.rows)
-        else:
-            texts = self.table.column(column, asked_by)
-        return tuple(Cell(self.file, row, column, text) for row, text in enumerate(texts, start=2))
+            return [Cell(self.file, row + 2, column, "") for row in range(len(self.table.rows))]
+        return self.sources.column_cells(self.file, column, asked_by, "count")
 
     def counts(self) -> tuple[Count, ...]:
-        """All counts of the file.
-
-        Raises
-        ------
-        StudyError
-            For the first cell that is wrong.
-        """
+        """All counts of the file."""
         columns = {name: self.cells(name) for name in (*NEEDED, *OPTIONAL)}
         seen: dict[str, int] = {}
         counts = []
@@ -320,25 +258,7 @@ class CountFile:
     def reread(
         self, counts: Iterable[Count], column: str, periods: tuple[str, ...], asked_by: str
     ) -> tuple[Count, ...]:
-        """The same counts with other periods.
-
-        Parameters
-        ----------
-        counts : iterable of Count
-            As :meth:`counts` has given them.
-        column : str
-            The column with their other periods.
-        periods : tuple of str
-            Names of the other periods.
-        asked_by : str
-            The key of study.toml that names the column.
-
-        Raises
-        ------
-        StudyError
-            If a cell names no such period, or the number of all decisions is no longer over
-            all periods.
-        """
+        """The same counts with other periods, which a column gives; the total stays over all."""
         read = []
         for count, cell in zip(counts, self.cells(clean_label(column), asked_by), strict=True):
             other = replace(count, periods=read_names(cell, periods, "period"))
@@ -352,15 +272,7 @@ class CountFile:
 
 
 def read_names(cell: Cell, known: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """Names in a cell, in the order of the study; all names if it is empty.
-
-    Parameters
-    ----------
-    cell : Cell
-    known : tuple of str
-    what : str
-        What the names are of, for the message.
-    """
+    """Names in a cell, in the order of the study; all names if it is empty."""
     if not cell.text.strip():
         return known
     by_label = {clean_label(name): name for name in known}
@@ -394,13 +306,7 @@ def read_value(cell: Cell) -> int:
 
 
 def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
-    """The count that tells how many decisions there are in all.
-
-    Raises
-    ------
-    StudyError
-        If there is none, or it is zero.
-    """
+    """The count that tells how many decisions there are in all."""
     for count in counts:
         if file.subjects.is_total(count):
             if not count.value:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.base import (
     Study,
@@ -22,7 +20,6 @@ from intlmodels.study.base import (
 from intlmodels.study.claims import read_ledger
 from intlmodels.study.counts import (
     FLAGS,
-    MARK,
     SIZES,
     Count,
     CountFile,
@@ -31,9 +28,17 @@ from intlmodels.study.counts import (
     unused_columns,
 )
 from intlmodels.study.decisions import Decisions, read_decisions
-from intlmodels.study.keys import FILE, finite, wrong
-from intlmodels.study.schema import StudyFile
-from intlmodels.study.sources import Sources
+from intlmodels.study.fitrules import RULES
+from intlmodels.study.keys import FILE, wrong
+from intlmodels.study.schema import (
+    MARK,
+    CountsTable,
+    DecayFile,
+    PeriodsTable,
+    ReadingTable,
+    period_weights,
+)
+from intlmodels.study.sources import Cell, Sources, in_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,26 +50,16 @@ FEWEST_FIRMS = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """The counts of a study, read in another way.
+    """The counts of a study, read in another way."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the variant.
-    change : str
-        What is read otherwise, in words.
-    periods : tuple of str
-    period_weights : tuple of float
-    counts : tuple of Count
-    note : str
-        Why it is read so.
-    """
-
+    #: Name of the variant.
     name: str
+    #: What is read otherwise, in words.
     change: str
     periods: tuple[str, ...]
     period_weights: tuple[float, ...]
     counts: tuple[Count, ...]
+    #: Why it is read so.
     note: str = ""
 
 
@@ -166,19 +161,49 @@ class DecayStudy(Study):
             }
         )
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        yield from first_lines(self)
+        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
+        rest = len(self.firms) - len(large)
+        yield one_line(
+            f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
+            if large and rest
+            else f"  sizes     all {len(self.firms)} of one size"
+        )
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        chances = (
+            f"{name} ({weight:.3g})"
+            for name, weight in zip(self.periods, self.period_weights, strict=True)
+        )
+        yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
+        if self.counts:
+            hard = sum(count.hard for count in self.counts)
+            yield (
+                f"counts: {len(self.counts)}, all in all {self.total}; {hard} hold exactly, "
+                f"{len(self.counts) - hard} may be off (a factor of {self.rho:g} for each one off)"
+            )
+            for count in self.counts:
+                yield one_line(f"  {_count_line(count, self)}")
+        yield from _decision_lines(self)
+        yield f"variants of this study's own: {len(self.readings) or 'none'}"
+        for reading in self.readings.values():
+            yield from _reading_lines(reading, self)
+        yield from claim_lines(self)
+        if self.unused:
+            names = listed(f"{file}, {column}" for file, column in self.unused)
+            yield one_line(f"columns without a meaning to the model: {names}")
+        yield from normalization_lines(self)
+        yield from prior_lines(self)
+
 
 # -- reading it --------------------------------------------------------------------------
 
 
-def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
+def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     """Read and check the tables of a study of the decay model.
 
-    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit.tables`.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
+    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
     """
     if not toml.counts and not toml.decisions:
         raise StudyError(
@@ -186,106 +211,50 @@ def read_decay_study(folder: Path, toml: StudyFile) -> DecayStudy:
             "counts, or one of decisions, or both",
             file=FILE,
         )
-    if not toml.periods and (toml.counts or "period" in toml.decisions):
+    if not toml.periods and (toml.counts or (toml.decisions and toml.decisions.period)):
         raise StudyError(
             "the table [periods] is missing; expected it, with names in order of time (names = "
             '["all"] where nothing was counted by period)',
             file=FILE,
         )
-    sources = Sources(folder, toml.firms["file"], toml.firms["column"], {})
+    spec = toml.firms
+    sources = Sources(folder, spec.file, spec.column, {})
     if len(sources.firms) < FEWEST_FIRMS:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
         )
-    sizes = _sizes(toml, sources)
-    spec = toml.periods or {"names": ("all",)}
-    periods = period_names(spec["names"], "[periods] names")
-    weights = _weights(spec.get("weights"), periods, "[periods] weights")
-    starts = period_starts(spec.get("starts", ()), periods)
-    subjects = Subjects(sources.firms, sizes, periods)
+    sizes: tuple[str, ...] = ("other",) * len(sources.firms)
+    if spec.size:
+        cells = sources.cells(sources.file, spec.size, "[firms] size")
+        sizes = tuple(sources.word(cell, SIZES) for cell in cells)
+    periods = toml.periods or PeriodsTable(names=("all",))
+    weights = period_weights(periods.weights, periods.names, "[periods]")
+    subjects = Subjects(sources.firms, sizes, periods.names)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
-    decisions = read_decisions(toml.decisions, sources, periods, starts) if toml.decisions else None
+    decisions = read_decisions(toml.decisions, sources, periods) if toml.decisions else None
+    published = toml.counts or CountsTable(file="")
     return DecayStudy(
-        **common(folder, toml, sources),
+        **common(folder, toml, "decay", sources),
         sizes=sizes,
-        periods=periods,
+        periods=periods.names,
         period_weights=weights,
         counts=counts,
-        rho=_number(toml.counts, "rho", 0.05, 1.0),
-        concentration=_number(toml.counts, "concentration", 1.0, 1e6),
+        rho=float(published.rho),
+        concentration=float(published.concentration),
         decisions=decisions,
         readings=readings,
-        event=clean_label(toml.outcome.get("event", "decision")),
-        flag_label=clean_label(toml.outcome.get("flag", "flagged")),
+        event=toml.outcome.event,
+        flag_label=toml.outcome.flag,
         unused=unused,
-        **read_ledger(toml, sources, counts, subjects),
+        **read_ledger(RULES, toml, sources, counts, subjects),
     )
-
-
-def _sizes(toml: StudyFile, sources: Sources) -> tuple[str, ...]:
-    if "size" not in toml.firms:
-        return ("other",) * len(sources.firms)
-    cells = sources.cells(sources.file, toml.firms["size"], "[firms] size")
-    return tuple(sources.word(cell, SIZES) for cell in cells)
-
-
-def period_names(names: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Check names of periods."""
-    if not names:
-        raise wrong("expected at least one period", key, list(names))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise wrong("expected every period once", key, name)
-        seen.add(name)
-        if MARK in name:
-            raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
-    return names
-
-
-def _weights(
-    given: Sequence[float] | None, periods: tuple[str, ...], key: str
-) -> tuple[float, ...]:
-    """Weights of the periods, made to sum to 1; the same for all if none are given."""
-    if given is None:
-        return (1 / len(periods),) * len(periods)
-    if len(given) != len(periods):
-        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
-    total = sum(given)
-    for weight in given:
-        # A weight that vanishes beside the others would make a period impossible.
-        if weight <= 0 or not finite(total) or weight / total < 1e-9:
-            raise wrong("expected weights above 0, and none that vanishes", key, weight)
-    return tuple(weight / total for weight in given)
-
-
-def period_starts(starts: Sequence[int], periods: tuple[str, ...]) -> Sequence[int]:
-    """Check the first years of the second, third ... period."""
-    key = "[periods] starts"
-    if starts and len(starts) != len(periods) - 1:
-        raise wrong(
-            f"expected {len(periods) - 1} years: the first year of every period but the first",
-            key,
-            list(starts),
-        )
-    for earlier, later in pairwise(starts):
-        if later <= earlier:
-            raise wrong(f"expected years in order of time, after {earlier}", key, later)
-    return starts
-
-
-def _number(table: dict[str, Any], name: str, default: float, below: float) -> float:
-    value = table.get(name, default)
-    if not 0 < value < below:
-        raise wrong(f"expected a number above 0 and below {below:.10g}", f"[counts] {name}", value)
-    return float(value)
 
 
 _Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
 
 
 def _counts(
-    toml: StudyFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
+    toml: DecayFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
 ) -> _Counts:
     """Counts, variants of the study's own, and columns without a meaning."""
     if not toml.counts:
@@ -297,93 +266,42 @@ def _counts(
         return (), {}, ()
     for firm in subjects.firms:
         if MARK in firm:
-            raise StudyError(
-                f"expected names without {MARK!r}, which separates names in counts: rename it",
-                file=sources.file,
-                column=sources.column,
-                value=firm,
-            )
-    file = CountFile(toml.counts["file"], sources, subjects)
-    columns = [
-        clean_label(spec["column"]) for spec in toml.variants.values() if spec["kind"] == "reading"
-    ]
+            said = f"expected names without {MARK!r}, which separates names in counts: rename it"
+            raise in_column(said, sources.file, sources.column, firm)
+    file = CountFile(toml.counts.file, sources, subjects)
+    columns = [spec.column for spec in toml.variants.values() if isinstance(spec, ReadingTable)]
     unused = [(file.file, column) for column in unused_columns(file.table, columns)]
     counts = file.counts()
     require_total(file, counts)
     readings: dict[str, Reading] = {}
     for name, spec in toml.variants.items():
-        where, note = f"[variants.{name}]", spec.get("note", "")
-        if spec["kind"] == "reading":
-            other = period_names(spec["periods"], f"{where} periods")
+        if isinstance(spec, ReadingTable):
+            other = spec.periods
             readings[name] = Reading(
                 name,
                 f"counts over other periods: {' / '.join(other)}",
                 other,
-                _weights(spec.get("weights"), other, f"{where} weights"),
-                file.reread(counts, spec["column"], other, f"{where} column"),
-                note,
+                period_weights(spec.weights, other, spec.where),
+                file.reread(counts, spec.column, other, f"{spec.where} column"),
+                spec.note,
             )
             continue
-        more = CountFile(spec["file"], sources, subjects)
+        more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
-        _check_ids(added, counts)
+        taken = {count.id: count for count in counts}
+        for count in added:
+            if count.id in taken:
+                first = taken[count.id]
+                raise Cell(count.file, count.row, "id", count.id).error(
+                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
+                )
         change = f"{len(added)} more counts ({more.file})"
-        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, note)
+        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
     return counts, readings, tuple(dict.fromkeys(unused))
 
 
-def _check_ids(added: tuple[Count, ...], counts: tuple[Count, ...]) -> None:
-    taken = {count.id: count for count in counts}
-    for count in added:
-        if count.id in taken:
-            other = taken[count.id]
-            raise StudyError(
-                f"{other.file}, row {other.row} has this id; expected every id once: rename one",
-                file=count.file,
-                row=count.row,
-                column="id",
-                value=count.id,
-            )
-
-
-# -- telling what was read ---------------------------------------------------------------
-
-
-def decay_lines(study: DecayStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    yield from first_lines(study)
-    large = tuple(f for f, s in zip(study.firms, study.sizes, strict=True) if s == "large")
-    rest = len(study.firms) - len(large)
-    yield one_line(
-        f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
-        if large and rest
-        else f"  sizes     all {len(study.firms)} of one size"
-    )
-    yield one_line(f"  outcome   {study.event}: {study.flag_label}, or not")
-    chances = (
-        f"{name} ({weight:.3g})"
-        for name, weight in zip(study.periods, study.period_weights, strict=True)
-    )
-    yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
-    if study.counts:
-        hard = sum(count.hard for count in study.counts)
-        yield (
-            f"counts: {len(study.counts)}, all in all {study.total}; {hard} hold exactly, "
-            f"{len(study.counts) - hard} may be off (a factor of {study.rho:g} for each one off)"
-        )
-        for count in study.counts:
-            yield one_line(f"  {_count_line(count, study)}")
-    yield from _decision_lines(study)
-    yield f"variants of this study's own: {len(study.readings) or 'none'}"
-    for reading in study.readings.values():
-        yield from _reading_lines(reading, study)
-    yield from claim_lines(study)
-    if study.unused:
-        names = listed(f"{file}, {column}" for file, column in study.unused)
-        yield one_line(f"columns without a meaning to the model: {names}")
-    yield from normalization_lines(study)
-    yield from prior_lines(study)
+# -- describing it ----------------------------------------------------------------------
 
 
 def _count_line(count: Count, study: DecayStudy, periods: tuple[str, ...] = ()) -> str:

@@ -1,23 +1,106 @@
-"""Decisions known one by one, as a CSV file has them: one row a decision."""
+"""Decisions known one by one, as a CSV file has them: one row a decision.
+
+Of dates only forms that mean one thing are read: as numbers, 31052001 and 05.2001 would not sort
+in time.
+"""
 
 from __future__ import annotations
 
+import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
-from intlmodels.study.dates import expected, form_of, moments
 from intlmodels.study.keys import wrong
+from intlmodels.study.schema import DecisionsTable, PeriodsTable
 from intlmodels.study.sources import Cell, Sources
+
+# -- forms of dates ---------------------------------------------------------------------
+
+_YEAR = r"[12]\d{3}"
+_DAY = rf"{_YEAR}-\d{{2}}-\d{{2}}"
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6}0*)?)?"
+_ZONE = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
+#: Forms of dates by name, for Python and DuckDB. A column of floating point has ``2001.0``. Eight
+#: digits whose year is 1300 or later are no date if the day or the month comes first.
+FORMS = {
+    "moment": rf"{_DAY}[ T]{_CLOCK}",
+    "zoned": rf"{_DAY}[ T]{_CLOCK}{_ZONE}",
+    "day": _DAY,
+    "compact": r"(1[3-9]|2\d)\d{6}(\.0+)?",
+    "month": rf"{_YEAR}-\d{{2}}",
+    "year": rf"{_YEAR}(\.0+)?",
+    "place": r"(0|[1-9]\d{0,2})(\.0+)?",
+}
+#: Numbers that order, where study.toml says so; 05.2001 is none, but a month.
+NUMBER = r"[+-]?(\d{1,20}|(0|[1-9]\d{0,19})\.\d{1,18})"
+#: Numbers of which nobody knows what they mean.
+UNCLEAR = r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?"
+#: Examples of the forms.
+EXAMPLES = {
+    "moment": "2006-05-31 12:00:00",
+    "zoned": "2006-05-31 12:00:00+02:00",
+    "day": "2006-05-31",
+    "compact": "20060531",
+    "month": "2006-05",
+    "year": "2006",
+    "place": "1, 2, 3 for the first, second, third decision of a firm",
+    "number": "a number that orders, such as 12 or 2006.25",
+}
+
+
+def form_of(text: str, numbers: bool = False) -> str:
+    """The form of a date (or of a number that orders); empty where it has none."""
+    forms = {"number": NUMBER} if numbers else FORMS
+    found = (name for name, form in forms.items() if re.fullmatch(form, text, flags=re.ASCII))
+    return next(found, "")
+
+
+def expected(table: str, numbers: bool) -> str:
+    """What a cell should hold that is no date, and how to convert it."""
+    if numbers:
+        return f'expected {EXAMPLES["number"]}, as {table} has order = "number"'
+    return (
+        "expected a date, year-month-day as 2006-05-31 or 20060531, with or without a time, or "
+        f"2006-05 or 2006, or {EXAMPLES['place']}; write 31.05.2001 and 31052001 as 2001-05-31, "
+        "05.2001 and 200105 as 2001-05; if it is a number that orders, larger for later decisions, "
+        f'write order = "number" in {table}'
+    )
+
+
+def moments(text: str, form: str) -> tuple[int, int]:
+    """First and last microsecond that a date can mean, in UTC where it has a zone."""
+    if form in ("moment", "zoned"):
+        at = _since(datetime.datetime.fromisoformat(text))
+        return at, at
+    digits = re.sub(r"\.0+|-", "", text)
+    year, *rest = (int(part) for part in (digits[:4], digits[4:6], digits[6:]) if part)
+    month, day = [*rest, 1, 1][:2]
+    first = datetime.datetime(year, month, day)
+    if len(rest) == 2:
+        end = first + datetime.timedelta(days=1)
+    elif rest:
+        end = (first + datetime.timedelta(days=31)).replace(day=1)
+    else:
+        end = first.replace(year=year + 1)
+    return _since(first), _since(end) - 1
+
+
+def _since(moment: datetime.datetime) -> int:
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    start = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
+    return (zoned - start) // datetime.timedelta(microseconds=1)
+
+
+# -- decisions ---------------------------------------------------------------------------
 
 #: Forms of dates that are ordered together, by what they are called; the others stand alone.
 _DATES = dict.fromkeys(("moment", "day", "compact", "month", "year"), "date")
@@ -25,25 +108,17 @@ _DATES = dict.fromkeys(("moment", "day", "compact", "month", "year"), "date")
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """All decisions of the firms, firm by firm, each firm's in order of time.
+    """All decisions of the firms, firm by firm, each firm's in order of time."""
 
-    Attributes
-    ----------
-    firm, period : tuple of str
-        One a decision.
-    when : tuple of str
-        Dates as printed; empty where the order of the rows is all that is known.
-    flag : array of int, shape (decision,)
-        1 where a decision carries the flag.
-    ties : int
-        Decisions whose date does not put them behind all earlier ones of their firm; they
-        keep the order of the rows.
-    """
-
+    #: One a decision.
     firm: tuple[str, ...]
     period: tuple[str, ...]
+    #: Dates as printed; empty where the order of the rows is all that is known.
     when: tuple[str, ...]
+    #: 1 where a decision carries the flag; shape (decision,).
     flag: NDArray[np.int64]
+    #: Decisions whose date does not put them behind all earlier ones of their firm; they keep the
+    #: order of the rows.
     ties: int = 0
 
     @property
@@ -75,30 +150,15 @@ class _Time:
     last: int | Decimal
 
 
-def read_decisions(
-    spec: Mapping[str, Any], sources: Sources, periods: tuple[str, ...], starts: Sequence[int]
-) -> Decisions:
+def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
     """Read decisions.
 
-    Parameters
-    ----------
-    spec : mapping
-        The table [decisions] of study.toml.
-    sources : Sources
-    periods : tuple of str
-        Names of the periods.
-    starts : sequence of int
-        First years of the second, third ... period; empty if they are not told.
-
-    Raises
-    ------
-    StudyError
-        For the first cell that is wrong, or if rows go back in time.
+    Refuses the first cell that is wrong, and rows of a firm that go back in time.
     """
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
-    numbers = spec.get("order") == "number"
-    times = _times(_cells(spec, "when", sources), numbers) if "when" in spec else []
+    numbers = spec.order == "number"
+    times = _times(_cells(spec, "when", sources), numbers) if spec.when else []
     of_firm: dict[str, list[int]] = {firm: [] for firm in sources.firms}
     for row, firm in enumerate(firms):
         of_firm[firm].append(row)
@@ -108,9 +168,9 @@ def read_decisions(
             own = [times[row] for row in rows]
             ties += _check_order(own)
             _check_places(own)
-    placed = _periods(spec, sources, periods, starts, times)
+    placed = _periods(spec, sources, periods.names, periods.starts, times)
     for rows in of_firm.values():
-        _check_periods([placed[row] for row in rows], periods)
+        _check_periods([placed[row] for row in rows], periods.names)
     order = [row for rows in of_firm.values() for row in rows]
     return Decisions(
         firm=tuple(firms[row] for row in order),
@@ -121,11 +181,8 @@ def read_decisions(
     )
 
 
-def _cells(spec: Mapping[str, Any], key: str, sources: Sources) -> list[Cell]:
-    table = sources.table(spec["file"], "decision")
-    column = clean_label(spec[key])
-    texts = table.column(column, f"[decisions] {key}")
-    return [Cell(table.file, row, column, text) for row, text in enumerate(texts, start=2)]
+def _cells(spec: DecisionsTable, key: str, sources: Sources) -> list[Cell]:
+    return sources.column_cells(spec.file, getattr(spec, key), f"[decisions] {key}", "decision")
 
 
 def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
@@ -155,8 +212,13 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
     found = []
     for cell, form, kind in zip(cells, forms, kinds, strict=True):
         text = cell.text.strip()
+        if not form and cell.missing:
+            raise cell.error(
+                f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates "
+                "are not known sort the rows of each firm and leave 'when' out of study.toml"
+            )
         if not form:
-            raise _no_time(cell, numbers)
+            raise cell.error(expected("[decisions]", numbers))
         if kind != kinds[model]:
             raise cell.error(
                 f"expected the same kind of date, as {cells[model].text.strip()} in row "
@@ -168,16 +230,6 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
             raise cell.error(f"expected a date that exists ({error})") from error
         found.append(_Time(cell, form, first, last))
     return found
-
-
-def _no_time(cell: Cell, numbers: bool) -> StudyError:
-    message = expected("[decisions]", numbers)
-    if cell.missing:
-        message = (
-            f"expected {'a number' if numbers else 'a date such as 2006-05-31'}; where dates are "
-            "not known sort the rows of each firm and leave 'when' out of study.toml"
-        )
-    return cell.error(message)
 
 
 def _check_places(times: Sequence[_Time]) -> None:
@@ -215,7 +267,7 @@ Placed = tuple[str, Cell | None]
 
 
 def _periods(
-    spec: Mapping[str, Any],
+    spec: DecisionsTable,
     sources: Sources,
     periods: tuple[str, ...],
     starts: Sequence[int],
@@ -223,7 +275,7 @@ def _periods(
 ) -> list[Placed]:
     """The period of each row, and the cell that says so."""
     dated = [_by_date(time, periods, starts) for time in times] if starts and times else []
-    if "period" in spec:
+    if spec.period:
         placed: list[Placed] = []
         for row, cell in enumerate(_cells(spec, "period", sources)):
             name = clean_label(cell.text)
@@ -242,7 +294,7 @@ def _periods(
     if dated:
         return dated
     if len(periods) == 1:
-        rows = len(sources.table(spec["file"], "decision").rows)
+        rows = len(sources.table(spec.file, "decision").rows)
         return [(periods[0], None)] * rows
     if starts:
         raise wrong(

@@ -1,4 +1,4 @@
-"""Groups of firms (or of the rows of another table) that claims speak of.
+"""Groups of firms (or of the rows of another table) that claims speak of, and printed numbers.
 
 A group is a condition on one column, or is made of other groups. Whether a row belongs to it
 may be unknown: a number that was not printed is neither below 20 nor above.
@@ -6,16 +6,16 @@ may be unknown: a number that was not printed is neither below 20 nor above.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.keys import PROSE, TEXT, Key, section, wrong
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.study.schema import NumbersTable
+from intlmodels.study.sources import Cell, Sources, split_place
 
-_NUMBER = Key("number")
 #: Conditions on text, and conditions on numbers.
 _TEXTS = ("is", "contains")
 _NUMBERS = ("least", "most", "above", "below")
@@ -25,18 +25,12 @@ GROUP = {
     "label": PROSE,
     "column": TEXT,
     "columns": Key("texts"),
-    "is": Key("texts"),
-    "contains": Key("texts"),
+    **dict.fromkeys(_TEXTS, Key("texts")),
     "otherwise": Key("text", options=("no", "unknown")),
-    "least": _NUMBER,
-    "most": _NUMBER,
-    "above": _NUMBER,
-    "below": _NUMBER,
+    **dict.fromkeys(_NUMBERS, Key("number")),
     "empty": Key("text", options=("unknown", "no")),
     "firms": Key("texts"),
-    "all": Key("texts"),
-    "any": Key("texts"),
-    "without": Key("texts"),
+    **dict.fromkeys(_MADE, Key("texts")),
 }
 
 #: Whether a row belongs to a group; None where that was not printed.
@@ -70,6 +64,33 @@ class Group:
     def unknown(self) -> tuple[str, ...]:
         """Rows of which that is not known."""
         return tuple(r for r, member in zip(self.rows, self.members, strict=True) if member is None)
+
+    def everyone(self) -> Group:
+        """All rows of the table."""
+        return Group("", "all", self.rows, (True,) * len(self.rows))
+
+    def rest(self) -> Group:
+        """The rows that do not belong to it."""
+        return Group("", "the others", self.rows, tuple(_not(member) for member in self.members))
+
+    def both(self, other: Group) -> tuple[Member, ...]:
+        """Whether each row belongs to this group and to another."""
+        return tuple(_every(pair) for pair in zip(self.members, other.members, strict=True))
+
+
+def _not(member: Member) -> Member:
+    return None if member is None else not member
+
+
+def _every(parts: Iterable[Member]) -> Member:
+    """Whether all hold, where some may be unknown (Kleene's logic)."""
+    found = set(parts)
+    return False if False in found else None if None in found else True
+
+
+def _either(parts: Iterable[Member]) -> Member:
+    """Whether at least one holds, where some may be unknown."""
+    return _not(_every(map(_not, parts)))
 
 
 @dataclass(frozen=True)
@@ -114,7 +135,7 @@ class Rows:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self.firms = self._own(sources.file)
+        self.firms = self._names(sources.file)
 
     def column(self, texts: tuple[str, ...], where: str) -> Column:
         """The cells at ``file: column``, or of several such places.
@@ -124,11 +145,13 @@ class Rows:
         StudyError
             If there is no such file or column, or the files have other rows.
         """
-        places = [self._place(text, where) for text in texts]
+        places = [split_place(text, where) for text in texts]
         names = self._names(places[0][0])
+        if set(names) == set(self.firms):
+            names = self.firms  # one order for all files that list the firms
         columns = []
         for file, column in places:
-            own = self._own(file)
+            own = self._names(file)
             if set(own) != set(names):
                 raise wrong(f"expected columns of files with the same rows as {file}", where, file)
             cells = self.sources.table(file).column(column, where)
@@ -140,30 +163,15 @@ class Rows:
         said = " and ".join(f"{file}: {column}" for file, column in places)
         return Column(said, names, tuple(zip(*columns, strict=True)))
 
-    def _place(self, text: str, where: str) -> tuple[str, str]:
-        file, colon, column = text.partition(":")
-        if not colon or not file.strip() or not column.strip():
-            raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
-        return file.strip(), clean_label(column)
-
-    def _own(self, file: str) -> tuple[str, ...]:
+    def _names(self, file: str) -> tuple[str, ...]:
         """Names of the rows of a file, in its order; their numbers where none are unique."""
         table = self.sources.table(file, "row")
-        column = clean_label(self.sources.keys.get(file, self.sources.column))
+        column = self.sources.key(file)
         if column in table.header:
             names = tuple(clean_label(text) for text in table.column(column))
             if len(set(names)) == len(names):
                 return names
         return tuple(f"row {number}" for number in range(2, len(table.rows) + 2))
-
-    def _names(self, file: str) -> tuple[str, ...]:
-        """The same in one order for all files that list the firms."""
-        own = self._own(file)
-        return self.firms if set(own) == set(self.firms) else own
-
-    def everyone(self) -> Group:
-        """All firms."""
-        return Group("", "all firms", self.firms, (True,) * len(self.firms))
 
 
 def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
@@ -181,59 +189,50 @@ def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
         where = f"[groups.{name}]"
         given = section(table, GROUP, where)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
-        groups[name] = _group(name, label, given, where, rows, groups)
+        groups[name] = Group(name, label, *_members(given, where, rows, groups))
     return groups
 
 
-def _group(
-    name: str,
-    label: str,
-    given: Mapping[str, Any],
-    where: str,
-    rows: Rows,
-    groups: Mapping[str, Group],
-) -> Group:
-    asked = [key for key in (*_TEXTS, *_NUMBERS, "firms", *_MADE) if key in given]
-    if not asked:
+#: Names of all rows, and whether each belongs to a group.
+_Members = tuple[tuple[str, ...], tuple[Member, ...]]
+
+
+def _members(
+    given: Mapping[str, Any], where: str, rows: Rows, groups: Mapping[str, Group]
+) -> _Members:
+    conditions = [key for key in (*_TEXTS, *_NUMBERS, "firms", *_MADE) if key in given]
+    if not conditions:
         raise wrong(
             f"nothing says who belongs to it; expected one of {', '.join(GROUP)}"
             ", such as is or below with a column",
             where,
         )
     if "firms" in given:
-        _alone(asked, ("firms",), where)
-        return _listed(name, label, given["firms"], where, rows)
+        _check_alone(conditions, ("firms",), where)
+        for firm in given["firms"]:
+            if firm not in rows.firms:
+                said = f"expected firms of {rows.sources.file}{did_you_mean(firm, rows.firms)}"
+                raise wrong(said, f"{where} firms", firm)
+        return rows.firms, tuple(firm in given["firms"] for firm in rows.firms)
     if any(key in given for key in _MADE):
-        _alone(asked, _MADE, where)
-        return _made(name, label, given, where, groups)
-    return _conditioned(name, label, given, asked, where, rows)
+        _check_alone(conditions, _MADE, where)
+        return _of_groups(given, where, groups)
+    return _of_column(given, conditions, where, rows)
 
 
-def _alone(asked: list[str], together: tuple[str, ...], where: str) -> None:
-    for key in asked:
+def _check_alone(conditions: list[str], together: tuple[str, ...], where: str) -> None:
+    for key in conditions:
         if key not in together:
+            other = conditions[0] if conditions[0] != key else together[0]
             raise wrong(
-                f"does not go with {asked[0] if asked[0] != key else together[0]}; put it into a "
-                "group of its own and name both in all = [...]",
+                f"does not go with {other}; put it into a group of its own and name both in all = "
+                "[...]",
                 f"{where} {key}",
             )
 
 
-def _listed(name: str, label: str, firms: tuple[str, ...], where: str, rows: Rows) -> Group:
-    for firm in firms:
-        if firm not in rows.firms:
-            raise wrong(
-                f"expected firms of {rows.sources.file}{did_you_mean(firm, rows.firms)}",
-                f"{where} firms",
-                firm,
-            )
-    return Group(name, label, rows.firms, tuple(firm in firms for firm in rows.firms))
-
-
-def _made(
-    name: str, label: str, given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
-) -> Group:
-    found: dict[str, list[Group]] = {}
+def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]) -> _Members:
+    named: dict[str, list[Group]] = {key: [] for key in _MADE}
     for key in _MADE:
         for other in given.get(key, ()):
             if other not in groups:
@@ -243,11 +242,11 @@ def _made(
                     f"{where} {key}",
                     other,
                 )
-            found.setdefault(key, []).append(groups[other])
-    used = [group for several in found.values() for group in several]
+            named[key].append(groups[other])
+    used = [group for several in named.values() for group in several]
     if not used:
         raise wrong("expected at least one group", where)
-    if not found.get("all") and not found.get("any"):
+    if not named["all"] and not named["any"]:
         raise wrong("expected all or any as well: from what the others are taken away", where)
     rows = used[0].rows
     for group in used:
@@ -259,76 +258,48 @@ def _made(
             )
     members: list[Member] = []
     for position in range(len(rows)):
-        parts = {key: [g.members[position] for g in found.get(key, ())] for key in _MADE}
-        said = [_every(parts["all"])] if parts["all"] else []
-        said += [_either(parts["any"])] if parts["any"] else []
-        outside = _either(parts["without"])
-        members.append(_every([*said, None if outside is None else not outside]))
-    return Group(name, label, rows, tuple(members))
+        every, some, without = ([g.members[position] for g in named[key]] for key in _MADE)
+        members.append(_every([*every, *([_either(some)] if some else ()), _not(_either(without))]))
+    return rows, tuple(members)
 
 
-def _every(parts: list[Member]) -> Member:
-    """Whether all hold, where some may be unknown (Kleene's logic)."""
-    if any(part is False for part in parts):
-        return False
-    return None if any(part is None for part in parts) else True
-
-
-def _either(parts: list[Member]) -> Member:
-    """Whether at least one holds, where some may be unknown."""
-    if any(part is True for part in parts):
-        return True
-    return None if any(part is None for part in parts) else False
-
-
-def _conditioned(
-    name: str, label: str, given: Mapping[str, Any], asked: list[str], where: str, rows: Rows
-) -> Group:
+def _of_column(given: Mapping[str, Any], conditions: list[str], where: str, rows: Rows) -> _Members:
     if ("column" in given) == ("columns" in given):
         raise wrong('expected column = "file: column" (or columns, whose numbers are added)', where)
-    of_text = [key for key in asked if key in _TEXTS]
-    if of_text and (len(asked) > 1 or "columns" in given):
+    of_text = next((key for key in conditions if key in _TEXTS), "")
+    if of_text and (len(conditions) > 1 or "columns" in given):
         raise wrong(
             "does not go with other conditions; put each into a group of its own and name them "
             "in all = [...]",
-            f"{where} {of_text[0]}",
+            f"{where} {of_text}",
         )
     texts = (given["column"],) if "column" in given else given["columns"]
     key = f"{where} {'column' if 'column' in given else 'columns'}"
     if not texts:
         raise wrong("expected at least one column", key)
     column = rows.column(texts, key)
-    if of_text:
-        test = _text_test(of_text[0], given[of_text[0]], column, where)
-        # What a text does not say may still be so: "unknown" leaves that open.
-        other = None if given.get("otherwise") == "unknown" else False
-        members: tuple[Member, ...] = tuple(
-            test(clean_label(row[0].text)) or other for row in column.cells
-        )
-        return Group(name, label, column.rows, members)
-    empty = 0.0 if given.get("empty") == "no" else float("nan")
-    numbers = column.numbers(empty)
-    return Group(name, label, column.rows, tuple(_within(value, given) for value in numbers))
-
-
-def _text_test(
-    kind: str, words: tuple[str, ...], column: Column, where: str
-) -> Callable[[str], bool]:
+    if not of_text:
+        numbers = column.numbers(0.0 if given.get("empty") == "no" else float("nan"))
+        return column.rows, tuple(_within(value, given) for value in numbers)
+    words, printed = given[of_text], [clean_label(row[0].text) for row in column.cells]
     if not words:
-        raise wrong("expected at least one text", f"{where} {kind}")
-    if kind == "contains":
+        raise wrong("expected at least one text", f"{where} {of_text}")
+    # What a text does not say may still be so: "unknown" leaves that open.
+    other = None if given.get("otherwise") == "unknown" else False
+    if of_text == "contains":
         folded = [word.casefold() for word in words]
-        return lambda text: any(word in text.casefold() for word in folded)
-    printed = {clean_label(row[0].text) for row in column.cells}
+        has = [any(word in text.casefold() for word in folded) for text in printed]
+        return column.rows, tuple(member or other for member in has)
     for word in words:
         if word not in printed:
+            known = set(printed)
             raise wrong(
-                f"expected what stands in {column.name}{did_you_mean(word, printed)}: "
-                f"{listed(sorted(printed))}",
+                f"expected what stands in {column.name}{did_you_mean(word, known)}: "
+                f"{listed(sorted(known))}",
                 f"{where} is",
                 word,
             )
-    return lambda text: text in words
+    return column.rows, tuple(text in words or other for text in printed)
 
 
 def _within(value: float, given: Mapping[str, Any]) -> Member:
@@ -356,10 +327,7 @@ class Number:
     where: str
 
 
-_COLUMNS = ("id", "quantity", "value", "unit", "where")
-
-
-def read_numbers(table: Mapping[str, Any], sources: Sources) -> dict[str, Number]:
+def read_numbers(table: NumbersTable | None, sources: Sources) -> dict[str, Number]:
     """Read the file that [numbers] names: one row a printed number.
 
     Raises
@@ -367,30 +335,19 @@ def read_numbers(table: Mapping[str, Any], sources: Sources) -> dict[str, Number
     StudyError
         For the first cell that is wrong.
     """
-    if not table:
+    if table is None:
         return {}
-    file = table["file"]
+    file = table.file
     printed = sources.table(file, "number")
-    columns = {
-        name: [
-            Cell(file, row, name, text)
-            for row, text in enumerate(printed.column(name, "[numbers] file"), start=2)
-        ]
-        for name in _COLUMNS
-    }
+    names = ("id", "quantity", "value", "unit", "where")
+    columns = [printed.column(name, "[numbers] file") for name in names]
     numbers: dict[str, Number] = {}
-    for position, cell in enumerate(columns["id"]):
-        name = clean_label(cell.text)
-        if not name or ":" in name:
+    for row, texts in enumerate(zip(*columns, strict=True), start=2):
+        own, text, _, unit, where = map(clean_label, texts)
+        cell = Cell(file, row, "id", texts[0])
+        if not own or ":" in own:
             raise cell.error("expected what the number is called, such as M41, without a colon")
-        if name in numbers:
+        if own in numbers:
             raise cell.error("expected every id once: rename one")
-        row = {key: cells[position] for key, cells in columns.items()}
-        numbers[name] = Number(
-            name,
-            clean_label(row["quantity"].text),
-            row["value"].number(),
-            clean_label(row["unit"].text),
-            clean_label(row["where"].text),
-        )
+        numbers[own] = Number(own, text, Cell(file, row, "value", texts[2]).number(), unit, where)
     return numbers

@@ -1,16 +1,25 @@
-"""Keys of study.toml: what a key may hold, and the checks that every table goes through.
+"""Tables of study.toml as typed classes: what their keys may hold, and the checks of all tables.
 
-What the keys are called is known in :mod:`intlmodels.study.schema`.
+Which tables and keys there are is declared in :mod:`intlmodels.study.schema`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed
@@ -25,61 +34,153 @@ _DEEP_KEY = re.compile(
     r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""", re.ASCII
 )
 
-Holds = Literal["text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"]
+Holds = Literal[
+    "text", "label", "prose", "number", "integer", "texts", "numbers", "integers", "tables"
+]
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a key of study.toml may hold.
+    """What a key of study.toml may hold."""
 
-    Attributes
-    ----------
-    holds : {"text", "prose", "number", "integer", "texts", "numbers", "integers", "tables"}
-        ``prose`` is text that may be blank and whose line breaks mean nothing.
-    required : bool
-    options : tuple of str
-        For text: the allowed words.
-    within : tuple of float
-        For numbers: least and greatest allowed value.
-    """
-
+    #: ``prose`` is text that may be blank and whose line breaks mean nothing; a ``label`` comes out
+    #: with single white space.
     holds: Holds
     required: bool = False
+    #: For text: the allowed words.
     options: tuple[str, ...] = ()
+    #: For numbers: least and greatest allowed value.
     within: tuple[float, float] = (-math.inf, math.inf)
+    #: For numbers: limits that are not allowed themselves.
+    between: tuple[float, float] = (-math.inf, math.inf)
+    #: For text: a regular expression.
+    pattern: str = ""
+    #: What the message asks for where a number is not ``between``, or a text not of the pattern.
+    expected: str = ""
 
 
 Keys = Mapping[str, Key]
+TEXT, PROSE, NEEDED = Key("text"), Key("prose"), Key("text", required=True)
+
+# -- tables as classes -------------------------------------------------------------------
+
+_KEYS: dict[Any, Key] = {
+    str: TEXT,
+    float: Key("number"),
+    int: Key("integer"),
+    tuple[str, ...]: Key("texts"),
+    tuple[float, ...]: Key("numbers"),
+    tuple[int, ...]: Key("integers"),
+}
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+@dataclass(frozen=True, kw_only=True)
+class TomlTable:
+    """A table of study.toml, checked; its keys are the fields of subclasses.
+
+    A field without a default is required. Its type says what it holds, more closely a
+    :class:`Key` in ``Annotated``; a ``Literal`` gives the options of a text.
+    """
+
+    #: What messages call the table, such as ``[outcome]``.
+    where: str = ""
+    #: The keys as they stand in the file.
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    def error(self, key: str, message: str) -> StudyError:
+        """The error for what a key holds."""
+        return StudyError(
+            message, file=FILE, column=f"{self.where} {key}", value=getattr(self, key)
+        )
+
+
+def keys_of(table: type[TomlTable], *without: str) -> Keys:
+    """The keys that a table may have, but for some."""
+    hints = get_type_hints(table, include_extras=True)
+    aside = ("where", "written", *without)
+    return {
+        own.name: dataclasses.replace(
+            _key(hints[own.name]), required=own.default is dataclasses.MISSING
+        )
+        for own in dataclasses.fields(table)
+        if own.name not in aside
+    }
+
+
+def _key(hint: Any) -> Key:
+    if type(None) in get_args(hint):
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Annotated:
+        key: Key = hint.__metadata__[0]
+        return key
+    return Key("text", options=get_args(hint)) if get_origin(hint) is Literal else _KEYS[hint]
+
+
+@dataclass(frozen=True)
+class TableType:
+    """A table of study.toml, and the keys that some studies may give there."""
+
+    make: type[TomlTable]
+    keys: Keys
+
+    def read(
+        self, table: object, where: str, elsewhere: Mapping[str, str] | None = None
+    ) -> TomlTable:
+        """Check a table: see :func:`section`."""
+        given = section(table, self.keys, where, elsewhere)
+        assert isinstance(table, dict)
+        return self.make(where=where, written=table, **given)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tables of study.toml that a model knows, and their keys.
+    """The tables of study.toml that a kind of study knows."""
 
-    Attributes
-    ----------
-    tables : dict of str to mapping
-        Tables with fixed keys.
-    kinds : dict of str to mapping
-        Groups of tables [group.NAME]: the keys of each kind.
-    required : tuple of str
-        Tables that must be there.
-    further : tuple of str
-        Tables that are checked in another way.
-    """
-
-    tables: dict[str, Keys]
-    kinds: dict[str, Mapping[str, Keys]]
+    #: Tables with fixed keys.
+    tables: dict[str, TableType]
+    #: Groups of tables [group.NAME]: the table of each kind.
+    kinds: dict[str, dict[str, TableType]]
+    #: Tables that must be there.
     required: tuple[str, ...]
-    further: tuple[str, ...] = ("priors",)
-
-    @property
-    def top(self) -> tuple[str, ...]:
-        """Names of all tables."""
-        return (*self.tables, *self.kinds, *self.further)
+    #: Names of all tables.
+    top: tuple[str, ...]
+    #: The class that has all tables.
+    file: type
 
 
-TEXT, PROSE, NEEDED = Key("text"), Key("prose"), Key("text", required=True)
+def vocabulary_of(file: type) -> Vocabulary:
+    """The vocabulary that the fields of a class declare.
+
+    Keys that are not known are in ``Annotated``: a tuple of their names.
+    """
+    tables: dict[str, TableType] = {}
+    kinds: dict[str, dict[str, TableType]] = {}
+    hints = get_type_hints(file, include_extras=True)
+    for name, hint in hints.items():
+        without: tuple[str, ...] = ()
+        if get_origin(hint) is Annotated:
+            hint, without = hint.__origin__, hint.__metadata__[0]
+        inner = get_args(hint)[1] if get_origin(hint) is dict else hint
+        found = [
+            TableType(one, keys_of(one, *without))
+            for one in (get_args(inner) or (inner,))
+            if isinstance(one, type) and issubclass(one, TomlTable)
+        ]
+        if found and inner is not hint:
+            kinds[name] = {one.keys["kind"].options[0]: one for one in found}
+        elif found:
+            tables[name] = found[0]
+    unset = dataclasses.MISSING
+    own = dataclasses.fields(file)
+    needed = tuple(f.name for f in own if f.default is unset and f.default_factory is unset)
+    return Vocabulary(tables, kinds, needed, tuple(hints), file)
+
+
+# -- checks ------------------------------------------------------------------------------
 
 
 def wrong(message: str, key: str, value: object = None) -> StudyError:
@@ -114,16 +215,9 @@ def check_keys(
     where: str,
     elsewhere: Mapping[str, str] | None = None,
 ) -> None:
-    """Refuse keys that are not in the vocabulary.
+    """Refuse keys that are not in the vocabulary; ``elsewhere`` says where others belong.
 
-    Parameters
-    ----------
-    table : mapping
-    valid : iterable of str
-    where : str
-        Name of the table, such as ``[outcome]``; empty for the tables themselves.
-    elsewhere : mapping of str to str, optional
-        Keys that are unknown here but not everywhere, and where they belong.
+    ``where`` is the name of the table, such as ``[outcome]``; empty for the tables themselves.
     """
     names = list(valid)
     for key in table:
@@ -151,21 +245,9 @@ def section(
 
 
 def by_kind(
-    tables: object, group: str, kinds: Mapping[str, Keys], elsewhere: Mapping[str, str]
-) -> dict[str, dict[str, Any]]:
-    """Check the tables [group.NAME], whose keys depend on their kind.
-
-    Parameters
-    ----------
-    tables : object
-        What study.toml has under this group.
-    group : str
-        Such as ``variants``.
-    kinds : mapping of str to mapping
-        Keys of each kind.
-    elsewhere : mapping of str to str
-        Kinds that are unknown here but not everywhere, and where they belong.
-    """
+    tables: object, group: str, kinds: Mapping[str, TableType], elsewhere: Mapping[str, str]
+) -> dict[str, TomlTable]:
+    """Check the tables [group.NAME], whose keys depend on their kind."""
     if not isinstance(tables, dict):
         raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
     checked = {}
@@ -183,13 +265,13 @@ def by_kind(
                 said,
             )
         kind = check_text(said, Key("text", options=tuple(kinds)), f"{where} kind")
-        checked[name] = section(table, kinds[kind], where)
+        checked[name] = kinds[kind].read(table, where)
     return checked
 
 
 def _value(value: object, key: Key, where: str) -> Any:
     match key.holds:
-        case "text" | "prose":
+        case "text" | "label" | "prose":
             return check_text(value, key, where)
         case "number" | "integer":
             return _number(value, key, where)
@@ -224,7 +306,9 @@ def check_text(value: object, key: Key, where: str) -> str:
             where,
             value,
         )
-    return value
+    if key.pattern and not re.fullmatch(key.pattern, value):
+        raise wrong(f"expected {key.expected}", where, value)
+    return clean_label(value) if key.holds == "label" else value
 
 
 def _number(value: object, key: Key, where: str) -> float | int:
@@ -239,6 +323,10 @@ def _number(value: object, key: Key, where: str) -> float | int:
     if not (finite(value) and least <= value <= greatest):
         bounds = f" from {least:g} to {greatest:.10g}" if math.isfinite(greatest) else ""
         raise wrong(f"expected a finite number{bounds}", where, value)
+    low, high = key.between
+    if not low < value < high:
+        expected = key.expected or f"a number above {low:g} and below {high:.10g}"
+        raise wrong(f"expected {expected}", where, value)
     return value
 
 

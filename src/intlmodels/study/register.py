@@ -1,16 +1,26 @@
-"""Studies of the share model whose rows are too many to be read one by one.
+"""Registers: studies whose rows are too many to be read one by one.
 
-With categorical predictors and printed shares, the likelihood depends on the rows only through
-how many there are of each *cell*, a combination of levels and a printed share. A
-:class:`Register` says where the rows are and what their columns mean; once they are counted
-(:mod:`intlmodels.register`), a :class:`RegisterStudy` has one "firm" for each cell.
+A :class:`Register` of shares, or a :class:`DecisionRegister`, says where the rows are and what
+their columns mean; they are counted by :mod:`intlmodels.register`.
+
+With categorical predictors and printed shares, the likelihood of the share model depends on the
+rows only through how many there are of each *cell*, a combination of levels and a printed share;
+a :class:`RegisterStudy` has one "firm" for each cell.
+
+Firms with the same sequence of decisions have the same likelihood under the decay model, and more
+is alike: given the firm's effect, the log odds of a decision depend on its place k in the
+sequence, so that of the flags y of a firm only their number and the sum of y b(k) enter, whatever
+b is. A :class:`SequenceStudy` has how many firms there are by size, number of decisions (by
+period) and of flags, and how many decisions and flags there are at each place: all that the
+likelihood of any shape of the decay depends on.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +28,11 @@ import numpy as np
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.study.base import Reader, RowFiles, Study, prior_lines, row_files
-from intlmodels.study.clusters import Clusters
+from intlmodels.study import decay
+from intlmodels.study.base import Study, common, first_lines, prior_lines
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
+    Clusters,
     Floats,
     Integers,
     Outcome,
@@ -32,62 +43,126 @@ from intlmodels.study.columns import (
     share_reader,
     transformed,
 )
+from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.decay import DecayStudy
+from intlmodels.study.decisions import expected, form_of
 from intlmodels.study.keys import wrong
-from intlmodels.study.schema import StudyFile
+from intlmodels.study.schema import (
+    CLUSTER,
+    CategoryTable,
+    ClusterTable,
+    ContrastTable,
+    DecisionRegisterFile,
+    NumericTable,
+    PeriodsTable,
+    Predictors,
+    ShareRegisterFile,
+    ShareTable,
+)
 from intlmodels.study.share import ShareStudy, checked_profiles
-from intlmodels.study.sources import Cell
+from intlmodels.study.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
+_SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
 
-#: Name under which the column of clusters goes.
-CLUSTER = "cluster"
+#: What stands in a cell, in one form for all ways to write the same.
+Reader = Callable[[Cell], str | float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class RowFiles(Study):
+    """Rows in files as study.toml describes them; none of them is read yet."""
+
+    #: A file, a glob or a folder, relative to the study's folder or absolute.
+    files: str
+    #: What happens to rows that cannot be read.
+    bad_rows: str
+    #: Of DuckDB, such as ``2GB``.
+    memory_limit: str
+
+    @property
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Each column that is read, by what it is for."""
+
+    @abstractmethod
+    def readers(self) -> Mapping[str, Reader]:
+        """How a cell of each of :attr:`columns` is read.
+
+        Each raises a :class:`StudyError` for a cell that cannot be read.
+        """
+
+    @property
+    @abstractmethod
+    def labels(self) -> frozenset[str]:
+        """Keys of :attr:`columns` that hold labels, not numbers or dates."""
+
+    def named_by(self, key: str) -> str:
+        """The key of study.toml that names a column."""
+        return f"[register] {key}"
+
+    @abstractmethod
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+
+    def lines(self) -> Iterator[str]:
+        """What study.toml says of a register, before anything is read."""
+        model, columns = self.about()
+        yield from first_lines(self, model)
+        yield one_line(f"  files     {self.files}")
+        yield from map(one_line, columns)
+        yield f"  bad rows  {self.bad_rows}"
+        yield f"  memory    at most {self.memory_limit} for the reading"
+
+
+def _declared(
+    folder: Path, toml: ShareRegisterFile | DecisionRegisterFile, model: str
+) -> dict[str, Any]:
+    """The attributes that every register has."""
+    spec = toml.register
+    return {
+        **common(folder, toml, model),
+        "files": spec.files,
+        "bad_rows": spec.bad_rows,
+        "memory_limit": spec.memory_limit,
+    }
+
+
+# -- registers of shares -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Register(RowFiles):
-    """A register of shares as study.toml describes it; none of its rows is read yet.
+    """A register of shares as study.toml describes it; none of its rows is read yet."""
 
-    Attributes
-    ----------
-    outcome : dict
-        The table [outcome].
-    width : float
-        Rounding width in percentage points.
-    predictors : dict of str to dict
-        The tables [predictors.NAME].
-    cluster : dict
-        The table [cluster]; empty if all firms are one cluster.
-    profiles : tuple of dict
-        The tables [[profiles]], as written.
-    """
-
-    outcome: dict[str, Any]
+    outcome: ShareTable
+    #: Rounding width in percentage points.
     width: float
-    predictors: dict[str, dict[str, Any]]
-    cluster: dict[str, Any]
-    profiles: tuple[dict[str, Any], ...]
+    predictors: Predictors
+    #: None if all firms are one cluster.
+    cluster: ClusterTable | None
+    #: The tables [[profiles]], as written.
+    profiles: Sequence[Mapping[str, Any]]
 
     @property
     def columns(self) -> dict[str, str]:
         """Column of shares by ``share``, of clusters by ``cluster``, of predictors by name."""
-        asked = {"share": self.outcome, **self.explaining}
-        return {name: clean_label(spec["column"]) for name, spec in asked.items()}
+        return {"share": self.outcome.column, **{n: t.column for n, t in self.explaining.items()}}
 
     @property
-    def explaining(self) -> dict[str, dict[str, Any]]:
+    def explaining(self) -> dict[str, ClusterTable | CategoryTable | ContrastTable | NumericTable]:
         """The tables of what explains the share: clusters by ``cluster``, then predictors."""
-        return {CLUSTER: self.cluster, **self.predictors} if self.cluster else self.predictors
+        return {**({CLUSTER: self.cluster} if self.cluster else {}), **self.predictors}
 
     def kind(self, name: str) -> str:
         """Kind of what explains the share; clusters are labels."""
-        return "category" if self.cluster and name == CLUSTER else self.predictors[name]["kind"]
+        table = self.explaining[name]
+        return "category" if isinstance(table, ClusterTable) else table.kind
 
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
-        if key == CLUSTER and self.cluster:
-            return "[cluster] column"
-        return "[outcome] column" if key == "share" else f"[predictors.{key}] column"
+        return f"{(self.outcome if key == 'share' else self.explaining[key]).where} column"
 
     @property
     def labels(self) -> frozenset[str]:
@@ -100,55 +175,37 @@ class Register(RowFiles):
         Each raises a :class:`StudyError` for a cell that cannot be read.
         """
         _, share = share_reader(self.outcome)
+        readers: dict[str, Reader] = {"share": lambda cell: None if cell.missing else share(cell)}
+        return readers | {name: _reader(spec) for name, spec in self.explaining.items()}
 
-        def outcome(cell: Cell) -> float | None:
-            return None if cell.missing else share(cell)
-
-        readers: dict[str, Reader] = {"share": outcome}
-        for name, spec in self.explaining.items():
-            readers[name] = _READERS[self.kind(name)](spec)
-        return readers
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        return _SHARES, [f"  columns   {listed(self.columns.values())}"]
 
 
-def _category(spec: Mapping[str, Any]) -> Reader:
+def _reader(spec: ClusterTable | CategoryTable | ContrastTable | NumericTable) -> Reader:
+    match spec:
+        case ContrastTable():
+            return lambda cell: one_of((spec.low, spec.high), cell, cell.label())
+        case NumericTable():
+            return lambda cell: _number(cell, spec.transform)
     return Cell.label
 
 
-def _contrast(spec: Mapping[str, Any]) -> Reader:
-    levels = clean_label(spec["low"]), clean_label(spec["high"])
-    return lambda cell: one_of(levels, cell, cell.label())
+def _number(cell: Cell, transform: str) -> float:
+    if cell.missing:
+        raise cell.error(
+            "expected a number; a register has no missing values: give it as a category with "
+            "a level of its own for them, or set the rows aside"
+        )
+    transformed(cell, transform)
+    return cell.number() + 0.0  # -0 is 0
 
 
-def _numeric(spec: Mapping[str, Any]) -> Reader:
-    def read(cell: Cell) -> float:
-        if cell.missing:
-            raise cell.error(
-                "expected a number; a register has no missing values: give it as a category with "
-                "a level of its own for them, or set the rows aside"
-            )
-        transformed(cell, spec.get("transform", "none"))
-        return cell.number() + 0.0  # -0 is 0
-
-    return read
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
-    "category": _category,
-    "contrast": _contrast,
-    "numeric": _numeric,
-}
-
-
-def read_register(folder: Path, toml: StudyFile) -> Register:
-    """Check what study.toml says of a register.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
+def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
+    """Check what study.toml says of a register."""
     register = Register(
-        **row_files(folder, toml, "register", "firm"),
+        **_declared(folder, toml, "register"),
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
         predictors=toml.predictors,
@@ -160,52 +217,37 @@ def read_register(folder: Path, toml: StudyFile) -> Register:
     for name in set(COUNTED) & set(register.predictors):
         raise wrong("expected another name; the counts use this one", "[predictors]", name)
     seen: dict[str, str] = {}
-    for name, column in register.columns.items():
-        where = "[outcome]" if not seen else f"[predictors.{name}]"
-        where = "[cluster]" if register.cluster and name == CLUSTER else where
-        if column in seen:
-            raise wrong(f"expected another column than that of {seen[column]}", where, column)
-        seen[column] = where
+    for table in (register.outcome, *register.explaining.values()):
+        if table.column in seen:
+            raise wrong(
+                f"expected another column than that of {seen[table.column]}",
+                table.where,
+                table.column,
+            )
+        seen[table.column] = table.where
     return register
-
-
-# -- once the rows are counted -----------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of a register.
-
-    Attributes
-    ----------
-    files : int
-    rows : int
-        All rows.
-    without : int
-        Rows without a share, which are left out.
-    bad : int
-        Rows that cannot be read, which were set aside.
-    """
+    """What was read of a register."""
 
     files: int
+    #: All rows.
     rows: int
+    #: Rows without a share, which are left out.
     without: int
+    #: Rows that cannot be read, which were set aside.
     bad: int
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """A column of which few values are different.
+    """A column of which few values are different."""
 
-    Attributes
-    ----------
-    levels : tuple of str, or of float
-        What occurs in it, sorted.
-    codes : array of int, shape (cell,)
-        Position in ``levels``.
-    """
-
+    #: What occurs in it, sorted.
     levels: tuple[Any, ...]
+    #: Position in ``levels``; shape (cell,).
     codes: Integers
 
     @classmethod
@@ -220,64 +262,74 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """How many rows there are of each cell.
+    """How many rows there are of each cell."""
 
-    Attributes
-    ----------
-    printed : array, shape (cell,)
-        Printed share in percent, on the grid.
-    columns : dict of str to Coded
-        Label, or number before the transform, of each predictor, after the cluster if there is one.
-    rows : array of int, shape (cell,)
-    read : Read
-    """
-
+    #: Printed share in percent, on the grid; shape (cell,).
     printed: Floats
+    #: Label, or number before the transform, of each predictor, after the cluster if there is one.
     columns: dict[str, Coded]
+    #: Shape (cell,).
     rows: Integers
     read: Read
 
 
 @dataclass(frozen=True, eq=False)
 class RegisterStudy(ShareStudy):
-    """A register whose rows are counted: ``firms`` are the cells.
+    """A register whose rows are counted: ``firms`` are the cells."""
 
-    Attributes
-    ----------
-    rows : array of int, shape (cell,)
-        How many rows each cell stands for.
-    read : Read
-    """
-
+    #: How many rows each cell stands for; shape (cell,).
     rows: Integers
     read: Read
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        read, outcome = self.read, self.outcome
+        yield from first_lines(self, _SHARES)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield f"  cells     {len(self.firms):,}"
+        yield f"  left out  {read.without:,} rows without a share"
+        yield f"  set aside {read.bad:,} rows that cannot be read"
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
+            if predictor.kind == "numeric":
+                known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
+                yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
+                continue
+            codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
+            counts = np.bincount(codes, self.rows, len(predictor.levels))
+            for level, count in zip(predictor.levels, counts, strict=True):
+                yield one_line(f"    {int(count):>12,}  {level}")
+            yield from lookalike_lines(predictor.levels, "    ")
+        yield from prior_lines(self)
+
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
-    """The study of a register whose rows are counted.
-
-    Raises
-    ------
-    StudyError
-        If there are too few rows, or they do not differ in a predictor.
-    """
-    if cells.rows.sum() < FEWEST_FIRMS:
-        raise StudyError(
-            f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}",
-            file=register.files,
-            column=register.columns["share"],
-        )
-    predictors = {
-        name: _predictor(register, name, spec, cells) for name, spec in register.predictors.items()
-    }
+    """The study of a register whose rows are counted."""
     spec = register.outcome
-    column = register.columns["share"]
-    label = clean_label(spec.get("label", column))
+    if cells.rows.sum() < FEWEST_FIRMS:
+        said = f"only {cells.rows.sum()} rows have a share; expected at least {FEWEST_FIRMS}"
+        raise in_column(said, register.files, spec.column)
+    predictors = {
+        name: _predictor(register, name, own, cells) for name, own in register.predictors.items()
+    }
+    clusters = None
+    if (cluster := register.cluster) is not None:
+        values = _values(register, CLUSTER, cells, "two clusters or more: delete [cluster]")
+        codes, label = frozen(values.codes, np.intp), cluster.label or cluster.column
+        clusters = Clusters(values.levels, codes, label, register.files, cluster.column)
     return RegisterStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__ if f != "firms"},
         firms=tuple(f"cell {number}" for number in range(1, len(cells.rows) + 1)),
         outcome=Outcome(
-            register.files, column, label, spec["unit"], register.width, frozen(cells.printed)
+            register.files,
+            spec.column,
+            spec.label or spec.column,
+            spec.unit,
+            register.width,
+            frozen(cells.printed),
         ),
         predictors=predictors,
         outcomes={},
@@ -286,63 +338,52 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
         profiles=checked_profiles(register.profiles, predictors),
         crosschecks=(),
         opportunity=None,
-        clusters=_clusters(register, cells),
+        clusters=clusters,
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )
 
 
-def _clusters(register: Register, cells: Cells) -> Clusters | None:
-    if not register.cluster:
-        return None
-    values, column = cells.columns[CLUSTER], register.columns[CLUSTER]
-    if len(values.levels) == 1:
-        raise StudyError(
-            "every row has this value; expected two clusters or more: delete [cluster]",
-            file=register.files,
-            column=column,
-            value=values.levels[0],
-        )
-    label = clean_label(register.cluster.get("label", column))
-    return Clusters(values.levels, frozen(values.codes, np.intp), label, register.files, column)
-
-
-def _predictor(register: Register, name: str, spec: Mapping[str, Any], cells: Cells) -> Predictor:
+def _values(register: Register, name: str, cells: Cells, wanted: str) -> Coded:
     values = cells.columns[name]
-    column = register.columns[name]
     if len(values.levels) == 1:
-        raise StudyError(
-            "every row has this value; expected two or more: delete the predictor",
-            file=register.files,
-            column=column,
-            value=str(values.levels[0]),
-        )
+        said, value = f"every row has this value; expected {wanted}", str(values.levels[0])
+        raise in_column(said, register.files, register.columns[name], value)
+    return values
+
+
+def _predictor(
+    register: Register,
+    name: str,
+    spec: CategoryTable | ContrastTable | NumericTable,
+    cells: Cells,
+) -> Predictor:
+    values = _values(register, name, cells, "two or more: delete the predictor")
     own: dict[str, Any] = {}
-    if spec["kind"] == "category":
-        own = {"levels": values.levels, "codes": frozen(values.codes, np.intp)}
-    elif spec["kind"] == "contrast":
-        levels = clean_label(spec["low"]), clean_label(spec["high"])
-        halves = np.array([-0.5 if level == levels[0] else 0.5 for level in values.levels])
-        own = {"levels": levels, "values": frozen(halves[values.codes])}
-    else:
-        own = _standardized(spec, values, cells.rows)
+    match spec:
+        case CategoryTable():
+            own = {"levels": values.levels, "codes": frozen(values.codes, np.intp)}
+        case ContrastTable():
+            halves = np.array([-0.5 if level == spec.low else 0.5 for level in values.levels])
+            own = {"levels": (spec.low, spec.high), "values": frozen(halves[values.codes])}
+        case NumericTable():
+            own = _standardized(spec, values, cells.rows)
     texts = [v if isinstance(v, str) else f"{v:.12g}" for v in values.levels]
     return Predictor(
         name=name,
-        kind=spec["kind"],
-        label=clean_label(spec.get("label", column)),
+        kind=spec.kind,
+        label=spec.label or spec.column,
         file=register.files,
-        column=column,
+        column=spec.column,
         printed=tuple(np.array(texts, dtype=object)[values.codes]),
         **own,
     )
 
 
-def _standardized(spec: Mapping[str, Any], values: Coded, rows: Integers) -> dict[str, Any]:
+def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str, Any]:
     """Values after the transform, and their mean and sd over all rows."""
-    transform = spec.get("transform", "none")
     numbers = np.array(values.levels, dtype=float)
-    if transform == "log":
+    if spec.transform == "log":
         numbers = np.log(numbers)
     # Whole numbers below 2^53: exact.
     counts = np.bincount(values.codes, rows, len(numbers))
@@ -351,54 +392,236 @@ def _standardized(spec: Mapping[str, Any], values: Coded, rows: Integers) -> dic
     center = math.fsum(counts * numbers) / count
     variance = math.fsum(counts * (numbers - center) ** 2) / (count - 1)
     if not math.isfinite(center) or not math.isfinite(variance):
-        raise wrong("the numbers are too large for a mean; expected a larger unit", spec["column"])
+        raise wrong("the numbers are too large for a mean; expected a larger unit", spec.column)
     return {
         "values": frozen(numbers[values.codes]),
-        "transform": transform,
+        "transform": spec.transform,
         "center": center,
         "scale": math.sqrt(variance),
-        "unit": spec.get("unit", ""),
+        "unit": spec.unit,
     }
 
 
-def register_lines(study: RegisterStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    read, outcome = study.read, study.outcome
-    yield one_line(f"{study.name}: {study.title}")
-    yield one_line(f"  folder    {study.folder}")
-    yield "  model     share, from a register"
-    yield from read_lines(read, len(study.firms))
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}")
-        if predictor.kind == "numeric":
-            known = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
-            yield f"    {len(np.unique(predictor.values))} distinct values, {known}"
-            continue
-        codes = predictor.codes if predictor.kind == "category" else predictor.values > 0
-        counts = np.bincount(codes, study.rows, len(predictor.levels))
-        for level, count in zip(predictor.levels, counts, strict=True):
-            yield one_line(f"    {int(count):>12,}  {level}")
-        yield from lookalike_lines(predictor.levels, "    ")
-    yield from prior_lines(study)
+# -- registers of decisions --------------------------------------------------------------
 
 
-def read_lines(read: Read, cells: int) -> Iterator[str]:
-    """Rows, cells, and rows that are not in them."""
-    yield f"  files     {read.files:,}"
-    yield f"  rows      {read.rows:,}"
-    yield f"  cells     {cells:,}"
-    yield f"  left out  {read.without:,} rows without a share"
-    yield f"  set aside {read.bad:,} rows that cannot be read"
+@dataclass(frozen=True, eq=False)
+class DecisionRegister(RowFiles):
+    """A register of decisions as study.toml describes it; none of its rows is read yet."""
+
+    #: Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
+    asked: dict[str, str]
+    #: Whether ``when`` has numbers that order, rather than dates.
+    by_number: bool
+    #: Names in order of time; one where the study tells none.
+    periods: tuple[str, ...]
+    #: First years of the second, third ... period; empty if a column has the periods.
+    starts: tuple[int, ...]
+    #: As of :class:`intlmodels.study.DecayStudy`.
+    event: str
+    flag_label: str
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column of each part of a decision."""
+        return self.asked
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """Keys of columns that hold labels: all but dates."""
+        return frozenset(self.asked) - {"when"}
+
+    def readers(self) -> dict[str, Reader]:
+        """How a cell of each of :attr:`columns` is read."""
+        readers: dict[str, Reader] = {
+            "firm": _firm,
+            "flag": lambda cell: cell.word(FLAGS),
+            "when": self._when,
+            "size": lambda cell: cell.word(SIZES),
+            "period": self._period,
+        }
+        return {key: readers[key] for key in self.asked}
+
+    def _when(self, cell: Cell) -> str:
+        text = cell.text.strip()
+        if not form_of(text, self.by_number):
+            raise cell.error(expected("[register]", self.by_number))
+        return text
+
+    def _period(self, cell: Cell) -> str:
+        name = clean_label(cell.text)
+        if name not in self.periods:
+            raise cell.error(f"expected a period, one of {listed(self.periods)}")
+        return name
+
+    def about(self) -> tuple[str, list[str]]:
+        """The model in words, and lines on the columns that are read."""
+        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.asked.items())}"]
+        if len(self.periods) > 1:
+            starts = f", the later ones from {listed(map(str, self.starts))}" * bool(self.starts)
+            lines.append(f"  periods   {', '.join(self.periods)}{starts}")
+        return _DECISIONS, lines
 
 
-def declared_lines(register: Register) -> Iterator[str]:
-    """What study.toml says of a register, before anything is read."""
-    yield one_line(f"{register.name}: {register.title}")
-    yield one_line(f"  folder    {register.folder}")
-    yield "  model     share, from a register"
-    yield one_line(f"  files     {register.files}")
-    yield one_line(f"  columns   {listed(register.columns.values())}")
-    yield f"  bad rows  {register.bad_rows}"
-    yield f"  memory    at most {register.memory_limit} for the reading"
+def _firm(cell: Cell) -> str:
+    if cell.missing:
+        raise cell.error("expected the name of a firm")
+    return clean_label(cell.text)
+
+
+def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> DecisionRegister:
+    """Check what study.toml says of a register of decisions."""
+    spec = toml.register
+    parts = {k: getattr(spec, k) for k in ("firm", "flag", "when", "size", "period")}
+    asked = {key: column for key, column in parts.items() if column}
+    seen: dict[str, str] = {}
+    for key, column in asked.items():
+        if column in seen:
+            raise wrong(
+                f"expected another column than that of {seen[column]}", f"[register] {key}", column
+            )
+        seen[column] = key
+    told = toml.periods or PeriodsTable(names=("all",))
+    periods, starts = told.names, told.starts
+    if len(periods) > 1 and bool(starts) == ("period" in asked):
+        raise wrong(
+            "expected either a column with the period of each decision in [register] period, or "
+            "the first years of the periods in [periods] starts",
+            "[periods]",
+        )
+    if "period" in asked and not toml.periods:
+        raise wrong("expected names of the periods in [periods]", "[register] period")
+    return DecisionRegister(
+        **_declared(folder, toml, "sequences"),
+        asked=asked,
+        by_number=spec.order == "number",
+        periods=periods,
+        starts=starts,
+        event=toml.outcome.event,
+        flag_label=toml.outcome.flag,
+    )
+
+
+@dataclass(frozen=True)
+class ReadDecisions:
+    """What was read of a register of decisions."""
+
+    #: Files, and all of their rows.
+    files: int
+    rows: int
+    #: Firms in the fit.
+    firms: int
+    #: Different sequences of decisions among them, by size and period.
+    sequences: int
+    #: Decisions with the date of an earlier one of their firm; they keep the order of the rows.
+    ties: int
+    #: Rows that cannot be read, which were set aside.
+    bad: int
+    #: Of these, rows that do not tell whose they are.
+    broken: int
+    #: Rows that were set aside since another row of their firm cannot be read, or since its rows
+    #: contradict each other.
+    fellows: int
+    #: Firms whose rows were set aside.
+    firms_aside: int
+    #: Names of firms that look like others, if there are letters beyond ASCII in one of them.
+    alike: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """How many firms there are of each kind, and how many decisions at each place."""
+
+    #: Position in :data:`intlmodels.study.counts.SIZES` of the firms' size; shape (cell,).
+    size: Integers
+    #: Decisions of each of these firms in each period; shape (cell, period).
+    made: Integers
+    #: How many of them carry the flag; shape (cell,).
+    flagged: Integers
+    #: How many firms there are of this kind; shape (cell,).
+    firms: Integers
+    #: Size of the firm, period, and prior entries of decisions; shape (place,).
+    at_size: Integers
+    at_period: Integers
+    at_entries: Integers
+    #: How many such decisions there are, and how many of them carry the flag; shape (place,).
+    at_made: Integers
+    at_flagged: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceStudy(DecayStudy):
+    """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur."""
+
+    sequences: Sequences = field(kw_only=True)
+    read: ReadDecisions = field(kw_only=True)
+    #: Where the rows were.
+    files: str = field(kw_only=True)
+
+    @property
+    def total(self) -> int:
+        """Number of decisions."""
+        return int(self.sequences.at_made.sum())
+
+    @property
+    def longest(self) -> int:
+        """Decisions of the firm that has the most."""
+        return int(self.sequences.made.sum(axis=1).max())
+
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        counted, read = self.sequences, self.read
+        yield from first_lines(self, _DECISIONS)
+        yield f"  files     {read.files:,}"
+        yield f"  rows      {read.rows:,}"
+        yield (
+            f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
+            f"{len(counted.firms):,} cells"
+        )
+        yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
+        aside = f"{read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
+        yield f"  set aside {aside}"
+        yield from lookalike_lines(read.alike, " " * 12)
+        yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
+        yield f"  longest   {self.longest:,} decisions of one firm"
+        for code, size in enumerate(SIZES):
+            firms = int(counted.firms[counted.size == code].sum())
+            here = counted.at_size == code
+            if firms:
+                made, flagged = (
+                    int(counted.at_made[here].sum()),
+                    int(counted.at_flagged[here].sum()),
+                )
+                yield one_line(
+                    f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
+                    f"{self.flag_label}"
+                )
+        for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
+            made = int(counted.at_made[counted.at_period == code].sum())
+            yield one_line(f"  period    {period}: {made:,} decisions")
+        yield from prior_lines(self)
+
+
+def study_of_sequences(
+    register: DecisionRegister, sequences: Sequences, read: ReadDecisions
+) -> SequenceStudy:
+    """The study of a register of decisions whose rows are counted."""
+    if read.firms < decay.FEWEST_FIRMS:
+        raise StudyError(
+            f"only {read.firms} firms have decisions that can be read; expected at least "
+            f"{decay.FEWEST_FIRMS}",
+            file=register.files,
+        )
+    periods = register.periods
+    return SequenceStudy(
+        **{f: getattr(register, f) for f in Study.__dataclass_fields__},
+        sizes=tuple(SIZES[i] for i in np.unique(sequences.size)),
+        periods=periods,
+        period_weights=(1 / len(periods),) * len(periods),
+        counts=(),
+        event=register.event,
+        flag_label=register.flag_label,
+        sequences=sequences,
+        read=read,
+        files=register.files,
+    )

@@ -1,6 +1,8 @@
-"""The vocabulary of study.toml for each model, as data, and the checks that need no table.
+"""The schema of study.toml: the tables of each model, what their keys hold, and their defaults.
 
-With a table ``[register]`` a study has no ``[firms]``: its rows are read only as counts.
+A class is a table, or all tables of a kind of study; its fields are declared as
+:mod:`intlmodels.study.keys` describes, and come out checked and typed. With a table
+``[register]`` a study has no ``[firms]``: its rows are read only as counts.
 
 A key that is not in the vocabulary is an error, not a shrug: a misspelled key would else
 leave a default in place without a word.
@@ -9,179 +11,39 @@ leave a default in place without a word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from intlmodels.core.csvtable import clean_label, read_text
+from intlmodels.core.csvtable import read_text
 from intlmodels.core.errors import StudyError, listed, shown
-from intlmodels.study.dates import ORDER
 from intlmodels.study.keys import (
     FILE,
-    NEEDED,
     PROSE,
     TEXT,
     Key,
     Keys,
+    TomlTable,
     Vocabulary,
     by_kind,
     check_keys,
     check_text,
+    finite,
+    keys_of,
     parsed,
     section,
+    vocabulary_of,
     wrong,
 )
 
-_EVERY = {"kind": NEEDED, "file": TEXT, "key": TEXT, "label": TEXT, "note": PROSE}
-_LABELS = Key("texts", required=True)
-#: Kind of an outcome -> its keys.
-OUTCOME_KINDS: Mapping[str, Keys] = {
-    "ordered": _EVERY
-    | {"column": NEEDED, "levels": _LABELS, "readings": Key("tables", required=True)},
-    "binary": _EVERY | {"columns": _LABELS, "yes": _LABELS, "no": _LABELS},
-}
-
-
-def checked_outcomes(
-    outcomes: Mapping[str, dict[str, Any]], variants: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Check the tables [outcomes.NAME]; readings come out with their own keys checked.
-
-    Parameters
-    ----------
-    outcomes : mapping
-        Tables by name, their keys checked.
-    variants : mapping
-        The variants of the study: an outcome is one more name among them.
-
-    Raises
-    ------
-    StudyError
-        If levels or labels contradict each other, or a variant has the name of an outcome.
-    """
-    names = {name.lower(): name for name in variants}
-    checked = {}
-    for name, outcome in outcomes.items():
-        where = f"[outcomes.{name}]"
-        if name.lower() in names:
-            raise wrong(
-                f"expected another name; [variants.{names[name.lower()]}] has it", where, name
-            )
-        check = _ordered if outcome["kind"] == "ordered" else _binary
-        checked[name] = check(name, outcome, where)
-    return checked
-
-
-def _ordered(name: str, outcome: dict[str, Any], where: str) -> dict[str, Any]:
-    levels = outcome["levels"]
-    _require_different(levels, f"{where} levels", "two or more different levels, lowest first", 2)
-    if not outcome["readings"]:
-        raise wrong("expected at least one reading", f"{where} readings")
-    keys = {"label": NEEDED, "level": Key("text", required=True, options=levels), "note": PROSE}
-    readings: dict[str, dict[str, str]] = {}
-    for number, table in enumerate(outcome["readings"], start=1):
-        here = f"[[outcomes.{name}.readings]] number {number},"
-        reading = section(table, keys, here)
-        label = clean_label(reading["label"])
-        if label in readings:
-            raise wrong("expected each label once", f"{here} label", label)
-        readings[label] = {**reading, "label": label}
-    return {**outcome, "readings": list(readings.values())}
-
-
-def _binary(name: str, outcome: dict[str, Any], where: str) -> dict[str, Any]:
-    for key in ("columns", "yes", "no"):
-        _require_different(outcome[key], f"{where} {key}", "one or more different texts", 1)
-    both = [label for label in outcome["yes"] if label in outcome["no"]]
-    if both:
-        raise wrong("expected a label under yes or under no", f"{where} yes and no", listed(both))
-    return outcome
-
-
-def _require_different(texts: tuple[str, ...], where: str, expected: str, least: int) -> None:
-    if len(texts) < least or len(set(texts)) < len(texts):
-        raise wrong(f"expected {expected}", where)
-
-
-# -- keys of a study.toml whose rows are in files too large to be read as tables -------
-
-#: What happens to rows that cannot be read.
-POLICIES = ("stop", "set aside")
-
-#: The table [register].
-REGISTER: Keys = {
-    "files": NEEDED,
-    "bad_rows": Key("text", options=POLICIES),
-    "memory_limit": TEXT,
-    "label": TEXT,
-}
-
-_REGISTER_PREDICTOR = {"kind": NEEDED, "column": NEEDED, "label": TEXT}
-
-#: The groups [predictors.NAME] of a register: the keys of each kind.
-REGISTER_PREDICTORS: dict[str, Keys] = {
-    "category": _REGISTER_PREDICTOR,
-    "contrast": _REGISTER_PREDICTOR | {"low": NEEDED, "high": NEEDED},
-    "numeric": _REGISTER_PREDICTOR
-    | {"transform": Key("text", options=("none", "log")), "unit": PROSE},
-}
-
-#: The table [register] of the decay model: rows are decisions, of firms that no table lists.
-DECISION_REGISTER: Keys = {
-    **REGISTER,
-    "firm": NEEDED,
-    "flag": NEEDED,
-    "when": NEEDED,
-    "order": ORDER,
-    "size": TEXT,
-    "period": TEXT,
-}
-
-
-def share_register(tables: Mapping[str, Keys]) -> Vocabulary:
-    """The share model where rows are read as counts: what asks for single firms is not there.
-
-    Parameters
-    ----------
-    tables : mapping of str to mapping
-        Tables of studies that list their firms.
-    """
-    return Vocabulary(
-        tables={
-            "study": tables["study"],
-            "register": REGISTER,
-            "cluster": {"column": NEEDED, "label": TEXT},
-            "outcome": {k: v for k, v in tables["outcome"].items() if k != "file"},
-            "fit": tables["fit"],
-        },
-        kinds={"predictors": REGISTER_PREDICTORS},
-        required=("register", "outcome", "predictors"),
-        further=("priors", "profiles"),
-    )
-
-
-def decision_register(tables: Mapping[str, Keys]) -> Vocabulary:
-    """The decay model where the decisions are rows of files: see :func:`share_register`."""
-    return Vocabulary(
-        tables={
-            "study": tables["study"],
-            "register": DECISION_REGISTER,
-            "outcome": tables["outcome"],
-            "periods": {k: v for k, v in tables["periods"].items() if k != "weights"},
-            "fit": {k: v for k, v in tables["fit"].items() if k != "sweeps"},
-        },
-        kinds={},
-        required=("register",),
-    )
-
-
-# -- reading study.toml ----------------------------------------------------------------
-
 #: What the name of a study may be: it becomes the name of a folder of reports.
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-UNITS = ("percent", "fraction")
-TRANSFORMS = ("none", "log")
+#: Mark between names in one cell.
+MARK = ";"
+#: What the models call the levels of clusters, and what profiles call the cluster of a firm.
+CLUSTER = "cluster"
 
 #: Names that the share model uses for itself.
 RESERVED = frozenset(
@@ -209,215 +71,572 @@ BUILT_IN_STARTS: dict[str, tuple[str, ...]] = {
     "decay": ("rho-", "concentration-", "repair-"),
 }
 
+Label = Annotated[str, Key("label")]
+Prose = Annotated[str, Key("prose")]
+Transform = Literal["none", "log"]
 
-_MODELS = ("share", "decay")
-_STUDY = {
-    "name": NEEDED,
-    "title": NEEDED,
-    "question": PROSE,
-    "model": Key("text", required=True, options=_MODELS),
-    "source": PROSE,
-    "bibtex": PROSE,
-    "limits": Key("texts"),
-}
-FIT = {
-    "seed": Key("integer", within=(0, 2**32 - 1)),
-    "draws": Key("integer", within=(4, 1_000_000)),
-    "tune": Key("integer", within=(0, 1_000_000)),
-    "chains": Key("integer", within=(2, 256)),
-    "target_accept": Key("number", within=(0.1, 0.999)),
-}
-_FIRMS = {"file": NEEDED, "column": NEEDED, "label": TEXT}
-_PREDICTOR = {
-    "kind": NEEDED,
-    "file": TEXT,
-    "column": NEEDED,
-    "label": TEXT,
-    "key": TEXT,
-}
-_NUMERIC = {"transform": Key("text", options=TRANSFORMS), "unit": PROSE}
-_VARIANT = {"kind": NEEDED, "note": PROSE}
-#: Further numbers that a publication prints, for its claims.
-NUMBERS = {"file": NEEDED}
+# -- tables of every model ---------------------------------------------------------------
 
-_SHARE = Vocabulary(
-    tables={
-        "study": _STUDY,
-        "firms": _FIRMS,
-        "outcome": {
-            "file": TEXT,
-            "column": NEEDED,
-            "label": TEXT,
-            "unit": Key("text", required=True, options=UNITS),
-            "rounding_width": Key("number", required=True),
-        },
-        "numbers": NUMBERS,
-        "opportunity": {"across": NEEDED, "down": NEEDED, "vulnerable": NEEDED, "note": PROSE},
-        "cluster": {"file": TEXT, "column": NEEDED, "label": TEXT, "key": TEXT},
-        "fit": FIT,
-    },
-    kinds={
-        "predictors": {
-            "category": _PREDICTOR | {"family_separator": TEXT},
-            "contrast": _PREDICTOR | {"low": NEEDED, "high": NEEDED},
-            "numeric": _PREDICTOR | _NUMERIC,
-        },
-        "variants": {
-            "nested": _VARIANT | {"predictor": NEEDED},
-            "axes": _VARIANT
-            | {
-                "replaces": NEEDED,
-                "levels": Key("texts", required=True),
-                "readings": Key("tables", required=True),
-            },
-            "membership": _VARIANT
-            | {
-                "predictor": NEEDED,
-                "column": NEEDED,
-                "file": TEXT,
-                # At one half the first label would no longer be the primary one, at one the
-                # second label would not count at all.
-                "primary_weight": Key("number", required=True),
-            },
-            "covariate": _VARIANT | {"column": NEEDED, "file": TEXT, "label": TEXT} | _NUMERIC,
-            "outcome": _VARIANT | {"outcome": NEEDED},
-        },
-        "outcomes": OUTCOME_KINDS,
-        "crosschecks": {
-            "same": _VARIANT | {"columns": Key("texts", required=True)},
-            "at most": _VARIANT
-            | {"columns": Key("texts", required=True), "value": Key("number", required=True)},
-        },
-    },
-    required=("firms", "outcome", "predictors"),
-    further=("priors", "profiles", "groups", "claims"),
-)
-_DECAY = Vocabulary(
-    tables={
-        "study": _STUDY,
-        "firms": _FIRMS | {"size": TEXT},
-        "outcome": {"event": TEXT, "flag": TEXT},
-        "periods": {
-            "names": Key("texts", required=True),
-            "weights": Key("numbers"),
-            "starts": Key("integers"),
-        },
-        "counts": {"file": NEEDED, "rho": Key("number"), "concentration": Key("number")},
-        "decisions": {
-            "file": NEEDED,
-            "firm": NEEDED,
-            "flag": NEEDED,
-            "when": TEXT,
-            "order": ORDER,
-            "period": TEXT,
-        },
-        "numbers": NUMBERS,
-        "fit": FIT | {"sweeps": Key("integer", within=(1, 100_000))},
-    },
-    kinds={
-        "variants": {
-            "reading": _VARIANT
-            | {
-                "column": NEEDED,
-                "periods": Key("texts", required=True),
-                "weights": Key("numbers"),
-            },
-            "more counts": _VARIANT | {"file": NEEDED},
-        },
-    },
-    required=("firms",),
-    further=("priors", "groups", "claims"),
-)
+
+class StudyTable(TomlTable):
+    """What the study is about, and its model."""
+
+    name: Annotated[
+        str,
+        Key(
+            "text",
+            pattern=NAME,
+            expected="a short name of ASCII letters, digits, '_' and '-'; put the full name in "
+            "title",
+        ),
+    ]
+    title: Label
+    question: Prose = ""
+    model: Literal["share", "decay"]
+    source: Prose = ""
+    bibtex: Prose = ""
+    limits: tuple[str, ...] = ()
+
+
+class FirmsTable(TomlTable):
+    """The table that lists the firms."""
+
+    file: str
+    column: Label
+    label: Label = "firm"
+    size: str = ""
+
+
+class NumbersTable(TomlTable):
+    """Further numbers that a publication prints, for its claims."""
+
+    file: str
+
+
+class FitTable(TomlTable):
+    """Settings of the sampler; those that are not ``written`` have their defaults elsewhere."""
+
+    seed: Annotated[int, Key("integer", within=(0, 2**32 - 1))] | None = None
+    draws: Annotated[int, Key("integer", within=(4, 1_000_000))] | None = None
+    tune: Annotated[int, Key("integer", within=(0, 1_000_000))] | None = None
+    chains: Annotated[int, Key("integer", within=(2, 256))] | None = None
+    target_accept: Annotated[float, Key("number", within=(0.1, 0.999))] | None = None
+    sweeps: Annotated[int, Key("integer", within=(1, 100_000))] | None = None
+
+
+class RegisterTable(TomlTable):
+    """Rows in files too large to be read as tables."""
+
+    files: str
+    #: What happens to rows that cannot be read.
+    bad_rows: Literal["stop", "set aside"] = "stop"
+    #: Memory that DuckDB may use.
+    memory_limit: Annotated[
+        str,
+        Key(
+            "text",
+            pattern=r"[1-9]\d*(\.\d+)? ?[KMGT]i?B",
+            expected='memory such as "2GB" or "500MB"',
+        ),
+    ] = "2GB"
+    label: Label = "firm"
+
+
+class VariantTable(TomlTable):
+    """A variant of the study's own, or a crosscheck."""
+
+    kind: str
+    note: Prose = ""
+
+
+# -- tables of the share model -----------------------------------------------------------
+
+
+class ShareTable(TomlTable):
+    """The printed shares: the table [outcome] of the share model."""
+
+    file: str = ""
+    column: Label
+    label: Label = ""
+    unit: Literal["percent", "fraction"]
+    rounding_width: float
+
+
+class Opportunity(TomlTable):
+    """Every combination of a category and a contrast, and how it is read."""
+
+    #: Name of the category.
+    across: str
+    #: Name of the contrast.
+    down: str
+    #: Level of the contrast at which a small share is read as vulnerable; at the other a large
+    #: share is read as an opportunity.
+    vulnerable: Label
+    #: Where the reading comes from, in the author's words.
+    note: Prose = ""
+
+
+class ClusterTable(TomlTable):
+    """The column with the cluster of each firm."""
+
+    file: str = ""
+    column: Label
+    label: Label = ""
+    key: Label = ""
+
+
+class PredictorTable(TomlTable):
+    """A column that may explain the shares."""
+
+    kind: str
+    file: str = ""
+    column: Label
+    label: Label = ""
+    key: Label = ""
+
+
+class CategoryTable(PredictorTable):
+    """Labels without an order."""
+
+    kind: Literal["category"]
+    family_separator: str = ""
+
+
+class ContrastTable(PredictorTable):
+    """Two labels in an order."""
+
+    kind: Literal["contrast"]
+    low: Label
+    high: Label
+
+    def __post_init__(self) -> None:
+        if self.low == self.high:
+            raise self.error("high", "low and high are the same; expected two labels")
+
+
+class NumericTable(PredictorTable):
+    """Numbers."""
+
+    kind: Literal["numeric"]
+    transform: Transform = "none"
+    unit: Prose = ""
+
+
+class NestedTable(VariantTable):
+    """The printed label within its family."""
+
+    kind: Literal["nested"]
+    predictor: str
+
+
+class AxesTable(VariantTable):
+    """Ordered axes in place of a category."""
+
+    kind: Literal["axes"]
+    replaces: str
+    levels: tuple[str, ...]
+    readings: Annotated[Any, Key("tables")]
+
+    @property
+    def axes(self) -> list[str]:
+        """Names of the axes: what the first reading has beside the label."""
+        return [key for key in self.readings[0] if key not in ("label", "note")]
+
+    def __post_init__(self) -> None:
+        """Check the readings: every one places a label on every axis."""
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        if self.readings and not self.axes:
+            raise wrong(
+                "expected a key for each axis, as in design = ...", f"{self.where} readings"
+            )
+        level = Key("text", required=True, options=self.levels)
+        keys = {"label": _NEEDED_LABEL, "note": PROSE}
+        _read_readings(self, keys | dict.fromkeys(self.axes if self.readings else (), level))
+
+
+class MembershipTable(VariantTable):
+    """A second label beside the first one."""
+
+    kind: Literal["membership"]
+    predictor: str
+    column: Label
+    file: str = ""
+    # At one half the first label would no longer be the primary one, at one the second label
+    # would not count at all.
+    primary_weight: Annotated[
+        float,
+        Key(
+            "number",
+            between=(0.5, 1),
+            expected="a weight above 0.5 and below 1: what the first label counts when there is "
+            "a second",
+        ),
+    ]
+
+
+class CovariateTable(VariantTable):
+    """One more numeric predictor."""
+
+    kind: Literal["covariate"]
+    column: Label
+    file: str = ""
+    label: Label = ""
+    transform: Transform = "none"
+    unit: Prose = ""
+
+
+class ByOutcomeTable(VariantTable):
+    """A further outcome as one more predictor of the share."""
+
+    kind: Literal["outcome"]
+    outcome: str
+
+
+class OutcomeTable(TomlTable):
+    """A further outcome beside the share."""
+
+    kind: str
+    file: str = ""
+    key: Label = ""
+    label: Label = ""
+    note: Prose = ""
+
+
+class OrderedTable(OutcomeTable):
+    """An outcome with levels in an order."""
+
+    kind: Literal["ordered"]
+    column: Label
+    levels: tuple[str, ...]
+    readings: Annotated[Any, Key("tables")]
+
+    def __post_init__(self) -> None:
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        level = Key("text", required=True, options=self.levels)
+        _read_readings(self, {"label": _NEEDED_LABEL, "level": level, "note": PROSE})
+
+
+class BinaryTable(OutcomeTable):
+    """An outcome that is yes or no."""
+
+    kind: Literal["binary"]
+    columns: tuple[str, ...]
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for key in ("columns", "yes", "no"):
+            texts = getattr(self, key)
+            _different(texts, f"{self.where} {key}", "one or more different texts", 1)
+        if both := [label for label in self.yes if label in self.no]:
+            raise wrong(
+                "expected a label under yes or under no", f"{self.where} yes and no", listed(both)
+            )
+
+
+class SameTable(VariantTable):
+    """Columns that print the same."""
+
+    kind: Literal["same"]
+    columns: tuple[str, ...]
+
+
+class AtMostTable(VariantTable):
+    """Columns whose numbers have a limit to their sum."""
+
+    kind: Literal["at most"]
+    columns: tuple[str, ...]
+    value: float
+
+
+_LEVELS = "two or more different levels, lowest first"
+_NEEDED_LABEL = Key("label", required=True)
+
+
+def _different(texts: Sequence[str], where: str, expected: str, least: int) -> None:
+    """Refuse texts of which there are too few, or two the same."""
+    if len(texts) < least or len(set(texts)) < len(texts):
+        raise wrong(f"expected {expected}", where)
+
+
+def _read_readings(table: AxesTable | OrderedTable, keys: Keys) -> None:
+    """Put checked readings in place of those that stand in a table, each label once."""
+    if not table.readings:
+        raise wrong("expected at least one reading", f"{table.where} readings")
+    checked: dict[str, dict[str, str]] = {}
+    for number, reading in enumerate(table.readings, start=1):
+        here = f"[{table.where[:-1]}.readings]] number {number},"
+        given = section(reading, keys, here)
+        if given["label"] in checked:
+            raise wrong("expected each label once", f"{here} label", given["label"])
+        checked[given["label"]] = {"note": "", **given}
+    object.__setattr__(table, "readings", list(checked.values()))
+
+
+# -- tables of the decay model -----------------------------------------------------------
+
+
+class DecisionTable(TomlTable):
+    """What is counted and what the flag says: the table [outcome] of the decay model."""
+
+    event: Label = "decision"
+    flag: Label = "flagged"
+
+
+class PeriodsTable(TomlTable):
+    """The periods in order of time."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    #: First years of the second, third ... period.
+    starts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_periods(self.names, f"{self.where} names")
+        key, further = f"{self.where} starts", len(self.names) - 1
+        if self.starts and len(self.starts) != further:
+            raise wrong(
+                f"expected {further} years: the first year of every period but the first",
+                key,
+                list(self.starts),
+            )
+        for earlier, later in pairwise(self.starts):
+            if later <= earlier:
+                raise wrong(f"expected years in order of time, after {earlier}", key, later)
+
+
+class CountsTable(TomlTable):
+    """The file of published counts."""
+
+    file: str
+    rho: Annotated[float, Key("number", between=(0, 1))] = 0.05
+    concentration: Annotated[float, Key("number", between=(0, 1e6))] = 1.0
+
+
+class DecisionsTable(TomlTable):
+    """The file of decisions that are known one by one."""
+
+    file: str
+    firm: Label
+    flag: Label
+    when: Label = ""
+    order: Literal["date", "number"] = "date"
+    period: Label = ""
+
+
+class DecisionRegisterTable(RegisterTable):
+    """A register whose rows are decisions, of firms that no table lists."""
+
+    firm: Label
+    flag: Label
+    when: Label
+    order: Literal["date", "number"] = "date"
+    size: Label = ""
+    period: Label = ""
+
+
+class ReadingTable(VariantTable):
+    """The counts over other periods."""
+
+    kind: Literal["reading"]
+    column: Label
+    periods: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _check_periods(self.periods, f"{self.where} periods")
+
+
+class MoreCountsTable(VariantTable):
+    """Further counts beside those of the study."""
+
+    kind: Literal["more counts"]
+    file: str
+
+
+def _check_periods(names: Sequence[str], key: str) -> None:
+    """Refuse names of periods that are not different, or cannot stand in a list."""
+    if not names:
+        raise wrong("expected at least one period", key, list(names))
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise wrong("expected every period once", key, name)
+        seen.add(name)
+        if MARK in name:
+            raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
+
+
+def period_weights(
+    given: Sequence[float] | None, periods: Sequence[str], where: str
+) -> tuple[float, ...]:
+    """Weights of the periods, made to sum to 1; the same for all if none are given."""
+    key = f"{where} weights"
+    if given is None:
+        return (1 / len(periods),) * len(periods)
+    if len(given) != len(periods):
+        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
+    total = sum(given)
+    for weight in given:
+        # A weight that vanishes beside the others would make a period impossible.
+        if weight <= 0 or not finite(total) or weight / total < 1e-9:
+            raise wrong("expected weights above 0, and none that vanishes", key, weight)
+    return tuple(weight / total for weight in given)
+
+
+# -- all tables of a study ---------------------------------------------------------------
+
+Predictors = dict[str, CategoryTable | ContrastTable | NumericTable]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareFile:
+    """A study of the share model; groups and claims are as written."""
+
+    study: StudyTable
+    firms: Annotated[FirmsTable, ("size",)]
+    outcome: ShareTable
+    numbers: NumbersTable | None = None
+    opportunity: Opportunity | None = None
+    cluster: ClusterTable | None = None
+    fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
+    predictors: Predictors
+    variants: dict[
+        str, NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable
+    ] = field(default_factory=dict)
+    outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
+    crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
+    priors: dict[str, str] = field(default_factory=dict)
+    profiles: Sequence[Mapping[str, Any]] = ()
+    groups: Any = field(default_factory=dict)
+    claims: Any = ()
+
+    def __post_init__(self) -> None:
+        _check_variant_names(self.variants, "share")
+        _check_variant_names(self.outcomes, "share", "outcomes")
+        variants = {name.lower(): name for name in self.variants}
+        for name in self.outcomes:
+            if name.lower() in variants:
+                raise wrong(
+                    f"expected another name; [variants.{variants[name.lower()]}] has it",
+                    f"[outcomes.{name}]",
+                    name,
+                )
+        taken = _check_predictors(self.predictors)
+        names = [(name, f"[predictors.{name}]") for name in self.predictors]
+        for name, variant in self.variants.items():
+            new = dict(taken)
+            for variable in _variables(name, variant):
+                _check_variable(variable, variant.where, new)
+                new[variable.lower()] = variant.where
+                names.append((variable, variant.where))
+        for name, where in names if self.cluster else ():
+            low = name.lower()
+            if low == CLUSTER or low.startswith(f"{CLUSTER}_") or f"_by_{CLUSTER}" in low:
+                raise wrong(
+                    "expected another name; with [cluster] the models use this one for themselves",
+                    where,
+                    name,
+                )
+        _check_profiles(self.profiles, self.predictors, (CLUSTER,) if self.cluster else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecayFile:
+    """A study of the decay model; groups and claims are as written."""
+
+    study: StudyTable
+    firms: FirmsTable
+    outcome: DecisionTable = field(default_factory=DecisionTable)
+    periods: PeriodsTable | None = None
+    counts: CountsTable | None = None
+    decisions: DecisionsTable | None = None
+    numbers: NumbersTable | None = None
+    fit: FitTable = field(default_factory=FitTable)
+    variants: dict[str, ReadingTable | MoreCountsTable] = field(default_factory=dict)
+    priors: dict[str, str] = field(default_factory=dict)
+    groups: Any = field(default_factory=dict)
+    claims: Any = ()
+
+    def __post_init__(self) -> None:
+        _check_variant_names(self.variants, "decay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareRegisterFile:
+    """The share model where rows are read as counts: what asks for single firms is not there."""
+
+    study: StudyTable
+    register: RegisterTable
+    cluster: Annotated[ClusterTable | None, ("file", "key")] = None
+    outcome: Annotated[ShareTable, ("file",)]
+    fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
+    predictors: Annotated[Predictors, ("file", "key", "family_separator")]
+    priors: dict[str, str] = field(default_factory=dict)
+    profiles: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        _check_predictors(self.predictors)
+        _check_profiles(self.profiles, self.predictors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRegisterFile:
+    """The decay model where the decisions are rows of files."""
+
+    study: StudyTable
+    register: DecisionRegisterTable
+    outcome: DecisionTable = field(default_factory=DecisionTable)
+    periods: Annotated[PeriodsTable | None, ("weights",)] = None
+    fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
+    priors: dict[str, str] = field(default_factory=dict)
+
+
+#: A study.toml whose firms are listed, or one of a register.
+StudyFile = ShareFile | DecayFile
+RegisterFile = ShareRegisterFile | DecisionRegisterFile
+
 #: Models that a study can name, with the tables and keys that each knows.
-VOCABULARIES = {"share": _SHARE, "decay": _DECAY}
+VOCABULARIES = {"share": vocabulary_of(ShareFile), "decay": vocabulary_of(DecayFile)}
 #: Model -> its vocabulary where study.toml has a table [register].
 _REGISTERS = {
-    "share": share_register(_SHARE.tables),
-    "decay": decision_register(_DECAY.tables),
+    "share": vocabulary_of(ShareRegisterFile),
+    "decay": vocabulary_of(DecisionRegisterFile),
 }
 
 
-@dataclass(frozen=True)
-class StudyFile:
-    """The content of study.toml, checked for names and types, with no default filled in.
-
-    Tables that are not there are empty; which ones a study may have depends on its model.
-    Groups and claims are as written: :mod:`intlmodels.study.claims` checks them.
-    """
-
-    study: dict[str, Any]
-    firms: dict[str, Any]
-    outcome: dict[str, Any]
-    fit: dict[str, Any]
-    priors: dict[str, str]
-    variants: dict[str, dict[str, Any]]
-    predictors: dict[str, dict[str, Any]] = field(default_factory=dict)
-    crosschecks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    profiles: tuple[dict[str, Any], ...] = ()
-    periods: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, Any] = field(default_factory=dict)
-    decisions: dict[str, Any] = field(default_factory=dict)
-    numbers: dict[str, Any] = field(default_factory=dict)
-    groups: Any = field(default_factory=dict)
-    opportunity: dict[str, Any] = field(default_factory=dict)
-    cluster: dict[str, Any] = field(default_factory=dict)
-    claims: Any = ()
-    register: dict[str, Any] = field(default_factory=dict)
-
-
-def read_study_toml(folder: Path) -> StudyFile:
-    """Read and check study.toml.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-
-    Raises
-    ------
-    StudyError
-        If the file is missing or not TOML, or has a key, type, kind or name that it may not
-        have.
-    """
+def read_study_toml(folder: Path) -> StudyFile | RegisterFile:
+    """Read and check study.toml."""
     document = parsed(read_text(folder, FILE))
     # Before the model is known, whatever any model knows will do.
     known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]
     check_keys(document, dict.fromkeys([*known, "register"]), "")
-    study = section(_required(document, "study"), _STUDY, "[study]")
-    _check_study_name(study["name"])
-    model = study["model"]
+    model = section(_required(document, "study"), keys_of(StudyTable), "[study]")["model"]
     vocabulary, others = _vocabularies(document, model)
     check_keys(document, vocabulary.top, "", {k: o for o, v in others.items() for k in v.top})
     for name in vocabulary.required:
         _required(document, name)
-    tables: dict[str, Any] = {}
-    for name, keys in vocabulary.tables.items():
-        if name in document or name in ("outcome", "fit"):
-            elsewhere = {k: o for o, v in others.items() for k in v.tables.get(name, {})}
-            tables[name] = section(document.get(name, {}), keys, f"[{name}]", elsewhere)
+    given: dict[str, Any] = {}
+    for name, table in vocabulary.tables.items():
+        if name in document:
+            elsewhere = {
+                k: o for o, v in others.items() if name in v.tables for k in v.tables[name].keys
+            }
+            given[name] = table.read(document[name], f"[{name}]", elsewhere)
     for group, kinds in vocabulary.kinds.items():
-        elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
-        tables[group] = by_kind(document.get(group, {}), group, kinds, elsewhere)
-    _check_variant_names(tables.get("variants", {}), model)
-    if vocabulary in _REGISTERS.values():
-        tables |= {"firms": {}, "variants": {}}
-    if vocabulary is _REGISTERS["share"]:
-        _check_share(tables["predictors"], {})
-        tables["profiles"] = _profiles(document.get("profiles", []), tables["predictors"])
-    elif model == "share":
-        _check_variant_names(tables["outcomes"], model, "outcomes")
-        tables["outcomes"] = checked_outcomes(tables["outcomes"], tables["variants"])
-        _check_share(tables["predictors"], tables["variants"])
-        optional = ("cluster",) if "cluster" in document else ()
-        profiles = document.get("profiles", [])
-        tables["profiles"] = _profiles(profiles, tables["predictors"], optional)
-    return StudyFile(
-        **tables,
-        priors=_priors(document.get("priors", {})),
-        groups=document.get("groups", {}),
-        claims=document.get("claims", ()),
-    )
+        if group in document:
+            elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
+            given[group] = by_kind(document[group], group, kinds, elsewhere)
+    priors = document.get("priors", {})
+    if not isinstance(priors, dict):
+        raise wrong('expected lines such as phi = "Gamma(2, 0.1)"', "[priors]", priors)
+    # Which names and distributions exist is known where the models are.
+    given["priors"] = {
+        name: check_text(prior, TEXT, f"[priors] {name}") for name, prior in priors.items()
+    }
+    given |= {name: document[name] for name in ("profiles", "groups", "claims") if name in document}
+    file: StudyFile | RegisterFile = vocabulary.file(**given)
+    return file
 
 
 def _vocabularies(
@@ -429,9 +648,8 @@ def _vocabularies(
         f"studies of the model {shown(name)} with a table [register]": other
         for name, other in _REGISTERS.items()
     }
-    own = f"studies of the model {shown(model)} with a table [register]"
     if "register" in document:
-        del of_rows[own]
+        del of_rows[f"studies of the model {shown(model)} with a table [register]"]
         listing = "studies that list their firms, without [register]"
         return _REGISTERS[model], {**plain, **of_rows, listing: VOCABULARIES[model]}
     return VOCABULARIES[model], {**of_rows, **plain}
@@ -443,19 +661,12 @@ def _required(document: Mapping[str, Any], name: str) -> Any:
     return document[name]
 
 
-def _check_study_name(name: str) -> None:
-    if not re.fullmatch(NAME, name):
-        raise wrong(
-            "expected a short name of ASCII letters, digits, '_' and '-'; put the full name in "
-            "title",
-            "[study] name",
-            name,
-        )
+# -- names of variants and variables -----------------------------------------------------
 
 
-def _check_variant_names(variants: Iterable[str], model: str, group: str = "variants") -> None:
+def _check_variant_names(names: Iterable[str], model: str, group: str = "variants") -> None:
     seen: set[str] = set()
-    for name in variants:
+    for name in names:
         where, low = f"[{group}.{name}]", name.lower()
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise wrong("expected a name of ASCII letters, digits, '_' and '-'", where, name)
@@ -466,80 +677,27 @@ def _check_variant_names(variants: Iterable[str], model: str, group: str = "vari
         seen.add(low)
 
 
-def _priors(table: object) -> dict[str, str]:
-    if not isinstance(table, dict):
-        raise wrong('expected lines such as phi = "Gamma(2, 0.1)"', "[priors]", table)
-    # Which names and distributions exist is known where the models are.
-    return {name: check_text(prior, TEXT, f"[priors] {name}") for name, prior in table.items()}
-
-
-# -- the share model ---------------------------------------------------------------------
-
-
-def _check_share(
-    predictors: Mapping[str, dict[str, Any]], variants: Mapping[str, dict[str, Any]]
-) -> None:
+def _check_predictors(predictors: Predictors) -> dict[str, str]:
+    """Check the names of predictors; those in small letters, and the tables that have them."""
     if not predictors:
         raise StudyError("no predictor; expected at least one [predictors.NAME]", file=FILE)
-    for name, predictor in predictors.items():
-        if predictor["kind"] == "contrast":
-            _check_contrast(predictor, f"[predictors.{name}]")
-    for name, variant in variants.items():
-        if variant["kind"] == "axes":
-            variant["readings"] = _readings(name, variant)
-    _check_names(predictors, variants)
-
-
-def _check_contrast(predictor: Mapping[str, Any], where: str) -> None:
-    low, high = clean_label(predictor["low"]), clean_label(predictor["high"])
-    if low == high:
-        raise wrong("low and high are the same; expected two labels", f"{where} high", high)
-
-
-def _readings(name: str, variant: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Check the readings of an axes variant: every one places a label on every axis."""
-    levels, readings = variant["levels"], variant["readings"]
-    where = f"[variants.{name}]"
-    if len(levels) < 2 or len(set(levels)) < len(levels):
-        raise wrong("expected two or more different levels, lowest first", f"{where} levels")
-    if not readings:
-        raise wrong("expected at least one reading", f"{where} readings")
-    axes = [key for key in readings[0] if key not in ("label", "note")]
-    if not axes:
-        raise wrong("expected a key for each axis, as in design = ...", f"{where} readings")
-    keys = {"label": NEEDED, "note": PROSE}
-    keys |= {axis: Key("text", required=True, options=levels) for axis in axes}
-    checked, seen = [], set()
-    for number, reading in enumerate(readings, start=1):
-        here = f"[[variants.{name}.readings]] number {number},"
-        reading = section(reading, keys, here)
-        reading["label"] = clean_label(reading["label"])
-        if reading["label"] in seen:
-            raise wrong("expected each label once", f"{here} label", reading["label"])
-        seen.add(reading["label"])
-        checked.append(reading)
-    return checked
-
-
-def _check_names(
-    predictors: Mapping[str, Mapping[str, Any]], variants: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Check the names that become names of model variables."""
     taken: dict[str, str] = {}
-    for name in predictors:
-        _check_variable(name, f"[predictors.{name}]", taken)
-        taken[name.lower()] = f"[predictors.{name}]"
-    for name, variant in variants.items():
-        where = f"[variants.{name}]"
-        new = dict(taken)
-        names = [name] if variant["kind"] == "covariate" else []
-        if variant["kind"] == "axes":
-            names = [key for key in variant["readings"][0] if key not in ("label", "note")]
-        if variant["kind"] == "outcome":
-            names = [variant["outcome"].replace("-", "_")]
-        for variable in names:
-            _check_variable(variable, where, new)
-            new[variable.lower()] = where
+    for name, predictor in predictors.items():
+        _check_variable(name, predictor.where, taken)
+        taken[name.lower()] = predictor.where
+    return taken
+
+
+def _variables(name: str, variant: VariantTable) -> list[str]:
+    """Names of model variables that a variant brings along."""
+    match variant:
+        case CovariateTable():
+            return [name]
+        case AxesTable():
+            return variant.axes
+        case ByOutcomeTable():
+            return [variant.outcome.replace("-", "_")]
+    return []
 
 
 def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
@@ -568,10 +726,11 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
             )
 
 
-def _profiles(
-    tables: object, predictors: Mapping[str, Any], optional: tuple[str, ...] = ()
-) -> tuple[dict[str, Any], ...]:
-    if not isinstance(tables, list):
+def _check_profiles(
+    tables: object, predictors: Iterable[str], optional: tuple[str, ...] = ()
+) -> None:
+    """Check that new firms have every predictor; what they have of it is checked with the data."""
+    if not isinstance(tables, (list, tuple)):
         raise wrong("expected tables, each below a line [[profiles]]", "[[profiles]]", tables)
     for number, table in enumerate(tables, start=1):
         where = f"[[profiles]] number {number},"
@@ -584,4 +743,3 @@ def _profiles(
                     f"key is missing; expected a level or value of the predictor {shown(name)}",
                     f"{where} {name}",
                 )
-    return tuple(tables)

@@ -1,4 +1,9 @@
-"""Studies of the share model: a share of every firm, printed rounded, and what may explain it."""
+"""Studies of the share model: a share of every firm, printed rounded, and what may explain it.
+
+A variant of the study's own is another reading of its columns, as labelled arrays: it changes
+what a model is given, never how the model is written; the catalogue of models turns each of them
+into a row of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
-from intlmodels.core.errors import did_you_mean, listed, one_line
+from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import (
     Study,
     claim_lines,
@@ -21,86 +26,247 @@ from intlmodels.study.base import (
     shortened,
 )
 from intlmodels.study.claims import read_ledger
-from intlmodels.study.clusters import NAME as CLUSTER
-from intlmodels.study.clusters import Clusters, check_names, cluster_lines, read_clusters
 from intlmodels.study.columns import (
+    Clusters,
+    Floats,
+    FurtherOutcome,
+    Integers,
     Outcome,
     Predictor,
+    cluster_lines,
+    coded,
+    frozen,
+    further_line,
     lookalike_lines,
+    read_clusters,
+    read_further,
     read_outcome,
     read_predictor,
 )
+from intlmodels.study.fitrules import RULES
 from intlmodels.study.keys import finite, wrong
-from intlmodels.study.outcomes import FurtherOutcome, further_line, read_further
-from intlmodels.study.schema import StudyFile
-from intlmodels.study.sources import Crosscheck, Sources, read_crosscheck
-from intlmodels.study.variants import (
-    Axes,
-    ByOutcome,
-    Covariate,
-    Membership,
-    Nested,
-    Variant,
-    read_variant,
+from intlmodels.study.schema import (
+    CLUSTER,
+    AxesTable,
+    ByOutcomeTable,
+    CovariateTable,
+    MembershipTable,
+    NestedTable,
+    Opportunity,
+    ShareFile,
 )
+from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# -- variants of the study's own ---------------------------------------------------------
 
-@dataclass(frozen=True)
-class Opportunity:
-    """Every combination of a category and a contrast, and how it is read.
 
-    Attributes
-    ----------
-    across : str
-        Name of the category.
-    down : str
-        Name of the contrast.
-    vulnerable : str
-        Level of the contrast at which a small share is read as vulnerable; at the other level
-        a large share is read as an opportunity.
-    note : str
-        Where the reading comes from, in the author's words.
-    """
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """The printed label within its family (needs a predictor with a family separator)."""
 
-    across: str
-    down: str
-    vulnerable: str
+    name: str
     note: str
+    #: The category whose levels are the families.
+    predictor: str
+    #: Printed labels, sorted.
+    labels: tuple[str, ...]
+    #: Position in ``labels``; shape (firm,).
+    label_codes: Integers
+    #: Position in the predictor's levels; shape (label,).
+    family_of_label: Integers
 
 
-def read_opportunity(
-    table: Mapping[str, Any], predictors: Mapping[str, Predictor]
-) -> Opportunity | None:
-    """Check the table against the predictors; None if it is empty.
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Ordered axes in place of a category."""
 
-    Raises
-    ------
-    StudyError
-        For a predictor that is not there or of another kind, or a level that it does not have.
-    """
-    if not table:
-        return None
-    for key, kind in (("across", "category"), ("down", "contrast")):
-        usable = [name for name, predictor in predictors.items() if predictor.kind == kind]
-        if table[key] not in usable:
-            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
-            raise wrong(
-                f"{key} takes a predictor of the kind {kind}; {expected}",
-                f"[opportunity] {key}",
-                table[key],
-            )
-    levels = predictors[table["down"]].levels
-    vulnerable = clean_label(table["vulnerable"])
-    if vulnerable not in levels:
-        raise wrong(
-            f"expected a level of {table['down']}: {listed(levels)}",
-            "[opportunity] vulnerable",
-            vulnerable,
+    name: str
+    note: str
+    #: The category that the axes replace.
+    replaces: str
+    #: Position of each firm in ``levels``; shape (firm,).
+    axes: dict[str, Integers]
+    #: Lowest first.
+    levels: tuple[str, ...]
+    #: Tuple of (label, {axis: level}, note): how each printed label was read.
+    readings: tuple[tuple[str, dict[str, str], str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """A second label beside the first one."""
+
+    name: str
+    note: str
+    #: The category with the first label.
+    predictor: str
+    #: Levels of both labels, sorted.
+    levels: tuple[str, ...]
+    #: Rows sum to one: the primary weight on the first label and the rest on the second, or all on
+    #: the first where there is no second; shape (firm, level).
+    weights: Floats
+    #: Where the second label is printed.
+    file: str = ""
+    column: str = ""
+    #: Its cells as they stand in the file; length (firm,).
+    second: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Covariate:
+    """One more numeric predictor."""
+
+    name: str
+    note: str
+    #: Of kind ``numeric``, with the variant's name.
+    predictor: Predictor
+
+
+@dataclass(frozen=True, eq=False)
+class ByOutcome:
+    """A further outcome as one more predictor of the share."""
+
+    name: str
+    note: str
+    outcome: FurtherOutcome
+
+
+Variant = Nested | Axes | Membership | Covariate | ByOutcome
+
+
+def read_variant(
+    name: str,
+    spec: NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable,
+    predictors: Mapping[str, Predictor],
+    sources: Sources,
+    outcome: Outcome,
+    further: Mapping[str, FurtherOutcome],
+) -> Variant:
+    """Read one variant."""
+    match spec:
+        case NestedTable():
+            return _nested(name, spec, _category(spec, "predictor", predictors))
+        case AxesTable():
+            category = _category(spec, "replaces", predictors)
+            return _axes(name, spec, category, sources)
+        case MembershipTable():
+            category = _category(spec, "predictor", predictors)
+            return _membership(name, spec, category, sources)
+        case CovariateTable():
+            return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
+    return _by_outcome(name, spec, further)
+
+
+def _category(
+    spec: NestedTable | AxesTable | MembershipTable, key: str, predictors: Mapping[str, Predictor]
+) -> Predictor:
+    name: str = getattr(spec, key)
+    if name not in predictors:
+        near = did_you_mean(name, predictors)
+        raise spec.error(key, f"no such predictor{near}; expected one of {listed(predictors)}")
+    kind = predictors[name].kind
+    if kind != "category":
+        raise spec.error(key, f"expected a predictor of kind category; it is a {kind}")
+    return predictors[name]
+
+
+def _by_outcome(
+    name: str, spec: ByOutcomeTable, further: Mapping[str, FurtherOutcome]
+) -> ByOutcome:
+    asked = spec.outcome
+    if asked not in further:
+        known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
+        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
+    for firm, why in further[asked].missing:
+        raise spec.error(
+            "outcome",
+            f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
+            "the cell, or delete the variant",
         )
-    return Opportunity(table["across"], table["down"], vulnerable, table.get("note", ""))
+    return ByOutcome(name, spec.note, further[asked])
+
+
+def _labels(predictor: Predictor) -> list[str]:
+    return [clean_label(text) for text in predictor.printed]
+
+
+def _nested(name: str, spec: NestedTable, category: Predictor) -> Nested:
+    if not category.family_separator:
+        raise spec.error(
+            "predictor",
+            f"expected a predictor with a family_separator; give it in "
+            f"[predictors.{category.name}], or there is nothing to nest",
+        )
+    printed = _labels(category)
+    labels = tuple(sorted(set(printed)))
+    if len(labels) == len(category.levels):
+        raise spec.error(
+            "predictor",
+            "every family has a single printed label; expected a family with two or more: "
+            "delete the variant",
+        )
+    family = dict(zip(printed, category.codes, strict=True))
+    families = frozen([family[label] for label in labels], np.intp)
+    codes = coded(printed, labels)
+    return Nested(name, spec.note, category.name, labels, codes, families)
+
+
+def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> Axes:
+    readings = {reading["label"]: reading for reading in spec.readings}
+    for cell in sources.cells(category.file, category.column, spec.where):
+        label = clean_label(cell.text)
+        if label not in readings:
+            raise cell.error(
+                f"expected a label with a reading in variant {shown(name)}"
+                f"{did_you_mean(label, readings)}; add a [[variants.{name}.readings]] for it"
+            )
+    codes: dict[str, Integers] = {}
+    for axis in spec.axes:
+        read = [spec.levels.index(readings[label][axis]) for label in _labels(category)]
+        if len(set(read)) == 1:
+            raise wrong(
+                "every firm has this level; expected two or more levels: delete the axis",
+                f"{spec.where} {axis}",
+                spec.levels[read[0]],
+            )
+        codes[axis] = frozen(read, np.intp)
+    told = tuple(
+        (label, {axis: reading[axis] for axis in spec.axes}, reading["note"])
+        for label, reading in readings.items()
+    )
+    return Axes(name, spec.note, category.name, codes, spec.levels, told)
+
+
+def _membership(
+    name: str, spec: MembershipTable, category: Predictor, sources: Sources
+) -> Membership:
+    file, column = spec.file or sources.file, spec.column
+    if (file, column) == (category.file, category.column):
+        raise spec.error("column", f"expected another column than that of {category.name}")
+    cells = sources.cells(file, column, f"{spec.where} column")
+    first = [category.levels[code] for code in category.codes]
+    second: list[str | None] = []
+    for cell, primary in zip(cells, first, strict=True):
+        # An empty cell says that there is no second label; NA would say that it is not known.
+        level = sources.level(cell, category.family_separator) if clean_label(cell.text) else None
+        if level == primary:
+            raise cell.error("expected a label that differs from the first one; empty the cell")
+        second.append(level)
+    if not any(second):
+        said = "no firm has a second label; expected at least one: delete the variant"
+        raise in_column(said, file, column)
+    levels = tuple(sorted({*first, *(level for level in second if level is not None)}))
+    place = {level: code for code, level in enumerate(levels)}
+    weights = np.zeros((len(first), len(levels)))
+    for row, primary, other in zip(weights, first, second, strict=True):
+        row[place[primary]] = 1.0 if other is None else spec.primary_weight
+        if other is not None:
+            row[place[other]] = 1.0 - spec.primary_weight
+    texts = tuple(cell.text for cell in cells)
+    return Membership(name, spec.note, category.name, levels, frozen(weights), file, column, texts)
 
 
 # -- studies of the share model --------------------------------------------------------
@@ -163,6 +329,44 @@ class ShareStudy(Study):
             columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
         return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
 
+    def lines(self) -> Iterator[str]:
+        """What was read, for a person to check before fitting."""
+        outcome = self.outcome
+        yield from first_lines(self)
+        yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
+        low, high = outcome.printed.min(), outcome.printed.max()
+        yield (
+            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
+            f"points; from {low:.10g} to {high:.10g} percent"
+        )
+        if outcome.unit == "percent" and high <= 1:
+            yield '            none is above 1 percent; for fractions write unit = "fraction"'
+        yield "predictors"
+        for predictor in self.predictors.values():
+            yield from _predictor_lines(predictor, self.firms)
+        if self.clusters is not None:
+            yield from cluster_lines(self.clusters)
+        if self.outcomes:
+            yield "further outcomes, on the same predictors"
+            for further in self.outcomes.values():
+                yield one_line(f"  {further_line(further)}")
+        yield f"variants of this study's own: {len(self.variants) or 'none'}"
+        for variant in self.variants.values():
+            yield one_line(f"  {variant.name}: {_variant_line(variant)}")
+            if isinstance(variant, Covariate):
+                yield from _predictor_lines(variant.predictor, self.firms, indent="    ")
+        yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
+        for firm, why in self.dropped:
+            yield one_line(f"  {firm}: {why}")
+        yield from normalization_lines(self)
+        if self.opportunity is not None:
+            both = f"{self.opportunity.across} and {self.opportunity.down}"
+            yield f"read together: {both}"
+        if self.profiles:
+            yield f"new firms to predict: {len(self.profiles)}"
+        yield from claim_lines(self)
+        yield from prior_lines(self)
+
 
 def _as_read(predictor: Predictor) -> Any:
     import pandas as pd
@@ -176,19 +380,12 @@ def _as_read(predictor: Predictor) -> Any:
     return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
 
 
-def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
-    """Read and check the tables of a study of the share model.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong, in one line.
-    """
-    sources = Sources(folder, toml.firms["file"], toml.firms["column"], _keys(toml))
+def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
+    """Read and check the tables of a study of the share model."""
+    sources = Sources(folder, toml.firms.file, toml.firms.column, _keys(toml))
     outcome, dropped = read_outcome(toml.outcome, sources)
     predictors = {
-        name: read_predictor(name, spec, sources, outcome, f"[predictors.{name}]")
-        for name, spec in toml.predictors.items()
+        name: read_predictor(name, spec, sources, outcome) for name, spec in toml.predictors.items()
     }
     outcomes = {
         name: read_further(name, spec, sources, outcome, predictors)
@@ -199,60 +396,53 @@ def read_share_study(folder: Path, toml: StudyFile) -> ShareStudy:
         for name, spec in toml.variants.items()
     }
     clusters = read_clusters(toml.cluster, sources, outcome, predictors)
-    if clusters is not None:
-        check_names(_named(predictors, variants))
+    profiles = checked_profiles(toml.profiles, predictors, clusters)
+    crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
+    ledger = read_ledger(RULES, toml, sources)
+    if toml.opportunity is not None:
+        _check_opportunity(toml.opportunity, predictors)
     return ShareStudy(
-        **common(folder, toml, sources),
+        **common(folder, toml, "share", sources),
         outcome=outcome,
         predictors=predictors,
         outcomes=outcomes,
         variants=variants,
         dropped=dropped,
-        profiles=checked_profiles(toml.profiles, predictors, clusters),
-        crosschecks=tuple(
-            read_crosscheck(name, spec, sources) for name, spec in toml.crosschecks.items()
-        ),
-        **read_ledger(toml, sources),
-        opportunity=read_opportunity(toml.opportunity, predictors),
+        profiles=profiles,
+        crosschecks=tuple(crosschecks),
+        **ledger,
+        opportunity=toml.opportunity,
         clusters=clusters,
     )
 
 
-def _keys(toml: StudyFile) -> dict[str, str]:
+def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) -> None:
+    """Check the table against the predictors."""
+    asked = (("across", table.across, "category"), ("down", table.down, "contrast"))
+    for key, name, kind in asked:
+        usable = [own.name for own in predictors.values() if own.kind == kind]
+        if name not in usable:
+            expected = f"expected {listed(usable)}" if usable else "there is none in this study"
+            raise table.error(key, f"{key} takes a predictor of the kind {kind}; {expected}")
+    levels = predictors[table.down].levels
+    if table.vulnerable not in levels:
+        raise table.error("vulnerable", f"expected a level of {table.down}: {listed(levels)}")
+
+
+def _keys(toml: ShareFile) -> dict[str, str]:
     """File to the column with the firms' names, where a predictor or outcome says it."""
-    home = toml.firms["file"]
-    keys: dict[str, str] = {home: toml.firms["column"]}
-    asking = [(f"[predictors.{name}]", spec) for name, spec in toml.predictors.items()]
-    asking += [(f"[outcomes.{name}]", spec) for name, spec in toml.outcomes.items()]
-    asking.append(("[cluster]", toml.cluster))
-    for where, spec in asking:
-        if "key" not in spec:
-            continue
-        file, key = spec.get("file", home), spec["key"]
-        if clean_label(keys.setdefault(file, key)) != clean_label(key):
-            raise wrong(
+    home = toml.firms.file
+    keys: dict[str, str] = {home: toml.firms.column}
+    asking = [*toml.predictors.values(), *toml.outcomes.values()]
+    for spec in [*asking, toml.cluster] if toml.cluster else asking:
+        file = spec.file or home
+        if spec.key and keys.setdefault(file, spec.key) != spec.key:
+            raise spec.error(
+                "key",
                 f"another key of this study says {keys[file]!r} for {file}; expected one column "
                 "with the firms in each file",
-                f"{where} key",
-                key,
             )
     return keys
-
-
-def _named(
-    predictors: Mapping[str, Predictor], variants: Mapping[str, Variant]
-) -> Iterator[tuple[str, str]]:
-    """Names that become names of model variables, and the tables that give them."""
-    for name in predictors:
-        yield name, f"[predictors.{name}]"
-    for name, variant in variants.items():
-        match variant:
-            case Covariate():
-                yield name, f"[variants.{name}]"
-            case Axes():
-                yield from ((axis, f"[variants.{name}]") for axis in variant.axes)
-            case ByOutcome():
-                yield variant.outcome.name.replace("-", "_"), f"[variants.{name}]"
 
 
 def checked_profiles(
@@ -264,30 +454,24 @@ def checked_profiles(
     found = []
     for number, profile in enumerate(profiles, start=1):
         where = f"[[profiles]] number {number},"
-        checked = _profile(profile, predictors, where)
+        checked = {
+            name: _value(profile[name], predictor, f"{where} {name}")
+            for name, predictor in predictors.items()
+        }
         if clusters is not None and CLUSTER in profile:
             checked[CLUSTER] = _level(profile[CLUSTER], clusters.labels, f"{where} {CLUSTER}")
         found.append(checked)
     return tuple(found)
 
 
-def _profile(
-    profile: Mapping[str, Any], predictors: Mapping[str, Predictor], where: str
-) -> dict[str, str]:
-    """Check the levels of a new firm; numbers come out as text."""
-    checked = {}
-    for name, predictor in predictors.items():
-        key, value = f"{where} {name}", profile[name]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if predictor.kind == "numeric":
-            if not number or not finite(value):
-                raise wrong("expected a finite number without quotes", key, value)
-            if predictor.transform == "log" and value <= 0:
-                raise wrong("expected a number above 0, as the transform log needs", key, value)
-            checked[name] = repr(value)
-            continue
-        checked[name] = _level(value, predictor.levels, key)
-    return checked
+def _value(value: object, predictor: Predictor, key: str) -> str:
+    if predictor.kind != "numeric":
+        return _level(value, predictor.levels, key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not finite(value):
+        raise wrong("expected a finite number without quotes", key, value)
+    if predictor.transform == "log" and value <= 0:
+        raise wrong("expected a number above 0, as the transform log needs", key, value)
+    return repr(value)
 
 
 def _level(value: object, levels: Sequence[str], key: str) -> str:
@@ -300,46 +484,7 @@ def _level(value: object, levels: Sequence[str], key: str) -> str:
     return level
 
 
-# -- telling what was read ---------------------------------------------------------------
-
-
-def share_lines(study: ShareStudy) -> Iterator[str]:
-    """What was read, for a person to check before fitting."""
-    outcome = study.outcome
-    yield from first_lines(study)
-    yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-    low, high = outcome.printed.min(), outcome.printed.max()
-    yield (
-        f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-        f"points; from {low:.10g} to {high:.10g} percent"
-    )
-    if outcome.unit == "percent" and high <= 1:
-        yield '            none is above 1 percent; for fractions write unit = "fraction"'
-    yield "predictors"
-    for predictor in study.predictors.values():
-        yield from _predictor_lines(predictor, study.firms)
-    if study.clusters is not None:
-        yield from cluster_lines(study.clusters)
-    if study.outcomes:
-        yield "further outcomes, on the same predictors"
-        for further in study.outcomes.values():
-            yield one_line(f"  {further_line(further)}")
-    yield f"variants of this study's own: {len(study.variants) or 'none'}"
-    for variant in study.variants.values():
-        yield one_line(f"  {variant.name}: {_variant_line(variant)}")
-        if isinstance(variant, Covariate):
-            yield from _predictor_lines(variant.predictor, study.firms, indent="    ")
-    yield f"firms left out for want of an outcome: {len(study.dropped) or 'none'}"
-    for firm, why in study.dropped:
-        yield one_line(f"  {firm}: {why}")
-    yield from normalization_lines(study)
-    if study.opportunity is not None:
-        both = f"{study.opportunity.across} and {study.opportunity.down}"
-        yield f"read together: {both}"
-    if study.profiles:
-        yield f"new firms to predict: {len(study.profiles)}"
-    yield from claim_lines(study)
-    yield from prior_lines(study)
+# -- describing it -----------------------------------------------------------------------
 
 
 def _predictor_lines(

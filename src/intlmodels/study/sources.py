@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import (
     MISSING,
@@ -24,6 +24,7 @@ from intlmodels.core.csvtable import (
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.study.keys import wrong
+from intlmodels.study.schema import AtMostTable, SameTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,11 @@ _MEANT = {
     **dict.fromkeys(("exact", "certain", "sure"), "hard"),
     **dict.fromkeys(("soft", "uncertain", "unsure"), "noisy"),
 }
+
+
+def in_column(message: str, file: str, column: str, value: object = None) -> StudyError:
+    """The error for a column as a whole."""
+    return StudyError(message, file=file, column=column, value=value)
 
 
 @dataclass(frozen=True)
@@ -62,26 +68,14 @@ class Cell:
         return clean_label(self.text) in MISSING
 
     def number(self) -> float:
-        """Read the cell as a number.
-
-        Raises
-        ------
-        StudyError
-            If it is not one.
-        """
+        """Read the cell as a number."""
         try:
             return parse_number(self.text)
         except ValueError as error:
             raise self.error(str(error)) from error
 
     def label(self) -> str:
-        """Read the cell as a label, with single white space.
-
-        Raises
-        ------
-        StudyError
-            If it is empty or says that the value is not known.
-        """
+        """Read the cell as a label, with single white space."""
         if self.missing:
             raise self.error(
                 "expected a label; a missing label needs a level of its own, such as "
@@ -90,13 +84,7 @@ class Cell:
         return clean_label(self.text)
 
     def word(self, options: Iterable[str]) -> str:
-        """Read the cell as one of a few words; ``""`` among them allows an empty cell.
-
-        Raises
-        ------
-        StudyError
-            If the cell holds anything else.
-        """
+        """Read the cell as one of a few words; ``""`` among them allows an empty cell."""
         words = list(options)
         said = clean_label(self.text)
         if said in words:
@@ -108,38 +96,27 @@ class Cell:
 
 
 class Sources:
-    """The tables of a study, joined by firm; collects how cells were read.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the study.
-    file, column : str
-        The table that lists the firms, and the column with their names.
-    keys : mapping of str to str
-        File to the column with the names of the firms, where that is another one.
-
-    Attributes
-    ----------
-    firms : tuple of str
-        In the order of the table that lists them.
-    tables : dict of str to Table
-        Every table read so far, as printed.
-    read_as : dict of (file, row, column) to (printed, read as)
-        Cells whose white space or Unicode form was changed.
-    """
+    """The tables of a study, joined by firm; collects how cells were read."""
 
     def __init__(self, folder: Path, file: str, column: str, keys: Mapping[str, str]) -> None:
         self.folder = folder
-        self.file = file
-        self.column = clean_label(column)
-        self.keys = {file: column, **keys}
+        #: The table that lists the firms, and the column with their names.
+        self.file, self.column = file, clean_label(column)
+        # File to the column with the names of the firms, where that is another one.
+        self._keys = {file: column, **keys}
+        #: Every table read so far, as printed.
         self.tables: dict[str, Table] = {}
+        #: Cells whose white space or Unicode form was changed: place to (printed, read as).
         self.read_as: dict[tuple[str, int, str], tuple[str, str]] = {}
         self._rows: dict[str, dict[str, int]] = {}
         names = self._firm_cells(file)
+        #: In the order of the table that lists them.
         self.firms = tuple(clean_name(cell.text) for cell in names.values())
         self._joined = list(names)
+
+    def key(self, file: str) -> str:
+        """The column of a file that has the names of the firms."""
+        return clean_label(self._keys.get(file, self.column))
 
     def keep(self, positions: Sequence[int]) -> None:
         """Leave out all firms but those at these positions."""
@@ -147,13 +124,7 @@ class Sources:
         self._joined = [self._joined[i] for i in positions]
 
     def cells(self, file: str, column: str, asked_by: str) -> tuple[Cell, ...]:
-        """Cells of a column, one a firm, in the order of the firms.
-
-        Raises
-        ------
-        StudyError
-            If the file cannot be read, has no such column, or has other firms.
-        """
+        """Cells of a column, one a firm, in the order of the firms."""
         table = self.table(file)
         if file not in self._rows:
             self._match(file, self._firm_cells(file))
@@ -168,13 +139,7 @@ class Sources:
         return read_as
 
     def label(self, cell: Cell) -> str:
-        """Read a cell as a label.
-
-        Raises
-        ------
-        StudyError
-            If the cell is empty or says that the value is not known.
-        """
+        """Read a cell as a label."""
         return self.note(cell, cell.label())
 
     def level(self, cell: Cell, separator: str) -> str:
@@ -190,25 +155,24 @@ class Sources:
         return self.note(cell, cell.word(options))
 
     def table(self, file: str, one: str = "firm") -> Table:
-        """A table of the study as printed, read once.
-
-        Parameters
-        ----------
-        file : str
-        one : str, optional
-            What stands in one of its rows, for the messages.
-        """
+        """A table of the study as printed, read once."""
         if file not in self.tables:
             self.tables[file] = read_table(self.folder, file, one)
         return self.tables[file]
 
+    def column_cells(
+        self, file: str, column: str, asked_by: str = "", one: str = "firm"
+    ) -> list[Cell]:
+        """Cells of a column in the order of the file, whatever its rows are."""
+        name = clean_label(column)
+        texts = self.table(file, one).column(name, asked_by)
+        return [Cell(file, row, name, text) for row, text in enumerate(texts, start=2)]
+
     def _firm_cells(self, file: str) -> dict[str, Cell]:
         """Cells with the firms' names by the name that joins them (single inner blanks)."""
-        column = clean_label(self.keys.get(file, self.column))
         found: dict[str, Cell] = {}
-        for position, text in enumerate(self.table(file).column(column, "[firms] column or key")):
-            cell = Cell(file, position + 2, column, text)
-            name = clean_label(text)
+        for cell in self.column_cells(file, self.key(file), "[firms] column or key"):
+            name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")
             if name in found:
@@ -217,7 +181,7 @@ class Sources:
                     "rename or delete one"
                 )
             found[name] = cell
-            self.note(cell, clean_name(text))
+            self.note(cell, clean_name(cell.text))
         self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
         return found
 
@@ -231,13 +195,9 @@ class Sources:
                 )
         for name, position in known.items():
             if name not in found:
-                raise StudyError(
+                raise Cell(self.file, position + 2, self.column, name).error(
                     f"expected a row for every firm of {self.file}, but {file} has none for this "
-                    f"one{did_you_mean(name, found)}; add the row or delete the firm",
-                    file=self.file,
-                    row=position + 2,
-                    column=self.column,
-                    value=name,
+                    f"one{did_you_mean(name, found)}; add the row or delete the firm"
                 )
 
 
@@ -246,80 +206,52 @@ class Sources:
 
 @dataclass(frozen=True)
 class Crosscheck:
-    """Columns that are held against each other, firm by firm.
-
-    Attributes
-    ----------
-    name : str
-    kind : {"same", "at most"}
-        Whether the columns print the same, or numbers whose sum has a limit.
-    places : tuple of str
-        ``file: column`` of each.
-    cells : tuple of tuple of Cell
-        One row a firm.
-    value : float
-        The limit.
-    note : str
-    """
+    """Columns that are held against each other, firm by firm."""
 
     name: str
+    #: Whether the columns print the same, or numbers whose sum has a limit.
     kind: str
+    #: ``file: column`` of each.
     places: tuple[str, ...]
+    #: One row a firm.
     cells: tuple[tuple[Cell, ...], ...]
+    #: The limit.
     value: float = 0.0
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """A firm for which a crosscheck does not hold."""
-
-    firm: str
-    found: tuple[str, ...]
-
-
-def read_crosscheck(name: str, spec: Mapping[str, Any], sources: Sources) -> Crosscheck:
-    """Find the cells of a crosscheck.
-
-    Raises
-    ------
-    StudyError
-        For a place that is not ``file: column``, a missing column, or a cell that is no number
-        where numbers are added.
-    """
-    where = f"[crosschecks.{name}] columns"
-    places = []
-    for text in spec["columns"]:
-        file, colon, column = text.partition(":")
-        if not colon or not file.strip() or not column.strip():
-            raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
-        places.append((file.strip(), clean_label(column)))
+def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) -> Crosscheck:
+    """Find the cells of a crosscheck."""
+    where = f"{spec.where} columns"
+    places = [split_place(text, where) for text in spec.columns]
     if len(set(places)) < len(places) or len(places) < 2:
         raise wrong("expected two or more different columns", where)
     columns = [sources.cells(file, column, where) for file, column in places]
     cells = tuple(zip(*columns, strict=True))
-    if spec["kind"] == "at most":
-        for row in cells:
-            for cell in row:
-                if not cell.missing:
-                    cell.number()
-    return Crosscheck(
-        name,
-        spec["kind"],
-        tuple(f"{file}: {column}" for file, column in places),
-        cells,
-        float(spec.get("value", 0.0)),
-        spec.get("note", ""),
-    )
+    limit = 0.0
+    if isinstance(spec, AtMostTable):
+        limit = float(spec.value)
+        for cell in (cell for row in cells for cell in row if not cell.missing):
+            cell.number()
+    said = tuple(f"{file}: {column}" for file, column in places)
+    return Crosscheck(name, spec.kind, said, cells, limit, spec.note)
 
 
-def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> tuple[Disagreement, ...]:
-    """Firms for which a crosscheck does not hold; what is not known agrees with anything.
+def split_place(text: str, where: str) -> tuple[str, str]:
+    """File and column of a text such as ``table1.csv: product_line``."""
+    file, colon, column = text.partition(":")
+    if not colon or not file.strip() or not column.strip():
+        raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
+    return file.strip(), clean_label(column)
 
-    Labels are compared without outer and double blanks, in capitals and small letters alike
-    different.
+
+def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Firms for which a crosscheck does not hold, and what is printed of them.
+
+    What is not known agrees with anything. Labels are compared without outer and double blanks;
+    capitals and small letters differ.
     """
-    found = []
+    found = {}
     for firm, row in zip(firms, check.cells, strict=True):
         if check.kind == "same":
             known = {clean_label(cell.text) for cell in row if not cell.missing}
@@ -327,8 +259,8 @@ def disagreements(check: Crosscheck, firms: tuple[str, ...]) -> tuple[Disagreeme
         else:
             good = sum(cell.number() for cell in row if not cell.missing) <= check.value + 1e-9
         if not good:
-            found.append(Disagreement(firm, tuple(cell.text for cell in row)))
-    return tuple(found)
+            found[firm] = tuple(cell.text for cell in row)
+    return found
 
 
 def crosscheck_lines(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> list[str]:
@@ -345,7 +277,7 @@ def crosscheck_lines(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> 
         what = " and ".join(check.places)
         rule = "print the same" if check.kind == "same" else f"add up to {check.value:g} at most"
         lines.append(f"{check.name}: {what} {rule} for {len(firms) - len(bad)} of {len(firms)}.")
-        lines += [f"  {item.firm}: {', '.join(shown(text) for text in item.found)}" for item in bad]
+        lines += [f"  {firm}: {', '.join(map(shown, texts))}" for firm, texts in bad.items()]
         if check.note:
             lines.append(f"  {check.note}")
     return lines
@@ -357,7 +289,7 @@ def crosscheck_table(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> 
 
     rows = []
     for check in checks:
-        bad = {item.firm for item in disagreements(check, firms)}
+        bad = disagreements(check, firms)
         for firm, cells in zip(firms, check.cells, strict=True):
             printed = "; ".join(cell.text for cell in cells)
             rows.append((check.name, firm, printed, firm not in bad))

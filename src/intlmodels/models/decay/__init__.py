@@ -1,3 +1,128 @@
-"""What only the decay model needs: the sampler of tables and parameters, and what follows."""
+"""The decay model: from counts of decisions, the decisions themselves, or a register of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from intlmodels.core.settings import Given, Progress, Settings
+from intlmodels.models.base import Drawn, Refitter, Simulator
+from intlmodels.models.decay import design
+from intlmodels.models.decay.design import Design
+from intlmodels.models.priors import Prior
+from intlmodels.study import DecayStudy, SequenceStudy
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from xarray import Dataset, DataTree
+
+
+class DecayModel:
+    """See :class:`intlmodels.models.base.Model`; what compiles or draws is imported when needed."""
+
+    shapes = ("decay", "sequences")
+
+    default_design = staticmethod(design.default_design)
+    variants = staticmethod(design.variants)
+    alias = staticmethod(design.alias)
+    why_absent = staticmethod(design.why_absent)
+    parameters = staticmethod(design.parameters)
+    fixed_priors = staticmethod(design.fixed_priors)
+    shown = staticmethod(design.shown)
+    latent = staticmethod(design.latent)
+    settings = staticmethod(design.settings)
+    packages = staticmethod(design.packages)
+    data_parts = staticmethod(design.data_parts)
+
+    def build(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
+        """Build the model of known decisions."""
+        from intlmodels.models.decay import model
+
+        return model.build(study, variant, priors)
+
+    def draw(
+        self,
+        study: DecayStudy,
+        variant: str,
+        priors: Mapping[str, Prior],
+        settings: Settings,
+        progress: Progress | None,
+    ) -> Drawn:
+        """Draw parameters, and tables where only counts are known."""
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.decay import inferencedata, model, sampler
+
+        if isinstance(study, SequenceStudy):
+            return model.draw(study, variant, priors, settings, progress)
+        design = design_of(study, variant)
+        if not self.latent(design):
+            return pymc.draw_model(self.build(study, variant, priors), settings, progress)
+        draws = sampler.sample(design, priors, settings, progress)
+        posterior = inferencedata.posterior(design, draws)
+        return Drawn(
+            {
+                "posterior": posterior,
+                "sample_stats": inferencedata.sample_stats(draws),
+                "log_likelihood": inferencedata.log_likelihood(design, posterior),
+                "prior": inferencedata.prior(design, priors, pymc.PRIOR_DRAWS, settings.seed),
+            }
+        )
+
+    def refitter(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
+        """Compile the model of decisions, or take other counts for the sampler of tables."""
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.decay import inferencedata, sampler
+
+        design = design_of(study, variant)
+        if not self.latent(design):
+            return pymc.refitter(self.build(study, variant, priors))
+
+        def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
+            changed = replace(design, **given)
+            draws = sampler.sample(changed, priors, settings)
+            return inferencedata.posterior(changed, draws), inferencedata.sample_stats(draws)
+
+        return refit
+
+    def observed_data(self, study: DecayStudy, design: Design) -> Dataset:
+        """Printed counts, flags of decisions, or flags at the places of sequences."""
+        from intlmodels.models.decay import inferencedata, model
+
+        if isinstance(study, SequenceStudy):
+            return model.observed_data(study, design)
+        return inferencedata.observed_data(study, design)
+
+    def constant_data(self, study: DecayStudy, design: Design) -> Dataset:
+        """Firms, periods and counts, or the places of sequences."""
+        from intlmodels.models.decay import inferencedata, model
+
+        if isinstance(study, SequenceStudy):
+            return model.constant_data(study, design)
+        return inferencedata.constant_data(study, design)
+
+    def predictive(
+        self, study: DecayStudy, design: Design, draws: Dataset, seed: int, step: int
+    ) -> Dataset:
+        """Printed counts or flags, drawn anew."""
+        from intlmodels.models.decay import estimands, inferencedata
+
+        if isinstance(study, SequenceStudy):
+            return estimands.predictive(study, design, draws, [seed, step])
+        return inferencedata.predictive(study, design, draws, seed, step)
+
+    def estimate(self, tree: DataTree, group: str = "posterior") -> Dataset:
+        """All estimands of a fit."""
+        from intlmodels.models.decay.estimands import estimate
+
+        return estimate(tree, group)
+
+    @property
+    def simulator(self) -> Simulator[DecayStudy, Design]:
+        """What calibration and leave-one-out ask of it."""
+        from intlmodels.models.decay import simulator
+
+        return simulator
+
+
+MODEL = DecayModel()

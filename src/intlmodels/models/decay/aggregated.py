@@ -33,8 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
+from intlmodels.models.coordinates import basis as differences
+from intlmodels.models.coordinates import uphill
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.study.sequences import Sequences
+from intlmodels.study.register import Sequences
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -132,14 +134,8 @@ def step(longest: int, spread: float) -> float:
 def classes(counts: Counts, spread: float, modes: Array, finer: int = 1) -> tuple[Class, ...]:
     """Nodes for spreads of the firms up to ``spread``.
 
-    Parameters
-    ----------
-    counts : Counts
-    spread : float
-    modes : array, shape (2,)
-        Between these the integrands have their modes.
-    finer : int
-        Nodes for one that would do, and that much further out: for checks.
+    ``modes`` (2,): between these the integrands have their modes; ``finer``: nodes for one that
+    would do, and that much further out: for checks.
     """
     length = counts.made.sum(axis=1)
     made, shortest = [], 0
@@ -196,14 +192,8 @@ def log_likelihood(
 ) -> Any:
     """Log probability of the flags of all firms, in the order in which they came.
 
-    Parameters
-    ----------
-    counts : Counts
-    parts : tuple of Class
-    design : Design
-    parameters : mapping of str to array or PyTensor variable
-        ``level`` (size) and ``decay`` (size): vectors; ``sigma``; ``period`` (period), or None.
-    by : Algebra
+    ``parameters``: ``level`` (size) and ``decay`` (size): vectors; ``sigma``; ``period`` (period),
+    or None.
     """
     level, decay = parameters["level"], parameters["decay"]
     total = (counts.level_flags * level).sum() - (counts.decay_flags * decay).sum()
@@ -300,13 +290,6 @@ def layout(design: Design) -> Layout:
     return Layout(tuple(names), len(design.sizes), len(design.periods))
 
 
-def difference_basis(levels: int) -> Array:
-    """Orthonormal differences between levels, (level, level - 1)."""
-    from scipy.linalg import helmert
-
-    return np.ascontiguousarray(helmert(levels).T)
-
-
 def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
     """The parameters of :func:`intlmodels.models.decay.aggregated.log_likelihood` at a point."""
     where = layout(design)
@@ -330,7 +313,7 @@ def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
 
 def _spread_out(theta: Any, where: Layout, name: str, levels: int) -> Any:
     own = theta[where.at(name) : where.at(name) + levels - 1]
-    return (difference_basis(levels) * own[None, :]).sum(axis=1)
+    return (differences(levels) * own[None, :]).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -377,12 +360,9 @@ def find_start(counts: Counts, design: Design) -> Start:
         if gradient @ move < _NEAR**2:
             break
         move *= min(1.0, 1.0 / np.abs(move).max())
-        best, length = worth(theta), 1.0
-        while not worth(theta + length * move) > best and length > 1e-6:
-            length /= 2
-        if length <= 1e-6:
+        if (gained := uphill(worth, theta, move, worth(theta), 19)) is None:
             break
-        theta = theta + length * move
+        theta, _ = gained
     own = where.grouped
     information = definite(-curvature - np.diag(np.where(own, pull, 0.0)))
     gradient = gradient + np.where(own, pull * theta, 0.0)
@@ -401,10 +381,7 @@ def _rough(counts: Counts, theta: Array, design: Design) -> tuple[Class, ...]:
 def require_able(parts: tuple[Class, ...]) -> tuple[Class, ...]:
     """Nodes, unless they are too many.
 
-    Raises
-    ------
-    StudyError
-        If an evaluation of the likelihood would take too long.
+    Raises StudyError if an evaluation of the likelihood would take too long.
     """
     work = sum(len(part.nodes) * (len(part.cells) + 2 * part.longest) for part in parts)
     if work > MOST_WORK:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
-from intlmodels.study import DecayStudy, Decisions, Reading
+from intlmodels.study import DecayStudy, Decisions, Reading, SequenceStudy
 from intlmodels.study.counts import Count, rows
 
 Shape = Literal["linear", "power", "step"]
@@ -69,6 +69,9 @@ class Design:
         One decay for both sizes.
     by_period : bool
         Whether periods have effects of their own.
+    aggregated : bool
+        Of a register: firms are not listed, their effects are integrated out, and only the spread
+        of the effects is a parameter.
     """
 
     firms: tuple[str, ...]
@@ -84,6 +87,7 @@ class Design:
     family: Shape = "linear"
     common: bool = False
     by_period: bool = False
+    aggregated: bool = False
 
     @property
     def two_sizes(self) -> bool:
@@ -102,11 +106,14 @@ def default_design(study: DecayStudy) -> Design:
     """The model as stated: from the counts if there are any, else from the decisions."""
     named = ("large", "other")
     sizes = tuple(size for size in named if size in study.sizes)
+    aggregated = isinstance(study, SequenceStudy)
     if len(sizes) < 2:
         sizes = ("all",)
     return Design(
         firms=study.firms,
-        size_of_firm=tuple(sizes.index(s) if len(sizes) > 1 else 0 for s in study.sizes),
+        size_of_firm=tuple(
+            sizes.index(s) if len(sizes) > 1 else 0 for s in ([] if aggregated else study.sizes)
+        ),
         sizes=sizes,
         periods=study.periods,
         period_weights=study.period_weights,
@@ -116,6 +123,7 @@ def default_design(study: DecayStudy) -> Design:
         rho=study.rho,
         concentration=study.concentration,
         common=len(sizes) < 2,
+        aggregated=aggregated,
     )
 
 
@@ -247,7 +255,7 @@ def repairs(
 def _cheapest(
     counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, int], ...], ...]:
-    from intlmodels.audit.repairing import cheapest
+    from intlmodels.audit.consequences import cheapest
 
     found, _ = cheapest(rows(counts, firms, periods), keep_hard=True)
     return tuple(tuple(r.changes.items()) for r in found if r.cost > 0)[:MOST_REPAIRS]
@@ -311,13 +319,13 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
 
 def shown(design: Design) -> list[str]:
     """Variables of the posterior that a table of parameters shows, in their order."""
-    extra = ["decay", "firm"] + (["period"] if design.by_period else [])
-    return [*parameters(design), *extra]
+    firms = [] if design.aggregated else ["firm"]
+    return [*parameters(design), "decay", *firms, *["period"] * design.by_period]
 
 
 def latent(design: Design) -> bool:
     """Whether a table of decisions is drawn together with the parameters."""
-    return design.decisions is None
+    return design.decisions is None and not design.aggregated
 
 
 def settings(design: Design) -> tuple[str, ...]:
@@ -331,11 +339,22 @@ def packages(design: Design) -> tuple[str, ...]:
     """Packages whose versions are recorded with the draws."""
     if latent(design):
         return ("intlmodels", "numba", "numpy", "scipy", "xarray")
-    return ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", "xarray")
+    scipy = ("scipy",) if design.aggregated else ()
+    return ("intlmodels", "pymc", "pytensor", "nutpie", "numpy", *scipy, "xarray")
 
 
 def data_parts(study: DecayStudy, design: Design) -> dict[str, list[Any]]:
     """What the draws depend on, by name, for the fingerprint."""
+    if isinstance(study, SequenceStudy):
+        counted = study.sequences
+        return {
+            "periods": [list(design.periods), list(design.sizes)],
+            "counts of firms": [counted.size, counted.made, counted.flagged, counted.firms],
+            "decisions by place": [
+                *(counted.at_size, counted.at_period, counted.at_entries),
+                *(counted.at_made, counted.at_flagged),
+            ],
+        }
     parts: dict[str, list[Any]] = {
         study.firm_label: [list(design.firms), list(design.size_of_firm), list(design.sizes)],
         "periods": [list(design.periods), list(design.period_weights)],

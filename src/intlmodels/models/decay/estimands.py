@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.models.base import flat
 from intlmodels.models.decay.aggregated import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.models.decay.tables import inverse_logit
-from intlmodels.models.draws import flat
+from intlmodels.models.decay.inferencedata import inverse_logit
 from intlmodels.study import SequenceStudy
 
 if TYPE_CHECKING:
@@ -153,13 +153,8 @@ _MODES = np.array([-8.0, 8.0])
 def chances(design: Design, parameters: Mapping[str, Any], places: Mapping[str, Any]) -> Array:
     """Chance of the flag at places of sequences, averaged over firms, (place,).
 
-    Parameters
-    ----------
-    design : Design
-    parameters : mapping
-        As :func:`intlmodels.models.decay.aggregated.log_likelihood` takes them.
-    places : mapping of str to array
-        ``size``, ``period`` and ``entries`` of each.
+    ``parameters``: as :func:`intlmodels.models.decay.aggregated.log_likelihood` takes them;
+    ``places``: ``size``, ``period`` and ``entries`` of each.
     """
     at = parameters["level"][places["size"]]
     at = at - parameters["decay"][places["size"]] * basis(design.family, places["entries"])
@@ -216,19 +211,8 @@ def points_of(draws: Dataset, design: Design, most: int) -> list[dict[str, Any]]
 def predictive(study: SequenceStudy, design: Design, draws: Dataset, seed: list[int]) -> Dataset:
     """Registers drawn anew: flags at each place, and firms without a flag or with nothing else.
 
-    Parameters
-    ----------
-    study : SequenceStudy
-    design : Design
-    draws : xarray.Dataset
-        Of the parameters.
-    seed : list of int
-
-    Returns
-    -------
-    xarray.Dataset
-        One chain: ``flags`` (place), ``never`` and ``always`` (size), firms with two decisions or
-        more of which none, or each, carries the flag.
+    ``draws``: of the parameters. Returns one chain: ``flags`` (place), ``never`` and ``always``
+    (size), firms with two decisions or more of which none, or each, carries the flag.
     """
     import xarray as xr
 

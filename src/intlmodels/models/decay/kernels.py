@@ -1,4 +1,4 @@
-"""Laws of the decay model, compiled: what :mod:`intlmodels.models.decay.steps` moves by.
+"""Laws of the decay model and steps of its sampler of tables and parameters, compiled.
 
 A table is an array of counts, ``table[firm, period, flag]``. Which of a firm's decisions
 within a period carry the flag is summed out exactly: given the parameters, the number of
@@ -7,6 +7,11 @@ flagged ones among them is a sum of independent draws with unequal chances
 
 The parameters are one vector, locations as they are, spreads as logarithms;
 :class:`intlmodels.models.decay.sampler.Layout` says what stands where.
+
+Parameters move by slice sampling (Neal 2003, Annals of Statistics 31, 705-767) along lines
+and along curves of common scale; tables by heat baths along lines of the integer lattice
+(Diaconis and Sturmfels 1998, Annals of Statistics 26, 363-397); and firms that nothing tells
+apart change places. Every step leaves the joint posterior as it is.
 """
 
 from __future__ import annotations
@@ -18,24 +23,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from intlmodels.models.priors import DISTRIBUTIONS
+
 # mypy: disable-error-code="no-untyped-def"
 
 
 kernel = njit(error_model="numpy", cache=True, nogil=True)
 
-#: Distributions of :mod:`intlmodels.models.priors`, as the kernels number them.
-DISTRIBUTION_CODES = {
-    "Normal": 0,
-    "StudentT": 1,
-    "Cauchy": 2,
-    "HalfNormal": 3,
-    "HalfCauchy": 4,
-    "HalfStudentT": 5,
-    "Exponential": 6,
-    "Gamma": 7,
-    "LogNormal": 8,
-    "Beta": 9,
-}
+#: Distributions as the kernels number them.
+DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
 
 
 class Fixed(NamedTuple):
@@ -248,3 +244,381 @@ def count_up(table, member, true):
         for cell in range(flat.shape[0]):
             total += member[c, cell] * flat[cell]
         true[c] = total
+
+
+# -- steps --------------------------------------------------------------------------------
+
+#: Cells that one step of a table can touch: two a transfer.
+MOST_CELLS = 24
+#: Steps out from the starting point of a slice.
+MOST_STEPS = 30
+
+
+class Moves(NamedTuple):
+    """Lines and scalings along which the parameters move, one a row.
+
+    Attributes
+    ----------
+    vectors : array, shape (move, parameter)
+    scaled : array of int, shape (move, 4)
+        First and last position (exclusive) of effects that are scaled instead, position of
+        their centre (-1: zero) and of their log spread; zeros for a line.
+    touched : array of bool, shape (move, firm)
+        Firms whose flags become more or less probable by the move.
+    """
+
+    vectors: NDArray[np.float64]
+    scaled: NDArray[np.int64]
+    touched: NDArray[np.bool_]
+
+
+class Space(NamedTuple):
+    """Memory that the steps of one chain work in.
+
+    ``known[firm]`` is the log probability of its flags, ``weight[firm]`` the log weight of
+    its part of the table, ``true[row]`` the true value of each count; the rest is scratch.
+    """
+
+    one: NDArray[np.float64]
+    all: NDArray[np.float64]
+    work: NDArray[np.float64]
+    logs: NDArray[np.float64]
+    new: NDArray[np.float64]
+    fresh: NDArray[np.float64]
+    known: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    signs: NDArray[np.int64]
+    true: NDArray[np.int64]
+    change: NDArray[np.int64]
+
+
+def space(parameters: int, firms: int, length: int, rows: int, count: int) -> Space:
+    """Memory for a chain; ``rows`` is the number of periods with effects, or 1."""
+    return Space(
+        one=np.empty((1, rows, length)),
+        all=np.empty((firms, rows, length)),
+        work=np.empty(length + 2),
+        logs=np.empty(length + 2),
+        new=np.empty(parameters),
+        fresh=np.empty(firms),
+        known=np.empty(firms),
+        weight=np.empty(firms),
+        cells=np.zeros(MOST_CELLS + 2, np.int64),
+        signs=np.zeros(MOST_CELLS + 2, np.int64),
+        true=np.zeros(count, np.int64),
+        change=np.zeros(count, np.int64),
+    )
+
+
+@kernel
+def moved(theta, vector, scaled, c, new):
+    """Write theta moved by c into ``new``; return the log Jacobian of the move.
+
+    Along ``vector``; or, where ``scaled`` names a block of effects, their spread and their
+    distances from the centre are multiplied by exp(c), which leaves the standardized effects
+    as they are (Yu and Meng 2011, Journal of Computational and Graphical Statistics 20,
+    531-570, on why both parameterizations together mix where either alone does not).
+    """
+    for i in range(theta.shape[0]):
+        new[i] = theta[i]
+    first, stop, centre, spread = scaled[0], scaled[1], scaled[2], scaled[3]
+    if stop > first:
+        factor = math.exp(c)
+        middle = theta[centre] if centre >= 0 else 0.0
+        for i in range(first, stop):
+            new[i] = middle + (theta[i] - middle) * factor
+        new[spread] += c
+        return (stop - first) * c
+    for i in range(theta.shape[0]):
+        new[i] += c * vector[i]
+    return 0.0
+
+
+@kernel
+def _height(
+    theta, vector, scaled, touched, c, table, at, named, size, basis, linear, new, fresh, one, work
+):
+    """Log posterior at theta moved by c along a move, without firms that it does not touch."""
+    total = moved(theta, vector, scaled, c, new)
+    total += log_parameters(new, at, named, table.shape[0], table.shape[1])
+    for f in range(table.shape[0]):
+        if touched[f]:
+            fresh[f] = firm_likelihood(f, table, new, at, size, basis, linear, one, work)
+            total += fresh[f]
+    return total
+
+
+@kernel
+def slice_step(rng, theta, table, moves, r, width, fixed, space):
+    """One slice sampling step with stepping out; theta and ``known`` are changed in place.
+
+    Returns how far theta moved.
+    """
+    # Looked up once: what is called in the loops below gets arrays, not tuples of them.
+    vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
+    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear)
+    memory = (space.new, space.fresh, space.one, space.work)
+    known, fresh, new = space.known, space.fresh, space.new
+    level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
+    for f in range(table.shape[0]):
+        if touched[f]:
+            level += known[f]
+    level += math.log(rng.random())
+    low = -width * rng.random()
+    high = low + width
+    left = int(MOST_STEPS * rng.random())
+    right = MOST_STEPS - 1 - left
+    while left > 0 and _height(theta, vector, scaled, touched, low, *given, *memory) > level:
+        low -= width
+        left -= 1
+    while right > 0 and _height(theta, vector, scaled, touched, high, *given, *memory) > level:
+        high += width
+        right -= 1
+    while True:
+        c = low + (high - low) * rng.random()
+        if c == 0.0 or high - low < 1e-12:
+            return 0.0
+        if _height(theta, vector, scaled, touched, c, *given, *memory) > level:
+            break
+        if c < 0:
+            low = c
+        else:
+            high = c
+    for i in range(theta.shape[0]):
+        theta[i] = new[i]
+    for f in range(table.shape[0]):
+        if touched[f]:
+            known[f] = fresh[f]
+    return c
+
+
+@kernel
+def line_step(rng, number, table, fixed, space):
+    """Heat bath along a line of tables: ``table + d * (signs at cells)``, every d that exists.
+
+    The first ``number`` of ``space.cells`` and ``space.signs`` are the line. Returns d.
+    """
+    cells, signs, change, logs = space.cells, space.signs, space.change, space.logs
+    wide = 2 * table.shape[1]
+    kept = _merged(cells, signs, number)
+    low, high = -1_000_000, 1_000_000
+    for i in range(kept):
+        have = table[cells[i] // wide, (cells[i] % wide) // 2, cells[i] % 2]
+        if signs[i] > 0:
+            low = max(low, -(have // signs[i]))
+        elif signs[i] < 0:
+            high = min(high, have // (-signs[i]))
+    if low == high or high - low >= logs.shape[0]:
+        return 0
+    member, true, weight = fixed.member, space.true, space.weight
+    laws = (space.all, fixed.at[7] >= 0, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    relation, printed, log_rho, work = fixed.relation, fixed.printed, fixed.log_rho, space.work
+    for c in range(change.shape[0]):
+        change[c] = 0
+        for i in range(kept):
+            change[c] += member[c, cells[i]] * signs[i]
+    top = -math.inf
+    for d in range(low, high + 1):
+        value = _log_change(d, change, true, relation, printed, log_rho)
+        if value > -math.inf:
+            _shift(table, cells, signs, kept, d)
+            for i in range(kept):
+                if _first_of_firm(cells, i, wide):
+                    f = cells[i] // wide
+                    value += weight[f] if d == 0 else log_firm(table, f, *laws, work)
+            _shift(table, cells, signs, kept, -d)
+        logs[d - low] = value
+        top = max(top, value)
+    total = 0.0
+    for d in range(high - low + 1):
+        logs[d] = math.exp(logs[d] - top)
+        total += logs[d]
+    u = rng.random() * total
+    chosen = 0
+    while chosen < high - low and u >= logs[chosen]:
+        u -= logs[chosen]
+        chosen += 1
+    d = chosen + low
+    if d == 0 or logs[chosen] == 0:
+        return 0
+    _shift(table, cells, signs, kept, d)
+    for c in range(change.shape[0]):
+        true[c] += d * change[c]
+    for i in range(kept):
+        f = cells[i] // wide
+        weight[f] = log_firm(table, f, *laws, work)
+    return d
+
+
+@kernel
+def _log_change(d, change, true, relation, printed, log_rho):
+    """Log weight of the counts that a line changes, d steps along it."""
+    value = 0.0
+    for c in range(change.shape[0]):
+        if change[c] != 0:
+            off = deviation(relation[c], printed[c], true[c] + d * change[c])
+            if off > 0:
+                value += off * log_rho[c]
+    return value
+
+
+@kernel
+def _merged(cells, signs, number):
+    """Add up the signs of cells that were drawn twice; return how many cells are left."""
+    kept = 0
+    for i in range(number):
+        found = -1
+        for j in range(kept):
+            if cells[j] == cells[i]:
+                found = j
+        if found >= 0:
+            signs[found] += signs[i]
+        else:
+            cells[kept] = cells[i]
+            signs[kept] = signs[i]
+            kept += 1
+    return kept
+
+
+@kernel
+def _first_of_firm(cells, i, wide):
+    found = True
+    for j in range(i):
+        found = found and cells[j] // wide != cells[i] // wide
+    return found
+
+
+@kernel
+def _shift(table, cells, signs, number, d):
+    wide = 2 * table.shape[1]
+    for i in range(number):
+        table[cells[i] // wide, (cells[i] % wide) // 2, cells[i] % 2] += d * signs[i]
+
+
+@kernel
+def draw_line(rng, firms, periods, cells, signs):
+    """Draw the cells and signs of a line; return how many cells.
+
+    What is drawn does not depend on the table, so that a heat bath along it is a valid step.
+    Kinds: decisions of one kind move between two firms (counts over groups that hold both
+    stay); two firms exchange decisions of two kinds, half of the time of the same flag; a
+    decision changes its period; two decisions of different flags exchange periods (counts of
+    periods stay); two firms and two periods exchange both flags (counts over any two of firm,
+    period and flag stay); and a few free transfers, which reach every table from every other.
+    """
+    wide = 2 * periods
+    u = rng.random()
+    f = int(rng.random() * firms)
+    g = int(rng.random() * firms)
+    early, late = int(rng.random() * periods), int(rng.random() * periods)
+    y, z = int(rng.random() * 2), int(rng.random() * 2)
+    if u < 0.3:
+        cells[0], signs[0] = f * wide + 2 * early + y, -1
+        cells[1], signs[1] = g * wide + 2 * early + y, 1
+        return 2
+    if u < 0.6:
+        other = y if u < 0.45 else z
+        cells[0], signs[0] = f * wide + 2 * early + y, -1
+        cells[1], signs[1] = f * wide + 2 * late + other, 1
+        cells[2], signs[2] = g * wide + 2 * early + y, 1
+        cells[3], signs[3] = g * wide + 2 * late + other, -1
+        return 4
+    if u < 0.7:
+        cells[0], signs[0] = f * wide + 2 * early + y, -1
+        cells[1], signs[1] = (f if z == 0 else g) * wide + 2 * late + y, 1
+        return 2
+    if u < 0.8:
+        cells[0], signs[0] = f * wide + 2 * early + y, -1
+        cells[1], signs[1] = f * wide + 2 * late + y, 1
+        cells[2], signs[2] = g * wide + 2 * late + 1 - y, -1
+        cells[3], signs[3] = g * wide + 2 * early + 1 - y, 1
+        return 4
+    if u < 0.9:
+        for i in range(8):
+            cells[i] = (f if i < 4 else g) * wide + 2 * (early if i % 4 < 2 else late) + i % 2
+            signs[i] = 1 - 2 * ((i // 4 + i % 4 // 2 + i) % 2)
+        return 8
+    number = 0
+    while True:
+        cells[number], signs[number] = int(rng.random() * firms * wide), -1
+        cells[number + 1], signs[number + 1] = int(rng.random() * firms * wide), 1
+        number += 2
+        if number >= MOST_CELLS or rng.random() < 0.5:
+            return number
+
+
+@kernel
+def relabel(rng, theta, table, fixed, known):
+    """Permute firms that nothing in data and prior tells apart, effects and decisions alike.
+
+    The posterior is the same for every such permutation (Fisher-Yates within each class).
+    """
+    classes, first = fixed.classes, fixed.at[5]
+    for f in range(table.shape[0] - 1, 0, -1):
+        count = 0
+        for g in range(f + 1):
+            count += classes[g] == classes[f]
+        pick = int(rng.random() * count)
+        for g in range(f + 1):
+            if classes[g] == classes[f]:
+                if pick == 0:
+                    for t in range(table.shape[1]):
+                        for y in range(2):
+                            keep = table[f, t, y]
+                            table[f, t, y] = table[g, t, y]
+                            table[g, t, y] = keep
+                    effect = theta[first + f]
+                    theta[first + f] = theta[first + g]
+                    theta[first + g] = effect
+                    like = known[f]
+                    known[f] = known[g]
+                    known[g] = like
+                    break
+                pick -= 1
+
+
+@kernel
+def sweeps(
+    rng, count, keep_every, table_steps, adapt, theta, table, widths, moves, fixed, space, kept
+):
+    """Run the sampler; keep every ``keep_every``-th state in the arrays of ``kept``.
+
+    ``kept`` holds parameters, tables and log posteriors, one a kept state. Returns the part
+    of the table steps that changed the table.
+    """
+    firms, periods = table.shape[0], table.shape[1]
+    by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]
+    thetas, tables, heights = kept
+    laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    count_up(table, fixed.member, space.true)
+    for f in range(firms):
+        space.known[f] = firm_likelihood(
+            f, table, theta, fixed.at, fixed.size, fixed.basis, fixed.linear, space.one, space.work
+        )
+    changed = 0
+    for sweep in range(count):
+        for r in range(moves.vectors.shape[0]):
+            c = slice_step(rng, theta, table, moves, r, widths[r], fixed, space)
+            if adapt:  # towards three times the usual step
+                widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
+        for f in range(firms):
+            chances(space.all, f, f, length, theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
+            space.weight[f] = log_firm(table, f, *laws, space.work)
+        for _ in range(table_steps):
+            number = draw_line(rng, firms, periods, space.cells, space.signs)
+            changed += line_step(rng, number, table, fixed, space) != 0
+        for f in range(firms):
+            space.known[f] = log_flags(table, f, space.all, f, by_period, space.work)
+        relabel(rng, theta, table, fixed, space.known)
+        count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
+        if sweep % keep_every == keep_every - 1:
+            place = sweep // keep_every
+            thetas[place] = theta
+            tables[place] = table
+            total = log_parameters(theta, fixed.at, fixed.named, firms, periods)
+            total += log_counts(space.true, fixed)
+            for f in range(firms):
+                total += space.weight[f]
+            heights[place] = total
+    return changed / max(1, count * table_steps)

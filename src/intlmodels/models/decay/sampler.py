@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import kernels, steps
+from intlmodels.models.decay import kernels
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
 from intlmodels.study.counts import Rows, rows
@@ -85,7 +85,7 @@ def layout(design: Design) -> Layout:
     return Layout(np.array(at), place)
 
 
-def moves(design: Design, where: Layout) -> steps.Moves:
+def moves(design: Design, where: Layout) -> kernels.Moves:
     """Every coordinate; levels against their means, which leaves the data alone; common scales."""
     firms = len(design.firms)
     large = np.array(design.size_of_firm) == 0
@@ -129,7 +129,7 @@ def moves(design: Design, where: Layout) -> steps.Moves:
     vectors = np.zeros((len(found), where.length))
     for row, (entries, _, _) in enumerate(found):
         vectors[row, list(entries)] = list(entries.values())
-    return steps.Moves(
+    return kernels.Moves(
         vectors, np.array([item[1] for item in found]), np.array([item[2] for item in found])
     )
 
@@ -194,9 +194,9 @@ class _Chain:
     theta: Array
     table: NDArray[np.int64]
     widths: Array
-    moves: steps.Moves
+    moves: kernels.Moves
     fixed: kernels.Fixed
-    space: steps.Space
+    space: kernels.Space
 
     def run(self, keep: int, sweeps: int, adapt: bool) -> tuple[Array, Any, Array, float]:
         """Move on; keep so many draws, one after every ``sweeps`` sweeps."""
@@ -205,7 +205,7 @@ class _Chain:
             np.empty((keep, *self.table.shape), np.int16),
             np.empty(keep),
         )
-        changed = steps.sweeps(
+        changed = kernels.sweeps(
             self.rng,
             keep * sweeps,
             sweeps,
@@ -251,7 +251,7 @@ def _chain(
     where = layout(design)
     theta, table = _start(design, where, rng, near)
     lines, known = moves(design, where), fixed(design, priors, where)
-    memory = steps.space(
+    memory = kernels.space(
         where.length,
         len(design.firms),
         len(known.basis),
@@ -268,15 +268,12 @@ def _start(
 
     ``near`` the printed counts, or as far from those that are not hard as chance will have it.
 
-    Raises
-    ------
-    StudyError
-        If no table satisfies the hard counts.
+    Raises StudyError if no table satisfies the hard counts.
     """
-    from intlmodels.audit import feasible_table
+    from intlmodels.audit.consequences import feasible_table
 
     system = rows(design.counts, design.firms, design.periods)
-    # Simulated counts can be below zero (see groups.printed_counts): no table is near those.
+    # Simulated counts can be below zero (see inferencedata.printed_counts): no table is near those.
     near = near and bool((system.printed >= 0).all())
     table = feasible_table(system, rng, hard_only=not near)
     if table is None:
@@ -296,20 +293,9 @@ def sample(
 ) -> Draws:
     """Draw tables and parameters from their joint posterior.
 
-    Parameters
-    ----------
-    design : Design
-        With counts.
-    priors : mapping of str to Prior
-    settings : Settings
-        ``tune`` counts sweeps, ``draws`` kept draws, each after ``sweeps`` sweeps.
-    progress : callable, optional
-        Called with the finished part, 0 to 1.
-
-    Returns
-    -------
-    Draws
-        The same for the same seed, whatever the number of cores.
+    ``design``: with counts; ``settings``: ``tune`` counts sweeps, ``draws`` kept draws, each after
+    ``sweeps`` sweeps; ``progress``: called with the finished part, 0 to 1. Returns the same for the
+    same seed, whatever the number of cores.
     """
     children = np.random.SeedSequence([settings.seed, 3]).spawn(settings.chains)
     chains = [

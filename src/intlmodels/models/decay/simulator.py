@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from intlmodels.core.settings import Given
 from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.design import Design
-from intlmodels.models.decay.tables import inverse_logit, log_odds
+from intlmodels.models.decay.inferencedata import inverse_logit, log_odds
 from intlmodels.models.priors import Prior, parse, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.study import DecayStudy
@@ -67,13 +67,8 @@ def simulate(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Draw parameters from their priors, and what would have been published.
 
-    Returns
-    -------
-    dict of str to array
-        True values by name, as the posterior has them, without leading dimensions; also
-        ``table``, where tables are drawn.
-    dict of str
-        What a refit is given: flags of the decisions, or counts.
+    Returns true values by name, as the posterior has them, without leading dimensions; also
+    ``table``, where tables are drawn; what a refit is given: flags of the decisions, or counts.
     """
     drawn, tables = inferencedata.prior_values(design, priors, 1, rng)
     truth = {name: value[0] for name, value in drawn.items()}
@@ -124,19 +119,11 @@ def quantities(
 ) -> dict[str, Array]:
     """Every scalar whose rank is looked at.
 
-    Parameters
-    ----------
-    values : mapping of str to array
-        Of the truth or of draws, leading dimensions (chain, draw) or none.
-    given : mapping
-        The simulated data: their log likelihood is looked at as well, since ranks of parameters
-        alone would not notice a fit that ignores the data (Modrak et al. 2023, Bayesian Analysis,
-        doi:10.1214/23-BA1404).
-
-    Returns
-    -------
-    dict of str to array
-        Label -> values of the leading dimensions; of tables only where there are any.
+    ``values``: of the truth or of draws, leading dimensions (chain, draw) or none; ``given``: the
+    simulated data: their log likelihood is looked at as well, since ranks of parameters alone would
+    not notice a fit that ignores the data (Modrak et al. 2023, Bayesian Analysis,
+    doi:10.1214/23-BA1404). Returns label to values of the leading dimensions; of tables only where
+    there are any.
     """
     labels = {"decay": design.sizes, "firm": design.firms, "period": design.periods}
     found: dict[str, Array] = {}
@@ -282,17 +269,9 @@ def predict(
 ) -> tuple[Array, Array]:
     """Predict a unit from a fit that did not see it.
 
-    Parameters
-    ----------
-    over : array, shape (value,)
-        From :func:`values`.
-
-    Returns
-    -------
-    law : array, shape (value,)
-        Probability of everything that could have been printed.
-    log_probability : array, shape (chain, draw)
-        Of what was printed; of a firm, of its flags in their order.
+    ``over`` (value,): from :func:`values`. Returns ``law`` (value,): probability of everything that
+    could have been printed; ``log_probability`` (chain, draw): of what was printed; of a firm, of
+    its flags in their order.
     """
     if design.decisions is None:
         return _predict_count(design, draws, unit, over)

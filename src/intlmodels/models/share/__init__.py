@@ -1,3 +1,107 @@
-"""What only the share model needs once it is fitted: tables, sentences, pictures, sections."""
+"""The share model: printed shares of firms, or of the rows of a register counted in cells."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from intlmodels.core.settings import Progress, Settings
+from intlmodels.models.base import Drawn, Refitter, Simulator
+from intlmodels.models.priors import Prior
+from intlmodels.models.share import design
+from intlmodels.models.share.design import Design
+from intlmodels.study import RegisterStudy, ShareStudy
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from xarray import Dataset, DataTree
+
+
+class ShareModel:
+    """See :class:`intlmodels.models.base.Model`; what compiles or draws is imported when needed."""
+
+    shapes = ("share", "register")
+
+    default_design = staticmethod(design.default_design)
+    variants = staticmethod(design.variants)
+    alias = staticmethod(design.alias)
+    why_absent = staticmethod(design.why_absent)
+    parameters = staticmethod(design.parameters)
+    fixed_priors = staticmethod(design.fixed_priors)
+    shown = staticmethod(design.shown)
+    latent = staticmethod(design.latent)
+    settings = staticmethod(design.settings)
+    packages = staticmethod(design.packages)
+    data_parts = staticmethod(design.data_parts)
+
+    def build(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
+        """Build the model of rows; of a register each cell weighs as much as it has rows."""
+        from intlmodels.models.share import cells, model
+
+        if isinstance(study, RegisterStudy):
+            return cells.build(study, variant, priors)
+        return model.build(study, variant, priors)
+
+    def draw(
+        self,
+        study: ShareStudy,
+        variant: str,
+        priors: Mapping[str, Prior],
+        settings: Settings,
+        progress: Progress | None,
+    ) -> Drawn:
+        """Draw from posterior and prior; of a register in coordinates of its own."""
+        from intlmodels.models import pymc
+        from intlmodels.models.share import cells
+
+        if isinstance(study, RegisterStudy):
+            return cells.draw(study, variant, priors, settings, progress)
+        return pymc.draw_model(self.build(study, variant, priors), settings, progress)
+
+    def refitter(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
+        """Compile the model of rows."""
+        from intlmodels.models import pymc
+
+        return pymc.refitter(self.build(study, variant, priors))
+
+    def observed_data(self, study: ShareStudy, design: Design) -> Dataset:
+        """Printed shares or levels of the firms, or the cells of a register."""
+        from intlmodels.models.share import inferencedata as data
+
+        if isinstance(study, RegisterStudy):
+            return data.observed_cells(study)
+        return data.observed_data(study, design)
+
+    def constant_data(self, study: ShareStudy, design: Design) -> Dataset:
+        """The design in numbers, by firm or combination of levels."""
+        from intlmodels.models.share import inferencedata as data
+
+        if isinstance(study, RegisterStudy):
+            return data.constant_combinations(study, design)
+        return data.constant_data(study, design)
+
+    def predictive(
+        self, study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int
+    ) -> Dataset:
+        """What is printed of the same firms, or how many rows of a register print each value."""
+        from intlmodels.models.share import inferencedata as data
+
+        if isinstance(study, RegisterStudy):
+            return data.predicted_rows(study, design, draws, seed, step)
+        return data.predictive(study, design, draws, seed, step)
+
+    def estimate(self, tree: DataTree, group: str = "posterior") -> Dataset:
+        """All estimands of a fit."""
+        from intlmodels.models.share.estimands import estimate
+
+        return estimate(tree, group)
+
+    @property
+    def simulator(self) -> Simulator[ShareStudy, Design]:
+        """What calibration and leave-one-out ask of it."""
+        from intlmodels.models.share import simulator
+
+        return simulator
+
+
+MODEL = ShareModel()

@@ -1,43 +1,64 @@
 """The share model of a register: every cell weighs as much as it has rows.
 
 The log density is that of the share model over all rows, added up cell by cell; it is exact. For
-sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`.
-
-For registers with clusters, and for those with more cells than nodes. The log density is that of
-the share model over all rows; with clusters the level of each and the means of its effects are
-added up (see :mod:`intlmodels.models.share.clustercoordinates`). Everything that depends on the
-rows is shared data, so that a register of the same shape compiles next to nothing.
+sampling it is written in the coordinates of :mod:`intlmodels.models.share.coordinates`; with
+clusters the level of each and the means of its effects are added up there. With clusters, and with
+more cells than nodes, everything that depends on the rows is shared data, so that a register of the
+same shape compiles next to nothing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from intlmodels.core.errors import StudyError
-from intlmodels.models import DEFAULT, priors_of
+from intlmodels.core.settings import Progress, Settings
+from intlmodels.models import DEFAULT, design_of, priors_of
+from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
-from intlmodels.models.priors import Prior
-from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc
+from intlmodels.models.coordinates import NUMPY, RAW, algebra, basis, require_whole_line
+from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
+from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import Design
-from intlmodels.models.share.clustercoordinates import ClusterCoordinates, Kernel
-from intlmodels.models.share.clusterstart import Counted
-from intlmodels.models.share.coordinates import Algebra, Coordinates, basis
+from intlmodels.models.share.coordinates import (
+    ClusterCoordinates,
+    Coordinates,
+    Scales,
+    cluster_coordinates,
+    coordinates,
+    split,
+)
+from intlmodels.models.share.design import Design
+from intlmodels.models.share.design import settings as settings_of
+from intlmodels.models.share.inferencedata import (
+    Combinations,
+    combinations,
+    dataset,
+    prior_of_cells,
+)
 from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
+from intlmodels.models.share.start import (
+    Counted,
+    counted,
+    enough_nodes,
+    find_cluster_start,
+    find_start,
+)
 from intlmodels.study import RegisterStudy
 
 if TYPE_CHECKING:
     import pymc as pm
+    from xarray import Dataset
 
 
-#: The vector of all coordinates.
-RAW = "raw"
+Array = NDArray[np.float64]
 
 
 @one_at_a_time
@@ -46,11 +67,7 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant: see :func:`intlmodels.models.share.model.build`.
 
-    Returns
-    -------
-    pymc.Model
-        With the dimension ``firm`` for the cells, whose log likelihoods are multiplied by their
-        rows.
+    Its dimension ``firm`` is that of the cells, whose log likelihoods are multiplied by their rows.
     """
     priors = priors_of(study, variant) if priors is None else priors
     model = share.build(study, variant, priors)
@@ -58,94 +75,24 @@ def build(
     return model
 
 
-@one_at_a_time
-def scales(
-    model: pm.Model,
-) -> tuple[dict[str, Callable[[Any], Any]], dict[str, Callable[[Any], Any]]]:
-    """How the model takes each scalar parameter to the whole line, and back.
-
-    Returns
-    -------
-    onto, back : dict of str to callable
-        Of numbers and numpy arrays.
-    """
-    onto: dict[str, Callable[[Any], Any]] = {}
-    back: dict[str, Callable[[Any], Any]] = {}
-    for rv in model.free_RVs:
-        if rv.ndim:
-            continue
-        transform = model.rvs_to_transforms[rv]
-        name = "" if transform is None else transform.name
-        onto[rv.name], back[rv.name] = SCALES[name]
-    return onto, back
-
-
-def _logit(value: Any) -> Any:
-    return np.log(value) - np.log1p(-value)
-
-
-def _inverse_logit(value: Any) -> Any:
-    return 1 / (1 + np.exp(-value))
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-#: Transform of PyMC -> to the whole line, and back.
-SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "": (_same, _same),
-    "log": (np.log, np.exp),
-    "logodds": (_logit, _inverse_logit),
-}
-
-
-def algebra() -> Algebra:
-    """PyTensor's functions for coordinates."""
-    import pytensor.tensor as pt
-    from pytensor.tensor.linalg import cholesky, solve_triangular
-
-    return Algebra(
-        pt.log,
-        lambda parts: pt.concatenate(parts, axis=-1),
-        lambda matrix: cholesky(matrix, lower=True),
-        lambda factor, vector, transposed: solve_triangular(
-            factor.T if transposed else factor, vector, lower=not transposed, b_ndim=1
-        ),
-    )
+def scales(priors: Mapping[str, Prior]) -> tuple[Scales, Scales]:
+    """How each parameter is taken to the whole line, and back, as the model does it."""
+    both = {n: WHOLE_LINE[DISTRIBUTIONS[p.distribution].support] for n, p in priors.items()}
+    return {n: onto for n, (onto, _) in both.items()}, {n: back for n, (_, back) in both.items()}
 
 
 @one_at_a_time
 def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     """The same posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    model : pymc.Model
-        From :func:`build`.
-    points : Coordinates
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``model``: from :func:`build`. Raises StudyError for a prior of the intercept or a slope that
+    is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace
 
-    transforms = {rv.name: model.rvs_to_transforms[rv] for rv in model.free_RVs}
-    for name in points.names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
-    back = {
-        name: (lambda value, t=transforms[name]: value if t is None else t.backward(value))
-        for name in points.scalars
-    }
+    back = backwards(model, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
         found, jacobian = points.values(raw, back, algebra())
@@ -181,12 +128,6 @@ def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
     return model
 
 
-def _kernel() -> Kernel:
-    import pytensor.tensor as pt
-
-    return Kernel(pt.log, lambda parts: pt.concatenate([pt.as_tensor(part) for part in parts]))
-
-
 @one_at_a_time
 def in_cluster_coordinates(
     own: pm.Model,
@@ -198,22 +139,9 @@ def in_cluster_coordinates(
 ) -> pm.Model:
     """The posterior as a model of one vector, the coordinates.
 
-    Parameters
-    ----------
-    own : pymc.Model
-        From :func:`prior_model`.
-    design : Design
-    data : Counted
-    points : ClusterCoordinates
-    width : float
-        Rounding width in percentage points.
-    count : int
-        Number of nodes at which log probabilities are computed.
-
-    Raises
-    ------
-    StudyError
-        For a prior of the intercept or a slope that is not one over the whole line.
+    ``own``: from :func:`prior_model`; ``width``: rounding width in percentage points; ``count``:
+    number of nodes at which log probabilities are computed. Raises StudyError for a prior of the
+    intercept or a slope that is not one over the whole line.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -227,7 +155,7 @@ def in_cluster_coordinates(
             for field in fields(points.fixed)
         }
         symbolic = replace(points, fixed=replace(points.fixed, **held))
-        found, density = symbolic.values(raw, back, _kernel())
+        found, density = symbolic.values(raw, back, algebra())
         common = found["common"]
         values = {name: found[name] for name in points.scalars}
         intercept = common[0]
@@ -290,25 +218,11 @@ def at_nodes(
 def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     """How PyTensor takes the parameters of a model from the whole line to their own scales.
 
-    Parameters
-    ----------
-    own : pymc.Model
-    names : tuple of str
-        Those that are sampled on the whole line as they are.
-
-    Raises
-    ------
-    StudyError
-        For a prior of one of these that is not over the whole line.
+    ``names``: those that are sampled on the whole line as they are. Raises StudyError for a prior
+    of one of these that is not over the whole line.
     """
     transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
-    for name in names:
-        if transforms.get(name) is not None:
-            raise StudyError(
-                f"the prior of '{name}' has to be one over all numbers in a register, such as "
-                "Normal or StudentT",
-                value=name,
-            )
+    require_whole_line(transforms, list(names))
     return {name: _backward(transform) for name, transform in transforms.items()}
 
 
@@ -329,7 +243,7 @@ def _likelihood(
     import pymc as pm
     import pytensor.tensor as pt
 
-    from intlmodels.models.share.likelihood import cells_density
+    from intlmodels.models.share.model import cells_density
 
     linear = pt.as_tensor(nodes(count)[None])
     printed = pm.Data("printed", data.printed)[:, None]
@@ -340,3 +254,134 @@ def _likelihood(
         for name in ("weights", "cluster", "start", "place", "rows")
     ]
     return cells_density(effects, table, *held)[0]
+
+
+# -- draws of a register -------------------------------------------------------------------
+
+#: Cells up to which the probability of each is computed at every step; beyond, at nodes.
+FEW_CELLS = 4_000
+#: Coordinates from which a draw takes long. They are close to independent and normal there: longer
+#: steps, fewer draws and less tuning do as well, and the gate looks at what came out.
+MANY = 2_000
+DRAWS, TUNE, ACCEPT = 750, 300, 0.8
+#: Acceptance above which more careful sampling is asked for, and what stands for it here.
+USUAL, CAREFUL = 0.95, 0.9
+#: Numbers that all draws together may have, and draws of a chain that there are in any case.
+MOST_NUMBERS, FEWEST_DRAWS = 50_000_000, 100
+
+
+def draw(
+    study: RegisterStudy,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> Drawn:
+    """Draw all parameters of a register; with very many clusters fewer draws than asked for."""
+    shared = combinations(study)
+    design = design_of(shared.study, variant)
+    draw_shape = _draw_pooled if design.clusters is None else _draw_clusters
+    found, stats, used, error = draw_shape(study, shared, variant, priors, settings, progress)
+    attributes: dict[str, Any] = {"interpolation_error": error}
+    if used != settings:
+        attributes["settings_used"] = json.dumps(used.identity(settings_of(design)))
+    return Drawn(
+        {
+            "posterior": dataset(design, found),
+            "sample_stats": stats,
+            "prior": dataset(design, prior_of_cells(design, priors, settings.seed)),
+        },
+        attributes,
+    )
+
+
+#: Draws of all parameters, (chain, draw, ...), statistics, the settings used, and the largest error
+#: of an interpolated log probability; 0 where none is interpolated.
+type _Found = tuple[dict[str, Array], Dataset, Settings, float]
+
+
+def _draw_clusters(
+    study: RegisterStudy,
+    shared: Combinations,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> _Found:
+    """Draw all parameters of a register with clusters."""
+    width, printed = study.outcome.width, study.outcome.printed
+    design = design_of(shared.study, variant)
+    pooled = combinations(replace(study, clusters=None))
+    alone = design_of(pooled.study, variant)
+    data = counted(design, shared.cell, printed, study.rows)
+    # The same rows without their clusters, cells that have become the same added up.
+    both = np.column_stack([pooled.cell, pooled.place])
+    same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    rows = np.bincount(inverse.reshape(-1), study.rows).astype(np.intp)
+    first = find_start(alone, same[:, 0], printed[place], rows, width)
+    start = find_cluster_start(design, data, first, width)
+    own = prior_model(priors)
+    onto, back = scales(priors)
+    points = cluster_coordinates(design, start, onto, back)
+    count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+    model = in_cluster_coordinates(own, design, data, points, width, count)
+    used = _affordable(settings, points)
+    draws, stats = sample(model, used, progress)
+    values = _expanded(points, draws[RAW].to_numpy(), back, settings.seed)
+    return values, stats, used, left
+
+
+def _draw_pooled(
+    study: RegisterStudy,
+    shared: Combinations,
+    variant: str,
+    priors: Mapping[str, Prior],
+    settings: Settings,
+    progress: Progress | None,
+) -> _Found:
+    """Draws of a register without clusters."""
+    design = design_of(shared.study, variant)
+    printed, width = study.outcome.printed, study.outcome.width
+    start = find_start(design, shared.cell, printed, study.rows, width)
+    own = prior_model(priors)
+    onto, back = scales(priors)
+    points = coordinates(design, start, onto)
+    left = 0.0
+    if len(study.rows) > FEW_CELLS:
+        data = counted(design, shared.cell, printed, study.rows)
+        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+        model = at_nodes(own, design, data, points, width, count)
+    else:
+        model = in_coordinates(build(study, variant, priors), points)
+    draws, stats = sample(model, settings, progress)
+    return points.draws(draws[RAW].to_numpy(), back), stats, settings, left
+
+
+def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:
+    if points.size <= MANY:
+        return settings
+    most = max(FEWEST_DRAWS, MOST_NUMBERS // (points.size * settings.chains))
+    careful = settings.target_accept > USUAL
+    return replace(
+        settings,
+        draws=min(settings.draws, DRAWS + careful * DRAWS, most),
+        tune=min(settings.tune, TUNE + careful * TUNE),
+        target_accept=min(settings.target_accept, CAREFUL if careful else ACCEPT),
+    )
+
+
+def _expanded(points: ClusterCoordinates, raw: Array, back: Scales, seed: int) -> dict[str, Array]:
+    """Parameters of every draw, from coordinates of shape (chain, draw, coordinate)."""
+    rng = np.random.default_rng([seed, 3])
+    drawn: dict[str, list[Any]] = {}
+    for at in raw.reshape(-1, raw.shape[-1]):
+        found, _ = points.values(at, back, NUMPY)
+        scalars = {name: float(back[name](found[name])) for name in points.scalars}
+        for name, value in (scalars | split(points, found, scalars, rng)).items():
+            # Of thousands of clusters half the memory is worth more than the last digits.
+            small = np.size(value) > MANY
+            drawn.setdefault(name, []).append(np.float32(value) if small else value)
+    return {
+        name: np.array(values).reshape(*raw.shape[:-1], *np.shape(values[0]))
+        for name, values in drawn.items()
+    }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.rounding import grid
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, intercept_of
+from intlmodels.models.share.design import CLUSTER, intercept_of
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset, DataTree
@@ -106,16 +106,8 @@ def deviations(
 ) -> Deviations | None:
     """What the clusters of a fit deviate by; None if its study has no clusters.
 
-    Parameters
-    ----------
-    draws : xarray.Dataset
-        Group of the fit with the parameters.
-    constant : xarray.Dataset
-        Its constant data.
-    blocks : sequence of mapping
-        Parts of its linear predictor.
-    flat : callable
-        From an array to (draw, everything else).
+    ``draws``: group of the fit with the parameters; ``constant``: its constant data; ``blocks``:
+    parts of its linear predictor; ``flat``: from an array to (draw, everything else).
     """
     if f"{CLUSTER}_code" not in constant:
         return None
@@ -276,20 +268,10 @@ class Coefficients:
     ) -> tuple[Array, NDArray[np.intp], NDArray[np.intp]]:
         """The distinct rows of weights that firms have under each of several changes.
 
-        Parameters
-        ----------
-        changes : array, shape (change, coefficient)
-            Weights to use instead of the observed ones; NaN leaves them as observed.
-        firms : array of int, optional
-            Only these firms.
-
-        Returns
-        -------
-        rows : array, shape (profile, coefficient)
-            NaN where a covariate is missing and stays so.
-        firm : array of int, shape (profile,)
-            A firm that has this profile.
-        profile : array of int, shape (change, firm)
+        ``changes`` (change, coefficient): weights to use instead of the observed ones; NaN leaves
+        them as observed; ``firms``: only these firms. Returns ``rows`` (profile, coefficient): NaN
+        where a covariate is missing and stays so; ``firm`` (profile,): a firm that has this
+        profile; ``profile`` (change, firm).
         """
         firms = np.arange(len(self.design)) if firms is None else firms
         design = self.design[firms]

@@ -18,6 +18,22 @@ raw as coordinates, neither a narrow nor a wide likelihood makes a funnel, and p
 together (a town lies in one region) make no ridge. This is the usual partial centring
 (Papaspiliopoulos, Roberts and Skold 2007, Statistical Science 22, 59-73) for all coefficients
 together. All of it is exact: the logarithm of the Jacobian is part of the density that is sampled.
+
+Of a register with clusters, let t_c be the level, the slopes and the differences of a cluster c,
+and tau those of all clusters together; D is the diagonal matrix of their variances between
+clusters::
+
+    t_c | tau, D ~ Normal(tau, D)
+
+The level of a cluster and the mean of its effects of a category cannot be told apart by rows: t_c
+has their sum, whose variance is the sum of theirs, and :func:`split` draws the parts afterwards
+from their law given the sum (they are normal, and the rows say nothing more). With a normal
+approximation of each cluster's likelihood, t_c given tau and D is about normal, with a mean between
+what its own rows say and tau; so is tau given D, with the t_c integrated out. Coordinates are
+distances from these means in standard deviations. Where D enters, they follow it coefficient by
+coefficient; how coefficients go together is taken from the start. So clusters of many rows and of
+hardly any, and spreads that are well known or next to zero, have the same width. All of it is
+exact: the logarithm of the Jacobian is part of the density that is sampled.
 """
 
 from __future__ import annotations
@@ -30,169 +46,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import Design
+from intlmodels.models.coordinates import NUMPY, Algebra, basis, whitened
+from intlmodels.models.share.design import CLUSTER, Design
+from intlmodels.models.share.start import ClusterStart, Start, groups_of
 
 Array = NDArray[np.float64]
-
-#: First values of the parameters of the families.
-_FIRST = {"phi": 10.0, "sigma": 1.0, "never": 0.05, "heaping": 0.5}
-#: Those between 0 and 1; the others are above 0.
-UNIT = frozenset({"never", "heaping"})
-#: Step of the numerical derivatives, on the logit and log scale.
-_STEP = 1e-4
-#: Distance from the maximum, in standard deviations, at which it counts as found.
-_NEAR = 0.01
-_MOST_STEPS = 100
-
-
-@dataclass(frozen=True)
-class Start:
-    """A normal approximation of the likelihood.
-
-    Attributes
-    ----------
-    linear : array, shape (coefficient,)
-        The average level, then for each block the slope, or the differences between its levels in
-        :func:`basis`.
-    gradient : array, shape (coefficient,)
-        Of the log likelihood there: what the weak pull holds back.
-    information : array, shape (coefficient, coefficient)
-        Minus its curvature; singular where the rows do not tell.
-    parameters : dict of str to float
-        Parameters of the family.
-    spread : dict of str to float
-        Standard deviations of these, on the log or logit scale.
-    """
-
-    linear: Array
-    gradient: Array
-    information: Array
-    parameters: dict[str, float]
-    spread: dict[str, float]
-
-
-def basis(levels: int) -> Array:
-    """Orthonormal differences between levels, (level, level - 1): all that is not their mean."""
-    from scipy.linalg import helmert
-
-    return np.ascontiguousarray(helmert(levels).T)
-
-
-def columns(design: Design) -> Array:
-    """Weights of the coefficients of :class:`Start`, one row for each of the design's."""
-    parts = [np.ones((len(design.blocks[0].weights), 1))]
-    for block in design.blocks:
-        parts.append(block.weights @ basis(len(block.levels)) if block.levels else block.weights)
-    return np.concatenate(parts, axis=1)
-
-
-def find_start(
-    design: Design, cell: NDArray[np.intp], printed: Array, rows: NDArray[np.intp], width: float
-) -> Start:
-    """Find the maximum, and the curvature there.
-
-    Parameters
-    ----------
-    design : Design
-        Of the combinations of levels.
-    cell : array of int, shape (cell,)
-        The combination of each cell.
-    printed : array, shape (cell,)
-        In percent.
-    rows : array of int, shape (cell,)
-    width : float
-    """
-    names = observation.PARAMETERS[design.family]
-    weights = columns(design)
-    size = weights.shape[1]
-    mean = np.clip(np.average(printed, weights=rows) / 100, 0.001, 0.999)
-    first = [np.log(mean / (1 - mean)), *np.zeros(size - 1), *(free(n, _FIRST[n]) for n in names)]
-    center = np.array(first)
-    # A weak pull towards where it starts holds what the data do not tell.
-    pull = np.array([0.25, *np.ones(size - 1), *np.full(len(names), 0.25)])
-
-    def each(at: Array) -> Array:
-        # Far from the maximum a probability may be zero, which is no step to take.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return observation.printed_log_probability(
-                design.family, at[0], _values(names, at[1:]), width, printed
-            )
-
-    def position(theta: Array) -> Array:
-        """Linear predictor and parameters of each cell, (1 + parameter, cell)."""
-        linear = (weights @ theta[:size])[cell]
-        return np.vstack([linear, *(np.full(len(cell), value) for value in theta[size:])])
-
-    def worth(theta: Array) -> float:
-        gone = theta - center
-        return float(rows @ each(position(theta)) - 0.5 * pull @ gone**2)
-
-    theta, best = center, worth(center)
-    for _ in range(_MOST_STEPS):
-        slopes = _slopes(each, position(theta))
-        gradient, information = _assembled(slopes, weights, cell, rows)
-        uphill = gradient - pull * (theta - center)
-        step = np.linalg.solve(information + np.diag(pull), uphill)
-        if uphill @ step < _NEAR**2:
-            break
-        length, new = 1.0, worth(theta + step)
-        while not new > best and length > 1e-6:
-            length /= 2
-            new = worth(theta + length * step)
-        if not new > best:
-            break
-        theta, best = theta + length * step, new
-    spread = np.sqrt(np.diag(np.linalg.inv(information + np.diag(pull)))[size:])
-    return Start(
-        theta[:size],
-        gradient[:size],
-        information[:size, :size],
-        {name: float(bound(name, v)) for name, v in zip(names, theta[size:], strict=True)},
-        dict(zip(names, map(float, spread), strict=True)),
-    )
-
-
-def free(name: str, value: float) -> float:
-    """A parameter on the log or logit scale."""
-    return float(np.log(value) - (np.log1p(-value) if name in UNIT else 0.0))
-
-
-def bound(name: str, value: Array | float) -> Array:
-    """A parameter from the log or logit scale."""
-    return np.asarray(observation.inverse_logit(value) if name in UNIT else np.exp(value))
-
-
-def _values(names: tuple[str, ...], at: Array) -> Mapping[str, Array]:
-    return {name: bound(name, value) for name, value in zip(names, at, strict=True)}
-
-
-def _slopes(each: Callable[[Array], Array], at: Array) -> Array:
-    """Derivatives of the log probability of every cell, (1 + parameter, cell)."""
-    found = np.empty_like(at)
-    for i in range(len(at)):
-        above, below = at.copy(), at.copy()
-        above[i] += _STEP
-        below[i] -= _STEP
-        found[i] = (each(above) - each(below)) / (2 * _STEP)
-    return np.nan_to_num(found, posinf=0.0, neginf=0.0)
-
-
-def _assembled(
-    slopes: Array, weights: Array, cell: NDArray[np.intp], rows: NDArray[np.intp]
-) -> tuple[Array, Array]:
-    """Gradient, and the information as the sum of squared gradients of the rows."""
-    count = len(weights)
-    score = np.bincount(cell, rows * slopes[0], count)
-    squared = [np.bincount(cell, rows * slopes[0] * s, count) for s in slopes]
-    gradient = np.concatenate([weights.T @ score, slopes[1:] @ rows])
-    own = weights.T @ (squared[0][:, None] * weights)
-    across = weights.T @ np.column_stack([*squared[1:], np.empty((count, 0))])
-    others = (slopes[1:] * rows) @ slopes[1:].T
-    return gradient, np.block([[own, across], [across.T, others]])
-
-
-# -- other coordinates for the posterior of a register ---------------------------------
 
 #: Takes parameters by name from one scale to another.
 Scales = Mapping[str, Callable[[Any], Any]]
@@ -205,27 +63,6 @@ _LEVEL, _SLOPE = 1.0, 4.0
 MOST_COEFFICIENTS = 1000
 #: Numbers in the matrices of the draws that are taken from their coordinates at a time.
 CHUNK = 20_000_000
-
-
-@dataclass(frozen=True)
-class Algebra:
-    """Functions that numpy and PyTensor have under different names.
-
-    ``solve(factor, vector, transposed)`` solves with a lower triangular factor or its transpose.
-    """
-
-    log: Callable[[Any], Any]
-    concatenate: Callable[[list[Any]], Any]
-    cholesky: Callable[[Any], Any]
-    solve: Callable[[Any, Any, bool], Any]
-
-
-def _solve(factor: Array, vector: Array, transposed: bool) -> Array:
-    matrix = np.swapaxes(factor, -1, -2) if transposed else factor
-    return np.linalg.solve(matrix, np.broadcast_to(vector, factor.shape[:-1])[..., None])[..., 0]
-
-
-NUMPY = Algebra(np.log, lambda parts: np.concatenate(parts, -1), np.linalg.cholesky, _solve)
 
 
 @dataclass(frozen=True)
@@ -264,19 +101,9 @@ class Coordinates:
     def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
         """Parameters at a point, or at many.
 
-        Parameters
-        ----------
-        raw : array or PyTensor vector, shape (..., coordinate)
-        back : mapping of str to callable
-            Takes each of :attr:`scalars` from the whole line to its own scale.
-        by : Algebra
-
-        Returns
-        -------
-        dict of str to array
-            Intercept, slopes and effects on their own scale; scalars on the whole line.
-        array
-            Logarithm of the Jacobian, up to a constant.
+        ``raw`` (..., coordinate); ``back``: takes each of :attr:`scalars` from the whole line to
+        its own scale. Returns intercept, slopes and effects on their own scale; scalars on the
+        whole line; logarithm of the Jacobian, up to a constant.
         """
         found: dict[str, Any] = {}
         place = 0
@@ -317,11 +144,9 @@ class Coordinates:
             else:
                 precisions.append(like + (_SLOPE if i else _LEVEL))
         precision = by.concatenate(precisions)
-        eye = np.eye(len(start.linear))
-        factor = by.cholesky(start.information + precision[..., None] * eye)
-        pulled = start.gradient - precision * (start.linear - centres)
-        off = by.solve(factor, by.solve(factor, pulled, False) + raw, True)
-        return start.linear + off, -by.log((factor * eye).sum(-1)).sum(-1)
+        return whitened(
+            raw, start.linear, start.gradient, start.information, precision, centres, by
+        )
 
     def draws(self, raw: Array, back: Scales) -> dict[str, Array]:
         """Parameters of many points, each on its own scale, (..., coordinate) to (...)."""
@@ -337,17 +162,8 @@ class Coordinates:
 def coordinates(design: Design, start: Start, onto: Scales) -> Coordinates:
     """Coordinates around a normal approximation.
 
-    Parameters
-    ----------
-    design : Design
-    start : Start
-    onto : mapping of str to callable
-        Takes spreads and parameters of the family from their own scale to the whole line.
-
-    Raises
-    ------
-    StudyError
-        If the predictors have too many levels.
+    ``onto``: takes spreads and parameters of the family from their own scale to the whole line.
+    Raises StudyError if the predictors have too many levels.
     """
     if len(start.linear) > MOST_COEFFICIENTS:
         raise StudyError(
@@ -369,3 +185,275 @@ def coordinates(design: Design, start: Start, onto: Scales) -> Coordinates:
         scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
     names = (design.intercept, *(block.name for block in design.blocks))
     return Coordinates(start, names, levels, scalars)
+
+
+# -- registers with clusters --------------------------------------------------------------
+
+#: Smallest and largest first value of a spread.
+_CLUSTER_SPREADS = (0.02, 1.5)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Arrays of the normal approximation; k and l stand for coefficients.
+
+    Attributes
+    ----------
+    precision, pulled : array, shape (cluster, k)
+        Of each cluster's likelihood, coefficient by coefficient, and this times its centre.
+    variance : array, shape (k,)
+        Between clusters, at the start.
+    common : array, shape (k,)
+        tau at the start.
+    mixing : array, shape (cluster, k, l)
+        How the coefficients of a cluster go together: a factor of their correlations.
+    following : array, shape (cluster, k, l)
+        What t_c moves by if another coefficient of tau does.
+    common_mixing : array, shape (k, l)
+        The same factor for tau.
+    common_scale, common_shift : array, shape (k,)
+        What tau's own width and mean are, against those coefficient by coefficient.
+    """
+
+    precision: Array
+    pulled: Array
+    variance: Array
+    common: Array
+    mixing: Array
+    following: Array
+    common_mixing: Array
+    common_scale: Array
+    common_shift: Array
+
+
+@dataclass(frozen=True)
+class ClusterCoordinates:
+    """Where each coordinate is in one vector, and what it stands for.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The intercept, then the blocks in their order.
+    levels : dict of str to int
+        Number of levels of each category.
+    groups : list of slice
+        Coefficients of each of ``names``.
+    scalars : dict of str to Scalar
+        Spreads, then parameters of the family.
+    fixed : Fixed
+    """
+
+    names: tuple[str, ...]
+    levels: dict[str, int]
+    groups: list[slice]
+    scalars: dict[str, Scalar]
+    fixed: Fixed
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return self.first + int(np.prod(self.fixed.precision.shape))
+
+    @property
+    def first(self) -> int:
+        """Number of coordinates before those of the clusters."""
+        return len(self.scalars) + len(self.levels) + self.groups[-1].stop
+
+    def spread_of(self, name: str) -> str:
+        """Name of the spread between clusters of one of ``names``."""
+        return f"sigma_{CLUSTER}" if name == self.names[0] else f"sigma_{name}_by_cluster"
+
+    def variances(self, sigmas: Mapping[str, Any], by: Algebra) -> Any:
+        """Variance of every coefficient between clusters, shape (k,)."""
+        level = sigmas[self.spread_of(self.names[0])] ** 2
+        parts = []
+        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
+            square = sigmas[self.spread_of(name)] ** 2
+            parts.append(square * np.ones(group.stop - group.start))
+            if name in self.levels:
+                level = level + square / self.levels[name]
+        return by.concatenate([level * np.ones(1), *parts])
+
+    def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
+        """Parameters at a point.
+
+        ``raw`` (coordinate,); ``back``: takes each of :attr:`scalars` from the whole line to its
+        own scale. Returns scalars on the whole line; the standard means of categories ("NAME
+        mean"); ``common`` (k,), ``variance`` (k,) and ``effects`` (cluster, k); logarithm of the
+        Jacobian, up to a constant.
+        """
+        fixed, found = self.fixed, {}
+        for place, (name, scalar) in enumerate(self.scalars.items()):
+            found[name] = scalar.at + scalar.width * raw[place]
+        place = len(self.scalars)
+        for name in self.levels:
+            found[f"{name} mean"] = raw[place]
+            place += 1
+        sigmas = {
+            name: back[name](found[name]) for name in self.scalars if name.startswith("sigma_")
+        }
+        size = self.groups[-1].stop
+        variance = self.variances(sigmas, by)
+        one = fixed.precision * variance + 1
+        own, centre = self._prior(sigmas, by)
+        precision = (fixed.precision / one).sum(axis=0) + own
+        mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / precision
+        turned = (fixed.common_mixing * raw[place : place + size]).sum(axis=1)
+        common = mean + fixed.common_shift + fixed.common_scale * turned / precision**0.5
+        at = fixed.precision * fixed.variance + 1
+        strength = (variance / fixed.variance) * at / one
+        moved = (fixed.following * (common - fixed.common)).sum(axis=2)
+        mixed = fixed.mixing * raw[place + size :].reshape((-1, 1, size))
+        effects = (
+            (fixed.pulled * variance + common) / one
+            + strength * moved
+            + (variance / one) ** 0.5 * mixed.sum(axis=2)
+        )
+        jacobian = 0.5 * (one.shape[0] * by.log(variance).sum() - by.log(one).sum())
+        jacobian = jacobian - 0.5 * by.log(precision).sum()
+        found |= {"common": common, "variance": variance, "effects": effects}
+        return found, jacobian
+
+    def _prior(self, sigmas: Mapping[str, Any], by: Algebra) -> tuple[Any, Any]:
+        """About the precision of the prior of tau, and its centre."""
+        parts = [_LEVEL * np.ones(1)]
+        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
+            ones = np.ones(group.stop - group.start)
+            own = 1 / sigmas[f"sigma_{name}"] ** 2 if name in self.levels else _SLOPE
+            parts.append(own * ones)
+        centre = self.fixed.common[0] * np.eye(self.groups[-1].stop)[0]
+        return by.concatenate(parts), centre
+
+
+def cluster_coordinates(
+    design: Design, start: ClusterStart, onto: Scales, back: Scales
+) -> ClusterCoordinates:
+    """Coordinates around the normal approximation of a start.
+
+    ``onto``, ``back``: take spreads and parameters of the family from their own scale to the whole
+    line, and back.
+    """
+    groups = groups_of(design)
+    names = (design.intercept, *(block.name for block in design.blocks))
+    levels = {block.name: len(block.levels) for block in design.blocks if block.levels}
+    scalars = {}
+    for block, group in zip(design.blocks, groups[1:], strict=True):
+        if block.levels:
+            spread = float(np.clip(np.sqrt(np.mean(start.common[group] ** 2)), *_CLUSTER_SPREADS))
+            name = f"sigma_{block.name}"
+            width = 1 / np.sqrt(2 * (group.stop - group.start))
+            scalars[name] = Scalar(float(onto[name](spread)), width)
+    variance = start.variance
+    inverse = np.linalg.inv(start.information + np.diag(1 / variance))
+    diagonal = np.diagonal(inverse, axis1=1, axis2=2)
+    precision = np.maximum(1 / diagonal - 1 / variance, 0.0)
+    known = (precision * variance / (1 + precision * variance)) ** 2
+    for name, group in zip(names, groups, strict=True):
+        square = float(variance[group].mean())
+        if group.start == 0:  # what the means of categories leave
+            parts = zip(names[1:], groups[1:], strict=True)
+            square -= sum(variance[g].mean() / levels[n] for n, g in parts if n in levels)
+            square = max(square, 0.25 * float(variance[0]))
+        key = f"sigma_{CLUSTER}" if group.start == 0 else f"sigma_{name}_by_cluster"
+        at = float(onto[key](np.clip(np.sqrt(square), *_CLUSTER_SPREADS)))
+        scalars[key] = Scalar(at, float(1 / np.sqrt(1 + 2 * known[:, group].sum())))
+    for name, value in start.parameters.items():
+        scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
+    rough = ClusterCoordinates(names, levels, groups, scalars, _fixed(start, inverse, precision))
+    return _centred(rough, start, inverse, back)
+
+
+def _fixed(start: ClusterStart, inverse: Array, precision: Array) -> Fixed:
+    size, variance = len(start.common), start.variance
+    diagonal = np.diagonal(inverse, axis1=1, axis2=2)
+    pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
+    mean = np.einsum("ckl,cl->ck", inverse, pulled + start.common / variance)
+    following = inverse / variance
+    following[:, range(size), range(size)] = 0.0
+    return Fixed(
+        precision,
+        mean * (precision + 1 / variance) - start.common / variance,
+        variance,
+        start.common,
+        np.linalg.cholesky(inverse) / np.sqrt(diagonal)[..., None],
+        following,
+        np.eye(size),
+        np.ones(size),
+        np.zeros(size),
+    )
+
+
+def _centred(
+    rough: ClusterCoordinates, start: ClusterStart, inverse: Array, back: Scales
+) -> ClusterCoordinates:
+    """The same with tau's own mean, width and correlations at the start."""
+    fixed, variance = rough.fixed, start.variance
+    sigmas = {
+        name: back[name](scalar.at)
+        for name, scalar in rough.scalars.items()
+        if name.startswith("sigma_")
+    }
+    own, centre = rough._prior(sigmas, NUMPY)
+    one = fixed.precision * variance + 1
+    single = (fixed.precision / one).sum(axis=0) + own
+    single_mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / single
+    together = len(inverse) * np.diag(1 / variance) - inverse.sum(axis=0) / np.outer(
+        variance, variance
+    )
+    pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
+    shrunk = np.einsum("ckl,cl->ck", inverse, pulled).sum(axis=0) / variance
+    covariance = np.linalg.inv(together + np.diag(own))
+    width = np.sqrt(np.diag(covariance))
+    changed = Fixed(
+        fixed.precision,
+        fixed.pulled,
+        variance,
+        fixed.common,
+        fixed.mixing,
+        fixed.following,
+        np.linalg.cholesky(covariance) / width[:, None],
+        width * np.sqrt(single),
+        covariance @ (shrunk + own * centre) - single_mean,
+    )
+    return ClusterCoordinates(rough.names, rough.levels, rough.groups, rough.scalars, changed)
+
+
+def split(
+    points: ClusterCoordinates,
+    found: Mapping[str, Any],
+    sigmas: Mapping[str, float],
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """The parameters of the model at one point.
+
+    ``found``: as :meth:`ClusterCoordinates.values` returns it; ``sigmas``: spreads on their own
+    scale; ``rng``: for the level of a cluster and the means of its effects, given their sum.
+    Returns the intercept, slopes and effects by name; ``cluster`` (cluster,) and
+    ``NAME_by_cluster`` (cluster,) or (cluster, level).
+    """
+    common, effects = found["common"], found["effects"]
+    start = points.names[0]
+    values: dict[str, Any] = {start: common[0]}
+    off = effects - common
+    level = sigmas[points.spread_of(start)] ** 2
+    shares = {
+        name: sigmas[points.spread_of(name)] ** 2 / count for name, count in points.levels.items()
+    }
+    # Parts of a known sum of independent normal variables: each drawn, then what is missing of
+    # the sum shared out in proportion to the variances.
+    parts = {CLUSTER: level, **shares}
+    drawn = {n: np.sqrt(value) * rng.normal(size=len(off)) for n, value in parts.items()}
+    missing = (off[:, 0] - sum(drawn.values())) / sum(parts.values())
+    values[CLUSTER] = drawn[CLUSTER] + missing * level
+    for name, group in zip(points.names[1:], points.groups[1:], strict=True):
+        key = f"{name}_by_cluster"
+        if name not in points.levels:
+            values[name], values[key] = common[group.start], off[:, group.start]
+            continue
+        count = points.levels[name]
+        mean = sigmas[f"sigma_{name}"] * found[f"{name} mean"] / np.sqrt(count)
+        values[name] = mean + basis(count) @ common[group]
+        values[start] = values[start] - mean
+        own = drawn[name] + missing * shares[name]
+        values[key] = own[:, None] + off[:, group] @ basis(count).T
+    return values

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, MOST_CLUSTERS
 from intlmodels.models.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
+from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,11 +57,8 @@ class Averages:
 def averages(coefficients: Coefficients, changes: Array) -> Averages:
     """Average expected printed share under each of several changes, draw by draw.
 
-    Parameters
-    ----------
-    coefficients : Coefficients
-    changes : array, shape (change, coefficient)
-        Weights to use instead of the observed ones; NaN leaves them as observed.
+    ``changes`` (change, coefficient): weights to use instead of the observed ones; NaN leaves them
+    as observed.
     """
     count, size = len(coefficients.intercept), len(coefficients.design)
     firm_share = np.empty((count, size if coefficients.rows is None else 0))
@@ -111,13 +108,7 @@ def moved(coefficients: Coefficients) -> tuple[Array, Array | None]:
 def step_for(coefficients: Coefficients, changes: Array, moves: int = 0) -> int:
     """How many draws to go on at a time, so that the work stays within bounds.
 
-    Parameters
-    ----------
-    coefficients : Coefficients
-    changes : array, shape (change, coefficient)
-        For :func:`averages`.
-    moves : int
-        Clusters for :func:`moved`.
+    ``changes`` (change, coefficient): for :func:`averages`; ``moves``: clusters for :func:`moved`.
     """
     values = 1 if coefficients.width <= FINE else len(coefficients.grid)
     rows = sum(len(coefficients.profiles(changes, firms)[0]) for _, firms in coefficients.groups())
@@ -167,12 +158,8 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
     Of a study with clusters their levels are one more source; what a cluster adds to an effect
     belongs to its predictor.
 
-    Returns
-    -------
-    list of str
-        Predictors, clusters, then ``not explained``. Empty with more than ``MOST_SOURCES``.
-    array, shape (draw, source)
-        In percent of the total; the parts sum to 100.
+    Returns predictors, clusters, then ``not explained``. Empty with more than ``MOST_SOURCES``;
+    (draw, source): in percent of the total; the parts sum to 100.
     """
     names = [block["name"] for block in coefficients.blocks]
     names += [CLUSTER] if coefficients.clusters is not None else []
@@ -550,10 +537,7 @@ def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:
 def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> DataFrame:
     """Probability of each rank (1 = largest expected share) of each level of a predictor.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``predictor``, ``level``, ``rank``, ``probability``; for categorical predictors.
+    Columns are ``predictor``, ``level``, ``rank``, ``probability``; for categorical predictors.
     """
     import pandas as pd
 

@@ -1,19 +1,35 @@
-"""What travels with the draws of a share model: data, design in numbers, predictions."""
+"""What travels with the draws of a share model: data, design in numbers, predictions.
+
+Of a register it goes by combination of levels (dimension ``firm``), with the number of rows that
+each has; nothing has the length of the rows.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.core.rounding import grid, intervals
+from intlmodels.models.priors import Prior, draw
+from intlmodels.models.pymc import PRIOR_DRAWS
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, Design
-from intlmodels.study import ShareStudy
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.models.share.design import CLUSTER, Design
+from intlmodels.register.rows import keys
+from intlmodels.study import RegisterStudy, ShareStudy
+from intlmodels.study.columns import Predictor, frozen
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+
+Array = NDArray[np.float64]
 
 
 def observed_data(study: ShareStudy, design: Design) -> Dataset:
@@ -156,4 +172,198 @@ def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, ste
     return xr.Dataset(
         {name: (("chain", "draw", "firm"), printed, {"units": units(design)})},
         coords={name: draws[name] for name in ("chain", "draw", "firm")},
+    )
+
+
+# -- registers: rows by what they have in common -------------------------------------------
+
+#: Numbers that the draws from the prior may have.
+MOST_PRIOR = 5_000_000
+#: Registers that are predicted: so many, or fewer where each takes many probabilities.
+MOST_PREDICTED, FEWEST_PREDICTED = 500, 100
+MOST_PROBABILITIES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """What is different between the rows of a register apart from their share.
+
+    Attributes
+    ----------
+    study : RegisterStudy
+        Its ``firms`` are the combinations, its ``rows`` how many rows each has; the shares are
+        their means.
+    cell : array of int, shape (cell,)
+        The combination of each cell.
+    place : array of int, shape (cell,)
+        Position of each cell's share on the printed grid.
+    first : array of int, shape (combination,)
+        The first cell of each combination.
+    """
+
+    study: RegisterStudy
+    cell: NDArray[np.intp]
+    place: NDArray[np.intp]
+    first: NDArray[np.intp]
+
+    def design(self, design: Design) -> Design:
+        """A design of the cells as one of the combinations."""
+        clusters = self.study.clusters
+        blocks = tuple(replace(b, weights=b.weights[self.first]) for b in design.blocks)
+        return replace(design, blocks=blocks, clusters=design.clusters and clusters)
+
+
+@lru_cache(maxsize=2)
+def combinations(study: RegisterStudy) -> Combinations:
+    """Put the cells of a register together that differ in their share only."""
+    parts = [_coded(predictor) for predictor in study.predictors.values()]
+    clusters = study.clusters
+    if clusters is not None:  # first: the combinations of a cluster follow each other
+        parts = [(clusters.codes, len(clusters.labels)), *parts]
+    _, first, cell = np.unique(keys(parts), return_index=True, return_inverse=True)
+    values = grid(study.outcome.width)
+    place = np.rint(study.outcome.printed / study.outcome.width).astype(np.intp)
+    place = np.minimum(place, len(values) - 1)
+    rows = np.bincount(cell, study.rows)
+    predictors = {name: _of_rows(p, first) for name, p in study.predictors.items()}
+    texts = [p.printed for p in predictors.values()]
+    if clusters is not None:
+        clusters = replace(clusters, codes=frozen(clusters.codes[first], np.intp))
+        texts = [tuple(clusters.labels[code] for code in clusters.codes), *texts]
+    names = zip(*texts, strict=True)
+    means = np.bincount(cell, study.rows * study.outcome.printed) / rows
+    made = replace(
+        study,
+        firms=tuple(", ".join(name) for name in names),
+        outcome=replace(study.outcome, printed=frozen(means)),
+        predictors=predictors,
+        clusters=clusters,
+        rows=frozen(rows, np.intp),
+    )
+    return Combinations(made, cell, place, first)
+
+
+def _coded(predictor: Predictor) -> tuple[NDArray[np.intp], int]:
+    """Codes in the order of levels or numbers, and how many there are."""
+    if predictor.kind == "category":
+        return predictor.codes, len(predictor.levels)
+    values, codes = np.unique(predictor.values, return_inverse=True)
+    return codes, len(values)
+
+
+def _of_rows(predictor: Predictor, rows: NDArray[np.intp]) -> Predictor:
+    return replace(
+        predictor,
+        printed=tuple(predictor.printed[i] for i in rows),
+        codes=predictor.codes[rows] if predictor.kind == "category" else predictor.codes,
+        values=predictor.values if predictor.kind == "category" else predictor.values[rows],
+    )
+
+
+def observed_cells(study: RegisterStudy) -> Dataset:
+    """The cells of a register, and the mean share of each combination."""
+    import xarray as xr
+
+    shared = combinations(study)
+    return xr.Dataset(
+        {
+            "cell_firm": ("cell", shared.cell),
+            "cell_place": ("cell", shared.place),
+            "cell_rows": ("cell", study.rows),
+            "mean_share": ("firm", shared.study.outcome.printed, {"units": "percent"}),
+        },
+        coords={"firm": list(shared.study.firms)},
+    )
+
+
+def constant_combinations(study: RegisterStudy, design: Design) -> Dataset:
+    """The design in numbers by combination, with the rows of each."""
+    shared = combinations(study)
+    constant = constant_data(shared.study, shared.design(design))
+    return constant.drop_vars(["lower", "upper"]).assign(rows=("firm", shared.study.rows))
+
+
+def dataset(design: Design, values: Mapping[str, Array]) -> Dataset:
+    """Draws of all parameters with their labels."""
+    import xarray as xr
+
+    names = [design.intercept]
+    dims: dict[str, tuple[str, ...]] = {}
+    coords: dict[str, Any] = {}
+    for block in design.blocks:
+        if block.levels:
+            dims[block.name] = (f"{block.name}_level",)
+            coords[f"{block.name}_level"] = list(block.levels)
+            names.append(f"sigma_{block.name}")
+        names.append(block.name)
+    if design.clusters is not None:
+        of_clusters = f"{CLUSTER}_level"
+        coords[of_clusters] = list(design.clusters.labels)
+        names += [CLUSTER, f"sigma_{CLUSTER}"]
+        dims[CLUSTER] = (of_clusters,)
+        for block in design.blocks:
+            names += [block.by_cluster, f"sigma_{block.by_cluster}"]
+            dims[block.by_cluster] = (of_clusters, *dims.get(block.name, ()))
+    names += observation.PARAMETERS[design.family]
+    chains, draws = values[design.intercept].shape
+    return xr.Dataset(
+        {name: (("chain", "draw", *dims.get(name, ())), values[name]) for name in names},
+        coords | {"chain": np.arange(chains), "draw": np.arange(draws)},
+    )
+
+
+def prior_of_cells(design: Design, priors: Mapping[str, Prior], seed: int) -> dict[str, Array]:
+    """Draws of all parameters of a register from their priors; one chain."""
+    rng = np.random.default_rng([seed, 0])
+    sizes = {block.name: len(block.levels) for block in design.blocks if block.levels}
+    count = PRIOR_DRAWS
+    if design.clusters is not None:
+        clusters = len(design.clusters.labels)
+        sizes[CLUSTER] = clusters
+        sizes |= {b.by_cluster: clusters * max(len(b.levels), 1) for b in design.blocks}
+        count = min(count, max(FEWEST_PREDICTED, MOST_PRIOR // sum(sizes.values())))
+    values = {name: draw(prior, rng, count)[None] for name, prior in priors.items()}
+    for name, size in sizes.items():
+        standard = rng.normal(size=(1, count, size))
+        values[name] = values[f"sigma_{name}"][..., None] * standard
+    for block in design.blocks:
+        if design.clusters is not None and block.levels:
+            shape = (1, count, clusters, len(block.levels))
+            values[block.by_cluster] = values[block.by_cluster].reshape(shape)
+    return values
+
+
+def predicted_rows(
+    study: RegisterStudy, design: Design, draws: Dataset, seed: int, step: int
+) -> Dataset:
+    """Registers drawn anew: of each combination as many rows as there are, each its own share.
+
+    ``printed_rows`` (chain, draw, grid): how many rows print each value; ``mean_share`` (chain,
+    draw, firm) of each combination, in percent.
+    """
+    import xarray as xr
+
+    constant = constant_combinations(study, design)
+    tree = xr.DataTree.from_dict({"posterior": draws, "constant_data": constant})
+    tree.attrs["family"] = design.family
+    coefficients, shared = Coefficients(tree), combinations(study)
+    rng = np.random.default_rng([seed, step])
+    rows, values = shared.study.rows, coefficients.grid
+    total = len(coefficients.intercept)
+    count = MOST_PROBABILITIES // (len(rows) * len(values))
+    count = min(total, max(FEWEST_PREDICTED, min(MOST_PREDICTED, count)))
+    printed = np.zeros((count, len(values)), dtype=np.int64)
+    means = np.empty((count, len(rows)), dtype=np.float32)
+    for i, pick in enumerate(np.linspace(0, total - 1, count).astype(int)):
+        chances = coefficients.drawn_chances(int(pick))
+        # Sums that miss one by rounding are no probabilities to numpy.
+        drawn = rng.multinomial(rows, chances / chances.sum(axis=1, keepdims=True))
+        printed[i] = drawn.sum(axis=0)
+        means[i] = drawn @ values / rows
+    return xr.Dataset(
+        {
+            "printed_rows": (("chain", "draw", "grid"), printed[None]),
+            "mean_share": (("chain", "draw", "firm"), means[None], {"units": "percent"}),
+        },
+        coords={"chain": [0], "draw": np.arange(count), "firm": list(shared.study.firms)},
     )

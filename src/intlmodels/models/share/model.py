@@ -22,18 +22,28 @@ clusters, each cluster's own being the common one and a deviation with an estima
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
+from pytensor.scalar.basic import ScalarOp, float64
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.variable import TensorVariable
 
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.compilation import one_at_a_time
 from intlmodels.models.priors import Prior
 from intlmodels.models.pymc import draw_pymc, register_data
-from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, VARYING, Block, Design, Family
+from intlmodels.models.share import intervalkernels, observation
+from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, Family, covariate_data
 from intlmodels.study import Clusters, ShareStudy
 
 if TYPE_CHECKING:
@@ -48,26 +58,11 @@ def build(
 ) -> pm.Model:
     """Build the model of one variant.
 
-    Parameters
-    ----------
-    study : Study
-    variant : str
-        Name in the catalogue, see :func:`intlmodels.models.catalogue`.
-    priors : mapping of str to Prior, optional
-        As :func:`intlmodels.models.priors_of` returns them (the default).
-
-    Returns
-    -------
-    pymc.Model
-        With the dimension ``firm``, one dimension ``<name>_level`` for each varying or
-        monotonic predictor and ``cluster_level`` for clusters; the outcome is
-        ``printed_share`` in percent, or ``printed_level``,
-        the position of a level.
-
-    Raises
-    ------
-    StudyError
-        For an unknown variant.
+    ``variant``: name in the catalogue, see :func:`intlmodels.models.catalogue`; ``priors``: as
+    :func:`intlmodels.models.priors_of` returns them (the default). Returns a model with the
+    dimension ``firm``, one dimension ``<name>_level`` for each varying or monotonic predictor and
+    ``cluster_level`` for clusters; the outcome is ``printed_share`` in percent, or
+    ``printed_level``, the position of a level. Raises StudyError for an unknown variant.
     """
     import pymc as pm
 
@@ -185,11 +180,6 @@ def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
     return pt.set_subtensor(filled[block.missing], absent)
 
 
-def covariate_data(name: str) -> str:
-    """Name of the model's data that hold the known values of a covariate."""
-    return f"{name}_known"
-
-
 def _weighted(block: Block, effect: Any, codes: NDArray[np.intp] | None = None) -> Any:
     """Effects as each firm takes them; an index is cheaper than a product of matrices.
 
@@ -255,14 +245,10 @@ def _edges(value: Any, width: float) -> tuple[Any, Any]:
 
 
 def _beta(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
-    from intlmodels.models.share.likelihood import interval_logprob
-
     return interval_logprob(mu * phi, (1 - mu) * phi, *_edges(value, width))
 
 
 def _logit_normal(value: Any, width: float, size: int, linear: Any, mu: Any, sigma: Any) -> Any:
-    from intlmodels.models.share.likelihood import logit_normal_interval_logprob
-
     return logit_normal_interval_logprob(linear, sigma, *_edges(value, width))
 
 
@@ -283,8 +269,6 @@ def _heaped(
     # Off the coarse grid the coarse interval is not used: the whole range stands in for it.
     lower, upper = _edges(value, 2 * width)
     lower, upper = pt.switch(on_coarse, lower, 0.0), pt.switch(on_coarse, upper, 1.0)
-    from intlmodels.models.share.likelihood import interval_logprob
-
     coarse = pt.log(heaping) + interval_logprob(mu * phi, (1 - mu) * phi, lower, upper)
     return pt.switch(on_coarse, pt.logaddexp(fine, coarse), fine)
 
@@ -326,3 +310,165 @@ LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "binary": _binary,
     "ordered": _ordered,
 }
+
+
+# -- log probabilities as PyTensor operations ----------------------------------------------
+
+#: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call. With
+#: the hash of the kernels' source in its key, a graph is compiled anew when a kernel changes.
+_KERNEL_VERSION = hashlib.sha256(
+    # With its name: compiled code in the cache looks the module up by it.
+    intervalkernels.__name__.encode() + Path(intervalkernels.__file__).read_bytes()
+).hexdigest()
+
+
+class IntervalScalarOp(ScalarOp):
+    """Log probability of an interval under a law with two parameters, and its gradient in them.
+
+    Inputs: both parameters, lower and upper end. Outputs: log probability, and its derivatives in
+    the parameters. A subclass names the kernel. There are no second derivatives (no sampler here
+    needs them), and the ends, which are data, have no gradient.
+    """
+
+    nin = 4
+    nout = 3
+    kernel: ClassVar[Callable[..., tuple[float, float, float]]]
+
+    def output_types(self, types: Any) -> list[Any]:
+        """Return double precision, whatever the inputs."""
+        del types
+        return [float64] * self.nout
+
+    def impl(self, *inputs: float) -> tuple[float, float, float]:
+        """Evaluate one element: PyTensor's Python mode."""
+        return type(self).kernel(*(float(value) for value in inputs))
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Connect every output with the parameters, none with the ends."""
+        del node
+        return [[True] * self.nout] * 2 + [[False] * self.nout] * 2
+
+    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        """Return the gradient in both parameters: outputs 1 and 2 times that of the result."""
+        del inputs
+        gradient, *others = output_gradients
+        if any(not isinstance(other.type, DisconnectedType) for other in others):
+            raise NotImplementedError(f"{self}: there are no second derivatives")
+        ends = [disconnected_type(), disconnected_type()]
+        return [gradient * outputs[1], gradient * outputs[2], *ends]
+
+
+class BetaIntervalScalarOp(IntervalScalarOp):
+    """Interval of a Beta variable: alpha, beta, lower, upper."""
+
+    kernel = staticmethod(intervalkernels.beta_interval)
+
+
+class LogitNormalIntervalScalarOp(IntervalScalarOp):
+    """Interval of a logit-normal variable: mu, sigma, lower, upper."""
+
+    kernel = staticmethod(intervalkernels.logit_normal_interval)
+
+
+@register_funcify_and_cache_key(IntervalScalarOp)
+def _numba_kernel(op: IntervalScalarOp, **_: Any) -> tuple[Any, str]:
+    return type(op).kernel, f"{type(op).__qualname__}-{_KERNEL_VERSION}"
+
+
+_beta_interval = Elemwise(BetaIntervalScalarOp(), name="BetaIntervalLogProb")
+_logit_normal_interval = Elemwise(LogitNormalIntervalScalarOp(), name="LogitNormalIntervalLogProb")
+
+
+def interval_logprob(alpha: Any, beta: Any, lower: Any, upper: Any) -> TensorVariable:
+    """Log probability that a Beta variable falls in an interval.
+
+    ``alpha``, ``beta``: shapes of the Beta law; arrays or PyTensor variables, which broadcast;
+    ``lower``, ``upper``: ends of the interval, as shares; see
+    `observation.interval_logprob_numpy`. Returns log(F(upper) - F(lower)), elementwise, in double
+    precision; differentiable in alpha and beta (once), not in the ends.
+    """
+    return _apply(_beta_interval, alpha, beta, lower, upper)
+
+
+def logit_normal_interval_logprob(mu: Any, sigma: Any, lower: Any, upper: Any) -> TensorVariable:
+    """Log probability that a logit-normal variable falls in an interval.
+
+    ``mu``, ``sigma``: mean and standard deviation of the logit; arrays or PyTensor variables, which
+    broadcast; ``lower``, ``upper``: ends of the interval, as shares; see
+    `observation.interval_logprob_numpy`. Returns log(Phi((logit upper - mu) / sigma) - Phi((logit
+    lower - mu) / sigma)), elementwise, in double precision; differentiable in mu and sigma (once),
+    not in the ends.
+    """
+    return _apply(_logit_normal_interval, mu, sigma, lower, upper)
+
+
+def _apply(operation: Elemwise, *arguments: Any) -> TensorVariable:
+    return operation(*(pt.cast(argument, "float64") for argument in arguments))[0]
+
+
+# -- the log likelihood of the cells of a register as one PyTensor operation -----------
+
+#: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call.
+_VERSION = hashlib.sha256(
+    observation.__name__.encode() + Path(observation.__file__).read_bytes()
+).hexdigest()
+
+
+class CellsDensity(Op):
+    """Log likelihood of all cells: see :func:`intlmodels.models.share.observation.cells_density`.
+
+    Differentiable (once) in the effects and in the tabulated log probabilities; the other inputs
+    are data.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Two matrices, then the vectors of data."""
+        given = [pt.as_tensor_variable(value) for value in inputs]
+        outputs = [pt.scalar(dtype="float64"), *(pt.matrix(dtype="float64") for _ in range(2))]
+        return Apply(self, given, outputs)
+
+    def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
+        """Evaluate in PyTensor's Python mode."""
+        del node
+        arrays = [np.ascontiguousarray(value, dtype=np.float64) for value in inputs]
+        for storage, value in zip(output_storage, observation.cells_density(*arrays), strict=True):
+            storage[0] = np.asarray(value)
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Connect every output with effects and tabulated values, none with data."""
+        return [[True] * 3] * 2 + [[False] * 3] * (len(node.inputs) - 2)
+
+    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        """Return the gradients in effects and tabulated values, which the other outputs are."""
+        gradient, *others = output_gradients
+        if any(not isinstance(other.type, DisconnectedType) for other in others):
+            raise NotImplementedError(f"{self}: there are no second derivatives")
+        data = [disconnected_type() for _ in inputs[2:]]
+        return [gradient * outputs[1], gradient * outputs[2], *data]
+
+
+@register_funcify_and_cache_key(CellsDensity)
+def _cell_kernel(op: CellsDensity, **_: Any) -> tuple[Any, str]:
+    from pytensor.link.numba.dispatch.basic import numba_njit
+
+    kernel = observation.cells_density
+
+    @numba_njit
+    def cells_density(effects, values, weights, cluster, start, place, rows):  # type: ignore[no-untyped-def]
+        total, by_effect, by_value = kernel(
+            np.ascontiguousarray(effects),
+            np.ascontiguousarray(values),
+            weights,
+            cluster,
+            start,
+            place,
+            rows,
+        )
+        return np.asarray(total), by_effect, by_value
+
+    return cells_density, f"{type(op).__qualname__}-{_VERSION}"
+
+
+cells_density = CellsDensity()

@@ -11,17 +11,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core.rounding import grid, intervals
-from intlmodels.models.share.betainterval import grid_probabilities as beta_grid
-from intlmodels.models.share.betainterval import (
-    interval_logprob_numpy,
-    logit_normal_interval_logprob_numpy,
-)
-from intlmodels.models.share.betainterval import (
-    logit_normal_grid_probabilities as logit_normal_grid,
-)
+from intlmodels.models.share import intervalkernels
 
 Array = NDArray[np.float64]
 
@@ -82,31 +75,20 @@ def printed_probabilities(
 ) -> Array:
     """Probability of every printed value.
 
-    Parameters
-    ----------
-    family : str
-        One of :data:`PARAMETERS`.
-    linear : array, shape (...)
-        Linear predictor, logit scale.
-    parameters : mapping of str to array
-        Parameters of the family, broadcast against ``linear``; cutpoints have one axis more.
-    width : float
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    array, shape (..., grid)
-        Over ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density,
-        rounded; for further outcomes over the levels.
+    ``family``: one of :data:`PARAMETERS`; ``linear`` (...): linear predictor, logit scale;
+    ``parameters``: parameters of the family, broadcast against ``linear``; cutpoints have one axis
+    more; ``width``: rounding width in percentage points. Returns (..., grid): over
+    ``rounding.grid(width)``; sums to one. For ``density`` the shares of the density, rounded; for
+    further outcomes over the levels.
     """
     if family == "binary":
         return np.stack([inverse_logit(-linear), inverse_logit(linear)], axis=-1)
     if family == "ordered":
         return _level_probabilities(linear, parameters["cutpoints"])
     if family == "logit-normal":
-        return logit_normal_grid(linear, parameters["sigma"], width)
+        return logit_normal_grid_probabilities(linear, parameters["sigma"], width)
     mu, phi = inverse_logit(linear), parameters["phi"]
-    fine = beta_grid(mu * phi, (1 - mu) * phi, width)
+    fine = grid_probabilities(mu * phi, (1 - mu) * phi, width)
     if family == "hurdle":
         never = np.asarray(parameters["never"])[..., None]
         mixed = (1 - never) * fine
@@ -115,7 +97,7 @@ def printed_probabilities(
     if family == "heaped":
         heaping = np.asarray(parameters["heaping"])[..., None]
         mixed = (1 - heaping) * fine
-        mixed[..., ::2] += heaping * beta_grid(mu * phi, (1 - mu) * phi, 2 * width)
+        mixed[..., ::2] += heaping * grid_probabilities(mu * phi, (1 - mu) * phi, 2 * width)
         return mixed
     return fine
 
@@ -125,17 +107,9 @@ def printed_log_probability(
 ) -> Array:
     """Log probability of printed values.
 
-    Parameters
-    ----------
-    family, linear, parameters, width
-        As in :func:`printed_probabilities`.
-    printed : array
-        Printed shares in percent, or positions of levels, broadcast against ``linear``.
-
-    Returns
-    -------
-    array
-        Of the shape that all broadcast to; natural logarithms.
+    ``family``, ``linear``, ``parameters``, ``width``: as in :func:`printed_probabilities`;
+    ``printed``: printed shares in percent, or positions of levels, broadcast against ``linear``.
+    Returns natural logarithms, of the shape that all broadcast to.
     """
     if family in LEVELLED:
         chances = printed_probabilities(family, linear, parameters, width)
@@ -180,18 +154,9 @@ def simulate(
 ) -> Array:
     """Draw printed shares, in percent, by drawing a share and rounding it; or levels.
 
-    Parameters
-    ----------
-    family, linear, parameters, width
-        As in :func:`printed_probabilities`.
-    rng : numpy.random.Generator
-    shape : tuple of int, optional
-        Shape of the result; by default what the parameters broadcast to.
-
-    Returns
-    -------
-    array
-        Multiples of ``width``, between 0 and 100; of further outcomes positions of levels.
+    ``family``, ``linear``, ``parameters``, ``width``: as in :func:`printed_probabilities`;
+    ``shape``: shape of the result; by default what the parameters broadcast to. Returns multiples
+    of ``width``, between 0 and 100; of further outcomes positions of levels.
     """
     if family == "binary":
         shape = np.shape(linear) if shape is None else shape
@@ -286,10 +251,7 @@ def weigh(f: float, weights: Array, slopes: Array) -> None:
 def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
     """Every row of a table at points, and its derivative, both (point, row).
 
-    Parameters
-    ----------
-    linear : array, shape (point,)
-    values : array, shape (row, node)
+    ``linear`` (point,); ``values`` (row, node).
     """
     rows, count = values.shape
     found, derived = np.empty((len(linear), rows)), np.empty((len(linear), rows))
@@ -311,10 +273,7 @@ def interpolated(linear: Array, values: Array) -> tuple[Array, Array]:
 def interpolated_each(linear: Array, values: Array) -> Array:
     """Row i of a table at the points of row i, (row, point).
 
-    Parameters
-    ----------
-    linear : array, shape (row, point)
-    values : array, shape (row, node)
+    ``linear`` (row, point); ``values`` (row, node).
     """
     count = values.shape[1]
     found = np.empty(linear.shape)
@@ -342,24 +301,11 @@ def cells_density(
 ) -> tuple[float, Array, Array]:
     """Log likelihood of all cells, and its derivatives in effects and tabulated values.
 
-    Parameters
-    ----------
-    effects : array, shape (cluster, coefficient)
-    values : array, shape (printed value, node)
-        Log probabilities.
-    weights : array, shape (combination * coefficient,)
-        With which a combination of levels takes the effects of its cluster.
-    cluster : array, shape (combination,)
-    start : array, shape (combination + 1,)
-        First cell of each combination; then the number of cells.
-    place : array, shape (cell,)
-        Row of ``values``.
-    rows : array, shape (cell,)
-
-    Returns
-    -------
-    float, array, array
-        The derivatives have the shapes of ``effects`` and ``values``.
+    ``effects`` (cluster, coefficient); ``values`` (printed value, node): log probabilities;
+    ``weights`` (combination * coefficient,): with which a combination of levels takes the effects
+    of its cluster; ``cluster`` (combination,); ``start`` (combination + 1,): first cell of each
+    combination; then the number of cells; ``place`` (cell,): row of ``values``; ``rows`` (cell,).
+    The derivatives have the shapes of ``effects`` and ``values``.
     """
     size, count = effects.shape[1], values.shape[1]
     by_effect, by_value = np.zeros_like(effects), np.zeros_like(values)
@@ -399,3 +345,122 @@ def error(
     exact = printed_log_probability(family, points[:, None], parameters, width, printed[None])
     found, _ = interpolated(points, table(family, parameters, width, printed, count))
     return float(np.abs(found - exact)[exact > -30].max())
+
+
+# -- laws of a share between two values ----------------------------------------------------
+
+
+def interval_logprob_numpy(
+    alpha: ArrayLike, beta: ArrayLike, lower: ArrayLike, upper: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """Log probability that a Beta variable falls in an interval, with its gradient in the shapes.
+
+    Parameters
+    ----------
+    alpha, beta
+        Shapes of the Beta law, broadcast against each other and the bounds. 0 stands for the limit
+        (all mass at one end). Shapes are taken as at most 1e10.
+    lower, upper
+        Ends of the interval, as shares. Ends outside [0, 1] are taken as 0 and 1, and a lower end
+        below 1e-300 as 0.
+
+    Returns
+    -------
+    logp, dlogp_dalpha, dlogp_dbeta : ndarray
+        Within 1e-9 of the exact values for shapes from 0.01 to 1000 (the derivatives relative to
+        their size where that is above 1), and finite for any shapes >= 0 and lower < upper. An
+        empty interval or a negative shape has log probability -inf and derivatives 0; NaN in any
+        argument gives NaN.
+    """
+    return _evaluate(intervalkernels.fill_beta, alpha, beta, lower, upper)
+
+
+def logit_normal_interval_logprob_numpy(
+    mu: ArrayLike, sigma: ArrayLike, lower: ArrayLike, upper: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """Log probability that a logit-normal variable falls in an interval, with its gradient.
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of the logit, broadcast against each other and the bounds.
+    lower, upper
+        Ends of the interval, as shares; as for `interval_logprob_numpy`.
+
+    Returns
+    -------
+    logp, dlogp_dmu, dlogp_dsigma : ndarray
+        As for `interval_logprob_numpy`, with a negative `sigma` in the place of negative shapes.
+    """
+    return _evaluate(intervalkernels.fill_normal, mu, sigma, lower, upper)
+
+
+def grid_probabilities(alpha: ArrayLike, beta: ArrayLike, width: float) -> Array:
+    """Probability of every printed value when a Beta share is rounded.
+
+    Parameters
+    ----------
+    alpha, beta
+        Shapes of the Beta law, broadcast against each other; 0 stands for the limit.
+    width
+        Rounding width in percentage points.
+
+    Returns
+    -------
+    ndarray, shape (..., grid)
+        Over the values of `rounding.grid`; sums to one. NaN where a shape is NaN.
+
+    Raises
+    ------
+    ValueError
+        If a shape is negative or the width has no grid.
+    """
+    _check_not_negative(alpha=alpha, beta=beta)
+    return _evaluate_grid(intervalkernels.fill_beta_grid, alpha, beta, width)
+
+
+def logit_normal_grid_probabilities(mu: ArrayLike, sigma: ArrayLike, width: float) -> Array:
+    """Probability of every printed value when a logit-normal share is rounded.
+
+    ``mu``, ``sigma``: mean and standard deviation of the logit, broadcast against each other;
+    ``width``: rounding width in percentage points. Returns (..., grid): over the values of
+    `rounding.grid`; sums to one. NaN where a parameter is NaN. Raises ValueError if a standard
+    deviation is negative or the width has no grid.
+    """
+    _check_not_negative(sigma=sigma)
+    return _evaluate_grid(intervalkernels.fill_normal_grid, mu, sigma, width)
+
+
+def _evaluate(
+    fill: Any,
+    first: ArrayLike,
+    second: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+) -> tuple[Array, Array, Array]:
+    flat, shape = _flatten(first, second, lower, upper)
+    out = np.empty((3, flat[0].size))
+    fill(*flat, out)
+    logp, d_first, d_second = out.reshape(3, *shape)
+    return logp, d_first, d_second
+
+
+def _evaluate_grid(fill: Any, first: ArrayLike, second: ArrayLike, width: float) -> Array:
+    lower, upper = intervals(grid(width), width)
+    flat, shape = _flatten(first, second)
+    out = np.empty((flat[0].size, lower.size))
+    fill(*flat, lower, upper, out)
+    return out.reshape(*shape, lower.size)
+
+
+def _flatten(*arrays: ArrayLike) -> tuple[list[Array], tuple[int, ...]]:
+    """Broadcast; return the arrays flat and contiguous (one compiled version), and the shape."""
+    broadcast = np.broadcast_arrays(*(np.asarray(array, dtype=np.float64) for array in arrays))
+    return [np.ascontiguousarray(array).ravel() for array in broadcast], broadcast[0].shape
+
+
+def _check_not_negative(**parameters: ArrayLike) -> None:
+    for name, values in parameters.items():
+        smallest = np.min(np.asarray(values, dtype=np.float64), initial=0.0)
+        if smallest < 0.0:
+            raise ValueError(f"{name} is {smallest:g}; expected no negative value")

@@ -19,8 +19,7 @@ from intlmodels.models import priors_of
 from intlmodels.models.priors import Prior, draw, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.models.share import observation
-from intlmodels.models.share.blocks import CLUSTER, VARYING, Block, Design
-from intlmodels.models.share.model import covariate_data
+from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, covariate_data
 from intlmodels.study import Clusters, ShareStudy
 
 if TYPE_CHECKING:
@@ -65,13 +64,9 @@ def simulate(
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Draw parameters from their priors, and printed shares (or levels) of the study's own firms.
 
-    Returns
-    -------
-    dict of str to array
-        True values by name, as the posterior has them, without leading dimensions.
-    dict of str to array
-        What a refit is given: printed shares in percent (or positions of levels), covariates that
-        have missing values.
+    Returns true values by name, as the posterior has them, without leading dimensions; what a refit
+    is given: printed shares in percent (or positions of levels), covariates that have missing
+    values.
     """
     truth = {name: draw(prior, rng, 1)[0] for name, prior in priors.items()}
     given: dict[str, Array] = {}
@@ -158,19 +153,10 @@ def quantities(
 ) -> dict[str, Array]:
     """Every scalar whose rank is looked at.
 
-    Parameters
-    ----------
-    values : mapping of str to array
-        Of the truth or of draws, leading dimensions (chain, draw) or none.
-    given : mapping
-        The simulated data: their log likelihood is looked at as well, since ranks of parameters
-        alone would not notice a fit that ignores the data (Modrak et al. 2023, Bayesian Analysis,
-        doi:10.1214/23-BA1404).
-
-    Returns
-    -------
-    dict of str to array
-        Label -> values of the leading dimensions.
+    ``values``: of the truth or of draws, leading dimensions (chain, draw) or none; ``given``: the
+    simulated data: their log likelihood is looked at as well, since ranks of parameters alone would
+    not notice a fit that ignores the data (Modrak et al. 2023, Bayesian Analysis,
+    doi:10.1214/23-BA1404). Returns label to values of the leading dimensions.
     """
     found: dict[str, Array] = {}
     central = "eta" if design.family == "ordered" else "mu"
@@ -280,17 +266,8 @@ def predict(
 ) -> tuple[Array, Array]:
     """Predict a firm from a fit that did not see its share.
 
-    Parameters
-    ----------
-    over : array, shape (value,)
-        From :func:`values`.
-
-    Returns
-    -------
-    law : array, shape (value,)
-        Probability of everything that could have been printed.
-    log_probability : array, shape (chain, draw)
-        Of what was printed.
+    ``over`` (value,): from :func:`values`. Returns ``law`` (value,): probability of everything that
+    could have been printed; ``log_probability`` (chain, draw): of what was printed.
     """
     linear = observation.linear_of(design.family, {"mu": draws["mu"].to_numpy()[..., unit]})
     parameters = {n: draws[n].to_numpy() for n in observation.PARAMETERS[design.family]}

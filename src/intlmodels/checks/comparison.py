@@ -1,0 +1,171 @@
+"""Exact leave-one-out: every unit predicted by a fit that did not see it, for every variant.
+
+With a few dozen firms a refit for each is cheap and exact, and the usual approximation by
+importance sampling is not reliable. Variants are compared only where they predict the same
+printed outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intlmodels.audit import require_consistent_counts
+from intlmodels.checks.leaveout import log_mean_exp, lpd_error
+from intlmodels.checks.runner import (
+    Check,
+    ExecutionOptions,
+    Journal,
+    Plan,
+    cached_fitter,
+    convergence_of,
+    require_known,
+    run_and_store,
+    simulator,
+)
+from intlmodels.checks.stored import FOLDER, Comparison, LeftOut
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.fitting.diagnostics import LIMITS
+from intlmodels.fitting.jobs import more_careful
+from intlmodels.models import catalogue, design_of, model_of, priors_of
+from intlmodels.register.counts import require_firms
+from intlmodels.study import Study
+
+#: Below this many units there is nothing to compare.
+FEWEST = 3
+
+
+def run_comparison(
+    study: Study,
+    out: Path,
+    options: ExecutionOptions,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """Leave out every unit once under every variant of the same printed outcomes."""
+    require_firms(study, "leaving out firms")
+    require_consistent_counts(study)
+    given = dict(overrides or {})
+    used = settings_for(study, require_known(settings))
+    plans, skipped = plans_of(study, list(catalogue(study)), given, used)
+    return run_and_store(comparison(plans, skipped, out), study, given, out, options)
+
+
+def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
+    """Settings of each refit; what is given wins."""
+    wanted = {"draws": 1000, "tune": 1000, "chains": 4}
+    return Settings(**{**study.settings, **wanted, **given, "cores": 1, "sampler": "nutpie"})
+
+
+def plans_of(
+    study: Study, names: list[str], overrides: Mapping[str, str], settings: Settings
+) -> tuple[dict[str, Plan], dict[str, str]]:
+    """The variants that are compared, the default first, and why others are not."""
+    plans: dict[str, Plan] = {}
+    skipped: dict[str, str] = {}
+    rows = catalogue(study)
+    default = design_of(study)
+    module = simulator(study.model)
+    units, printed = module.units(study, default), module.printed(study, default)
+    if len(units) < FEWEST:
+        raise StudyError(
+            f"only {len(units)} can be left out one by one; a comparison needs {FEWEST} or more "
+            f"{module.unit_kind(default)}s",
+            file=str(study.folder),
+        )
+    for name in names:
+        if rows[name].outcome:
+            continue  # it explains something else
+        design = design_of(study, name)
+        same = rows[name].comparable and module.unit_kind(design) == module.unit_kind(default)
+        same = same and module.units(study, design) == units
+        if not (same and np.array_equal(module.printed(study, design), printed)):
+            skipped[name] = "it predicts other outcomes than those printed"
+            continue
+        plans[name] = Plan(study, name, priors_of(study, name, overrides), settings)
+    return plans, skipped
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """A unit, by its position in the study, to be predicted by a fit that does not see it."""
+
+    plan: Plan
+    unit: int
+    values: tuple[float, ...]  # everything that could have been printed
+
+
+def comparison(
+    plans: Mapping[str, Plan], skipped: Mapping[str, str], out: Path
+) -> Check[Comparison]:
+    """Leave out every unit once under every variant; arguments are from :func:`plans_of`."""
+    default = next(iter(plans.values()))
+    study, module = default.study, simulator(default.study.model)
+    designs = {name: design_of(study, name) for name in plans}
+    design = designs[default.variant]
+    units, printed = module.units(study, design), module.printed(study, design)
+    values = tuple(float(value) for value in module.values(study, designs))
+    kind = module.unit_kind(design)
+
+    def summarize(results: list[dict[str, Any]]) -> Comparison:
+        rows = ({**result, "law": tuple(result["law"])} for result in results)
+        variants = {
+            name: tuple(
+                LeftOut(unit, float(value), **next(rows))
+                for unit, value in zip(units, printed, strict=True)
+            )
+            for name in plans
+        }
+        label = study.firm_label if kind == "firm" else kind
+        settings = default.identity["settings"]
+        return Comparison(kind, label, values, variants, dict(skipped), settings)
+
+    # A variant more or less leaves the results of the others valid.
+    identity = {"model": default.identity["model"]["version"]}
+    return Check(
+        kind="comparison",
+        title=f"leaving out, {len(plans)} variants",
+        tasks={
+            f"{name} {plan.key} {i}": LeaveOut(plan, i, values)
+            for name, plan in plans.items()
+            for i in range(len(units))
+        },
+        worker=leave_out,
+        summarize=summarize,
+        journal=Journal(out / FOLDER / "comparison.sqlite", identity),
+    )
+
+
+def leave_out(task: LeaveOut) -> dict[str, Any]:
+    """Fit without a unit, once more with more careful sampling if need be, and predict it.
+
+    Returns fields of :class:`intlmodels.checks.stored.LeftOut`, but for the unit and what was
+    printed.
+    """
+    plan, module = task.plan, simulator(task.plan.study.model)
+    study, design = plan.study, design_of(plan.study, plan.variant)
+    settings = plan.settings_of(task.unit)
+    given = module.without(study, design, task.unit)
+    for retry in (False, True):
+        posterior, stats = cached_fitter(plan).draw(settings, given)
+        draws = [posterior[n].transpose("chain", "draw", ...).to_numpy() for n in posterior]
+        draws = [a.reshape(*a.shape[:2], -1) for a in draws if a.dtype.kind == "f"]
+        quality = convergence_of(np.concatenate(draws, axis=-1), stats)
+        good = quality["rhat"] <= LIMITS["rhat"] and quality["ess"] >= LIMITS["ess_bulk"]
+        if (good and not quality["divergences"]) or retry:
+            break
+        names = model_of(study).settings(design)
+        settings, _ = more_careful(settings, plan.settings.identity(names))
+    law, logs = module.predict(study, design, posterior, task.unit, np.array(task.values))
+    return {
+        "lpd": float(log_mean_exp(logs, axis=None)),
+        "lpd_error": lpd_error(logs),
+        "law": [float(f"{p:.6g}") for p in law],
+        **quality,
+    }

@@ -1,0 +1,264 @@
+"""The commands that fit: what is due and why, the work, and what is reported of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from intlmodels.cli.terminal import (
+    OutOption,
+    PriorOption,
+    SchedulerOption,
+    StudyArgument,
+    VariantOption,
+    interruptible,
+    load,
+    output_folder,
+    prior_overrides,
+    progress_bar,
+    refresh_report,
+    say,
+)
+from intlmodels.core import files
+from intlmodels.core.errors import StudyError
+
+if TYPE_CHECKING:
+    from intlmodels.core.settings import Settings
+    from intlmodels.fitting.diagnostics import Gate
+    from intlmodels.fitting.jobs import Job
+    from intlmodels.study import Study
+
+
+def fit_and_report(
+    study: Study, settings: Settings, variants: str, folder: Path, prior: list[str] | None
+) -> int:
+    """Fit one study and write its report; the exit code."""
+    from intlmodels.audit.system import use_cache
+    from intlmodels.core.processes import helpers
+    from intlmodels.fitting import jobs as workflow
+
+    with use_cache(folder):
+        names = _variant_names(study, variants)
+        jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
+        cores = settings.cores or os.cpu_count() or 1
+        due = [job for job in jobs if not job.current]
+        with helpers(min(cores, max(1, len(due)))) as pool:
+            _run(jobs, folder, pool)
+            refresh_report(study, folder, pool if cores > 1 else None)
+    return _gate_exit(jobs)
+
+
+def _variant_names(study: Study, text: str) -> list[str]:
+    from intlmodels.models import catalogue, find_variant
+
+    if text.strip() == "all":
+        return list(catalogue(study))
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise StudyError("--variants needs 'all' or at least one name", value=text)
+    # The report is about the default; a variant stands beside it.
+    return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
+
+
+def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
+    from intlmodels import report as reports
+    from intlmodels.fitting import jobs as workflow
+
+    files.require_writable(folder)
+    due = [job for job in jobs if not job.current]
+    for job in jobs:
+        if job.current:
+            say(f"{job.variant}: unchanged, not fitted again")
+        elif job.reasons:
+            say(f"{job.variant}: to be fitted ({_why(job.reasons)})")
+        else:
+            say(f"{job.variant}: draws unchanged, estimands computed again")
+    if len(due) == 1:
+        pool.submit(reports.get_ready, due[0].study.model)
+        with progress_bar(f"sampling {due[0].variant}") as progress:
+            checks = workflow.bring_up_to_date(due[0], progress)
+        _tell(due[0], checks)
+    elif due:
+        with progress_bar(f"fitting {len(due)} variants") as progress:
+            for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
+                _tell(job, checks)
+                if progress is not None:
+                    progress(done / len(due))
+
+
+def _why(reasons: Sequence[str], most: int = 4) -> str:
+    """Reasons in one line; where another study took the name all of them would fill a screen."""
+    more = f"; and {len(reasons) - most} more" if len(reasons) > most else ""
+    return "; ".join(reasons[:most]) + more
+
+
+def _tell(job: Job, checks: Gate) -> None:
+    if checks.passed:
+        say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
+    else:
+        what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
+        say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
+
+
+def _speed(job: Job) -> str:
+    """Effective draws of the slowest parameter, in all and a second, if a fit was made now."""
+    from intlmodels.fitting.store import header
+
+    found = header(job.path)
+    if not job.reasons or found is None or not found.seconds:
+        return ""
+    return f"{found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second), "
+
+
+def _gate_exit(jobs: list[Job]) -> int:
+    from intlmodels.fitting.store import require_whole
+
+    failed = [job.variant for job in jobs if not require_whole(job.path).gate.passed]
+    if failed:
+        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
+    return 1 if failed else 0
+
+
+# -- calibrate, compare and sensitivity ---------------------------------------------------
+
+CoresOption = Annotated[int | None, typer.Option(help="Processor cores to use.")]
+#: What an interrupt says.
+KEPT = "interrupted: what is finished is kept; run the same command to go on"
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Compute all of it again; earlier results are set aside.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Same seed, same results.")]
+DrawsOption = Annotated[int | None, typer.Option(help="Kept draws of each chain of each fit.")]
+TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain of each fit.")]
+ChainsOption = Annotated[int | None, typer.Option(help="Number of chains of each fit.")]
+SweepsOption = Annotated[
+    int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(calibrate)
+    app.command(epilog="Example: intlmodels compare rochester")(compare)
+    app.command(epilog="Example: intlmodels sensitivity rochester")(sensitivity)
+
+
+def calibrate(
+    study: StudyArgument,
+    sims: Annotated[int, typer.Option(help="Number of simulated studies.")] = 500,
+    variant: VariantOption = "default",
+    wrong: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Deliberate errors that must be noticed: 'all', or names separated by commas.",
+        ),
+    ] = "",
+    out: OutOption = None,
+    prior: PriorOption = None,
+    seed: SeedOption = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    sweeps: SweepsOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Simulate studies like this one, fit each, and see whether the truth is found."""
+    from intlmodels.checks.calibration import run_calibration, uniform
+    from intlmodels.report.checksentences import calibration_sentences
+
+    found, _ = _report_check(
+        load(study),
+        out,
+        (cores, scheduler, again),
+        run_calibration,
+        lambda found: calibration_sentences(*found),
+        sims=sims,
+        variant=variant,
+        misspecified=[name.strip() for name in wrong.split(",") if name.strip()],
+        overrides=prior_overrides(prior),
+        settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
+    )
+    raise typer.Exit(0 if uniform(found) else 1)
+
+
+def compare(
+    study: StudyArgument,
+    out: OutOption = None,
+    prior: PriorOption = None,
+    seed: SeedOption = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    sweeps: SweepsOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
+    from intlmodels.checks.comparison import run_comparison
+    from intlmodels.report.checksentences import comparison_sentences
+
+    _report_check(
+        load(study),
+        out,
+        (cores, scheduler, again),
+        run_comparison,
+        comparison_sentences,
+        overrides=prior_overrides(prior),
+        settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
+    )
+
+
+def sensitivity(
+    study: StudyArgument,
+    out: OutOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """See how far conclusions move under other priors and readings; needs a stored fit."""
+    from intlmodels.checks.sensitivity import run_sensitivity
+    from intlmodels.report.checksentences import sensitivity_sentences
+
+    options = cores, scheduler, again
+    _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _report_check[T](
+    study: Study,
+    out: str | None,
+    execution: tuple[int | None, str | None, bool],
+    run: Callable[..., T],
+    sentences: Callable[[T], list[str]],
+    **options: Any,
+) -> T:
+    """Run a check and tell what it found, also in the report if there is a current fit."""
+    from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.report.record import current_fits
+
+    folder = output_folder(study, out)
+    with interruptible(KEPT):
+        how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
+        found = run(study, folder, how, **options)
+    for sentence in sentences(found):
+        typer.echo(sentence)
+    try:
+        current_fits(study, folder)
+    except StudyError:
+        say(f"no current fit in {folder}: the report is written by intlmodels fit")
+    else:
+        refresh_report(study, folder)
+    return found

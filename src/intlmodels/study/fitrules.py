@@ -1,0 +1,356 @@
+"""Rules that ask draws of a fit; and all rules, in the order in which they are listed.
+
+Where every decision of a study is known, what a rule asks of the decisions is a fact, and no
+probability is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intlmodels.core import formats as f
+from intlmodels.study.claimrules import (
+    CANNOT_RULE,
+    GROUP,
+    NO_FIRM,
+    NOT_OF_EVERY,
+    OTHER_GROUP,
+    PERCENT,
+    PRINTED_RULES,
+    OfTwoGroups,
+    fact,
+)
+from intlmodels.study.claims import (
+    CANNOT,
+    DEFAULT,
+    POINTS,
+    POSTERIOR,
+    Array,
+    Claim,
+    Evidence,
+    Finding,
+    FitDraws,
+    Known,
+    Naming,
+    Part,
+    Rule,
+)
+from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.keys import Key, Keys, wrong
+
+if TYPE_CHECKING:
+    from intlmodels.study.decay import DecayStudy
+    from intlmodels.study.share import ShareStudy
+
+
+def _middle(draws: Array, fit: FitDraws, decimals: int | None = None) -> str:
+    """Median and interval: ``23 (−3 to 45)``; digits as the spread of the draws allows."""
+    if decimals is None:
+        decimals = min(f.decimals_for(float(np.ptp(np.quantile(draws, [0.025, 0.975])))), 2)
+    low, high = fit.interval(draws)
+    return f"{f.number(float(np.median(draws)), decimals)} ({f.span(low, high, decimals)})"
+
+
+# -- of share models: levels of a predictor, groups of firms, parameters -------------------------
+
+_FIT: Keys = {"fit": Naming("text", kind="variant")}
+_PREDICTOR: Keys = {**_FIT, "predictor": Naming("text", True, kind="predictor")}
+
+
+class _OfShares(Rule):
+    kind = "comparison"
+    models = ("share",)
+    needs_fit = True
+
+    def printed(self, sides: Sequence[NDArray[np.bool_]], claim: Claim, evidence: Evidence) -> str:
+        """What the tables print on average of two sets of firms, where shares are compared."""
+        study = cast("ShareStudy", evidence.study)
+        if claim.fit in study.outcomes:
+            return ""
+        shares = study.outcome.printed
+        means = [f.percent(float(shares[which].mean()), 1) for which in sides if which.any()]
+        return f"; printed on average {f.listed(means, 'against')}" if len(means) > 1 else ""
+
+    def levels(self, claim: Claim, fit: FitDraws) -> tuple[list[str], Array]:
+        """Levels of the predictor, and draws of their average expected outcomes, (draw, level)."""
+        owners, levels = fit.labels("setting_predictor"), fit.labels("setting_level")
+        places = [i for i, own in enumerate(owners) if own == claim.terms["predictor"]]
+        return [levels[i] for i in places], fit.values("expected_share")[:, places]
+
+
+class _HigherLevel(_OfShares):
+    name = "higher level"
+    means = (
+        "the average expected outcome at some `levels` of a `predictor` is higher than at "
+        "those it is `against` (the others), the other predictors as observed"
+    )
+    words = (
+        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}} "
+        "({predictor}, other predictors as observed{variant})"
+    )
+    keys: ClassVar[Keys] = {
+        **_PREDICTOR,
+        "levels": Naming("texts", True, kind="level"),
+        "against": Naming("texts", kind="level"),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        fit = evidence.fits[claim.fit]
+        levels, shares = self.levels(claim, fit)
+        first = list(claim.terms["levels"])
+        second = list(claim.terms.get("against", [name for name in levels if name not in first]))
+        stands = fit.membership(claim.terms["predictor"])
+        weights = np.maximum(stands.sum(axis=0).astype(float), 1e-9)
+        averages, firms = [], []
+        for names in (first, second):
+            at = [levels.index(name) for name in names]
+            averages.append(np.average(shares[:, at], axis=1, weights=weights[at]))
+            firms.append(stands[:, at].any(axis=1))
+        off, unit = averages[0] - averages[1], fit.unit("difference")
+        said = f"{f.listed(first)} against {f.listed(second)}: {_middle(off, fit)} {unit}"
+        return fit.judge(off > 0, off, unit, said + self.printed(firms, claim, evidence))
+
+
+class _ExtremeLevel(_OfShares):
+    name = "extreme level"
+    means = "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome"
+    words = (
+        f"{POSTERIOR} that {{level}} has the {{end}} average expected value of all levels of "
+        "{predictor}{variant}"
+    )
+    keys: ClassVar[Keys] = {
+        **_PREDICTOR,
+        "level": Naming("text", True, kind="level"),
+        "end": Key("text", True, ("lowest", "highest")),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        fit = evidence.fits[claim.fit]
+        level, end = claim.terms["level"], claim.terms["end"]
+        levels, shares = self.levels(claim, fit)
+        place = levels.index(level)
+        others = np.delete(shares, place, axis=1)
+        off = shares[:, place] - (others.min if end == "lowest" else others.max)(axis=1)
+        unit = fit.unit("difference")
+        said = f"{level} against the {end} of the others: {_middle(off, fit)} {unit}"
+        return fit.judge(off < 0 if end == "lowest" else off > 0, off, unit, said)
+
+
+class _HigherExpected(_OfShares, OfTwoGroups):
+    name = "higher expected"
+    means = (
+        "firms of group `a` have a higher expected outcome on average than those of `b` (the "
+        "others)"
+    )
+    words = f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{variant}}"
+    keys: ClassVar[Keys] = {**_FIT, "a": GROUP, "b": OTHER_GROUP}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        fit = evidence.fits[claim.fit]
+        a = claim.group("a", evidence.study)
+        b = claim.group("b", evidence.study, a.rest())
+        if a.unknown or b.unknown:
+            return Finding(CANNOT, numbers=NOT_OF_EVERY)
+        first, second = (np.isin(fit.labels("firm"), group.sure) for group in (a, b))
+        if not first.any() or not second.any():
+            return Finding(CANNOT, numbers=NO_FIRM)
+        shares = fit.values("firm_share")
+        off = shares[:, first].mean(axis=1) - shares[:, second].mean(axis=1)
+        unit = fit.unit("difference")
+        said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "
+        said += f"{_middle(off, fit)} {unit}{self.printed((first, second), claim, evidence)}"
+        return fit.judge(off > 0, off, unit, said)
+
+
+class _Explains(_OfShares):
+    name, kind = "explains", "association"
+    means = "a `predictor` explains at `least` so many percent of the variation between firms"
+    words = (
+        f"{POSTERIOR} that {{predictor}} explains at least {{least%}} of the variation between "
+        "firms{variant}"
+    )
+    keys: ClassVar[Keys] = {**_PREDICTOR, "least": Key("number", True, within=PERCENT.within)}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        fit = evidence.fits[claim.fit]
+        name, least = claim.terms["predictor"], claim.terms["least"]
+        sources = fit.labels("source")
+        if name not in sources:
+            return Finding(CANNOT, numbers="with this many predictors it is not split")
+        part = fit.values("variation")[:, sources.index(name)]
+        said = f"{_middle(part, fit)}{f.SPACE}% of the variation (asked: at least "
+        return fit.judge(part >= least, part, "percent", f"{said}{f.percent(least)})")
+
+
+class _Effect(_OfShares):
+    name, kind = "effect", "association"
+    means = "a `parameter` of the fit is positive or negative (`sign`)"
+    words = f"{POSTERIOR} that the parameter {{parameter}} is {{sign}}{{variant}}"
+    keys: ClassVar[Keys] = {
+        **_FIT,
+        "parameter": Naming("text", True, kind="parameter"),
+        "sign": Key("text", True, ("positive", "negative")),
+    }
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        fit = evidence.fits[claim.fit]
+        name = claim.terms["parameter"]
+        values = fit.parameter(name)
+        holds = values > 0 if claim.terms["sign"] == "positive" else values < 0
+        said = f"{name} {_middle(values, fit)}"
+        # Where its predictor has an order, the difference between the ends says what it means.
+        settings = zip(fit.labels("setting_predictor"), fit.labels("setting_level"), strict=True)
+        levels = [level for own, level in settings if own == name]
+        names = (fit.labels(f"comparison_{part}") for part in ("predictor", "level", "against"))
+        compared = list(zip(*names, strict=True))
+        ends = (name, levels[-1], levels[0]) if levels else ()
+        if ends not in compared:
+            return fit.judge(holds, values, "scale of the parameter", said)
+        off, unit = fit.values("difference")[:, compared.index(ends)], fit.unit("difference")
+        said += f" on the logit scale; {levels[-1]} against {levels[0]}: {_middle(off, fit)} {unit}"
+        return fit.judge(holds, off, unit, said)
+
+
+# -- of decay models: known decisions, or those reconstructed from counts, draw by draw ------------
+
+_SIZE, _PART = Key("text", options=SIZES), Key("tables", True)
+
+
+class _OfDecisions(Rule):
+    kind = "trend"
+    models = ("decay",)
+    needs_fit = True
+
+    def decisions(self, part: Part, evidence: Evidence) -> Array:
+        """Decisions in a part, (draw, flag); one row where all are known."""
+        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+        if "group_cell" in fit:
+            labels = {"period_level": list(part.periods), "flag": list(FLAGS)}
+            sizes = {"size": [part.size]} if part.size else {}
+            return fit.values("group_cell", **labels, **sizes).sum(axis=(1, 2))
+        if study.decisions is None:
+            raise ValueError("a fit without a table of decisions, and no decisions in the study")
+        firms = [i for i, own in enumerate(study.sizes) if part.size in ("", own)]
+        periods = [study.periods.index(name) for name in part.periods]
+        table = study.decisions.table(study.firms, study.periods)[np.ix_(firms, periods)]
+        return table.sum(axis=(0, 1))[None].astype(float)
+
+
+class _Falls(_OfDecisions):
+    name = "falls"
+    means = "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
+    words = f"{POSTERIOR} that the decay of {{size}} is above zero"
+    stand_ins: ClassVar = {"size": "every size"}
+    keys: ClassVar[Keys] = {"size": _SIZE}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+        sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
+        decay, fall = (fit.values(name, size=sizes) for name in ("halvings", "fall"))
+        firms = f.plural(study.firm_label)
+        said = [
+            f"{firms if size == 'all' else f'{size} {firms}'}: fall "
+            f"{_middle(fall[:, i], fit, 0)} {POINTS}"
+            for i, size in enumerate(sizes)
+        ]
+        after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {'; '.join(said)}"
+        # Of several sizes the one that falls least decides.
+        return fit.judge((decay > 0).all(axis=1), fall.min(axis=1), POINTS, after)
+
+
+class _FallsMore(_OfDecisions):
+    name = "falls more"
+    means = "and more so among firms of this `size` than among the others"
+    words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
+    keys: ClassVar[Keys] = {"size": Key("text", True, SIZES)}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+        size = claim.terms["size"]
+        (other,) = (name for name in fit.labels("size") if name != size)
+        more, less = (fit.values("halvings", size=name) * math.log(2) for name in (size, other))
+        unit = f"log odds {f.a(study.event)}"
+        said = f"difference of the decays {_middle(more - less, fit, 2)} {unit}"
+        return fit.judge(more > less, more - less, unit, said)
+
+
+class _HigherShare(_OfDecisions):
+    name, kind = "higher share", "comparison"
+    means = (
+        "among the decisions in `a` a higher share carries the flag than among those in `b`; "
+        "each names a `size`, `periods`, or both"
+    )
+    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}"
+    keys: ClassVar[Keys] = {"a": _PART, "b": _PART}
+
+    def check(self, claim: Claim, known: Known, where: str) -> None:
+        if claim.terms["a"] == claim.terms["b"]:
+            raise wrong(
+                "expected other decisions than in a, to hold the two together", f"{where} b"
+            )
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+        latent = "group_cell" in fit
+        a, b = (self.decisions(claim.terms[key], evidence) for key in ("a", "b"))
+        kept = (a.sum(axis=1) > 0) & (b.sum(axis=1) > 0)
+        without = f"no {study.event} in one of the two"
+        if not kept.any():
+            return Finding(CANNOT, numbers=without, fit=DEFAULT if latent else "")
+        with np.errstate(invalid="ignore"):
+            first, second = (100 * part[:, 1] / part.sum(axis=1) for part in (a, b))
+        off = first - second
+        if not latent:
+            said = (
+                f"{a[0, 1]:.0f} of {a[0].sum():.0f} ({f.percent(first[0])}) against "
+                f"{b[0, 1]:.0f} of {b[0].sum():.0f} ({f.percent(second[0])})"
+            )
+            return fact(off[0] > 0, f.plural(study.event), float(off[0]), said, POINTS)
+        medians = [f.percent(float(np.median(share[kept]))) for share in (first, second)]
+        said = f"difference of the shares {_middle(off[kept], fit, 0)} {POINTS}; "
+        said += f"medians {' against '.join(medians)}"
+        if not kept.all():
+            left_out = f.percent(100 * float(1 - kept.mean()), 1)
+            said += f"; left out: {left_out} of the draws, with {without}"
+        return fit.judge(off > 0, off, POINTS, said, kept)
+
+
+class _None(_OfDecisions):
+    name = "none"
+    means = "no decision in `a` carries the flag"
+    words = f"{POSTERIOR} that none of {{a}}, carries the flag"
+    keys: ClassVar[Keys] = {"a": _PART}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        study, fit = cast("DecayStudy", evidence.study), evidence.fits[DEFAULT]
+        flagged = self.decisions(claim.terms["a"], evidence)[:, 1]
+        unit = f.plural(study.event)
+        if "group_cell" not in fit:
+            number = float(flagged[0])
+            said = f"{f.counted(int(number), study.event)} {study.flag_label}"
+            return fact(number == 0, unit, number, said, unit)
+        said = f"{f.number(float(flagged.mean()), 1)} {unit} {study.flag_label} expected "
+        said += f"({f.span(*fit.interval(flagged), 0)})"
+        return fit.judge(flagged == 0, flagged, unit, said)
+
+
+#: All rules by name.
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        *PRINTED_RULES,
+        *(_HigherLevel(), _ExtremeLevel(), _HigherExpected(), _Explains(), _Effect()),
+        *(_Falls(), _FallsMore(), _HigherShare(), _None()),
+        CANNOT_RULE,
+    )
+}
+
+
+def rules_of(model: str) -> dict[str, Rule]:
+    """Rules that studies of a model may use."""
+    return {name: rule for name, rule in RULES.items() if model in rule.models}
