@@ -28,7 +28,7 @@ from intlmodels.models.share.design import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.model import build
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
-from intlmodels.results import clusters as tables
+from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.study import describe, load_study, schema
 from studies import STUDY, VARIANTS, write_study
@@ -503,7 +503,7 @@ def test_many_clusters_are_a_table_and_no_settings(study, monkeypatch):
     tree["estimands"] = xr.DataTree(found)
     assert CLUSTER not in set(results.levels(tree)["predictor"])
     assert len(tables.by_cluster(tree)) == 3
-    assert set(tables.differences(tree)["predictor"]) == {"ease", "size"}
+    assert set(tables.cluster_differences(tree)["predictor"]) == {"ease", "size"}
 
 
 @pytest.mark.parametrize("variant", ["reach", "planned"])
@@ -582,7 +582,7 @@ def test_clusters_beside_their_own_averages(study):
 
 
 def test_differences_within_clusters_say_where_they_are_borrowed(study):
-    table = tables.differences(made_up(study, VALUES))
+    table = tables.cluster_differences(made_up(study, VALUES))
     assert list(dict.fromkeys(table["cluster"])) == [tables.ALL, *NAMES]
     own = table[(table["cluster"] == "West") & (table["predictor"] == "branch")]
     at = study.predictors["branch"].codes[CODES == 2]

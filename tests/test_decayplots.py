@@ -100,25 +100,25 @@ def segments(axes, color):
 
 @pytest.mark.parametrize("name", OF_COUNTS)
 def test_every_figure_is_valid_svg_and_the_same_every_time(fit, name):
-    text = svg(getattr(plots, name)(fit))
+    text = svg(getattr(common, name)(fit))
     assert ElementTree.fromstring(text).tag.endswith("svg")
     assert len(text) < 150_000
-    assert text == svg(getattr(plots, name)(fit))
+    assert text == svg(getattr(common, name)(fit))
 
 
 @pytest.mark.parametrize("name", OF_ESTIMATES)
 def test_a_failed_fit_is_marked(fit, failed, name):
-    assert MARK in said(getattr(plots, name)(failed))
-    assert MARK not in said(getattr(plots, name)(fit))
+    assert MARK in said(getattr(common, name)(failed))
+    assert MARK not in said(getattr(common, name)(fit))
 
 
 def test_the_data_need_no_mark(failed):
-    assert MARK not in said(plots.decisions(failed))
+    assert MARK not in said(common.decisions(failed))
 
 
 @pytest.mark.parametrize("name", OF_COUNTS)
 def test_one_size_has_one_panel(failed, name):
-    figure = getattr(plots, name)(failed)
+    figure = getattr(common, name)(failed)
     assert len(figure.axes) == (2 if name == "curves" else 1)
     assert ("All firms" in said(figure)) == (name in ("curves", "cells", "experience_and_time"))
 
@@ -127,7 +127,7 @@ def test_one_size_has_one_panel(failed, name):
 @pytest.mark.parametrize("name", OF_COUNTS)
 def test_no_text_is_small_or_cut_or_in_the_way(fit, hostile, name):
     for tree in (fit, hostile):
-        figure = getattr(plots, name)(tree)
+        figure = getattr(common, name)(tree)
         renderer = FigureCanvasAgg(figure).get_renderer()
         figure.draw_without_rendering()
         texts = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
@@ -162,7 +162,7 @@ def _out_of_range(text, figure):
 @pytest.mark.filterwarnings("ignore:.*missing from font")
 def test_hostile_labels_are_text_not_markup(hostile):
     for name in OF_COUNTS:
-        figure = getattr(plots, name)(hostile)
+        figure = getattr(common, name)(hostile)
         root = ElementTree.fromstring(svg(figure))
         tags = {element.tag.rpartition("}")[2] for element in root.iter()}
         assert not tags & {"script", "img", "foreignObject", "a", "b"}
@@ -253,7 +253,7 @@ def test_decisions_beyond_the_curve_are_counted_and_said(fit):
 
 
 def test_each_count_has_a_row_with_its_printed_number(fit):
-    figure = plots.true_counts(fit, 0.9)
+    figure = common.true_counts(fit, 0.9)
     table = results.true_counts(fit, 0.9)
     axes = figure.axes[0]
     signs = {"equal": "=", "at least": "≥", "at most": "≤"}
@@ -267,7 +267,7 @@ def test_each_count_has_a_row_with_its_printed_number(fit):
 
 
 def test_dots_of_counts_have_the_areas_of_their_probabilities(fit):
-    axes = plots.true_counts(fit).axes[0]
+    axes = common.true_counts(fit).axes[0]
     off = results.estimands(fit)["true_count"].to_numpy().reshape(1000, -1)
     off = off - fit["constant_data"]["printed"].to_numpy()
     low, high = axes.get_xlim()
@@ -291,7 +291,7 @@ def test_doubtful_counts_stand_out_by_colour(fit):
     for row, held in ((2, 260), (3, 240)):  # of 500 draws of each chain
         true[:, :held, row] = printed[row]
         true[:, held:, row] = printed[row] + 1
-    figure = plots.true_counts(tree)
+    figure = common.true_counts(tree)
     color = {
         int(y): to_hex(dots.get_facecolor()[0])
         for dots in figure.axes[0].collections
@@ -309,7 +309,7 @@ def test_doubtful_counts_stand_out_by_colour(fit):
 def test_of_many_counts_the_doubtful_are_shown(fit, monkeypatch):
     table = results.true_counts(fit)
     monkeypatch.setattr(plotcounts, "MOST_ROWS", 3)
-    figure = plots.true_counts(fit)
+    figure = common.true_counts(fit)
     shown = [label.get_text().rpartition(" ")[0][:-2] for label in figure.axes[0].get_yticklabels()]
     soft = table[~table["hard"]]
     assert set(shown) == set(soft.nsmallest(3, "p_held")["count"])
@@ -328,7 +328,7 @@ BOUNDS = pd.DataFrame(
 
 
 def test_cells_are_the_table_beside_the_bounds(fit):
-    figure = plots.cells(fit, BOUNDS, basis="the hard counts")
+    figure = common.cells(fit, BOUNDS, basis="the hard counts")
     table = results.cells(fit)
     large, other = figure.axes
     for axes, size in ((large, "large"), (other, "other")):
@@ -354,7 +354,7 @@ def test_cells_are_the_table_beside_the_bounds(fit):
 
 
 def test_cells_need_no_bounds(fit):
-    figure = plots.cells(fit)
+    figure = common.cells(fit)
     assert "grey" not in said(figure)
     assert not segments(figure.axes[0], s.FAINT)
 
@@ -362,7 +362,7 @@ def test_cells_need_no_bounds(fit):
 @pytest.mark.parametrize("name", ["true_counts", "cells"])
 def test_known_decisions_have_no_counts_to_compare(known, name):
     with pytest.raises(StudyError, match="decisions of this study are known"):
-        getattr(plots, name)(known)
+        getattr(common, name)(known)
 
 
 # -- variants, experience and time -------------------------------------------------------
@@ -445,19 +445,19 @@ def test_experience_and_time_need_effects_of_periods(fit, known):
 def test_conflicts_have_a_dot_for_each_of_their_counts():
     ids = ["M1", "M2", "M3", "M4"]
     conflicts = [("M1", "M4"), ("M4", "M2", "M1")]
-    figure = plots.conflicts(ids, conflicts)
+    figure = common.conflicts(ids, conflicts)
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ids
     rows = [line.get_xydata() for line in axes.lines]
     assert [row.tolist() for row in rows] == [[[0, 0], [3, 0]], [[0, 1], [1, 1], [3, 1]]]
     assert "not shown" not in said(figure)
-    assert "no conflicts" in said(plots.conflicts(ids, []))
+    assert "no conflicts" in said(common.conflicts(ids, []))
 
 
 def test_of_many_conflicts_the_first_are_shown():
     ids = [f"count number {i}" for i in range(50)]
     conflicts = [(ids[i], ids[i + 1], ids[40]) for i in range(35)]
-    figure = plots.conflicts(ids, conflicts)
+    figure = common.conflicts(ids, conflicts)
     axes = figure.axes[0]
     assert len(axes.lines) == 30
     assert len(axes.get_xticklabels()) == 32
@@ -471,7 +471,7 @@ def test_of_many_conflicts_the_first_are_shown():
 
 
 def test_counts_cover_their_periods(fit):
-    figure = plots.decisions(fit)
+    figure = common.decisions(fit)
     axes = figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == [
@@ -493,7 +493,7 @@ def test_counts_cover_their_periods(fit):
 
 
 def test_known_decisions_stand_in_their_order(known):
-    axes = plots.decisions(known).axes[0]
+    axes = common.decisions(known).axes[0]
     hollow, filled = (line for line in axes.lines if line.get_marker() == "o")
     assert (hollow.get_markerfacecolor(), filled.get_markerfacecolor()) == ("white", s.BLUE)
     flags = known["observed_data"]["flagged"].to_numpy()

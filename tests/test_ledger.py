@@ -20,7 +20,7 @@ from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
 from intlmodels.models import require_names
 from intlmodels.models.base import flat
-from intlmodels.results import variants
+from intlmodels.results import intervals
 from intlmodels.study import ShareStudy, claimrules, load_study
 from intlmodels.study.claimrules import averages
 from intlmodels.study.claims import CANNOT, KINDS, Rule
@@ -548,7 +548,7 @@ def test_light_fits_will_do(tmp_path: Path) -> None:
     (path,) = (tmp_path / "out").rglob("hurdle.nc")
     tables = [
         ledger.evaluate(study, {"default": made_up(study), "hurdle": tree})
-        for tree in (whole, variants.light(path))
+        for tree in (whole, intervals.read_summary(path))
     ]
     pd.testing.assert_frame_equal(*tables)
 

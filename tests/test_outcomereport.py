@@ -17,12 +17,12 @@ from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import catalogue, priors_of
-from intlmodels.plots import outcomes, share
+from intlmodels.plots import share, sharedata
 from intlmodels.plots.style import svg
 from intlmodels.report.data import gather
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
-from intlmodels.results import variants as comparison
+from intlmodels.results import intervals as comparison
 from intlmodels.results.share import compare_variants
 from intlmodels.study import load_study
 from outcomestudies import outcomes_study
@@ -162,10 +162,10 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
     light = material.further["reach"]
     assert "prior" not in light.children
     whole = store.read(workflow.stored_path(tmp_path, "reach"))
-    assert svg(outcomes.frequencies({"reach": light})) == svg(
-        outcomes.frequencies({"reach": whole})
+    assert svg(sharedata.frequencies({"reach": light})) == svg(
+        sharedata.frequencies({"reach": whole})
     )
-    same = comparison.light(workflow.stored_path(tmp_path, "by-reach"))
+    same = comparison.read_summary(workflow.stored_path(tmp_path, "by-reach"))
     assert compare_variants({"by-reach": same})["median"].notna().all()
 
 
@@ -206,9 +206,9 @@ def test_a_stage_is_not_drawn_in_percent(study):
 def test_firms_with_about_the_same_share_stand_beside_each_other():
     codes = np.array([0, 0, 0, 1, 0])
     printed = np.array([10.0, 10.0, 40.0, 10.0, 12.0])
-    offsets = outcomes._spread(codes, printed, 3.0)
+    offsets = sharedata._spread(codes, printed, 3.0)
     assert offsets[[2, 3]].tolist() == [0, 0]
-    assert sorted(offsets[[0, 1, 4]]) == pytest.approx([-outcomes.STEP, 0, outcomes.STEP])
+    assert sorted(offsets[[0, 1, 4]]) == pytest.approx([-sharedata.STEP, 0, sharedata.STEP])
 
 
 @pytest.mark.parametrize("only", ["ordered", "binary"])
@@ -225,7 +225,7 @@ def test_one_kind_alone_is_drawn_and_told(tmp_path, only):
         if getattr(getattr(v, "outcome", None), "name", None) not in [name for name, _ in drop]
     }
     study = replace(study, outcomes=kept, variants=variants)
-    assert svg(outcomes.shares(study))
+    assert svg(sharedata.outcome_shares(study))
 
 
 def test_the_report_of_outcomes_needs_no_pymc(study, tmp_path):

@@ -17,7 +17,7 @@ from intlmodels.models.share import simulator as share
 from intlmodels.models.share.estimands import estimate
 from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import LEVEL
-from intlmodels.results import outcomes
+from intlmodels.results import groups
 from intlmodels.results import share as results
 from intlmodels.study import describe, load_study
 from mockfit import without_sampling
@@ -85,7 +85,7 @@ def test_a_firm_without_the_outcome_is_left_out_of_that_fit_and_named(tmp_path):
     assert (each[[0, 1, 2, 3, 4, 5, 7]] < 0).all()
     fit = made_up(study, variant="reach")
     assert np.isnan(fit["observed_data"][LEVEL].to_numpy()[6])
-    assert outcomes.frequencies(fit)["observed"].sum() == 7
+    assert groups.frequencies(fit)["observed"].sum() == 7
 
 
 def test_the_same_file_may_call_its_firms_otherwise(tmp_path):
@@ -405,7 +405,7 @@ def test_the_prior_gives_estimands_as_well(tmp_path):
 def test_frequencies_and_averages_count_the_firms(tmp_path):
     study = outcomes_study(tmp_path / "study")
     fit = made_up(study, {"ease": 0.5}, variant="reach")
-    table = outcomes.frequencies(fit)
+    table = groups.frequencies(fit)
     assert table["observed"].tolist() == [2, 3, 3]
     drawn = fit["posterior_predictive"][LEVEL].to_numpy().reshape(-1, 8)
     for i in range(3):
@@ -415,7 +415,7 @@ def test_frequencies_and_averages_count_the_firms(tmp_path):
             counts == table["observed"][i]
         ).mean() / 2
         assert table["p_larger"][i] == pytest.approx(larger)
-    averages = outcomes.averages(fit).set_index("feature")["observed"]
+    averages = groups.averages(fit).set_index("feature")["observed"]
     assert averages["average at Ease of moving: Hard"] == pytest.approx((2 + 0 + 1 + 1) / 4)
     assert averages["average at Branch: Boats"] == pytest.approx((2 + 0) / 2)
     assert not any("Sales" in name for name in averages.index)
@@ -423,14 +423,14 @@ def test_frequencies_and_averages_count_the_firms(tmp_path):
 
 def test_firms_are_crossed_and_ranked(tmp_path):
     study = outcomes_study(tmp_path / "study")
-    table = outcomes.cross_table(study).set_index(["level", "by"])
+    table = groups.cross_table(study).set_index(["level", "by"])
     assert table.loc[("shop", "Chance"), ["firms", "median", "lowest", "highest"]].tolist() == [
         *(2, 47.5, 40, 55)
     ]
     assert table.loc[("nothing", "Planned"), "firms"] == 0
     assert np.isnan(table.loc[("nothing", "Planned"), "median"])
     assert table.loc[("agent", ""), "firms"] == 3
-    pairs = outcomes.rank_correlations(study).set_index(["a", "b"])["correlation"]
+    pairs = groups.rank_correlations(study).set_index(["a", "b"])["correlation"]
     codes, printed = study.outcomes["reach"].codes, study.outcome.printed
     expected = stats.spearmanr(codes, printed).statistic
     assert pairs["Share abroad", "Reach abroad"] == pytest.approx(expected)
@@ -440,7 +440,7 @@ def test_firms_are_crossed_and_ranked(tmp_path):
 
 def test_readings_name_their_firms(tmp_path):
     study = outcomes_study(tmp_path / "study")
-    table = outcomes.readings(study, study.outcomes["reach"])
+    table = groups.readings(study, study.outcomes["reach"])
     assert table["level"].tolist() == ["nothing"] * 2 + ["agent"] + ["shop"] * 3
     row = table[table["printed"] == "Mail"].iloc[0]
     assert (row["firms"], row["note"]) == ("Fir", "read as nothing")

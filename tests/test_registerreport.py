@@ -11,7 +11,7 @@ from intlmodels.models.share import cells
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.estimands import estimate, variation_by_source
 from intlmodels.results import share
-from intlmodels.results.cells import observed_rows, predicted_rows
+from intlmodels.results.share import grid_counts, observed_counts
 from registers import some_rows, write_csv, write_register
 from test_cli import below, run
 
@@ -143,9 +143,9 @@ def test_averages_over_combinations_are_those_over_rows(quick, folder):
 
 def test_predicted_registers_have_as_many_rows_each_its_own_share(quick, folder):
     tree = fit(im.reduce(folder), settings=cells.Settings(draws=200, chains=2))
-    seen = observed_rows(tree)
+    seen = observed_counts(tree)
     assert seen.sum() == 400
-    drawn = predicted_rows(tree, "posterior_predictive")
+    drawn = grid_counts(tree, "posterior_predictive")[1]
     assert (drawn.sum(axis=1) == 400).all()
     # Not all rows of a combination print the same: hardly any count is the same in two draws.
     assert drawn.std(axis=0)[:5].min() > 1

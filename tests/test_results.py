@@ -12,10 +12,10 @@ import xarray as xr
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.models.base import flat, texts
-from intlmodels.plots import diagnostics
+from intlmodels.plots import checks
 from intlmodels.report.sections import variant_sentences
-from intlmodels.results import intervals, variants
-from intlmodels.results.variants import Compared
+from intlmodels.results import intervals
+from intlmodels.results.intervals import Compared
 
 SHAPE = (2, 300)
 COMPARED = Compared(
@@ -117,8 +117,8 @@ def test_every_parameter_has_a_row_with_its_prior_if_it_has_one():
 
 def test_parameters_are_drawn_whatever_their_dimensions_are_called():
     fit = made()
-    assert len(diagnostics.chains(fit).axes) == 6
-    assert len([a for a in diagnostics.prior_posterior(fit).axes if a.get_visible()]) == 3
+    assert len(checks.chains(fit).axes) == 6
+    assert len([a for a in checks.prior_posterior(fit).axes if a.get_visible()]) == 3
 
 
 # -- variants ----------------------------------------------------------------------------
@@ -135,9 +135,9 @@ def test_parameters_of_a_variant_alone_are_read_with_their_levels(tmp_path):
         "ess": 400.0,
     }
     store.write(tree, path)
-    light = variants.light(path)
+    light = intervals.read_summary(path)
     assert set(light["posterior"].data_vars) == {"intercept", "slope"}
-    table = variants.own_parameters({"default": made(), "variant": light})
+    table = intervals.own_parameters({"default": made(), "variant": light})
     assert table["parameter"].tolist() == ["slope[large]", "slope[other]"]
     assert set(table["meaning"]) == {"slope in words"}
     assert set(table["variant"]) == {"variant"}
@@ -147,7 +147,7 @@ def test_any_quantity_can_be_held_against_that_of_the_default():
     other = made(-2.0)
     other.attrs["comparable"] = 0
     fits = {"default": made(5.0), "turned": made(-5.0), "other": other}
-    table = variants.side_by_side(fits, {"slope": slopes})
+    table = intervals.side_by_side(fits, {"slope": slopes})
     assert list(table.columns[:4]) == ["variant", "comparable", "quantity", "size"]
     assert len(table) == 6
     text = " ".join(variant_sentences(table, COMPARED))
@@ -160,7 +160,7 @@ def test_any_quantity_can_be_held_against_that_of_the_default():
 def test_variants_with_other_data_may_count_all_the_same():
     other = made(-2.0)
     other.attrs["comparable"] = 0
-    table = variants.side_by_side({"default": made(2.0), "other": other}, {"slope": slopes})
+    table = intervals.side_by_side({"default": made(2.0), "other": other}, {"slope": slopes})
     text = " ".join(variant_sentences(table, replace(COMPARED, apart="")))
     assert "Over 2 comparisons in 1 variant" in text
     assert "The sign turns" in text
@@ -173,4 +173,4 @@ def test_braces_in_a_label_are_letters():
 
 def test_without_fits_there_is_nothing_to_compare():
     with pytest.raises(StudyError, match="no fits"):
-        variants.side_by_side({}, {"slope": slopes})
+        intervals.side_by_side({}, {"slope": slopes})

@@ -19,7 +19,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import store
 from intlmodels.models import catalogue, priors_of
-from intlmodels.results import variants
+from intlmodels.results import intervals
 from intlmodels.study import load_study
 from studies import write_study
 
@@ -280,7 +280,7 @@ def refused_everywhere(path, why):
     """A file is fitted again, and whatever else reads it says so in one line."""
     (reason,) = store.why_refit(path, {"data": {}})
     assert re.fullmatch(f"the stored file cannot be used: .*{why}.*", reason)
-    for reader in (store.header, store.require_whole, store.read, variants.light):
+    for reader in (store.header, store.require_whole, store.read, intervals.read_summary):
         with pytest.raises(StudyError, match=f"{why}.*; run intlmodels fit to fit it again$"):
             reader(path)
 

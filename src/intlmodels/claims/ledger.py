@@ -74,7 +74,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     study : Study
     fits : mapping of str to DataTree
         Fits by variant, the default among them; light ones will do
-        (:func:`intlmodels.results.variants.light`).
+        (:func:`intlmodels.results.intervals.read_summary`).
     prob : float
         Of the intervals.
 

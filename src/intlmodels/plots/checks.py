@@ -1,12 +1,12 @@
-"""Pictures of calibration, sensitivity and exact leave-one-out, from their tables."""
+"""Pictures that say whether to believe a fit: prior and posterior, chains, and the checks."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
@@ -15,14 +15,17 @@ from intlmodels.checks.stored import PROBS, Calibration
 from intlmodels.core.formats import counted, probability
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
+from intlmodels.results import intervals
+from intlmodels.results.intervals import Array
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from xarray import DataTree
 
 
-Array = NDArray[np.float64]
-
+#: Parameters shown in small multiples; the others are in the table.
+MOST_PARAMETERS = 18
 #: Small panels of ranks, and rows of the other pictures, at most.
 MOST_PANELS = 18
 MOST_ROWS = 24
@@ -36,18 +39,123 @@ LEAST_SENSITIVITY = 0.001
 
 
 def smallest_p(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The quantities with the smallest p-values, in their original order.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.calibrated`.
-    most : int
-        How many.
-    """
+    """The quantities with the smallest p-values, in their original order."""
     if len(table) <= most:
         return table
     return table.loc[sorted(table["p_value"].sort_values(kind="stable").index[:most])]
+
+
+def _not_shown(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+    more = len(table) - len(shown)
+    return f"{counted(more, 'quantity')} with larger p not shown" if more else ""
+
+
+# -- prior and posterior -----------------------------------------------------------------
+
+
+@styled
+def prior_posterior(fit: DataTree) -> Figure:
+    """Posterior against prior, one small panel a parameter, each on its own scale.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        With the groups ``prior`` and ``posterior``.
+    """
+    after = intervals.parameter_draws(fit, "posterior")
+    before = intervals.parameter_draws(fit, "prior")
+    names = [name for name in after if name in before][:MOST_PARAMETERS]
+    figure, _, panels = s.small_panels(len(names), 3, 0.55, 1.12, share=False)
+    positive = {
+        name
+        for name, prior in json.loads(fit.attrs["priors"]).items()
+        if prior["support"] == "positive"
+    }
+    for axes, name in zip(panels, names, strict=True):
+        _two_densities(axes, before[name][1].ravel(), after[name][1].ravel(), name in positive)
+        s.small_title(axes, s.wrapped(s.in_words(name), 24))
+    more = len(after) - len(names)
+    note = f"; {counted(more, 'more parameter')} in the table" if more else ""
+    s.caption_below(figure, f"grey: prior; blue: posterior{note}")
+    return s.mark(figure, fit)
+
+
+def _two_densities(axes: Axes, before: Array, after: Array, positive: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = map(float, np.quantile(before, [0.005, 0.995]))
+    inner = np.quantile(after, [0.001, 0.999])
+    # A wide prior is cut rather than the posterior squeezed into a spike.
+    reach = 6 * max(np.ptp(inner), 1e-9)
+    low, high = max(low, inner[0] - reach), min(high, inner[1] + reach)
+    low, high = float(min(low, inner[0])), float(max(high, inner[1]))
+    if positive:
+        low = 0.0
+    for draws, color, cells, fill in ((before, s.PRIOR, 25, 0.3), (after, s.BLUE, 35, 0.45)):
+        counts, edges = np.histogram(draws, bins=cells, range=(low, high))
+        heights = counts / (len(draws) * np.diff(edges))
+        axes.stairs(heights, edges, fill=True, color=color, alpha=fill, linewidth=0)
+        axes.stairs(heights, edges, color=color, linewidth=1.0)
+    s.no_rows(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlim(low, high)
+
+
+# -- chains ------------------------------------------------------------------------------
+
+
+def chains(fit: DataTree, most: int = 6) -> Figure:
+    """Rank histograms of the parameters that mixed worst, one line a chain.
+
+    Ranks are over the draws of all chains: lines that stay within the band say that the
+    chains are draws of the same distribution (Vehtari et al. 2021, Bayesian Analysis 16(2)).
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    most : int
+        How many parameters.
+    """
+    return drawn_chains(fit, intervals.parameters(fit), most)
+
+
+@styled
+def drawn_chains(fit: DataTree, table: pd.DataFrame, most: int = 6) -> Figure:
+    """The same from a table of :func:`.intervals.parameters`."""
+    worst = table.sort_values("rhat", ascending=False, kind="stable")["name"].tolist()[:most]
+    found = intervals.parameter_draws(fit, "posterior")
+    columns = min(3, max(1, len(worst)))
+    figure, grid, panels = s.small_panels(len(worst), columns, 0.7, 1.3)
+    for axes, name in zip(panels, worst, strict=True):
+        _rank_lines(axes, found[name][1])
+        s.small_title(axes, s.wrapped(s.in_words(name), 22))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("times expected", fontsize=8)
+    s.caption_below(
+        figure,
+        "rank among the draws of all chains; one line a chain",
+        "grey: where independent chains fall",
+    )
+    return s.mark(figure, fit)
+
+
+def _rank_lines(axes: Axes, draws: Array, cells: int = 20) -> None:
+    count, length = draws.shape
+    ranks = draws.ravel().argsort(kind="stable").argsort(kind="stable").reshape(draws.shape)
+    expected = length / cells
+    # About three standard errors of a bin count, for draws that are independent.
+    reach = 3 * np.sqrt((1 - 1 / cells) / expected)
+    axes.axhspan(1 - reach, 1 + reach, color=s.FAINT, alpha=0.6, linewidth=0)
+    for chain in range(count):
+        heights, edges = np.histogram(ranks[chain], bins=cells, range=(0, draws.size))
+        look: Any = {"baseline": None, "linewidth": 1.0}
+        color = s.CYCLE[chain % len(s.CYCLE)]
+        axes.stairs(heights / expected, edges / draws.size, color=color, **look)
+    axes.set_xticks([0, 1], ["lowest", "highest"])
+    axes.tick_params(axis="both", labelsize=8)
+    lowest, highest = axes.get_ylim()
+    axes.set_ylim(min(lowest, 0.5), max(highest, 1.5))
 
 
 # -- calibration -------------------------------------------------------------------------
@@ -65,59 +173,34 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
     """
     shown = smallest_p(table, MOST_PANELS)
     columns = min(3, len(shown))
-    rows = int(np.ceil(len(shown) / columns))
-    figure = s.new_figure(0.95 + 1.3 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.ravel()[len(shown) :]:
-        axes.set_visible(False)
+    figure, _, panels = s.small_panels(len(shown), columns, 0.95, 1.3)
     both = bands(found, len(table))
-    for axes, (place, row) in zip(grid.ravel(), shown.iterrows(), strict=False):
+    for axes, (place, row) in zip(panels, shown.iterrows(), strict=True):
         difference = calibration.ecdf_difference(found.quantities[int(place)].ranks)
         _rank_panel(axes, 100 * difference, both, bool(row["deviates"]))
-        name = s.wrapped(_in_words(row["quantity"]), 20)
-        axes.set_title(
-            f"{name}\np {_equals(row['p_adjusted'])}",
-            fontsize=8,
-            fontweight="normal",
+        p = probability(row["p_adjusted"])
+        s.small_title(
+            axes,
+            f"{s.wrapped(s.in_words(row['quantity']), 20)}\np {'' if p[:1] in '<>' else '= '}{p}",
             color=s.ORANGE if row["deviates"] else s.INK,
         )
-    for place, axes in enumerate(grid.ravel()[: len(shown)]):
+    for place, axes in enumerate(panels):
         axes.tick_params(axis="x", labelbottom=place + columns >= len(shown))
     figure.supylabel("more than expected (%)", fontsize=8.5)
-    more = len(table) - len(shown)
-    note = f"\n{counted(more, 'quantity')} with larger p not shown" if more else ""
     s.caption_below(
         figure,
-        f"rank of the true value among the draws{note}\n"
+        "rank of the true value among the draws",
+        _not_shown(table, shown),
         "grey: where a calibrated quantity stays (dark: 95 %; light: 99 % for all at once)",
     )
     return figure
 
 
-def _equals(p_value: float) -> str:
-    text = probability(p_value)
-    return text if text[:1] in "<>" else f"= {text}"
-
-
-def _in_words(name: str) -> str:
-    """``product[Precision Optics]`` as a title that can be broken at blanks."""
-    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name
-
-
 def bands(found: Calibration, quantities: int) -> tuple[tuple[Array, Array], ...]:
-    """Where curves of uniform ranks stay, in percent, at ranks 0 to L.
+    """Where curves of uniform ranks stay, in percent, at ranks 0 to L: pairs of low and high.
 
-    Parameters
-    ----------
-    found : Calibration
-    quantities : int
-        How many there are.
-
-    Returns
-    -------
-    tuple of (low, high)
-        First of all quantities at once, at the level of the verdict (Bonferroni); then of one
-        quantity alone, narrower.
+    First of all quantities at once, at the level of the verdict (Bonferroni); then of one quantity
+    alone, narrower.
     """
     draws = len(found.quantities[0].ranks) - 1
     probs = (1 - calibration.FAMILYWISE / quantities, t.BAND)
@@ -161,42 +244,34 @@ def coverage(table: pd.DataFrame) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     shown = smallest_p(table, MOST_ROWS)
-    labels = [s.wrapped(_in_words(name), 24) for name in shown["quantity"]]
+    labels = [s.wrapped(s.in_words(name), 24) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.21
     figure = s.new_figure(1.15 + step * len(shown))
     panels = figure.subplots(1, len(PROBS), sharey=True)
     places = np.arange(len(shown), dtype=float)
     for axes, prob in zip(panels, PROBS, strict=True):
         name = f"{100 * prob:g}"
-        axes.hlines(
-            places,
-            shown[f"low_{name}"],
-            shown[f"high_{name}"],
-            color=s.FAINT,
-            linewidth=7,
-        )
+        low, high = shown[f"low_{name}"], shown[f"high_{name}"]
+        axes.hlines(places, low, high, color=s.FAINT, linewidth=7)
         axes.axvline(100 * prob, color=s.MUTED, linewidth=0.6)
         outside = shown[f"outside_{name}"].to_numpy(dtype=bool)
+        held = shown[f"coverage_{name}"]
         for where, color, mark in ((~outside, s.BLUE, "o"), (outside, s.ORANGE, "D")):
-            axes.plot(
-                shown[f"coverage_{name}"][where], places[where], mark, color=color, markersize=4.2
-            )
+            axes.plot(held[where], places[where], mark, color=color, markersize=4.2)
         axes.set_title(f"{name} %", fontsize=8.5)
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
         # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
         ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
         axes.xaxis.set_major_locator(ticks)
-    s.row_labels(panels[0], places, labels)
+    s.row_labels(panels[0], places, labels, 8)
     for axes in panels[1:]:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-    panels[0].set_ylim(len(shown) - 0.4, -0.6)
-    more = len(table) - len(shown)
-    note = f"\n{counted(more, 'quantity')} with larger p not shown" if more else ""
     s.caption_below(
         figure,
-        f"percent of simulated studies whose interval held the truth{note}\n"
+        "percent of simulated studies whose interval held the truth",
+        _not_shown(table, shown),
         "grey: limits that hold 95 % of shares if all is right; orange: outside",
     )
     return figure
@@ -211,18 +286,13 @@ _COLORS = {"prior": s.BLUE, "reading": s.ORANGE}
 def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> Figure:
     """How far each quantity moves with other priors and readings, one dot a refit.
 
-    Parameters
-    ----------
-    table, farthest : pandas.DataFrame
-        From the functions ``moves`` and ``farthest`` of :mod:`intlmodels.checks.tables`.
-    passed : bool
-        Whether the default fit passed the gate.
+    From the functions ``moves`` and ``farthest`` of :mod:`intlmodels.checks.tables`; ``passed``:
+    whether the default fit passed the gate.
     """
     shown = farthest.head(MOST_MOVED)
-    texts = [s.wrapped(_in_words(name), 26, 3) for name in shown["quantity"]]
+    texts = [s.wrapped(s.in_words(name), 26, 3) for name in shown["quantity"]]
     step = 0.42 if any(text.count("\n") > 1 for text in texts) else 0.34
-    figure = s.new_figure(1.4 + step * len(shown), width=s.WIDTH + 0.6)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.4 + step * len(shown), width=s.WIDTH + 0.6)
     axes.axvline(0, color=s.INK, linewidth=0.8)
     usable = table[table["counts"]]
     for place, row in enumerate(shown.to_dict("records")):
@@ -230,25 +300,9 @@ def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> F
         for offset, (kind, color) in zip((-0.16, 0.16), _COLORS.items(), strict=True):
             _moved(axes, part[part["kind"] == kind], place + offset, color)
             if abs(row[f"{kind}_move_in_sd"]) >= LEAST_MOVE:
-                axes.annotate(
-                    s.shortened(row[kind], 24),
-                    (1.02, place + offset),
-                    xycoords=("axes fraction", "data"),
-                    fontsize=8,
-                    color=color,
-                    va="center",
-                )
-    s.row_labels(axes, range(len(shown)), texts)
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set_ylim(len(shown) - 0.4, -1.0)
-    axes.annotate(
-        "moved most by",
-        (1.02, -0.75),
-        xycoords=("axes fraction", "data"),
-        fontsize=8,
-        color=s.MUTED,
-        va="center",
-    )
+                s.beside(axes, place + offset, s.shortened(row[kind], 24), color=color)
+    s.row_labels(axes, range(len(shown)), texts, 8, (1.0, 0.6))
+    s.beside(axes, -0.75, "moved most by", color=s.MUTED)
     reach = 1.1 * max(float(shown["farthest"].max()), 0.25)
     axes.set_xlim(-reach, reach)
     axes.grid(axis="x")
@@ -259,7 +313,7 @@ def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> F
     if len(farthest) > len(shown):
         more = counted(len(farthest) - len(shown), "quantity")
         words.append(f"{more} that move{'s' * more.startswith('1 ')} less: in the file")
-    s.caption_below(figure, "\n".join(words))
+    s.caption_below(figure, *words)
     return s.mark(figure, passed)
 
 
@@ -289,19 +343,16 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
         Whether the default fit passed the gate.
     """
     shown = table.sort_values("prior", ascending=False, kind="stable").head(MOST_ROWS)
-    labels = [s.wrapped(_in_words(name), 34) for name in shown["quantity"]]
+    labels = [s.wrapped(s.in_words(name), 34) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.2
-    figure = s.new_figure(1.15 + step * len(shown))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + step * len(shown))
     places = np.arange(len(shown), dtype=float)
     axes.axvline(t.SENSITIVE, color=s.INK, linewidth=0.8, linestyle=(0, (4, 3)))
     both = [np.maximum(shown[name], LEAST_SENSITIVITY) for name in ("prior", "likelihood")]
     axes.hlines(places, *both, color=s.FAINT, linewidth=1.2)
     for values, color, mark in zip(both, (s.ORANGE, s.BLUE), ("D", "o"), strict=True):
         axes.plot(values, places, mark, color=color, markersize=4.4, alpha=0.9)
-    s.row_labels(axes, places, labels)
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set_ylim(len(shown) - 0.3, -0.7)
+    s.row_labels(axes, places, labels, 8, (0.7, 0.7))
     axes.set_xscale("log")
     largest = max(1.0, float(np.nanmax([values.max() for values in both])))
     ticks = [tick for tick in (0.001, 0.01, 0.05, 0.2, 1.0, 5.0) if tick <= largest]
@@ -316,7 +367,7 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
         words.append(f"the {len(shown)} most sensitive to the prior of {len(table)}")
     if not table["reliable"].all():
         words.append("NOT RELIABLE: Pareto k above 0.7")
-    s.caption_below(figure, "\n".join(words))
+    s.caption_below(figure, *words)
     return s.mark(figure, passed)
 
 
@@ -341,8 +392,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     """
     names = table["variant"].tolist()
     places = np.arange(len(names), dtype=float)
-    figure = s.new_figure(1.15 + 0.27 * len(names))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + 0.27 * len(names))
     if units < t.FEW_UNITS:
         axes.axvspan(-t.ALIKE, t.ALIKE, color="#ECECEC", linewidth=0, zorder=0)
     axes.axvline(0, color=s.INK, linewidth=0.8)
@@ -357,16 +407,12 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     crossed = failed & np.isfinite(shown)
     axes.plot(shown[crossed], places[crossed], "x", color=s.FAILED, markersize=9, zorder=5)
     for place in np.flatnonzero(~finite[1:]) + 1:
-        _note(axes, float(place), _why_not(gap[place]))
+        better = "better" if gap[place] > 0 else "worse"
+        why = "not comparable" if np.isnan(gap[place]) else f"{better} than draws can measure"
+        s.beside(axes, float(place), why, 0.03, color=s.MUTED)
     s.row_labels(axes, places, [s.shortened(name, 24) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    ends = [
-        table["ci_low"][finite].min(),
-        table["ci_high"][finite].max(),
-        -t.ALIKE,
-        t.ALIKE,
-    ]
-    low, high = np.nanmin(ends), np.nanmax(ends)
+    low = np.nanmin([table["ci_low"][finite].min(), -t.ALIKE])
+    high = np.nanmax([table["ci_high"][finite].max(), t.ALIKE])
     axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.grid(axis="x")
     axes.set_xlabel("Difference in elpd to the default")
@@ -375,43 +421,17 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
         words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
     if crossed.any():
         words.append("red cross: a refit did not converge")
-    s.caption_below(figure, "\n".join(words))
+    s.caption_below(figure, *words)
     return s.mark(figure, passed)
-
-
-def _why_not(gap: float) -> str:
-    if np.isnan(gap):
-        return "not comparable"
-    return f"{'better' if gap > 0 else 'worse'} than draws can measure"
-
-
-def _note(axes: Axes, place: float, text: str) -> None:
-    axes.annotate(
-        text,
-        (0.03, place),
-        xycoords=("axes fraction", "data"),
-        fontsize=8,
-        color=s.MUTED,
-        va="center",
-    )
 
 
 @styled
 def pit(law: t.Laws, passed: bool = True) -> Figure:
-    """Mean distribution function of the PIT of discrete outcomes, against the diagonal.
-
-    Parameters
-    ----------
-    law : Laws
-        From :func:`intlmodels.checks.tables.laws`.
-    passed : bool
-        Whether the default fit passed the gate.
-    """
+    """Mean distribution function of the PIT of discrete outcomes, against the diagonal."""
     grid = np.linspace(0, 1, 101)
     curve = pit_cdf(law.below, law.exactly, grid)
     reach = t.pit_band(law, grid)
-    figure = s.new_figure(3.4)
-    axes = figure.subplots()
+    figure, axes = s.one_panel(3.4)
     low, high = np.maximum(grid - reach, 0), np.minimum(grid + reach, 1)
     axes.fill_between(grid, low, high, color=s.FAINT, linewidth=0)
     axes.plot(grid, grid, color=s.MUTED, linewidth=0.7)
@@ -433,18 +453,8 @@ def units(
 ) -> Figure:
     """What was printed, beside what a fit that did not see it expected, the least likely first.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of one variant from :func:`intlmodels.checks.tables.left_out`.
-    labels : sequence of str
-        What each row is called.
-    label : str
-        Of the horizontal axis.
-    percent : bool
-        Whether it is in percent.
-    passed : bool
-        Whether the default fit passed the gate.
+    Rows of one variant from :func:`intlmodels.checks.t.left_out`, what each is called, the
+    label of the horizontal axis, and whether that is in ``percent``.
     """
     order = np.argsort(table["p_tail"].to_numpy(), kind="stable")[:MOST_UNITS]
     shown = table.iloc[order]
@@ -452,13 +462,9 @@ def units(
     wide = 36 if lines == 2 else 30
     texts = [s.wrapped(labels[int(place)], wide, lines) for place in order]
     step = 0.3 if any("\n" in text for text in texts) else 0.185
-    figure = s.new_figure(1.2 + step * len(shown))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.2 + step * len(shown))
     places = np.arange(len(shown), dtype=float)
-    axes.hlines(places, shown["ci_low"], shown["ci_high"], color=s.SKY, linewidth=1.4)
-    axes.hlines(
-        places, shown["ci50_low"], shown["ci50_high"], color=s.BLUE, linewidth=3.6, alpha=0.7
-    )
+    s.predicted(axes, places, shown, 1.4, 3.6)
     # A law with a single value has an interval without length.
     axes.plot(shown["median"], places, "|", color=s.BLUE, markersize=6, markeredgewidth=1.4)
     outside = shown["outside"].to_numpy(dtype=bool)
@@ -466,9 +472,7 @@ def units(
         axes.plot(shown["printed"][where], places[where], "D", color=color, markersize=3.8)
     failed = ~shown["converged"].to_numpy(dtype=bool)
     axes.plot(shown["printed"][failed], places[failed], "x", color=s.FAILED, markersize=9)
-    s.row_labels(axes, places, texts)
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set_ylim(len(shown) - 0.3, -0.7)
+    s.row_labels(axes, places, texts, 8, (0.7, 0.7))
     if percent:
         s.percent_axis(axes, label)
     else:
@@ -482,5 +486,5 @@ def units(
         words.append(f"the {len(shown)} least likely of {len(table)}")
     if failed.any():
         words.append("red cross: the refit did not converge")
-    s.caption_below(figure, "\n".join(words))
+    s.caption_below(figure, *words)
     return s.mark(figure, passed)

@@ -1,52 +1,28 @@
-"""Pictures of a register of decisions: the flags by prior entries, and predicted ones beside."""
+"""Pictures of decisions by prior entries: the data, what a fit says of them, and variants."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.core.formats import MINUS, number
+from intlmodels.core.formats import number
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import style as s
-from intlmodels.plots.counts import cells, true_counts
-from intlmodels.plots.decaydata import (
-    caption,
-    conflicts,
-    decisions,
-    events,
-    flag_words,
-    group_name,
-    short_counts,
-    word,
-)
+from intlmodels.plots.counts import caption, events, flag_words, group_name, word
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import decay as results
-from intlmodels.results.decay import by_entries
-from intlmodels.results.intervals import CI_PROB
+from intlmodels.results.intervals import CI_PROB, Array
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from xarray import DataTree
 
-
-__all__ = [
-    "cells",
-    "conflicts",
-    "curves",
-    "decisions",
-    "decisions_at",
-    "experience_and_time",
-    "true_counts",
-    "variants",
-]
-
-Array = NDArray[np.float64]
 
 #: Expected decisions below which a curve is called an extrapolation.
 ENOUGH = 1.0
@@ -71,37 +47,29 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     before = results.curves(fit, prob, "prior")
     where = decisions_at(fit)
     sizes = list(dict.fromkeys(after["size"]))
-    figure = s.new_figure(3.9)
-    grid = figure.subplots(
-        2, len(sizes), squeeze=False, sharex=True, sharey="row", height_ratios=[3.2, 1]
-    )
+    figure, grid = _panels_by_entries(len(sizes), 3.9, [3.2, 1])
     event = s.shortened(word(fit, "event", "decision"), 24)
     for (above, below), size in zip(grid.T, sizes, strict=True):
         here = where[where["size"] == size]
         _curve(above, after[after["size"] == size], before[before["size"] == size], here)
         above.set_title(group_name(fit, size))
-        s.bars(
-            below,
-            here["entries"].to_numpy(dtype=float),
-            here["decisions"].to_numpy(),
-            0.8,
-            s.MUTED,
-        )
-        below.set_xlabel("Prior entries")
+        _decision_bars(below, here)
     article = "an" if event[0] in "aeiou" else "a"
     what = f"Probability that {article} {event} is {flag_words(fit)}"
     grid[0, 0].set_ylabel(s.wrapped(what, 28, 3))
     latent = "table" in fit["posterior"].to_dataset()
     grid[1, 0].set_ylabel(f"{'Expected' if latent else 'Known'}\n{events(fit, 12)}")
     grid[1, 0].set_ylim(0, 1.08 * max(float(where["decisions"].max()), 1.0))
-    _entries_axis(grid[1, 0])
+    _short_counts(grid[1, 0])
     beyond = where.attrs["beyond"]
     caption(
         figure,
         f"line: median; dark: 50 %, light: {100 * prob:g} % equal-tailed band; "
         f"grey: the prior's {100 * prob:g} %",
         f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
-        f"{_further(beyond)} {events(fit)} lie further right" if beyond >= 0.05 else "",
+        f"{number(beyond) if beyond < 1000 else f'{beyond:,.0f}'} {events(fit)} lie further right"
+        if beyond >= 0.05
+        else "",
     )
     return s.mark(figure, fit)
 
@@ -110,12 +78,9 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
     entries = after["entries"].to_numpy()
     for end in ("ci_low", "ci_high"):
         axes.plot(entries, before[end], color=s.PRIOR, linewidth=0.9, label="prior")
-    axes.fill_between(
-        entries, after["ci_low"], after["ci_high"], color=s.BLUE, alpha=0.18, linewidth=0
-    )
-    axes.fill_between(
-        entries, after["ci50_low"], after["ci50_high"], color=s.BLUE, alpha=0.38, linewidth=0
-    )
+    band: Any = {"color": s.BLUE, "linewidth": 0}
+    axes.fill_between(entries, after["ci_low"], after["ci_high"], alpha=0.18, **band)
+    axes.fill_between(entries, after["ci50_low"], after["ci50_high"], alpha=0.38, **band)
     informed = np.flatnonzero(where["decisions"].to_numpy() >= ENOUGH)
     last = int(informed[-1]) if len(informed) else 0
     middle = after["median"].to_numpy()
@@ -128,26 +93,39 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
     axes.grid(axis="y")
 
 
-def _further(beyond: float) -> str:
-    return number(beyond) if beyond < 1000 else f"{beyond:,.0f}"
+def _panels_by_entries(
+    sizes: int, height: float, ratios: Sequence[float]
+) -> tuple[Figure, NDArray[Any]]:
+    """Two rows of panels over prior entries, one column a size."""
+    figure = s.new_figure(height)
+    grid = figure.subplots(2, sizes, squeeze=False, sharex=True, sharey="row", height_ratios=ratios)
+    for axes in grid[1]:
+        axes.set_xlabel("Prior entries")
+    grid[1, 0].set_xlim(-0.6, MOST_ENTRIES + 0.6)
+    grid[1, 0].set_xticks([0, 5, 10, 15])
+    return figure, grid
 
 
-def _entries_axis(axes: Axes) -> None:
-    axes.set_xlim(-0.6, MOST_ENTRIES + 0.6)
-    axes.set_xticks([0, 5, 10, 15])
-    short_counts(axes)
+def _decision_bars(axes: Axes, rows: pd.DataFrame) -> None:
+    places, heights = (rows[name].to_numpy(dtype=float) for name in ("entries", "decisions"))
+    s.bars(axes, places, heights, 0.8, s.MUTED)
+
+
+def _short_counts(axes: Axes) -> None:
+    """Few ticks at whole numbers, thousands and millions by their letter."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    if axes.get_ylim()[1] >= 10_000:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def decisions_at(fit: DataTree) -> pd.DataFrame:
     """How many decisions have each number of prior entries: known, or expected.
 
-    A firm with n decisions has one at each of the places 0 to n - 1, whatever their order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``entries``, ``decisions`` (over the draws of the tables: their mean);
-        ``attrs["beyond"]``: decisions with more entries than curves show.
+    A firm with n decisions has one at each of the places 0 to n - 1, whatever their order. Columns:
+    ``size``, ``entries``, ``decisions`` (over the draws of the tables: their mean);
+    ``attrs["beyond"]``: decisions with more entries than curves show.
     """
     import pandas as pd
 
@@ -155,23 +133,21 @@ def decisions_at(fit: DataTree) -> pd.DataFrame:
     draws = fit["posterior"].to_dataset()
     sizes = texts(draws["size"])
     if "made_at" in constant:  # of a register: no single firms
-        size, entries = constant["size_at"].to_numpy(), constant["entries_at"].to_numpy()
-        number = np.zeros((len(sizes), int(entries.max()) + 1))
-        np.add.at(number, (size, entries), constant["made_at"].to_numpy())
-    elif "table" in draws:
-        code = constant["size_of_firm"].to_numpy()
-        made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
-        places = np.arange(made.max(initial=0))
-        reached = np.stack([(made > place).mean(axis=0) for place in places], axis=-1)
-        number = np.stack([reached[code == i].sum(axis=0) for i in range(len(sizes))])
+        names = ("size_at", "entries_at", "made_at")
+        size, entries, weight = (constant[name].to_numpy() for name in names)
     else:
-        entries = constant["prior_entries"].to_numpy()
-        code = constant["size_of_firm"].to_numpy()
-        owner = code[constant["firm_of_decision"].to_numpy()]
-        longest = entries.max(initial=0) + 1
-        number = np.stack(
-            [np.bincount(entries[owner == i], minlength=longest) for i in range(len(sizes))]
-        ).astype(float)
+        size = constant["size_of_firm"].to_numpy()
+        if "table" in draws:
+            made = flat(draws["table"].sum(["period_level", "flag"])).astype(int)
+            places = np.arange(made.max(initial=0))
+            weight = np.stack([(made > place).mean(axis=0) for place in places])
+            size, entries = np.broadcast_arrays(size, places[:, None])
+        else:
+            size = size[constant["firm_of_decision"].to_numpy()]
+            entries = constant["prior_entries"].to_numpy()
+            weight = np.ones(len(entries))
+    number = np.zeros((len(sizes), int(entries.max(initial=0)) + 1))
+    np.add.at(number, (size, entries), weight)
     shown = MOST_ENTRIES + 1
     padded = np.pad(number, ((0, 0), (0, max(0, shown - number.shape[1]))))
     table = pd.DataFrame(
@@ -207,8 +183,9 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
     for axes, (quantity, size) in zip(panels, chosen, strict=True):
         part = table[(table["quantity"] == quantity) & (table["size"] == size)]
-        _variant_panel(axes, part, names)
-        axes.set_title(_panel_title(quantity, size), fontsize=8, fontweight="normal")
+        axes.axvline(0, color=s.INK, linewidth=0.8)
+        s.variant_dots(axes, part, names, absent="another unit")
+        s.small_title(axes, _panel_title(quantity, size))
         unit = "percentage points" if quantity == "fall" else "log odds"
         s.percent_axis(axes, unit, signed=True, ticks=4)
         axes.tick_params(axis="x", labelsize=8)
@@ -217,10 +194,8 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
     ends = [end for axes in falls for end in axes.get_xlim()]
     for axes in falls:
         axes.set_xlim(min(ends), max(ends))
-    s.row_labels(panels[0], range(len(names)), [s.shortened(name, 20) for name in names])
     for axes in panels:
-        axes.tick_params(axis="y", labelsize=8, length=0)
-        axes.spines["left"].set_visible(False)
+        s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     caption(
         figure,
         "fall: of the probability; decay: of the log odds for a prior entry",
@@ -244,11 +219,6 @@ def _panel_title(quantity: str, size: str) -> str:
         return f"{size.capitalize()} firms:\nfall after {FALL_AFTER} entries"
     against = size.replace(" - ", " minus ")
     return f"Decay,\n{against}" if against != size else f"{size.capitalize()} firms:\ndecay"
-
-
-def _variant_panel(axes: Axes, part: pd.DataFrame, names: list[str]) -> None:
-    axes.axvline(0, color=s.INK, linewidth=0.8)
-    s.variant_dots(axes, part, names, absent="another unit")
 
 
 # -- experience and calendar time --------------------------------------------------------
@@ -275,7 +245,7 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
             f"variant '{fit.attrs['variant']}' has no effects of periods; take variant 'period'"
         )
     (decay, fall), (decay_before, fall_before) = (
-        _decay_and_fall(fit, group) for group in ("posterior", "prior")
+        results.decay_and_period_fall(fit, group) for group in ("posterior", "prior")
     )
     sizes = texts(fit["posterior"].to_dataset()["size"])
     told = results.experience_and_time(fit)
@@ -301,7 +271,8 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
         axes.set_xlabel(s.wrapped(f"Fall of the log odds {_per_entry(fit)}", 26, 3))
         axes.set_xlim(*frame[0])
         axes.set_ylim(*frame[1])
-        _signed(axes)
+        s.signed_ticks(axes.xaxis, 5)
+        s.signed_ticks(axes.yaxis, 5)
     panels[0].set_ylabel("Fall of the log odds,\nfirst period to last")
     caption(
         figure,
@@ -309,13 +280,6 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
         "blue: posterior, dot: medians; grey: prior; r: correlation of posterior draws",
     )
     return s.mark(figure, fit)
-
-
-def _decay_and_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
-    """Draws of the decay of each size, and of the fall from the first period to the last."""
-    draws = fit[group].to_dataset()
-    period = flat(draws["period"])
-    return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
 
 
 def _per_entry(fit: DataTree) -> str:
@@ -376,14 +340,6 @@ def _smoothed(counts: Array, width: float, axis: int) -> Array:
     return np.apply_along_axis(np.convolve, axis, counts, weights, "same")
 
 
-def _signed(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5))
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}".replace("-", MINUS)))
-
-
 # -- pictures of a register of decisions -----------------------------------------------
 
 
@@ -396,22 +352,23 @@ def data(fit: DataTree) -> Figure:
     fit : xarray.DataTree
         Of a register of decisions.
     """
-    table = by_entries(fit)
-    grid, sizes, beyond = _register_panels(fit)
+    table = results.by_entries(fit)
+    sizes, beyond = _register_parts(fit)
+    figure, grid = _panels_by_entries(len(sizes), 3.7, [2.4, 1])
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
         above.plot(own["entries"], own["observed"], "D", color=s.ORANGE, markersize=4)
         above.set_title(group_name(fit, size))
         above.set_ylim(bottom=0)
-        centres = own["entries"].to_numpy(dtype=float)
-        s.bars(below, centres, own["decisions"].to_numpy(dtype=float), 0.8, s.MUTED)
+        above.grid(axis="y")
+        _decision_bars(below, own)
     grid[0, 0].set_ylabel(s.wrapped(f"Percent {flag_words(fit)}", 28, 2))
     grid[1, 0].set_ylabel(events(fit, 14).capitalize())
     shown = table["entries"] <= MOST_ENTRIES
     grid[1, 0].set_ylim(0, 1.08 * float(table.loc[shown, "decisions"].max()))
-    short_counts(grid[1, 0])
-    caption(grid[0, 0].figure, "as counted, nothing estimated", beyond)
-    return grid[0, 0].figure
+    _short_counts(grid[1, 0])
+    caption(figure, "as counted, nothing estimated", beyond)
+    return figure
 
 
 @styled
@@ -425,50 +382,35 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     prob : float
         Probability of the equal-tailed interval.
     """
-    table = by_entries(fit, prob)
-    grid, sizes, beyond = _register_panels(fit, equal=True)
+    table = results.by_entries(fit, prob)
+    sizes, beyond = _register_parts(fit)
+    figure, grid = _panels_by_entries(len(sizes), 4.2, [1.4, 1])
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
-        at, seen = own["entries"], own["observed"]
-        above.vlines(at, own["ci_low"], own["ci_high"], color=s.BLUE, linewidth=5, alpha=0.6)
-        above.plot(at, own["median"], "-", color=s.BLUE, linewidth=1)
-        above.plot(at, seen, "D", color=s.ORANGE, markersize=3.4, zorder=4)
+        for axes, less in ((above, 0.0), (below, own["median"])):
+            ends = own["ci_low"] - less, own["ci_high"] - less
+            axes.vlines(own["entries"], *ends, color=s.BLUE, linewidth=5, alpha=0.6)
+            s.observed(axes, own["entries"], own["observed"] - less, 3.4)
+        above.plot(own["entries"], own["median"], "-", color=s.BLUE, linewidth=1)
         above.set_title(group_name(fit, size))
         above.set_ylim(bottom=0)
-        low, high = own["ci_low"] - own["median"], own["ci_high"] - own["median"]
-        below.vlines(at, low, high, color=s.BLUE, linewidth=5, alpha=0.6)
-        below.plot(at, seen - own["median"], "D", color=s.ORANGE, markersize=3.4, zorder=4)
+        above.grid(axis="y")
         below.axhline(0, color=s.MUTED, linewidth=0.6)
         below.grid(axis="y")
     grid[0, 0].set_ylabel(s.wrapped(f"Percent {flag_words(fit)}", 24, 2))
     grid[1, 0].set_ylabel("Observed less\npredicted, points")
     caption(
-        grid[0, 0].figure,
+        figure,
         f"orange: observed; blue: {100 * prob:g} % equal-tailed interval of predicted registers",
         beyond,
     )
-    return s.mark(grid[0, 0].figure, fit)
+    return s.mark(figure, fit)
 
 
-def _register_panels(fit: DataTree, *, equal: bool = False) -> tuple[np.ndarray, list[str], str]:
-    """Two rows of panels, one column a size; the sizes; and what is not shown, in words."""
+def _register_parts(fit: DataTree) -> tuple[list[str], str]:
+    """The sizes, and what is not shown, in words."""
     constant = fit["constant_data"].to_dataset()
-    sizes = [str(size) for size in constant["size"].to_numpy()]
-    figure = s.new_figure(4.2 if equal else 3.7)
-    grid = figure.subplots(
-        2,
-        len(sizes),
-        squeeze=False,
-        sharex=True,
-        sharey="row",
-        height_ratios=[1.4, 1] if equal else [2.4, 1],
-    )
-    for axes in grid[1]:
-        axes.set_xlim(-0.6, MOST_ENTRIES + 0.6)
-        axes.set_xticks([0, 5, 10, 15])
-        axes.set_xlabel("Prior entries")
-    for axes in grid[0]:
-        axes.grid(axis="y")
     right = constant["entries_at"].to_numpy() > MOST_ENTRIES
     number = int(constant["made_at"].to_numpy()[right].sum())
-    return grid, sizes, f"{number:,} {events(fit)} lie further right" if number else ""
+    words = f"{number:,} {events(fit)} lie further right" if number else ""
+    return texts(constant["size"]), words

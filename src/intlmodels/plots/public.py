@@ -13,16 +13,26 @@ from typing import Any
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import checked
-from intlmodels.plots import decay as of_sequences
-from intlmodels.plots import decaydata as of_decisions
-from intlmodels.plots import register as of_rows
-from intlmodels.plots import share, sharedata
-from intlmodels.plots.checks import coverage, elpds, power_scaling, rank_differences
-from intlmodels.plots.counts import cells, true_counts
+from intlmodels.plots import counts, decay, share, sharedata
+from intlmodels.plots.checks import (
+    chains,
+    coverage,
+    elpds,
+    power_scaling,
+    prior_posterior,
+    rank_differences,
+)
+from intlmodels.plots.counts import cells, conflicts, true_counts
 from intlmodels.plots.decay import curves, experience_and_time
-from intlmodels.plots.decaydata import conflicts
-from intlmodels.plots.diagnostics import chains, prior_posterior
-from intlmodels.plots.share import differences, estimates, new_firms, ranks, variants, variation
+from intlmodels.plots.share import (
+    differences,
+    estimates,
+    new_firms,
+    prior_predictive,
+    ranks,
+    variants,
+    variation,
+)
 from intlmodels.plots.sharedata import cluster_differences, clusters, opportunity
 from intlmodels.plots.style import Figure, svg
 from intlmodels.study import DecayStudy, RegisterStudy, RowFiles, SequenceStudy
@@ -91,13 +101,13 @@ def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
-data = _also_of_rows(sharedata.data, register=of_rows.data, sequences=of_sequences.data)
-decisions = _also_of_rows(of_decisions.decisions, sequences=of_sequences.data)
-prior_predictive = _also_of_rows(share.prior_predictive, register=of_rows.prior_predictive)
+data = _also_of_rows(sharedata.data, register=sharedata.register_data, sequences=decay.data)
+decisions = _also_of_rows(counts.decisions, sequences=decay.data)
+prior_predictive = _also_of_rows(prior_predictive)
 posterior_predictive = _also_of_rows(
     share.posterior_predictive,
-    register=of_rows.posterior_predictive,
-    sequences=of_sequences.posterior_predictive,
+    register=share.register_predictive,
+    sequences=decay.posterior_predictive,
 )
 
 for _name in __all__:

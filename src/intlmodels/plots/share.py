@@ -1,4 +1,4 @@
-"""Pictures of estimated shares: levels, differences, ranks, variation, new firms, variants."""
+"""Pictures of predicted shares, of levels and differences, ranks, variation and variants."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import probability
-from intlmodels.models.base import flat
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import share
-from intlmodels.results.intervals import CI_PROB, Array, clearest
+from intlmodels.results.intervals import CI_PROB, clearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,31 +23,40 @@ if TYPE_CHECKING:
 
 #: Firms up to which each is named beside its prediction.
 MOST_NAMED = 60
+#: Combinations of a register shown beside their predictions: those with the most rows.
+MOST_COMBINATIONS = 30
+#: Rows of a picture of differences; the widest evidence is shown first.
+MOST_ROWS = 30
+#: Comparisons shown side by side across variants.
+MOST_PANELS = 9
+
+
+# -- predicted shares --------------------------------------------------------------------
 
 
 @styled
 def prior_predictive(fit: DataTree) -> Figure:
-    """What the priors imply before seeing data: printed shares of one firm, and the average.
+    """What the priors imply before seeing data: the printed share of one firm, and the average.
 
     Parameters
     ----------
     fit : xarray.DataTree
-        With the group ``prior_predictive``.
+        With the group ``prior_predictive``; of a register one row takes the place of a firm.
     """
-    grid, counts = share.grid_counts(fit, "prior_predictive")
-    chance = 100 * counts.sum(axis=0) / counts.sum()
-    printed = flat(share.outcomes(fit, "prior_predictive"))
+    values, counts = share.grid_counts(fit, "prior_predictive")
+    firms = counts.sum(axis=1)
+    means = counts @ values / firms
+    width, centres, chance = s.coarser(values, 100 * (counts / firms[:, None]).mean(axis=0))
     figure = s.new_figure(2.9)
     one, average = figure.subplots(1, 2)
-    width, grid, chance = _cells(grid, chance[None])
-    s.bars(one, grid, chance[0], 0.86 * width, s.PRIOR)
-    one.set_title("One firm")
+    s.bars(one, centres, chance, 0.86 * width, s.PRIOR)
+    register = share.is_register(fit)
+    one.set_title("One row" if register else "One firm")
     one.set_ylabel("Probability, percent")
     s.percent_axis(one, "Printed share", grid=False, ticks=4)
-    means = printed.mean(axis=1)
     heights, edges = np.histogram(means, bins=25, range=(0, 100))
     average.stairs(100 * heights / len(means), edges, fill=True, color=s.PRIOR)
-    average.set_title(f"Average of {printed.shape[1]} firms")
+    average.set_title(f"Average of {'all rows' if register else f'{firms[0]:g} firms'}")
     average.set_xlim(0, 100)
     s.percent_axis(average, "Average printed share", grid=False, ticks=4)
     for axes in (one, average):
@@ -56,15 +64,6 @@ def prior_predictive(fit: DataTree) -> Figure:
         axes.set_ylim(bottom=0)
     s.caption_below(figure, "from the priors alone; no data have entered")
     return figure
-
-
-def _cells(grid: Array, values: Array, most: int = 60) -> tuple[float, Array, Array]:
-    """Width, centre and sum of cells of neighbouring printed values."""
-    width = float(grid[1] - grid[0]) if len(grid) > 1 else 1.0
-    step = int(np.ceil(len(grid) / most))
-    starts = np.arange(0, len(grid), step)
-    centers = grid[starts] + (step - 1) * width / 2
-    return width * step, centers, np.add.reduceat(values, starts, axis=-1)
 
 
 @styled
@@ -83,22 +82,15 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     figure = s.new_figure(2.9 + below)
     above, firms = figure.subplots(2, 1, height_ratios=[2.1, below])
     _counts_panel(above, fit, prob)
-    order = np.lexsort((table["median"], table["observed"]))
-    table = table.iloc[order]
+    table = table.iloc[np.lexsort((table["median"], table["observed"]))]
     places = np.arange(len(table), dtype=float)
     thick = 1.0 if named else 0.5
-    firms.hlines(places, table["ci_low"], table["ci_high"], color=s.SKY, linewidth=1.2 * thick)
-    firms.hlines(
-        places, table["ci50_low"], table["ci50_high"], color=s.BLUE, linewidth=3 * thick, alpha=0.7
-    )
-    firms.plot(
-        table["observed"], places, "D", color=s.ORANGE, markersize=3.8 if named else 1.8, zorder=4
-    )
+    s.predicted(firms, places, table, 1.2 * thick, 3 * thick)
+    s.observed(firms, table["observed"], places, 3.8 if named else 1.8)
     if named:
         s.row_labels(firms, places, [s.shortened(name, 24) for name in table["firm"]])
     else:
-        firms.set_yticks([])
-        firms.spines["left"].set_visible(False)
+        s.no_rows(firms)
     firms.set_ylim(len(table) - 0.3, -0.7)
     reach = max(above.get_xlim()[1], float(table["ci_high"].max()) + 2)
     for axes in (above, firms):
@@ -107,7 +99,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     firms.set_title("Each firm, predicted again")
     s.caption_below(
         figure,
-        "orange: as printed; dash: mean of the predictions\n"
+        "orange: as printed; dash: mean of the predictions",
         f"thick: 50 %, thin: {100 * prob:g} % equal-tailed predictive interval",
     )
     return s.mark(figure, fit)
@@ -117,18 +109,17 @@ def _counts_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     grid, counts = share.grid_counts(fit, "posterior_predictive")
-    cells = np.rint(share.observed(fit) / (grid[1] - grid[0])).astype(int)
-    seen = np.bincount(cells.clip(0, len(grid) - 1), minlength=len(grid))
-    width, centers, both = _cells(grid, np.vstack([counts, seen]))
+    width, centers, both = s.coarser(grid, np.vstack([counts, share.observed_counts(fit)]))
     drawn, seen = both[:-1], both[-1]
     ends = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
     low, quarter, _, three, high = np.quantile(drawn, ends, axis=0)
     axes.vlines(centers, low, high, color=s.SKY, linewidth=2)
     axes.vlines(centers, quarter, three, color=s.BLUE, linewidth=4.5, alpha=0.7)
-    last = _last(centers, high, seen)
+    # Up to the largest value that was seen or is predicted.
+    last = float(centers[np.flatnonzero((high > 0) | (seen > 0))[-1]])
     shown = centers <= last
     axes.plot(centers[shown], drawn.mean(axis=0)[shown], "_", color=s.INK, markersize=6)
-    axes.plot(centers[shown], seen[shown], "D", color=s.ORANGE, markersize=4.2, zorder=4)
+    s.observed(axes, centers[shown], seen[shown], 4.2)
     axes.grid(axis="y")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylim(bottom=-0.3)
@@ -138,17 +129,44 @@ def _counts_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     s.percent_axis(axes, "", grid=False)
 
 
-def _last(centers: Array, high: Array, seen: Array) -> float:
-    """The largest printed value that was seen or is predicted."""
-    return float(centers[np.flatnonzero((high > 0) | (seen > 0))[-1]])
+@styled
+def register_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
+    """Predicted registers against the register: printed values, and means of combinations."""
+    table = share.combination_table(fit, prob).nlargest(MOST_COMBINATIONS, "rows")
+    below = 0.2 * len(table) + 0.6
+    figure = s.new_figure(2.9 + below)
+    above, means = figure.subplots(2, 1, height_ratios=[2.1, below])
+    _values_panel(above, fit, prob)
+    places = np.arange(len(table), dtype=float)
+    means.hlines(places, table["ci_low"], table["ci_high"], color=s.BLUE, linewidth=3, alpha=0.7)
+    s.observed(means, table["observed"], places, 3.6)
+    named = zip(table["combination"], table["rows"], strict=True)
+    s.row_labels(means, places, [f"{s.shortened(name, 30)} ({rows:,})" for name, rows in named], 8)
+    means.set_title("Mean share by combination of levels")
+    s.percent_axis(means, "Mean printed share")
+    s.caption_below(
+        figure,
+        "orange: as printed; in brackets: rows",
+        f"blue: {100 * prob:g} % equal-tailed predictive interval",
+    )
+    return s.mark(figure, fit)
 
 
-# -- pictures of estimated shares ------------------------------------------------------
+def _values_panel(axes: Axes, fit: DataTree, prob: float) -> None:
+    values, drawn = share.grid_counts(fit, "posterior_predictive")
+    both = np.vstack([drawn, share.observed_counts(fit)])
+    width, centres, both = s.coarser(values, 100 * both / both[-1].sum())
+    low, high = np.quantile(both[:-1], [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    s.bars(axes, centres, both[:-1].mean(axis=0), 0.86 * width, s.PALE)
+    axes.vlines(centres, low, high, color=s.BLUE, linewidth=2.4)
+    s.observed(axes, centres, both[-1], 3.6)
+    axes.grid(axis="y")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("Percent of the rows")
+    axes.set_title("How many rows print each value")
+    axes.set_xlim(-width, 100 + width)
+    s.percent_axis(axes, "", grid=False)
 
-#: Rows of a picture of differences; the widest evidence is shown first.
-MOST_ROWS = 30
-#: Comparisons shown side by side across variants.
-MOST_PANELS = 9
 
 # -- estimates ---------------------------------------------------------------------------
 
@@ -172,35 +190,26 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         for level, firms in zip(table["level"], table["firms"], strict=True)
     ]
     step = 1.5 if any("\n" in text for text in texts) else 1.1
-    figure = s.new_figure(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
-    axes = figure.subplots()
-    center = share.average(fit, prob)["median"].iloc[0]
-    places, position = [], 0.0
+    figure, axes = s.one_panel(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
+    places: list[float] = []
+    position = 0.0
     for i, name in enumerate(groups):
         rows = table[table["predictor"] == name]
         here = position + 1.1 + step * np.arange(len(rows))
-        axes.annotate(
-            s.shortened(rows["label"].iloc[0], 50),
-            (0, here[0] - 1.0),
-            xycoords=("axes fraction", "data"),
-            fontsize=9,
-            fontweight="bold",
-            va="center",
-        )
+        s.heading(axes, here[0] - 1.0, s.shortened(rows["label"].iloc[0], 50))
         s.dots(axes, here, rows, s.CYCLE[i % len(s.CYCLE)])
         places += list(here)
         position = here[-1] + 1.3
-    axes.axvline(center, color=s.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    s.center_line(axes, share.average(fit, prob)["median"].iloc[0])
     if places:
-        s.row_labels(axes, places, texts)
-        axes.set_ylim(position, -0.6)
+        s.row_labels(axes, places, texts, ends=(0.6, 1.3))
         axes.set_xlim(*_share_limits(table))
     _scale(axes, fit, "Average {what}")
-    key = "\n".join(["", *textwrap.wrap(share.measured(fit).key, 76)])
     s.caption_below(
         figure,
-        f"{s.interval_words(prob)}\ndashed: average of all firms; in brackets: number of firms"
-        + key,
+        s.interval_words(prob),
+        "dashed: average of all firms; in brackets: number of firms",
+        *textwrap.wrap(share.measured(fit).key, 76),
     )
     return s.mark(figure, fit)
 
@@ -253,8 +262,7 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
         f"{s.wrapped(a, 27, 1)}\nminus {s.wrapped(b, 27, 1)}"
         for a, b in zip(table["level"], table["against"], strict=True)
     ]
-    figure = s.new_figure(1.15 + 0.36 * max(len(table), 1))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(1.15 + 0.36 * max(len(table), 1))
     places = np.arange(len(table), dtype=float)
     axes.axvline(0, color=s.INK, linewidth=0.9)
     for i, name in enumerate(groups):
@@ -262,20 +270,12 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
         s.dots(axes, places[here], table[here], s.CYCLE[i % len(s.CYCLE)])
     for place, row in zip(places, table.itertuples(), strict=True):
         sign = ">" if row.p_positive >= 0.5 else "<"
-        axes.annotate(
-            f"Pr({sign} 0) {probability(row.p_direction)}",
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            fontsize=8,
-            va="center",
-        )
-    s.row_labels(axes, places, texts)
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set_ylim(len(table) - 0.4, -0.6)
+        s.beside(axes, place, f"Pr({sign} 0) {probability(row.p_direction)}", 1.01)
+    s.row_labels(axes, places, texts, 8)
     _scale(axes, fit, "Difference in {points}", signed=True)
     left_out = everything - len(table)
-    note = f"\n{left_out} differences with a less clear direction are not shown" * bool(left_out)
-    s.caption_below(figure, s.interval_words(prob) + note)
+    note = f"{left_out} differences with a less clear direction are not shown" if left_out else ""
+    s.caption_below(figure, s.interval_words(prob), note)
     return s.mark(figure, fit)
 
 
@@ -315,17 +315,10 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
     axes.imshow(values, cmap=shades, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     if size <= 8:  # beyond, the numbers would not fit their tiles
         for i, j in np.ndindex(size, size):
-            dark = values[i, j] > 0.6
-            axes.text(
-                j,
-                i,
-                probability(values[i, j]).replace(" ", ""),
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if dark else s.INK,
-            )
-    s.row_labels(axes, range(size), [s.shortened(names[i], 30) for i in order])
+            text = probability(values[i, j]).replace(" ", "")
+            color = "white" if values[i, j] > 0.6 else s.INK
+            axes.text(j, i, text, ha="center", va="center", fontsize=8, color=color)
+    s.row_labels(axes, range(size), [s.shortened(names[i], 30) for i in order], ends=(0.5, 0.5))
     ticks = range(size) if size <= 12 else range(0, size, max(1, size // 8))
     axes.set_xticks(list(ticks), [str(t + 1) for t in ticks])
     axes.tick_params(axis="x", length=0)
@@ -338,14 +331,12 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
 def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
     """Each source's part of the variation of shares between firms."""
     table = share.variation(fit, prob)
-    figure = s.new_figure(0.95 + 0.32 * max(1, len(table)))
-    axes = figure.subplots()
+    figure, axes = s.one_panel(0.95 + 0.32 * max(1, len(table)))
     places = np.arange(len(table), dtype=float)
     left = (table["source"] == share.NOT_EXPLAINED).to_numpy()
     s.dots(axes, places[~left], table[~left], s.BLUE)
     s.dots(axes, places[left], table[left], s.MUTED)
     s.row_labels(axes, places, [s.wrapped(label, 28) for label in table["label"]])
-    axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlim(min(-1.0, float(table["ci_low"].min()) - 1) if len(table) else -1, 101)
     s.percent_axis(axes, "Part of the variation between firms")
     s.caption_below(figure, s.interval_words(prob))
@@ -368,40 +359,26 @@ def new_firms(prediction: Dataset, passed: bool = True, prob: float = CI_PROB) -
     prob : float
         Probability of the outer equal-tailed interval.
     """
-    grid = prediction["grid"].to_numpy()
     chance = 100 * prediction["probability"].to_numpy()
-    grid, chance = _coarser(grid, chance)
-    names = [str(name) for name in prediction["profile"].to_numpy()]
-    figure = s.new_figure(0.95 + 0.62 * len(names))
-    panels = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    width = float(grid[1] - grid[0]) if len(grid) > 1 else 1.0
-    cumulative = chance.cumsum(axis=1) / 100
-    for i, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        ends = [(1 - prob) / 2, (1 + prob) / 2]
-        low, high = (int((cumulative[i] < end - 1e-9).sum()) for end in ends)
-        inside = (np.arange(len(grid)) >= low) & (np.arange(len(grid)) <= high)
-        colors = np.where(inside, s.BLUE, "#B9D3E6")
-        s.bars(axes, grid, chance[i], 0.86 * width, colors)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.set_ylabel(s.wrapped(name, 25, 3), rotation=0, ha="right", va="center", fontsize=8.5)
-    panels[-1].set_xlim(grid[0] - width, grid[-1] + width)
-    panels[-1].set_ylim(0, 1.05 * float(chance.max()))
-    s.percent_axis(panels[-1], "Printed share of a new firm", grid=False)
+    values = prediction["grid"].to_numpy()
+    width, grid, chance = s.coarser(values, chance)
+    if len(grid) < len(values):
+        grid = grid + (values[1] - values[0]) / 2
+    ends = np.array([(1 - prob) / 2, (1 + prob) / 2])
+    # The places of the ends of the interval, (profile, end).
+    low, high = (chance.cumsum(axis=1)[..., None] / 100 < ends - 1e-9).sum(axis=1).T[..., None]
+    inside = (np.arange(len(grid)) >= low) & (np.arange(len(grid)) <= high)
+    names = [s.wrapped(name, 25, 3) for name in prediction["profile"].to_numpy()]
+    figure, last = s.strips(names, 0.62, grid, chance, width, np.where(inside, s.BLUE, s.PALE))
+    last.set_xlim(grid[0] - width, grid[-1] + width)
+    last.set_ylim(0, 1.05 * float(chance.max()))
+    s.percent_axis(last, "Printed share of a new firm", grid=False)
     s.caption_below(
         figure,
-        f"height: probability of each printed share\ndark: {100 * prob:g} % equal-tailed interval",
+        "height: probability of each printed share",
+        f"dark: {100 * prob:g} % equal-tailed interval",
     )
     return s.mark(figure, passed)
-
-
-def _coarser(grid: Array, chance: Array, most: int = 60) -> tuple[Array, Array]:
-    """Neighbouring printed values taken together, so that bars can be seen."""
-    step = int(np.ceil(len(grid) / most))
-    if step == 1:
-        return grid, chance
-    starts = np.arange(0, len(grid), step)
-    return grid[starts] + step * (grid[1] - grid[0]) / 2, np.add.reduceat(chance, starts, axis=1)
 
 
 # -- variants ----------------------------------------------------------------------------
@@ -429,31 +406,25 @@ def variants(table: pd.DataFrame | Mapping[str, DataTree], prob: float = CI_PROB
         shown = table[table["quantity"] == "average"].assign(**dict.fromkeys(keys, ""))
         chosen = [("", "", "")]
     columns = min(s.across(3), len(chosen))
-    rows = int(np.ceil(len(chosen) / columns))
-    figure = s.new_figure(0.6 + rows * (0.65 + 0.17 * len(names)), width=s.WIDTH + 0.6)
-    grid = figure.subplots(rows, columns, sharey=True, sharex=True, squeeze=False)
-    for axes in grid.ravel()[len(chosen) :]:
-        axes.set_visible(False)
-    for axes, key in zip(grid.ravel(), chosen, strict=False):
-        if key[1]:
+    figure, grid, panels = s.small_panels(
+        len(chosen), columns, 0.6, 0.65 + 0.17 * len(names), s.WIDTH + 0.6
+    )
+    compared = chosen[0] != ("", "", "")
+    for place, (axes, key) in enumerate(zip(panels, chosen, strict=True)):
+        if compared:
             axes.axvline(0, color=s.INK, linewidth=0.8)
-            title = s.wrapped(f"{key[1]} minus {key[2]}", 22, 3)
-            axes.set_title(title, fontsize=8, fontweight="normal")
+            s.small_title(axes, s.wrapped(f"{key[1]} minus {key[2]}", 22, 3))
         part = shown[(shown[keys] == list(key)).all(axis=1)]
         s.variant_dots(axes, part, names, hollow=True)
-    for axes in grid[:, 0]:
-        s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names])
-        axes.tick_params(axis="y", labelsize=8)
-    compared = chosen[0] != ("", "", "")
-    for place, axes in enumerate(grid.ravel()[: len(chosen)]):
-        last = place + columns >= len(chosen)
-        axes.tick_params(axis="x", labelbottom=last, labelsize=8)
+        axes.tick_params(axis="x", labelbottom=place + columns >= len(chosen), labelsize=8)
         s.percent_axis(axes, "", signed=compared)
+    for axes in grid[:, 0]:
+        s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     failed = "; red cross: did not converge" if not table["converged"].all() else ""
+    what = "difference in percentage points" if compared else "average expected printed share"
     s.caption_below(
         figure,
-        f"{'difference in percentage points' if compared else 'average expected printed share'}; "
-        f"hollow grey: for comparison only{failed}\n"
-        + s.interval_words(float(shown["ci_prob"].iloc[0])),
+        f"{what}; hollow grey: for comparison only{failed}",
+        s.interval_words(float(shown["ci_prob"].iloc[0])),
     )
     return s.mark(figure, bool(table.loc[table["variant"] == names[0], "converged"].all()))

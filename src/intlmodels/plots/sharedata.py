@@ -1,8 +1,8 @@
-"""Pictures of printed shares, of clusters, and of two predictors together."""
+"""Pictures of printed shares, of clusters, of two predictors together, and of further outcomes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import plural, probability
 from intlmodels.core.rounding import intervals
+from intlmodels.models.base import texts
 from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
-from intlmodels.results import clusters as tables
+from intlmodels.results import groups as tables
 from intlmodels.results import share as results
-from intlmodels.results.intervals import CI_PROB, Array
-from intlmodels.results.opportunity import OPPORTUNITY, VULNERABLE, combinations, standing
-from intlmodels.study import ShareStudy
+from intlmodels.results.intervals import CI_PROB, Array, converged
+from intlmodels.study import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,59 +30,31 @@ if TYPE_CHECKING:
 MOST_NAMED = 60
 
 
-@dataclass(frozen=True)
-class _Printed:
-    """What the picture of the data needs, from a study or from a fit."""
-
-    firms: list[str]
-    printed: Array
-    width: float
-    outcome: str
-    firm_label: str
-    groups: dict[str, tuple[str, list[str], NDArray[np.intp]]]
+#: What firms can be grouped by: name -> label, levels, and the level of each firm.
+_Groups = dict[str, tuple[str, list[str], NDArray[np.intp]]]
 
 
-def _printed(source: ShareStudy | DataTree) -> _Printed:
-    if isinstance(source, ShareStudy):
-        groups = {
-            p.name: (
-                p.label,
-                list(p.levels),
-                p.codes if p.kind == "category" else (p.values > 0).astype(int),
+def _groups(source: ShareStudy | DataTree) -> _Groups:
+    """Predictors with levels, and the clusters, of a study or of a fit."""
+    if not isinstance(source, ShareStudy):
+        return {
+            block["name"]: (
+                block["label"],
+                list(block["settings"]),
+                results.membership(source, block).argmax(axis=1),
             )
-            for p in source.predictors.values()
-            if p.kind != "numeric"
+            for block in results.parts(source)
+            if block["kind"] != "numeric"
         }
-        if source.clusters is not None:
-            own = source.clusters
-            groups[CLUSTER] = (own.label, list(own.labels), own.codes)
-        outcome = source.outcome
-        return _Printed(
-            list(source.firms),
-            outcome.printed,
-            outcome.width,
-            outcome.label,
-            source.firm_label,
-            groups,
-        )
-    constant = source["constant_data"].to_dataset()
-    groups = {
-        block["name"]: (
-            block["label"],
-            list(block["settings"]),
-            results.membership(source, block).argmax(axis=1),
-        )
-        for block in results.parts(source)
-        if block["kind"] != "numeric"
-    }
-    return _Printed(
-        [str(firm) for firm in constant["firm"].to_numpy()],
-        results.observed(source),
-        float(constant.attrs["rounding_width"]),
-        str(constant.attrs["outcome_label"]),
-        str(constant.attrs["firm_label"]),
-        groups,
-    )
+    found: _Groups = {}
+    for p in source.predictors.values():
+        if p.kind != "numeric":
+            codes = p.codes if p.kind == "category" else (p.values > 0).astype(int)
+            found[p.name] = (p.label, list(p.levels), codes)
+    if source.clusters is not None:
+        own = source.clusters
+        found[CLUSTER] = (own.label, list(own.labels), own.codes)
+    return found
 
 
 @styled
@@ -105,77 +77,83 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     StudyError
         For a predictor that cannot group firms.
     """
-    shown = _printed(source)
-    name = predictor or _grouping(shown)
-    if name and name not in shown.groups:
+    groups = _groups(source)
+    if isinstance(source, ShareStudy):
+        firms, printed = list(source.firms), source.outcome.printed
+        width, outcome, firm_label = source.outcome.width, source.outcome.label, source.firm_label
+    else:
+        constant = source["constant_data"].to_dataset()
+        firms, printed = texts(constant["firm"]), results.observed(source)
+        names = ("rounding_width", "outcome_label", "firm_label")
+        width, outcome, firm_label = (constant.attrs[name] for name in names)
+    name = predictor or _grouping(groups)
+    if name and name not in groups:
         raise StudyError(
-            f"'{name}' does not group the firms; these do: {listed(shown.groups)}", value=name
+            f"'{name}' does not group the firms; these do: {listed(groups)}", value=name
         )
-    label, levels, codes = shown.groups.get(
-        name or "", ("", [""], np.zeros(len(shown.firms), dtype=int))
-    )
-    order = np.lexsort((shown.printed, codes))
+    label, levels, codes = groups.get(name or "", ("", [""], np.zeros(len(firms), dtype=int)))
+    order = np.lexsort((printed, codes))
     gaps = np.concatenate([[0], np.cumsum(np.diff(codes[order]) != 0)])
-    named = len(shown.firms) <= MOST_NAMED
-    step = 1.0 if named else MOST_NAMED / len(shown.firms)
+    named = len(firms) <= MOST_NAMED
+    step = 1.0 if named else MOST_NAMED / len(firms)
     places = np.arange(len(order)) * step + 1.6 * gaps
-    lower, upper = (100 * end[order] for end in intervals(shown.printed, shown.width))
-    height = 0.9 + 0.165 * (places[-1] + 2)
-    figure = s.new_figure(height)
-    axes = figure.subplots()
+    lower, upper = (100 * end[order] for end in intervals(printed, float(width)))
+    figure, axes = s.one_panel(0.9 + 0.165 * (places[-1] + 2))
     colors = np.array([s.CYCLE[int(c) % len(s.CYCLE)] for c in codes[order]])
     thick = 4.5 if named else max(0.6, 4.5 * step)
     axes.hlines(places, lower, upper, colors=colors, linewidth=thick, alpha=0.65)
     if named:
-        axes.plot(shown.printed[order], places, "|", color=s.INK, markersize=6.5, zorder=3)
-        s.row_labels(axes, places, [s.shortened(shown.firms[i], 22) for i in order])
+        axes.plot(printed[order], places, "|", color=s.INK, markersize=6.5, zorder=3)
+        s.row_labels(axes, places, [s.shortened(firms[i], 22) for i in order])
     else:
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-    _headings(axes, places, gaps, codes[order], levels)
+        s.no_rows(axes)
+    for group in np.unique(gaps):
+        first = int(np.flatnonzero(gaps == group)[0])
+        code = int(codes[order][first])
+        if levels[code]:
+            text = f"{s.shortened(levels[code], 46)} ({int((codes == code).sum())})"
+            s.heading(axes, places[first] - 0.85, text, 8.5, color=s.INK)
     axes.set_ylim(places[-1] + 1, -1.6)
     axes.set_xlim(-1, min(101, max(upper) + 3))
-    s.percent_axis(axes, s.shortened(shown.outcome, 60))
+    s.percent_axis(axes, s.shortened(outcome, 60))
     by = f", by {label}" if label else ""
-    axes.set_ylabel(s.shortened(f"{plural(shown.firm_label)}{by}", 50))
+    axes.set_ylabel(s.shortened(f"{plural(str(firm_label))}{by}", 50))
     s.caption_below(
         figure,
-        f"bar: the shares that round to what is printed (to {shown.width:g} points)"
-        + ("\ntick: the printed share" if named else ""),
+        f"bar: the shares that round to what is printed (to {width:g} points)",
+        "tick: the printed share" if named else "",
     )
     return figure
 
 
-def _headings(
-    axes: Axes,
-    places: Array,
-    gaps: NDArray[np.intp],
-    codes: NDArray[np.intp],
-    levels: list[str],
-) -> None:
-    """Name and size of each group above its first firm; ``codes`` in the order of the rows."""
-    for group in np.unique(gaps):
-        first = int(np.flatnonzero(gaps == group)[0])
-        code = int(codes[first])
-        if levels[code]:
-            axes.annotate(
-                f"{s.shortened(levels[code], 46)} ({int((codes == code).sum())})",
-                (0, places[first] - 0.85),
-                xycoords=("axes fraction", "data"),
-                fontsize=8.5,
-                fontweight="bold",
-                color=s.INK,
-                va="center",
-            )
-
-
-def _grouping(shown: _Printed) -> str | None:
-    if len(shown.groups.get(CLUSTER, ("", [], None))[1]) in range(1, MOST_CLUSTERS + 1):
+def _grouping(groups: _Groups) -> str | None:
+    """What firms are grouped by if nothing is said."""
+    if len(groups.get(CLUSTER, ("", [], None))[1]) in range(1, MOST_CLUSTERS + 1):
         return CLUSTER
-    usable = {name: len(levels) for name, (_, levels, _) in shown.groups.items()}
+    usable = {name: len(levels) for name, (_, levels, _) in groups.items()}
     few = {name: size for name, size in usable.items() if size <= 8}
     # max() keeps the first of equals: the study's own order decides.
     return max(few or usable, key=lambda name: usable[name]) if usable else None
+
+
+@styled
+def register_data(fit: DataTree, predictor: str | None = None) -> Figure:
+    """Part of the rows of a register that print each value, one strip a level of a predictor.
+
+    By default of that with the most levels up to twelve.
+    """
+    label, levels, rows = results.rows_by_level(fit, predictor)
+    width, centres, rows = s.coarser(fit["constant_data"]["printed_grid"].to_numpy(), rows)
+    totals = rows.sum(axis=1)
+    parts = 100 * rows / np.maximum(totals[:, None], 1)
+    named = zip(levels, totals, strict=True)
+    labels = [f"{s.shortened(level, 24)}\n{int(count):,}" for level, count in named]
+    figure, last = s.strips(labels, 0.6, centres, parts, width, s.BLUE)
+    last.set_xlim(-width, 100 + width)
+    s.percent_axis(last, "Printed share", grid=False)
+    by = f", by {label}" if label else ""
+    s.caption_below(figure, f"height: part of the rows that print each share{by}")
+    return figure
 
 
 # -- pictures of clusters --------------------------------------------------------------
@@ -186,14 +164,7 @@ UNNAMED_ROWS = 24
 MOST_PANELS = 4
 
 
-def require_clusters(fit: DataTree) -> None:
-    """Refuse a fit whose study has no clusters.
-
-    Raises
-    ------
-    StudyError
-        If it has none.
-    """
+def _require_clusters(fit: DataTree) -> None:
     if not tables.has_clusters(fit):
         raise StudyError(
             "this fit has no clusters; expected one of a study with [cluster]",
@@ -217,22 +188,20 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     StudyError
         If the study has no clusters.
     """
-    require_clusters(fit)
+    _require_clusters(fit)
     table = tables.by_cluster(fit, prob).sort_values("median", ascending=False, kind="stable")
     named = len(table) <= MOST_NAMED
     step = 1.0 if named else UNNAMED_ROWS / len(table)
     places = step * np.arange(len(table), dtype=float)
-    figure = s.new_figure(1.25 + 0.3 * (places[-1] + 1))
-    axes = figure.subplots()
-    center = results.average(fit, prob)["median"].iloc[0]
-    axes.axvline(center, color=s.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    figure, axes = s.one_panel(1.25 + 0.3 * (places[-1] + 1))
+    s.center_line(axes, results.average(fit, prob)["median"].iloc[0])
     s.dots(axes, places, table, s.BLUE, size=5.0 if named else 1.0)
     printed = table["printed_mean"]
     if named:
         # Above the interval, with a line down to the median, so that neither hides the other.
         above, median = places - 0.3, table["median"]
         axes.plot([printed, median], [above, places], color=s.ORANGE, linewidth=0.8, zorder=2)
-        axes.plot(printed, above, "D", color=s.ORANGE, markersize=4.2, zorder=4)
+        s.observed(axes, printed, above, 4.2)
         texts = [
             f"{s.shortened(name, 26)} ({firms})"
             for name, firms in zip(table["cluster"], table["firms"], strict=True)
@@ -240,8 +209,7 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
         s.row_labels(axes, places, texts)
     else:
         axes.plot(printed, places, ",", color=s.ORANGE, zorder=4)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
+        s.no_rows(axes)
     axes.set_ylim(places[-1] + 0.6, -0.9)
     low = min(float(table["ci_low"].min()), float(printed.min()))
     high = max(float(table["ci_high"].max()), float(printed.max()))
@@ -252,8 +220,9 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     brackets = "; in brackets: number of firms" if named else ""
     s.caption_below(
         figure,
-        f"{s.interval_words(prob)}\norange: average of what the firms print{far}"
-        f"\ndashed: average of all firms{brackets}",
+        s.interval_words(prob),
+        f"orange: average of what the firms print{far}",
+        f"dashed: average of all firms{brackets}",
     )
     return s.mark(figure, fit)
 
@@ -277,17 +246,15 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> Figure:
     StudyError
         If the study has no clusters.
     """
-    require_clusters(fit)
+    _require_clusters(fit)
     chosen = tables.main_comparisons(fit, prob)[:MOST_PANELS]
-    table = tables.differences(fit, prob)
+    table = tables.cluster_differences(fit, prob)
     names = list(dict.fromkeys(table["cluster"]))[: MOST_NAMED + 1]
     columns = max(1, min(s.across(3), len(chosen)))
-    rows = max(1, int(np.ceil(len(chosen) / columns)))
-    figure = s.new_figure(0.8 + rows * (0.85 + 0.2 * len(names)), width=s.WIDTH + 0.6)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.ravel()[len(chosen) :]:
-        axes.set_visible(False)
-    for place, (axes, key) in enumerate(zip(grid.ravel(), chosen, strict=False)):
+    figure, grid, panels = s.small_panels(
+        len(chosen), columns, 0.8, 0.85 + 0.2 * len(names), s.WIDTH + 0.6
+    )
+    for place, (axes, key) in enumerate(zip(panels, chosen, strict=True)):
         part = table[(table[["predictor", "level", "against"]] == list(key)).all(axis=1)]
         part = part[part["cluster"].isin(names)]
         at = np.array([names.index(name) for name in part["cluster"]], dtype=float)
@@ -297,20 +264,17 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> Figure:
         s.dots(axes, at[whole], part[whole], s.INK, size=4)
         s.dots(axes, at[~whole & ~alone], part[~whole & ~alone], s.BLUE, size=4)
         s.dots(axes, at[~whole & alone], part[~whole & alone], s.MUTED, size=4, hollow=True)
-        title = s.wrapped(f"{part['label'].iloc[0]}: {key[1]} minus {key[2]}", 24, 4)
-        axes.set_title(title, fontsize=8, fontweight="normal")
-        last = place + columns >= len(chosen)
-        axes.tick_params(axis="x", labelbottom=last, labelsize=8)
+        s.small_title(axes, s.wrapped(f"{part['label'].iloc[0]}: {key[1]} minus {key[2]}", 24, 4))
+        axes.tick_params(axis="x", labelbottom=place + columns >= len(chosen), labelsize=8)
         axes.tick_params(axis="y", length=0)
         s.percent_axis(axes, "", signed=True, ticks=4)
-        axes.set_ylim(len(names) - 0.4, -0.6)
     for axes in grid[:, 0]:
-        s.row_labels(axes, range(len(names)), [s.shortened(name, 22) for name in names])
-        axes.tick_params(axis="y", labelsize=8)
+        s.row_labels(axes, range(len(names)), [s.shortened(name, 22) for name in names], 8)
     s.caption_below(
         figure,
-        "difference in percentage points, over the firms of the cluster\nhollow grey: no firm of "
-        f"the cluster stands at one of the two levels\n{s.interval_words(prob)}",
+        "difference in percentage points, over the firms of the cluster",
+        "hollow grey: no firm of the cluster stands at one of the two levels",
+        s.interval_words(prob),
     )
     return s.mark(figure, fit)
 
@@ -344,23 +308,21 @@ def opportunity(
     StudyError
         For a predictor or level that the fit does not have.
     """
-    table = combinations(fit, across, down, vulnerable, prob)
+    table = tables.combinations(fit, across, down, vulnerable, prob)
     return drawn(fit, table, (across, down, vulnerable), prob)
 
 
 @styled
 def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob: float) -> Figure:
-    """The same from a table of :func:`combinations`, which takes longer to make than to draw."""
+    """The same from a table of :func:`.groups.combinations`, which takes longer than to draw it."""
     across, down, vulnerable = asked
     groups = list(dict.fromkeys(table["across"]))
     step, gap = 1.25, 1.1
     places = np.array(
         [row.Index * step + (groups.index(row.across) + 1) * gap for row in table.itertuples()]
     )
-    figure = s.new_figure(1.75 + 0.21 * float(places[-1] + 1))
-    axes = figure.subplots()
-    center = results.average(fit, prob)["median"].iloc[0]
-    axes.axvline(center, color=s.MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    figure, axes = s.one_panel(1.75 + 0.21 * float(places[-1] + 1))
+    s.center_line(axes, results.average(fit, prob)["median"].iloc[0])
     low = table["down"].to_numpy() == vulnerable
     empty = table["firms"].to_numpy() == 0
     for at, color in ((low, s.ORANGE), (~low, s.BLUE)):
@@ -369,88 +331,195 @@ def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob:
     _firms(axes, fit, places, table, (across, down))
     first = places[:: len(table) // len(groups)]
     for group, place in zip(groups, first, strict=True):
-        axes.annotate(
-            s.shortened(group, 40),
-            (0, place - 1.1),
-            xycoords=("axes fraction", "data"),
-            fontsize=9,
-            fontweight="bold",
-            va="center",
-            bbox=_CLEAR,
-        )
-    counts = [str(n) if n else "none" for n in table["firms"]]
-    labels = [f"{s.shortened(d, 18)} ({n})" for d, n in zip(table["down"], counts, strict=True)]
-    s.row_labels(axes, places, labels)
-    _chances(axes, places, table["p_above"])
-    axes.set_ylim(places[-1] + 0.8, -0.6)
+        s.heading(axes, place - 1.1, s.shortened(group, 40), bbox=_CLEAR)
+    labels = [
+        f"{s.shortened(level, 18)} ({n or 'none'})"
+        for level, n in zip(table["down"], table["firms"], strict=True)
+    ]
+    s.row_labels(axes, places, labels, ends=(0.6, 0.8))
+    for place, chance in zip(places, table["p_above"], strict=True):
+        s.beside(axes, place, probability(chance))
+    s.beside(axes, -0.45, "Pr(above\naverage)", color=s.MUTED)
     axes.set_xlim(-2, min(101, 1.04 * max(table["ci_high"].max(), results.observed(fit).max()) + 1))
     s.percent_axis(axes, "Expected printed share", ticks=5)
-    _explain(figure, fit, (across, down, vulnerable), bool(empty.any()), prob)
+    blocks = {block["name"]: block for block in results.blocks(fit)}
+    other = next(level for level in blocks[down]["settings"] if level != vulnerable)
+    s.caption_below(
+        figure,
+        f"{s.shortened(blocks[across]['label'], 28)} and {s.shortened(blocks[down]['label'], 28)}",
+        f"orange: {s.shortened(vulnerable, 20)}, below the average read as {tables.VULNERABLE}",
+        f"blue: {s.shortened(other, 20)}, above the average read as {tables.OPPORTUNITY}",
+        s.interval_words(prob),
+        "letters or ticks above: firms at their printed shares; dashed: average",
+        "hollow, grey: no such firm, extrapolation" if empty.any() else "",
+    )
     return s.mark(figure, fit)
 
 
 def _firms(axes: Axes, fit: DataTree, places: Any, table: Any, predictors: Any) -> None:
     """Printed shares of the firms, with their names where these have room."""
     across, down = predictors
-    rows = [
-        (place, standing(fit, (across, row.across), (down, row.down)))
-        for place, row in zip(places, table.itertuples(), strict=True)
-    ]
-    together = [_together(firms) for _, firms in rows]
+    together: list[dict[float, list[str]]] = []
+    for row in table.itertuples():
+        together.append({})
+        for name, share in tables.standing(fit, (across, row.across), (down, row.down)):
+            together[-1].setdefault(share, []).append(name)
     named = all(
         len(names) <= MOST_TOGETHER and all(len(name) <= MOST_LETTERS for name in names)
         for shares in together
         for names in shares.values()
     )
-    for (place, _), shares in zip(rows, together, strict=True):
+    for place, shares in zip(places, together, strict=True):
         for share, names in shares.items():
             if named:
-                axes.text(
-                    share,
-                    place - 0.42,
-                    "".join(names),
-                    fontsize=8,
-                    ha="center",
-                    va="center",
-                    bbox=_CLEAR,
-                )
+                look: Any = {"fontsize": 8, "ha": "center", "va": "center", "bbox": _CLEAR}
+                axes.text(share, place - 0.42, "".join(names), **look)
             else:
                 axes.plot(share, place - 0.35, "|", color=s.INK, markersize=5)
 
 
-def _together(firms: list[tuple[str, float]]) -> dict[float, list[str]]:
-    found: dict[float, list[str]] = {}
-    for name, share in firms:
-        found.setdefault(share, []).append(name)
-    return found
+# -- further outcomes ------------------------------------------------------------------
+
+#: Characters that the name of a firm may have beside its dot.
+LONGEST_NAME = 3
+#: Characters of all labels of a legend that fit in a line.
+MOST_IN_A_LINE = 60
+#: Distance of neighbouring firms with about the same share, in levels.
+STEP = 0.17
+_MARKERS = ("o", "s", "^", "D")
 
 
-def _chances(axes: Axes, places: Any, chances: Any) -> None:
-    for place, chance in zip(places, chances, strict=True):
-        text = probability(chance)
-        axes.annotate(
-            text, (1.02, place), xycoords=("axes fraction", "data"), fontsize=8, va="center"
-        )
-    axes.annotate(
-        "Pr(above\naverage)",
-        (1.02, -0.45),
-        xycoords=("axes fraction", "data"),
+@styled
+def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB) -> Figure:
+    """Printed shares by level of a further outcome, marked by another one.
+
+    Beside the firms the expected shares of a fit that has the outcome as a predictor, if given.
+    """
+    across, marked_by = tables.crossing(study)
+    figure, axes = s.one_panel(4.1, width=s.WIDTH + 0.6)
+    _firms_at_levels(axes, study, across, marked_by)
+    if fit is not None:
+        table, _ = tables.share_by_level(fit, across.name, prob)
+        _expected(axes, table)
+    counts = np.bincount(across.codes[across.known], minlength=len(across.levels))
+    axes.set_xticks(
+        range(len(across.levels)),
+        [f"{s.wrapped(v, 13, 3)}\n({n})" for v, n in zip(across.levels, counts, strict=True)],
+        parse_math=False,
+    )
+    axes.set_xlim(-0.65, len(across.levels) - 0.4)
+    axes.tick_params(axis="x", length=0)
+    axes.yaxis.set_major_formatter("{x:g} %")
+    axes.set_ylim(bottom=-2)
+    axes.grid(axis="y")
+    axes.set_ylabel(s.shortened(study.outcome.label, 44))
+    axes.set_xlabel(s.shortened(across.label, 60))
+    handles, labels = axes.get_legend_handles_labels()
+    # Labels that do not fit beside each other stand below each other.
+    columns = len(labels) if sum(map(len, labels)) <= MOST_IN_A_LINE else 1
+    axes.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        borderpad=0,
+        columnspacing=1.2,
+        handletextpad=0.1,
         fontsize=8,
-        color=s.MUTED,
-        va="center",
+    )
+    s.caption_below(
+        figure,
+        "bar of a firm: the shares that round to what is printed; in brackets: firms",
+        f"thick: 50 %, thin: {100 * prob:g} % equal-tailed interval of the expected share"
+        if fit is not None
+        else "",
+    )
+    return s.mark(figure, True if fit is None else fit)
+
+
+def _firms_at_levels(
+    axes: Axes, study: ShareStudy, across: FurtherOutcome, marked_by: FurtherOutcome | None
+) -> None:
+    printed = study.outcome.printed
+    lower, upper = (100 * end for end in intervals(printed, study.outcome.width))
+    places = across.codes + _spread(across.codes, printed, max(3.0, 0.06 * float(printed.max())))
+    if marked_by is None:
+        groups = [("firms", across.known)]
+    else:
+        groups = [
+            (level, across.known & marked_by.known & (marked_by.codes == i))
+            for i, level in enumerate(marked_by.levels)
+        ]
+        unknown = across.known & ~marked_by.known
+        groups += [("not known", unknown)] if unknown.any() else []
+    for i, (level, here) in enumerate(groups):
+        color = s.CYCLE[i % len(s.CYCLE)]
+        axes.vlines(places[here], lower[here], upper[here], color=color, linewidth=5, alpha=0.25)
+        look: Any = {"color": color, "markersize": 4.6, "linestyle": "none", "zorder": 3}
+        marker = _MARKERS[i % len(_MARKERS)]
+        axes.plot(places[here], printed[here], marker, label=s.shortened(level, 26), **look)
+    short = all(len(name) <= LONGEST_NAME for name in study.firms)
+    if short and len(study.firms) <= MOST_NAMED:
+        look = {"textcoords": "offset points", "fontsize": 8, "zorder": 5, "parse_math": False}
+        for firm in np.flatnonzero(across.known):
+            axes.annotate(study.firms[firm], (places[firm], printed[firm]), (2.6, 2.2), **look)
+
+
+def _spread(codes: NDArray[np.intp], printed: Array, near: float) -> Array:
+    """Sideways places of firms of one level whose shares are near each other."""
+    offsets = np.zeros(len(printed))
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        members = members[np.argsort(printed[members], kind="stable")]
+        breaks = np.flatnonzero(np.diff(printed[members]) >= near) + 1
+        for together in np.split(members, breaks):
+            width = STEP * min(1.0, 5 / len(together))
+            offsets[together] = width * (np.arange(len(together)) - (len(together) - 1) / 2)
+    return offsets
+
+
+def _expected(axes: Axes, table: Any) -> None:
+    """Expected share at each level, left of the firms."""
+    places = np.arange(len(table)) - 0.47
+    axes.vlines(places, table["ci_low"], table["ci_high"], color=s.MUTED, linewidth=1.1)
+    axes.vlines(places, table["ci50_low"], table["ci50_high"], color=s.MUTED, linewidth=3.2)
+    axes.plot(
+        places,
+        table["median"],
+        "D",
+        color=s.INK,
+        markersize=4,
+        markerfacecolor="white",
+        linestyle="none",
+        label="expected share",
+        zorder=4,
     )
 
 
-def _explain(figure: Figure, fit: DataTree, read: Any, empty: bool, prob: float) -> None:
-    across, down, vulnerable = read
-    blocks = {block["name"]: block for block in results.blocks(fit)}
-    other = next(level for level in blocks[down]["settings"] if level != vulnerable)
-    lines = [
-        f"{s.shortened(blocks[across]['label'], 28)} and {s.shortened(blocks[down]['label'], 28)}",
-        f"orange: {s.shortened(vulnerable, 20)}, below the average read as {VULNERABLE}",
-        f"blue: {s.shortened(other, 20)}, above the average read as {OPPORTUNITY}",
-        s.interval_words(prob),
-        "letters or ticks above: firms at their printed shares; dashed: average",
-        "hollow, grey: no such firm, extrapolation" if empty else "",
-    ]
-    s.caption_below(figure, "\n".join(line for line in lines if line))
+@styled
+def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
+    """Firms at each level, observed and predicted, one panel a further outcome of its fit."""
+    from matplotlib.ticker import MaxNLocator
+
+    found = [tables.frequencies(fit, prob) for fit in fits.values()]
+    heights = [len(table) + 1.2 for table in found]
+    figure = s.new_figure(0.9 + 0.25 * sum(heights))
+    panels = figure.subplots(len(found), 1, height_ratios=heights, squeeze=False, sharex=True)
+    for axes, table, fit in zip(panels[:, 0], found, fits.values(), strict=True):
+        places = np.arange(len(table), dtype=float)
+        s.predicted(axes, places, table, 1.3, 3.5)
+        axes.plot(table["median"], places, "|", color=s.INK, markersize=7)
+        s.observed(axes, table["observed"], places, 4.2)
+        s.row_labels(axes, places, [s.shortened(level, 30) for level in table["level"]])
+        axes.set_title(s.shortened(fit["constant_data"].attrs["outcome_label"], 50))
+        axes.grid(axis="x")
+    panels[-1, 0].set_xlim(left=-0.5)
+    panels[-1, 0].xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    panels[-1, 0].set_xlabel("Number of firms")
+    s.caption_below(
+        figure,
+        "orange: as printed; dash: median of the predictions",
+        f"thick: 50 %, thin: {100 * prob:g} % equal-tailed predictive interval",
+    )
+    return s.mark(figure, all(converged(fit) for fit in fits.values()))

@@ -11,7 +11,7 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,11 +23,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as _Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
 
-from intlmodels.results.intervals import converged
+from intlmodels.core.formats import MINUS
+from intlmodels.results.intervals import Array, converged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from xarray import DataTree
 
 
@@ -38,6 +41,8 @@ INK, MUTED, FAINT = "#222222", "#595959", "#D9D9D9"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 #: Colour of everything that stems from the prior, and of a failure.
 PRIOR, FAILED = "#8A8A8A", "#B00020"
+#: Of bars with something drawn over them, and of what is less likely.
+PALE = "#B9D3E6"
 
 #: Width in inches: enlarged to 14 cm on paper nothing is smaller than 8 points, and fitted to
 #: the width of a phone the text can still be read.
@@ -107,15 +112,7 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 @dataclass(frozen=True)
 class Page:
-    """Paper that figures are drawn for, in place of a screen.
-
-    Attributes
-    ----------
-    width : float
-        Of every figure, in millimetres.
-    dpi : int
-        Pixels an inch, where there are pixels.
-    """
+    """Paper that figures are drawn for, in place of a screen: width in mm, pixels an inch."""
 
     width: float
     dpi: int
@@ -150,6 +147,12 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasSVG(figure)
     return figure
+
+
+def one_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A figure with a single panel."""
+    figure = new_figure(height, width)
+    return figure, figure.subplots()
 
 
 def across(most: int) -> int:
@@ -210,11 +213,50 @@ def percent_axis(
         axes.grid(axis="x")
 
 
-def row_labels(axes: Axes, places: Iterable[float], texts: Iterable[str]) -> None:
-    """Put labels beside rows; no tick marks, the first row at the top."""
+def signed_ticks(axis: Axis, most: int, plus: str = "", *, integer: bool = False) -> None:
+    """Few ticks with a true minus, and a plus where that is asked for."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, integer=integer))
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{plus if value > 0 else ''}{value:g}".replace("-", MINUS))
+    )
+
+
+def row_labels(
+    axes: Axes,
+    places: Sequence[float] | Array,
+    texts: Iterable[str],
+    size: float = 8.5,
+    ends: tuple[float, float] = (0.6, 0.6),
+) -> None:
+    """Put labels beside rows, the first at the top, with ``ends`` free above and below them."""
     axes.set_yticks(list(places), list(texts), parse_math=False)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, labelsize=size)
     axes.spines["left"].set_visible(False)
+    axes.set_ylim((places[-1] if len(places) else 0) + ends[1], -ends[0])
+
+
+def no_rows(axes: Axes) -> None:
+    """Neither labels nor a line beside rows."""
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def beside(axes: Axes, place: float, text: str, x: float = 1.02, **look: Any) -> None:
+    """A small text level with a row, by default right of the axes."""
+    look = {"fontsize": 8, "va": "center", **look}
+    axes.annotate(text, (x, place), xycoords=("axes fraction", "data"), **look)
+
+
+def heading(axes: Axes, place: float, text: str, size: float = 9, **look: Any) -> None:
+    """The name of a group above its first row."""
+    beside(axes, place, text, 0, fontsize=size, fontweight="bold", **look)
+
+
+def center_line(axes: Axes, value: float) -> None:
+    """A dashed line at an average, behind everything."""
+    axes.axvline(value, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
 
 
 def dots(
@@ -248,17 +290,7 @@ def variant_dots(
 ) -> None:
     """One dot and interval a variant, from the top; a red cross on what did not converge.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    rows : pandas.DataFrame
-        At most one row a variant, from :func:`intlmodels.results.variants.side_by_side`.
-    names : list of str
-        All variants.
-    absent : str
-        What is written where a variant has no row.
-    hollow : bool
-        Whether the dots of variants that are not comparable are hollow and grey.
+    Dots of variants that are not comparable can be ``hollow`` and grey.
     """
     places = rows["variant"].map(names.index).to_numpy(dtype=float)
     plain = rows["comparable"].to_numpy(dtype=bool) | (not hollow)
@@ -267,16 +299,8 @@ def variant_dots(
     failed = ~rows["converged"].to_numpy(dtype=bool)
     axes.plot(rows["median"][failed], places[failed], "x", color=FAILED, markersize=8, zorder=5)
     for place in sorted(set(range(len(names))) - set(places)):
-        axes.annotate(
-            absent,
-            # Clear of the line at 0, which mostly stands to the left.
-            (0.97, place),
-            xycoords=("axes fraction", "data"),
-            fontsize=8,
-            color=MUTED,
-            ha="right",
-            va="center",
-        )
+        # Clear of the line at 0, which mostly stands to the left.
+        beside(axes, place, absent, 0.97, color=MUTED, ha="right")
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
@@ -291,14 +315,73 @@ def bars(axes: Axes, centres: Any, heights: Any, width: float, colors: Any) -> N
     axes.set_ylim(bottom=0)
 
 
+def coarser(values: Array, counts: Array, most: int = 60) -> tuple[float, Array, Array]:
+    """Width, centres and sums of neighbouring printed values, at most so many."""
+    width = float(values[1] - values[0]) if len(values) > 1 else 1.0
+    step = int(np.ceil(len(values) / most))
+    starts = np.arange(0, len(values), step)
+    centres = values[starts] + (step - 1) * width / 2
+    return width * step, centres, np.add.reduceat(counts, starts, axis=-1)
+
+
+def strips(
+    texts: Sequence[str], each: float, centres: Array, heights: Array, width: float, colors: Any
+) -> tuple[Figure, Axes]:
+    """Bars in one strip a label, below each other; the figure and the last strip.
+
+    ``colors`` are one for all, or one a bar, (strip, bar).
+    """
+    figure = new_figure(0.95 + each * len(texts))
+    panels = figure.subplots(len(texts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for i, (axes, text) in enumerate(zip(panels, texts, strict=True)):
+        own = colors if isinstance(colors, str) else colors[i]
+        bars(axes, centres, heights[i], 0.86 * width, own)
+        no_rows(axes)
+        axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8.5)
+    return figure, panels[-1]
+
+
+def predicted(axes: Axes, places: Array, rows: Any, thin: float = 1.2, thick: float = 3.0) -> None:
+    """Predictive intervals: a thick line over 50 percent, a thin one over the outer interval."""
+    axes.hlines(places, rows["ci_low"], rows["ci_high"], color=SKY, linewidth=thin)
+    axes.hlines(places, rows["ci50_low"], rows["ci50_high"], color=BLUE, linewidth=thick, alpha=0.7)
+
+
+def observed(axes: Axes, x: Any, y: Any, size: float) -> None:
+    """What was observed, over what was predicted."""
+    axes.plot(x, y, "D", color=ORANGE, markersize=size, zorder=4)
+
+
+def small_panels(
+    count: int, columns: int, base: float, each: float, width: float = WIDTH, share: bool = True
+) -> tuple[Figure, NDArray[Any], NDArray[Any]]:
+    """A figure with small panels: the grid of all, and those that are used, one after another."""
+    rows = max(1, int(np.ceil(count / columns)))
+    figure = new_figure(base + each * rows, width)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    for axes in grid.ravel()[count:]:
+        axes.set_visible(False)
+    return figure, grid, grid.ravel()[:count]
+
+
+def small_title(axes: Axes, text: str, **look: Any) -> None:
+    """The title of one of many panels."""
+    axes.set_title(text, fontsize=8, fontweight="normal", **look)
+
+
+def in_words(name: str) -> str:
+    """``product[Precision Optics]`` as a title that can be broken at blanks."""
+    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name
+
+
 def interval_words(prob: float) -> str:
     """What the lines of an interval picture are."""
     return f"dot: median; thick: 50 %, thin: {100 * prob:g} % equal-tailed interval"
 
 
-def caption_below(figure: Figure, text: str) -> None:
-    """A small line under everything, such as what the marks mean."""
-    figure.supxlabel(text, fontsize=8, color=MUTED)
+def caption_below(figure: Figure, *lines: str) -> None:
+    """Small lines under everything, such as what the marks mean; empty ones are left out."""
+    figure.supxlabel("\n".join(filter(None, lines)), fontsize=8, color=MUTED)
 
 
 # -- writing -----------------------------------------------------------------------------
@@ -352,18 +435,9 @@ _SIZE = re.compile(r' width="[\d.]+pt" height="[\d.]+pt"| height="[\d.]+pt" widt
 
 
 def printed(figure: Figure, svg: str) -> dict[str, bytes]:
-    """A figure in every format, if it was drawn for paper; else nothing.
+    """A figure in every format (``svg``, ``pdf`` and ``png``), if it was drawn for paper.
 
-    Parameters
-    ----------
-    figure : Figure
-    svg : str
-        The same figure from :func:`intlmodels.plots.style.svg`.
-
-    Returns
-    -------
-    dict of str to bytes
-        ``svg``, ``pdf`` and ``png``, or empty.
+    ``svg`` is the same figure from :func:`intlmodels.plots.style.svg`.
     """
     page = PAGE.get()
     if page is None:
@@ -386,18 +460,12 @@ def _sized(svg: str, figure: Figure, page: Page) -> str:
 
 
 def _png(figure: Figure, page: Page) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     buffer = io.BytesIO()
+    # A hair more, so that a whole number of pixels is not cut to one less.
+    dpi = page.dpi * LETTERS * (1 + 1e-9)
+    look: Any = {"metadata": {"Software": None}, "pil_kwargs": {"dpi": (page.dpi, page.dpi)}}
     with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure).print_figure(
-            buffer,
-            format="png",
-            # A hair more, so that a whole number of pixels is not cut to one less.
-            dpi=page.dpi * LETTERS * (1 + 1e-9),
-            metadata={"Software": None},
-            pil_kwargs={"dpi": (page.dpi, page.dpi)},
-        )
+        figure.savefig(buffer, format="png", dpi=dpi, **look)
     return buffer.getvalue()
 
 

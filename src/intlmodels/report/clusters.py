@@ -17,8 +17,8 @@ from intlmodels.report.rows import (
     parameter_rows,
 )
 from intlmodels.report.sections import picture
-from intlmodels.results import clusters as tables
-from intlmodels.results.opportunity import NEITHER
+from intlmodels.results import groups as tables
+from intlmodels.results.groups import NEITHER
 from intlmodels.results.wording import CLEAR, LEANING, marked
 
 if TYPE_CHECKING:

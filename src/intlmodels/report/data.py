@@ -29,12 +29,8 @@ from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
-from intlmodels.results import cells, decay, intervals, outcomes, share
-from intlmodels.results import clusters as clustertables
-from intlmodels.results import variants as comparison
-from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.opportunity import combinations
-from intlmodels.results.variants import Compared
+from intlmodels.results import decay, groups, intervals, share
+from intlmodels.results.intervals import CI_PROB, Compared
 from intlmodels.study import (
     Axes,
     ByOutcome,
@@ -111,7 +107,7 @@ class ReportData(ABC):
     @property
     @abstractmethod
     def comparison(self) -> pd.DataFrame:
-        """The variants side by side: see :func:`intlmodels.results.variants.side_by_side`."""
+        """The variants side by side: see :func:`intlmodels.results.intervals.side_by_side`."""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -189,7 +185,7 @@ class ReportData(ABC):
 
     claims = cached_property(lambda m: ledger.evaluate(m.study, m.shown, m.prob))
     parameters = cached_property(lambda m: intervals.parameters(m.fit, m.prob))
-    own_parameters = cached_property(lambda m: comparison.own_parameters(m.variants, m.prob))
+    own_parameters = cached_property(lambda m: intervals.own_parameters(m.variants, m.prob))
 
     @cached_property
     def gate_table(self) -> pd.DataFrame:
@@ -274,41 +270,36 @@ class ShareReportData(ReportData):
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
     average = cached_property(lambda m: share.average(m.fit, m.prob))
     levels = cached_property(lambda m: share.levels(m.fit, m.prob))
+    checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
     differences = cached_property(lambda m: share.differences(m.fit, m.prob))
     prior_differences = cached_property(lambda m: share.differences(m.fit, m.prob, group="prior"))
     ranks = cached_property(lambda m: share.ranks(m.fit))
     variation = cached_property(lambda m: share.variation(m.fit, m.prob))
     crossings = cached_property(lambda m: share.crossings(m.fit))
-    clusters = cached_property(lambda m: _if_clustered(clustertables.by_cluster, m))
-    cluster_differences = cached_property(lambda m: _if_clustered(clustertables.differences, m))
+    clusters = cached_property(lambda m: _if_clustered(groups.by_cluster, m))
+    cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
     new_firms = cached_property(lambda m: share.new_firm_table(m.fit, m.prediction, m.prob))
-
-    @cached_property
-    def checks(self) -> pd.DataFrame:
-        """Features of the data, observed and predicted."""
-        table = share.predictive_checks if self.register is None else cells.predictive_checks
-        return table(self.fit, self.prob)
 
     @cached_property
     def predicted(self) -> pd.DataFrame:
         """Predictions of every firm, or of every combination of levels in a register."""
-        table = share.predicted_firms if self.register is None else cells.combination_table
+        table = share.predicted_firms if self.register is None else share.combination_table
         return table(self.fit, self.prob)
 
     @cached_property
     def prediction(self) -> Dataset:
         """Draws for the profiles asked for, or else for the most common of those observed."""
-        observed = share.observed_profiles if self.register is None else cells.profile_rows
-        profiles: list[Mapping[str, Any]] = [*(self.study.profiles or observed(self.fit) or [{}])]
+        observed = self.study.profiles or share.observed_profiles(self.fit) or [{}]
+        profiles: list[Mapping[str, Any]] = [*observed]
         return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
 
     @cached_property
     def opportunity(self) -> pd.DataFrame | None:
-        """See :func:`intlmodels.results.opportunity.combinations`; None if not asked for."""
+        """See :func:`intlmodels.results.groups.combinations`; None if not asked for."""
         asked = self.study.opportunity
         if asked is None:
             return None
-        return combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
+        return groups.combinations(self.fit, asked.across, asked.down, asked.vulnerable, self.prob)
 
     @cached_property
     def data(self) -> pd.DataFrame:
@@ -352,7 +343,7 @@ class ShareReportData(ReportData):
             found["cluster_differences.csv"] = self.cluster_differences
         if self.opportunity is not None:
             found["opportunity.csv"] = self.opportunity
-        further = outcomes.csv_tables(self.study, self.further, self.prob)
+        further = groups.csv_tables(self.study, self.further, self.prob)
         return {**found, **further, **super().csv_tables()}
 
 
@@ -362,7 +353,7 @@ def _if_clustered(
     """A table of clusters; empty without clusters."""
     import pandas as pd
 
-    return table(m.fit, m.prob) if clustertables.has_clusters(m.fit) else pd.DataFrame()
+    return table(m.fit, m.prob) if groups.has_clusters(m.fit) else pd.DataFrame()
 
 
 # -- the decay model ---------------------------------------------------------------------
@@ -533,9 +524,9 @@ def gather(study: Study, folder: Path) -> ReportData:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            further[item.variant] = comparison.light(item.path, OF_AN_OUTCOME)
+            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            variants[item.variant] = comparison.light(item.path)
+            variants[item.variant] = intervals.read_summary(item.path)
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

@@ -14,7 +14,6 @@ from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import counts as countplots
 from intlmodels.plots import decay as plots
-from intlmodels.plots import decaydata as dataplots
 from intlmodels.report import decaysentences, sections
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import DecayReportData
@@ -85,11 +84,11 @@ def audit(m: DecayReportData) -> Section | None:
         if more > 0:
             blocks.append(Paragraph(f"{more} more are in tables/audit_conflicts.csv."))
         ids = [count.id for count in m.study.counts]
-        drawn = min(len(found.conflicts), dataplots.MOST_CONFLICTS)
+        drawn = min(len(found.conflicts), countplots.MOST_CONFLICTS)
         blocks += [
             picture(
                 "conflicts",
-                dataplots.conflicts(ids, found.conflicts),
+                countplots.conflicts(ids, found.conflicts),
                 "Minimal contradictions, one a row: the marked counts cannot all be true, any "
                 "fewer of them can.",
                 f"A matrix of {drawn} contradictions by {len(ids)} counts. All "
@@ -171,7 +170,7 @@ def data(m: DecayReportData) -> Section:
         )
     figure = picture(
         "data",
-        dataplots.decisions(m.fit),
+        countplots.decisions(m.fit),
         "What each published count covers." if m.latent else "The decisions of each firm in order.",
         "The numbers are in the table of the data.",
         failed=False,

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from intlmodels.core import formats as f
 from intlmodels.models import design_of
 from intlmodels.models.share.design import fixed_priors
-from intlmodels.plots import outcomes as outcomeplots
-from intlmodels.plots import share
+from intlmodels.plots import share, sharedata
 from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula
 from intlmodels.report.rows import difference_rows, feature_table, level_rows
 from intlmodels.report.sections import picture
-from intlmodels.results import outcomes as tables
+from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
 from intlmodels.results.intervals import converged
@@ -171,7 +170,7 @@ def _with_share(m: ShareReportData) -> list[Block]:
     failed = drawn is not None and not converged(drawn)
     shown = picture(
         "outcomes-shares",
-        outcomeplots.shares(m.study, drawn, m.prob),
+        sharedata.outcome_shares(m.study, drawn, m.prob),
         f"{m.study.outcome.label} of each {m.study.firm_label}, by {_lower(across.label)}{marks}"
         f"{beside}.",
         "Points with the intervals that round to the printed shares, one column a level. The "
@@ -296,7 +295,7 @@ def _predicted(m: ShareReportData) -> list[Block]:
         )
     shown = picture(
         "outcomes-frequencies",
-        outcomeplots.frequencies(m.further, m.prob),
+        sharedata.frequencies(m.further, m.prob),
         "Firms at each level, as printed and as predicted by the fits of these outcomes.",
         "Diamonds for what is printed beside predictive intervals. The numbers are in the tables.",
         not all(converged(fit) for fit in m.further.values()),

@@ -15,14 +15,13 @@ import numpy as np
 
 from intlmodels.claims.ledger import summary
 from intlmodels.core import formats as f
-from intlmodels.plots import diagnostics as diagnosticplots
-from intlmodels.plots import style
+from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report import rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import ReportData
 from intlmodels.results import wording
-from intlmodels.results.variants import Compared
+from intlmodels.results.intervals import Compared
 from intlmodels.results.wording import LEANING, marked, verdict
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def diagnostics(m: ReportData) -> Section:
     )
     chains = picture(
         "chains",
-        diagnosticplots.drawn_chains(m.fit, m.parameters),
+        checks.drawn_chains(m.fit, m.parameters),
         "How the chains share the ranks of all draws, for the parameters with the largest R-hat. "
         "Level lines within the grey band say that the chains agree.",
         "Rank histograms, one line a chain, for the parameters that mixed worst. R-hat and "
@@ -155,7 +154,7 @@ def prior_posterior(m: ReportData) -> Section:
     )
     figure = picture(
         "prior-posterior",
-        diagnosticplots.prior_posterior(m.fit),
+        checks.prior_posterior(m.fit),
         "Posterior (blue) against prior (grey) of the parameters, each on its own scale.",
         "Small histograms of prior and posterior of each parameter. The numbers are in the table.",
         not m.passed,

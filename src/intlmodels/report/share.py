@@ -13,7 +13,6 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models.base import flat
-from intlmodels.plots import register as registerplots
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
 from intlmodels.report import sections, sharesentences
@@ -32,7 +31,7 @@ from intlmodels.report.rows import (
     variant_title,
 )
 from intlmodels.report.sections import picture
-from intlmodels.results import cells, share, wording
+from intlmodels.results import share, wording
 from intlmodels.results.intervals import clearest
 from intlmodels.study import Covariate, RegisterStudy
 
@@ -182,7 +181,7 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Section:
     )
     figure = picture(
         "data",
-        registerplots.data(m.fit),
+        dataplots.register_data(m.fit),
         f"{outcome.label}: the part of the {f.plural(study.firm_label)} that print each share.",
         "Bars of how many rows print each share, one strip a level. The numbers are in the table "
         "of the cells.",
@@ -234,12 +233,10 @@ def priors(m: ShareReportData) -> Section:
     between = sharesentences.prior_difference_sentences(m.prior_differences)
     if between:
         blocks.append(Items(tuple(between)))
-    draw, one, every = plots.prior_predictive, "firm", "study"
-    if m.register is not None:
-        draw, one, every = registerplots.prior_predictive, "row", "register"
+    one, every = ("firm", "study") if m.register is None else ("row", "register")
     figure = picture(
         "prior-predictive",
-        draw(m.fit),
+        plots.prior_predictive(m.fit),
         "What the priors imply before seeing data: the printed share of one "
         f"{m.study.firm_label}, and the average over the {every}.",
         f"Two bar charts of printed shares drawn from the priors alone: one {one}, and the "
@@ -257,8 +254,7 @@ def prior_quantiles(m: ShareReportData) -> dict[str, float]:
         one, means = np.quantile(printed, ends), printed.mean(axis=1)
         zero = float((printed == 0).mean())
     else:
-        drawn = cells.predicted_rows(m.fit, "prior_predictive")
-        values = cells.printed_values(m.fit)
+        values, drawn = share.grid_counts(m.fit, "prior_predictive")
         chance = (drawn / drawn.sum(axis=1, keepdims=True)).mean(axis=0)
         one = values[np.minimum(np.searchsorted(chance.cumsum(), ends), len(values) - 1)]
         means, zero = drawn @ values / drawn.sum(axis=1), float(chance[0])
@@ -488,7 +484,7 @@ def predictions(m: ShareReportData) -> Section:
             "printed share beside its predictive interval."
         )
     else:
-        draw = registerplots.posterior_predictive
+        draw = plots.register_predictive
         decimals = sharesentences.register_feature_decimals
         against, title = "the register", "Predictions against the register"
         note = (

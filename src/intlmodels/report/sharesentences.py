@@ -8,7 +8,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models.share.design import CLUSTER
-from intlmodels.results.clusters import ALL
+from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (
     CLEAR,
@@ -288,7 +288,7 @@ def cluster_sentences(
 ) -> list[str]:
     """How far clusters differ, in level and in effects, and what pooling did.
 
-    The tables are those of :mod:`intlmodels.results.clusters`; ``firm`` is what a firm is called.
+    The tables are those of :mod:`intlmodels.results.groups`; ``firm`` is what a firm is called.
     """
     first = [_levels(clusters, firm), *_effects(spreads), _pulled(clusters, firm)]
     return [*first, *_within(differences)]
@@ -455,7 +455,7 @@ def with_share(
 ) -> list[str]:
     """How the share goes with a further outcome that is one of its predictors.
 
-    The tables are from :func:`intlmodels.results.outcomes.share_by_level`.
+    The tables are from :func:`intlmodels.results.groups.share_by_level`.
     """
     rows = list(levels.itertuples(index=False))
     sentences = [

@@ -1,8 +1,4 @@
-"""From a fit of the decay model to the tables that are shown.
-
-Everything here reads a stored fit; pictures, sentences and reports show these rows and
-compute nothing of their own.
-"""
+"""From a fit of the decay model to the tables that are shown."""
 
 from __future__ import annotations
 
@@ -15,8 +11,19 @@ from numpy.typing import NDArray
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER, estimate
-from intlmodels.results.intervals import CI_PROB, Array, Conclusion, converged, table_of
-from intlmodels.results.variants import Compared, side_by_side
+from intlmodels.results.intervals import (
+    CI_KIND,
+    CI_PROB,
+    Array,
+    Compared,
+    Conclusion,
+    check_table,
+    converged,
+    directions,
+    grid_table,
+    side_by_side,
+    table_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,19 +51,10 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
 def curves(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
     """Probability of the flag, in percent, by size and prior entries.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``entries``, and the columns of :func:`intlmodels.results.intervals.intervals`.
+    Columns: ``size``, ``entries``, and those of :func:`.intervals.table_of`.
     """
-    draws = estimands(fit, group)["curve"].transpose("chain", "draw", "size", "entries")
-    sizes, entries = texts(draws["size"]), draws["entries"].to_numpy()
-    columns = {
-        "size": np.repeat(np.asarray(sizes, dtype=object), len(entries)),
-        "entries": np.tile(entries, len(sizes)),
-    }
-    values = flat(draws)
-    return table_of(fit, columns, values.reshape(len(values), -1), prob)
+    names = {"size": "size", "entries": "entries"}
+    return grid_table(fit, estimands(fit, group)["curve"], names, prob)
 
 
 def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
@@ -68,24 +66,19 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
         ``quantity`` (``fall``: percentage points from the first decision to the one after
         ``FALL_AFTER`` prior entries; ``decay``: fall of the log odds for one unit of
         experience), ``size`` (or ``large - other``), the columns of
-        :func:`intlmodels.results.intervals.intervals`, ``p_positive``, ``p_direction`` and
+        :func:`.intervals.table_of`, ``p_positive``, ``p_direction`` and
         ``p_mcse``, the Monte Carlo error of the two.
     """
     draws = estimands(fit, group)
     sizes = texts(draws["size"])
-    parts: list[tuple[str, str, Array]] = []
-    for i, size in enumerate(sizes):
-        parts.append(("fall", size, flat(draws["fall"])[:, i]))
-    for i, size in enumerate(sizes):
-        parts.append(("decay", size, flat(draws["halvings"])[:, i] * np.log(2)))
+    fall, decay = flat(draws["fall"]), flat(draws["halvings"]) * np.log(2)
+    parts = [("fall", size, fall[:, i]) for i, size in enumerate(sizes)]
+    parts += [("decay", size, decay[:, i]) for i, size in enumerate(sizes)]
     if "decay_difference" in draws:
         parts.append(("decay", " - ".join(sizes), flat(draws["decay_difference"])))
     values = np.stack([part[2] for part in parts], axis=-1)
     columns = {"quantity": [part[0] for part in parts], "size": [part[1] for part in parts]}
-    table = table_of(fit, columns, values, prob)
-    positive, negative = (values > 0).mean(axis=0), (values < 0).mean(axis=0)
-    table["p_positive"] = positive
-    table["p_direction"] = np.maximum(positive, negative)
+    table = table_of(fit, columns, values, prob).assign(**directions(values))
     table["p_mcse"] = _error_of(values > 0, draws.sizes["chain"])
     return table
 
@@ -125,36 +118,28 @@ def _error_of(holds: NDArray[np.bool_], chains: int) -> Array:
 def halving(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Entries until the odds halve, by size; infinite where they never do.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``median``, ``ci_low``, ``ci_high`` (in prior entries, infinity for never),
-        ``p_never``, ``ci_kind``, ``ci_prob``, ``converged``.
+    Columns: ``size``, ``median``, ``ci_low``, ``ci_high`` (in prior entries, infinity for never),
+    ``p_never``, ``ci_kind``, ``ci_prob``, ``converged``.
     """
     import pandas as pd
 
     draws = estimands(fit)
-    family = str(fit.attrs["family"])
-    rows = []
-    for i, size in enumerate(texts(draws["size"])):
-        entries = entries_until_half(flat(draws["halvings"])[:, i], family)
-        # Of a sorted sample, so that infinite entries need no arithmetic.
-        low, middle, high = np.quantile(
-            entries, [(1 - prob) / 2, 0.5, (1 + prob) / 2], method="inverted_cdf"
-        )
-        rows.append(
-            {
-                "size": size,
-                "median": middle,
-                "ci_low": low,
-                "ci_high": high,
-                "p_never": float(np.isinf(entries).mean()),
-                "ci_kind": "eti",
-                "ci_prob": prob,
-                "converged": converged(fit),
-            }
-        )
-    return pd.DataFrame(rows)
+    entries = entries_until_half(flat(draws["halvings"]), str(fit.attrs["family"]))
+    # Of a sorted sample, so that infinite entries need no arithmetic.
+    ends = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
+    low, middle, high = np.quantile(entries, ends, method="inverted_cdf", axis=0)
+    return pd.DataFrame(
+        {
+            "size": texts(draws["size"]),
+            "median": middle,
+            "ci_low": low,
+            "ci_high": high,
+            "p_never": np.isinf(entries).mean(axis=0),
+            "ci_kind": CI_KIND,
+            "ci_prob": prob,
+            "converged": converged(fit),
+        }
+    )
 
 
 def entries_until_half(halvings: Array, family: str) -> Array:
@@ -172,45 +157,39 @@ def entries_until_half(halvings: Array, family: str) -> Array:
 def true_counts(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """What each published count truly was, beside what was printed.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``count`` (with the firm where it holds for each of several), ``relation``,
-        ``printed``, ``hard``, the columns of :func:`intlmodels.results.intervals.intervals`,
-        ``p_held``: probability that it holds as printed, ``likeliest``: the most probable
-        true value.
+    Columns: ``count`` (with the firm where it holds for each of several), ``relation``,
+    ``printed``, ``hard``, those of :func:`.intervals.table_of`, ``p_held``: probability that it
+    holds as printed, ``likeliest``: the most probable true value.
     """
-    draws = flat(estimands(fit)["true_count"])
-    constant = fit["constant_data"].to_dataset()
-    printed = constant["printed"].to_numpy()
-    relation = constant["relation"].to_numpy()
-    off = draws - printed
-    held = np.choose(relation, [off == 0, off >= 0, off <= 0])
+    draws, constant, wrong = _counted(fit)
     columns = {
         "count": texts(constant["count"]),
         "relation": texts(constant["count_relation"]),
-        "printed": printed,
+        "printed": constant["printed"].to_numpy(),
         "hard": constant["hard"].to_numpy().astype(bool),
     }
     table = table_of(fit, columns, draws, prob)
-    table["p_held"] = held.mean(axis=0)
-    table["likeliest"] = [_mode(draws[:, i]) for i in range(draws.shape[1])]
+    table["p_held"] = (wrong == 0).mean(axis=0)
+    values = [np.unique(column, return_counts=True) for column in draws.T]
+    table["likeliest"] = [int(found[times.argmax()]) for found, times in values]
     return table
 
 
-def _mode(values: Array) -> int:
-    found, times = np.unique(values, return_counts=True)
-    return int(found[times.argmax()])
+def _counted(fit: DataTree) -> tuple[Array, Dataset, Array]:
+    """Draws of the true counts, what they are counts of, and how far they are from holding."""
+    draws = flat(estimands(fit)["true_count"])
+    constant = fit["constant_data"].to_dataset()
+    off = draws - constant["printed"].to_numpy()
+    # Beyond what an "at least" or "at most" allows, not within it.
+    choices = [off, np.minimum(off, 0), np.maximum(off, 0)]
+    return draws, constant, np.choose(constant["relation"].to_numpy(), choices)
 
 
 def repairs(fit: DataTree) -> pd.DataFrame:
-    """Posterior probability of each cheapest repair.
+    """Posterior probability of each cheapest repair; no rows where the counts agree.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``repair``, ``probability`` (that the true counts are exactly those of the repair),
-        ``converged``; no rows where the counts agree.
+    Columns: ``repair``, ``probability`` (that the true counts are exactly those of the repair),
+    ``converged``.
     """
     import pandas as pd
 
@@ -229,22 +208,13 @@ def repairs(fit: DataTree) -> pd.DataFrame:
 def readings(fit: DataTree, most: int = 10) -> pd.DataFrame:
     """The most probable sets of true counts, by what differs from what was printed.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``differs`` (such as ``M33 5 -> 6, M36 7 -> 6``), ``probability``, ``converged``.
+    Columns: ``differs`` (such as ``M33 5 -> 6, M36 7 -> 6``), ``probability``, ``converged``.
     """
     import pandas as pd
 
-    draws = flat(estimands(fit)["true_count"]).astype(int)
-    constant = fit["constant_data"].to_dataset()
-    printed = constant["printed"].to_numpy()
-    relation = constant["relation"].to_numpy()
-    names = texts(constant["count"])
-    off = draws - printed
-    # Beyond what an "at least" or "at most" allows, not within it.
-    wrong = np.choose(relation, [off, np.minimum(off, 0), np.maximum(off, 0)])
-    patterns, times = np.unique(wrong, axis=0, return_counts=True)
+    draws, constant, wrong = _counted(fit)
+    printed, names = constant["printed"].to_numpy(), texts(constant["count"])
+    patterns, times = np.unique(wrong.astype(int), axis=0, return_counts=True)
     order = np.argsort(-times, kind="stable")[:most]
     said = [
         ", ".join(f"{names[i]} {printed[i]} -> {printed[i] + row[i]}" for i in np.flatnonzero(row))
@@ -262,57 +232,29 @@ def readings(fit: DataTree, most: int = 10) -> pd.DataFrame:
 def cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Decisions in each group of firms and period, with and without the flag.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``period``, ``flag``, and the columns of
-        :func:`intlmodels.results.intervals.intervals`.
+    Columns: ``size``, ``period``, ``flag``, and those of :func:`.intervals.table_of`.
     """
-    draws = estimands(fit)["group_cell"].transpose("chain", "draw", "size", "period_level", "flag")
-    labels = [texts(draws[dim]) for dim in ("size", "period_level", "flag")]
-    grid = [(a, b, c) for a in labels[0] for b in labels[1] for c in labels[2]]
-    columns = {name: [row[i] for row in grid] for i, name in enumerate(("size", "period", "flag"))}
-    values = flat(draws)
-    return table_of(fit, columns, values.reshape(len(values), -1), prob)
+    names = {"size": "size", "period_level": "period", "flag": "flag"}
+    return grid_table(fit, estimands(fit)["group_cell"], names, prob)
 
 
 def firm_cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Decisions of each firm in each period, with and without the flag: all reconstructed.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``firm``, ``period``, ``flag``, and the columns of
-        :func:`intlmodels.results.intervals.intervals`.
+    Columns: ``firm``, ``period``, ``flag``, and those of :func:`.intervals.table_of`.
     """
-    draws = (
-        fit["posterior"]
-        .to_dataset()["table"]
-        .transpose("chain", "draw", "firm_level", "period_level", "flag")
-    )
-    labels = [texts(draws[dim]) for dim in ("firm_level", "period_level", "flag")]
-    grid = [(a, b, c) for a in labels[0] for b in labels[1] for c in labels[2]]
-    columns = {name: [row[i] for row in grid] for i, name in enumerate(("firm", "period", "flag"))}
-    values = flat(draws).astype(float)
-    return table_of(fit, columns, values.reshape(len(values), -1), prob)
+    names = {"firm_level": "firm", "period_level": "period", "flag": "flag"}
+    return grid_table(fit, fit["posterior"].to_dataset()["table"], names, prob)
 
 
 # -- variants ----------------------------------------------------------------------------
 
 
 def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """What experience does, in several variants, one below the other.
+    """What experience does in several variants: see :func:`.intervals.side_by_side`.
 
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`intlmodels.results.variants.light`; the default first.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See :func:`intlmodels.results.variants.side_by_side`, with the columns of :func:`slopes`;
-        decays of shapes other than the default's are left out, since their units differ.
+    With the columns of :func:`slopes`; decays of shapes other than the default's, which is the
+    first, are left out, since their units differ.
     """
     family = str(next(iter(fits.values())).attrs["family"])
 
@@ -330,35 +272,31 @@ def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.
 def experience_and_time(fit: DataTree) -> pd.DataFrame:
     """How far prior entries and calendar time can be told apart, from the variant ``period``.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``correlation`` between the decay of that size and the fall of the log odds
-        from the first period to the last, ``sd_ratio``: posterior over prior sd of that fall,
-        ``p_period_falls``: probability that it is above zero, ``p_decay_positive``,
-        ``converged``.
+    Columns: ``size``, ``correlation`` between the decay of that size and the fall of the log odds
+    from the first period to the last, ``sd_ratio``: posterior over prior sd of that fall,
+    ``p_period_falls``: probability that it is above zero, ``p_decay_positive``, ``converged``.
     """
     import pandas as pd
 
-    def fall(group: str) -> Array:
-        period = flat(fit[group].to_dataset()["period"])
-        return period[:, 0] - period[:, -1]
-
-    after, before = fall("posterior"), fall("prior")
-    decay = flat(fit["posterior"].to_dataset()["decay"].transpose("chain", "draw", "size"))
-    sizes = texts(fit["posterior"].to_dataset()["size"])
+    decay, after = decay_and_period_fall(fit, "posterior")
+    before = decay_and_period_fall(fit, "prior")[1]
     return pd.DataFrame(
         {
-            "size": sizes,
-            "correlation": [
-                float(np.corrcoef(decay[:, i], after)[0, 1]) for i in range(len(sizes))
-            ],
+            "size": texts(fit["posterior"].to_dataset()["size"]),
+            "correlation": [float(np.corrcoef(own, after)[0, 1]) for own in decay.T],
             "sd_ratio": after.std() / before.std(),
             "p_period_falls": float((after > 0).mean()),
-            "p_decay_positive": [float((decay[:, i] > 0).mean()) for i in range(len(sizes))],
+            "p_decay_positive": (decay > 0).mean(axis=0),
             "converged": converged(fit),
         }
     )
+
+
+def decay_and_period_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
+    """Draws of the decay of each size, and of the fall from the first period to the last."""
+    draws = fit[group].to_dataset()
+    period = flat(draws["period"])
+    return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
 
 
 def group_name(size: str, firm: str) -> str:
@@ -372,11 +310,8 @@ def group_name(size: str, firm: str) -> str:
 def by_entries(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Part of the decisions with the flag by size and prior entries, observed and predicted.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``size``, ``entries``, ``decisions``, ``observed`` (percent), and the columns of
-        :func:`intlmodels.results.intervals.intervals` of the percentage in predicted registers.
+    Columns: ``size``, ``entries``, ``decisions``, ``observed`` (percent), and those of
+    :func:`.intervals.table_of` of the percentage in predicted registers.
     """
     constant = fit["constant_data"].to_dataset()
     sizes = np.asarray(texts(constant["size"]), dtype=object)
@@ -385,7 +320,10 @@ def by_entries(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     where = inverse.reshape(-1)
     made = np.bincount(where, constant["made_at"].to_numpy())
     seen = np.bincount(where, fit["observed_data"]["flags"].to_numpy())
-    drawn = _summed(flat(fit["posterior_predictive"].to_dataset()["flags"]), where)
+    predicted = flat(fit["posterior_predictive"].to_dataset()["flags"])
+    drawn = np.zeros((len(predicted), len(groups)))
+    for place, group in enumerate(where):
+        drawn[:, group] += predicted[:, place]
     columns = {
         "size": sizes[groups[:, 0]],
         "entries": groups[:, 1],
@@ -395,21 +333,10 @@ def by_entries(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return table_of(fit, columns, 100 * drawn / made, prob)
 
 
-def _summed(values: Array, where: NDArray[np.intp]) -> Array:
-    total = np.zeros((len(values), int(where.max()) + 1))
-    for place, group in enumerate(where):
-        total[:, group] += values[:, place]
-    return total
-
-
 def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Features of the register that the model may miss, observed and predicted.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``feature``, ``observed``, the columns of :func:`intlmodels.results.intervals.intervals` of
-        predicted registers, and ``p_larger``, the probability of a larger value.
+    Columns: ``feature`` and those of :func:`.intervals.check_table`.
     """
     constant = fit["constant_data"].to_dataset()
     seen, drawn = (fit[name].to_dataset() for name in ("observed_data", "posterior_predictive"))
@@ -429,8 +356,4 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
                 names.append(f"{whose}percent {words}, of each {firm} with two or more")
                 observed.append(100 * seen[name].to_numpy()[i] / several)
                 predicted.append(100 * flat(drawn[name])[:, i] / several)
-    values, found = np.stack(predicted, axis=-1), np.array(observed)
-    table = table_of(fit, {"feature": names, "observed": found}, values, prob)
-    close = np.isclose(values, found, rtol=1e-12)
-    table["p_larger"] = ((values > found) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
-    return table
+    return check_table(fit, {"feature": names}, observed, np.stack(predicted, axis=-1), prob)

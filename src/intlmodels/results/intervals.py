@@ -1,26 +1,28 @@
-"""From a fit of any model to the tables that are shown: intervals, parameters, convergence.
+"""From a fit of any model to the tables that are shown: intervals, parameters, variants.
 
-Everything here reads a stored fit, or its light form (:func:`intlmodels.results.variants.light`);
-pictures, sentences and reports show these rows and compute nothing of their own. What only one
-model has is in the module ``results`` of the package named after the model.
+Everything here reads a stored fit, or its light form (:func:`read_summary`); pictures, sentences
+and reports show these rows and compute nothing of their own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.core.errors import StudyError
 from intlmodels.fitting.diagnostics import Gate, convergence, gate, scalars
-from intlmodels.models.base import texts
+from intlmodels.fitting.store import require_whole
+from intlmodels.models.base import flat, texts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from xarray import Dataset, DataTree
+    from xarray import DataArray, Dataset, DataTree
 
 
 Array = NDArray[np.float64]
@@ -28,6 +30,10 @@ Array = NDArray[np.float64]
 #: Kind and probability of the intervals that are shown if nothing else is said.
 CI_KIND = "eti"
 CI_PROB = 0.95
+#: What HDF5 writes of a dimension that has no values of its own.
+_NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+#: Attributes by which netCDF is laid out in HDF5.
+_HIDDEN = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue"})
 
 
 def converged(fit: DataTree) -> bool:
@@ -44,17 +50,10 @@ def estimands(fit: DataTree) -> Dataset:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """Something that a reader takes from a fit.
+    """Something that a reader takes from a fit, such as ``Ease against Difficult``.
 
-    Attributes
-    ----------
-    name : str
-        In words, such as ``Ease against Difficult``.
-    unit : str
-        What follows its numbers.
-    direction : bool
-        Whether its sign is what is concluded; otherwise it is a level.
-    draws : array, shape (chain, draw)
+    ``unit`` follows its numbers; ``direction``: whether its sign is what is concluded, otherwise it
+    is a level; ``draws``: (chain, draw).
     """
 
     name: str
@@ -73,17 +72,10 @@ def interval(draws: Array, prob: float = CI_PROB) -> tuple[float, float]:
 
 
 def intervals(draws: Array, prob: float = CI_PROB) -> dict[str, Array]:
-    """Columns of a table: centre, and interval ends at ``prob`` and at one half.
+    """Columns of a table, of draws (draw, quantity): centre, and interval ends.
 
-    Parameters
-    ----------
-    draws : array, shape (draw, quantity)
-    prob : float
-
-    Returns
-    -------
-    dict of str to array
-        ``mean``, ``median``, ``sd``, ``ci_low``, ``ci_high``, ``ci50_low``, ``ci50_high``.
+    ``mean``, ``median``, ``sd``, ``ci_low`` and ``ci_high`` at ``prob``, ``ci50_low`` and
+    ``ci50_high``.
     """
     ends = [(1 - prob) / 2, 0.25, 0.5, 0.75, (1 + prob) / 2]
     low, quarter, middle, three, high = np.quantile(draws, ends, axis=0)
@@ -116,14 +108,41 @@ def table_of(fit: DataTree, columns: Mapping[str, Any], draws: Array, prob: floa
 def directions(values: Array) -> dict[str, Array]:
     """Columns of a table of differences, of draws (draw, quantity).
 
-    Returns
-    -------
-    dict of str to array
-        ``p_positive``: probability of being above zero; ``p_direction``: of the likelier
-        direction.
+    ``p_positive``: probability of being above zero; ``p_direction``: of the likelier direction.
     """
     positive, negative = (values > 0).mean(axis=0), (values < 0).mean(axis=0)
     return {"p_positive": positive, "p_direction": np.maximum(positive, negative)}
+
+
+def check_table(
+    fit: DataTree, columns: Mapping[str, Any], observed: Any, draws: Array, prob: float
+) -> pd.DataFrame:
+    """What was observed beside what the fit predicts of it, (draw, what).
+
+    Columns: the given ones, ``observed``, those of :func:`table_of` of the predictions, and
+    ``p_larger``: probability that a prediction is larger than what was observed, ties counted half
+    (posterior predictive p-value).
+    """
+    seen = np.asarray(observed, dtype=float)
+    table = table_of(fit, {**columns, "observed": seen}, draws.astype(float), prob)
+    close = np.isclose(draws, seen, rtol=1e-12)
+    table["p_larger"] = ((draws > seen) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
+    return table
+
+
+def grid_table(
+    fit: DataTree, draws: DataArray, names: Mapping[str, str], prob: float
+) -> pd.DataFrame:
+    """A table with one row for each combination of labels of several dimensions.
+
+    ``names``: dimension -> the column that has its labels.
+    """
+    array = draws.transpose("chain", "draw", *names)
+    labels = [array[dim].to_numpy() for dim in names]
+    every = [values.ravel() for values in np.meshgrid(*labels, indexing="ij")]
+    values = flat(array).astype(float)
+    columns = dict(zip(names.values(), every, strict=True))
+    return table_of(fit, columns, values.reshape(len(values), -1), prob)
 
 
 def clearest(table: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -210,14 +229,10 @@ def one_by_one(draws: Dataset, names: Iterable[str]) -> dict[str, tuple[str, Arr
 def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Posterior beside prior of every parameter, on the parameter's own scale.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``name``, ``prior`` (as written; empty where it follows from others), posterior
-        columns as :func:`intervals`, ``prior_median``, ``prior_low``, ``prior_high``,
-        ``spread_ratio`` (posterior over prior spread, each half the width of the central
-        68 percent), ``shift`` (of the median, in prior spreads), ``rhat``, ``ess_bulk``,
-        ``ess_tail``, ``mcse_mean``, ``ci_kind``, ``ci_prob``, ``converged``.
+    Columns: ``name``, ``prior`` (as written; empty where it follows from others), those of
+    :func:`table_of`, ``prior_median``, ``prior_low``, ``prior_high``, ``spread_ratio`` (posterior
+    over prior spread, each half the width of the central 68 percent), ``shift`` (of the median, in
+    prior spreads), ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean``.
     """
     import xarray as xr
 
@@ -247,3 +262,156 @@ def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         known = dict(zip(which, values, strict=True))
         table[column] = [known.get(f"q{i}", np.nan) for i in range(len(names))]
     return table
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+def read_summary(path: Path, more: Iterable[str] = ()) -> DataTree:
+    """Read of a stored fit only what a comparison with other variants shows.
+
+    The attributes, the groups ``estimands``, ``constant_data`` and ``more``, and of ``posterior``
+    the parameters with a prior of their own. HDF5 is read directly: with many variants the general
+    reader would take most of the time of a report.
+
+    Raises
+    ------
+    StudyError
+        If there is no file, or it is damaged, or no fit.
+    """
+    import h5py
+    import xarray as xr
+
+    priors = require_whole(path).priors
+    with h5py.File(path, "r") as file:
+        attributes = _attributes(file)
+        groups = {name: _group(file[name]) for name in ("estimands", "constant_data", *more)}
+        posterior = file["posterior"]
+        names = [name for name in priors if name in posterior]
+        dims = {dim for name in names for dim in _dims(posterior[name])[2:]}
+        groups["posterior"] = _group(posterior, [*names, *sorted(dims & set(posterior))])
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = attributes
+    return tree
+
+
+def _dims(item: Any) -> list[str]:
+    """Names of the dimensions of a variable of a netCDF file."""
+    return [axis[0].name.rpartition("/")[2] for axis in item.dims]
+
+
+def _group(group: Any, names: Iterable[str] | None = None) -> Dataset:
+    """Variables of a group of a netCDF file, all or some, with their coordinates."""
+    import xarray as xr
+
+    variables: dict[str, Any] = {}
+    coordinates: dict[str, Any] = {}
+    for name in group if names is None else names:
+        item = group[name]
+        if _NO_VARIABLE in item.attrs.get("NAME", b""):
+            continue
+        scale = bool(item.is_scale)
+        dims = [name] if scale else _dims(item)
+        text = item.dtype.kind == "O"
+        values = np.asarray(item.asstr()[()], dtype=object) if text else item[()]
+        # In a fit whatever is text is a label of something.
+        target = coordinates if scale or text else variables
+        target[name] = (dims, values, _attributes(item, hidden=_HIDDEN))
+    return xr.Dataset(variables, coordinates, _attributes(group))
+
+
+def _attributes(item: Any, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Attributes; HDF5 hands single numbers back as arrays of one."""
+    found = {name: value for name, value in item.attrs.items() if name not in hidden}
+    return {
+        name: value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+        for name, value in found.items()
+        if not name.startswith("_N")
+    }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """By which quantity, in :func:`side_by_side`, the variants of a model are compared.
+
+    ``key`` are the columns that tell the rows of one fit apart; ``words`` and ``heading`` what a
+    row is called in a sentence and at the head of a column, with the columns of the key in braces:
+    ``{level} against {against}``. ``apart`` is a sentence on why variants that are not comparable
+    by elpd are for comparison only, empty if their conclusions count like those of the others;
+    ``decimals`` are those of a change of the median.
+    """
+
+    quantity: str
+    key: tuple[str, ...]
+    words: str
+    heading: str
+    unit: str
+    apart: str = ""
+    decimals: int = 1
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows that are held against each other."""
+        return table[table["quantity"] == self.quantity]
+
+    def key_of(self, row: Any) -> tuple[str, ...]:
+        """What tells a row apart from the others of its fit."""
+        return tuple(getattr(row, name) for name in self.key)
+
+    def name(self, key: tuple[str, ...], form: str) -> str:
+        """What a row is called; ``form`` is :attr:`words` or :attr:`heading`."""
+        return form.format_map(dict(zip(self.key, key, strict=True)))
+
+
+def side_by_side(
+    fits: Mapping[str, DataTree], tables: Mapping[str, Callable[[DataTree], pd.DataFrame]]
+) -> pd.DataFrame:
+    """Tables of several variants, one below the other; of each quantity one, made by a function.
+
+    Columns: ``variant``, ``comparable`` (by elpd with the default, which is the first),
+    ``quantity``, and those of the tables.
+
+    Raises
+    ------
+    StudyError
+        Without any fit.
+    """
+    import pandas as pd
+
+    if not fits:
+        raise StudyError("no fits to compare")
+    parts = []
+    for name, fit in fits.items():
+        for quantity, make in tables.items():
+            table = make(fit)
+            if len(table):
+                table.insert(0, "variant", name)
+                table.insert(1, "comparable", bool(int(fit.attrs["comparable"])))
+                table.insert(2, "quantity", quantity)
+                parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def own_parameters(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+    """Parameters that a variant has and the default, which is the first, has not.
+
+    Columns: ``variant``, ``parameter``, ``meaning``, ``prior`` and those of :func:`table_of`, on
+    the parameter's own scale.
+    """
+    import pandas as pd
+
+    written = {name: json.loads(fit.attrs["priors"]) for name, fit in fits.items()}
+    known = set(next(iter(written.values()), {}))
+    parts = []
+    for variant, priors in written.items():
+        own = [name for name in priors if name not in known]
+        found = one_by_one(fits[variant]["posterior"].to_dataset(), own)
+        if found:
+            columns = {
+                "variant": variant,
+                "parameter": list(found),
+                "meaning": [priors[name]["meaning"] for name, _ in found.values()],
+                "prior": [priors[name]["text"] for name, _ in found.values()],
+            }
+            draws = np.stack([draws.ravel() for _, draws in found.values()], axis=-1)
+            parts.append(table_of(fits[variant], columns, draws, prob))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -1,6 +1,7 @@
 """From a fit of the share model to its tables: labelled rows, intervals, predictions.
 
-Everything here reads a stored fit, or its light form (:func:`intlmodels.results.variants.light`).
+Everything here reads a stored fit, or its light form (:func:`.intervals.read_summary`). The fit of
+a register has combinations of levels in place of firms, each with its number of rows.
 """
 
 from __future__ import annotations
@@ -15,14 +16,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import MINUS
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
-from intlmodels.results.intervals import CI_PROB, Array, Conclusion, converged, directions, table_of
+from intlmodels.results.intervals import (
+    CI_PROB,
+    Array,
+    Compared,
+    Conclusion,
+    check_table,
+    converged,
+    directions,
+    side_by_side,
+    table_of,
+)
 from intlmodels.results.intervals import estimands as stored
-from intlmodels.results.variants import Compared, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +52,8 @@ COMPARED = Compared(
     apart="Its likelihood is a density of other values than the printed ones, so it is not "
     "compared by elpd.",
 )
+#: Levels that a picture of a register shows one by one.
+MOST_STRIPS = 12
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.
 MOST_PRIOR = 1_000_000
 
@@ -49,16 +62,8 @@ MOST_PRIOR = 1_000_000
 class Measured:
     """What the estimands of a fit are estimates of, in words.
 
-    Attributes
-    ----------
-    what : str
-        What is averaged over the firms.
-    unit, points : str
-        What follows a level, and a difference between levels.
-    percent : bool
-        Whether it is written in percent.
-    key : str
-        What the numbers of an ordered outcome stand for; else empty.
+    ``unit`` follows a level, ``points`` a difference between levels; ``key`` says what the numbers
+    of an ordered outcome stand for.
     """
 
     what: str
@@ -164,29 +169,24 @@ def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
     Of a fit of a further outcome: what :func:`measured` says.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``predictor``, ``label``, ``level``, ``firms`` (how many stand at the level), the
-        columns of :func:`intervals`, ``ci_kind``, ``ci_prob``, ``converged``.
+    Columns: ``predictor``, ``label``, ``level``, ``firms`` (how many stand at the level), and those
+    of :func:`.intervals.table_of`.
     """
     draws = estimands(fit)
-    predictors = texts(draws["setting_predictor"])
-    named = labels(fit)
     each = rows_of(fit)
-    counts = {block["name"]: each @ membership(fit, block) for block in parts(fit)}
-    seen: dict[str, int] = {}
-    firms = []
-    for name in predictors:
-        firms.append(int(counts[name][seen.setdefault(name, 0)]))
-        seen[name] += 1
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["setting_level"]),
-        "firms": firms,
-    }
+    counts = {block["name"]: iter(each @ membership(fit, block)) for block in parts(fit)}
+    columns: dict[str, Any] = labelled(fit, draws, "setting")
+    columns["firms"] = [int(next(counts[name])) for name in columns["predictor"]]
     return table_of(fit, columns, flat(draws["expected_share"]), prob)
+
+
+def labelled(fit: DataTree, draws: Dataset, dim: str) -> dict[str, list[str]]:
+    """What a setting or a comparison is, in columns."""
+    named = labels(fit)
+    found = {"predictor": texts(draws[f"{dim}_predictor"])}
+    found["label"] = [named[name] for name in found["predictor"]]
+    ends = ("level", "against") if dim == "comparison" else ("level",)
+    return found | {end: texts(draws[f"{dim}_{end}"]) for end in ends}
 
 
 def average(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -206,50 +206,32 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
-    predictors = texts(draws["comparison_predictor"])
-    named = labels(fit)
-    columns = {
-        "predictor": predictors,
-        "label": [named[name] for name in predictors],
-        "level": texts(draws["comparison_level"]),
-        "against": texts(draws["comparison_against"]),
-    }
+    columns = labelled(fit, draws, "comparison")
     return table_of(fit, columns, values, prob).assign(**directions(values))
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:
     """Levels and differences, with their draws."""
     found = estimands(fit)
-    named = labels(fit)
     scale = measured(fit)
     points = "points" if scale.percent else scale.points
     level = found["expected_share"].transpose("chain", "draw", "setting").to_numpy()
-    told = [
-        Conclusion(f"{named[p]}: {v}", scale.unit, False, level[..., i])
-        for i, (p, v) in enumerate(
-            zip(texts(found["setting_predictor"]), texts(found["setting_level"]), strict=True)
-        )
-    ]
     draws = found["difference"].transpose("chain", "draw", "comparison").to_numpy()
-    pairs = zip(
-        texts(found["comparison_predictor"]),
-        texts(found["comparison_level"]),
-        texts(found["comparison_against"]),
-        strict=True,
-    )
-    return told + [
-        Conclusion(f"{named[p]}: {level} against {against}", points, True, draws[..., i])
-        for i, (p, level, against) in enumerate(pairs)
+    settings = zip(*labelled(fit, found, "setting").values(), strict=True)
+    pairs = zip(*labelled(fit, found, "comparison").values(), strict=True)
+    return [
+        Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
+        for i, (_, label, at) in enumerate(settings)
+    ] + [
+        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        for i, (_, label, at, against) in enumerate(pairs)
     ]
 
 
 def ranks(fit: DataTree) -> pd.DataFrame:
     """Probability of each rank (1 = largest expected share) of each level.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
+    Columns: ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
     """
     table = rank_probabilities(estimands(fit), parts(fit))
     named = labels(fit)
@@ -270,11 +252,8 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 def crossings(fit: DataTree) -> pd.DataFrame:
     """How far each pair of grouping predictors, and of clusters with these, is crossed.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``label_a``, ``label_b``, ``cells`` (combinations of levels), ``empty`` (those without
-        a firm), ``tied``: in words, levels that occur with one level of the other only.
+    Columns: ``label_a``, ``label_b``, ``cells`` (combinations of levels), ``empty`` (those without
+    a firm), ``tied``: in words, levels that occur with one level of the other only.
     """
     import pandas as pd
 
@@ -307,21 +286,7 @@ def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str
 
 
 def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """Levels and differences of several variants, one below the other.
-
-    Parameters
-    ----------
-    fits : mapping of str to DataTree
-        Variant -> fit, whole or :func:`intlmodels.results.variants.light`; the default first.
-    prob : float
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``variant``, ``comparable`` (by elpd with the default), ``quantity`` (``average``,
-        ``level`` or ``difference``), and the columns of :func:`levels` and
-        :func:`differences`.
-    """
+    """Averages, levels and differences of several variants: see :func:`.intervals.side_by_side`."""
     return side_by_side(
         fits,
         {
@@ -335,38 +300,65 @@ def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.
 # -- predicted shares as tables --------------------------------------------------------
 
 
-def _statistics(printed: Array, width: float) -> dict[str, Array]:
-    """Features of a set of printed shares that a model may miss, along the last axis."""
-    double = np.isclose(np.mod(printed + width / 2, 2 * width), width / 2)
+def is_register(fit: DataTree) -> bool:
+    """Whether rows of a register were fitted, by combination of levels, and not single firms."""
+    return "cell_rows" in fit["observed_data"]
+
+
+def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
+    """How many firms or rows print each value of the grid, in every predicted set of data.
+
+    First the printed values, in percent, (grid,), then the counts, (draw, grid).
+    """
+    values = fit["constant_data"]["printed_grid"].to_numpy()
+    if is_register(fit):
+        return values, flat(fit[group].to_dataset()["printed_rows"]).astype(np.float64)
+    width = float(fit["constant_data"].attrs["rounding_width"])
+    printed = flat(outcomes(fit, group))
+    cells = np.rint(printed / width).astype(int).clip(0, len(values) - 1)
+    rows = np.arange(len(cells))[:, None] * len(values)
+    counts = np.bincount((cells + rows).ravel(), minlength=len(cells) * len(values))
+    return values, counts.reshape(len(cells), len(values)).astype(np.float64)
+
+
+def observed_counts(fit: DataTree) -> Array:
+    """How many firms or rows print each value of the grid, (grid,)."""
+    size = fit["constant_data"].sizes["grid"]
+    if is_register(fit):
+        seen = fit["observed_data"].to_dataset()
+        return np.bincount(seen["cell_place"].to_numpy(), seen["cell_rows"].to_numpy(), size)
+    places = np.rint(observed(fit) / float(fit["constant_data"].attrs["rounding_width"]))
+    return np.bincount(places.astype(int).clip(0, size - 1), minlength=size).astype(np.float64)
+
+
+def _features(counts: Array, values: Array, width: float, register: bool) -> dict[str, Array]:
+    """Features of shares that a model may miss, of counts by printed value, (..., grid)."""
+    total = counts.sum(axis=-1)
+    who, scale = ("percent of rows", 100 / total) if register else ("firms", 1.0)
+    double = np.isclose(np.mod(values + width / 2, 2 * width), width / 2)
+    mean = counts @ values / total
+    square = (counts * (values - mean[..., None]) ** 2).sum(axis=-1)
+    there = counts > 0
     return {
-        "firms at 0 %": (printed == 0).sum(axis=-1),
-        f"firms at a multiple of {2 * width:g} %": double.sum(axis=-1),
-        "smallest printed share": printed.min(axis=-1),
-        "largest printed share": printed.max(axis=-1),
-        "mean of the printed shares": printed.mean(axis=-1),
-        "standard deviation between firms": printed.std(axis=-1, ddof=1),
+        f"{who} at 0 %": counts[..., values == 0].sum(axis=-1) * scale,
+        f"{who} at a multiple of {2 * width:g} %": counts @ double * scale,
+        "smallest printed share": values[there.argmax(axis=-1)],
+        "largest printed share": values[::-1][there[..., ::-1].argmax(axis=-1)],
+        "mean of the printed shares": mean,
+        "standard deviation between firms": np.sqrt(square / (total - 1)),
     }
 
 
 def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Features of the data beside the same features of data predicted by the fit.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``feature``, ``observed``, the columns of :func:`intlmodels.results.intervals.intervals` of
-        the predictions, and ``p_larger``: probability that a prediction is larger than what was
-        observed, ties counted half (posterior predictive p-value).
+    Columns: ``feature`` and those of :func:`.intervals.check_table`.
     """
-    width = float(fit["constant_data"].attrs["rounding_width"])
-    found = _statistics(observed(fit), width)
-    replicated = _statistics(flat(outcomes(fit, "posterior_predictive")), width)
-    stacked = np.stack([replicated[name] for name in found], axis=-1).astype(float)
-    seen = np.array([float(value) for value in found.values()])
-    table = table_of(fit, {"feature": list(found), "observed": seen}, stacked, prob)
-    close = np.isclose(stacked, seen)
-    table["p_larger"] = ((stacked > seen) & ~close).mean(axis=0) + 0.5 * close.mean(axis=0)
-    return table
+    width, register = float(fit["constant_data"].attrs["rounding_width"]), is_register(fit)
+    values, drawn = grid_counts(fit, "posterior_predictive")
+    seen = _features(observed_counts(fit), values, width, register)
+    replicated = np.stack([*_features(drawn, values, width, register).values()], axis=-1)
+    return check_table(fit, {"feature": list(seen)}, [*seen.values()], replicated, prob)
 
 
 def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -376,22 +368,48 @@ def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return table_of(fit, columns, flat(draws), prob)
 
 
-def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
-    """How many firms print each value of the grid, in every predicted set of data.
+def combination_table(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Mean printed share of each combination of levels of a register, beside what is predicted.
 
-    Returns
-    -------
-    array, shape (grid,)
-        The printed values, in percent.
-    array, shape (draw, grid)
+    Columns: ``combination``, ``rows``, ``observed``, and those of :func:`.intervals.table_of` of
+    the mean of as many predicted rows.
     """
-    values = fit["constant_data"]["printed_grid"].to_numpy()
-    width = float(fit["constant_data"].attrs["rounding_width"])
-    printed = flat(outcomes(fit, group))
-    cells = np.rint(printed / width).astype(int).clip(0, len(values) - 1)
-    rows = np.arange(len(cells))[:, None] * len(values)
-    counts = np.bincount((cells + rows).ravel(), minlength=len(cells) * len(values))
-    return values, counts.reshape(len(cells), len(values)).astype(np.float64)
+    draws = fit["posterior_predictive"].to_dataset()["mean_share"]
+    columns = {"combination": texts(draws["firm"]), "rows": rows_of(fit), "observed": observed(fit)}
+    return table_of(fit, columns, flat(draws), prob)
+
+
+def rows_by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, list[str], Array]:
+    """Rows of a register by printed value at each level of a predictor.
+
+    By default of that with the most levels up to ``MOST_STRIPS``; where none has so few, all rows
+    together, under an empty label.
+
+    The label of the predictor, its levels, and the rows, (level, grid).
+
+    Raises
+    ------
+    StudyError
+        For a predictor that has no levels.
+    """
+    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] != "numeric"}
+    if predictor is not None and predictor not in with_levels:
+        raise StudyError(
+            f"'{predictor}' has no levels; these predictors have: {listed(with_levels)}",
+            value=predictor,
+        )
+    usable = [b for b in with_levels.values() if len(b["settings"]) <= MOST_STRIPS]
+    if predictor is None and not usable:
+        return "", ["all"], observed_counts(fit)[None]
+    # max() keeps the first of equals: the study's own order decides.
+    block = with_levels[predictor] if predictor else max(usable, key=lambda b: len(b["settings"]))
+    seen = fit["observed_data"].to_dataset()
+    firm, place, rows = (seen[f"cell_{name}"].to_numpy() for name in ("firm", "place", "rows"))
+    at = membership(fit, block).argmax(axis=1)[firm]
+    levels = [str(level) for level in block["settings"]]
+    size = fit["constant_data"].sizes["grid"]
+    counts = np.bincount(at * size + place, rows, len(levels) * size)
+    return str(block["label"]), levels, counts.reshape(len(levels), size)
 
 
 def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
@@ -403,10 +421,12 @@ def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
     if not parts:
         return []
     codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])
-    rows, first, counts = np.unique(codes, axis=0, return_index=True, return_counts=True)
-    order = sorted(range(len(rows)), key=lambda i: (-counts[i], first[i]))
+    found, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    counts = np.bincount(inverse.reshape(-1), rows_of(fit))
+    # Of equals the first in the order of the firms; of a register in that of the levels.
+    order = np.lexsort((np.arange(len(found)) if is_register(fit) else first, -counts))
     return [
-        {block["name"]: block["settings"][code] for block, code in zip(parts, rows[i], strict=True)}
+        {b["name"]: b["settings"][code] for b, code in zip(parts, found[i], strict=True)}
         for i in order[:most]
     ]
 
@@ -414,12 +434,9 @@ def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
 def new_firm_table(fit: DataTree, prediction: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
     """Expected and printed share of new firms, in percent.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``profile``, the columns of :func:`intlmodels.results.intervals.intervals` of the expected
-        printed share, and ``printed_median``, ``printed_low``, ``printed_high``: central values of
-        the printed share itself, within the firms' own scatter.
+    Columns: ``profile``, those of :func:`.intervals.table_of` of the expected printed share, and
+    ``printed_median``, ``printed_low``, ``printed_high``: central values of the printed share
+    itself, within the firms' own scatter.
     """
     draws = flat(prediction["expected_share"])
     table = table_of(fit, {"profile": texts(prediction["profile"])}, draws, prob)

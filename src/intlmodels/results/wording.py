@@ -3,8 +3,7 @@
 Functions take tables of :mod:`intlmodels.results.intervals` and return sentences. What counts as
 clear is stated wherever it is used: a direction is clear when its probability is at least
 ``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
-tell. What only one model can say is in the module ``sentences`` of the package named after the
-model.
+tell.
 """
 
 from __future__ import annotations
@@ -96,14 +95,8 @@ def still_sentence(parameters: pd.DataFrame) -> list[str]:
 def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
     """Whether data predicted by the fit look like the data.
 
-    Parameters
-    ----------
-    checks : pandas.DataFrame
-        One row a feature of the data: ``feature``, ``observed``, the columns of
-        :func:`intlmodels.results.intervals.table_of` of its predictions, and ``p_larger``, the
-        probability that a prediction is larger than what was observed.
-    decimals : callable
-        Feature -> decimals with which it is written.
+    ``checks`` is a table of :func:`.intervals.check_table` with the column ``feature``;
+    ``decimals`` are those with which a feature is written.
     """
     passed = bool(checks["converged"].all())
     p = checks["p_larger"]
