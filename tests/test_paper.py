@@ -349,7 +349,7 @@ def test_what_is_cited_is_in_the_bibliography_and_the_other_way_round(good, fail
 
 
 def test_everything_done_for_trust_is_cited(good):
-    material = replace(gather(good.study, good.out), trust=_complete())
+    material = replace(gather(good.study, good.out), check_results=_complete())
     told = methods.passages(material, "data-hedge")
     cited = set(markup.cited(told))
     assert cited == {"data-hedge", *methods.bibliography(material)}
