@@ -11,7 +11,7 @@ from scipy import special, stats
 from intlmodels.core import settings
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import fit
-from intlmodels.models import catalogue, design_of, find_variant, priors_of
+from intlmodels.models import catalogue, design_of, find_variant, priors_of, pymc
 from intlmodels.models.share import observation
 from intlmodels.models.share import simulator as share
 from intlmodels.models.share.estimands import estimate
@@ -497,7 +497,7 @@ def test_a_missing_outcome_has_no_log_likelihood(tmp_path, monkeypatch, variant)
     import arviz as az
 
     study = without_a_level(tmp_path / "study")
-    monkeypatch.setattr(fit, "_sample", without_sampling)
+    monkeypatch.setattr(pymc, "sample", without_sampling)
     tree = fit.fit(study, variant, settings=settings.Settings(draws=250, chains=4))
     (pointwise,) = tree["log_likelihood"].data_vars.values()
     firms = [firm for firm in study.firms if firm != "Gorse"]
