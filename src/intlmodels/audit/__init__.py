@@ -231,10 +231,7 @@ def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
 
 
 def bound_table(found: Audit) -> pd.DataFrame:
-    """Bounds of every unpublished number under every basis; NaN where there is no limit.
-
-    The first basis is what the counts, repaired where they must be, imply.
-    """
+    """Bounds of every unpublished number under every basis; NaN where there is no limit."""
     import pandas as pd
 
     columns = ["basis", "kind", "name", "period", "flag", "low", "high"]

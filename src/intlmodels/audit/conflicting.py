@@ -86,16 +86,11 @@ def _smallest(r: Rows) -> tuple[str, ...] | None:
 class _Search:
     """Minimal conflicts as minimal sets that meet every set whose omission mends the list.
 
-    A subset of the counts can hold if and only if it avoids one of the sets whose omission makes
-    the list consistent. So the minimal conflicts are the minimal sets that meet all of those
-    (Bailey and Stuckey 2005, PADL, "Discovery of minimal unsatisfiable subsets of constraints
-    using hitting set dualization"). Start with none; of the minimal sets that meet all that are
-    known, take the smallest; if it can hold, extend it to a maximal consistent subset, whose
-    complement is new; if it cannot, it is a minimal conflict. When every candidate is a conflict,
-    both lists are complete: a subset that avoids a listed omission holds by its table, and any
-    other contains a listed conflict.
-
-    Subsets are written as bits of an integer, by position of the count.
+    A subset of the counts can hold if and only if it avoids one of these sets (Bailey and Stuckey
+    2005, PADL, "Discovery of minimal unsatisfiable subsets of constraints using hitting set
+    dualization"). Of the minimal sets that meet all that are known, take the smallest; if it can
+    hold, the complement of a maximal consistent subset around it is new; if not, it is a minimal
+    conflict. Subsets are written as bits of an integer, by position of the count.
     """
 
     def __init__(self, r: Rows) -> None:
@@ -204,11 +199,7 @@ def _order(mask: int) -> tuple[int, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why counts contradict each other, by adding up.
-
-    Every cell that is in the counts on the left is in those on the right, as many times at
-    least, so that the left cannot come to more than the right; but it does.
-    """
+    """Why counts contradict each other: all cells of the left are in the right, which is less."""
 
     #: What is added: a count, or one firm of a count that holds for each of its firms (``M20b[A]``)
     #: unless all of them are added; how many times; and the value printed
@@ -235,11 +226,7 @@ class Reason:
 
 
 def reason(r: Rows, conflict: Iterable[str]) -> Reason | None:
-    """Why counts contradict each other, by adding up as few of them as will do.
-
-    None where adding up does not show it: where the counts could be met with fractions of
-    decisions, or where more than MOST_TIMES of a count are needed.
-    """
+    """Why counts contradict each other, by adding up; None where that does not show it."""
     own = subset(r, conflict)
     whole = (own.count == np.arange(len(own.counts))[:, None]).astype(np.int64)
     # All firms of a count that holds for each together, or, where that does not do, one by one.
@@ -260,11 +247,7 @@ def reason(r: Rows, conflict: Iterable[str]) -> Reason | None:
 
 
 def _times(r: Rows, parts: Ints) -> Ints | None:
-    """How many times each row is added (or, if negative, taken away) to show a contradiction.
-
-    Farkas' lemma, in whole numbers: multiples of the rows that leave no cell with a positive sum,
-    although their values have one. ``parts`` (part, row) says which rows go together.
-    """
+    """How many times each row is added to show a contradiction, by Farkas' lemma."""
     relation = np.asarray([r.relation[part > 0].max(initial=0) for part in parts])
     values, cells = parts @ r.printed, parts @ np.unique(r.member, axis=1)
     add, take = np.flatnonzero(relation != AT_MOST), np.flatnonzero(relation != AT_LEAST)

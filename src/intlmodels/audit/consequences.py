@@ -40,11 +40,7 @@ class Repair:
 
 
 def cheapest(r: Rows, keep_hard: bool = False) -> tuple[tuple[Repair, ...], bool]:
-    """Every repair with the smallest total change to the printed values, and whether these are all.
-
-    Those that leave the hard counts alone come first, then in the order of the counts: one without
-    changes if all counts can be true as printed, none if hard counts stay and no change helps.
-    """
+    """Every repair with the smallest total change, hard counts last, and whether these are all."""
     question = f"cheapest repairs{', hard counts kept' * keep_hard}"
     return answer(question, r, lambda: _search(r, keep_hard), _written, _read)
 
@@ -102,8 +98,7 @@ def _repair(system: System, change: Change, x: Ints) -> Repair:
 class _Cheapest:
     """Every vector of changes of the least cost.
 
-    First, which counts can be raised, and which lowered, at this cost at all: usually few. Then
-    what is left of the box of changes after taking one vector out of it is split into smaller
+    What is left of the box of changes after taking one vector out of it is split into smaller
     boxes, which are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
     """
 
@@ -148,11 +143,7 @@ class _Cheapest:
         return found[1]
 
     def _grow(self) -> None:
-        """Find repairs that differ from known ones as these do from each other.
-
-        Where printed values are far apart there are more repairs than can be listed, and the
-        solver would take long to find as many.
-        """
+        """Find repairs that differ from known ones as these do from each other."""
         known = np.array(self.found)
         steps = (known[:, None] - known[None]).reshape(-1, known.shape[1])
         steps = np.unique(steps // np.maximum(np.gcd.reduce(steps, axis=1), 1)[:, None], axis=0)
@@ -239,11 +230,9 @@ def _cells(r: Rows, kind: str, name: str, firms: tuple[str, ...]) -> Iterator[Ce
 def bounds(
     r: Rows, weights: NDArray[np.integer], total: int = 0, keep_hard: bool = False
 ) -> tuple[Bound, ...]:
-    """Least and largest value of weighted sums over the decision tables that the counts allow.
+    """Least and largest value of sums, (sum, ...), over the decision tables that the counts allow.
 
-    ``weights`` has the shape (sum, firm, period, flag) or (sum, cell). Printed values may change
-    by ``total`` together: with the cost of the cheapest repairs, the bounds are those of all
-    cheapest repairs taken together. With ``keep_hard`` values of hard counts stay.
+    Printed values may change by ``total`` together, those of hard counts only unless ``keep_hard``.
     """
     asked = np.asarray(weights, np.int64).reshape(len(weights), -1)
     if np.abs(asked).max(initial=0) > MOST_VALUE:
@@ -338,11 +327,7 @@ def _canonical(weight: Ints, alike: Ints) -> bytes:
 
 
 def feasible_table(r: Rows, rng: np.random.Generator, hard_only: bool = False) -> Ints | None:
-    """A decision table that satisfies the hard counts and misses the others by the least.
-
-    Among such tables it is one with the least of a random weighted sum: different generators give
-    very different tables, the same generator the same table.
-    """
+    """A random decision table that satisfies the hard counts and is nearest to the others."""
     asked = hard(r) if hard_only else r
     system = System(asked)
     slack = Slack(system)

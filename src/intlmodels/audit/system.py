@@ -33,8 +33,6 @@ MOST_SOLVED = 10_000
 class System:
     """The cells of a decision table, those that no count tells apart merged into one variable.
 
-    A sum over cells that are in the same counts can be shared out among them in any way, so
-    nothing is lost by asking for the sum alone.
     ``matrix`` has the shape (row, variable); ``variable``, (cell,), tells where a cell belongs.
     """
 
@@ -50,10 +48,7 @@ class System:
         return np.asarray((self.matrix[self.rows.relation != AT_LEAST] > 0).any(axis=0))
 
     def ceiling(self, slack: int) -> Ints:
-        """The most that a variable needs to be where values may be too small by ``slack``.
-
-        Where no count limits a variable from above, it is what satisfies every count.
-        """
+        """The most that a variable needs to be where values may be too small by ``slack``."""
         limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
         most = np.iinfo(np.int64).max
         upper = np.where((self.matrix > 0) & (limit >= 0)[:, None], limit[:, None], most).min(
@@ -80,11 +75,7 @@ class System:
 
 
 class Slack:
-    """Rows that may be missed, each by a variable of its own: which counts can hold together.
-
-    The variables are those of the system, then by how much a row falls short, then by how much it
-    is exceeded; ``low`` and ``high`` are their box.
-    """
+    """Rows that may be missed, by variables for too little, then too much, after the system's."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -113,9 +104,8 @@ class Slack:
 class Change:
     """Counts whose printed values may change, each at a cost of one for one.
 
-    A count that says at least is only ever lowered, and one that says at most only ever raised:
-    the other direction asks for more at a cost. The variables are those of the system, then the
-    rises of the counts ``up``, then the falls of ``down``; ``most`` limits the total change.
+    The variables are those of the system, then the rises of the counts ``up``, then the falls of
+    ``down``; ``most`` limits the total change.
     """
 
     def __init__(self, system: System, keep_hard: bool = False, most: int | None = None) -> None:
@@ -228,10 +218,7 @@ def answer[T](
     write: Callable[[T], Any],
     read: Callable[[Any], T],
 ) -> T:
-    """What was answered before to a question about counts, or else what is found now.
-
-    ``write`` gives an answer as JSON can hold it, or None if it is not worth keeping.
-    """
+    """What was answered before, or else what is found now, kept if it is written as not None."""
     if _known is None:
         return find()
     key = _identity(question, r)
@@ -266,10 +253,7 @@ class _Solved:
 
 @contextmanager
 def use_cache(folder: Path) -> Iterator[None]:
-    """Answer from what is kept in a folder while the block runs; then keep what is new.
-
-    A file that cannot be read, is damaged, or is of another version, counts as none.
-    """
+    """Answer from what is kept in a folder while the block runs; then keep what is new."""
     path = folder / FILE
     answers = _read(path)
     before = len(answers)

@@ -85,15 +85,7 @@ def run_calibration(
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[Calibration, tuple[Detection, ...]]:
-    """Calibrate a study, and see whether deliberate errors (their names, or ``all``) are noticed.
-
-    Findings go below the output folder, into ``trust``.
-
-    Raises
-    ------
-    StudyError
-        For what is not known or cannot be simulated, before anything is computed.
-    """
+    """Calibrate a study, and see whether deliberate errors (names, or ``all``) are noticed."""
     require_firms(study, "calibration")
     require_consistent_counts(study)
     variant = find_variant(study, variant).name
@@ -215,12 +207,8 @@ def detect(
 def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
     """Simulate the study of this number, fit it, and find the ranks of the true values.
 
-    Returns
-    -------
-    dict of str
-        ``failed``: why there is no fit; or ``divergences``, ``rhat`` (the largest), ``ess`` (the
-        smallest) and ``quantities``: name -> rank, position of the truth among all draws (0 to
-        1, ties split at random), truth, mean, sd, width of the 95 % interval.
+    Either ``failed``, or ``divergences``, ``rhat``, ``ess`` and ``quantities``: see
+    :func:`_ranked`.
     """
     plan, number = task
     study, module = plan.study, simulator(plan.study.model)
@@ -329,20 +317,12 @@ def uniform(found: Calibration) -> bool:
 
 
 def deviates(adjusted: ArrayLike, looks: int = 1, level: float = FAMILYWISE) -> bool:
-    """Whether some quantity's ranks are not uniform, by p-values adjusted by :func:`holm`.
-
-    With ``level`` divided by the number of looks, a correct computation is ever called wrong with
-    a probability of at most ``level``, however many quantities and looks there are.
-    """
+    """Whether some quantity's ranks are not uniform at any look, by :func:`holm`'s p-values."""
     return bool(np.min(np.asarray(adjusted), initial=1.0) < level / looks)
 
 
 def ecdf_difference(counts: ArrayLike) -> Array:
-    """Empirical distribution function of the ranks minus that of the uniform law.
-
-    ``counts``, the number of simulations with each rank, and the result have the shape
-    (..., L+1). The last is 0; NaN where no simulation has a rank.
-    """
+    """ECDF of ranks, counts (..., L+1), minus the uniform one; NaN without simulations."""
     found = _checked(counts)
     running = found.cumsum(axis=-1)
     total = running[..., -1:]
@@ -353,10 +333,7 @@ def ecdf_difference(counts: ArrayLike) -> Array:
 def band(simulations: int, draws: int, prob: float) -> tuple[Array, Array]:
     """Simultaneous band for the ECDF difference of uniform ranks: low and high, (L+1,) each.
 
-    The curve of :func:`ecdf_difference` of N simulations, each ranked among L draws, touches or
-    stays between both ends, at all ranks at once, with a probability of at least ``prob``, and of
-    no more than the discreteness of ranks requires; it leaves the band exactly when
-    :func:`p_values` gives 1 - ``prob`` or less.
+    The curve leaves it exactly when :func:`p_values` gives 1 - ``prob`` or less.
     """
     _check_size("simulations", simulations)
     _check_size("posterior draws", draws)
@@ -377,20 +354,13 @@ def band(simulations: int, draws: int, prob: float) -> tuple[Array, Array]:
 def p_values(counts: ArrayLike) -> Array:
     """Probability that uniform ranks would look at least as uneven as these, (quantity,).
 
-    Uneven is what has a small smallest two-sided binomial probability of the empirical
-    distribution function, over ranks 0 to L-1. The probability is exact, also far in the tail.
-    ``counts`` of shape (L+1,) or (quantity, L+1) is the number of simulations with each rank;
-    a quantity without any has the p-value 1.
+    ``counts``, (L+1,) or (quantity, L+1), are simulations by rank; without any the p-value is 1.
     """
     return np.array([_p_value(row) for row in np.atleast_2d(_checked(counts))], dtype=np.float64)
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjusted p-values: below a level only where the family-wise test at it rejects.
-
-    Holm (1979), Scandinavian Journal of Statistics 6(2): no assumption on how the tests depend
-    on each other.
-    """
+    """Adjusted p-values of Holm (1979), Scandinavian Journal of Statistics 6(2)."""
     found = np.asarray(p, dtype=np.float64)
     order = np.argsort(found, kind="stable")
     raised = found[order] * np.arange(len(found), 0, -1)
@@ -400,11 +370,7 @@ def holm(p: ArrayLike) -> Array:
 
 
 def coverage_band(simulations: int, prob: float, level: float = 0.95) -> tuple[float, float]:
-    """How often intervals of a probability cover the true value, if they are right.
-
-    Exact binomial limits, as shares of the simulations: the number that cover lies within them
-    with a probability of at least ``level``, and beyond each with at most half of the rest.
-    """
+    """Exact binomial limits, as shares, of how often intervals cover the truth."""
     from scipy.stats import binom
 
     _check_size("simulations", simulations)

@@ -52,11 +52,7 @@ ALPHAS = (0.99, 1.01)
 
 
 def run_sensitivity(study: Study, out: Path, options: ExecutionOptions) -> Sensitivity:
-    """Refit the stored default with other priors, and compare it with the stored variants.
-
-    Priors and settings are those of the stored fit. StudyError if there is no current fit that
-    converged.
-    """
+    """Refit the stored default, with its settings, under other priors."""
     require_firms(study, "sensitivity")
     stored = current(study, out)
     overrides = stored_overrides(study, out)
@@ -186,20 +182,9 @@ def power_scaling(
 ) -> tuple[tuple[Scaled, ...], float]:
     """Sensitivity of quantities, (chain, draw), to the strength of prior and likelihood.
 
-    The likelihood is that of the printed outcomes: of a covariate whose values are partly missing,
-    the known values are not in it.
-
-    Returns
-    -------
-    tuple of Scaled
-        In the order of ``quantities``. NaN where nothing can be said: prior or likelihood is
-        the same at every draw (as where all counts hold exactly), or the quantity is, or one
-        of them is not a finite number. A quantity that has nothing to do with prior or
-        likelihood does not get 0 but Monte Carlo noise: with 8000 independent draws about
-        0.005, up to 0.03 where its distribution is very skewed.
-    float
-        Largest Pareto k of the importance weights; below 0.7 they can be relied on. NaN if it
-        cannot be computed for any of them.
+    The likelihood is that of the printed outcomes. NaN where nothing can be said; a quantity that
+    has nothing to do with either gets Monte Carlo noise, not 0: with 8000 draws about 0.005. With
+    it comes the largest Pareto k of the importance weights, reliable below 0.7, or NaN.
     """
     prior, likelihood = (
         _total(tree[name].to_dataset()) for name in ("log_prior", "log_likelihood")

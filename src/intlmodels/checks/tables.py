@@ -1,8 +1,4 @@
-"""Tables of what calibration, sensitivity and leave-one-out found: the rows that reports show.
-
-Pictures and sentences take these tables and work out nothing of their own; what decides a
-verdict is a constant here.
-"""
+"""Tables of what calibration, sensitivity and leave-one-out found: the rows that reports show."""
 
 from __future__ import annotations
 

@@ -106,10 +106,7 @@ def clean_name(text: str) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """Text for a cell of a CSV file: with an apostrophe where a spreadsheet would run a formula.
-
-    One that begins with an apostrophe gets another, so that :func:`from_plain_cell` can tell.
-    """
+    """Text for a cell of a CSV file: with an apostrophe where a spreadsheet would run it."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -119,10 +116,7 @@ def from_plain_cell(text: str) -> str:
 
 
 def parse_number(text: str) -> float:
-    """Read a number as a CSV file should hold it: ASCII digits and a decimal point.
-
-    A ValueError says what was expected, to be put after the place of the cell.
-    """
+    """Read a number of ASCII digits and a decimal point; ValueError says what was expected."""
     text = text.strip()
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"expected a number{_mend(text)}")
@@ -415,11 +409,7 @@ def _check_width(record: list[str], expected: int, file: str, row: int, one: str
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV: UTF-8, quoted where needed, six significant digits.
-
-    Text that a spreadsheet would run as a formula has an apostrophe put before it. Missing
-    numbers are empty.
-    """
+    """A table as CSV: UTF-8, quoted where needed, six digits, no formulas, missing empty."""
     columns = [table[name].tolist() for name in table.columns]
     return csv_rows([map(str, table.columns), *zip(*columns, strict=True)])
 

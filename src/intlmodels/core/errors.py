@@ -1,9 +1,4 @@
-"""The one error that a user can cause: an unusable study, setting or option.
-
-Its text is always a single line that says where, what was found, what was expected and how
-to mend it. The command line prints it after ``error:`` and stops; a traceback would help
-nobody who has mistyped a cell.
-"""
+"""The one error that a user can cause, always told in a single line."""
 
 from __future__ import annotations
 

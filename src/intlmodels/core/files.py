@@ -164,11 +164,7 @@ def probe(folder: Path, writes: bool = True) -> None:
 
 
 def write_all(files: Mapping[str, bytes], folder: Path, outdated: Iterable[str] = ()) -> None:
-    """Write all files or none: they are complete elsewhere before one of them appears.
-
-    ``files`` are contents by path below the folder; ``outdated`` ones of an earlier writing are
-    removed. After an OSError everything is as it was.
-    """
+    """Write all files or none, by path below the folder, and remove ``outdated`` ones."""
     there = folder.exists()
     if not there:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -22,11 +22,9 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def build(kind: Any, value: Any) -> Any:
-    """Build a value of a type from what :func:`parse_json` gives of it.
+    """Build a value of a type, such as a dataclass, from what :func:`parse_json` gives of it.
 
-    A type is a dataclass, ``tuple``, ``dict`` with texts as keys, ``Literal``, a union, ``str``,
-    ``int``, ``float``, ``bool``, ``None`` or ``Any``, in any combination. ValueError if the value
-    has another form.
+    ValueError if the value has another form.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:

@@ -44,19 +44,12 @@ MACHINE = "machine"
 
 @contextmanager
 def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
-    """The workers of a Dask cluster, for as long as the block lasts.
+    """The workers of the Dask cluster of a scheduler, for as long as the block lasts.
 
-    ``address`` is that of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and
-    the certificates of Dask's configuration. A task whose worker died is given to another one;
-    Dask gives up when it cost the fourth worker its life. The workers must have the same versions
-    of ``packages``, and be of the same kind of computer if ``MACHINE`` is among them. ``goes_on``
-    is what an error says if the work was interrupted by no fault of its own.
-
-    Raises
-    ------
-    StudyError
-        If Dask is missing, no scheduler answers, the workers would not compute the same as this
-        computer, or they or the scheduler ended before the work was done.
+    They must have the same versions of ``packages``, and be of the same kind of computer if
+    ``MACHINE`` is among them. ``goes_on`` is what an error says if the work was interrupted.
+    StudyError if Dask is missing, no scheduler answers, or workers differ or end before the work is
+    done.
     """
     try:
         from distributed import KilledWorker

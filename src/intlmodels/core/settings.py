@@ -72,16 +72,8 @@ class Settings:
 def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """A public function that refuses unusable arguments before it does anything.
 
-    Types are those of the annotations, which must be written out: ``A | B``, with ``Sequence``,
-    ``list`` and ``Mapping`` as containers. A fit, a probability and a folder of results are
-    known by their names.
-
-    Raises
-    ------
-    TypeError
-        For a value of another type.
-    StudyError
-        For a value that cannot be used.
+    Types are those of the annotations, which must be written out. TypeError for a value of another
+    type, StudyError for one that cannot be used.
     """
     signature = inspect.signature(function)
     # Whoever is only to read does not need a folder that can be written to.

@@ -31,10 +31,7 @@ COUNTS_VERSION = 1
 
 @cache
 def release_series(packages: tuple[str, ...]) -> dict[str, str]:
-    """Installed release series of packages, such as ``{"numpy": "2.5"}``.
-
-    A patch release keeps what is stored; results are expected to change between series only.
-    """
+    """Release series of packages, such as ``{"numpy": "2.5"}``: patches keep what is stored."""
     return {name: ".".join(version(name).split(".")[:2]) for name in packages}
 
 
@@ -43,13 +40,7 @@ def release_series(packages: tuple[str, ...]) -> dict[str, str]:
 
 @cache
 def kind() -> str:
-    """Kind of this computer; two of one kind give the same draws, but not of a register.
-
-    Returns
-    -------
-    str
-        For example ``x86-64 with AVX2 and FMA, Linux, glibc 2.36``.
-    """
+    """Kind of this computer, such as ``x86-64 with AVX2 and FMA, Linux, glibc 2.36``."""
     import llvmlite.binding as llvm
     from numba import config
 

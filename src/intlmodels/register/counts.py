@@ -67,12 +67,7 @@ def reduced(
     tell: Callable[[str], None] = lambda text: None,
     bar: Bar = lambda title: nullcontext(),
 ) -> RegisterStudy | SequenceStudy:
-    """The study of a register: its rows as counts, read from the files only if need be.
-
-    Counts in the folder ``out`` are found again as long as neither the files nor what study.toml
-    says of them changed, unless the files are to be read ``again``. The workers of a ``scheduler``
-    need the files under the same path. After an error nothing is written.
-    """
+    """The study of a register: its rows as counts, read from the files only if need be."""
     if isinstance(register, DecisionRegister):
         if scheduler is not None:
             raise StudyError(

@@ -53,14 +53,7 @@ def _encoded(b: int, need: int, low: int, high: int) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def _record(data: NDArray[np.uint8], start: int, at_end: bool, counts: NDArray[np.int64]) -> Any:
-    """The record that starts at a byte, and what is wrong with it apart from its cells.
-
-    Returns
-    -------
-    after, end, cells, problem, lines, blank
-        Where the next record starts, or -1 if the data end before; the end of this one; its cells;
-        the line ends inside it, and whether it is blank.
-    """
+    """The next record, this one's end, cells, problem, inner line ends, and whether it is blank."""
     i, cells, problem, lines, state = start, 1, 0, 0, _START
     blank, loose, need, low, high = True, False, 0, 0x80, 0xBF
     end = -1
@@ -122,10 +115,9 @@ def scan(
 ) -> Any:
     """Go through records until the data end, a table is full, or a record is fatal.
 
-    The data begin with a record, each of which should have ``width`` cells. Added to are ``counts``
-    (6,); filled are ``bad`` (most, 5) with number, start, end, problem and cells of bad records,
-    and ``out``, if it has room, with the good ones below the header up to ``last_copied``.
-    Returned are bytes of whole records, bad records, and bytes copied.
+    Added to are ``counts`` (6,); filled are ``bad`` (most, 5), and ``out``, if it has room, with
+    good records up to ``last_copied``. Returned are bytes of whole records, bad records, bytes
+    copied.
     """
     used = found = written = 0
     while used < len(data) and found < len(bad):

@@ -63,10 +63,7 @@ MOST_OTHER = 0.05
 def count_decisions(
     register: DecisionRegister, found: RegisterFiles, aside: Path | None
 ) -> tuple[Sequences, ReadDecisions]:
-    """Count the decisions of a register; the same rows give the same counts.
-
-    ``aside`` is where rows go that cannot be read, if the register asks for that.
-    """
+    """Count the decisions of a register; rows that cannot be read may be set ``aside``."""
     with connected(register) as connection:
         parts = [ready(connection, part) for part in sources(register, found, connection)]
         survey, broken = _survey(connection, register, parts)
@@ -382,11 +379,7 @@ UNREAD = "(firm IS NULL OR y IS NULL OR w IS NULL OR s IS NULL OR p IS NULL)"
 
 
 def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
-    """SQL that counts rows by the texts of columns with few of them, and by what else is told.
-
-    Columns: flag, size and period as texts (empty where they are not read), the form of the date,
-    whether a number is no year, whether the firm is missing, and the number of rows.
-    """
+    """SQL that counts rows by flag, size, period, form of the date, no year and no firm."""
     texts = _texts(register, source)
     few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
     # Grouped first: there are fewer different dates than rows.
@@ -404,9 +397,7 @@ def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
 def counted(register: DecisionRegister, all_rows: str) -> str:
     """SQL of all counts in one pass: first firms by kind, then decisions by place.
 
-    Columns: whether it is a place; smallest and largest size, whether a period comes again, the
-    decisions in each period, and those with the flag; of a place its size, period and prior
-    entries; how many firms; different sequences; ties.
+    ``back`` is whether a period comes again; ``s``, ``p`` and ``k`` (prior entries) are of a place.
     """
     periods = range(len(register.periods))
     made = ", ".join(f"count(*) FILTER (p = {i}) AS in{i}" for i in periods)

@@ -1,8 +1,4 @@
-"""The files of a register: which they are, and how DuckDB reads their rows, out of core.
-
-No engine of our own: files are read, grouped and counted by DuckDB, within the memory that the
-study allows it.
-"""
+"""The files of a register: which they are, and how DuckDB reads their rows, out of core."""
 
 from __future__ import annotations
 
@@ -127,10 +123,7 @@ def _matching(register: RowFiles) -> Iterable[Path]:
 
 
 def _below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
-    """All that is in a folder and its folders, also linked ones, but no folder twice.
-
-    Programs that write many files leave others beside them, which begin with a dot or underscore.
-    """
+    """All that is in a folder and its folders, also linked ones, but no folder twice."""
     status = folder.stat()
     own = (status.st_dev, status.st_ino)
     if own in above:

@@ -1,7 +1,6 @@
 """Rows of files: the distinct ones as written with the number of each, and those not readable.
 
-However many rows there are, few are different. They leave DuckDB as codes, column by column:
-millions of them take little memory, and those of several parts of the files are soon added.
+They leave DuckDB as codes, column by column: millions of them take little memory.
 """
 
 from __future__ import annotations
