@@ -236,15 +236,18 @@ def bound_table(found: Audit) -> pd.DataFrame:
 
     columns = ["basis", "kind", "name", "period", "flag", "low", "high"]
     rows = [
-        (basis.name, cell.kind, cell.name, cell.period, cell.flag, *map(_or_nan, ends))
+        (
+            basis.name,
+            cell.kind,
+            cell.name,
+            cell.period,
+            cell.flag,
+            *(float("nan") if end is None else end for end in ends),
+        )
         for basis in found.bases
         for cell, ends in zip(found.cells, basis.bounds, strict=True)
     ]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _or_nan(end: int | None) -> float:
-    return float("nan") if end is None else end
 
 
 def _table_text(found: Audit, table: object) -> str:
@@ -264,13 +267,9 @@ def _table_text(found: Audit, table: object) -> str:
 
 def count_words(count: Count) -> str:
     """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
-    return f"{count.id} ({count.text or subset_words(count)}: {_value(count)})"
-
-
-def subset_words(count: Count) -> str:
-    """The subset of a count, where the study does not put it into words."""
     flag = f"flag {count.flags[0]}, " if len(count.flags) == 1 else ""
-    return f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+    subset = f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+    return f"{count.id} ({count.text or subset}: {_value(count)})"
 
 
 def conflict_sentences(found: Audit) -> list[str]:

@@ -123,7 +123,12 @@ class _Cheapest:
             spent, limit = low[active].sum(), high[active].sum()
             if spent > self.cost or limit < self.cost:
                 continue
-            inside = (x for x in self.found if self._inside(x, low, high))
+            changes = slice(self.change.cells, None)
+            inside = (
+                x
+                for x in self.found
+                if (low[changes] <= x[changes]).all() and (x[changes] <= high[changes]).all()
+            )
             x = next(inside, None)
             if x is None:
                 x = self._solve(low, high)
@@ -163,10 +168,6 @@ class _Cheapest:
         if len(self.found) == MOST_REPAIRS:
             raise TooLongError("repairs", MOST_REPAIRS)
         self.found.append(x)
-
-    def _inside(self, x: Ints, low: Ints, high: Ints) -> bool:
-        changes = slice(self.change.cells, None)
-        return bool((low[changes] <= x[changes]).all() and (x[changes] <= high[changes]).all())
 
 
 def _apart(x: Ints, low: Ints, high: Ints, active: list[int]) -> Iterator[tuple[Ints, Ints]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -200,17 +200,6 @@ def hard(r: Rows) -> Rows:
 _known: dict[str, Any] | None = None
 
 
-@contextmanager
-def cached_answers(answers: dict[str, Any]) -> Iterator[None]:
-    """Take answers from a dictionary while the block runs, and add new ones to it."""
-    global _known
-    before, _known = _known, answers
-    try:
-        yield
-    finally:
-        _known = before
-
-
 def answer[T](
     question: str,
     r: Rows,
@@ -242,24 +231,19 @@ def _identity(question: str, r: Rows) -> str:
 FILE = "solved.json"
 
 
-@dataclass(frozen=True)
-class _Solved:
-    """The file of answers."""
-
-    version: int
-    answers: dict[str, Any]
-    checksum: str
-
-
 @contextmanager
 def use_cache(folder: Path) -> Iterator[None]:
     """Answer from what is kept in a folder while the block runs; then keep what is new."""
+    global _known
     path = folder / FILE
     answers = _read(path)
-    before = len(answers)
-    with cached_answers(answers):
+    known, before = len(answers), _known
+    _known = answers
+    try:
         yield
-    if len(answers) > before:
+    finally:
+        _known = before
+    if len(answers) > known:
         checksum = short_hash(answers)
         text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
         write_text(text + "\n", path)
@@ -269,10 +253,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = build(_Solved, parse_json(path.read_bytes()))
-        whole = short_hash(found.answers) == found.checksum
-    except (OSError, ValueError, RecursionError):
+        found = build(dict[str, Any], parse_json(path.read_bytes()))
+        answers: dict[str, Any] = build(dict[str, Any], found["answers"])
+        current = found["version"] == COUNTS_VERSION
+        return answers if current and short_hash(answers) == found["checksum"] else {}
+    except (OSError, ValueError, KeyError, RecursionError):
         return {}
-    current = whole and found.version == COUNTS_VERSION
-    answers: dict[str, Any] = found.answers if current else {}
-    return answers

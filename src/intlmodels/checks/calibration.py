@@ -1,17 +1,14 @@
 """Simulation-based calibration of the whole path: simulate, publish, fit, rank.
 
-Parameters drawn from their priors, data simulated from them with the study's own design, a fit of
-each: the rank of a true value is the number of posterior draws, of L, below it: 0, 1, ..., L, ties
-split at random. If everything is right, the ranks of many simulations are uniform (Talts et al.
-2018, arXiv:1804.06788). A model with a deliberate error must fail the same check.
+The rank of a true value is the number of posterior draws, of L, below it, ties split at random. If
+everything is right, the ranks of many simulations are uniform (Talts et al. 2018,
+arXiv:1804.06788). A model with a deliberate error must fail the same check.
 
 The test and the band are those of Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing
-32:32: a two-sided binomial probability for the empirical distribution function at each rank, the
-smallest of them as the statistic, and its law when all ranks are uniform. That law is computed,
-not simulated, so that there is neither a seed nor a Monte Carlo error. Given their sum,
-independent Poisson numbers at ranks 0 to L are multinomial numbers; the probability that their
-running sum leaves a band is therefore a chain of convolutions with one and the same Poisson law
-(Moscovich and Nadler 2017, Statistics & Probability Letters 123).
+32:32: the statistic is the smallest two-sided binomial probability of the empirical distribution
+function at each rank. Its law is computed, not simulated: given their sum, independent Poisson
+numbers are multinomial, and the probability that their running sum leaves a band is a chain of
+convolutions (Moscovich and Nadler 2017, Statistics & Probability Letters 123).
 """
 
 from __future__ import annotations
@@ -188,7 +185,7 @@ def detect(
     looks = (*(n for n in LOOKS if n < most), most)
     for done, look in enumerate(looks):
         check = calibration(plan, look, out)
-        found = check.summarize(check.results(pool, progress, tell))
+        found = check.run(pool, progress, tell)
         if not found.quantities:
             continue
         raw = p_values_of(found)
@@ -356,7 +353,15 @@ def p_values(counts: ArrayLike) -> Array:
 
     ``counts``, (L+1,) or (quantity, L+1), are simulations by rank; without any the p-value is 1.
     """
-    return np.array([_p_value(row) for row in np.atleast_2d(_checked(counts))], dtype=np.float64)
+    found = np.atleast_2d(_checked(counts))
+    values = np.ones(len(found))
+    draws = found.shape[1] - 1
+    for place, row in enumerate(found):
+        if simulations := int(row.sum()):
+            tails = _uniform(simulations, draws).tails
+            smallest = tails[np.arange(draws), row.cumsum()[:-1]].min()
+            values[place] = _probability_outside(simulations, draws, float(smallest))
+    return values
 
 
 def holm(p: ArrayLike) -> Array:
@@ -439,15 +444,6 @@ def _probability_outside(simulations: int, draws: int, tail: float) -> float:
         outside += float(ending[: within.start].sum() + ending[within.stop :].sum())
         inside, first = spread[within], int(low[rank])
     return min(outside, 1.0)
-
-
-def _p_value(counts: Counts) -> float:
-    simulations, draws = int(counts.sum()), len(counts) - 1
-    if simulations == 0:
-        return 1.0
-    tails = _uniform(simulations, draws).tails
-    smallest = tails[np.arange(draws), counts.cumsum()[:-1]].min()
-    return _probability_outside(simulations, draws, float(smallest))
 
 
 def _checked(counts: ArrayLike) -> Counts:

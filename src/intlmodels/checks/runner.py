@@ -278,9 +278,14 @@ class Check[R]:
         found = run(self.worker, self.tasks, self.journal, pool, progress=progress, tell=tell)
         return list(found.values())
 
-    def run(self, pool: Executor) -> R:
+    def run(
+        self,
+        pool: Executor,
+        progress: Progress | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> R:
         """Do the tasks, and put the results together."""
-        return self.summarize(self.results(pool))
+        return self.summarize(self.results(pool, progress, tell))
 
 
 def run_and_store[R](
@@ -292,7 +297,7 @@ def run_and_store[R](
 ) -> R:
     """Do a check and store what it finds below the output folder of the study."""
     with options.pool([check.journal]) as pool, options.bar(check.title) as progress:
-        found = check.summarize(check.results(pool, progress, options.tell))
+        found = check.run(pool, progress, options.tell)
     write(check.kind, found, study, overrides, out)
     return found
 

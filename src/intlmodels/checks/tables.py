@@ -56,19 +56,15 @@ MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
 def calibrated(found: Calibration) -> pd.DataFrame:
     """How each quantity was recovered, one row each; empty where no simulation has a fit.
 
-    ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform ranks, ``p_adjusted`` (Holm,
-    over all quantities), ``deviates``; for each probability of ``PROBS`` in percent
-    ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it with probability ``BAND`` if
-    all is right, ``outside_50``; ``bias`` and ``bias_error``, and the same over the prior's
-    standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean posterior standard deviation),
-    ``width`` (mean, of the 95 % interval), ``prior_spread`` and ``spread_ratio``.
+    P-values are of uniform ranks, adjusted (Holm) over all quantities; ``low_50`` and ``high_50``
+    hold ``coverage_50`` (percent) with probability ``BAND`` if all is right; ``_in_sd`` is over the
+    prior's standard deviation. Others are described by :class:`Calibrated`.
     """
     import pandas as pd
 
     if not found.quantities:
         return pd.DataFrame()
-    counts = np.array([item.ranks for item in found.quantities], dtype=np.int64)
-    p_values = calibration.p_values(counts)
+    p_values = calibration.p_values_of(found)
     adjusted = calibration.holm(p_values)
     rows = []
     for item, p_value, p_adjusted in zip(found.quantities, p_values, adjusted, strict=True):
@@ -129,12 +125,9 @@ def outside_by_chance(table: pd.DataFrame) -> float:
 def moves(found: Sensitivity) -> pd.DataFrame:
     """Every conclusion under every refit, beside the default's.
 
-    ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign is a
-    conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``, ``p_direction``;
-    ``base_median``, ``base_p_direction``; ``move`` (of the median) and ``move_in_sd`` (of the
-    default's posterior); ``verdict``, ``base_verdict`` and ``changed``, for directions; ``counts``:
-    whether refit and default converged, so that the row may be compared with the default;
-    ``ci_kind``, ``ci_prob``, ``converged``.
+    ``direction`` is whether the sign is a conclusion; ``move`` is of the median, ``move_in_sd`` in
+    standard deviations of the default's posterior; ``verdict`` and ``changed`` are of directions;
+    ``counts`` is whether refit and default converged, so that they may be compared.
     """
     import pandas as pd
 
@@ -203,10 +196,8 @@ def _said(item: Moved) -> str:
 def farthest(table: pd.DataFrame) -> pd.DataFrame:
     """How far each quantity of :func:`moves` moves at most, by other priors and readings.
 
-    One row a quantity that has a row that counts, the farthest move first: ``quantity``, ``unit``,
-    ``base_median``, ``width`` (of the default's interval), ``farthest`` (in standard deviations),
-    and for ``prior`` and ``reading`` the refit (``prior``, empty if there is none), ``prior_move``
-    and ``prior_move_in_sd``.
+    One row a quantity that has a row that counts, the farthest move first: ``farthest`` is in
+    standard deviations, ``width`` of the default's interval, ``prior`` and ``reading`` the refits.
     """
     import pandas as pd
 
@@ -244,10 +235,8 @@ MOVES = "moves with the prior"
 def scaled(found: Sensitivity) -> pd.DataFrame:
     """Power-scaling of each quantity.
 
-    ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
-    ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the prior
-    is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``; ``pareto_k`` of all, NaN
-    where none could be fitted, and ``reliable``.
+    The diagnosis is ``FINE``, ``WEAK`` or ``CONFLICT``, by the rule of Kallioinen et al. (2024),
+    ``MOVES`` where the prior is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``.
     """
     import pandas as pd
 
@@ -283,17 +272,12 @@ def shifts(found: Sensitivity) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
 
 class Laws(NamedTuple):
-    """What refits expected of the units that they did not see.
+    """What refits expected of the units that they did not see."""
 
-    ``chance`` is the probability of every value, (unit, value), and sums to 1 in each row,
-    ``place`` which value was printed; ``below`` and ``exactly`` are the probabilities of a smaller
-    value than the printed one, and of the printed one.
-    """
-
-    chance: Array
-    place: NDArray[np.int64]
-    below: Array
-    exactly: Array
+    chance: Array  # (unit, value): Probability of every value, sums to 1 in each row
+    place: NDArray[np.int64]  # (unit,): Which value was printed
+    below: Array  # (unit,): Probability of a smaller value than the printed one
+    exactly: Array  # (unit,): And of the printed one
 
 
 def laws(found: Comparison, variant: str) -> Laws:
@@ -319,11 +303,8 @@ def refit_converged(unit: LeftOut) -> bool:
 def left_out(found: Comparison) -> pd.DataFrame:
     """Every unit, predicted by every variant that did not see it.
 
-    ``variant``, ``unit``, ``printed``, ``median`` and the central predictive intervals ``ci_low``
-    to ``ci_high`` (probability ``ci_prob``) and ``ci50_low`` to ``ci50_high``; ``p_tail``, the
-    probability of a value at least as far out on the same side, doubled; ``outside`` (the
-    interval), ``p_outside``, its probability; ``lpd``, ``lpd_error``, ``possible``; ``rhat``,
-    ``ess``, ``divergences``, ``ci_kind`` and ``converged``.
+    The intervals are central predictive ones; ``p_tail`` is the probability of a value at least as
+    far out on the same side, doubled; ``outside`` is of the interval, ``p_outside`` its chance.
     """
     import pandas as pd
 
@@ -378,11 +359,9 @@ def _central(chance: Array, prob: float) -> tuple[int, int]:
 def elpds(found: Comparison) -> pd.DataFrame:
     """Each variant by exact leave-one-out, compared with the first, the default.
 
-    ``variant``, ``elpd`` (sum of the log probabilities), ``impossible`` (units with probability
-    zero), ``unconverged`` (refits), ``difference`` to the default (above zero: predicts better),
-    ``se``, ``ci_low``, ``ci_high``, ``p_better``, ``told_apart`` (False where few units and a
-    small difference do not allow it), the stacking ``weight`` with ``weight_low`` and
-    ``weight_high``; ``ci_kind``, ``ci_prob``, ``weight_prob`` and ``converged`` (all refits).
+    ``impossible`` are units with probability zero, ``unconverged`` refits; a ``difference`` above
+    zero predicts better; ``told_apart`` is False where few units and a small difference do not
+    allow it; ``weight`` is that of stacking.
     """
     import pandas as pd
 
@@ -454,9 +433,8 @@ def pit(law: Laws) -> Pit:
 def pit_band(law: Laws, grid: Array, sets: int = 400, seed: int = leaveout.SEED) -> Array:
     """Half the width of a simultaneous 95 % band around the diagonal for the PIT of these laws.
 
-    At places ``grid`` from 0 to 1. So many sets of outcomes are drawn from the laws; the band is
-    as wide at each place as the standard deviation of their curves there, times what holds 95 %
-    of the curves as a whole.
+    As wide at each place of ``grid`` as the standard deviation there of the curves of outcomes
+    drawn from the laws, times what holds 95 % of the curves as a whole.
     """
     rng = np.random.default_rng(seed)
     curves = np.zeros((sets, len(grid)))

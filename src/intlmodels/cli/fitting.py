@@ -141,13 +141,6 @@ SweepsOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(calibrate)
-    app.command(epilog="Example: intlmodels compare rochester")(compare)
-    app.command(epilog="Example: intlmodels sensitivity rochester")(sensitivity)
-
-
 def calibrate(
     study: StudyArgument,
     sims: Annotated[int, typer.Option(help="Number of simulated studies.")] = 500,

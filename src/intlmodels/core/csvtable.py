@@ -277,7 +277,9 @@ def read_table(folder: Path, file: str, one: str = "firm") -> Table:
     except StudyError:
         _check_separator(text, file)  # what does not fit with commas may fit with another mark
         raise
-    width = _used_width(records)
+    width = len(records[0])  # up to the last column that holds anything
+    while width > 1 and _blank([record[width - 1] for record in records]):
+        width -= 1
     header = tuple(clean_label(name) for name in records[0][:width])
     _check_header(header, file)
     if len(records) == 1:
@@ -308,14 +310,6 @@ def _records(text: str, file: str) -> list[list[str]]:
 
 def _blank(record: list[str]) -> bool:
     return not any(cell.strip() for cell in record)
-
-
-def _used_width(records: list[list[str]]) -> int:
-    """How many columns there are up to the last one that holds anything."""
-    width = len(records[0])
-    while width > 1 and _blank([record[width - 1] for record in records]):
-        width -= 1
-    return width
 
 
 def require_names(first: list[str], file: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -278,7 +279,11 @@ def _write_cells(cells: Cells, out: Path) -> None:
 
 
 def _load_cells(register: Register, out: Path, read: dict[str, Any]) -> Cells:
-    known = [_Known() for _ in range(1 + len(register.explaining))]
+    known: list[defaultdict[str, int]] = [
+        defaultdict() for _ in range(1 + len(register.explaining))
+    ]
+    for place in known:  # numbers of texts, in the order in which they come
+        place.default_factory = place.__len__
     codes: list[list[Integers]] = [[] for _ in known]
     rows: list[Integers] = []
     with (out / CELLS).open(encoding="utf-8", newline="") as file:
@@ -316,14 +321,6 @@ def _lines(rows: Sequence[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-class _Known(dict[str, int]):
-    """Numbers of texts, in the order in which they come."""
-
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        return number
 
 
 # -- studies with and without a register -------------------------------------------------

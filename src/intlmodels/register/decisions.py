@@ -80,7 +80,10 @@ def count_decisions(
         if any(low != high or back for place, low, high, back, *_ in counts if not place):
             out.find_conflicting()
             if register.bad_rows == "stop":
-                raise conflict(out)
+                raise StudyError(
+                    f"{out.why(next(out.rows()))} -- firms like this one: {len(out.firms):,}; mend "
+                    'the files, or write bad_rows = "set aside" in [register]'
+                )
             counts = _count(out)
         alike = _alike(out)
         own = written = 0
@@ -115,7 +118,18 @@ def _survey(
     """What stands in columns with few texts, with numbers of rows; and broken records."""
     found: list[tuple[Any, ...]] = []
     for source in parts:
-        some = connection.execute(surveyed(register, source, MOST_TEXTS + 1)).fetchall()
+        texts = _texts(register, source)
+        few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
+        # Grouped first: there are fewer different dates than rows.
+        grouped = (
+            f"SELECT {few}, {texts['when']} AS said, {nobody(texts['firm'])} AS nobody, "
+            f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
+        )
+        some = connection.execute(
+            f"SELECT {', '.join(FEW)}, {form('said', register.by_number)} AS form, "
+            f"{no_year('said')} AS no_year, nobody, CAST(sum(rows) AS BIGINT) FROM ({grouped}) "
+            f"GROUP BY ALL LIMIT {MOST_TEXTS + 1}"
+        ).fetchall()
         if len(some) <= MOST_TEXTS:
             source.require_all(sum(n for *_, n in some))
         found += some
@@ -378,22 +392,6 @@ _INCLUDED = "firm NOT IN (SELECT firm FROM excluded)"
 UNREAD = "(firm IS NULL OR y IS NULL OR w IS NULL OR s IS NULL OR p IS NULL)"
 
 
-def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
-    """SQL that counts rows by flag, size, period, form of the date, no year and no firm."""
-    texts = _texts(register, source)
-    few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
-    # Grouped first: there are fewer different dates than rows.
-    grouped = (
-        f"SELECT {few}, {texts['when']} AS said, {nobody(texts['firm'])} AS nobody, "
-        f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
-    )
-    return (
-        f"SELECT {', '.join(FEW)}, {form('said', register.by_number)} AS form, "
-        f"{no_year('said')} AS no_year, nobody, CAST(sum(rows) AS BIGINT) FROM ({grouped}) "
-        f"GROUP BY ALL LIMIT {most}"
-    )
-
-
 def counted(register: DecisionRegister, all_rows: str) -> str:
     """SQL of all counts in one pass: first firms by kind, then decisions by place.
 
@@ -527,26 +525,15 @@ class Unreadable:
         """Those of the register, which do not know how most dates are written."""
         readers = self.register.readers()
         unread = frozenset(self.texts.get([*self.register.columns].index("when"), ()))
+        example = EXAMPLES[self.readings.form]
+        mend = f"expected a date that exists, written like most dates of this register: {example}"
+        if self.register.starts and self.readings.form in ("number", "place"):
+            mend = "expected a year, as [periods] starts places decisions by their year"
 
         def when(cell: Cell) -> str | float | None:
             said = readers["when"](cell)
             if cell.text in unread:
-                raise cell.error(self._dates())
+                raise cell.error(mend)
             return said
 
         return {**readers, "when": when}
-
-    def _dates(self) -> str:
-        example = EXAMPLES[self.readings.form]
-        if self.register.starts and self.readings.form in ("number", "place"):
-            return "expected a year, as [periods] starts places decisions by their year"
-        return f"expected a date that exists, written like most dates of this register: {example}"
-
-
-def conflict(unreadable: Unreadable) -> StudyError:
-    """The error for firms whose rows contradict each other, naming the first row of one."""
-    first = next(unreadable.rows())
-    return StudyError(
-        f"{unreadable.why(first)} -- firms like this one: {len(unreadable.firms):,}; mend the "
-        'files, or write bad_rows = "set aside" in [register]'
-    )

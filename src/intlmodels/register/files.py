@@ -218,13 +218,6 @@ def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int,
     return tuple(found)
 
 
-def named(names: Iterable[str], most: int = 3) -> str:
-    """A few files in a message."""
-    several = list(names)
-    more = len(several) - most
-    return ", ".join(map(shown, several[:most])) + (f" and {more} more" if more > 0 else "")
-
-
 # -- DuckDB ------------------------------------------------------------------------------
 
 #: What DuckDB may take for a pattern in the name of a file, which it has no way to escape.
@@ -335,7 +328,7 @@ class Source:
             raise StudyError(
                 f"DuckDB reads {rows:,} rows, and the files have {good:,}; expected plain CSV: "
                 "save it as Parquet, or without line breaks inside cells",
-                file=named(file.name for file in self.files),
+                file=listed((file.name for file in self.files), 3),
             )
 
 
@@ -462,7 +455,7 @@ def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConn
                 f"the column has the type {kind}, which does not hold this for sure; expected "
                 f"labels as text or integers, or as {kind} below {WHOLE[kind]:,}: write the "
                 "column again as text",
-                file=named(file.name for file in source.files),
+                file=listed((file.name for file in source.files), 3),
                 column=register.columns[key],
                 value=largest if endless is None else endless,
             )
