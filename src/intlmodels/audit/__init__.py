@@ -26,8 +26,7 @@ from intlmodels.study.counts import Count, Rows, rows
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Bounds are given for each cheapest repair if there are no more than this, and for all of them
-#: together in any case.
+#: Bounds are given for each cheapest repair if there are no more than this.
 MOST_BOUNDED = 12
 
 #: What bounds rest on.
@@ -41,9 +40,7 @@ HARD = "hard counts"
 class Basis:
     """Bounds of the standard cells, and what they rest on."""
 
-    #: :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its number,
-    #: or :data:`HARD`
-    name: str
+    name: str  # One of the names above, or ``repair`` and its number
     #: Least and largest value, in the order of the cells; None where there is no limit
     bounds: tuple[Bound, ...]
 
@@ -55,16 +52,10 @@ class Audit:
     rows: Rows
     subsets: Subsets  # Minimal conflicts and maximal consistent subsets
     repairs: tuple[Repair, ...]  # The cheapest, whatever count is changed
-    #: The cheapest that change no hard count: some or all of the former, or dearer ones, or none if
-    #: there are none
-    repairs_hard_kept: tuple[Repair, ...]
+    repairs_hard_kept: tuple[Repair, ...]  # The cheapest that change no hard count
     cells: tuple[Cell, ...]  # Unpublished numbers, and published ones among them
-    #: Their bounds: as printed if the counts are consistent; otherwise under the cheapest repairs
-    #: taken together, and under each of them if they are few. Then under the hard counts alone, if
-    #: they can hold together
-    bases: tuple[Basis, ...]
-    #: What is not complete because the search would not have ended in reasonable time
-    cut: tuple[str, ...]
+    bases: tuple[Basis, ...]  # Their bounds as printed or repaired, then under hard counts alone
+    cut: tuple[str, ...]  # What is not complete, because the search would have taken too long
 
     @property
     def consistent(self) -> bool:

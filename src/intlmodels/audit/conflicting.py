@@ -25,14 +25,9 @@ MOST_TIMES = 9
 class Subsets:
     """Which of the counts can hold together."""
 
-    #: Minimal conflicts: they cannot all hold, but would if any one of them were left out. Smallest
-    #: first, then in the order of the counts
-    conflicts: tuple[tuple[str, ...], ...]
-    #: For each maximal consistent subset, the counts that are not in it. Fewest first
-    left_out: tuple[tuple[str, ...], ...]
-    #: Whether these are all. If not, the conflicts are still the smallest there are, and whatever
-    #: is listed is right
-    complete: bool
+    conflicts: tuple[tuple[str, ...], ...]  # Minimal ones, smallest first
+    left_out: tuple[tuple[str, ...], ...]  # Of each maximal consistent subset, fewest first
+    complete: bool  # Whether these are all; whatever is listed is right
 
     @property
     def consistent(self) -> bool:
@@ -196,15 +191,13 @@ def _order(mask: int) -> tuple[int, tuple[int, ...]]:
 class Reason:
     """Why counts contradict each other: all cells of the left are in the right, which is less."""
 
-    #: What is added: a count, or one firm of a count that holds for each of its firms (``M20b[A]``)
-    #: unless all of them are added; how many times; and the value printed
+    #: A count, or one firm of it (``M20b[A]``); how many times it is added; the value printed
     left: tuple[tuple[str, int, int], ...]
     right: tuple[tuple[str, int, int], ...]
     least: int  # What the left comes to at least, and the right at most
     most: int
-    #: {"=", "≥", "≤"}: Whether there is a count among them that only says at least, or at most
-    left_sign: str
-    right_sign: str
+    left_sign: str  # {"=", "≥"}: Whether a count among them only says at least
+    right_sign: str  # {"=", "≤"}
     same: bool  # Whether both sides count exactly the same
 
     def __str__(self) -> str:

@@ -72,7 +72,13 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
         listing.run()
     except TooLongError:
         complete = False
-    found = [_repair(system, change, x) for x in listing.found]
+    found = []
+    for x in listing.found:
+        shift = change.shift(x)
+        changed = [(r.counts[i], int(shift[i])) for i in np.flatnonzero(shift)]
+        values = {count.id: count.value + by for count, by in changed}
+        cost, touches_hard = sum(abs(by) for _, by in changed), any(c.hard for c, _ in changed)
+        found.append(Repair(values, cost, touches_hard, system.table(x[: change.cells])))
     place = {count.id: i for i, count in enumerate(r.counts)}
     found.sort(
         key=lambda repair: (
@@ -82,17 +88,6 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
         )
     )
     return tuple(found), complete
-
-
-def _repair(system: System, change: Change, x: Ints) -> Repair:
-    shift = change.shift(x)
-    changed = [(system.rows.counts[i], int(shift[i])) for i in np.flatnonzero(shift)]
-    return Repair(
-        {count.id: count.value + by for count, by in changed},
-        sum(abs(by) for _, by in changed),
-        any(count.hard for count, _ in changed),
-        system.table(x[: change.cells]),
-    )
 
 
 class _Cheapest:

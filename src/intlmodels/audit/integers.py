@@ -6,6 +6,7 @@ and that there is none better counts once the multipliers of a relaxation prove 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -31,8 +32,7 @@ MOST_COEFFICIENT = 100
 NEAR = 1e-6
 #: Multipliers beyond this prove nothing: products with them might not fit.
 MOST_MULTIPLIER = 1_000_000
-#: Multipliers are rounded to this many parts: the least number that 1 to 16 divide, so that the
-#: small fractions which occur in practice are kept as they are.
+#: Parts that multipliers are rounded to: 1 to 16 divide it, so that small fractions are kept.
 PARTS = 720_720
 
 EQUAL, AT_LEAST, AT_MOST = range(len(RELATIONS))
@@ -86,6 +86,7 @@ class Program:
     ) -> tuple[int, Ints] | None:
         """The least ``cost @ x`` over integers in a box, with an ``x``, by branch and bound."""
         best: tuple[int, Ints] | None = None
+        limit = math.inf if below is None else below
         last = self.solved + MOST_STEPS
         root = True
         # Cuts hold in the box where they were found, and in all that it is split into.
@@ -96,13 +97,15 @@ class Program:
             tight, rounds, low, high = boxes.pop()
             bound, point = tight._relaxed(cost, low, high)
             self.solved += 1
-            if point is None or _reached(bound, best, below):
+            if point is None or (bound is not None and bound >= limit):
                 continue
-            best = self._better(best, below, cost, self._whole(point, low, high))
-            if best is None and root:
-                best = self._better(best, below, cost, self.guess(cost, low, high))
+            x = self._whole(point, low, high)
+            if root and (x is None or int(cost @ x) >= limit):
+                x = self.guess(cost, low, high)
             root = False
-            if _reached(bound, best, below):
+            if x is not None and int(cost @ x) < limit:
+                best, limit = (int(cost @ x), x), int(cost @ x)
+            if bound is not None and bound >= limit:
                 continue
             # Before anything is split, cut off what is no integer.
             cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
@@ -125,15 +128,6 @@ class Program:
         """A point rounded, if that satisfies the rows and is in the box, in exact arithmetic."""
         x = np.rint(point).astype(np.int64)
         return x if self.holds(x) and (x >= low).all() and (x <= high).all() else None
-
-    @staticmethod
-    def _better(
-        best: tuple[int, Ints] | None, below: int | None, cost: Ints, x: Ints | None
-    ) -> tuple[int, Ints] | None:
-        limit = below if best is None else best[0]
-        if x is None or (limit is not None and int(cost @ x) >= limit):
-            return best
-        return int(cost @ x), x
 
     def guess(self, cost: Ints, low: Ints, high: Ints, gap: float = 0.0) -> Ints | None:
         """The solver's own integer solution within a relative gap, if it has one that holds."""
@@ -289,12 +283,6 @@ def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
         chosen.append(i)
     unit = round(abs(determinant))
     return work[chosen, n:], unit if 1 < unit <= MOST_MULTIPLIER else PARTS
-
-
-def _reached(bound: int | None, best: tuple[int, Ints] | None, below: int | None) -> bool:
-    """Whether nothing that is better than what is known can lie beyond a proven bound."""
-    limit = below if best is None else best[0]
-    return bound is not None and limit is not None and bound >= limit
 
 
 def _halves(point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, Ints]]:

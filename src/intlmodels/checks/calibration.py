@@ -57,13 +57,11 @@ from intlmodels.study import Study
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-#: Draws among which the rank of a true value is looked up: they are thinned to so many, hardly
-#: depend on each other then, and a rank is one of 0 to LEVELS.
+#: Thinned draws among which a true value has its rank, 0 to LEVELS; they hardly depend then.
 LEVELS = 100
 #: Level of the verdict, for all quantities and all looks together.
 FAMILYWISE = 0.01
-#: R-hat above which a fit counts as one that did not converge: fits are short here, and R-hat of
-#: so few draws scatters more than that of a fit that is shown.
+#: R-hat above which a fit counts as not converged: that of few draws scatters more.
 LIMIT = 1.05
 #: Numbers of simulations after which it is looked whether a deliberate error was noticed.
 LOOKS = (25, 50, 100, 200, 400)

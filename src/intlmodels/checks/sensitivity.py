@@ -232,9 +232,8 @@ def _smoothed(log_weights: Array, efficiency: float) -> _Weighted:
     """Pareto-smoothed weights, or the weights as they are where they have no smooth tail."""
     from arviz_stats.base import array_stats
 
-    # The likelihood of a table of counts takes a handful of values: a Pareto distribution cannot
-    # be fitted to a tail of equal values, and weights that take few values need no smoothing (k
-    # is then not a number). Where a tail is refused that should be fitted, k is infinite.
+    # Weights that take few values, as those of a table of counts, need no smoothing (k is then
+    # not a number). Where a tail is refused that should be fitted, k is infinite.
     flat = log_weights.ravel()
     smooth, k = flat - flat.max(), np.nan
     if np.unique(flat).size > flat.size // 2:

@@ -121,6 +121,9 @@ def outside_by_chance(table: pd.DataFrame) -> float:
 
 # -- sensitivity -------------------------------------------------------------------------
 
+#: Stands for the default's conclusion about a quantity of which it has none.
+UNMATCHED = Moved("", "", "", np.nan, np.nan, np.nan, np.nan, np.nan, direction=False)
+
 
 def moves(found: Sensitivity) -> pd.DataFrame:
     """Every conclusion under every refit, beside the default's.
@@ -136,8 +139,10 @@ def moves(found: Sensitivity) -> pd.DataFrame:
     own = {item.quantity: item for item in found.moved if item.refit == base.name}
     rows = []
     for item in found.moved:
-        refit, default = refits[item.refit], own.get(item.quantity)
-        counts = refit is not base and refit.converged and base.converged and default is not None
+        refit, default = refits[item.refit], own.get(item.quantity, UNMATCHED)
+        counts = refit is not base and refit.converged and base.converged
+        counts = counts and default is not UNMATCHED
+        move = item.median - default.median
         rows.append(
             {
                 "refit": refit.name,
@@ -152,7 +157,13 @@ def moves(found: Sensitivity) -> pd.DataFrame:
                 "ci_high": item.high,
                 "p_positive": item.p_positive if item.direction else np.nan,
                 "p_direction": _p_direction(item) if item.direction else np.nan,
-                **_beside(item, default, counts),
+                "base_median": default.median,
+                "base_p_direction": _p_direction(default) if default.direction else np.nan,
+                "move": move,
+                "move_in_sd": move / default.sd if default.sd > 0 else np.nan,
+                "verdict": _said(item),
+                "base_verdict": _said(default),
+                "changed": counts and _said(item) != _said(default),
                 "counts": counts,
                 "ci_kind": CI_KIND,
                 "ci_prob": CI_PROB,
@@ -164,23 +175,6 @@ def moves(found: Sensitivity) -> pd.DataFrame:
 
 def _p_direction(item: Moved) -> float:
     return max(item.p_positive, 1 - item.p_positive)
-
-
-def _beside(item: Moved, default: Moved | None, counts: bool) -> dict[str, Any]:
-    """Columns of :func:`moves` that hold a row against the default's."""
-    if default is None:
-        nothing = dict.fromkeys(("base_median", "base_p_direction", "move", "move_in_sd"), np.nan)
-        return {**nothing, "verdict": _said(item), "base_verdict": "", "changed": False}
-    move = item.median - default.median
-    return {
-        "base_median": default.median,
-        "base_p_direction": _p_direction(default) if default.direction else np.nan,
-        "move": move,
-        "move_in_sd": move / default.sd if default.sd > 0 else np.nan,
-        "verdict": _said(item),
-        "base_verdict": _said(default),
-        "changed": counts and _said(item) != _said(default),
-    }
 
 
 def _said(item: Moved) -> str:
@@ -374,13 +368,22 @@ def elpds(found: Comparison) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(names):
         unconverged = sum(not refit_converged(unit) for unit in found.variants[name])
+        gap = leaveout.Difference(*[np.nan] * 5)
+        if i > 0 and possible > 1:
+            gap = leaveout.difference(table[i], table[0], prob=CI_PROB)
+        few = table.shape[1] < FEW_UNITS and abs(gap.elpd) < ALIKE
         rows.append(
             {
                 "variant": name,
                 "elpd": float(table[i].sum()),
                 "impossible": int((table[i] == -np.inf).sum()),
                 "unconverged": unconverged,
-                **_against(table[i], table[0], i > 0 and possible > 1),
+                "difference": gap.elpd,
+                "se": gap.se,
+                "ci_low": gap.low,
+                "ci_high": gap.high,
+                "p_better": gap.p_better,
+                "told_apart": not few and not np.isnan(gap.elpd),
                 "weight": weights[i],
                 "weight_low": spread[0, i],
                 "weight_high": spread[1, i],
@@ -393,31 +396,12 @@ def elpds(found: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _against(own: Array, default: Array, compared: bool) -> dict[str, Any]:
-    """Columns of :func:`elpds` that hold a variant against the default."""
-    if not compared:
-        nothing = dict.fromkeys(("difference", "se", "ci_low", "ci_high", "p_better"), np.nan)
-        return {**nothing, "told_apart": False}
-    gap = leaveout.difference(own, default, prob=CI_PROB)
-    few = len(own) < FEW_UNITS and abs(gap.elpd) < ALIKE
-    return {
-        "difference": gap.elpd,
-        "se": gap.se,
-        "ci_low": gap.low,
-        "ci_high": gap.high,
-        "p_better": gap.p_better,
-        "told_apart": not few and not np.isnan(gap.elpd),
-    }
-
-
 class Pit(NamedTuple):
     """Whether what was printed lies within its leave-one-out laws as it should."""
 
     p_value: float
-    #: Share of the units in the outer halves of their laws (the lower and the upper quarter), and
-    #: in the upper halves. Both are expected to be 0.5.
-    tails: float
-    upper: float
+    tails: float  # Share of units in the outer halves of their laws, 0.5 expected
+    upper: float  # And in the upper halves
 
 
 def pit(law: Laws) -> Pit:

@@ -66,10 +66,7 @@ class Table:
 
     file: str  # File name inside the study's folder
     header: tuple[str, ...]  # Names of the columns, without white space around them
-    #: The cells as they stand in the file. ``rows[i]`` is row ``i + 2`` of the file as a
-    #: spreadsheet counts rows: the header is row 1, and a cell with line breaks in it is still in
-    #: one row
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]  # ``rows[i]`` is row ``i + 2`` of a spreadsheet
 
     def column(self, name: str, asked_by: str = "") -> tuple[str, ...]:
         """Cells of a column, as printed."""

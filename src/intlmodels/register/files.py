@@ -167,15 +167,6 @@ def _name(path: Path, register: RowFiles) -> str:
 # -- columns -----------------------------------------------------------------------------
 
 
-def csv_header(path: Path, name: str) -> tuple[str, ...]:
-    """The names of the columns of a CSV file."""
-    records = first_records(path, name, 1)
-    if not records:
-        raise StudyError("file is empty; expected a header, and rows below it", file=name)
-    require_names(records[0], name)
-    return tuple(records[0])
-
-
 def first_records(path: Path, name: str, most: int) -> list[list[str]]:
     """The first records of a CSV file, with its header."""
     found: list[list[str]] = []
@@ -424,7 +415,11 @@ def sources(
 def _schema(kind: str, file: File, connection: DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns of a file."""
     if kind == "csv":
-        return tuple((name, "VARCHAR") for name in csv_header(Path(file.path), file.name))
+        records = first_records(Path(file.path), file.name, 1)
+        if not records:
+            raise StudyError("file is empty; expected a header, and rows below it", file=file.name)
+        require_names(records[0], file.name)
+        return tuple((name, "VARCHAR") for name in records[0])
     rows = parquet(literal(opened(connection, file)))
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()
     return tuple((str(column), str(type_)) for column, type_, *_ in described)
