@@ -2,8 +2,6 @@
 
 Can all of them be true together? If not: every minimal subset that cannot, every maximal subset
 that can, and the cheapest repairs. In any case: what they imply for what was not published.
-A study whose hard counts contradict each other can be read, described and audited, but not
-fitted: no table has a probability above zero.
 """
 
 from __future__ import annotations
@@ -142,9 +140,12 @@ def _require_together(
     named = [hard[name] for name in conflict]
     files = {count.file for count in named}
     where = f", in the variant {reading!r}" if reading else ""
+    told = [
+        f"{count.id} ({f'{count.file}, ' * (len(files) > 1)}row {count.row}): {_value(count)}"
+        for count in named
+    ]
     raise StudyError(
-        f"hard counts that cannot hold together{where}: "
-        f"{', '.join(_told(count, len(files) > 1) for count in named)}; expected hard counts to "
+        f"hard counts that cannot hold together{where}: {', '.join(told)}; expected hard counts to "
         "agree: mend one, or make one noisy",
         file=named[0].file if len(files) == 1 else None,
     )
@@ -167,11 +168,6 @@ def _require_agreement(study: DecayStudy) -> None:
             column="value",
             value=str(count.value),
         )
-
-
-def _told(count: Count, with_file: bool) -> str:
-    place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
-    return f"{count.id} ({place}): {_value(count)}"
 
 
 def _value(count: Count) -> str:

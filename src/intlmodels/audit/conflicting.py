@@ -62,15 +62,15 @@ def subsets(r: Rows) -> Subsets:
 
 def smallest_conflict(r: Rows) -> tuple[str, ...] | None:
     """The smallest subset of the counts that cannot all be true; None if all can."""
-
-    def find() -> tuple[str, ...] | None:
-        search = _Search(r)
-        first = next(search.run(), None)
-        return None if first is None else search.named([first])[0]
-
     # A list, since None as what is written would say that nothing is to be kept.
-    question = "smallest conflict"
-    return answer(question, r, find, lambda found: list(found or ()), lambda w: tuple(w) or None)
+    write, read = (lambda found: list(found or ())), (lambda written: tuple(written) or None)
+    return answer("smallest conflict", r, lambda: _smallest(r), write, read)
+
+
+def _smallest(r: Rows) -> tuple[str, ...] | None:
+    search = _Search(r)
+    first = next(search.run(), None)
+    return None if first is None else search.named([first])[0]
 
 
 class _Search:

@@ -275,8 +275,7 @@ class _Bounds:
         cells = np.full(self.change.cells, np.iinfo(np.int64).max)
         np.minimum.at(cells, self.system.variable, weight)
         cost[: self.change.cells] = cells
-        # Only sums that no count limits from above have no limit: they are in counts that say
-        # at least, if in any, and these bear any increase.
+        # Sums that no count limits from above are at most in counts that say at least.
         if (cells[~self.system.capped] < 0).any():
             return None
         low, high = self.change.low, self.change.high

@@ -22,12 +22,10 @@ Ints = NDArray[np.int64]
 MOST_STEPS = 2_000
 #: What an integer program counts for, in linear programs.
 GUESS = 50
-#: Rounds of cuts before the first box is split, and before any other is; cuts of a round; the
-#: largest coefficient of a cut.
-MOST_ROUNDS = 20
-FEWER_ROUNDS = 3
-MOST_CUTS = 40
-MOST_COEFFICIENT = 100
+#: Rounds of cuts before the first box is split, and before any other is.
+MOST_ROUNDS, FEWER_ROUNDS = 20, 3
+#: Cuts of a round, and the largest coefficient of a cut.
+MOST_CUTS, MOST_COEFFICIENT = 40, 100
 #: Numbers of the solver within this of an integer are taken for it when choosing where to cut.
 NEAR = 1e-6
 #: Multipliers beyond this prove nothing: products with them might not fit.

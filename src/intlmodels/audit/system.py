@@ -136,8 +136,7 @@ class Change:
         total = sum(count.value for count in counts)
         if not keep_hard:
             return total  # every value may become 0, and the empty table will do
-        # Take a table that satisfies the hard counts, no cell larger than they need; every other
-        # count can be what it says.
+        # In a table of the hard counts, no cell larger than they need, others can be as they say.
         largest = int((self.system.matrix @ self.system.reach).max(initial=0))
         enough = sum(max(count.value, largest) for count in counts if not count.hard)
         # A count that is to be equal for each of several firms can ask for more. Then there is
@@ -195,8 +194,7 @@ def hard(r: Rows) -> Rows:
 
 # -- answers that were found before ------------------------------------------------------
 
-# Importing the solver and asking it takes longer than everything else that a run does in which
-# nothing changed. Answers are kept only where a caller provides for it.
+# Kept only where a caller provides for it; to ask the solver takes longer than all else.
 _known: dict[str, Any] | None = None
 
 
@@ -210,7 +208,11 @@ def answer[T](
     """What was answered before, or else what is found now, kept if it is written as not None."""
     if _known is None:
         return find()
-    key = _identity(question, r)
+    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
+    digest = hashlib.sha256(repr(told).encode())
+    for values in (r.member, r.relation, r.printed, r.hard, r.count):
+        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
+    key = digest.hexdigest()
     if key in _known:
         return read(_known[key])
     found = find()
@@ -218,14 +220,6 @@ def answer[T](
     if written is not None:
         _known[key] = written
     return found
-
-
-def _identity(question: str, r: Rows) -> str:
-    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
-    digest = hashlib.sha256(repr(told).encode())
-    for values in (r.member, r.relation, r.printed, r.hard, r.count):
-        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
-    return digest.hexdigest()
 
 
 FILE = "solved.json"

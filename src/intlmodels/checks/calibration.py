@@ -388,16 +388,11 @@ def coverage_band(simulations: int, prob: float, level: float = 0.95) -> tuple[f
 
 
 class _Uniform(NamedTuple):
-    """What uniform ranks do, at ranks 0 to L-1 (rows) and running counts 0 to N (columns).
+    """What uniform ranks do, at ranks 0 to L-1 (rows) and running counts 0 to N (columns)."""
 
-    ``tails``: two-sided binomial probability of a count at most, or at least, as large, whichever
-    is the smaller. ``rest``: the density that the remaining ranks bring the count to N, relative
-    to that of reaching N at all. ``step``: Poisson law of the count of one rank.
-    """
-
-    tails: Array
-    rest: Array
-    step: Array
+    tails: Array  # Two-sided binomial probability
+    rest: Array  # Density that other ranks bring the count to N, over that of reaching N at all
+    step: Array  # Poisson law of the count of one rank
 
 
 @lru_cache(maxsize=16)

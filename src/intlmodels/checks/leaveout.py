@@ -1,11 +1,8 @@
 """Statistics of exact leave-one-out: how well each variant predicts a unit it has not seen.
 
-Every unit (a printed share, a firm) is left out once, the variant fitted to the others, and the
-log predictive probability of what was left out taken, in natural logarithms.
-
 The probability integral transform (PIT) of outcomes that are predicted rightly is uniform; of
 discrete outcomes its conditional distribution takes its place (Czado, Gneiting and Held 2009,
-Biometrics 65(4), 1254-1261).
+Biometrics 65(4), 1254-1261). Log probabilities are natural logarithms.
 """
 
 from __future__ import annotations
@@ -71,12 +68,10 @@ def difference(
 
 # -- stacking ------------------------------------------------------------------------------
 
-#: Pull of stacking weights towards one another, in nats per unit: it decides between variants
-#: that predict alike, and is too weak to decide anything else.
+#: Pull of stacking weights towards one another, in nats per unit, for variants that predict alike.
 PULL = 1e-8
 
-#: Largest gain per unit, in nats, that any other weights may still have: where the search stops,
-#: and what is an error after the last step.
+#: Gain per unit, in nats, of other weights where the search stops, and what is an error after it.
 NO_GAIN = 1e-12
 MOST_GAIN = 1e-7
 

@@ -1,8 +1,7 @@
 """How far conclusions move when priors, the likelihood or the reading of the tables change.
 
-Three looks: power-scaling of the stored default fit, which makes prior or likelihood a little
-stronger; refits with every prior's scale halved and doubled, one at a time and all together;
-and the variants that are stored, which are other readings of the same tables.
+Three looks: power-scaling of the stored default fit; refits with every prior's scale halved and
+doubled, one at a time and all together; and stored variants, other readings of the same tables.
 """
 
 from __future__ import annotations
@@ -154,8 +153,7 @@ def summarize(
         tree, {item.name: item.draws for item in model.conclusions(tree)}
     )
     if "table" in tree["posterior"]:
-        # The counts bear on the parameters through the table only, and some of them hold or do
-        # not: the factors that could be scaled are not the likelihood of the parameters.
+        # The counts bear on parameters through the table only: there is no likelihood to scale.
         scaled = tuple(replace(item, likelihood=float("nan")) for item in scaled)
     refits = [Refit(DEFAULT, "the model as stated", "base", converged(tree))]
     moved = [Moved(DEFAULT, **row) for row in conclusions(study.model, tree)]
@@ -220,8 +218,7 @@ def _weights(component: Array) -> tuple[_Weighted, ...]:
         return ()
     from arviz_stats.base import array_stats
 
-    # The share of effective draws in the tails decides how many draws the tail has; taken of
-    # the chains one after the other, as arviz_stats.psense takes it.
+    # Taken of the chains one after the other, as arviz_stats.psense takes it.
     efficiency = array_stats.ess(
         component.reshape(1, -1), method="tail", prob=(0.05, 0.95), relative=True
     )

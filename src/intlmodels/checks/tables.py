@@ -39,8 +39,8 @@ WIDE = 0.8
 #: From here a quantity is sensitive to power-scaling; above ``UNRELIABLE`` the Pareto k of the
 #: weights says that power-scaling cannot be relied on (Kallioinen et al. 2024).
 SENSITIVE, UNRELIABLE = 0.05, 0.7
-#: With fewer units than ``FEW_UNITS`` two variants whose elpd differs by less than ``ALIKE``
-#: cannot be told apart (Sivula et al. 2020, arXiv:2008.10296).
+#: With fewer units, two variants whose elpd differs by less (Sivula et al. 2020,
+#: arXiv:2008.10296) cannot be told apart.
 FEW_UNITS, ALIKE = 100, 4.0
 #: Probability of the predictive interval outside of which a unit is hard to predict.
 CENTRAL = 0.9

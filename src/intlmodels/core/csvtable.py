@@ -36,8 +36,7 @@ _BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 #: Marks that separate cells in other files, and how they are told.
 _OTHER_MARKS = {";": ("semicolons", "';'"), "\t": ("tabs", r"'\t'")}
 
-#: How text begins that a spreadsheet takes for a formula, in small or full width; and the mark
-#: that keeps it from doing so.
+#: How text begins that a spreadsheet takes for a formula, and the mark that keeps it from that.
 _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20", "'")
 
 #: Largest file in MB by its ending: what is larger is no table of firms, and takes all memory.
@@ -48,9 +47,7 @@ _LARGEST_TABLE = 50
 _MOST_STACKED = 30
 _STACK = re.compile(rf"[^\x00-\x7f\w]{{{_MOST_STACKED},}}")
 
-#: What takes no room on paper, as a class of a regular expression: control characters, and what
-#: Unicode calls ignorable by default (soft hyphen, zero-width space and joiner, marks of direction,
-#: selectors of variants).
+#: What takes no room on paper: control characters, and what Unicode calls ignorable by default.
 INVISIBLE = (
     "[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -298,8 +295,7 @@ def _records(text: str, file: str) -> list[list[str]]:
             file=file,
             row=len(records) + 1,
         ) from error
-    # What is blank at the end means nothing: spreadsheet programs write rows and columns that
-    # once held something.
+    # Spreadsheet programs write rows and columns that once held something.
     while records and _blank(records[-1]):
         records.pop()
     return records

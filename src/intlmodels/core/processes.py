@@ -146,9 +146,8 @@ class _Helpers(ProcessPoolExecutor):
     ) -> Future[R]:
         if sys.platform == "win32":
             return super().submit(function, *args, **named)
-        # A process inherits what is blocked when it is started, which happens here. An interrupt
-        # that another thread takes meanwhile must wait as well: it would leave the new process
-        # without what it is to do.
+        # A process inherits what is blocked when it is started, which happens here; an interrupt
+        # of another thread must wait as well, or the new process is left without its work.
         waiting: list[int] = []
         in_main = threading.current_thread() is threading.main_thread()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

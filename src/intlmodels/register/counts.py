@@ -54,8 +54,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-#: The counts; decisions by their place in a sequence; what the counts were made from; and the rows
-#: that could not be read.
+#: The counts; decisions by place; what they were made from; the rows that could not be read.
 CELLS, PLACES, RECORD, ASIDE = "cells.csv", "places.csv", "cells.json", "set_aside.csv"
 
 

@@ -118,7 +118,7 @@ def _survey(
     """What stands in columns with few texts, with numbers of rows; and broken records."""
     found: list[tuple[Any, ...]] = []
     for source in parts:
-        texts = _texts(register, source)
+        texts = dict(zip(register.columns, source.texts(), strict=True))
         few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
         # Grouped first: there are fewer different dates than rows.
         grouped = (
@@ -277,11 +277,6 @@ class Readings:
     sure: bool = False  # Whether all dates are known to be written so
 
 
-def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
-    """SQL of the text of each column."""
-    return dict(zip(register.columns, source.texts(), strict=True))
-
-
 def nobody(text: str) -> str:
     """SQL of whether the cell of a firm says that it is not known."""
     nothing = f"({_BLANK}|{INVISIBLE})*"
@@ -375,7 +370,7 @@ def rows(
     """
     selects = []
     for number, source in enumerate(parts):
-        texts = _texts(register, source)
+        texts = dict(zip(register.columns, source.texts(), strict=True))
         size = _code(texts["size"], readings.codes["size"]) if "size" in texts else "1"
         said = "".join(f", {text} AS t{i}" for i, text in enumerate(texts.values())) * raw
         selects.append(
