@@ -200,11 +200,7 @@ def detect(
 
 
 def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
-    """Simulate the study of this number, fit it, and find the ranks of the true values.
-
-    Either ``failed``, or ``divergences``, ``rhat``, ``ess`` and ``quantities``: see
-    :func:`_ranked`.
-    """
+    """Simulate the study of this number, fit it, and rank true values, or say why it ``failed``."""
     plan, number = task
     study, module = plan.study, simulator(plan.study.model)
     design = design_of(study, plan.variant)

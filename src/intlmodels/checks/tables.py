@@ -188,11 +188,7 @@ def _said(item: Moved) -> str:
 
 
 def farthest(table: pd.DataFrame) -> pd.DataFrame:
-    """How far each quantity of :func:`moves` moves at most, by other priors and readings.
-
-    One row a quantity that has a row that counts, the farthest move first: ``farthest`` is in
-    standard deviations, ``width`` of the default's interval, ``prior`` and ``reading`` the refits.
-    """
+    """How far each quantity of :func:`moves` moves at most, in standard deviations, by refits."""
     import pandas as pd
 
     base = table[table["kind"] == "base"].set_index("quantity")

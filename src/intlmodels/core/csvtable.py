@@ -1,7 +1,6 @@
 """Printed tables as CSV: read as text with the place of every cell, and written.
 
-Cells stay text until someone needs them as a label or a number; 3.70 is not 3.7. Everything
-that can be wrong with a file as such is found here; what its cells mean is not known here.
+Cells stay text until someone needs them as a label or a number; 3.70 is not 3.7.
 """
 
 from __future__ import annotations

@@ -60,8 +60,7 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
     with _quiet("distributed.client"), _connected(address) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
-            # A worker without this package would end for good when it is handed one of its
-            # functions; asked to import it, it says so.
+            # A worker without this package says so here; handed one of its functions it would end.
             client.run(import_module, __name__)
             yield Workers(client, packages)
         except KilledWorker as error:
