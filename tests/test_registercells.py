@@ -9,7 +9,7 @@ from dataclasses import asdict
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import intlmodels as im
@@ -23,6 +23,8 @@ from registers import BRANCHES, STUDY, some_rows, write_csv, write_register
 CODES = st.lists(st.tuples(*(st.integers(0, 3),) * 3), min_size=1, max_size=20)
 
 
+# On a machine under load it takes long to make lists of tuples, which says nothing of the keys.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=CODES, most=st.sampled_from([1, 5, 2**62]))
 def test_keys_have_the_order_and_equality_of_tuples(rows, most):
     columns = [np.array(column, dtype=np.int32) for column in zip(*rows, strict=True)]

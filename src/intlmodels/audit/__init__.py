@@ -2,8 +2,6 @@
 
 Can all of them be true together? If not: every minimal subset that cannot, every maximal subset
 that can, and the cheapest repairs. In any case: what they imply for what was not published.
-A study whose hard counts contradict each other can be read, described and audited, but not
-fitted: no table has a probability above zero.
 """
 
 from __future__ import annotations
@@ -26,8 +24,7 @@ from intlmodels.study.counts import Count, Rows, rows
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Bounds are given for each cheapest repair if there are no more than this, and for all of them
-#: together in any case.
+#: Bounds are given for each cheapest repair if there are no more than this.
 MOST_BOUNDED = 12
 
 #: What bounds rest on.
@@ -41,9 +38,7 @@ HARD = "hard counts"
 class Basis:
     """Bounds of the standard cells, and what they rest on."""
 
-    #: :data:`AS_PRINTED`, :data:`CHEAPEST`, :data:`CHEAPEST_HARD_KEPT`, ``repair`` and its number,
-    #: or :data:`HARD`
-    name: str
+    name: str  # One of the names above, or ``repair`` and its number
     #: Least and largest value, in the order of the cells; None where there is no limit
     bounds: tuple[Bound, ...]
 
@@ -55,16 +50,10 @@ class Audit:
     rows: Rows
     subsets: Subsets  # Minimal conflicts and maximal consistent subsets
     repairs: tuple[Repair, ...]  # The cheapest, whatever count is changed
-    #: The cheapest that change no hard count: some or all of the former, or dearer ones, or none if
-    #: there are none
-    repairs_hard_kept: tuple[Repair, ...]
+    repairs_hard_kept: tuple[Repair, ...]  # The cheapest that change no hard count
     cells: tuple[Cell, ...]  # Unpublished numbers, and published ones among them
-    #: Their bounds: as printed if the counts are consistent; otherwise under the cheapest repairs
-    #: taken together, and under each of them if they are few. Then under the hard counts alone, if
-    #: they can hold together
-    bases: tuple[Basis, ...]
-    #: What is not complete because the search would not have ended in reasonable time
-    cut: tuple[str, ...]
+    bases: tuple[Basis, ...]  # Their bounds as printed or repaired, then under hard counts alone
+    cut: tuple[str, ...]  # What is not complete, because the search would have taken too long
 
     @property
     def consistent(self) -> bool:
@@ -151,9 +140,12 @@ def _require_together(
     named = [hard[name] for name in conflict]
     files = {count.file for count in named}
     where = f", in the variant {reading!r}" if reading else ""
+    told = [
+        f"{count.id} ({f'{count.file}, ' * (len(files) > 1)}row {count.row}): {_value(count)}"
+        for count in named
+    ]
     raise StudyError(
-        f"hard counts that cannot hold together{where}: "
-        f"{', '.join(_told(count, len(files) > 1) for count in named)}; expected hard counts to "
+        f"hard counts that cannot hold together{where}: {', '.join(told)}; expected hard counts to "
         "agree: mend one, or make one noisy",
         file=named[0].file if len(files) == 1 else None,
     )
@@ -176,11 +168,6 @@ def _require_agreement(study: DecayStudy) -> None:
             column="value",
             value=str(count.value),
         )
-
-
-def _told(count: Count, with_file: bool) -> str:
-    place = f"{count.file}, row {count.row}" if with_file else f"row {count.row}"
-    return f"{count.id} ({place}): {_value(count)}"
 
 
 def _value(count: Count) -> str:
@@ -231,23 +218,23 @@ def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
 
 
 def bound_table(found: Audit) -> pd.DataFrame:
-    """Bounds of every unpublished number under every basis; NaN where there is no limit.
-
-    The first basis is what the counts, repaired where they must be, imply.
-    """
+    """Bounds of every unpublished number under every basis; NaN where there is no limit."""
     import pandas as pd
 
     columns = ["basis", "kind", "name", "period", "flag", "low", "high"]
     rows = [
-        (basis.name, cell.kind, cell.name, cell.period, cell.flag, *map(_or_nan, ends))
+        (
+            basis.name,
+            cell.kind,
+            cell.name,
+            cell.period,
+            cell.flag,
+            *(float("nan") if end is None else end for end in ends),
+        )
         for basis in found.bases
         for cell, ends in zip(found.cells, basis.bounds, strict=True)
     ]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _or_nan(end: int | None) -> float:
-    return float("nan") if end is None else end
 
 
 def _table_text(found: Audit, table: object) -> str:
@@ -267,13 +254,9 @@ def _table_text(found: Audit, table: object) -> str:
 
 def count_words(count: Count) -> str:
     """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
-    return f"{count.id} ({count.text or subset_words(count)}: {_value(count)})"
-
-
-def subset_words(count: Count) -> str:
-    """The subset of a count, where the study does not put it into words."""
     flag = f"flag {count.flags[0]}, " if len(count.flags) == 1 else ""
-    return f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+    subset = f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
+    return f"{count.id} ({count.text or subset}: {_value(count)})"
 
 
 def conflict_sentences(found: Audit) -> list[str]:

@@ -25,14 +25,9 @@ MOST_TIMES = 9
 class Subsets:
     """Which of the counts can hold together."""
 
-    #: Minimal conflicts: they cannot all hold, but would if any one of them were left out. Smallest
-    #: first, then in the order of the counts
-    conflicts: tuple[tuple[str, ...], ...]
-    #: For each maximal consistent subset, the counts that are not in it. Fewest first
-    left_out: tuple[tuple[str, ...], ...]
-    #: Whether these are all. If not, the conflicts are still the smallest there are, and whatever
-    #: is listed is right
-    complete: bool
+    conflicts: tuple[tuple[str, ...], ...]  # Minimal ones, smallest first
+    left_out: tuple[tuple[str, ...], ...]  # Of each maximal consistent subset, fewest first
+    complete: bool  # Whether these are all; whatever is listed is right
 
     @property
     def consistent(self) -> bool:
@@ -68,13 +63,8 @@ def subsets(r: Rows) -> Subsets:
 def smallest_conflict(r: Rows) -> tuple[str, ...] | None:
     """The smallest subset of the counts that cannot all be true; None if all can."""
     # A list, since None as what is written would say that nothing is to be kept.
-    return answer(
-        "smallest conflict",
-        r,
-        lambda: _smallest(r),
-        lambda found: [] if found is None else list(found),
-        lambda written: tuple(written) or None,
-    )
+    write, read = (lambda found: list(found or ())), (lambda written: tuple(written) or None)
+    return answer("smallest conflict", r, lambda: _smallest(r), write, read)
 
 
 def _smallest(r: Rows) -> tuple[str, ...] | None:
@@ -86,16 +76,11 @@ def _smallest(r: Rows) -> tuple[str, ...] | None:
 class _Search:
     """Minimal conflicts as minimal sets that meet every set whose omission mends the list.
 
-    A subset of the counts can hold if and only if it avoids one of the sets whose omission makes
-    the list consistent. So the minimal conflicts are the minimal sets that meet all of those
-    (Bailey and Stuckey 2005, PADL, "Discovery of minimal unsatisfiable subsets of constraints
-    using hitting set dualization"). Start with none; of the minimal sets that meet all that are
-    known, take the smallest; if it can hold, extend it to a maximal consistent subset, whose
-    complement is new; if it cannot, it is a minimal conflict. When every candidate is a conflict,
-    both lists are complete: a subset that avoids a listed omission holds by its table, and any
-    other contains a listed conflict.
-
-    Subsets are written as bits of an integer, by position of the count.
+    A subset of the counts can hold if and only if it avoids one of these sets (Bailey and Stuckey
+    2005, PADL, "Discovery of minimal unsatisfiable subsets of constraints using hitting set
+    dualization"). Of the minimal sets that meet all that are known, take the smallest; if it can
+    hold, the complement of a maximal consistent subset around it is new; if not, it is a minimal
+    conflict. Subsets are written as bits of an integer, by position of the count.
     """
 
     def __init__(self, r: Rows) -> None:
@@ -204,21 +189,15 @@ def _order(mask: int) -> tuple[int, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why counts contradict each other, by adding up.
+    """Why counts contradict each other: all cells of the left are in the right, which is less."""
 
-    Every cell that is in the counts on the left is in those on the right, as many times at
-    least, so that the left cannot come to more than the right; but it does.
-    """
-
-    #: What is added: a count, or one firm of a count that holds for each of its firms (``M20b[A]``)
-    #: unless all of them are added; how many times; and the value printed
+    #: A count, or one firm of it (``M20b[A]``); how many times it is added; the value printed
     left: tuple[tuple[str, int, int], ...]
     right: tuple[tuple[str, int, int], ...]
     least: int  # What the left comes to at least, and the right at most
     most: int
-    #: {"=", "≥", "≤"}: Whether there is a count among them that only says at least, or at most
-    left_sign: str
-    right_sign: str
+    left_sign: str  # {"=", "≥"}: Whether a count among them only says at least
+    right_sign: str  # {"=", "≤"}
     same: bool  # Whether both sides count exactly the same
 
     def __str__(self) -> str:
@@ -235,11 +214,7 @@ class Reason:
 
 
 def reason(r: Rows, conflict: Iterable[str]) -> Reason | None:
-    """Why counts contradict each other, by adding up as few of them as will do.
-
-    None where adding up does not show it: where the counts could be met with fractions of
-    decisions, or where more than MOST_TIMES of a count are needed.
-    """
+    """Why counts contradict each other, by adding up; None where that does not show it."""
     own = subset(r, conflict)
     whole = (own.count == np.arange(len(own.counts))[:, None]).astype(np.int64)
     # All firms of a count that holds for each together, or, where that does not do, one by one.
@@ -260,11 +235,7 @@ def reason(r: Rows, conflict: Iterable[str]) -> Reason | None:
 
 
 def _times(r: Rows, parts: Ints) -> Ints | None:
-    """How many times each row is added (or, if negative, taken away) to show a contradiction.
-
-    Farkas' lemma, in whole numbers: multiples of the rows that leave no cell with a positive sum,
-    although their values have one. ``parts`` (part, row) says which rows go together.
-    """
+    """How many times each row is added to show a contradiction, by Farkas' lemma."""
     relation = np.asarray([r.relation[part > 0].max(initial=0) for part in parts])
     values, cells = parts @ r.printed, parts @ np.unique(r.member, axis=1)
     add, take = np.flatnonzero(relation != AT_MOST), np.flatnonzero(relation != AT_LEAST)

@@ -40,11 +40,7 @@ class Repair:
 
 
 def cheapest(r: Rows, keep_hard: bool = False) -> tuple[tuple[Repair, ...], bool]:
-    """Every repair with the smallest total change to the printed values, and whether these are all.
-
-    Those that leave the hard counts alone come first, then in the order of the counts: one without
-    changes if all counts can be true as printed, none if hard counts stay and no change helps.
-    """
+    """Every repair with the smallest total change, hard counts last, and whether these are all."""
     question = f"cheapest repairs{', hard counts kept' * keep_hard}"
     return answer(question, r, lambda: _search(r, keep_hard), _written, _read)
 
@@ -76,7 +72,13 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
         listing.run()
     except TooLongError:
         complete = False
-    found = [_repair(system, change, x) for x in listing.found]
+    found = []
+    for x in listing.found:
+        shift = change.shift(x)
+        changed = [(r.counts[i], int(shift[i])) for i in np.flatnonzero(shift)]
+        values = {count.id: count.value + by for count, by in changed}
+        cost, touches_hard = sum(abs(by) for _, by in changed), any(c.hard for c, _ in changed)
+        found.append(Repair(values, cost, touches_hard, system.table(x[: change.cells])))
     place = {count.id: i for i, count in enumerate(r.counts)}
     found.sort(
         key=lambda repair: (
@@ -88,22 +90,10 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
     return tuple(found), complete
 
 
-def _repair(system: System, change: Change, x: Ints) -> Repair:
-    shift = change.shift(x)
-    changed = [(system.rows.counts[i], int(shift[i])) for i in np.flatnonzero(shift)]
-    return Repair(
-        {count.id: count.value + by for count, by in changed},
-        sum(abs(by) for _, by in changed),
-        any(count.hard for count, _ in changed),
-        system.table(x[: change.cells]),
-    )
-
-
 class _Cheapest:
     """Every vector of changes of the least cost.
 
-    First, which counts can be raised, and which lowered, at this cost at all: usually few. Then
-    what is left of the box of changes after taking one vector out of it is split into smaller
+    What is left of the box of changes after taking one vector out of it is split into smaller
     boxes, which are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
     """
 
@@ -128,7 +118,12 @@ class _Cheapest:
             spent, limit = low[active].sum(), high[active].sum()
             if spent > self.cost or limit < self.cost:
                 continue
-            inside = (x for x in self.found if self._inside(x, low, high))
+            changes = slice(self.change.cells, None)
+            inside = (
+                x
+                for x in self.found
+                if (low[changes] <= x[changes]).all() and (x[changes] <= high[changes]).all()
+            )
             x = next(inside, None)
             if x is None:
                 x = self._solve(low, high)
@@ -148,11 +143,7 @@ class _Cheapest:
         return found[1]
 
     def _grow(self) -> None:
-        """Find repairs that differ from known ones as these do from each other.
-
-        Where printed values are far apart there are more repairs than can be listed, and the
-        solver would take long to find as many.
-        """
+        """Find repairs that differ from known ones as these do from each other."""
         known = np.array(self.found)
         steps = (known[:, None] - known[None]).reshape(-1, known.shape[1])
         steps = np.unique(steps // np.maximum(np.gcd.reduce(steps, axis=1), 1)[:, None], axis=0)
@@ -172,10 +163,6 @@ class _Cheapest:
         if len(self.found) == MOST_REPAIRS:
             raise TooLongError("repairs", MOST_REPAIRS)
         self.found.append(x)
-
-    def _inside(self, x: Ints, low: Ints, high: Ints) -> bool:
-        changes = slice(self.change.cells, None)
-        return bool((low[changes] <= x[changes]).all() and (x[changes] <= high[changes]).all())
 
 
 def _apart(x: Ints, low: Ints, high: Ints, active: list[int]) -> Iterator[tuple[Ints, Ints]]:
@@ -239,11 +226,9 @@ def _cells(r: Rows, kind: str, name: str, firms: tuple[str, ...]) -> Iterator[Ce
 def bounds(
     r: Rows, weights: NDArray[np.integer], total: int = 0, keep_hard: bool = False
 ) -> tuple[Bound, ...]:
-    """Least and largest value of weighted sums over the decision tables that the counts allow.
+    """Least and largest value of sums, (sum, ...), over the decision tables that the counts allow.
 
-    ``weights`` has the shape (sum, firm, period, flag) or (sum, cell). Printed values may change
-    by ``total`` together: with the cost of the cheapest repairs, the bounds are those of all
-    cheapest repairs taken together. With ``keep_hard`` values of hard counts stay.
+    Printed values may change by ``total`` together, those of hard counts only unless ``keep_hard``.
     """
     asked = np.asarray(weights, np.int64).reshape(len(weights), -1)
     if np.abs(asked).max(initial=0) > MOST_VALUE:
@@ -290,8 +275,7 @@ class _Bounds:
         cells = np.full(self.change.cells, np.iinfo(np.int64).max)
         np.minimum.at(cells, self.system.variable, weight)
         cost[: self.change.cells] = cells
-        # Only sums that no count limits from above have no limit: they are in counts that say
-        # at least, if in any, and these bear any increase.
+        # Sums that no count limits from above are at most in counts that say at least.
         if (cells[~self.system.capped] < 0).any():
             return None
         low, high = self.change.low, self.change.high
@@ -338,11 +322,7 @@ def _canonical(weight: Ints, alike: Ints) -> bytes:
 
 
 def feasible_table(r: Rows, rng: np.random.Generator, hard_only: bool = False) -> Ints | None:
-    """A decision table that satisfies the hard counts and misses the others by the least.
-
-    Among such tables it is one with the least of a random weighted sum: different generators give
-    very different tables, the same generator the same table.
-    """
+    """A random decision table that satisfies the hard counts and is nearest to the others."""
     asked = hard(r) if hard_only else r
     system = System(asked)
     slack = Slack(system)

@@ -1,13 +1,12 @@
 """Integer programs solved exactly.
 
-HiGHS does the solving, in floating point; nothing it says is taken on trust. A solution counts as
-found once it satisfies every row in integer arithmetic. That there is none, or none better, counts
-as shown once the multipliers of the linear relaxation prove it in integer arithmetic; where the
-relaxation is too weak for that, the box of variables is split until it is not.
+HiGHS solves in floating point; a solution counts once it satisfies every row in integer arithmetic,
+and that there is none better counts once the multipliers of a relaxation prove it in integers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -23,18 +22,15 @@ Ints = NDArray[np.int64]
 MOST_STEPS = 2_000
 #: What an integer program counts for, in linear programs.
 GUESS = 50
-#: Rounds of cuts before the first box is split, and before any other is; cuts of a round; the
-#: largest coefficient of a cut.
-MOST_ROUNDS = 20
-FEWER_ROUNDS = 3
-MOST_CUTS = 40
-MOST_COEFFICIENT = 100
+#: Rounds of cuts before the first box is split, and before any other is.
+MOST_ROUNDS, FEWER_ROUNDS = 20, 3
+#: Cuts of a round, and the largest coefficient of a cut.
+MOST_CUTS, MOST_COEFFICIENT = 40, 100
 #: Numbers of the solver within this of an integer are taken for it when choosing where to cut.
 NEAR = 1e-6
 #: Multipliers beyond this prove nothing: products with them might not fit.
 MOST_MULTIPLIER = 1_000_000
-#: Multipliers are rounded to this many parts: the least number that 1 to 16 divide, so that the
-#: small fractions which occur in practice are kept as they are.
+#: Parts that multipliers are rounded to: 1 to 16 divide it, so that small fractions are kept.
 PARTS = 720_720
 
 EQUAL, AT_LEAST, AT_MOST = range(len(RELATIONS))
@@ -51,15 +47,7 @@ class TooLongError(StudyError):
 
 
 class Program:
-    """Rows ``matrix @ x`` (equal, at least, at most) ``right`` over integers in a box.
-
-    Parameters
-    ----------
-    matrix : array of int, shape (row, variable)
-    relation : array of int, shape (row,)
-        Position in :data:`intlmodels.study.counts.RELATIONS`.
-    right : array of int, shape (row,)
-    """
+    """Rows ``matrix @ x`` (by position in ``RELATIONS``) ``right`` over integers in a box."""
 
     def __init__(self, matrix: Ints, relation: Ints, right: Ints) -> None:
         self.matrix, self.relation, self.right = matrix, relation, right
@@ -94,12 +82,9 @@ class Program:
     def least(
         self, cost: Ints, low: Ints, high: Ints, below: int | None = None
     ) -> tuple[int, Ints] | None:
-        """The least ``cost @ x`` over integers in a box, with an ``x`` that has it.
-
-        Branch and bound: every box that is given up is given up for a reason that holds in
-        integer arithmetic.
-        """
+        """The least ``cost @ x`` over integers in a box, with an ``x``, by branch and bound."""
         best: tuple[int, Ints] | None = None
+        limit = math.inf if below is None else below
         last = self.solved + MOST_STEPS
         root = True
         # Cuts hold in the box where they were found, and in all that it is split into.
@@ -110,13 +95,15 @@ class Program:
             tight, rounds, low, high = boxes.pop()
             bound, point = tight._relaxed(cost, low, high)
             self.solved += 1
-            if point is None or _reached(bound, best, below):
+            if point is None or (bound is not None and bound >= limit):
                 continue
-            best = self._better(best, below, cost, self._whole(point, low, high))
-            if best is None and root:
-                best = self._better(best, below, cost, self.guess(cost, low, high))
+            x = self._whole(point, low, high)
+            if root and (x is None or int(cost @ x) >= limit):
+                x = self.guess(cost, low, high)
             root = False
-            if _reached(bound, best, below):
+            if x is not None and int(cost @ x) < limit:
+                best, limit = (int(cost @ x), x), int(cost @ x)
+            if bound is not None and bound >= limit:
                 continue
             # Before anything is split, cut off what is no integer.
             cuts = tight._cuts(point, low, high) if rounds and bound is not None else []
@@ -140,20 +127,8 @@ class Program:
         x = np.rint(point).astype(np.int64)
         return x if self.holds(x) and (x >= low).all() and (x <= high).all() else None
 
-    @staticmethod
-    def _better(
-        best: tuple[int, Ints] | None, below: int | None, cost: Ints, x: Ints | None
-    ) -> tuple[int, Ints] | None:
-        limit = below if best is None else best[0]
-        if x is None or (limit is not None and int(cost @ x) >= limit):
-            return best
-        return int(cost @ x), x
-
     def guess(self, cost: Ints, low: Ints, high: Ints, gap: float = 0.0) -> Ints | None:
-        """The solver's own integer solution, if it has one that holds; nothing else is proved.
-
-        ``gap`` is how much worse than the best it may be, relative to its own value.
-        """
+        """The solver's own integer solution within a relative gap, if it has one that holds."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         self.solved += GUESS
@@ -174,12 +149,10 @@ class Program:
     def _cuts(self, point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, int]]:
         """Rows "at most" that every integer solution in the box satisfies, but the point does not.
 
-        Multipliers of the rows are read off the basis of the point (Gomory 1958, Bulletin of the
-        AMS 64, 275-278), in floating point. The cut follows from the multipliers, whatever they
-        are, in integer arithmetic: with the distance of x from one end of its box, and what is
-        left of each row that is no equation, as variables that are not negative, any sum of
-        multiples of the rows may have its coefficients rounded down and then, as all variables
-        are integers, its right side (Chvatal 1973, Discrete Mathematics 4, 305-337).
+        Multipliers are read off the basis of the point (Gomory 1958, Bulletin of the AMS 64,
+        275-278); the cut follows in integer arithmetic, whatever they are: any sum of multiples of
+        the rows may have its coefficients and then its right side rounded down (Chvatal 1973,
+        Discrete Mathematics 4, 305-337).
         """
         sign = np.choose(self.relation, [0, -1, 1])
         slack = sign * (self.right - self.matrix @ point)
@@ -211,11 +184,7 @@ class Program:
     def _relaxed(
         self, cost: Ints, low: Ints, high: Ints
     ) -> tuple[int | None, NDArray[np.float64] | None]:
-        """A proven lower bound, and the point where the relaxation has its least value.
-
-        The point is None if it is proven that there is none in the box; the bound is None if
-        there is no proof of any.
-        """
+        """A lower bound (None: unproven), and the relaxation's point (None: there is none)."""
         status, point, y = self._linear(cost, low, high, self._system)
         if status == 0 and point is not None:
             return self._proven(cost, y, low, high), point
@@ -264,13 +233,11 @@ class Program:
         return result.status, result.x, y
 
     def _proven(self, cost: Ints, y: NDArray[np.float64], low: Ints, high: Ints) -> int | None:
-        """A lower bound of ``cost @ x`` that holds whatever the multipliers are.
+        """A lower bound of ``cost @ x`` that holds whatever the multipliers are, in integers.
 
-        For x that satisfies the rows, ``cost @ x >= y @ right + (cost - y @ matrix) @ x`` for
-        every y that is not negative where a row says at least and not positive where it says at
-        most; the last term is bounded by the ends of the box (Neumaier and Shcherbina 2004,
-        Mathematical Programming 99, 283-296). Here in integers, in units of 1 / PARTS; the
-        bound of an integer is rounded up.
+        ``cost @ x >= y @ right + (cost - y @ matrix) @ x`` where y has the signs that the relations
+        ask for; the ends of the box bound the last term (Neumaier and Shcherbina 2004, Mathematical
+        Programming 99, 283-296).
         """
         y = np.where(self.relation == AT_LEAST, np.maximum(y, 0.0), y)
         y = np.where(self.relation == AT_MOST, np.minimum(y, 0.0), y)
@@ -293,10 +260,8 @@ def _exact(matrix: Ints, vector: Ints) -> NDArray[np.object_]:
 
 
 def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
-    """Multipliers that turn each column into one and the others into none, by elimination.
+    """Multipliers, in parts of one, that turn each column into one and the others into none.
 
-    They rest on as many rows as there are columns, and are whole numbers of parts of which the
-    determinant tells how many make one. None if the columns depend on each other.
     LAPACK is not used: its threads get in each other's way with matrices as small as these.
     """
     n = columns.shape[1]
@@ -316,12 +281,6 @@ def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
         chosen.append(i)
     unit = round(abs(determinant))
     return work[chosen, n:], unit if 1 < unit <= MOST_MULTIPLIER else PARTS
-
-
-def _reached(bound: int | None, best: tuple[int, Ints] | None, below: int | None) -> bool:
-    """Whether nothing that is better than what is known can lie beyond a proven bound."""
-    limit = below if best is None else best[0]
-    return bound is not None and limit is not None and bound >= limit
 
 
 def _halves(point: NDArray[np.float64], low: Ints, high: Ints) -> list[tuple[Ints, Ints]]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,6 @@ MOST_SOLVED = 10_000
 class System:
     """The cells of a decision table, those that no count tells apart merged into one variable.
 
-    A sum over cells that are in the same counts can be shared out among them in any way, so
-    nothing is lost by asking for the sum alone.
     ``matrix`` has the shape (row, variable); ``variable``, (cell,), tells where a cell belongs.
     """
 
@@ -50,10 +48,7 @@ class System:
         return np.asarray((self.matrix[self.rows.relation != AT_LEAST] > 0).any(axis=0))
 
     def ceiling(self, slack: int) -> Ints:
-        """The most that a variable needs to be where values may be too small by ``slack``.
-
-        Where no count limits a variable from above, it is what satisfies every count.
-        """
+        """The most that a variable needs to be where values may be too small by ``slack``."""
         limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
         most = np.iinfo(np.int64).max
         upper = np.where((self.matrix > 0) & (limit >= 0)[:, None], limit[:, None], most).min(
@@ -80,11 +75,7 @@ class System:
 
 
 class Slack:
-    """Rows that may be missed, each by a variable of its own: which counts can hold together.
-
-    The variables are those of the system, then by how much a row falls short, then by how much it
-    is exceeded; ``low`` and ``high`` are their box.
-    """
+    """Rows that may be missed, by variables for too little, then too much, after the system's."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -113,9 +104,8 @@ class Slack:
 class Change:
     """Counts whose printed values may change, each at a cost of one for one.
 
-    A count that says at least is only ever lowered, and one that says at most only ever raised:
-    the other direction asks for more at a cost. The variables are those of the system, then the
-    rises of the counts ``up``, then the falls of ``down``; ``most`` limits the total change.
+    The variables are those of the system, then the rises of the counts ``up``, then the falls of
+    ``down``; ``most`` limits the total change.
     """
 
     def __init__(self, system: System, keep_hard: bool = False, most: int | None = None) -> None:
@@ -146,8 +136,7 @@ class Change:
         total = sum(count.value for count in counts)
         if not keep_hard:
             return total  # every value may become 0, and the empty table will do
-        # Take a table that satisfies the hard counts, no cell larger than they need; every other
-        # count can be what it says.
+        # In a table of the hard counts, no cell larger than they need, others can be as they say.
         largest = int((self.system.matrix @ self.system.reach).max(initial=0))
         enough = sum(max(count.value, largest) for count in counts if not count.hard)
         # A count that is to be equal for each of several firms can ask for more. Then there is
@@ -205,20 +194,8 @@ def hard(r: Rows) -> Rows:
 
 # -- answers that were found before ------------------------------------------------------
 
-# Importing the solver and asking it takes longer than everything else that a run does in which
-# nothing changed. Answers are kept only where a caller provides for it.
+# Kept only where a caller provides for it; to ask the solver takes longer than all else.
 _known: dict[str, Any] | None = None
-
-
-@contextmanager
-def cached_answers(answers: dict[str, Any]) -> Iterator[None]:
-    """Take answers from a dictionary while the block runs, and add new ones to it."""
-    global _known
-    before, _known = _known, answers
-    try:
-        yield
-    finally:
-        _known = before
 
 
 def answer[T](
@@ -228,13 +205,14 @@ def answer[T](
     write: Callable[[T], Any],
     read: Callable[[Any], T],
 ) -> T:
-    """What was answered before to a question about counts, or else what is found now.
-
-    ``write`` gives an answer as JSON can hold it, or None if it is not worth keeping.
-    """
+    """What was answered before, or else what is found now, kept if it is written as not None."""
     if _known is None:
         return find()
-    key = _identity(question, r)
+    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
+    digest = hashlib.sha256(repr(told).encode())
+    for values in (r.member, r.relation, r.printed, r.hard, r.count):
+        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
+    key = digest.hexdigest()
     if key in _known:
         return read(_known[key])
     found = find()
@@ -244,38 +222,22 @@ def answer[T](
     return found
 
 
-def _identity(question: str, r: Rows) -> str:
-    told = question, r.shape, [(count.id, count.value, count.hard) for count in r.counts]
-    digest = hashlib.sha256(repr(told).encode())
-    for values in (r.member, r.relation, r.printed, r.hard, r.count):
-        digest.update(repr((values.shape, values.dtype.str)).encode() + values.tobytes())
-    return digest.hexdigest()
-
-
 FILE = "solved.json"
-
-
-@dataclass(frozen=True)
-class _Solved:
-    """The file of answers."""
-
-    version: int
-    answers: dict[str, Any]
-    checksum: str
 
 
 @contextmanager
 def use_cache(folder: Path) -> Iterator[None]:
-    """Answer from what is kept in a folder while the block runs; then keep what is new.
-
-    A file that cannot be read, is damaged, or is of another version, counts as none.
-    """
+    """Answer from what is kept in a folder while the block runs; then keep what is new."""
+    global _known
     path = folder / FILE
     answers = _read(path)
-    before = len(answers)
-    with cached_answers(answers):
+    known, before = len(answers), _known
+    _known = answers
+    try:
         yield
-    if len(answers) > before:
+    finally:
+        _known = before
+    if len(answers) > known:
         checksum = short_hash(answers)
         text = json.dumps({"version": COUNTS_VERSION, "answers": answers, "checksum": checksum})
         write_text(text + "\n", path)
@@ -285,10 +247,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = build(_Solved, parse_json(path.read_bytes()))
-        whole = short_hash(found.answers) == found.checksum
-    except (OSError, ValueError, RecursionError):
+        found = build(dict[str, Any], parse_json(path.read_bytes()))
+        answers: dict[str, Any] = build(dict[str, Any], found["answers"])
+        current = found["version"] == COUNTS_VERSION
+        return answers if current and short_hash(answers) == found["checksum"] else {}
+    except (OSError, ValueError, KeyError, RecursionError):
         return {}
-    current = whole and found.version == COUNTS_VERSION
-    answers: dict[str, Any] = found.answers if current else {}
-    return answers

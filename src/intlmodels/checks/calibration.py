@@ -1,17 +1,14 @@
 """Simulation-based calibration of the whole path: simulate, publish, fit, rank.
 
-Parameters drawn from their priors, data simulated from them with the study's own design, a fit of
-each: the rank of a true value is the number of posterior draws, of L, below it: 0, 1, ..., L, ties
-split at random. If everything is right, the ranks of many simulations are uniform (Talts et al.
-2018, arXiv:1804.06788). A model with a deliberate error must fail the same check.
+The rank of a true value is the number of posterior draws, of L, below it, ties split at random. If
+everything is right, the ranks of many simulations are uniform (Talts et al. 2018,
+arXiv:1804.06788). A model with a deliberate error must fail the same check.
 
 The test and the band are those of Säilynoja, Bürkner and Vehtari (2022), Statistics and Computing
-32:32: a two-sided binomial probability for the empirical distribution function at each rank, the
-smallest of them as the statistic, and its law when all ranks are uniform. That law is computed,
-not simulated, so that there is neither a seed nor a Monte Carlo error. Given their sum,
-independent Poisson numbers at ranks 0 to L are multinomial numbers; the probability that their
-running sum leaves a band is therefore a chain of convolutions with one and the same Poisson law
-(Moscovich and Nadler 2017, Statistics & Probability Letters 123).
+32:32: the statistic is the smallest two-sided binomial probability of the empirical distribution
+function at each rank. Its law is computed, not simulated: given their sum, independent Poisson
+numbers are multinomial, and the probability that their running sum leaves a band is a chain of
+convolutions (Moscovich and Nadler 2017, Statistics & Probability Letters 123).
 """
 
 from __future__ import annotations
@@ -60,13 +57,11 @@ from intlmodels.study import Study
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-#: Draws among which the rank of a true value is looked up: they are thinned to so many, hardly
-#: depend on each other then, and a rank is one of 0 to LEVELS.
+#: Thinned draws among which a true value has its rank, 0 to LEVELS; they hardly depend then.
 LEVELS = 100
 #: Level of the verdict, for all quantities and all looks together.
 FAMILYWISE = 0.01
-#: R-hat above which a fit counts as one that did not converge: fits are short here, and R-hat of
-#: so few draws scatters more than that of a fit that is shown.
+#: R-hat above which a fit counts as not converged: that of few draws scatters more.
 LIMIT = 1.05
 #: Numbers of simulations after which it is looked whether a deliberate error was noticed.
 LOOKS = (25, 50, 100, 200, 400)
@@ -85,15 +80,7 @@ def run_calibration(
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[Calibration, tuple[Detection, ...]]:
-    """Calibrate a study, and see whether deliberate errors (their names, or ``all``) are noticed.
-
-    Findings go below the output folder, into ``trust``.
-
-    Raises
-    ------
-    StudyError
-        For what is not known or cannot be simulated, before anything is computed.
-    """
+    """Calibrate a study, and see whether deliberate errors (names, or ``all``) are noticed."""
     require_firms(study, "calibration")
     require_consistent_counts(study)
     variant = find_variant(study, variant).name
@@ -196,7 +183,7 @@ def detect(
     looks = (*(n for n in LOOKS if n < most), most)
     for done, look in enumerate(looks):
         check = calibration(plan, look, out)
-        found = check.summarize(check.results(pool, progress, tell))
+        found = check.run(pool, progress, tell)
         if not found.quantities:
             continue
         raw = p_values_of(found)
@@ -213,15 +200,7 @@ def detect(
 
 
 def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
-    """Simulate the study of this number, fit it, and find the ranks of the true values.
-
-    Returns
-    -------
-    dict of str
-        ``failed``: why there is no fit; or ``divergences``, ``rhat`` (the largest), ``ess`` (the
-        smallest) and ``quantities``: name -> rank, position of the truth among all draws (0 to
-        1, ties split at random), truth, mean, sd, width of the 95 % interval.
-    """
+    """Simulate the study of this number, fit it, and rank true values, or say why it ``failed``."""
     plan, number = task
     study, module = plan.study, simulator(plan.study.model)
     design = design_of(study, plan.variant)
@@ -329,20 +308,12 @@ def uniform(found: Calibration) -> bool:
 
 
 def deviates(adjusted: ArrayLike, looks: int = 1, level: float = FAMILYWISE) -> bool:
-    """Whether some quantity's ranks are not uniform, by p-values adjusted by :func:`holm`.
-
-    With ``level`` divided by the number of looks, a correct computation is ever called wrong with
-    a probability of at most ``level``, however many quantities and looks there are.
-    """
+    """Whether some quantity's ranks are not uniform at any look, by :func:`holm`'s p-values."""
     return bool(np.min(np.asarray(adjusted), initial=1.0) < level / looks)
 
 
 def ecdf_difference(counts: ArrayLike) -> Array:
-    """Empirical distribution function of the ranks minus that of the uniform law.
-
-    ``counts``, the number of simulations with each rank, and the result have the shape
-    (..., L+1). The last is 0; NaN where no simulation has a rank.
-    """
+    """ECDF of ranks, counts (..., L+1), minus the uniform one; NaN without simulations."""
     found = _checked(counts)
     running = found.cumsum(axis=-1)
     total = running[..., -1:]
@@ -353,10 +324,7 @@ def ecdf_difference(counts: ArrayLike) -> Array:
 def band(simulations: int, draws: int, prob: float) -> tuple[Array, Array]:
     """Simultaneous band for the ECDF difference of uniform ranks: low and high, (L+1,) each.
 
-    The curve of :func:`ecdf_difference` of N simulations, each ranked among L draws, touches or
-    stays between both ends, at all ranks at once, with a probability of at least ``prob``, and of
-    no more than the discreteness of ranks requires; it leaves the band exactly when
-    :func:`p_values` gives 1 - ``prob`` or less.
+    The curve leaves it exactly when :func:`p_values` gives 1 - ``prob`` or less.
     """
     _check_size("simulations", simulations)
     _check_size("posterior draws", draws)
@@ -377,20 +345,21 @@ def band(simulations: int, draws: int, prob: float) -> tuple[Array, Array]:
 def p_values(counts: ArrayLike) -> Array:
     """Probability that uniform ranks would look at least as uneven as these, (quantity,).
 
-    Uneven is what has a small smallest two-sided binomial probability of the empirical
-    distribution function, over ranks 0 to L-1. The probability is exact, also far in the tail.
-    ``counts`` of shape (L+1,) or (quantity, L+1) is the number of simulations with each rank;
-    a quantity without any has the p-value 1.
+    ``counts``, (L+1,) or (quantity, L+1), are simulations by rank; without any the p-value is 1.
     """
-    return np.array([_p_value(row) for row in np.atleast_2d(_checked(counts))], dtype=np.float64)
+    found = np.atleast_2d(_checked(counts))
+    values = np.ones(len(found))
+    draws = found.shape[1] - 1
+    for place, row in enumerate(found):
+        if simulations := int(row.sum()):
+            tails = _uniform(simulations, draws).tails
+            smallest = tails[np.arange(draws), row.cumsum()[:-1]].min()
+            values[place] = _probability_outside(simulations, draws, float(smallest))
+    return values
 
 
 def holm(p: ArrayLike) -> Array:
-    """Adjusted p-values: below a level only where the family-wise test at it rejects.
-
-    Holm (1979), Scandinavian Journal of Statistics 6(2): no assumption on how the tests depend
-    on each other.
-    """
+    """Adjusted p-values of Holm (1979), Scandinavian Journal of Statistics 6(2)."""
     found = np.asarray(p, dtype=np.float64)
     order = np.argsort(found, kind="stable")
     raised = found[order] * np.arange(len(found), 0, -1)
@@ -400,11 +369,7 @@ def holm(p: ArrayLike) -> Array:
 
 
 def coverage_band(simulations: int, prob: float, level: float = 0.95) -> tuple[float, float]:
-    """How often intervals of a probability cover the true value, if they are right.
-
-    Exact binomial limits, as shares of the simulations: the number that cover lies within them
-    with a probability of at least ``level``, and beyond each with at most half of the rest.
-    """
+    """Exact binomial limits, as shares, of how often intervals cover the truth."""
     from scipy.stats import binom
 
     _check_size("simulations", simulations)
@@ -419,16 +384,11 @@ def coverage_band(simulations: int, prob: float, level: float = 0.95) -> tuple[f
 
 
 class _Uniform(NamedTuple):
-    """What uniform ranks do, at ranks 0 to L-1 (rows) and running counts 0 to N (columns).
+    """What uniform ranks do, at ranks 0 to L-1 (rows) and running counts 0 to N (columns)."""
 
-    ``tails``: two-sided binomial probability of a count at most, or at least, as large, whichever
-    is the smaller. ``rest``: the density that the remaining ranks bring the count to N, relative
-    to that of reaching N at all. ``step``: Poisson law of the count of one rank.
-    """
-
-    tails: Array
-    rest: Array
-    step: Array
+    tails: Array  # Two-sided binomial probability
+    rest: Array  # Density that other ranks bring the count to N, over that of reaching N at all
+    step: Array  # Poisson law of the count of one rank
 
 
 @lru_cache(maxsize=16)
@@ -473,15 +433,6 @@ def _probability_outside(simulations: int, draws: int, tail: float) -> float:
         outside += float(ending[: within.start].sum() + ending[within.stop :].sum())
         inside, first = spread[within], int(low[rank])
     return min(outside, 1.0)
-
-
-def _p_value(counts: Counts) -> float:
-    simulations, draws = int(counts.sum()), len(counts) - 1
-    if simulations == 0:
-        return 1.0
-    tails = _uniform(simulations, draws).tails
-    smallest = tails[np.arange(draws), counts.cumsum()[:-1]].min()
-    return _probability_outside(simulations, draws, float(smallest))
 
 
 def _checked(counts: ArrayLike) -> Counts:

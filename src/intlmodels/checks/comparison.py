@@ -1,9 +1,4 @@
-"""Exact leave-one-out: every unit predicted by a fit that did not see it, for every variant.
-
-With a few dozen firms a refit for each is cheap and exact, and the usual approximation by
-importance sampling is not reliable. Variants are compared only where they predict the same
-printed outcomes.
-"""
+"""Exact leave-one-out: every unit predicted by a fit that did not see it, for every variant."""
 
 from __future__ import annotations
 
@@ -143,11 +138,7 @@ def comparison(
 
 
 def leave_out(task: LeaveOut) -> dict[str, Any]:
-    """Fit without a unit, once more with more careful sampling if need be, and predict it.
-
-    Returns fields of :class:`intlmodels.checks.stored.LeftOut`, but for the unit and what was
-    printed.
-    """
+    """Fit without a unit, more carefully if need be, and predict it: fields of ``LeftOut``."""
     plan, module = task.plan, simulator(task.plan.study.model)
     study, design = plan.study, design_of(plan.study, plan.variant)
     settings = plan.settings_of(task.unit)

@@ -1,11 +1,8 @@
 """Statistics of exact leave-one-out: how well each variant predicts a unit it has not seen.
 
-Every unit (a printed share, a firm) is left out once, the variant fitted to the others, and the
-log predictive probability of what was left out taken, in natural logarithms.
-
 The probability integral transform (PIT) of outcomes that are predicted rightly is uniform; of
 discrete outcomes its conditional distribution takes its place (Czado, Gneiting and Held 2009,
-Biometrics 65(4), 1254-1261).
+Biometrics 65(4), 1254-1261). Log probabilities are natural logarithms.
 """
 
 from __future__ import annotations
@@ -26,19 +23,13 @@ SEED = 1981
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference in expected log predictive density between variants a and b.
+    """Difference in expected log predictive density between variants a and b, in nats."""
 
-    ``elpd`` is the sum over units of a minus b, in nats (above zero, a predicts better), ``se`` its
-    usual standard error; ``low`` and ``high`` are the ends of the equal-tailed interval by the
-    Bayesian bootstrap, ``p_better`` is the share of bootstrap draws above zero; draws of exactly
-    zero count by half.
-    """
-
-    elpd: float
-    se: float
-    low: float
+    elpd: float  # Sum over units of a minus b; above zero, a predicts better
+    se: float  # Its usual standard error
+    low: float  # Of the equal-tailed interval by the Bayesian bootstrap
     high: float
-    p_better: float
+    p_better: float  # Share of bootstrap draws above zero; those of exactly zero count by half
 
 
 def difference(
@@ -46,23 +37,13 @@ def difference(
 ) -> Difference:
     """Compare two variants, by log predictive probabilities of the same left-out units.
 
-    The standard error is sqrt(n v), v the variance of the differences with divisor n - 1. The
-    Bayesian bootstrap (Rubin 1981, Annals of Statistics 9(1)) gives the units weights from the
-    flat Dirichlet law and takes n times the weighted mean; its variance is (n - 1) / (n + 1)
-    times the square of the standard error.
+    The standard error is sqrt(n v), v the variance of the differences with divisor n - 1; the
+    interval is by the Bayesian bootstrap (Rubin 1981, Annals of Statistics 9(1)). Both take units
+    as independent draws from one law; with few units, variants that predict much alike, or
+    misspecified models they are too narrow (Sivula et al. 2020, arXiv:2008.10296).
 
-    Both take units as independent draws from one law, which left-out units are only roughly:
-    any two of the fits share nearly all their data. Sivula, Magnusson, Matamoros and Vehtari
-    (2020, "Uncertainty in Bayesian leave-one-out cross-validation based model comparison",
-    arXiv:2008.10296) show that the standard error is often too small and the normal approximation
-    badly calibrated with few units (below a hundred), with variants that predict much alike (a
-    difference below 4), and where models are misspecified or units outlying. The bootstrap does
-    not solve this: how skewed the differences at hand are says little about the error.
-
-    Units impossible (-inf) in both variants are left out; a unit impossible in one variant makes
-    the difference infinite, or NaN if other units are impossible in the other variant. Where it is
-    not finite, ``se`` is NaN and the other numbers say no more than the sign. ValueError if shapes
-    differ, a value is NaN or +inf, or fewer than two units remain.
+    Units impossible (-inf) in both variants are left out; one impossible in one variant makes the
+    difference infinite, or NaN if others are impossible in the other variant.
     """
     lpd = _possible(np.stack([_vector(lpd_a), _vector(lpd_b)]))
     units = lpd.shape[1]
@@ -87,12 +68,10 @@ def difference(
 
 # -- stacking ------------------------------------------------------------------------------
 
-#: Pull of stacking weights towards one another, in nats per unit: it decides between variants
-#: that predict alike, and is too weak to decide anything else.
+#: Pull of stacking weights towards one another, in nats per unit, for variants that predict alike.
 PULL = 1e-8
 
-#: Largest gain per unit, in nats, that any other weights may still have: where the search stops,
-#: and what is an error after the last step.
+#: Gain per unit, in nats, of other weights where the search stops, and what is an error after it.
 NO_GAIN = 1e-12
 MOST_GAIN = 1e-7
 
@@ -101,14 +80,10 @@ def stacking(lpd: ArrayLike) -> Array:
     """Weights of the mixture of variants that predicts left-out units best, (variant,).
 
     They maximize sum_i log sum_k w_k exp(lpd_ki) over weights that sum to one (Yao, Vehtari,
-    Simpson and Gelman 2018, Bayesian Analysis 13(3)). Variants that predict exactly alike share
-    their weight equally. The maximum is found by the constrained Newton method of Wang (2007),
-    Journal of the Royal Statistical Society B 69(2), and proved by its gradient: the log score is
-    concave, so that no other weights score more than the largest gain along any one of them.
-
-    A unit of ``lpd``, (variant, unit), may be impossible (-inf) in some variants; one that is
-    impossible in all of them is left out. ValueError if a value is NaN or +inf, or no unit
-    remains; RuntimeError if the maximum was not found.
+    Simpson and Gelman 2018, Bayesian Analysis 13(3)), by the constrained Newton method of Wang
+    (2007), Journal of the Royal Statistical Society B 69(2), proved by the gradient of the concave
+    score. Units of ``lpd``, (variant, unit), that are impossible (-inf) in all variants are left
+    out. RuntimeError if the maximum was not found.
     """
     relative = _relative(lpd)
     units = len(relative)
@@ -116,10 +91,7 @@ def stacking(lpd: ArrayLike) -> Array:
 
 
 def stacking_spread(lpd: ArrayLike, draws: int = 1000, seed: int = SEED) -> Array:
-    """How far the stacking weights depend on which units there happen to be, (2, variant).
-
-    Ends of the central 90 percent of each weight over draws of the Bayesian bootstrap.
-    """
+    """Central 90 percent of each stacking weight by the Bayesian bootstrap, (2, variant)."""
     relative = _relative(lpd)
     rows = _bootstrap_weights(len(relative), draws, seed)
     return np.quantile([_best_weights(relative, row) for row in rows], [0.05, 0.95], axis=0)
@@ -209,12 +181,9 @@ def lpd_error(log_densities: ArrayLike) -> float:
     """Monte Carlo standard error, in nats, of the log of a mean density over draws.
 
     By the delta method: the standard error of the mean, with the effective sample size of the
-    densities (Vehtari et al. 2021, Bayesian Analysis 16(2)), over the mean. That holds while the
-    error is small; an error of some tenths says that a few draws make up the mean, and that the
-    error itself may be larger. ``log_densities`` are of one left-out unit, (chain, draw); -inf is
-    a probability of zero. 0 if all draws give the same; inf if no draw makes the unit possible,
-    or chains that stand still leave the error unknown. ValueError if there are fewer than four
-    draws, or a value is NaN or +inf.
+    densities (Vehtari et al. 2021, Bayesian Analysis 16(2)), over the mean. ``log_densities`` are
+    of one left-out unit, (chain, draw). Inf if no draw makes the unit possible, or the error is
+    unknown.
     """
     from arviz_stats.base import array_stats
 
@@ -269,11 +238,9 @@ Places = NDArray[np.int64]
 def pit_cdf(below: ArrayLike, at: ArrayLike, grid: ArrayLike) -> Array:
     """Mean distribution function, at ``grid``, of the nonrandomized PIT of discrete outcomes.
 
-    Of one unit, the function rises in a straight line from 0 at Pr(Y < y) to 1 at Pr(Y <= y); if
-    the predictive laws are right, its mean over units is expected to be the diagonal (Czado,
-    Gneiting and Held 2009, Biometrics 65(4)). ``below`` and ``at``, (unit,), are the predictive
-    probabilities of less than, and of exactly, what was observed. Where ``at`` is 0 the function
-    jumps. ValueError if there is no unit, or probabilities are impossible.
+    Of one unit it rises in a straight line from 0 at Pr(Y < y) to 1 at Pr(Y <= y) (Czado, Gneiting
+    and Held 2009, Biometrics 65(4)). ``below`` and ``at``, (unit,), are the probabilities of less
+    than, and of exactly, what was observed.
     """
     start, width = _pit_interval(below, at)
     over = np.asarray(grid, dtype=np.float64)[:, None] - start
@@ -295,16 +262,10 @@ RANDOMIZED = 50
 def pit_p_value(laws: ArrayLike, place: ArrayLike, draws: int = 2000, seed: int = SEED) -> float:
     """Probability of a PIT at least as far from uniform, if the predictive laws are right.
 
-    Far from uniform is the Kolmogorov-Smirnov distance of the randomized PIT, which places each
-    unit at random between Pr(Y < y) and Pr(Y <= y), in the mean over 50 such PITs. It is compared
-    with ``draws`` sets of outcomes drawn from the laws. For given laws of independent units the
-    p-value is valid, however coarse the outcomes. The laws of leave-one-out are neither given nor
-    independent: each is fitted to the outcomes of all other units, so that an outcome moves every
-    law but its own. The p-value is therefore approximate, and at least 1 / (draws + 1).
-
-    ``laws``, (unit, outcome), are probabilities in increasing order of outcomes that sum to 1 in
-    each row; those with fewer outcomes than others end in zeros. ``place`` says which outcome was
-    observed. ValueError if a row is not a law, or a place is not in it.
+    The Kolmogorov-Smirnov distance of the randomized PIT, in the mean over 50 such, is compared
+    with ``draws`` sets of outcomes drawn from ``laws``, (unit, outcome), rows that sum to 1;
+    ``place`` is which outcome was observed. Approximate for leave-one-out, whose laws depend on
+    other outcomes.
     """
     probability, seen = _checked_laws(laws, place)
     units = np.arange(len(seen))

@@ -1,9 +1,7 @@
 """One runner for calibration, leave-one-out and sensitivity: many fits, each saved as it comes.
 
-A check is hundreds of tasks that know nothing of each other. What a worker makes of a task goes
-into a journal before anything else happens with it. A run that was killed resumes where it was,
-and the results are the same whatever did the work, in whatever order, and however often it was
-interrupted.
+What a worker makes of a task goes into a journal first. A run that was killed resumes where it was,
+and the results are the same whatever did the work, in whatever order.
 """
 
 from __future__ import annotations
@@ -70,12 +68,10 @@ _PROBLEMS = {
 
 @dataclass(frozen=True)
 class Journal:
-    """Results of tasks in an SQLite file, each with a checksum.
+    """Results of tasks in an SQLite file, each as JSON with a checksum.
 
-    A result is a text of JSON in which ``NaN``, ``Infinity`` and ``-Infinity`` stand for
-    themselves, so that every float comes back as it was. The identity is what results depend on
-    apart from the tasks: a journal of another one, or of another kind of computer, holds nothing
-    for these tasks.
+    The identity is what results depend on apart from the tasks: a journal of another one, or of
+    another kind of computer, holds nothing for these tasks.
     """
 
     path: Path
@@ -212,27 +208,12 @@ def run[T](
     tell: Callable[[str], None] | None = None,
     most: int = MOST,
 ) -> dict[str, Any]:
-    """Do the tasks that are not finished yet, and save each result as it comes.
+    """Do the tasks that are not finished yet, save each result as it comes, return all in order.
 
-    The function makes what JSON can hold of a task, and the same of the same task, wherever and
-    whenever it is called; other processes import it by its name. A task is looked up when its turn
-    comes, so that the mapping can make it then; ``most`` are handed to the pool at a time.
-    ``progress`` is called with the finished part, 0 to 1, at first with the part that was finished
-    before; ``tell`` with a line of text if the journal held results of other tasks. They are then
-    in a file beside it that ends in ``.old``, in place of any that was there before.
-
-    Returns
-    -------
-    dict
-        Key -> result, in the order of the tasks.
-
-    Raises
-    ------
-    StudyError
-        If another process is at work on the journal, or it cannot be read or written.
-    Exception
-        Whatever the function raised. As after an interrupt, what is finished is in the journal
-        and what has not begun is cancelled.
+    The function makes what JSON can hold of a task, the same wherever it is called. ``most`` tasks
+    are handed to the pool at a time. Results of other tasks are set aside in a file beside the
+    journal, of which ``tell`` is told. After an error or interrupt what is finished is in the
+    journal.
     """
     with journal.for_writing(tell) as (db, results):
         left = [key for key in tasks if key not in results]
@@ -278,11 +259,7 @@ def _text[T](function: Callable[[T], Any], task: T) -> str:
 
 @dataclass(frozen=True)
 class Check[R]:
-    """One check of a study: its tasks, what a worker does with each, what they say together.
-
-    ``kind`` is that of its stored form, ``title`` what a display of progress shows; ``worker`` is
-    a function of a module, and ``summarize`` takes results in the order of the tasks.
-    """
+    """One check of a study: its tasks, a worker's function, what results say together."""
 
     kind: str
     title: str
@@ -301,9 +278,14 @@ class Check[R]:
         found = run(self.worker, self.tasks, self.journal, pool, progress=progress, tell=tell)
         return list(found.values())
 
-    def run(self, pool: Executor) -> R:
+    def run(
+        self,
+        pool: Executor,
+        progress: Progress | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> R:
         """Do the tasks, and put the results together."""
-        return self.summarize(self.results(pool))
+        return self.summarize(self.results(pool, progress, tell))
 
 
 def run_and_store[R](
@@ -315,7 +297,7 @@ def run_and_store[R](
 ) -> R:
     """Do a check and store what it finds below the output folder of the study."""
     with options.pool([check.journal]) as pool, options.bar(check.title) as progress:
-        found = check.summarize(check.results(pool, progress, options.tell))
+        found = check.run(pool, progress, options.tell)
     write(check.kind, found, study, overrides, out)
     return found
 
@@ -325,11 +307,7 @@ def run_and_store[R](
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """What does the work, and who is told.
-
-    ``cores`` processes of this computer (all cores if not given), or the workers of the Dask
-    scheduler with this address; with ``again`` earlier results are set aside.
-    """
+    """What does the work (processes, or a Dask scheduler's workers), and who is told."""
 
     cores: int | None = None
     scheduler: str | None = None
@@ -353,11 +331,7 @@ class ExecutionOptions:
 
 @contextmanager
 def executor(cores: int, scheduler: str | None = None) -> Iterator[Executor]:
-    """Processes of this computer, or the workers of the Dask cluster with this scheduler.
-
-    Each process has one thread for linear algebra. Leaving the block stops the processes, or takes
-    leave of the cluster, at once. For errors see :func:`intlmodels.core.scheduler.cluster`.
-    """
+    """Processes with one thread for linear algebra each, or the workers of a Dask cluster."""
     if scheduler is not None:
         with cluster(scheduler, NUMERICAL, GOES_ON) as workers:
             yield workers

@@ -1,8 +1,7 @@
 """How far conclusions move when priors, the likelihood or the reading of the tables change.
 
-Three looks: power-scaling of the stored default fit, which makes prior or likelihood a little
-stronger; refits with every prior's scale halved and doubled, one at a time and all together;
-and the variants that are stored, which are other readings of the same tables.
+Three looks: power-scaling of the stored default fit; refits with every prior's scale halved and
+doubled, one at a time and all together; and stored variants, other readings of the same tables.
 """
 
 from __future__ import annotations
@@ -51,11 +50,7 @@ ALPHAS = (0.99, 1.01)
 
 
 def run_sensitivity(study: Study, out: Path, options: ExecutionOptions) -> Sensitivity:
-    """Refit the stored default with other priors, and compare it with the stored variants.
-
-    Priors and settings are those of the stored fit. StudyError if there is no current fit that
-    converged.
-    """
+    """Refit the stored default, with its settings, under other priors."""
     require_firms(study, "sensitivity")
     stored = current(study, out)
     overrides = stored_overrides(study, out)
@@ -157,8 +152,7 @@ def summarize(
         tree, {item.name: item.draws for item in model.conclusions(tree)}
     )
     if "table" in tree["posterior"]:
-        # The counts bear on the parameters through the table only, and some of them hold or do
-        # not: the factors that could be scaled are not the likelihood of the parameters.
+        # The counts bear on parameters through the table only: there is no likelihood to scale.
         scaled = tuple(replace(item, likelihood=float("nan")) for item in scaled)
     refits = [Refit(DEFAULT, "the model as stated", "base", converged(tree))]
     moved = [Moved(DEFAULT, **row) for row in conclusions(study.model, tree)]
@@ -185,20 +179,9 @@ def power_scaling(
 ) -> tuple[tuple[Scaled, ...], float]:
     """Sensitivity of quantities, (chain, draw), to the strength of prior and likelihood.
 
-    The likelihood is that of the printed outcomes: of a covariate whose values are partly missing,
-    the known values are not in it.
-
-    Returns
-    -------
-    tuple of Scaled
-        In the order of ``quantities``. NaN where nothing can be said: prior or likelihood is
-        the same at every draw (as where all counts hold exactly), or the quantity is, or one
-        of them is not a finite number. A quantity that has nothing to do with prior or
-        likelihood does not get 0 but Monte Carlo noise: with 8000 independent draws about
-        0.005, up to 0.03 where its distribution is very skewed.
-    float
-        Largest Pareto k of the importance weights; below 0.7 they can be relied on. NaN if it
-        cannot be computed for any of them.
+    The likelihood is that of the printed outcomes. NaN where nothing can be said; a quantity that
+    has nothing to do with either gets Monte Carlo noise, not 0: with 8000 draws about 0.005. With
+    it comes the largest Pareto k of the importance weights, reliable below 0.7, or NaN.
     """
     prior, likelihood = (
         _total(tree[name].to_dataset()) for name in ("log_prior", "log_likelihood")
@@ -234,8 +217,7 @@ def _weights(component: Array) -> tuple[_Weighted, ...]:
         return ()
     from arviz_stats.base import array_stats
 
-    # The share of effective draws in the tails decides how many draws the tail has; taken of
-    # the chains one after the other, as arviz_stats.psense takes it.
+    # Taken of the chains one after the other, as arviz_stats.psense takes it.
     efficiency = array_stats.ess(
         component.reshape(1, -1), method="tail", prob=(0.05, 0.95), relative=True
     )
@@ -246,9 +228,8 @@ def _smoothed(log_weights: Array, efficiency: float) -> _Weighted:
     """Pareto-smoothed weights, or the weights as they are where they have no smooth tail."""
     from arviz_stats.base import array_stats
 
-    # The likelihood of a table of counts takes a handful of values: a Pareto distribution cannot
-    # be fitted to a tail of equal values, and weights that take few values need no smoothing (k
-    # is then not a number). Where a tail is refused that should be fitted, k is infinite.
+    # Weights that take few values, as those of a table of counts, need no smoothing (k is then
+    # not a number). Where a tail is refused that should be fitted, k is infinite.
     flat = log_weights.ravel()
     smooth, k = flat - flat.max(), np.nan
     if np.unique(flat).size > flat.size // 2:

@@ -1,9 +1,7 @@
 """What calibration, comparison and sensitivity found, on disk: small JSON files that reports read.
 
-They travel with the reports (``reports/<study>/trust/``), so that a fresh checkout shows them
-without hours of computing. Each carries a fingerprint of everything that it depends on and a
-checksum of its values; a file that is no longer what the study asks for, or is damaged, is
-reported as such. ``NaN`` and ``-Infinity`` stand for themselves, as Python writes and reads them.
+They travel with the reports (``reports/<study>/trust/``). Each carries a fingerprint of everything
+that it depends on and a checksum of its values. ``NaN`` and ``-Infinity`` stand for themselves.
 """
 
 from __future__ import annotations
@@ -31,53 +29,29 @@ PROBS = (0.5, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How one quantity, such as ``phi`` or ``product[Optics]``, was recovered.
-
-    Attributes
-    ----------
-    ranks, covered : tuple of int
-        Number of simulations by the rank of the true value among the draws, 0 to L, and with the
-        truth in the central interval of each probability of ``PROBS``.
-    bias, bias_error, error : float
-        Mean of posterior mean minus truth, its standard error, root mean square.
-    spread, width, prior_spread : float
-        Mean posterior standard deviation and width of the 95 % interval; standard deviation of
-        the true values.
-    """
+    """How one quantity, such as ``phi`` or ``product[Optics]``, was recovered."""
 
     name: str
-    ranks: tuple[int, ...]
-    covered: tuple[int, ...]
-    bias: float
-    bias_error: float
-    error: float
-    spread: float
-    width: float
-    prior_spread: float
+    ranks: tuple[int, ...]  # Simulations by the rank of the true value among the draws, 0 to L
+    covered: tuple[int, ...]  # With the truth in the central interval of each of ``PROBS``
+    bias: float  # Mean of posterior mean minus truth
+    bias_error: float  # Its standard error
+    error: float  # Its root mean square
+    spread: float  # Mean posterior standard deviation
+    width: float  # Mean width of the 95 % interval
+    prior_spread: float  # Standard deviation of the true values
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Simulation-based calibration of one variant, or of a deliberate error in its place.
-
-    Attributes
-    ----------
-    wrong : str
-        Name of the deliberate error; empty for the model as it is.
-    sims : int
-        Simulations asked for, and done.
-    failed : tuple of (int, str)
-        Number of each simulation without a fit, and why; they have no ranks.
-    divergent, unconverged : int
-        Fits with divergent transitions, and with R-hat above ``limit``; they keep their ranks.
-    """
+    """Simulation-based calibration of one variant, or of a deliberate error in its place."""
 
     variant: str
-    wrong: str
-    sims: int
-    failed: tuple[tuple[int, str], ...]
-    divergent: int
-    unconverged: int
+    wrong: str  # Name of the deliberate error; empty for the model as it is
+    sims: int  # Asked for, and done
+    failed: tuple[tuple[int, str], ...]  # Number of each simulation without a fit, and why
+    divergent: int  # Fits with divergent transitions; they keep their ranks
+    unconverged: int  # And those with R-hat above the limit
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
@@ -90,83 +64,45 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Detection:
-    """Whether calibration noticed a deliberate error, and what that ``change`` does, in words.
-
-    Attributes
-    ----------
-    looks : tuple of int
-        Numbers of simulations after which the verdict was looked at.
-    after : int or None
-        The first look at which uniformity was rejected; None if at none.
-    quantity, p_value : str, float
-        The smallest p-value at that (or the last) look, adjusted for all quantities (Holm).
-    """
+    """Whether calibration noticed a deliberate error, and what that ``change`` does, in words."""
 
     name: str
     change: str
-    looks: tuple[int, ...]
-    after: int | None
-    quantity: str
-    p_value: float
+    looks: tuple[int, ...]  # Numbers of simulations after which the verdict was looked at
+    after: int | None  # The first look at which uniformity was rejected
+    quantity: str  # With the smallest p-value at that (or the last) look
+    p_value: float  # Adjusted for all quantities (Holm)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One unit (a firm, a count) predicted by a fit that did not see it.
-
-    Attributes
-    ----------
-    printed : float
-        What was printed: percent for a share, a number for a count.
-    lpd, lpd_error : float
-        Log probability of what was printed, natural logarithm, and its Monte Carlo error;
-        minus infinity where no draw allowed it.
-    law : tuple of float
-        Probability of every value of ``Comparison.values``.
-    rhat, ess, divergences : float, float, int
-        Worst of the refit; ``ess`` is the bulk effective sample size.
-    """
+    """One unit (a firm, a count) predicted by a fit that did not see it."""
 
     unit: str
-    printed: float
-    lpd: float
-    lpd_error: float
-    law: tuple[float, ...]
-    rhat: float
+    printed: float  # Percent for a share, a number for a count
+    lpd: float  # Log probability of what was printed; minus infinity where no draw allowed it
+    lpd_error: float  # Its Monte Carlo error
+    law: tuple[float, ...]  # Probability of every value of the comparison
+    rhat: float  # The worst of the refit, as the next two
     ess: float
     divergences: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Exact leave-one-out of every variant of the same printed outcomes.
+    """Exact leave-one-out of every variant of the same printed outcomes."""
 
-    Attributes
-    ----------
-    unit, unit_label : str
-        What is left out: ``firm`` or ``count``, and what the study calls it (singular).
-    values : tuple of float
-        Every value that could have been printed.
-    variants : dict of str to tuple of LeftOut
-        The default first; the units in the same order in each.
-    skipped : dict of str to str
-        Variant that is not compared -> why.
-    """
-
-    unit: str
-    unit_label: str
-    values: tuple[float, ...]
-    variants: dict[str, tuple[LeftOut, ...]]
-    skipped: dict[str, str]
+    unit: str  # {"firm", "count"}: What is left out
+    unit_label: str  # What the study calls it (singular)
+    values: tuple[float, ...]  # Every value that could have been printed
+    variants: dict[str, tuple[LeftOut, ...]]  # The default first; the units in the same order
+    skipped: dict[str, str]  # Variant that is not compared -> why
     settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """How far a quantity moves when prior or likelihood is a little stronger or weaker.
-
-    Power-scaling of Kallioinen et al. (2024), Statistics and Computing 34, 57.
-    """
+    """Power-scaling of a quantity (Kallioinen et al. 2024, Statistics and Computing 34, 57)."""
 
     name: str
     prior: float
@@ -175,58 +111,42 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Refit:
-    """The default model with one thing changed.
+    """The default model with one thing changed."""
 
-    ``name`` is such as ``phi halved``, or the name of a variant, ``change`` says it in words,
-    ``kind`` is ``base`` (the default itself, first), ``prior`` or ``reading``.
-    """
-
-    name: str
+    name: str  # Such as ``phi halved``, or the name of a variant
     change: str
-    kind: str
+    kind: str  # {"base", "prior", "reading"}: The first is the default itself
     converged: bool
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One conclusion, such as ``Ease against Difficult``, under one refit.
-
-    Median, 95 % interval and standard deviation in a unit such as ``points``, and the probability
-    of being above zero; ``direction``: whether its sign is a conclusion (a difference), or it is a
-    level.
-    """
+    """One conclusion, such as ``Ease against Difficult``, under one refit."""
 
     refit: str
     quantity: str
     unit: str
     median: float
-    low: float
+    low: float  # Of the 95 % interval
     high: float
     sd: float
     p_positive: float
-    direction: bool
+    direction: bool  # Whether its sign is a conclusion (a difference), or it is a level
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How far conclusions move when priors, likelihood or readings change.
-
-    ``pareto_k`` is the largest of the importance weights behind ``scaled``; of ``refits`` the
-    default is the first, and ``moved`` has one for each refit and quantity.
-    """
+    """How far conclusions move when priors, likelihood or readings change."""
 
     scaled: tuple[Scaled, ...]
-    pareto_k: float
-    refits: tuple[Refit, ...]
-    moved: tuple[Moved, ...]
+    pareto_k: float  # The largest of the importance weights behind them
+    refits: tuple[Refit, ...]  # The default first
+    moved: tuple[Moved, ...]  # For each refit and quantity
 
 
 @dataclass(frozen=True)
 class CachedResult[T]:
-    """What is stored of one kind: its value, if it is what the study asks for now.
-
-    Otherwise ``reasons`` say why it is not shown: never computed, or what changed since.
-    """
+    """What is stored of one kind, if it is what the study asks for; or why it is not shown."""
 
     value: T | None
     reasons: tuple[str, ...] = ()

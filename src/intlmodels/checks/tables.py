@@ -1,8 +1,4 @@
-"""Tables of what calibration, sensitivity and leave-one-out found: the rows that reports show.
-
-Pictures and sentences take these tables and work out nothing of their own; what decides a
-verdict is a constant here.
-"""
+"""Tables of what calibration, sensitivity and leave-one-out found: the rows that reports show."""
 
 from __future__ import annotations
 
@@ -43,8 +39,8 @@ WIDE = 0.8
 #: From here a quantity is sensitive to power-scaling; above ``UNRELIABLE`` the Pareto k of the
 #: weights says that power-scaling cannot be relied on (Kallioinen et al. 2024).
 SENSITIVE, UNRELIABLE = 0.05, 0.7
-#: With fewer units than ``FEW_UNITS`` two variants whose elpd differs by less than ``ALIKE``
-#: cannot be told apart (Sivula et al. 2020, arXiv:2008.10296).
+#: With fewer units, two variants whose elpd differs by less (Sivula et al. 2020,
+#: arXiv:2008.10296) cannot be told apart.
 FEW_UNITS, ALIKE = 100, 4.0
 #: Probability of the predictive interval outside of which a unit is hard to predict.
 CENTRAL = 0.9
@@ -60,19 +56,15 @@ MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
 def calibrated(found: Calibration) -> pd.DataFrame:
     """How each quantity was recovered, one row each; empty where no simulation has a fit.
 
-    ``quantity``, ``simulations`` (with ranks), ``p_value`` of uniform ranks, ``p_adjusted`` (Holm,
-    over all quantities), ``deviates``; for each probability of ``PROBS`` in percent
-    ``coverage_50``, the limits ``low_50`` and ``high_50`` that hold it with probability ``BAND`` if
-    all is right, ``outside_50``; ``bias`` and ``bias_error``, and the same over the prior's
-    standard deviation (``_in_sd``); ``rmse``, ``spread`` (mean posterior standard deviation),
-    ``width`` (mean, of the 95 % interval), ``prior_spread`` and ``spread_ratio``.
+    P-values are of uniform ranks, adjusted (Holm) over all quantities; ``low_50`` and ``high_50``
+    hold ``coverage_50`` (percent) with probability ``BAND`` if all is right; ``_in_sd`` is over the
+    prior's standard deviation. Others are described by :class:`Calibrated`.
     """
     import pandas as pd
 
     if not found.quantities:
         return pd.DataFrame()
-    counts = np.array([item.ranks for item in found.quantities], dtype=np.int64)
-    p_values = calibration.p_values(counts)
+    p_values = calibration.p_values_of(found)
     adjusted = calibration.holm(p_values)
     rows = []
     for item, p_value, p_adjusted in zip(found.quantities, p_values, adjusted, strict=True):
@@ -129,16 +121,16 @@ def outside_by_chance(table: pd.DataFrame) -> float:
 
 # -- sensitivity -------------------------------------------------------------------------
 
+#: Stands for the default's conclusion about a quantity of which it has none.
+UNMATCHED = Moved("", "", "", np.nan, np.nan, np.nan, np.nan, np.nan, direction=False)
+
 
 def moves(found: Sensitivity) -> pd.DataFrame:
     """Every conclusion under every refit, beside the default's.
 
-    ``refit``, ``change``, ``kind``, ``quantity``, ``unit``, ``direction`` (whether the sign is a
-    conclusion), ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``, ``p_direction``;
-    ``base_median``, ``base_p_direction``; ``move`` (of the median) and ``move_in_sd`` (of the
-    default's posterior); ``verdict``, ``base_verdict`` and ``changed``, for directions; ``counts``:
-    whether refit and default converged, so that the row may be compared with the default;
-    ``ci_kind``, ``ci_prob``, ``converged``.
+    ``direction`` is whether the sign is a conclusion; ``move`` is of the median, ``move_in_sd`` in
+    standard deviations of the default's posterior; ``verdict`` and ``changed`` are of directions;
+    ``counts`` is whether refit and default converged, so that they may be compared.
     """
     import pandas as pd
 
@@ -147,8 +139,10 @@ def moves(found: Sensitivity) -> pd.DataFrame:
     own = {item.quantity: item for item in found.moved if item.refit == base.name}
     rows = []
     for item in found.moved:
-        refit, default = refits[item.refit], own.get(item.quantity)
-        counts = refit is not base and refit.converged and base.converged and default is not None
+        refit, default = refits[item.refit], own.get(item.quantity, UNMATCHED)
+        counts = refit is not base and refit.converged and base.converged
+        counts = counts and default is not UNMATCHED
+        move = item.median - default.median
         rows.append(
             {
                 "refit": refit.name,
@@ -163,7 +157,13 @@ def moves(found: Sensitivity) -> pd.DataFrame:
                 "ci_high": item.high,
                 "p_positive": item.p_positive if item.direction else np.nan,
                 "p_direction": _p_direction(item) if item.direction else np.nan,
-                **_beside(item, default, counts),
+                "base_median": default.median,
+                "base_p_direction": _p_direction(default) if default.direction else np.nan,
+                "move": move,
+                "move_in_sd": move / default.sd if default.sd > 0 else np.nan,
+                "verdict": _said(item),
+                "base_verdict": _said(default),
+                "changed": counts and _said(item) != _said(default),
                 "counts": counts,
                 "ci_kind": CI_KIND,
                 "ci_prob": CI_PROB,
@@ -177,23 +177,6 @@ def _p_direction(item: Moved) -> float:
     return max(item.p_positive, 1 - item.p_positive)
 
 
-def _beside(item: Moved, default: Moved | None, counts: bool) -> dict[str, Any]:
-    """Columns of :func:`moves` that hold a row against the default's."""
-    if default is None:
-        nothing = dict.fromkeys(("base_median", "base_p_direction", "move", "move_in_sd"), np.nan)
-        return {**nothing, "verdict": _said(item), "base_verdict": "", "changed": False}
-    move = item.median - default.median
-    return {
-        "base_median": default.median,
-        "base_p_direction": _p_direction(default) if default.direction else np.nan,
-        "move": move,
-        "move_in_sd": move / default.sd if default.sd > 0 else np.nan,
-        "verdict": _said(item),
-        "base_verdict": _said(default),
-        "changed": counts and _said(item) != _said(default),
-    }
-
-
 def _said(item: Moved) -> str:
     """What may be said of a direction: ``clear above``, ``leaning below``, ``cannot tell``."""
     if not item.direction:
@@ -205,13 +188,7 @@ def _said(item: Moved) -> str:
 
 
 def farthest(table: pd.DataFrame) -> pd.DataFrame:
-    """How far each quantity of :func:`moves` moves at most, by other priors and readings.
-
-    One row a quantity that has a row that counts, the farthest move first: ``quantity``, ``unit``,
-    ``base_median``, ``width`` (of the default's interval), ``farthest`` (in standard deviations),
-    and for ``prior`` and ``reading`` the refit (``prior``, empty if there is none), ``prior_move``
-    and ``prior_move_in_sd``.
-    """
+    """How far each quantity of :func:`moves` moves at most, in standard deviations, by refits."""
     import pandas as pd
 
     base = table[table["kind"] == "base"].set_index("quantity")
@@ -248,10 +225,8 @@ MOVES = "moves with the prior"
 def scaled(found: Sensitivity) -> pd.DataFrame:
     """Power-scaling of each quantity.
 
-    ``quantity``, ``prior``, ``likelihood`` (sensitivities), ``diagnosis``: one of ``FINE``,
-    ``WEAK`` and ``CONFLICT``, by the rule of Kallioinen et al. (2024), ``MOVES`` where the prior
-    is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``; ``pareto_k`` of all, NaN
-    where none could be fitted, and ``reliable``.
+    The diagnosis is ``FINE``, ``WEAK`` or ``CONFLICT``, by the rule of Kallioinen et al. (2024),
+    ``MOVES`` where the prior is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``.
     """
     import pandas as pd
 
@@ -287,17 +262,12 @@ def shifts(found: Sensitivity) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
 
 
 class Laws(NamedTuple):
-    """What refits expected of the units that they did not see.
+    """What refits expected of the units that they did not see."""
 
-    ``chance`` is the probability of every value, (unit, value), and sums to 1 in each row,
-    ``place`` which value was printed; ``below`` and ``exactly`` are the probabilities of a smaller
-    value than the printed one, and of the printed one.
-    """
-
-    chance: Array
-    place: NDArray[np.int64]
-    below: Array
-    exactly: Array
+    chance: Array  # (unit, value): Probability of every value, sums to 1 in each row
+    place: NDArray[np.int64]  # (unit,): Which value was printed
+    below: Array  # (unit,): Probability of a smaller value than the printed one
+    exactly: Array  # (unit,): And of the printed one
 
 
 def laws(found: Comparison, variant: str) -> Laws:
@@ -323,11 +293,8 @@ def refit_converged(unit: LeftOut) -> bool:
 def left_out(found: Comparison) -> pd.DataFrame:
     """Every unit, predicted by every variant that did not see it.
 
-    ``variant``, ``unit``, ``printed``, ``median`` and the central predictive intervals ``ci_low``
-    to ``ci_high`` (probability ``ci_prob``) and ``ci50_low`` to ``ci50_high``; ``p_tail``, the
-    probability of a value at least as far out on the same side, doubled; ``outside`` (the
-    interval), ``p_outside``, its probability; ``lpd``, ``lpd_error``, ``possible``; ``rhat``,
-    ``ess``, ``divergences``, ``ci_kind`` and ``converged``.
+    The intervals are central predictive ones; ``p_tail`` is the probability of a value at least as
+    far out on the same side, doubled; ``outside`` is of the interval, ``p_outside`` its chance.
     """
     import pandas as pd
 
@@ -382,11 +349,9 @@ def _central(chance: Array, prob: float) -> tuple[int, int]:
 def elpds(found: Comparison) -> pd.DataFrame:
     """Each variant by exact leave-one-out, compared with the first, the default.
 
-    ``variant``, ``elpd`` (sum of the log probabilities), ``impossible`` (units with probability
-    zero), ``unconverged`` (refits), ``difference`` to the default (above zero: predicts better),
-    ``se``, ``ci_low``, ``ci_high``, ``p_better``, ``told_apart`` (False where few units and a
-    small difference do not allow it), the stacking ``weight`` with ``weight_low`` and
-    ``weight_high``; ``ci_kind``, ``ci_prob``, ``weight_prob`` and ``converged`` (all refits).
+    ``impossible`` are units with probability zero, ``unconverged`` refits; a ``difference`` above
+    zero predicts better; ``told_apart`` is False where few units and a small difference do not
+    allow it; ``weight`` is that of stacking.
     """
     import pandas as pd
 
@@ -399,13 +364,22 @@ def elpds(found: Comparison) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(names):
         unconverged = sum(not refit_converged(unit) for unit in found.variants[name])
+        gap = leaveout.Difference(*[np.nan] * 5)
+        if i > 0 and possible > 1:
+            gap = leaveout.difference(table[i], table[0], prob=CI_PROB)
+        few = table.shape[1] < FEW_UNITS and abs(gap.elpd) < ALIKE
         rows.append(
             {
                 "variant": name,
                 "elpd": float(table[i].sum()),
                 "impossible": int((table[i] == -np.inf).sum()),
                 "unconverged": unconverged,
-                **_against(table[i], table[0], i > 0 and possible > 1),
+                "difference": gap.elpd,
+                "se": gap.se,
+                "ci_low": gap.low,
+                "ci_high": gap.high,
+                "p_better": gap.p_better,
+                "told_apart": not few and not np.isnan(gap.elpd),
                 "weight": weights[i],
                 "weight_low": spread[0, i],
                 "weight_high": spread[1, i],
@@ -418,31 +392,12 @@ def elpds(found: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _against(own: Array, default: Array, compared: bool) -> dict[str, Any]:
-    """Columns of :func:`elpds` that hold a variant against the default."""
-    if not compared:
-        nothing = dict.fromkeys(("difference", "se", "ci_low", "ci_high", "p_better"), np.nan)
-        return {**nothing, "told_apart": False}
-    gap = leaveout.difference(own, default, prob=CI_PROB)
-    few = len(own) < FEW_UNITS and abs(gap.elpd) < ALIKE
-    return {
-        "difference": gap.elpd,
-        "se": gap.se,
-        "ci_low": gap.low,
-        "ci_high": gap.high,
-        "p_better": gap.p_better,
-        "told_apart": not few and not np.isnan(gap.elpd),
-    }
-
-
 class Pit(NamedTuple):
     """Whether what was printed lies within its leave-one-out laws as it should."""
 
     p_value: float
-    #: Share of the units in the outer halves of their laws (the lower and the upper quarter), and
-    #: in the upper halves. Both are expected to be 0.5.
-    tails: float
-    upper: float
+    tails: float  # Share of units in the outer halves of their laws, 0.5 expected
+    upper: float  # And in the upper halves
 
 
 def pit(law: Laws) -> Pit:
@@ -458,9 +413,8 @@ def pit(law: Laws) -> Pit:
 def pit_band(law: Laws, grid: Array, sets: int = 400, seed: int = leaveout.SEED) -> Array:
     """Half the width of a simultaneous 95 % band around the diagonal for the PIT of these laws.
 
-    At places ``grid`` from 0 to 1. So many sets of outcomes are drawn from the laws; the band is
-    as wide at each place as the standard deviation of their curves there, times what holds 95 %
-    of the curves as a whole.
+    As wide at each place of ``grid`` as the standard deviation there of the curves of outcomes
+    drawn from the laws, times what holds 95 % of the curves as a whole.
     """
     rng = np.random.default_rng(seed)
     curves = np.zeros((sets, len(grid)))

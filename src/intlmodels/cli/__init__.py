@@ -353,7 +353,9 @@ def claims(
     typer.echo("\n" + "\n".join(verdict_lines(table)))
 
 
-fitting.register(app)
+app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(fitting.calibrate)
+app.command(epilog="Example: intlmodels compare rochester")(fitting.compare)
+app.command(epilog="Example: intlmodels sensitivity rochester")(fitting.sensitivity)
 
 
 # -- the whole ---------------------------------------------------------------------------

@@ -41,6 +41,7 @@ def fit_and_report(
     from intlmodels.audit.system import use_cache
     from intlmodels.core.processes import helpers
     from intlmodels.fitting import jobs as workflow
+    from intlmodels.fitting import store
 
     with use_cache(folder):
         names = _variant_names(study, variants)
@@ -50,7 +51,10 @@ def fit_and_report(
         with helpers(min(cores, max(1, len(due)))) as pool:
             _run(jobs, folder, pool)
             refresh_report(study, folder, pool if cores > 1 else None)
-    return _gate_exit(jobs)
+    failed = [job.variant for job in jobs if not store.require_whole(job.path).gate.passed]
+    if failed:
+        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
+    return 1 if failed else 0
 
 
 def _variant_names(study: Study, text: str) -> list[str]:
@@ -115,15 +119,6 @@ def _speed(job: Job) -> str:
     return f"{found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second), "
 
 
-def _gate_exit(jobs: list[Job]) -> int:
-    from intlmodels.fitting.store import require_whole
-
-    failed = [job.variant for job in jobs if not require_whole(job.path).gate.passed]
-    if failed:
-        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
-    return 1 if failed else 0
-
-
 # -- calibrate, compare and sensitivity ---------------------------------------------------
 
 CoresOption = Annotated[int | None, typer.Option(help="Processor cores to use.")]
@@ -139,13 +134,6 @@ ChainsOption = Annotated[int | None, typer.Option(help="Number of chains of each
 SweepsOption = Annotated[
     int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(calibrate)
-    app.command(epilog="Example: intlmodels compare rochester")(compare)
-    app.command(epilog="Example: intlmodels sensitivity rochester")(sensitivity)
 
 
 def calibrate(

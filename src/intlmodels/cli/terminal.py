@@ -149,11 +149,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_to_exit(command: Callable[[], int]) -> int:
-    """Run a command to its exit code, whatever happens.
-
-    What a user or the system can cause is one line on the standard error; a mistake of ours
-    shows its traceback, and has an exit code of its own.
-    """
+    """Run a command to its exit code; a mistake of ours shows its traceback."""
     _repair_streams()
     try:
         code = command()

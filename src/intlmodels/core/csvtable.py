@@ -1,7 +1,6 @@
 """Printed tables as CSV: read as text with the place of every cell, and written.
 
-Cells stay text until someone needs them as a label or a number; 3.70 is not 3.7. Everything
-that can be wrong with a file as such is found here; what its cells mean is not known here.
+Cells stay text until someone needs them as a label or a number; 3.70 is not 3.7.
 """
 
 from __future__ import annotations
@@ -36,8 +35,7 @@ _BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 #: Marks that separate cells in other files, and how they are told.
 _OTHER_MARKS = {";": ("semicolons", "';'"), "\t": ("tabs", r"'\t'")}
 
-#: How text begins that a spreadsheet takes for a formula, in small or full width; and the mark
-#: that keeps it from doing so.
+#: How text begins that a spreadsheet takes for a formula, and the mark that keeps it from that.
 _FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20", "'")
 
 #: Largest file in MB by its ending: what is larger is no table of firms, and takes all memory.
@@ -48,9 +46,7 @@ _LARGEST_TABLE = 50
 _MOST_STACKED = 30
 _STACK = re.compile(rf"[^\x00-\x7f\w]{{{_MOST_STACKED},}}")
 
-#: What takes no room on paper, as a class of a regular expression: control characters, and what
-#: Unicode calls ignorable by default (soft hyphen, zero-width space and joiner, marks of direction,
-#: selectors of variants).
+#: What takes no room on paper: control characters, and what Unicode calls ignorable by default.
 INVISIBLE = (
     "[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -66,10 +62,7 @@ class Table:
 
     file: str  # File name inside the study's folder
     header: tuple[str, ...]  # Names of the columns, without white space around them
-    #: The cells as they stand in the file. ``rows[i]`` is row ``i + 2`` of the file as a
-    #: spreadsheet counts rows: the header is row 1, and a cell with line breaks in it is still in
-    #: one row
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]  # ``rows[i]`` is row ``i + 2`` of a spreadsheet
 
     def column(self, name: str, asked_by: str = "") -> tuple[str, ...]:
         """Cells of a column, as printed."""
@@ -106,10 +99,7 @@ def clean_name(text: str) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """Text for a cell of a CSV file: with an apostrophe where a spreadsheet would run a formula.
-
-    One that begins with an apostrophe gets another, so that :func:`from_plain_cell` can tell.
-    """
+    """Text for a cell of a CSV file: with an apostrophe where a spreadsheet would run it."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -119,10 +109,7 @@ def from_plain_cell(text: str) -> str:
 
 
 def parse_number(text: str) -> float:
-    """Read a number as a CSV file should hold it: ASCII digits and a decimal point.
-
-    A ValueError says what was expected, to be put after the place of the cell.
-    """
+    """Read a number of ASCII digits and a decimal point; ValueError says what was expected."""
     text = text.strip()
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"expected a number{_mend(text)}")
@@ -283,7 +270,9 @@ def read_table(folder: Path, file: str, one: str = "firm") -> Table:
     except StudyError:
         _check_separator(text, file)  # what does not fit with commas may fit with another mark
         raise
-    width = _used_width(records)
+    width = len(records[0])  # up to the last column that holds anything
+    while width > 1 and _blank([record[width - 1] for record in records]):
+        width -= 1
     header = tuple(clean_label(name) for name in records[0][:width])
     _check_header(header, file)
     if len(records) == 1:
@@ -305,8 +294,7 @@ def _records(text: str, file: str) -> list[list[str]]:
             file=file,
             row=len(records) + 1,
         ) from error
-    # What is blank at the end means nothing: spreadsheet programs write rows and columns that
-    # once held something.
+    # Spreadsheet programs write rows and columns that once held something.
     while records and _blank(records[-1]):
         records.pop()
     return records
@@ -314,14 +302,6 @@ def _records(text: str, file: str) -> list[list[str]]:
 
 def _blank(record: list[str]) -> bool:
     return not any(cell.strip() for cell in record)
-
-
-def _used_width(records: list[list[str]]) -> int:
-    """How many columns there are up to the last one that holds anything."""
-    width = len(records[0])
-    while width > 1 and _blank([record[width - 1] for record in records]):
-        width -= 1
-    return width
 
 
 def require_names(first: list[str], file: str) -> None:
@@ -415,11 +395,7 @@ def _check_width(record: list[str], expected: int, file: str, row: int, one: str
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV: UTF-8, quoted where needed, six significant digits.
-
-    Text that a spreadsheet would run as a formula has an apostrophe put before it. Missing
-    numbers are empty.
-    """
+    """A table as CSV: UTF-8, quoted where needed, six digits, no formulas, missing empty."""
     columns = [table[name].tolist() for name in table.columns]
     return csv_rows([map(str, table.columns), *zip(*columns, strict=True)])
 

@@ -1,9 +1,4 @@
-"""The one error that a user can cause: an unusable study, setting or option.
-
-Its text is always a single line that says where, what was found, what was expected and how
-to mend it. The command line prints it after ``error:`` and stops; a traceback would help
-nobody who has mistyped a cell.
-"""
+"""The one error that a user can cause, always told in a single line."""
 
 from __future__ import annotations
 
@@ -48,23 +43,19 @@ class StudyError(ValueError):
         column: str | None = None,
         value: object = None,
     ) -> None:
-        where = _where(file, row, column)
+        toml = file is not None and file.endswith(".toml")
+        parts = [] if file is None else [file]
+        if row is not None:
+            parts.append(f"{'line' if toml else 'row'} {row}")
+        if column is not None:
+            parts.append(f"key {column}" if toml else f"column {shown(column)}")
+        where = ", ".join(parts)
         found = "" if value is None else f"found {shown(value)}; "
         super().__init__(one_line(f"{where}{': ' if where else ''}{found}{message}"))
         self.file = file
         self.row = row
         self.column = column
         self.value = value
-
-
-def _where(file: str | None, row: int | None, column: str | None) -> str:
-    toml = file is not None and file.endswith(".toml")
-    parts = [] if file is None else [file]
-    if row is not None:
-        parts.append(f"{'line' if toml else 'row'} {row}")
-    if column is not None:
-        parts.append(f"key {column}" if toml else f"column {shown(column)}")
-    return ", ".join(parts)
 
 
 def one_line(text: str) -> str:

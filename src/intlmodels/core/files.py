@@ -68,7 +68,8 @@ def atomically(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            os.umask(mask := os.umask(0))
+            temporary.chmod(0o666 & ~mask)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())  # else a power cut may leave an empty file in its place
             temporary.replace(path)
@@ -105,12 +106,6 @@ def _alive(process: int) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(text: str, path: Path) -> None:
@@ -164,11 +159,7 @@ def probe(folder: Path, writes: bool = True) -> None:
 
 
 def write_all(files: Mapping[str, bytes], folder: Path, outdated: Iterable[str] = ()) -> None:
-    """Write all files or none: they are complete elsewhere before one of them appears.
-
-    ``files`` are contents by path below the folder; ``outdated`` ones of an earlier writing are
-    removed. After an OSError everything is as it was.
-    """
+    """Write all files or none, by path below the folder, and remove ``outdated`` ones."""
     there = folder.exists()
     if not there:
         folder.parent.mkdir(parents=True, exist_ok=True)

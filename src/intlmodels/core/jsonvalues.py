@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import cache
 from types import UnionType
@@ -22,17 +23,18 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def build(kind: Any, value: Any) -> Any:
-    """Build a value of a type from what :func:`parse_json` gives of it.
+    """Build a value of a type, such as a dataclass, from what :func:`parse_json` gives of it.
 
-    A type is a dataclass, ``tuple``, ``dict`` with texts as keys, ``Literal``, a union, ``str``,
-    ``int``, ``float``, ``bool``, ``None`` or ``Any``, in any combination. ValueError if the value
-    has another form.
+    ValueError if the value has another form.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
     if origin in (Union, UnionType):
-        return _first_that_fits(arguments, value)
+        for one in arguments:
+            with suppress(ValueError):
+                return build(one, value)
+        raise ValueError(f"expected one of {arguments}")
     if isinstance(kind, type) and is_dataclass(kind):
         hints = field_types(kind)
         _require(isinstance(value, dict) and value.keys() == hints.keys(), kind, value)
@@ -55,15 +57,6 @@ def _is_plain(kind: Any, value: Any) -> bool:
         small = not isinstance(value, int) or abs(value) <= LARGEST
         return isinstance(value, number) and not isinstance(value, bool) and small
     return value is None if kind is type(None) else isinstance(value, kind)
-
-
-def _first_that_fits(kinds: tuple[Any, ...], value: Any) -> Any:
-    for kind in kinds:
-        try:
-            return build(kind, value)
-        except ValueError:
-            continue
-    raise ValueError(f"expected one of {kinds}")
 
 
 def _require(good: bool, kind: Any, value: Any) -> None:

@@ -44,10 +44,7 @@ def _spare_the_last() -> None:
 
 
 def require_caches() -> None:
-    """Use temporary caches where a compiler or matplotlib cannot write its own, and say so.
-
-    The environment names them, so that helper processes use the same ones.
-    """
+    """Use temporary caches, told to helpers by the environment, where usual ones cannot."""
     usual = {"pytensor": _pytensor(), "matplotlib": _matplotlib(), "numba": _numba()}
     lost = {
         name: folders[-1]
@@ -124,10 +121,7 @@ GOES_ON = "what is finished is kept, and the same command goes on from there"
 
 @contextmanager
 def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that help with fits and reports, and stop at once if something goes wrong.
-
-    They start when the first work is given to them.
-    """
+    """Processes that help with fits and reports, and stop at once if something goes wrong."""
     require_caches()
     # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
     pool = _Helpers(count, mp_context=multiprocessing.get_context("spawn"), initializer=_as_helper)
@@ -152,9 +146,8 @@ class _Helpers(ProcessPoolExecutor):
     ) -> Future[R]:
         if sys.platform == "win32":
             return super().submit(function, *args, **named)
-        # A process inherits what is blocked when it is started, which happens here. An interrupt
-        # that another thread takes meanwhile must wait as well: it would leave the new process
-        # without what it is to do.
+        # A process inherits what is blocked when it is started, which happens here; an interrupt
+        # of another thread must wait as well, or the new process is left without its work.
         waiting: list[int] = []
         in_main = threading.current_thread() is threading.main_thread()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

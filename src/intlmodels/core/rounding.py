@@ -1,8 +1,7 @@
 """Printed percentages and the intervals they stand for.
 
-A share printed as a multiple of the rounding width w says only that the true share lies within
-w / 2 of it; at 0 and 100 percent half of that interval falls away. This module is the only place
-that turns one into the other, so that data, likelihood and predictions agree on the same numbers.
+A share printed as a multiple of the rounding width w lies within w / 2 of it; at 0 and 100 percent
+half of that interval falls away. Only this module turns one into the other.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-#: How far, in rounding widths, a number may lie from the grid and still be a value of the grid:
-#: room for the rounding of doubles, far less than any slip of transcription.
+#: How far, in rounding widths, a number may lie from the grid and still be a value of the grid.
 GRID_TOLERANCE = 1e-9
 
 

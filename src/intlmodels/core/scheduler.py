@@ -44,19 +44,12 @@ MACHINE = "machine"
 
 @contextmanager
 def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[Workers]:
-    """The workers of a Dask cluster, for as long as the block lasts.
+    """The workers of the Dask cluster of a scheduler, for as long as the block lasts.
 
-    ``address`` is that of the scheduler, such as ``tcp://localhost:8786``, or with ``tls://`` and
-    the certificates of Dask's configuration. A task whose worker died is given to another one;
-    Dask gives up when it cost the fourth worker its life. The workers must have the same versions
-    of ``packages``, and be of the same kind of computer if ``MACHINE`` is among them. ``goes_on``
-    is what an error says if the work was interrupted by no fault of its own.
-
-    Raises
-    ------
-    StudyError
-        If Dask is missing, no scheduler answers, the workers would not compute the same as this
-        computer, or they or the scheduler ended before the work was done.
+    They must have the same versions of ``packages``, and be of the same kind of computer if
+    ``MACHINE`` is among them. ``goes_on`` is what an error says if the work was interrupted.
+    StudyError if Dask is missing, no scheduler answers, or workers differ or end before the work is
+    done.
     """
     try:
         from distributed import KilledWorker
@@ -67,8 +60,7 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
     with _quiet("distributed.client"), _connected(address) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
-            # A worker without this package would end for good when it is handed one of its
-            # functions; asked to import it, it says so.
+            # A worker without this package says so here; handed one of its functions it would end.
             client.run(import_module, __name__)
             yield Workers(client, packages)
         except KilledWorker as error:

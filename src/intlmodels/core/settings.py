@@ -16,8 +16,7 @@ from intlmodels.core.files import output_folder
 #: ``progress(done)`` is called with the finished part of the sampling, 0 to 1.
 Progress = Callable[[float], None]
 
-#: What a refit may change. Of a PyMC model: values of its data by name. Where tables are drawn:
-#: ``counts``, the published counts.
+#: What a refit may change: data of a PyMC model by name, or ``counts`` where tables are drawn.
 Given = Mapping[str, Any]
 
 
@@ -72,16 +71,8 @@ class Settings:
 def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """A public function that refuses unusable arguments before it does anything.
 
-    Types are those of the annotations, which must be written out: ``A | B``, with ``Sequence``,
-    ``list`` and ``Mapping`` as containers. A fit, a probability and a folder of results are
-    known by their names.
-
-    Raises
-    ------
-    TypeError
-        For a value of another type.
-    StudyError
-        For a value that cannot be used.
+    Types are those of the annotations, which must be written out. TypeError for a value of another
+    type, StudyError for one that cannot be used.
     """
     signature = inspect.signature(function)
     # Whoever is only to read does not need a folder that can be written to.
@@ -93,7 +84,7 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             parameter = signature.parameters[name]
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 continue
-            if not _fits(value, parameter.annotation):
+            if not any(_is_of(value, kind) for kind in parameter.annotation.split(" | ")):
                 raise TypeError(
                     f"{function.__name__}: {name} must be {_in_words(parameter.annotation)}, "
                     f"not {type(value).__name__}"
@@ -107,10 +98,6 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    return any(_is_of(value, kind) for kind in annotation.split(" | "))
 
 
 def _is_of(value: Any, kind: str) -> bool:

@@ -4,11 +4,8 @@ What is stored is current as long as its data, priors, settings, library release
 here are. Source text does not count: raise a number by hand when the same input gives another
 result. ``tests/test_golden.py`` fails when a result changed and its number did not.
 
-The width of its vectors does not: the package's own code, PyTensor's and nutpie's give the same
-bits with AVX2 and AVX-512. Whether multiplications and additions are fused does, since the C
-library then computes exp and log in another way; so do the C library itself, and Intel's vector
-mathematics, which numba uses where it is installed. Registers are the exception: their densities
-factorize matrices by LAPACK, whose last digits follow the width of the vectors as well.
+The kind of machine is what may change last digits: whether multiplications and additions are fused,
+the C library, Intel's vector mathematics; of registers, by LAPACK, also the width of vectors.
 """
 
 from __future__ import annotations
@@ -31,25 +28,13 @@ COUNTS_VERSION = 1
 
 @cache
 def release_series(packages: tuple[str, ...]) -> dict[str, str]:
-    """Installed release series of packages, such as ``{"numpy": "2.5"}``.
-
-    A patch release keeps what is stored; results are expected to change between series only.
-    """
+    """Release series of packages, such as ``{"numpy": "2.5"}``: patches keep what is stored."""
     return {name: ".".join(version(name).split(".")[:2]) for name in packages}
-
-
-# -- what of a computer can change the last digit of a result --------------------------
 
 
 @cache
 def kind() -> str:
-    """Kind of this computer; two of one kind give the same draws, but not of a register.
-
-    Returns
-    -------
-    str
-        For example ``x86-64 with AVX2 and FMA, Linux, glibc 2.36``.
-    """
+    """Kind of this computer, such as ``x86-64 with AVX2 and FMA, Linux, glibc 2.36``."""
     import llvmlite.binding as llvm
     from numba import config
 

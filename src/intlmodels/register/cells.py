@@ -1,9 +1,7 @@
 """From the rows of a register of shares to its cells: one pass that counts, here or on workers.
 
-DuckDB groups the rows by what stands in their columns; a register of any size has few distinct
-texts in a column, and these are read by the same code as the cells of a small table. A worker of a
-scheduler runs on its part of the files what this computer would run on all of them, and hands back
-distinct rows; here they are added. A part whose worker died is given to another one.
+DuckDB groups the rows by what stands in their columns; the few distinct texts of a column are read
+by the same code as the cells of a small table. A worker runs the same on its part of the files.
 """
 
 from __future__ import annotations
@@ -108,11 +106,7 @@ def _added(parts: Iterable[Distinct | None], most: int) -> Distinct | None:
 def count_cells(
     register: Register, found: RegisterFiles, aside: Path | None, scheduler: str | None, bar: Bar
 ) -> Cells:
-    """Count the rows of a register, here or by the workers of a scheduler.
-
-    The cells are in the order of levels and shares, so that the same rows give the same cells.
-    ``aside`` is where rows go that cannot be read, if the register asks for that.
-    """
+    """Count the rows of a register, in the order of levels and shares, or set them ``aside``."""
     with connected(register) as connection:
         files = sources(register, found, connection)
         with _counting(register, files, found, connection, scheduler, bar) as counting:
@@ -228,11 +222,7 @@ def _cells(
 def parts(
     sources: Sequence[Source], found: RegisterFiles, connection: DuckDBPyConnection
 ) -> Iterator[Source]:
-    """Files cut and put together to parts of about one size, in the order of files and rows.
-
-    Small files with the same columns are read together. A large Parquet file is cut between its
-    groups of rows; of a CSV file nobody knows where a row begins without reading from its start.
-    """
+    """Files cut and put together to parts of about one size, in the order of files and rows."""
     waiting: list[Source] = []
     size = 0
     for source in in_order(sources, found):

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -53,8 +54,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-#: The counts; decisions by their place in a sequence; what the counts were made from; and the rows
-#: that could not be read.
+#: The counts; decisions by place; what they were made from; the rows that could not be read.
 CELLS, PLACES, RECORD, ASIDE = "cells.csv", "places.csv", "cells.json", "set_aside.csv"
 
 
@@ -67,12 +67,7 @@ def reduced(
     tell: Callable[[str], None] = lambda text: None,
     bar: Bar = lambda title: nullcontext(),
 ) -> RegisterStudy | SequenceStudy:
-    """The study of a register: its rows as counts, read from the files only if need be.
-
-    Counts in the folder ``out`` are found again as long as neither the files nor what study.toml
-    says of them changed, unless the files are to be read ``again``. The workers of a ``scheduler``
-    need the files under the same path. After an error nothing is written.
-    """
+    """The study of a register: its rows as counts, read from the files only if need be."""
     if isinstance(register, DecisionRegister):
         if scheduler is not None:
             raise StudyError(
@@ -283,7 +278,11 @@ def _write_cells(cells: Cells, out: Path) -> None:
 
 
 def _load_cells(register: Register, out: Path, read: dict[str, Any]) -> Cells:
-    known = [_Known() for _ in range(1 + len(register.explaining))]
+    known: list[defaultdict[str, int]] = [
+        defaultdict() for _ in range(1 + len(register.explaining))
+    ]
+    for place in known:  # numbers of texts, in the order in which they come
+        place.default_factory = place.__len__
     codes: list[list[Integers]] = [[] for _ in known]
     rows: list[Integers] = []
     with (out / CELLS).open(encoding="utf-8", newline="") as file:
@@ -321,14 +320,6 @@ def _lines(rows: Sequence[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-class _Known(dict[str, int]):
-    """Numbers of texts, in the order in which they come."""
-
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        return number
 
 
 # -- studies with and without a register -------------------------------------------------

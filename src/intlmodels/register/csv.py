@@ -27,13 +27,11 @@ FEW, MANY, QUOTES, NUL, ENCODING, BLANK, LONG, ASTRAY, UNCLOSED = range(1, 10)
 #: Bytes that a record may have: DuckDB reads no longer ones.
 LONGEST = 1_000_000
 
-#: Positions in the counts: records with the header, those up to the last one that is not blank, and
-#: line ends of three kinds, and records over several lines.
+#: Positions in the counts: all records, those up to the last not blank, line ends, long ones.
 RECORDS, FILLED, LF, CRLF, CR, SEVERAL = range(6)
 
 _C, _Q, _N, _R = map(ord, ',"\n\r')
-#: States: at the start of a cell, in one without quotes, in one with quotes, and behind a quote
-#: that ends the cell or is the first of two.
+#: States: at the start of a cell, in one without or with quotes, behind a quote in one.
 _START, _BARE, _QUOTED, _BEHIND = range(4)
 
 
@@ -53,14 +51,7 @@ def _encoded(b: int, need: int, low: int, high: int) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def _record(data: NDArray[np.uint8], start: int, at_end: bool, counts: NDArray[np.int64]) -> Any:
-    """The record that starts at a byte, and what is wrong with it apart from its cells.
-
-    Returns
-    -------
-    after, end, cells, problem, lines, blank
-        Where the next record starts, or -1 if the data end before; the end of this one; its cells;
-        the line ends inside it, and whether it is blank.
-    """
+    """The next record, this one's end, cells, problem, inner line ends, and whether it is blank."""
     i, cells, problem, lines, state = start, 1, 0, 0, _START
     blank, loose, need, low, high = True, False, 0, 0x80, 0xBF
     end = -1
@@ -122,10 +113,9 @@ def scan(
 ) -> Any:
     """Go through records until the data end, a table is full, or a record is fatal.
 
-    The data begin with a record, each of which should have ``width`` cells. Added to are ``counts``
-    (6,); filled are ``bad`` (most, 5) with number, start, end, problem and cells of bad records,
-    and ``out``, if it has room, with the good ones below the header up to ``last_copied``.
-    Returned are bytes of whole records, bad records, and bytes copied.
+    Added to are ``counts`` (6,); filled are ``bad`` (most, 5), and ``out``, if it has room, with
+    good records up to ``last_copied``. Returned are bytes of whole records, bad records, bytes
+    copied.
     """
     used = found = written = 0
     while used < len(data) and found < len(bad):
@@ -169,11 +159,9 @@ class Records:
     """The records of a CSV file below its header, blank ones at the end left out."""
 
     good: int  # Those that follow RFC 4180, with as many cells as the header
-    #: (bad, 5): Of the others the row as a spreadsheet counts (the header is 1), first byte and the
-    #: one after the last, what is wrong, and the number of cells
+    #: (bad, 5): Of the others row (the header is 1), first byte, end, what is wrong, cells
     bad: NDArray[np.int64]
-    #: Whether all are good, and lines end in one way; then DuckDB can read the file itself
-    plain: bool
+    plain: bool  # Whether DuckDB can read the file itself: all good, lines end in one way
     several_lines: bool  # Whether some record goes over several lines
 
     def problem(self, place: int, width: int) -> str:

@@ -63,10 +63,7 @@ MOST_OTHER = 0.05
 def count_decisions(
     register: DecisionRegister, found: RegisterFiles, aside: Path | None
 ) -> tuple[Sequences, ReadDecisions]:
-    """Count the decisions of a register; the same rows give the same counts.
-
-    ``aside`` is where rows go that cannot be read, if the register asks for that.
-    """
+    """Count the decisions of a register; rows that cannot be read may be set ``aside``."""
     with connected(register) as connection:
         parts = [ready(connection, part) for part in sources(register, found, connection)]
         survey, broken = _survey(connection, register, parts)
@@ -83,7 +80,10 @@ def count_decisions(
         if any(low != high or back for place, low, high, back, *_ in counts if not place):
             out.find_conflicting()
             if register.bad_rows == "stop":
-                raise conflict(out)
+                raise StudyError(
+                    f"{out.why(next(out.rows()))} -- firms like this one: {len(out.firms):,}; mend "
+                    'the files, or write bad_rows = "set aside" in [register]'
+                )
             counts = _count(out)
         alike = _alike(out)
         own = written = 0
@@ -118,7 +118,18 @@ def _survey(
     """What stands in columns with few texts, with numbers of rows; and broken records."""
     found: list[tuple[Any, ...]] = []
     for source in parts:
-        some = connection.execute(surveyed(register, source, MOST_TEXTS + 1)).fetchall()
+        texts = dict(zip(register.columns, source.texts(), strict=True))
+        few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
+        # Grouped first: there are fewer different dates than rows.
+        grouped = (
+            f"SELECT {few}, {texts['when']} AS said, {nobody(texts['firm'])} AS nobody, "
+            f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
+        )
+        some = connection.execute(
+            f"SELECT {', '.join(FEW)}, {form('said', register.by_number)} AS form, "
+            f"{no_year('said')} AS no_year, nobody, CAST(sum(rows) AS BIGINT) FROM ({grouped}) "
+            f"GROUP BY ALL LIMIT {MOST_TEXTS + 1}"
+        ).fetchall()
         if len(some) <= MOST_TEXTS:
             source.require_all(sum(n for *_, n in some))
         found += some
@@ -266,11 +277,6 @@ class Readings:
     sure: bool = False  # Whether all dates are known to be written so
 
 
-def _texts(register: DecisionRegister, source: Source) -> dict[str, str]:
-    """SQL of the text of each column."""
-    return dict(zip(register.columns, source.texts(), strict=True))
-
-
 def nobody(text: str) -> str:
     """SQL of whether the cell of a firm says that it is not known."""
     nothing = f"({_BLANK}|{INVISIBLE})*"
@@ -364,7 +370,7 @@ def rows(
     """
     selects = []
     for number, source in enumerate(parts):
-        texts = _texts(register, source)
+        texts = dict(zip(register.columns, source.texts(), strict=True))
         size = _code(texts["size"], readings.codes["size"]) if "size" in texts else "1"
         said = "".join(f", {text} AS t{i}" for i, text in enumerate(texts.values())) * raw
         selects.append(
@@ -381,32 +387,10 @@ _INCLUDED = "firm NOT IN (SELECT firm FROM excluded)"
 UNREAD = "(firm IS NULL OR y IS NULL OR w IS NULL OR s IS NULL OR p IS NULL)"
 
 
-def surveyed(register: DecisionRegister, source: Source, most: int) -> str:
-    """SQL that counts rows by the texts of columns with few of them, and by what else is told.
-
-    Columns: flag, size and period as texts (empty where they are not read), the form of the date,
-    whether a number is no year, whether the firm is missing, and the number of rows.
-    """
-    texts = _texts(register, source)
-    few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
-    # Grouped first: there are fewer different dates than rows.
-    grouped = (
-        f"SELECT {few}, {texts['when']} AS said, {nobody(texts['firm'])} AS nobody, "
-        f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
-    )
-    return (
-        f"SELECT {', '.join(FEW)}, {form('said', register.by_number)} AS form, "
-        f"{no_year('said')} AS no_year, nobody, CAST(sum(rows) AS BIGINT) FROM ({grouped}) "
-        f"GROUP BY ALL LIMIT {most}"
-    )
-
-
 def counted(register: DecisionRegister, all_rows: str) -> str:
     """SQL of all counts in one pass: first firms by kind, then decisions by place.
 
-    Columns: whether it is a place; smallest and largest size, whether a period comes again, the
-    decisions in each period, and those with the flag; of a place its size, period and prior
-    entries; how many firms; different sequences; ties.
+    ``back`` is whether a period comes again; ``s``, ``p`` and ``k`` (prior entries) are of a place.
     """
     periods = range(len(register.periods))
     made = ", ".join(f"count(*) FILTER (p = {i}) AS in{i}" for i in periods)
@@ -536,26 +520,15 @@ class Unreadable:
         """Those of the register, which do not know how most dates are written."""
         readers = self.register.readers()
         unread = frozenset(self.texts.get([*self.register.columns].index("when"), ()))
+        example = EXAMPLES[self.readings.form]
+        mend = f"expected a date that exists, written like most dates of this register: {example}"
+        if self.register.starts and self.readings.form in ("number", "place"):
+            mend = "expected a year, as [periods] starts places decisions by their year"
 
         def when(cell: Cell) -> str | float | None:
             said = readers["when"](cell)
             if cell.text in unread:
-                raise cell.error(self._dates())
+                raise cell.error(mend)
             return said
 
         return {**readers, "when": when}
-
-    def _dates(self) -> str:
-        example = EXAMPLES[self.readings.form]
-        if self.register.starts and self.readings.form in ("number", "place"):
-            return "expected a year, as [periods] starts places decisions by their year"
-        return f"expected a date that exists, written like most dates of this register: {example}"
-
-
-def conflict(unreadable: Unreadable) -> StudyError:
-    """The error for firms whose rows contradict each other, naming the first row of one."""
-    first = next(unreadable.rows())
-    return StudyError(
-        f"{unreadable.why(first)} -- firms like this one: {len(unreadable.firms):,}; mend the "
-        'files, or write bad_rows = "set aside" in [register]'
-    )

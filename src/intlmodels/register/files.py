@@ -1,8 +1,4 @@
-"""The files of a register: which they are, and how DuckDB reads their rows, out of core.
-
-No engine of our own: files are read, grouped and counted by DuckDB, within the memory that the
-study allows it.
-"""
+"""The files of a register: which they are, and how DuckDB reads their rows, out of core."""
 
 from __future__ import annotations
 
@@ -127,10 +123,7 @@ def _matching(register: RowFiles) -> Iterable[Path]:
 
 
 def _below(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
-    """All that is in a folder and its folders, also linked ones, but no folder twice.
-
-    Programs that write many files leave others beside them, which begin with a dot or underscore.
-    """
+    """All that is in a folder and its folders, also linked ones, but no folder twice."""
     status = folder.stat()
     own = (status.st_dev, status.st_ino)
     if own in above:
@@ -174,15 +167,6 @@ def _name(path: Path, register: RowFiles) -> str:
 # -- columns -----------------------------------------------------------------------------
 
 
-def csv_header(path: Path, name: str) -> tuple[str, ...]:
-    """The names of the columns of a CSV file."""
-    records = first_records(path, name, 1)
-    if not records:
-        raise StudyError("file is empty; expected a header, and rows below it", file=name)
-    require_names(records[0], name)
-    return tuple(records[0])
-
-
 def first_records(path: Path, name: str, most: int) -> list[list[str]]:
     """The first records of a CSV file, with its header."""
     found: list[list[str]] = []
@@ -223,13 +207,6 @@ def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int,
             )
         found.append(clean.index(column))
     return tuple(found)
-
-
-def named(names: Iterable[str], most: int = 3) -> str:
-    """A few files in a message."""
-    several = list(names)
-    more = len(several) - most
-    return ", ".join(map(shown, several[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 # -- DuckDB ------------------------------------------------------------------------------
@@ -342,7 +319,7 @@ class Source:
             raise StudyError(
                 f"DuckDB reads {rows:,} rows, and the files have {good:,}; expected plain CSV: "
                 "save it as Parquet, or without line breaks inside cells",
-                file=named(file.name for file in self.files),
+                file=listed((file.name for file in self.files), 3),
             )
 
 
@@ -438,7 +415,11 @@ def sources(
 def _schema(kind: str, file: File, connection: DuckDBPyConnection) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns of a file."""
     if kind == "csv":
-        return tuple((name, "VARCHAR") for name in csv_header(Path(file.path), file.name))
+        records = first_records(Path(file.path), file.name, 1)
+        if not records:
+            raise StudyError("file is empty; expected a header, and rows below it", file=file.name)
+        require_names(records[0], file.name)
+        return tuple((name, "VARCHAR") for name in records[0])
     rows = parquet(literal(opened(connection, file)))
     described = connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()
     return tuple((str(column), str(type_)) for column, type_, *_ in described)
@@ -469,7 +450,7 @@ def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConn
                 f"the column has the type {kind}, which does not hold this for sure; expected "
                 f"labels as text or integers, or as {kind} below {WHOLE[kind]:,}: write the "
                 "column again as text",
-                file=named(file.name for file in source.files),
+                file=listed((file.name for file in source.files), 3),
                 column=register.columns[key],
                 value=largest if endless is None else endless,
             )

@@ -1,7 +1,6 @@
 """Rows of files: the distinct ones as written with the number of each, and those not readable.
 
-However many rows there are, few are different. They leave DuckDB as codes, column by column:
-millions of them take little memory, and those of several parts of the files are soon added.
+They leave DuckDB as codes, column by column: millions of them take little memory.
 """
 
 from __future__ import annotations
@@ -101,25 +100,22 @@ def distinct_rows(connection: DuckDBPyConnection, source: Source, most: int) -> 
     )
     if connection.execute(f"SELECT count(*) FROM {_ROWS}").fetchall()[0][0] > most:
         return None
-    known = tuple(_texts(connection, i) for i in places)
-    coded = ", ".join(f"{_TEXTS}{i}.code AS c{i}" for i in places)
+    known = []
+    for i in places:  # what stands in a column, numbered in a table as in the tuple
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_TEXTS}{i} AS "
+            "SELECT value, CAST(row_number() OVER () - 1 AS INTEGER) AS code "
+            f"FROM (SELECT DISTINCT c{i} AS value FROM {_ROWS})"
+        )
+        coded = connection.execute(f"SELECT value FROM {_TEXTS}{i} ORDER BY code").fetchall()
+        known.append(tuple(str(row[0]) for row in coded))
+    numbers = ", ".join(f"{_TEXTS}{i}.code AS c{i}" for i in places)
     joins = " ".join(f"JOIN {_TEXTS}{i} ON {_ROWS}.c{i} = {_TEXTS}{i}.value" for i in places)
-    found = connection.execute(f"SELECT {coded}, n FROM {_ROWS} {joins}").fetchnumpy()
+    found = connection.execute(f"SELECT {numbers}, n FROM {_ROWS} {joins}").fetchnumpy()
     codes = tuple(np.asarray(found[f"c{i}"], dtype=np.int32) for i in places)
     rows = np.asarray(found["n"], dtype=np.int64)
     source.require_all(int(rows.sum()))
-    return Distinct(known, codes, rows, source.broken)
-
-
-def _texts(connection: DuckDBPyConnection, place: int) -> tuple[str, ...]:
-    """What stands in a column, numbered in a table as in the tuple."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_TEXTS}{place} AS "
-        "SELECT value, CAST(row_number() OVER () - 1 AS INTEGER) AS code "
-        f"FROM (SELECT DISTINCT c{place} AS value FROM {_ROWS})"
-    )
-    rows = connection.execute(f"SELECT value FROM {_TEXTS}{place} ORDER BY code").fetchall()
-    return tuple(str(row[0]) for row in rows)
+    return Distinct(tuple(known), codes, rows, source.broken)
 
 
 def together(parts: Sequence[Distinct]) -> Distinct:
