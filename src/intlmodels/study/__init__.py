@@ -24,7 +24,6 @@ from intlmodels.study.base import Study
 from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
-from intlmodels.study.keys import FILE
 from intlmodels.study.register import (
     DecisionRegister,
     Register,
@@ -35,6 +34,7 @@ from intlmodels.study.register import (
     read_register,
 )
 from intlmodels.study.schema import (
+    FILE,
     NAME,
     DecayFile,
     DecisionRegisterFile,

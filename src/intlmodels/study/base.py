@@ -19,8 +19,7 @@ from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.claims import Claim
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import RegisterFile, StudyFile
+from intlmodels.study.schema import RegisterFile, StudyFile, wrong
 from intlmodels.study.sources import Sources
 
 

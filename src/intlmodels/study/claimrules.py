@@ -30,7 +30,7 @@ from intlmodels.study.claims import (
     plain,
 )
 from intlmodels.study.groups import Column, Group
-from intlmodels.study.keys import Key, Keys, wrong
+from intlmodels.study.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
     from intlmodels.study.base import Study

@@ -21,8 +21,7 @@ from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
 from intlmodels.study.counts import SIZES, Count, Subjects
 from intlmodels.study.groups import Column, Group, Number, Rows, read_groups, read_numbers
-from intlmodels.study.keys import NEEDED, PROSE, Key, Keys, check_text, section, wrong
-from intlmodels.study.schema import StudyFile
+from intlmodels.study.schema import NEEDED, PROSE, Key, Keys, StudyFile, check_text, section, wrong
 from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
-from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     BinaryTable,
     CategoryTable,
@@ -27,6 +26,7 @@ from intlmodels.study.schema import (
     NumericTable,
     OrderedTable,
     ShareTable,
+    wrong,
 )
 from intlmodels.study.sources import Cell, Sources, in_column
 

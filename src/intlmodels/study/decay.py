@@ -29,14 +29,15 @@ from intlmodels.study.counts import (
 )
 from intlmodels.study.decisions import Decisions, read_decisions
 from intlmodels.study.fitrules import RULES
-from intlmodels.study.keys import FILE, wrong
 from intlmodels.study.schema import (
+    FILE,
     MARK,
     CountsTable,
     DecayFile,
     PeriodsTable,
     ReadingTable,
     period_weights,
+    wrong,
 )
 from intlmodels.study.sources import Cell, Sources, in_column
 

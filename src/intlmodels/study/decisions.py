@@ -19,8 +19,7 @@ from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import DecisionsTable, PeriodsTable
+from intlmodels.study.schema import DecisionsTable, PeriodsTable, wrong
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------

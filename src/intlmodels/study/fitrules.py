@@ -40,7 +40,7 @@ from intlmodels.study.claims import (
     Rule,
 )
 from intlmodels.study.counts import FLAGS, SIZES
-from intlmodels.study.keys import Key, Keys, wrong
+from intlmodels.study.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
     from intlmodels.study.decay import DecayStudy

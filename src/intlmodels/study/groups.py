@@ -12,8 +12,7 @@ from typing import Any
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
-from intlmodels.study.keys import PROSE, TEXT, Key, section, wrong
-from intlmodels.study.schema import NumbersTable
+from intlmodels.study.schema import PROSE, TEXT, Key, NumbersTable, section, wrong
 from intlmodels.study.sources import Cell, Sources, split_place
 
 #: Conditions on text, and conditions on numbers.

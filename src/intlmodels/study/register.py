@@ -46,7 +46,6 @@ from intlmodels.study.columns import (
 from intlmodels.study.counts import FLAGS, SIZES
 from intlmodels.study.decay import DecayStudy
 from intlmodels.study.decisions import expected, form_of
-from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     CLUSTER,
     CategoryTable,
@@ -58,6 +57,7 @@ from intlmodels.study.schema import (
     Predictors,
     ShareRegisterFile,
     ShareTable,
+    wrong,
 )
 from intlmodels.study.share import ShareStudy, checked_profiles
 from intlmodels.study.sources import Cell, in_column

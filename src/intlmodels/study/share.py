@@ -44,7 +44,6 @@ from intlmodels.study.columns import (
     read_predictor,
 )
 from intlmodels.study.fitrules import RULES
-from intlmodels.study.keys import finite, wrong
 from intlmodels.study.schema import (
     CLUSTER,
     AxesTable,
@@ -54,6 +53,8 @@ from intlmodels.study.schema import (
     NestedTable,
     Opportunity,
     ShareFile,
+    finite,
+    wrong,
 )
 from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
 
