@@ -25,56 +25,36 @@ from intlmodels.study.sources import Sources
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A validated study: what all models have in common.
-
-    Attributes
-    ----------
-    name, title, question : str
-    model : str
-        Name of the model, ``share`` or ``decay``.
-    folder : Path
-    source : str
-        Where the tables were printed.
-    bibtex : str
-        The same as a BibTeX entry, if the study gives one.
-    limits : tuple of str
-        What the study cannot tell, in its author's words.
-    firm_label : str
-        What a firm is called.
-    firms : tuple of str
-        In the order of the table that lists them.
-    priors : dict of str to str
-        Overrides as written; checked where the model is known.
-    tables : dict of str to Table
-        Every table used, as printed, by file name.
-    normalizations : tuple of (file, row, column, printed, read as)
-        Cells whose white space or Unicode form was changed.
-    settings : dict
-        The table [fit], if any.
-    row_groups : dict of str to Group
-        Firms, or rows of other tables, that claims speak of.
-    numbers : dict of str to Number
-        Further numbers that the publication prints.
-    claims : tuple of Claim
-        What the publication says, to be held against the study.
-    """
+    """A validated study: what all models have in common."""
 
     name: str
     title: str
     question: str
+    #: ``share`` or ``decay``.
     model: str
     folder: Path
+    #: Where the tables were printed; and the same as a BibTeX entry, if the study gives one.
     source: str
     bibtex: str
+    #: What the study cannot tell, in its author's words.
     limits: tuple[str, ...]
+    #: What a firm is called.
     firm_label: str
+    #: In the order of the table that lists them.
     firms: tuple[str, ...]
+    #: Overrides as written; checked where the model is known.
     priors: dict[str, str]
+    #: Every table used, as printed, by file name.
     tables: dict[str, Table]
+    #: Cells whose white space or Unicode form was changed: (file, row, column, printed, read as).
     normalizations: tuple[tuple[str, int, str, str, str], ...]
+    #: The table [fit], if any.
     settings: dict[str, Any]
+    #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
+    #: Further numbers that the publication prints.
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
+    #: What the publication says, to be held against the study.
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
     @abstractmethod

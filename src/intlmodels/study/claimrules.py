@@ -490,14 +490,7 @@ class _Labels(Rule):
 
 
 def averages(column: Column, group: Group, kind: str) -> tuple[float, float, float]:
-    """Average of a group's known numbers, and what it could be with those not known.
-
-    Returns
-    -------
-    tuple of float
-        Average of what is known; least and greatest that it could be: unbounded for a mean
-        where a number is not known, within the others for a median.
-    """
+    """Average of a group's known numbers; the least and greatest it could be with the others."""
     numbers = np.asarray(column.numbers())[[member is True for member in group.members]]
     average = np.median if kind == "median" else np.mean
     known = numbers[~np.isnan(numbers)]
@@ -561,23 +554,12 @@ NODES = 500
 
 
 def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
-    """Posterior probability that the first proportion is the higher one.
+    """Posterior probability that the first proportion is the higher one, uniform priors.
 
-    Parameters
-    ----------
-    a, b : tuple of int
-        Firms with and without the property, in each of the two groups; uniform priors.
-
-    Returns
-    -------
-    float
-        Exact: with p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number,
-        Pr(p > q) = sum over i < a1 of B(a2 + i, b1 + b2) / ((b1 + i) B(1 + i, b1) B(a2, b2)).
-
-    Notes
-    -----
-    The sum follows by integrating by parts, see E. Miller, Formulas for Bayesian A/B testing
-    (2015), equation 6.
+    Of each group, how many firms have the property and how many have not. Exact: with
+    p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number, Pr(p > q) =
+    sum over i < a1 of B(a2 + i, b1 + b2) / ((b1 + i) B(1 + i, b1) B(a2, b2)), by parts; see
+    E. Miller, Formulas for Bayesian A/B testing (2015), equation 6.
     """
     from scipy.special import betaln
 
@@ -589,19 +571,7 @@ def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
 
 
 def difference(a: tuple[int, int], b: tuple[int, int], prob: float) -> tuple[float, float, float]:
-    """Median and equal-tailed interval of the difference of two proportions.
-
-    Parameters
-    ----------
-    a, b : tuple of int
-        As in :func:`probability_higher`.
-    prob : float
-
-    Returns
-    -------
-    tuple of float
-        Median, lower and upper end, in percentage points.
-    """
+    """Median and equal-tailed interval of the difference of two proportions, in points."""
     from scipy.stats import beta
 
     place = (np.arange(NODES) + 0.5) / NODES

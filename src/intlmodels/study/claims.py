@@ -57,35 +57,22 @@ Kind = Literal["number", "group", "column", "variant", "predictor", "level", "pa
 
 @dataclass(frozen=True)
 class Naming(Key):
-    """A key whose texts name something.
+    """A key whose texts name something."""
 
-    Attributes
-    ----------
-    kind : str
-        Of what it names: ``number`` (an id of a printed number or count, or ``file: column`` for
-        the sum of a column), ``group``, ``column``; or what only a model knows, which is looked up
-        before anything is fitted.
-    added : bool
-        Whether several are added up.
-    """
-
+    #: ``number``: the id of a printed number or count, or ``file: column`` for the sum of a column;
+    #: kinds after ``column`` only a model knows, and they are looked up before anything is fitted.
     kind: Kind = "number"
+    #: Whether several are added up.
     added: bool = False
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the decisions.
+    """Some of the decisions."""
 
-    Attributes
-    ----------
-    size : str
-        ``large`` or ``other``; empty: of all firms.
-    periods : tuple of str
-        In order of time.
-    """
-
+    #: ``large`` or ``other``; empty: of all firms.
     size: str
+    #: In order of time.
     periods: tuple[str, ...]
 
     def describe(self, study: Study) -> str:
@@ -124,14 +111,9 @@ class Finding:
 
 
 class FitDraws(Protocol):
-    """Draws of a fit as rules ask for them: its estimands by name, chain after chain.
+    """Draws of a fit as rules ask for them: its estimands by name, chain after chain."""
 
-    Attributes
-    ----------
-    fall_after : int
-        Earlier decisions after which the estimand ``fall`` is taken.
-    """
-
+    #: Earlier decisions after which the estimand ``fall`` is taken.
     fall_after: int
 
     def __contains__(self, name: str) -> bool: ...
@@ -176,35 +158,23 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a publication says, and how that is held against the study.
-
-    Attributes
-    ----------
-    id : str
-    text : str
-        A paraphrase.
-    rule : Rule
-    terms : dict of str to object
-        The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
-    columns, groups, values : dict
-        The columns, groups and printed numbers that the rule names, by what names them.
-    where : str
-        Section or page.
-    kind : str
-        What sort of claim it is.
-    note : str
-        What a reader should know of the way it is looked at.
-    """
+    """What a publication says, and how that is held against the study."""
 
     id: str
+    #: A paraphrase.
     text: str
     rule: Rule
+    #: The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
     terms: dict[str, Any] = field(default_factory=dict)
+    #: What the rule names, by what names it.
     columns: dict[str, Column] = field(default_factory=dict, compare=False)
     groups: dict[str, Group] = field(default_factory=dict, compare=False)
     values: dict[str, float] = field(default_factory=dict, compare=False)
+    #: Section or page.
     where: str = ""
+    #: One of :data:`KINDS`.
     kind: str = ""
+    #: What a reader should know of the way it is looked at.
     note: str = ""
 
     @property
@@ -253,47 +223,29 @@ def limits(terms: Mapping[str, Any], unit: str = f"{f.SPACE}%") -> str:
 
 
 class Rule:
-    """A rule of the vocabulary.
+    """A rule of the vocabulary."""
 
-    Attributes
-    ----------
-    name : str
-        What ``rule`` says in a claim.
-    kind : str
-        One of :data:`KINDS`, unless the claim says another.
-    means : str
-        When the claim holds, with the keys in backquotes; in brackets what stands in for a key
-        that is left out.
-    keys : mapping of str to Key
-        Its keys beside those of every claim.
-    models : tuple of str
-        Models whose studies may use it.
-    words : str
-        How a claim is checked: its keys in braces (with ``%`` a number in percent), ``limits``,
-        and the ``variant`` that is asked.
-    stand_ins : mapping of str to str
-        What is said in the words for a key that is left out.
-    needs_fit : bool
-        Whether it can only be evaluated with a fit.
-    """
-
+    #: What ``rule`` says in a claim.
     name = ""
+    #: One of :data:`KINDS`, unless the claim says another.
     kind = "arithmetic"
+    #: When the claim holds, with the keys in backquotes; in brackets what stands in for a key that
+    #: is left out.
     means = ""
+    #: How a claim is checked: its keys in braces (with ``%`` a number in percent), ``limits``, and
+    #: the ``variant`` that is asked.
     words = ""
+    #: What is said in the words for a key that is left out.
     stand_ins: ClassVar[Mapping[str, str]] = dict.fromkeys(("b", "than", "against"), "the others")
+    #: Its keys beside those of every claim.
     keys: ClassVar[Keys] = {}
+    #: Models whose studies may use it.
     models: tuple[str, ...] = ("share", "decay")
+    #: Whether it can only be evaluated with a fit.
     needs_fit = False
 
     def check(self, claim: Claim, where: str) -> None:
-        """Check what the keys of a claim ask of each other and of what is printed.
-
-        Raises
-        ------
-        StudyError
-            For the first that is wrong.
-        """
+        """Check what the keys of a claim ask of each other and of what is printed."""
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         """Hold a claim against the evidence."""
@@ -331,23 +283,7 @@ def read_ledger(
     counts: Sequence[Count] = (),
     subjects: Subjects | None = None,
 ) -> dict[str, Any]:
-    """Groups, printed numbers and claims of a study: attributes of every study.
-
-    Parameters
-    ----------
-    rules : mapping of str to Rule
-        By name, those of all models.
-    toml : StudyFile
-    sources : Sources
-    counts : sequence of Count
-    subjects : Subjects, optional
-        What parts of the decisions can be named, where there are decisions.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong.
-    """
+    """Groups, printed numbers and claims of a study: attributes of every study."""
     rows = Rows(sources)
     groups = read_groups(toml.groups, rows)
     numbers = read_numbers(toml.numbers, sources)

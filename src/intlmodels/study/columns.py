@@ -187,10 +187,7 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
-    """Rounding width in percentage points, and how a cell with a printed share is read.
-
-    Shares come out in percent, exactly as ``rounding.grid(width)`` has them.
-    """
+    """Rounding width in percentage points, and how a cell is read: in percent, on the grid."""
     scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
     width, key = _times(written, scale), "[outcome] rounding_width"
     if not FINEST_WIDTH <= width <= 100:

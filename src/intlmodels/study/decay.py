@@ -66,44 +66,29 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class DecayStudy(Study):
-    """A validated study of the decay model.
+    """A validated study of the decay model."""
 
-    Attributes
-    ----------
-    sizes : tuple of str
-        ``large`` or ``other``, one a firm.
-    periods : tuple of str
-        Names in order of time.
-    period_weights : tuple of float
-        Prior chance of a decision's period; they sum to 1.
-    counts : tuple of Count
-        What was published; empty if only decisions are known.
-    rho : float
-        A count that may be off contributes ``rho ** abs(printed - true)``.
-    concentration : float
-        Of the Polya urn that shares decisions out to firms, per firm.
-    decisions : Decisions or None
-        All decisions, if they are known.
-    readings : dict of str to Reading
-        Variants of the study's own.
-    event : str
-        What is counted, such as ``decision``.
-    flag_label : str
-        What the flag says of it, such as ``motivated by the cluster``.
-    unused : tuple of (file, column)
-        Columns of files of counts that mean nothing to the model.
-    """
-
+    #: ``large`` or ``other``, one a firm.
     sizes: tuple[str, ...]
+    #: Names in order of time.
     periods: tuple[str, ...]
+    #: Prior chance of a decision's period; they sum to 1.
     period_weights: tuple[float, ...]
+    #: What was published; empty if only decisions are known.
     counts: tuple[Count, ...]
+    #: A count that may be off contributes ``rho ** abs(printed - true)``.
     rho: float = 0.05
+    #: Of the Polya urn that shares decisions out to firms, per firm.
     concentration: float = 1.0
+    #: All decisions, if they are known.
     decisions: Decisions | None = None
+    #: Variants of the study's own.
     readings: dict[str, Reading] = field(default_factory=dict)
+    #: What is counted, such as ``decision``.
     event: str = "decision"
+    #: What the flag says of it, such as ``motivated by the cluster``.
     flag_label: str = "flagged"
+    #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -202,10 +187,7 @@ class DecayStudy(Study):
 
 
 def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
-    """Read and check the tables of a study of the decay model.
-
-    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
-    """
+    """Read and check a study; :mod:`intlmodels.audit` asks whether the counts hold together."""
     if not toml.counts and not toml.decisions:
         raise StudyError(
             "neither [counts] nor [decisions]; expected a table that names a CSV file of published "

@@ -150,10 +150,7 @@ class _Time:
 
 
 def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
-    """Read decisions.
-
-    Refuses the first cell that is wrong, and rows of a firm that go back in time.
-    """
+    """Read decisions; rows of a firm that go back in time are refused."""
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
     numbers = spec.order == "number"

@@ -88,10 +88,7 @@ class RowFiles(Study):
 
     @abstractmethod
     def readers(self) -> Mapping[str, Reader]:
-        """How a cell of each of :attr:`columns` is read.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
+        """How a cell of each of :attr:`columns` is read, or refused with a :class:`StudyError`."""
 
     @property
     @abstractmethod
@@ -170,10 +167,7 @@ class Register(RowFiles):
         return frozenset(name for name in self.explaining if self.kind(name) != "numeric")
 
     def readers(self) -> dict[str, Reader]:
-        """How a cell of each of :attr:`columns` is read; None stands for no share.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
+        """How a cell of each of :attr:`columns` is read; None stands for no share."""
         _, share = share_reader(self.outcome)
         readers: dict[str, Reader] = {"share": lambda cell: None if cell.missing else share(cell)}
         return readers | {name: _reader(spec) for name, spec in self.explaining.items()}

@@ -275,37 +275,22 @@ def _membership(
 
 @dataclass(frozen=True, eq=False)
 class ShareStudy(Study):
-    """A validated study of the share model.
-
-    ``firms`` are those with an outcome.
-
-    Attributes
-    ----------
-    outcome : Outcome
-    predictors : dict of str to Predictor
-    outcomes : dict of str to FurtherOutcome
-        Further outcomes on the same predictors.
-    variants : dict of str to Nested, Axes, Membership, Covariate or ByOutcome
-    dropped : tuple of (firm, why)
-        Firms without an outcome.
-    profiles : tuple of dict of str to str
-        New firms to predict: predictor -> level or number.
-    crosschecks : tuple of Crosscheck
-        Columns that are held against each other.
-    opportunity : Opportunity or None
-        Two predictors that are read together.
-    clusters : Clusters or None
-        Clusters of firms that differ in level and effects.
-    """
+    """A validated study of the share model; ``firms`` are those with an outcome."""
 
     outcome: Outcome
     predictors: dict[str, Predictor]
+    #: Further outcomes on the same predictors.
     outcomes: dict[str, FurtherOutcome]
     variants: dict[str, Variant]
+    #: Firms without an outcome, and why.
     dropped: tuple[tuple[str, str], ...]
+    #: New firms to predict: predictor -> level or number.
     profiles: tuple[dict[str, str], ...]
+    #: Columns that are held against each other.
     crosschecks: tuple[Crosscheck, ...]
+    #: Two predictors that are read together.
     opportunity: Opportunity | None
+    #: Clusters of firms that differ in level and effects.
     clusters: Clusters | None
 
     def frame(self) -> pd.DataFrame:
