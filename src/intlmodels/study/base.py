@@ -16,7 +16,7 @@ from typing import Any
 
 from intlmodels.core.csvtable import Table
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.study.claims import Claim
+from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
 from intlmodels.study.schema import RegisterFile, StudyFile, wrong
@@ -61,6 +61,35 @@ class Study:
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
 
+    def first_lines(self, model: str = "") -> Iterator[str]:
+        """The beginning of a description of a study; the firms where they are listed."""
+        yield one_line(f"{self.name}: {self.title}")
+        yield one_line(f"  folder    {self.folder}")
+        yield f"  model     {model or self.model}"
+        if not model:
+            yield one_line(f"  firms     {len(self.firms)}: {shortened(self.firms)}")
+            yield from lookalike_lines(self.firms, " " * 12)
+
+    def normalization_lines(self) -> Iterator[str]:
+        """Cells whose white space or Unicode form was changed."""
+        yield f"cells read otherwise than printed: {len(self.normalizations) or 'none'}"
+        for file, row, column, printed, read in self.normalizations:
+            yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
+
+    def prior_lines(self) -> Iterator[str]:
+        """Priors of the study's own."""
+        for name, prior in self.priors.items():
+            yield one_line(f"prior of the study's own: {name} = {prior}")
+
+    def claim_lines(self) -> Iterator[str]:
+        """Groups and claims of the study's own."""
+        for group in self.row_groups.values():
+            said = f"{len(group.sure)} of {len(group.rows)}"
+            unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
+            yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
+        if self.claims:
+            yield one_line(f"claims: {', '.join(claim.id for claim in self.claims)}")
+
 
 def common(
     folder: Path, toml: StudyFile | RegisterFile, model: str, sources: Sources | None = None
@@ -85,45 +114,6 @@ def common(
         "normalizations": tuple((*place, *texts) for place, texts in read_as.items()),
         "settings": dict(toml.fit.written),
     }
-
-
-def first_lines(study: Study, model: str = "") -> Iterator[str]:
-    """The beginning of a description of a study; the firms where they are listed."""
-    yield one_line(f"{study.name}: {study.title}")
-    yield one_line(f"  folder    {study.folder}")
-    yield f"  model     {model or study.model}"
-    if not model:
-        yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
-        yield from lookalike_lines(study.firms, " " * 12)
-
-
-def normalization_lines(study: Study) -> Iterator[str]:
-    """Cells whose white space or Unicode form was changed."""
-    yield f"cells read otherwise than printed: {len(study.normalizations) or 'none'}"
-    for file, row, column, printed, read in study.normalizations:
-        yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
-
-
-def prior_lines(study: Study) -> Iterator[str]:
-    """Priors of the study's own."""
-    for name, prior in study.priors.items():
-        yield one_line(f"prior of the study's own: {name} = {prior}")
-
-
-def claim_lines(study: Study) -> Iterator[str]:
-    """Groups and claims of the study's own."""
-    for group in study.row_groups.values():
-        said = f"{len(group.sure)} of {len(group.rows)}"
-        unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
-        yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
-    if study.claims:
-        yield one_line(f"claims: {', '.join(claim.id for claim in study.claims)}")
-
-
-def shortened(names: tuple[str, ...], limit: int = 30) -> str:
-    """Names in one line, and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 # -- the source as a BibTeX entry --------------------------------------------------------

@@ -207,6 +207,12 @@ def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
+def shortened(names: Sequence[str], limit: int = 30) -> str:
+    """Names in one line, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
 def plain(value: float) -> str:
     """A printed number as it was printed, without what a computer adds to it."""
     return f.number(value, 0) if float(value).is_integer() else f"{value:.6g}"

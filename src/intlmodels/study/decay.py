@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.study.base import (
-    Study,
-    claim_lines,
-    common,
-    first_lines,
-    normalization_lines,
-    prior_lines,
-    shortened,
-)
-from intlmodels.study.claims import read_ledger
+from intlmodels.study.base import Study, common
+from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.counts import (
     FLAGS,
     SIZES,
@@ -149,7 +141,7 @@ class DecayStudy(Study):
 
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
-        yield from first_lines(self)
+        yield from self.first_lines()
         large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
         rest = len(self.firms) - len(large)
         yield one_line(
@@ -175,12 +167,12 @@ class DecayStudy(Study):
         yield f"variants of this study's own: {len(self.readings) or 'none'}"
         for reading in self.readings.values():
             yield from _reading_lines(reading, self)
-        yield from claim_lines(self)
+        yield from self.claim_lines()
         if self.unused:
             names = listed(f"{file}, {column}" for file, column in self.unused)
             yield one_line(f"columns without a meaning to the model: {names}")
-        yield from normalization_lines(self)
-        yield from prior_lines(self)
+        yield from self.normalization_lines()
+        yield from self.prior_lines()
 
 
 # -- reading it --------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from intlmodels.study.claimrules import (
     OTHER_GROUP,
     PERCENT,
     PRINTED_RULES,
-    OfTwoGroups,
+    OfRows,
     fact,
 )
 from intlmodels.study.claims import (
@@ -143,7 +143,7 @@ class _ExtremeLevel(_OfShares):
         return fit.judge(off < 0 if end == "lowest" else off > 0, off, unit, said)
 
 
-class _HigherExpected(_OfShares, OfTwoGroups):
+class _HigherExpected(_OfShares, OfRows):
     name = "higher expected"
     means = (
         "firms of group `a` have a higher expected outcome on average than those of `b` (the "

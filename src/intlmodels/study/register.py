@@ -29,7 +29,7 @@ import numpy as np
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study import decay
-from intlmodels.study.base import Study, common, first_lines, prior_lines
+from intlmodels.study.base import Study, common
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
     Clusters,
@@ -106,7 +106,7 @@ class RowFiles(Study):
     def lines(self) -> Iterator[str]:
         """What study.toml says of a register, before anything is read."""
         model, columns = self.about()
-        yield from first_lines(self, model)
+        yield from self.first_lines(model)
         yield one_line(f"  files     {self.files}")
         yield from map(one_line, columns)
         yield f"  bad rows  {self.bad_rows}"
@@ -278,7 +278,7 @@ class RegisterStudy(ShareStudy):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         read, outcome = self.read, self.outcome
-        yield from first_lines(self, _SHARES)
+        yield from self.first_lines(_SHARES)
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield f"  cells     {len(self.firms):,}"
@@ -297,7 +297,7 @@ class RegisterStudy(ShareStudy):
             for level, count in zip(predictor.levels, counts, strict=True):
                 yield one_line(f"    {int(count):>12,}  {level}")
             yield from lookalike_lines(predictor.levels, "    ")
-        yield from prior_lines(self)
+        yield from self.prior_lines()
 
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
@@ -565,7 +565,7 @@ class SequenceStudy(DecayStudy):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         counted, read = self.sequences, self.read
-        yield from first_lines(self, _DECISIONS)
+        yield from self.first_lines(_DECISIONS)
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield (
@@ -593,7 +593,7 @@ class SequenceStudy(DecayStudy):
         for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
             made = int(counted.at_made[counted.at_period == code].sum())
             yield one_line(f"  period    {period}: {made:,} decisions")
-        yield from prior_lines(self)
+        yield from self.prior_lines()
 
 
 def study_of_sequences(

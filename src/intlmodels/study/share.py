@@ -16,16 +16,8 @@ import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
-from intlmodels.study.base import (
-    Study,
-    claim_lines,
-    common,
-    first_lines,
-    normalization_lines,
-    prior_lines,
-    shortened,
-)
-from intlmodels.study.claims import read_ledger
+from intlmodels.study.base import Study, common
+from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.columns import (
     Clusters,
     Floats,
@@ -318,7 +310,7 @@ class ShareStudy(Study):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         outcome = self.outcome
-        yield from first_lines(self)
+        yield from self.first_lines()
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
         low, high = outcome.printed.min(), outcome.printed.max()
         yield (
@@ -344,14 +336,14 @@ class ShareStudy(Study):
         yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
-        yield from normalization_lines(self)
+        yield from self.normalization_lines()
         if self.opportunity is not None:
             both = f"{self.opportunity.across} and {self.opportunity.down}"
             yield f"read together: {both}"
         if self.profiles:
             yield f"new firms to predict: {len(self.profiles)}"
-        yield from claim_lines(self)
-        yield from prior_lines(self)
+        yield from self.claim_lines()
+        yield from self.prior_lines()
 
 
 def _as_read(predictor: Predictor) -> Any:
