@@ -298,16 +298,11 @@ def read_ledger(
         if name in by_id:
             raise wrong("a count has this id; expected every id once", "[numbers] file", name)
     known = Known(toml.study.model, rows, groups, numbers, by_id, subjects)
-    claims = _read_claims(toml.claims, rules, known)
-    return {"row_groups": groups, "numbers": numbers, "claims": claims}
-
-
-def _read_claims(tables: object, rules: Mapping[str, Rule], known: Known) -> tuple[Claim, ...]:
-    if not isinstance(tables, (list, tuple)):
-        raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", tables)
+    if not isinstance(toml.claims, (list, tuple)):
+        raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", toml.claims)
     claims: list[Claim] = []
     seen: dict[str, int] = {}
-    for number, table in enumerate(tables, start=1):
+    for number, table in enumerate(toml.claims, start=1):
         where = f"[[claims]] number {number},"
         claim = _read_claim(table, where, rules, known)
         if claim.id in seen:
@@ -318,7 +313,7 @@ def _read_claims(tables: object, rules: Mapping[str, Rule], known: Known) -> tup
             )
         seen[claim.id] = number
         claims.append(claim)
-    return tuple(claims)
+    return {"row_groups": groups, "numbers": numbers, "claims": tuple(claims)}
 
 
 def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:

@@ -1,7 +1,4 @@
-"""Registers: studies whose rows are too many to be read one by one.
-
-A :class:`Register` of shares, or a :class:`DecisionRegister`, says where the rows are and what
-their columns mean; they are counted by :mod:`intlmodels.register`.
+"""Registers: studies whose rows are counted by :mod:`intlmodels.register`, not read one by one.
 
 With categorical predictors and printed shares, the likelihood of the share model depends on the
 rows only through how many there are of each *cell*, a combination of levels and a printed share;
@@ -80,11 +77,8 @@ class RowFiles(Study):
     bad_rows: str
     #: Of DuckDB, such as ``2GB``.
     memory_limit: str
-
-    @property
-    @abstractmethod
-    def columns(self) -> dict[str, str]:
-        """Each column that is read, by what it is for."""
+    #: Each column that is read, by what it is for.
+    columns: dict[str, str]
 
     @abstractmethod
     def readers(self) -> Mapping[str, Reader]:
@@ -114,7 +108,10 @@ class RowFiles(Study):
 
 
 def _declared(
-    folder: Path, toml: ShareRegisterFile | DecisionRegisterFile, model: str
+    folder: Path,
+    toml: ShareRegisterFile | DecisionRegisterFile,
+    model: str,
+    columns: Mapping[str, str],
 ) -> dict[str, Any]:
     """The attributes that every register has."""
     spec = toml.register
@@ -123,6 +120,7 @@ def _declared(
         "files": spec.files,
         "bad_rows": spec.bad_rows,
         "memory_limit": spec.memory_limit,
+        "columns": dict(columns),
     }
 
 
@@ -141,11 +139,6 @@ class Register(RowFiles):
     cluster: ClusterTable | None
     #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Column of shares by ``share``, of clusters by ``cluster``, of predictors by name."""
-        return {"share": self.outcome.column, **{n: t.column for n, t in self.explaining.items()}}
 
     @property
     def explaining(self) -> dict[str, ClusterTable | CategoryTable | ContrastTable | NumericTable]:
@@ -198,8 +191,10 @@ def _number(cell: Cell, transform: str) -> float:
 
 def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
     """Check what study.toml says of a register."""
+    clusters = {CLUSTER: toml.cluster} if toml.cluster else {}
+    columns = {name: own.column for name, own in (*clusters.items(), *toml.predictors.items())}
     register = Register(
-        **_declared(folder, toml, "register"),
+        **_declared(folder, toml, "register", {"share": toml.outcome.column, **columns}),
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
         predictors=toml.predictors,
@@ -403,8 +398,6 @@ def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str
 class DecisionRegister(RowFiles):
     """A register of decisions as study.toml describes it; none of its rows is read yet."""
 
-    #: Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
-    asked: dict[str, str]
     #: Whether ``when`` has numbers that order, rather than dates.
     by_number: bool
     #: Names in order of time; one where the study tells none.
@@ -416,14 +409,9 @@ class DecisionRegister(RowFiles):
     flag_label: str
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Column of each part of a decision."""
-        return self.asked
-
-    @property
     def labels(self) -> frozenset[str]:
         """Keys of columns that hold labels: all but dates."""
-        return frozenset(self.asked) - {"when"}
+        return frozenset(self.columns) - {"when"}
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read."""
@@ -434,7 +422,7 @@ class DecisionRegister(RowFiles):
             "size": lambda cell: cell.word(SIZES),
             "period": self._period,
         }
-        return {key: readers[key] for key in self.asked}
+        return {key: readers[key] for key in self.columns}
 
     def _when(self, cell: Cell) -> str:
         text = cell.text.strip()
@@ -450,7 +438,7 @@ class DecisionRegister(RowFiles):
 
     def about(self) -> tuple[str, list[str]]:
         """The model in words, and lines on the columns that are read."""
-        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.asked.items())}"]
+        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.columns.items())}"]
         if len(self.periods) > 1:
             starts = f", the later ones from {listed(map(str, self.starts))}" * bool(self.starts)
             lines.append(f"  periods   {', '.join(self.periods)}{starts}")
@@ -486,8 +474,7 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
     if "period" in asked and not toml.periods:
         raise wrong("expected names of the periods in [periods]", "[register] period")
     return DecisionRegister(
-        **_declared(folder, toml, "sequences"),
-        asked=asked,
+        **_declared(folder, toml, "sequences", asked),
         by_number=spec.order == "number",
         periods=periods,
         starts=starts,

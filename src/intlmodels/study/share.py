@@ -57,11 +57,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Nested:
-    """The printed label within its family (needs a predictor with a family separator)."""
-
+class _OwnVariant:
     name: str
     note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Nested(_OwnVariant):
+    """The printed label within its family (needs a predictor with a family separator)."""
+
     #: The category whose levels are the families.
     predictor: str
     #: Printed labels, sorted.
@@ -73,11 +77,9 @@ class Nested:
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
+class Axes(_OwnVariant):
     """Ordered axes in place of a category."""
 
-    name: str
-    note: str
     #: The category that the axes replace.
     replaces: str
     #: Position of each firm in ``levels``; shape (firm,).
@@ -89,11 +91,9 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
-class Membership:
+class Membership(_OwnVariant):
     """A second label beside the first one."""
 
-    name: str
-    note: str
     #: The category with the first label.
     predictor: str
     #: Levels of both labels, sorted.
@@ -109,21 +109,17 @@ class Membership:
 
 
 @dataclass(frozen=True, eq=False)
-class Covariate:
+class Covariate(_OwnVariant):
     """One more numeric predictor."""
 
-    name: str
-    note: str
     #: Of kind ``numeric``, with the variant's name.
     predictor: Predictor
 
 
 @dataclass(frozen=True, eq=False)
-class ByOutcome:
+class ByOutcome(_OwnVariant):
     """A further outcome as one more predictor of the share."""
 
-    name: str
-    note: str
     outcome: FurtherOutcome
 
 
