@@ -298,6 +298,34 @@ def test_row_sums(tmp_path: Path) -> None:
     assert (row.verdict, row.numbers) == (CONTRA, "row 3: 1.1 + 2.2 = 3.3, against 3.4")
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            'rule = "row sums"\nparts = ["parts.csv: x"]\ntotal = "more.csv: all"',
+            "[[claims]] number 1, total: found 'more.csv: all'; expected a column of the same "
+            "rows as 'parts.csv: x'",
+        ),
+        (
+            'rule = "row sums"\nparts = ["parts.csv: x", "more.csv: all"]\ntotal = "parts.csv: x"',
+            "[[claims]] number 1, parts: found 'more.csv: all'; expected a column of the same "
+            "rows as 'parts.csv: x'",
+        ),
+        (
+            'rule = "share of firms"\npart = "toys"\nof = "few"\nleast = 5',
+            "[[claims]] number 1, of: found 'few'; expected a group of the same rows as 'toys'",
+        ),
+    ],
+)
+def test_columns_and_groups_of_other_rows(tmp_path: Path, keys: str, said: str) -> None:
+    (tmp_path / "parts.csv").write_text("what,x\nmen,1\nships,2\n")
+    (tmp_path / "more.csv").write_text("what,all\nmen,1\nships,2\ntoys,3\n")
+    groups = '[groups.few]\ncolumn = "parts.csv: x"\nleast = 2\n'
+    with pytest.raises(StudyError) as caught:
+        study_with(tmp_path, keys, toml=GROUPS + groups)
+    assert str(caught.value) == f"study.toml, key {said}"
+
+
 def test_averages_are_bounded_by_every_completion(tmp_path: Path) -> None:
     keys = 'rule = "higher average"\ncolumn = "firms.csv: size"\na = "toys"\naverage = "median"'
     study = study_with(tmp_path, keys)

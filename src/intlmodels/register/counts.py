@@ -182,7 +182,7 @@ def decision_shape(register: DecisionRegister) -> DataShape[Decisions]:
         register,
         "decisions",
         (CELLS, PLACES),
-        [register.asked, register.by_number, *periods, register.bad_rows],
+        [register.columns, register.by_number, *periods, register.bad_rows],
         partial(count_decisions, register),
         lambda counts: (counts[1], counts[1].bad + counts[1].fellows),
         partial(_write_decisions, register),

@@ -24,7 +24,6 @@ from intlmodels.study.base import Study
 from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
-from intlmodels.study.keys import FILE
 from intlmodels.study.register import (
     DecisionRegister,
     Register,
@@ -35,6 +34,7 @@ from intlmodels.study.register import (
     read_register,
 )
 from intlmodels.study.schema import (
+    FILE,
     NAME,
     DecayFile,
     DecisionRegisterFile,
@@ -83,19 +83,13 @@ __all__ = [
 # -- finding a study ---------------------------------------------------------------------
 
 
-def _data_folders() -> list[Path]:
-    """Where the studies that come with the package are: in a wheel, else in the checkout."""
-    here = Path(__file__).resolve().parents[1]
-    folders = [here / "data"]
-    if here.parent.name == "src":
-        folders.append(here.parents[1] / "data")
-    return folders
-
-
 def _packaged() -> dict[str, Path]:
+    """The studies that come with the package, by name: in a wheel, else in the checkout."""
+    here = Path(__file__).resolve().parents[1]
+    checkout = [here.parents[1] / "data"] if here.parent.name == "src" else []
     return {
         folder.name: folder
-        for data in reversed(_data_folders())
+        for data in (*checkout, here / "data")
         if data.is_dir()
         for folder in sorted(data.iterdir())
         if (folder / FILE).is_file()

@@ -16,71 +16,79 @@ from typing import Any
 
 from intlmodels.core.csvtable import Table
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.study.claims import Claim
+from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import RegisterFile, StudyFile
+from intlmodels.study.schema import RegisterFile, StudyFile, wrong
 from intlmodels.study.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A validated study: what all models have in common.
-
-    Attributes
-    ----------
-    name, title, question : str
-    model : str
-        Name of the model, ``share`` or ``decay``.
-    folder : Path
-    source : str
-        Where the tables were printed.
-    bibtex : str
-        The same as a BibTeX entry, if the study gives one.
-    limits : tuple of str
-        What the study cannot tell, in its author's words.
-    firm_label : str
-        What a firm is called.
-    firms : tuple of str
-        In the order of the table that lists them.
-    priors : dict of str to str
-        Overrides as written; checked where the model is known.
-    tables : dict of str to Table
-        Every table used, as printed, by file name.
-    normalizations : tuple of (file, row, column, printed, read as)
-        Cells whose white space or Unicode form was changed.
-    settings : dict
-        The table [fit], if any.
-    row_groups : dict of str to Group
-        Firms, or rows of other tables, that claims speak of.
-    numbers : dict of str to Number
-        Further numbers that the publication prints.
-    claims : tuple of Claim
-        What the publication says, to be held against the study.
-    """
+    """A validated study: what all models have in common."""
 
     name: str
     title: str
     question: str
+    #: ``share`` or ``decay``.
     model: str
     folder: Path
+    #: Where the tables were printed; and the same as a BibTeX entry, if the study gives one.
     source: str
     bibtex: str
+    #: What the study cannot tell, in its author's words.
     limits: tuple[str, ...]
+    #: What a firm is called.
     firm_label: str
+    #: In the order of the table that lists them.
     firms: tuple[str, ...]
+    #: Overrides as written; checked where the model is known.
     priors: dict[str, str]
+    #: Every table used, as printed, by file name.
     tables: dict[str, Table]
+    #: Cells whose white space or Unicode form was changed: (file, row, column, printed, read as).
     normalizations: tuple[tuple[str, int, str, str, str], ...]
+    #: The table [fit], if any.
     settings: dict[str, Any]
+    #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
+    #: Further numbers that the publication prints.
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
+    #: What the publication says, to be held against the study.
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
     @abstractmethod
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
+
+    def first_lines(self, model: str = "") -> Iterator[str]:
+        """The beginning of a description of a study; the firms where they are listed."""
+        yield one_line(f"{self.name}: {self.title}")
+        yield one_line(f"  folder    {self.folder}")
+        yield f"  model     {model or self.model}"
+        if not model:
+            yield one_line(f"  firms     {len(self.firms)}: {shortened(self.firms)}")
+            yield from lookalike_lines(self.firms, " " * 12)
+
+    def normalization_lines(self) -> Iterator[str]:
+        """Cells whose white space or Unicode form was changed."""
+        yield f"cells read otherwise than printed: {len(self.normalizations) or 'none'}"
+        for file, row, column, printed, read in self.normalizations:
+            yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
+
+    def prior_lines(self) -> Iterator[str]:
+        """Priors of the study's own."""
+        for name, prior in self.priors.items():
+            yield one_line(f"prior of the study's own: {name} = {prior}")
+
+    def claim_lines(self) -> Iterator[str]:
+        """Groups and claims of the study's own."""
+        for group in self.row_groups.values():
+            said = f"{len(group.sure)} of {len(group.rows)}"
+            unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
+            yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
+        if self.claims:
+            yield one_line(f"claims: {', '.join(claim.id for claim in self.claims)}")
 
 
 def common(
@@ -106,45 +114,6 @@ def common(
         "normalizations": tuple((*place, *texts) for place, texts in read_as.items()),
         "settings": dict(toml.fit.written),
     }
-
-
-def first_lines(study: Study, model: str = "") -> Iterator[str]:
-    """The beginning of a description of a study; the firms where they are listed."""
-    yield one_line(f"{study.name}: {study.title}")
-    yield one_line(f"  folder    {study.folder}")
-    yield f"  model     {model or study.model}"
-    if not model:
-        yield one_line(f"  firms     {len(study.firms)}: {shortened(study.firms)}")
-        yield from lookalike_lines(study.firms, " " * 12)
-
-
-def normalization_lines(study: Study) -> Iterator[str]:
-    """Cells whose white space or Unicode form was changed."""
-    yield f"cells read otherwise than printed: {len(study.normalizations) or 'none'}"
-    for file, row, column, printed, read in study.normalizations:
-        yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
-
-
-def prior_lines(study: Study) -> Iterator[str]:
-    """Priors of the study's own."""
-    for name, prior in study.priors.items():
-        yield one_line(f"prior of the study's own: {name} = {prior}")
-
-
-def claim_lines(study: Study) -> Iterator[str]:
-    """Groups and claims of the study's own."""
-    for group in study.row_groups.values():
-        said = f"{len(group.sure)} of {len(group.rows)}"
-        unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
-        yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
-    if study.claims:
-        yield one_line(f"claims: {', '.join(claim.id for claim in study.claims)}")
-
-
-def shortened(names: tuple[str, ...], limit: int = 30) -> str:
-    """Names in one line, and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 # -- the source as a BibTeX entry --------------------------------------------------------

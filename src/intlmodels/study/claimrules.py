@@ -7,9 +7,9 @@ is a probability that needs no fit. Rules that ask a fit are in :mod:`intlmodels
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,13 +28,10 @@ from intlmodels.study.claims import (
     Rule,
     limits,
     plain,
+    shortened,
 )
 from intlmodels.study.groups import Column, Group
-from intlmodels.study.keys import Key, Keys, wrong
-
-if TYPE_CHECKING:
-    from intlmodels.study.base import Study
-
+from intlmodels.study.schema import Key, Keys, wrong
 
 #: Why a comparison of two groups cannot be checked.
 NO_FIRM = "no firm in one of the two groups"
@@ -86,42 +83,36 @@ def within(value: float, terms: Mapping[str, Any], scale: float = 1.0) -> bool:
     )
 
 
-def _names(rows: Sequence[str], most: int = 12) -> str:
-    more = len(rows) - most
-    return ", ".join(rows[:most]) + (f" and {more} more" if more > 0 else "")
-
-
 def _not_known(rows: Sequence[str]) -> str:
-    return f"; not known of {_names(rows)}" if rows else ""
+    return f"; not known of {shortened(rows, 12)}" if rows else ""
 
 
-class OfTwoGroups(Rule):
-    """A rule that compares groups of the same rows."""
+class OfRows(Rule):
+    """A rule on groups, and on numbers of columns, of the same rows."""
 
-    def check(self, claim: Claim, where: str) -> None:
-        """Check that the groups are of the same rows, and not one and the same."""
-        super().check(claim, where)
-        (_, first), *others = claim.names("group")
-        for key, name in others:
-            if claim.groups[name].rows != claim.groups[first].rows:
-                said = f"expected a group of the same rows as {shown(first)}"
-                raise wrong(said, f"{where} {key}", name)
-            if name == first:
-                said = "expected another group, to hold the two together"
-                raise wrong(said, f"{where} {key}", name)
-
-
-class _OfColumns(Rule):
-    """A rule on the numbers of columns."""
+    #: Whether groups are compared, so that none may stand with itself.
+    compares = True
 
     def check(self, claim: Claim, where: str) -> None:
-        """Check that cells are numbers, of the rows of the groups beside them."""
+        """Check that cells are numbers, and that all columns and groups are of the same rows."""
         for name, column in claim.columns.items():
             column.numbers()
             for key, group in claim.names("group"):
                 if claim.groups[group].rows != column.rows:
                     raise wrong(f"expected a group of the rows of {name}", f"{where} {key}", group)
-        super().check(claim, where)
+        first: dict[str, str] = {}
+        named = [("column", *own) for own in claim.names("column")]
+        for kind, key, name in [*named, *(("group", *own) for own in claim.names("group"))]:
+            if kind not in first:
+                first[kind] = name
+                continue
+            rows: Mapping[str, Column | Group] = claim.columns if kind == "column" else claim.groups
+            if rows[name].rows != rows[first[kind]].rows:
+                said = f"expected a {kind} of the same rows as {shown(first[kind])}"
+                raise wrong(said, f"{where} {key}", name)
+            if kind == "group" and name == first[kind] and self.compares:
+                said = "expected another group, to hold the two together"
+                raise wrong(said, f"{where} {key}", name)
 
 
 # -- printed numbers -----------------------------------------------------------------------
@@ -132,8 +123,8 @@ class _Balance(Rule):
 
     keys: ClassVar[Keys] = {"counts": _IDS, "total": _IDS}
 
-    def holds(self, off: float) -> bool:
-        raise NotImplementedError
+    def __init__(self, name: str, means: str, words: str, holds: Callable[[float], bool]) -> None:
+        self.name, self.means, self.words, self.holds = name, means, words, holds
 
     def check(self, claim: Claim, where: str) -> None:
         for name in claim.terms["total"]:
@@ -144,44 +135,33 @@ class _Balance(Rule):
         left, right = (claim.numbers(key) for key in ("counts", "total"))
         off = math.fsum([*left, *(-value for value in right)])
         said = f"{_added(left)}, against {_added(right)}"
-        return fact(
-            self.holds(off), _source(claim, evidence), off, said, self._unit(claim, evidence.study)
-        )
-
-    def _unit(self, claim: Claim, study: Study) -> str:
-        """Unit of the numbers of a sum."""
-        units = {study.numbers[n].unit for n in claim.terms["counts"] if n in study.numbers}
-        if units:
-            return units.pop() if len(units) == 1 else ""
-        event = getattr(study, "event", "")
-        return f.plural(event) if event and not claim.columns else ""
+        numbers, event = evidence.study.numbers, getattr(evidence.study, "event", "")
+        units = {numbers[name].unit for name in claim.terms["counts"] if name in numbers}
+        unit = f.plural(event) if event and not claim.columns and not units else ""
+        unit = units.pop() if len(units) == 1 else unit
+        return fact(self.holds(off), _source(claim, evidence), off, said, unit)
 
 
-class _Sum(_Balance):
-    name = "sum"
-    means = "the printed `counts` add up to the `total` (one or several on either side)"
-    words = "{counts} = {total}"
-
-    def holds(self, off: float) -> bool:
-        return abs(off) <= TINY
-
-
-class _AtMost(_Balance):
-    name = "at most"
-    means = "the `counts` add up to no more than the `total`"
-    words = "{counts} at most {total}"
-
-    def holds(self, off: float) -> bool:
-        return off <= TINY
-
-
-class _MoreThan(_Balance):
-    name = "more than"
-    means = "the `counts` add up to more than the `total`"
-    words = "{counts} more than {total}"
-
-    def holds(self, off: float) -> bool:
-        return off > TINY
+_BALANCES = (
+    _Balance(
+        "sum",
+        "the printed `counts` add up to the `total` (one or several on either side)",
+        "{counts} = {total}",
+        lambda off: abs(off) <= TINY,
+    ),
+    _Balance(
+        "at most",
+        "the `counts` add up to no more than the `total`",
+        "{counts} at most {total}",
+        lambda off: off <= TINY,
+    ),
+    _Balance(
+        "more than",
+        "the `counts` add up to more than the `total`",
+        "{counts} more than {total}",
+        lambda off: off > TINY,
+    ),
+)
 
 
 class _Limited(Rule):
@@ -202,6 +182,7 @@ class _Limited(Rule):
         high = min(terms.get("most", 100), terms.get("below", 100))
         if low > high:
             raise wrong(f"expected at least {low:g}, the lower limit", f"{where} {given[-1]}", high)
+        super().check(claim, where)
 
 
 class _Share(_Limited):
@@ -321,7 +302,7 @@ class _Faster(Rule):
         return fact(holds, _source(claim, evidence), off, said, "a year")
 
 
-class _RowSums(_OfColumns):
+class _RowSums(OfRows):
     name = "row sums"
     means = "in every row of a table the columns `parts` add up to the column `total`"
     words = "in every row, {parts} = {total}"
@@ -356,14 +337,15 @@ class _NumberOfFirms(Rule):
         if "equal" in terms:
             terms |= dict.fromkeys(("least", "most"), terms["equal"])
         verdicts = {within(number, terms) for number in range(fewest, most + 1)}
-        members = f" ({_names(group.sure)})" if group.sure else ""
+        members = f" ({shortened(group.sure, 12)})" if group.sure else ""
         said = f"{fewest} of {len(group.rows)}{members}{_not_known(group.unknown)}"
         said += f" (asked: {limits(claim.terms, '')})"
         holds = verdicts.pop() if len(verdicts) == 1 else None
         return fact(holds, "table", float(fewest), said, "firms")
 
 
-class _ShareOfFirms(_Limited):
+class _ShareOfFirms(_Limited, OfRows):
+    compares = False
     name = "share of firms"
     means = "`part` of a group makes up so many percent `of` another (of all firms)"
     words = "{part} among {of}: {limits%}"
@@ -393,7 +375,7 @@ class _ShareOfFirms(_Limited):
         return fact(holds, "table", share, said, "percent")
 
 
-class _Every(OfTwoGroups):
+class _Every(OfRows):
     name, kind = "every", "comparison"
     means = "all of the group `of` (all firms) belong to the group `is`"
     words = "{of}: each of them among {is}"
@@ -409,7 +391,7 @@ class _Every(OfTwoGroups):
         bad = [row for row, member in outside if member]
         unknown = [row for row, member in outside if member is None]
         said = f"{len(whole.sure) - len(bad)} of {len(whole.sure)}"
-        said += (f"; not {_names(bad)}" if bad else "") + _not_known(unknown)
+        said += (f"; not {shortened(bad, 12)}" if bad else "") + _not_known(unknown)
         holds = False if bad else None if unknown else True
         return fact(holds, "table", float(len(bad)), said, "firms")
 
@@ -428,7 +410,7 @@ class _Present(Rule):
         return fact(holds, "table", float(len(absent)), said, "absent")
 
 
-class _ColumnSum(_OfColumns):
+class _ColumnSum(OfRows):
     name = "column sum"
     means = "the numbers of a `column` add up, over the group `of`, to the `total`"
     words = "sum of {column} over {of} = {total}"
@@ -440,12 +422,12 @@ class _ColumnSum(_OfColumns):
         values = [v for v, member in zip(numbers, group.members, strict=True) if member]
         total = claim.numbers("total")
         off = math.fsum([*values, *(-value for value in total)])
-        said = f"{_added(values)} ({_names(group.sure)}), against {_added(total)}"
+        said = f"{_added(values)} ({shortened(group.sure, 12)}), against {_added(total)}"
         holds = None if group.unknown else abs(off) <= TINY
         return fact(holds, "table", off, said + _not_known(group.unknown))
 
 
-class _Range(_OfColumns):
+class _Range(OfRows):
     name = kind = "range"
     means = "the numbers of a `column` run from `smallest` to `largest`"
     words = "{column} runs from {smallest} to {largest}"
@@ -462,7 +444,7 @@ class _Range(_OfColumns):
             return Finding(CANNOT, numbers="no number is known")
         low, high = min(known), max(known)
         smallest, largest = claim.terms["smallest"], claim.terms["largest"]
-        ends = [_names([row for row, value in rows if value == end]) for end in (low, high)]
+        ends = [shortened([row for row, value in rows if value == end], 12) for end in (low, high)]
         said = (
             f"from {plain(low)} ({ends[0]}) to {plain(high)} ({ends[1]}); asked: from "
             f"{plain(smallest)} to {plain(largest)}"
@@ -485,19 +467,12 @@ class _Labels(Rule):
         cells = [cell for column in claim.columns.values() for row in column.cells for cell in row]
         printed = {cell.text.strip() for cell in cells if not cell.missing}
         number = claim.terms["number"]
-        said = f"{len(printed)}: {_names(sorted(printed))} (asked: {plain(number)})"
+        said = f"{len(printed)}: {shortened(sorted(printed), 12)} (asked: {plain(number)})"
         return fact(len(printed) == number, "table", float(len(printed)), said, "labels")
 
 
 def averages(column: Column, group: Group, kind: str) -> tuple[float, float, float]:
-    """Average of a group's known numbers, and what it could be with those not known.
-
-    Returns
-    -------
-    tuple of float
-        Average of what is known; least and greatest that it could be: unbounded for a mean
-        where a number is not known, within the others for a median.
-    """
+    """Average of a group's known numbers; the least and greatest it could be with the others."""
     numbers = np.asarray(column.numbers())[[member is True for member in group.members]]
     average = np.median if kind == "median" else np.mean
     known = numbers[~np.isnan(numbers)]
@@ -509,7 +484,7 @@ def averages(column: Column, group: Group, kind: str) -> tuple[float, float, flo
     return float(average(known)), low, high
 
 
-class _HigherAverage(_OfColumns, OfTwoGroups):
+class _HigherAverage(OfRows):
     name, kind = "higher average", "comparison"
     means = (
         "the `average` (mean or median) of a `column` is higher in group `a` than in `b` (the "
@@ -561,23 +536,12 @@ NODES = 500
 
 
 def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
-    """Posterior probability that the first proportion is the higher one.
+    """Posterior probability that the first proportion is the higher one, uniform priors.
 
-    Parameters
-    ----------
-    a, b : tuple of int
-        Firms with and without the property, in each of the two groups; uniform priors.
-
-    Returns
-    -------
-    float
-        Exact: with p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number,
-        Pr(p > q) = sum over i < a1 of B(a2 + i, b1 + b2) / ((b1 + i) B(1 + i, b1) B(a2, b2)).
-
-    Notes
-    -----
-    The sum follows by integrating by parts, see E. Miller, Formulas for Bayesian A/B testing
-    (2015), equation 6.
+    Of each group, how many firms have the property and how many have not. Exact: with
+    p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number, Pr(p > q) =
+    sum over i < a1 of B(a2 + i, b1 + b2) / ((b1 + i) B(1 + i, b1) B(a2, b2)), by parts; see
+    E. Miller, Formulas for Bayesian A/B testing (2015), equation 6.
     """
     from scipy.special import betaln
 
@@ -589,19 +553,7 @@ def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
 
 
 def difference(a: tuple[int, int], b: tuple[int, int], prob: float) -> tuple[float, float, float]:
-    """Median and equal-tailed interval of the difference of two proportions.
-
-    Parameters
-    ----------
-    a, b : tuple of int
-        As in :func:`probability_higher`.
-    prob : float
-
-    Returns
-    -------
-    tuple of float
-        Median, lower and upper end, in percentage points.
-    """
+    """Median and equal-tailed interval of the difference of two proportions, in points."""
     from scipy.stats import beta
 
     place = (np.arange(NODES) + 0.5) / NODES
@@ -650,7 +602,7 @@ class _HigherProportion(Rule):
         return _compare((a, n - a), (b, m - b), evidence.prob)
 
 
-class _MoreOften(OfTwoGroups):
+class _MoreOften(OfRows):
     name, kind = "more often", "association"
     means = (
         "the group `what` is more frequent `among` one group `than` in another (the others): "
@@ -678,7 +630,7 @@ class _MoreOften(OfTwoGroups):
 
 #: Rules on what is printed, in the order in which they are listed.
 PRINTED_RULES: tuple[Rule, ...] = (
-    *(_Sum(), _AtMost(), _MoreThan(), _Share(), _Largest(), _Growth(), _Ratio(), _Faster()),
+    *(*_BALANCES, _Share(), _Largest(), _Growth(), _Ratio(), _Faster()),
     *(_HigherProportion(), _RowSums(), _NumberOfFirms(), _ShareOfFirms(), _Every(), _Present()),
     *(_ColumnSum(), _Range(), _Labels(), _HigherAverage(), _MoreOften()),
 )

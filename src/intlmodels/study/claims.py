@@ -21,8 +21,7 @@ from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
 from intlmodels.study.counts import SIZES, Count, Subjects
 from intlmodels.study.groups import Column, Group, Number, Rows, read_groups, read_numbers
-from intlmodels.study.keys import NEEDED, PROSE, Key, Keys, check_text, section, wrong
-from intlmodels.study.schema import StudyFile
+from intlmodels.study.schema import NEEDED, PROSE, Key, Keys, StudyFile, check_text, section, wrong
 from intlmodels.study.sources import Sources
 
 if TYPE_CHECKING:
@@ -58,35 +57,22 @@ Kind = Literal["number", "group", "column", "variant", "predictor", "level", "pa
 
 @dataclass(frozen=True)
 class Naming(Key):
-    """A key whose texts name something.
+    """A key whose texts name something."""
 
-    Attributes
-    ----------
-    kind : str
-        Of what it names: ``number`` (an id of a printed number or count, or ``file: column`` for
-        the sum of a column), ``group``, ``column``; or what only a model knows, which is looked up
-        before anything is fitted.
-    added : bool
-        Whether several are added up.
-    """
-
+    #: ``number``: the id of a printed number or count, or ``file: column`` for the sum of a column;
+    #: kinds after ``column`` only a model knows, and they are looked up before anything is fitted.
     kind: Kind = "number"
+    #: Whether several are added up.
     added: bool = False
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the decisions.
+    """Some of the decisions."""
 
-    Attributes
-    ----------
-    size : str
-        ``large`` or ``other``; empty: of all firms.
-    periods : tuple of str
-        In order of time.
-    """
-
+    #: ``large`` or ``other``; empty: of all firms.
     size: str
+    #: In order of time.
     periods: tuple[str, ...]
 
     def describe(self, study: Study) -> str:
@@ -125,14 +111,9 @@ class Finding:
 
 
 class FitDraws(Protocol):
-    """Draws of a fit as rules ask for them: its estimands by name, chain after chain.
+    """Draws of a fit as rules ask for them: its estimands by name, chain after chain."""
 
-    Attributes
-    ----------
-    fall_after : int
-        Earlier decisions after which the estimand ``fall`` is taken.
-    """
-
+    #: Earlier decisions after which the estimand ``fall`` is taken.
     fall_after: int
 
     def __contains__(self, name: str) -> bool: ...
@@ -177,35 +158,23 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a publication says, and how that is held against the study.
-
-    Attributes
-    ----------
-    id : str
-    text : str
-        A paraphrase.
-    rule : Rule
-    terms : dict of str to object
-        The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
-    columns, groups, values : dict
-        The columns, groups and printed numbers that the rule names, by what names them.
-    where : str
-        Section or page.
-    kind : str
-        What sort of claim it is.
-    note : str
-        What a reader should know of the way it is looked at.
-    """
+    """What a publication says, and how that is held against the study."""
 
     id: str
+    #: A paraphrase.
     text: str
     rule: Rule
+    #: The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
     terms: dict[str, Any] = field(default_factory=dict)
+    #: What the rule names, by what names it.
     columns: dict[str, Column] = field(default_factory=dict, compare=False)
     groups: dict[str, Group] = field(default_factory=dict, compare=False)
     values: dict[str, float] = field(default_factory=dict, compare=False)
+    #: Section or page.
     where: str = ""
+    #: One of :data:`KINDS`.
     kind: str = ""
+    #: What a reader should know of the way it is looked at.
     note: str = ""
 
     @property
@@ -238,6 +207,12 @@ def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
+def shortened(names: Sequence[str], limit: int = 30) -> str:
+    """Names in one line, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
 def plain(value: float) -> str:
     """A printed number as it was printed, without what a computer adds to it."""
     return f.number(value, 0) if float(value).is_integer() else f"{value:.6g}"
@@ -254,47 +229,29 @@ def limits(terms: Mapping[str, Any], unit: str = f"{f.SPACE}%") -> str:
 
 
 class Rule:
-    """A rule of the vocabulary.
+    """A rule of the vocabulary."""
 
-    Attributes
-    ----------
-    name : str
-        What ``rule`` says in a claim.
-    kind : str
-        One of :data:`KINDS`, unless the claim says another.
-    means : str
-        When the claim holds, with the keys in backquotes; in brackets what stands in for a key
-        that is left out.
-    keys : mapping of str to Key
-        Its keys beside those of every claim.
-    models : tuple of str
-        Models whose studies may use it.
-    words : str
-        How a claim is checked: its keys in braces (with ``%`` a number in percent), ``limits``,
-        and the ``variant`` that is asked.
-    stand_ins : mapping of str to str
-        What is said in the words for a key that is left out.
-    needs_fit : bool
-        Whether it can only be evaluated with a fit.
-    """
-
+    #: What ``rule`` says in a claim.
     name = ""
+    #: One of :data:`KINDS`, unless the claim says another.
     kind = "arithmetic"
+    #: When the claim holds, with the keys in backquotes; in brackets what stands in for a key that
+    #: is left out.
     means = ""
+    #: How a claim is checked: its keys in braces (with ``%`` a number in percent), ``limits``, and
+    #: the ``variant`` that is asked.
     words = ""
+    #: What is said in the words for a key that is left out.
     stand_ins: ClassVar[Mapping[str, str]] = dict.fromkeys(("b", "than", "against"), "the others")
+    #: Its keys beside those of every claim.
     keys: ClassVar[Keys] = {}
+    #: Models whose studies may use it.
     models: tuple[str, ...] = ("share", "decay")
+    #: Whether it can only be evaluated with a fit.
     needs_fit = False
 
     def check(self, claim: Claim, where: str) -> None:
-        """Check what the keys of a claim ask of each other and of what is printed.
-
-        Raises
-        ------
-        StudyError
-            For the first that is wrong.
-        """
+        """Check what the keys of a claim ask of each other and of what is printed."""
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         """Hold a claim against the evidence."""
@@ -332,23 +289,7 @@ def read_ledger(
     counts: Sequence[Count] = (),
     subjects: Subjects | None = None,
 ) -> dict[str, Any]:
-    """Groups, printed numbers and claims of a study: attributes of every study.
-
-    Parameters
-    ----------
-    rules : mapping of str to Rule
-        By name, those of all models.
-    toml : StudyFile
-    sources : Sources
-    counts : sequence of Count
-    subjects : Subjects, optional
-        What parts of the decisions can be named, where there are decisions.
-
-    Raises
-    ------
-    StudyError
-        For the first thing that is wrong.
-    """
+    """Groups, printed numbers and claims of a study: attributes of every study."""
     rows = Rows(sources)
     groups = read_groups(toml.groups, rows)
     numbers = read_numbers(toml.numbers, sources)
@@ -357,16 +298,11 @@ def read_ledger(
         if name in by_id:
             raise wrong("a count has this id; expected every id once", "[numbers] file", name)
     known = Known(toml.study.model, rows, groups, numbers, by_id, subjects)
-    claims = _read_claims(toml.claims, rules, known)
-    return {"row_groups": groups, "numbers": numbers, "claims": claims}
-
-
-def _read_claims(tables: object, rules: Mapping[str, Rule], known: Known) -> tuple[Claim, ...]:
-    if not isinstance(tables, (list, tuple)):
-        raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", tables)
+    if not isinstance(toml.claims, (list, tuple)):
+        raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", toml.claims)
     claims: list[Claim] = []
     seen: dict[str, int] = {}
-    for number, table in enumerate(tables, start=1):
+    for number, table in enumerate(toml.claims, start=1):
         where = f"[[claims]] number {number},"
         claim = _read_claim(table, where, rules, known)
         if claim.id in seen:
@@ -377,7 +313,7 @@ def _read_claims(tables: object, rules: Mapping[str, Rule], known: Known) -> tup
             )
         seen[claim.id] = number
         claims.append(claim)
-    return tuple(claims)
+    return {"row_groups": groups, "numbers": numbers, "claims": tuple(claims)}
 
 
 def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
-from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     BinaryTable,
     CategoryTable,
@@ -27,6 +26,7 @@ from intlmodels.study.schema import (
     NumericTable,
     OrderedTable,
     ShareTable,
+    wrong,
 )
 from intlmodels.study.sources import Cell, Sources, in_column
 
@@ -187,10 +187,7 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
-    """Rounding width in percentage points, and how a cell with a printed share is read.
-
-    Shares come out in percent, exactly as ``rounding.grid(width)`` has them.
-    """
+    """Rounding width in percentage points, and how a cell is read: in percent, on the grid."""
     scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
     width, key = _times(written, scale), "[outcome] rounding_width"
     if not FINEST_WIDTH <= width <= 100:

@@ -171,11 +171,7 @@ class Subjects:
 
 
 def unused_columns(table: Table, used: Iterable[str]) -> tuple[str, ...]:
-    """Columns that mean nothing to the models, such as notes.
-
-    One with nearly the name of a column that would mean something and is not there is refused: it
-    would else be passed over without a word.
-    """
+    """Columns without a meaning, such as notes; a nearly right name of a column is refused."""
     known = [*NEEDED, *OPTIONAL, *used]
     absent = [name for name in known if name not in table.header]
     unused = tuple(name for name in table.header if name not in known)

@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.study.base import (
-    Study,
-    claim_lines,
-    common,
-    first_lines,
-    normalization_lines,
-    prior_lines,
-    shortened,
-)
-from intlmodels.study.claims import read_ledger
+from intlmodels.study.base import Study, common
+from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.counts import (
     FLAGS,
     SIZES,
@@ -29,14 +21,15 @@ from intlmodels.study.counts import (
 )
 from intlmodels.study.decisions import Decisions, read_decisions
 from intlmodels.study.fitrules import RULES
-from intlmodels.study.keys import FILE, wrong
 from intlmodels.study.schema import (
+    FILE,
     MARK,
     CountsTable,
     DecayFile,
     PeriodsTable,
     ReadingTable,
     period_weights,
+    wrong,
 )
 from intlmodels.study.sources import Cell, Sources, in_column
 
@@ -65,44 +58,29 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class DecayStudy(Study):
-    """A validated study of the decay model.
+    """A validated study of the decay model."""
 
-    Attributes
-    ----------
-    sizes : tuple of str
-        ``large`` or ``other``, one a firm.
-    periods : tuple of str
-        Names in order of time.
-    period_weights : tuple of float
-        Prior chance of a decision's period; they sum to 1.
-    counts : tuple of Count
-        What was published; empty if only decisions are known.
-    rho : float
-        A count that may be off contributes ``rho ** abs(printed - true)``.
-    concentration : float
-        Of the Polya urn that shares decisions out to firms, per firm.
-    decisions : Decisions or None
-        All decisions, if they are known.
-    readings : dict of str to Reading
-        Variants of the study's own.
-    event : str
-        What is counted, such as ``decision``.
-    flag_label : str
-        What the flag says of it, such as ``motivated by the cluster``.
-    unused : tuple of (file, column)
-        Columns of files of counts that mean nothing to the model.
-    """
-
+    #: ``large`` or ``other``, one a firm.
     sizes: tuple[str, ...]
+    #: Names in order of time.
     periods: tuple[str, ...]
+    #: Prior chance of a decision's period; they sum to 1.
     period_weights: tuple[float, ...]
+    #: What was published; empty if only decisions are known.
     counts: tuple[Count, ...]
+    #: A count that may be off contributes ``rho ** abs(printed - true)``.
     rho: float = 0.05
+    #: Of the Polya urn that shares decisions out to firms, per firm.
     concentration: float = 1.0
+    #: All decisions, if they are known.
     decisions: Decisions | None = None
+    #: Variants of the study's own.
     readings: dict[str, Reading] = field(default_factory=dict)
+    #: What is counted, such as ``decision``.
     event: str = "decision"
+    #: What the flag says of it, such as ``motivated by the cluster``.
     flag_label: str = "flagged"
+    #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -163,7 +141,7 @@ class DecayStudy(Study):
 
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
-        yield from first_lines(self)
+        yield from self.first_lines()
         large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
         rest = len(self.firms) - len(large)
         yield one_line(
@@ -189,22 +167,19 @@ class DecayStudy(Study):
         yield f"variants of this study's own: {len(self.readings) or 'none'}"
         for reading in self.readings.values():
             yield from _reading_lines(reading, self)
-        yield from claim_lines(self)
+        yield from self.claim_lines()
         if self.unused:
             names = listed(f"{file}, {column}" for file, column in self.unused)
             yield one_line(f"columns without a meaning to the model: {names}")
-        yield from normalization_lines(self)
-        yield from prior_lines(self)
+        yield from self.normalization_lines()
+        yield from self.prior_lines()
 
 
 # -- reading it --------------------------------------------------------------------------
 
 
 def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
-    """Read and check the tables of a study of the decay model.
-
-    Whether the counts can hold together is not asked here; see :mod:`intlmodels.audit`.
-    """
+    """Read and check a study; :mod:`intlmodels.audit` asks whether the counts hold together."""
     if not toml.counts and not toml.decisions:
         raise StudyError(
             "neither [counts] nor [decisions]; expected a table that names a CSV file of published "

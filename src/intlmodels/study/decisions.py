@@ -19,8 +19,7 @@ from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import DecisionsTable, PeriodsTable
+from intlmodels.study.schema import DecisionsTable, PeriodsTable, wrong
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
@@ -151,10 +150,7 @@ class _Time:
 
 
 def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
-    """Read decisions.
-
-    Refuses the first cell that is wrong, and rows of a firm that go back in time.
-    """
+    """Read decisions; rows of a firm that go back in time are refused."""
     firms = _firms(_cells(spec, "firm", sources), sources)
     flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
     numbers = spec.order == "number"

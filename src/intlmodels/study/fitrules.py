@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from intlmodels.study.claimrules import (
     OTHER_GROUP,
     PERCENT,
     PRINTED_RULES,
-    OfTwoGroups,
+    OfRows,
     fact,
 )
 from intlmodels.study.claims import (
@@ -40,7 +40,7 @@ from intlmodels.study.claims import (
     Rule,
 )
 from intlmodels.study.counts import FLAGS, SIZES
-from intlmodels.study.keys import Key, Keys, wrong
+from intlmodels.study.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
     from intlmodels.study.decay import DecayStudy
@@ -61,16 +61,20 @@ _FIT: Keys = {"fit": Naming("text", kind="variant")}
 _PREDICTOR: Keys = {**_FIT, "predictor": Naming("text", True, kind="predictor")}
 
 
-class _OfShares(Rule):
-    kind = "comparison"
-    models = ("share",)
+class _OfFit(Rule):
     needs_fit = True
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        return self.find(claim, cast("ShareStudy", evidence.study), evidence.fits[claim.fit])
+        return self.find(claim, evidence.study, evidence.fits[claim.fit])
 
-    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
+    def find(self, claim: Claim, study: Any, fit: FitDraws) -> Finding:
+        """What the draws of the fit that a claim asks say, of a study of the rule's model."""
         raise NotImplementedError
+
+
+class _OfShares(_OfFit):
+    kind = "comparison"
+    models = ("share",)
 
     def printed(self, sides: Sequence[NDArray[np.bool_]], claim: Claim, study: ShareStudy) -> str:
         """What the tables print on average of two sets of firms, where shares are compared."""
@@ -143,7 +147,7 @@ class _ExtremeLevel(_OfShares):
         return fit.judge(off < 0 if end == "lowest" else off > 0, off, unit, said)
 
 
-class _HigherExpected(_OfShares, OfTwoGroups):
+class _HigherExpected(_OfShares, OfRows):
     name = "higher expected"
     means = (
         "firms of group `a` have a higher expected outcome on average than those of `b` (the "
@@ -220,16 +224,9 @@ class _Effect(_OfShares):
 _SIZE, _PART = Key("text", options=SIZES), Key("tables", True)
 
 
-class _OfDecisions(Rule):
+class _OfDecisions(_OfFit):
     kind = "trend"
     models = ("decay",)
-    needs_fit = True
-
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        return self.find(claim, cast("DecayStudy", evidence.study), evidence.fits[DEFAULT])
-
-    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
-        raise NotImplementedError
 
     def decisions(self, part: Part, study: DecayStudy, fit: FitDraws) -> Array:
         """Decisions in a part, (draw, flag); one row where all are known."""

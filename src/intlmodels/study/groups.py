@@ -12,8 +12,7 @@ from typing import Any
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
-from intlmodels.study.keys import PROSE, TEXT, Key, section, wrong
-from intlmodels.study.schema import NumbersTable
+from intlmodels.study.schema import PROSE, TEXT, Key, NumbersTable, section, wrong
 from intlmodels.study.sources import Cell, Sources, split_place
 
 #: Conditions on text, and conditions on numbers.
@@ -39,20 +38,13 @@ Member = bool | None
 
 @dataclass(frozen=True)
 class Group:
-    """Some rows of a table.
-
-    Attributes
-    ----------
-    name, label : str
-    rows : tuple of str
-        Names of all rows: of the firms, or of what else a table lists.
-    members : tuple of bool or None
-        Whether each row belongs to the group; None where that is not known.
-    """
+    """Some rows of a table."""
 
     name: str
     label: str
+    #: Names of all rows: of the firms, or of what else a table lists.
     rows: tuple[str, ...]
+    #: Whether each row belongs to the group.
     members: tuple[Member, ...]
 
     @property
@@ -95,30 +87,17 @@ def _either(parts: Iterable[Member]) -> Member:
 
 @dataclass(frozen=True)
 class Column:
-    """Cells of a column, or of several whose numbers are added.
+    """Cells of a column, or of several whose numbers are added."""
 
-    Attributes
-    ----------
-    name : str
-        ``file: column``, several joined by ``and``.
-    rows : tuple of str
-        Names of the rows.
-    cells : tuple of tuple of Cell
-        (row, column).
-    """
-
+    #: ``file: column``, several joined by ``and``.
     name: str
+    #: Names of the rows.
     rows: tuple[str, ...]
+    #: (row, column).
     cells: tuple[tuple[Cell, ...], ...]
 
     def numbers(self, empty: float = float("nan")) -> tuple[float, ...]:
-        """Sum of each row; ``empty`` stands for a cell that is not known.
-
-        Raises
-        ------
-        StudyError
-            For a cell that is no number.
-        """
+        """Sum of each row; ``empty`` stands for a cell that is not known."""
         return tuple(sum(empty if c.missing else c.number() for c in row) for row in self.cells)
 
 
@@ -127,10 +106,6 @@ class Rows:
 
     Every firm that was printed counts, also one that has no outcome. Rows of a file that has
     the column of firms go by its names; those of another file by their number.
-
-    Parameters
-    ----------
-    sources : Sources
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -138,13 +113,7 @@ class Rows:
         self.firms = self._names(sources.file)
 
     def column(self, texts: tuple[str, ...], where: str) -> Column:
-        """The cells at ``file: column``, or of several such places.
-
-        Raises
-        ------
-        StudyError
-            If there is no such file or column, or the files have other rows.
-        """
+        """The cells at ``file: column``, or of several such places with the same rows."""
         places = [split_place(text, where) for text in texts]
         names = self._names(places[0][0])
         if set(names) == set(self.firms):
@@ -175,13 +144,7 @@ class Rows:
 
 
 def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
-    """Read and check the tables [groups.NAME], each of which may name those before it.
-
-    Raises
-    ------
-    StudyError
-        For the first key or cell that is wrong.
-    """
+    """Read and check the tables [groups.NAME], each of which may name those before it."""
     if not isinstance(tables, dict):
         raise wrong("expected tables [groups.NAME]", "[groups]", tables)
     groups: dict[str, Group] = {}
@@ -328,13 +291,7 @@ class Number:
 
 
 def read_numbers(table: NumbersTable | None, sources: Sources) -> dict[str, Number]:
-    """Read the file that [numbers] names: one row a printed number.
-
-    Raises
-    ------
-    StudyError
-        For the first cell that is wrong.
-    """
+    """Read the file that [numbers] names: one row a printed number."""
     if table is None:
         return {}
     file = table.file

@@ -1,7 +1,4 @@
-"""Registers: studies whose rows are too many to be read one by one.
-
-A :class:`Register` of shares, or a :class:`DecisionRegister`, says where the rows are and what
-their columns mean; they are counted by :mod:`intlmodels.register`.
+"""Registers: studies whose rows are counted by :mod:`intlmodels.register`, not read one by one.
 
 With categorical predictors and printed shares, the likelihood of the share model depends on the
 rows only through how many there are of each *cell*, a combination of levels and a printed share;
@@ -29,7 +26,7 @@ import numpy as np
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study import decay
-from intlmodels.study.base import Study, common, first_lines, prior_lines
+from intlmodels.study.base import Study, common
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
     Clusters,
@@ -46,7 +43,6 @@ from intlmodels.study.columns import (
 from intlmodels.study.counts import FLAGS, SIZES
 from intlmodels.study.decay import DecayStudy
 from intlmodels.study.decisions import expected, form_of
-from intlmodels.study.keys import wrong
 from intlmodels.study.schema import (
     CLUSTER,
     CategoryTable,
@@ -58,6 +54,7 @@ from intlmodels.study.schema import (
     Predictors,
     ShareRegisterFile,
     ShareTable,
+    wrong,
 )
 from intlmodels.study.share import ShareStudy, checked_profiles
 from intlmodels.study.sources import Cell, in_column
@@ -80,18 +77,12 @@ class RowFiles(Study):
     bad_rows: str
     #: Of DuckDB, such as ``2GB``.
     memory_limit: str
-
-    @property
-    @abstractmethod
-    def columns(self) -> dict[str, str]:
-        """Each column that is read, by what it is for."""
+    #: Each column that is read, by what it is for.
+    columns: dict[str, str]
 
     @abstractmethod
     def readers(self) -> Mapping[str, Reader]:
-        """How a cell of each of :attr:`columns` is read.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
+        """How a cell of each of :attr:`columns` is read, or refused with a :class:`StudyError`."""
 
     @property
     @abstractmethod
@@ -109,7 +100,7 @@ class RowFiles(Study):
     def lines(self) -> Iterator[str]:
         """What study.toml says of a register, before anything is read."""
         model, columns = self.about()
-        yield from first_lines(self, model)
+        yield from self.first_lines(model)
         yield one_line(f"  files     {self.files}")
         yield from map(one_line, columns)
         yield f"  bad rows  {self.bad_rows}"
@@ -117,7 +108,10 @@ class RowFiles(Study):
 
 
 def _declared(
-    folder: Path, toml: ShareRegisterFile | DecisionRegisterFile, model: str
+    folder: Path,
+    toml: ShareRegisterFile | DecisionRegisterFile,
+    model: str,
+    columns: Mapping[str, str],
 ) -> dict[str, Any]:
     """The attributes that every register has."""
     spec = toml.register
@@ -126,6 +120,7 @@ def _declared(
         "files": spec.files,
         "bad_rows": spec.bad_rows,
         "memory_limit": spec.memory_limit,
+        "columns": dict(columns),
     }
 
 
@@ -144,11 +139,6 @@ class Register(RowFiles):
     cluster: ClusterTable | None
     #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Column of shares by ``share``, of clusters by ``cluster``, of predictors by name."""
-        return {"share": self.outcome.column, **{n: t.column for n, t in self.explaining.items()}}
 
     @property
     def explaining(self) -> dict[str, ClusterTable | CategoryTable | ContrastTable | NumericTable]:
@@ -170,10 +160,7 @@ class Register(RowFiles):
         return frozenset(name for name in self.explaining if self.kind(name) != "numeric")
 
     def readers(self) -> dict[str, Reader]:
-        """How a cell of each of :attr:`columns` is read; None stands for no share.
-
-        Each raises a :class:`StudyError` for a cell that cannot be read.
-        """
+        """How a cell of each of :attr:`columns` is read; None stands for no share."""
         _, share = share_reader(self.outcome)
         readers: dict[str, Reader] = {"share": lambda cell: None if cell.missing else share(cell)}
         return readers | {name: _reader(spec) for name, spec in self.explaining.items()}
@@ -204,8 +191,10 @@ def _number(cell: Cell, transform: str) -> float:
 
 def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
     """Check what study.toml says of a register."""
+    clusters = {CLUSTER: toml.cluster} if toml.cluster else {}
+    columns = {name: own.column for name, own in (*clusters.items(), *toml.predictors.items())}
     register = Register(
-        **_declared(folder, toml, "register"),
+        **_declared(folder, toml, "register", {"share": toml.outcome.column, **columns}),
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
         predictors=toml.predictors,
@@ -284,7 +273,7 @@ class RegisterStudy(ShareStudy):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         read, outcome = self.read, self.outcome
-        yield from first_lines(self, _SHARES)
+        yield from self.first_lines(_SHARES)
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield f"  cells     {len(self.firms):,}"
@@ -303,7 +292,7 @@ class RegisterStudy(ShareStudy):
             for level, count in zip(predictor.levels, counts, strict=True):
                 yield one_line(f"    {int(count):>12,}  {level}")
             yield from lookalike_lines(predictor.levels, "    ")
-        yield from prior_lines(self)
+        yield from self.prior_lines()
 
 
 def study_of(register: Register, cells: Cells) -> RegisterStudy:
@@ -409,8 +398,6 @@ def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str
 class DecisionRegister(RowFiles):
     """A register of decisions as study.toml describes it; none of its rows is read yet."""
 
-    #: Column of ``firm``, ``flag``, ``when``, and if told ``size`` and ``period``.
-    asked: dict[str, str]
     #: Whether ``when`` has numbers that order, rather than dates.
     by_number: bool
     #: Names in order of time; one where the study tells none.
@@ -422,14 +409,9 @@ class DecisionRegister(RowFiles):
     flag_label: str
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Column of each part of a decision."""
-        return self.asked
-
-    @property
     def labels(self) -> frozenset[str]:
         """Keys of columns that hold labels: all but dates."""
-        return frozenset(self.asked) - {"when"}
+        return frozenset(self.columns) - {"when"}
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read."""
@@ -440,7 +422,7 @@ class DecisionRegister(RowFiles):
             "size": lambda cell: cell.word(SIZES),
             "period": self._period,
         }
-        return {key: readers[key] for key in self.asked}
+        return {key: readers[key] for key in self.columns}
 
     def _when(self, cell: Cell) -> str:
         text = cell.text.strip()
@@ -456,7 +438,7 @@ class DecisionRegister(RowFiles):
 
     def about(self) -> tuple[str, list[str]]:
         """The model in words, and lines on the columns that are read."""
-        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.asked.items())}"]
+        lines = [f"  columns   {', '.join(f'{key} in {own}' for key, own in self.columns.items())}"]
         if len(self.periods) > 1:
             starts = f", the later ones from {listed(map(str, self.starts))}" * bool(self.starts)
             lines.append(f"  periods   {', '.join(self.periods)}{starts}")
@@ -492,8 +474,7 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
     if "period" in asked and not toml.periods:
         raise wrong("expected names of the periods in [periods]", "[register] period")
     return DecisionRegister(
-        **_declared(folder, toml, "sequences"),
-        asked=asked,
+        **_declared(folder, toml, "sequences", asked),
         by_number=spec.order == "number",
         periods=periods,
         starts=starts,
@@ -571,7 +552,7 @@ class SequenceStudy(DecayStudy):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         counted, read = self.sequences, self.read
-        yield from first_lines(self, _DECISIONS)
+        yield from self.first_lines(_DECISIONS)
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield (
@@ -599,7 +580,7 @@ class SequenceStudy(DecayStudy):
         for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
             made = int(counted.at_made[counted.at_period == code].sum())
             yield one_line(f"  period    {period}: {made:,} decisions")
-        yield from prior_lines(self)
+        yield from self.prior_lines()
 
 
 def study_of_sequences(

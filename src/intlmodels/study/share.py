@@ -16,16 +16,8 @@ import numpy as np
 
 from intlmodels.core.csvtable import clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
-from intlmodels.study.base import (
-    Study,
-    claim_lines,
-    common,
-    first_lines,
-    normalization_lines,
-    prior_lines,
-    shortened,
-)
-from intlmodels.study.claims import read_ledger
+from intlmodels.study.base import Study, common
+from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.columns import (
     Clusters,
     Floats,
@@ -44,7 +36,6 @@ from intlmodels.study.columns import (
     read_predictor,
 )
 from intlmodels.study.fitrules import RULES
-from intlmodels.study.keys import finite, wrong
 from intlmodels.study.schema import (
     CLUSTER,
     AxesTable,
@@ -54,6 +45,8 @@ from intlmodels.study.schema import (
     NestedTable,
     Opportunity,
     ShareFile,
+    finite,
+    wrong,
 )
 from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
 
@@ -64,11 +57,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Nested:
-    """The printed label within its family (needs a predictor with a family separator)."""
-
+class _OwnVariant:
     name: str
     note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Nested(_OwnVariant):
+    """The printed label within its family (needs a predictor with a family separator)."""
+
     #: The category whose levels are the families.
     predictor: str
     #: Printed labels, sorted.
@@ -80,11 +77,9 @@ class Nested:
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
+class Axes(_OwnVariant):
     """Ordered axes in place of a category."""
 
-    name: str
-    note: str
     #: The category that the axes replace.
     replaces: str
     #: Position of each firm in ``levels``; shape (firm,).
@@ -96,11 +91,9 @@ class Axes:
 
 
 @dataclass(frozen=True, eq=False)
-class Membership:
+class Membership(_OwnVariant):
     """A second label beside the first one."""
 
-    name: str
-    note: str
     #: The category with the first label.
     predictor: str
     #: Levels of both labels, sorted.
@@ -116,21 +109,17 @@ class Membership:
 
 
 @dataclass(frozen=True, eq=False)
-class Covariate:
+class Covariate(_OwnVariant):
     """One more numeric predictor."""
 
-    name: str
-    note: str
     #: Of kind ``numeric``, with the variant's name.
     predictor: Predictor
 
 
 @dataclass(frozen=True, eq=False)
-class ByOutcome:
+class ByOutcome(_OwnVariant):
     """A further outcome as one more predictor of the share."""
 
-    name: str
-    note: str
     outcome: FurtherOutcome
 
 
@@ -274,37 +263,22 @@ def _membership(
 
 @dataclass(frozen=True, eq=False)
 class ShareStudy(Study):
-    """A validated study of the share model.
-
-    ``firms`` are those with an outcome.
-
-    Attributes
-    ----------
-    outcome : Outcome
-    predictors : dict of str to Predictor
-    outcomes : dict of str to FurtherOutcome
-        Further outcomes on the same predictors.
-    variants : dict of str to Nested, Axes, Membership, Covariate or ByOutcome
-    dropped : tuple of (firm, why)
-        Firms without an outcome.
-    profiles : tuple of dict of str to str
-        New firms to predict: predictor -> level or number.
-    crosschecks : tuple of Crosscheck
-        Columns that are held against each other.
-    opportunity : Opportunity or None
-        Two predictors that are read together.
-    clusters : Clusters or None
-        Clusters of firms that differ in level and effects.
-    """
+    """A validated study of the share model; ``firms`` are those with an outcome."""
 
     outcome: Outcome
     predictors: dict[str, Predictor]
+    #: Further outcomes on the same predictors.
     outcomes: dict[str, FurtherOutcome]
     variants: dict[str, Variant]
+    #: Firms without an outcome, and why.
     dropped: tuple[tuple[str, str], ...]
+    #: New firms to predict: predictor -> level or number.
     profiles: tuple[dict[str, str], ...]
+    #: Columns that are held against each other.
     crosschecks: tuple[Crosscheck, ...]
+    #: Two predictors that are read together.
     opportunity: Opportunity | None
+    #: Clusters of firms that differ in level and effects.
     clusters: Clusters | None
 
     def frame(self) -> pd.DataFrame:
@@ -332,7 +306,7 @@ class ShareStudy(Study):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         outcome = self.outcome
-        yield from first_lines(self)
+        yield from self.first_lines()
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
         low, high = outcome.printed.min(), outcome.printed.max()
         yield (
@@ -358,14 +332,14 @@ class ShareStudy(Study):
         yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
-        yield from normalization_lines(self)
+        yield from self.normalization_lines()
         if self.opportunity is not None:
             both = f"{self.opportunity.across} and {self.opportunity.down}"
             yield f"read together: {both}"
         if self.profiles:
             yield f"new firms to predict: {len(self.profiles)}"
-        yield from claim_lines(self)
-        yield from prior_lines(self)
+        yield from self.claim_lines()
+        yield from self.prior_lines()
 
 
 def _as_read(predictor: Predictor) -> Any:

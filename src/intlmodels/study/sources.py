@@ -23,8 +23,7 @@ from intlmodels.core.csvtable import (
     read_table,
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.keys import wrong
-from intlmodels.study.schema import AtMostTable, SameTable
+from intlmodels.study.schema import AtMostTable, SameTable, wrong
 
 if TYPE_CHECKING:
     import pandas as pd
