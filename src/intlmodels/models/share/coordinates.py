@@ -111,17 +111,6 @@ class _Places:
             name: back[name](scalars[name]) for name in scalars if name.startswith("sigma_")
         }
 
-    def prior(self, sigmas: Mapping[str, Any], like: Any, by: Algebra) -> Any:
-        """About the precisions of the prior of the coefficients; ``like`` (..., 1) is zero."""
-        parts = [like + _LEVEL]
-        for name, group in self.blocks():
-            if name in self.levels:
-                square = (sigmas[f"sigma_{name}"] ** 2)[..., None]
-                parts.append(np.ones(group.stop - group.start) / square)
-            else:
-                parts.append(like + _SLOPE)
-        return by.concatenate(parts)
-
 
 @dataclass(frozen=True)
 class Coordinates(_Places):
@@ -145,7 +134,15 @@ class Coordinates(_Places):
         start, centres = self.start, np.zeros(len(self.start.linear))
         centres[0] = start.linear[0]
         at = raw[..., self.first :]
-        precision = self.prior(sigmas, 0.0 * at[..., :1], by)
+        precisions = [0.0 * at[..., :1] + _LEVEL]
+        for name, _ in self.blocks():
+            if name in self.levels:
+                sigma = sigmas[f"sigma_{name}"]
+                square = (sigma * sigma)[..., None]
+                precisions.append(np.ones(self.levels[name] - 1) / square)
+            else:
+                precisions.append(0.0 * at[..., :1] + _SLOPE)
+        precision = by.concatenate(precisions)
         linear, jacobian = whitened(
             at, start.linear, start.gradient, start.information, precision, centres, by
         )
@@ -281,6 +278,14 @@ class ClusterCoordinates(_Places):
         """Name of the spread between clusters of one of ``names``."""
         return f"sigma_{CLUSTER}" if name == self.names[0] else f"sigma_{name}_by_cluster"
 
+    def prior(self, sigmas: Mapping[str, Any], by: Algebra) -> Any:
+        """About the precisions of the prior of tau, shape (k,)."""
+        parts = [_LEVEL * np.ones(1)]
+        for name, group in self.blocks():
+            own = 1 / sigmas[f"sigma_{name}"] ** 2 if name in self.levels else _SLOPE
+            parts.append(own * np.ones(group.stop - group.start))
+        return by.concatenate(parts)
+
     def variances(self, sigmas: Mapping[str, Any], by: Algebra) -> Any:
         """Variance of every coefficient between clusters, shape (k,)."""
         level = sigmas[self.spread_of(self.names[0])] ** 2
@@ -306,7 +311,7 @@ class ClusterCoordinates(_Places):
             found[f"{name} mean"] = raw[i]
         variance = self.variances(sigmas, by)
         one = fixed.precision * variance + 1
-        own, centre = self.prior(sigmas, np.zeros(1), by), fixed.common[0] * np.eye(size)[0]
+        own, centre = self.prior(sigmas, by), fixed.common[0] * np.eye(size)[0]
         precision = (fixed.precision / one).sum(axis=0) + own
         mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / precision
         turned = (fixed.common_mixing * raw[place : place + size]).sum(axis=1)
@@ -393,7 +398,7 @@ def cluster_coordinates(
     # The same with tau's own mean, width and correlations at the start.
     sigmas = {n: back[n](s.at) for n, s in scalars.items() if n.startswith("sigma_")}
     size = len(variance)
-    own, centre = rough.prior(sigmas, np.zeros(1), NUMPY), start.linear[0] * np.eye(size)[0]
+    own, centre = rough.prior(sigmas, NUMPY), start.linear[0] * np.eye(size)[0]
     one = precision * variance + 1
     single = (precision / one).sum(axis=0) + own
     single_mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / single

@@ -88,7 +88,6 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         }
         for block in blocks
     ]
-    matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
     variables: dict[str, Any] = {}
     names: dict[str, Any] = {}
     if design.clusters is not None:
@@ -100,7 +99,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
             **outcome,
             "design": (
                 ("firm", "coefficient"),
-                np.zeros((len(study.firms), 0)) if matrix is None else matrix,
+                np.concatenate([np.empty((len(study.firms), 0)), *(b.weights for b in blocks)], 1),
             ),
             "setting_weights": (("setting", "coefficient"), weights),
             **variables,
@@ -109,10 +108,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
             "firm": list(study.firms),
             "coefficient": np.asarray(labels, dtype=object),
             "setting_predictor": ("setting", np.asarray([b.name for b, _ in settings], object)),
-            "setting_level": (
-                "setting",
-                np.asarray([b.settings[i] for b, i in settings], object),
-            ),
+            "setting_level": ("setting", np.asarray([b.settings[i] for b, i in settings], object)),
             **names,
         },
         attrs={
