@@ -19,7 +19,7 @@ from intlmodels.models import design_of, priors_of
 from intlmodels.models.coordinates import NUMPY, RAW
 from intlmodels.models.share import observation
 from intlmodels.models.share import observation as nodes
-from intlmodels.models.share.cells import in_cluster_coordinates, prior_model, scales
+from intlmodels.models.share.cells import at_nodes, prior_model, scales
 from intlmodels.models.share.coordinates import cluster_coordinates, split
 from intlmodels.models.share.inferencedata import combinations
 from intlmodels.models.share.model import cells_density
@@ -79,7 +79,7 @@ class Parts:
         own = prior_model(priors_of(study, variant))
         onto, self.back = scales(priors_of(study, variant))
         self.points = cluster_coordinates(self.design, self.start, onto, self.back)
-        self.model = in_cluster_coordinates(own, self.design, self.data, self.points, 5.0, 721)
+        self.model = at_nodes(own, self.design, self.data, self.points, 5.0, 721)
 
     def found(self, raw):
         return self.points.values(raw, self.back, NUMPY)[0]

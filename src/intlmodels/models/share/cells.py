@@ -10,38 +10,36 @@ same shape compiles next to nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.replace import graph_replace
 
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
-from intlmodels.models.coordinates import NUMPY, RAW, algebra, basis, require_whole_line
+from intlmodels.models.coordinates import RAW, algebra, require_whole_line
 from intlmodels.models.priors import DISTRIBUTIONS, WHOLE_LINE, Prior
 from intlmodels.models.pymc import PRIOR_ARGUMENTS, WEIGHTS, arguments, draw_pymc, sample
 from intlmodels.models.share import model as share
 from intlmodels.models.share import observation
 from intlmodels.models.share.coordinates import (
+    MANY,
     ClusterCoordinates,
     Coordinates,
     Scales,
     cluster_coordinates,
     coordinates,
-    split,
 )
 from intlmodels.models.share.design import Design
 from intlmodels.models.share.design import settings as settings_of
-from intlmodels.models.share.inferencedata import (
-    Combinations,
-    combinations,
-    dataset,
-    prior_of_cells,
-)
+from intlmodels.models.share.inferencedata import combinations, dataset, prior_of_cells
 from intlmodels.models.share.model import LOG_DENSITIES
 from intlmodels.models.share.observation import nodes
 from intlmodels.models.share.start import (
@@ -52,11 +50,6 @@ from intlmodels.models.share.start import (
     find_start,
 )
 from intlmodels.study import RegisterStudy
-
-if TYPE_CHECKING:
-    import pymc as pm
-    from xarray import Dataset
-
 
 Array = NDArray[np.float64]
 
@@ -88,10 +81,6 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     ``model``: from :func:`build`. Raises StudyError for a prior of the intercept or a slope that
     is not one over the whole line.
     """
-    import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import graph_replace
-
     back = backwards(model, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
@@ -111,16 +100,9 @@ def in_coordinates(model: pm.Model, points: Coordinates) -> pm.Model:
     return sampled
 
 
-# -- the share model of a register in coordinates --------------------------------------
-
-Functions = dict[str, Callable[[Any], Any]]
-
-
 @one_at_a_time
 def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
     """All parameters that have a prior of their own, and nothing else."""
-    import pymc as pm
-
     with pm.Model() as model:
         pm.Data(PRIOR_ARGUMENTS, arguments(priors))
         for name in priors:
@@ -129,11 +111,11 @@ def prior_model(priors: Mapping[str, Prior]) -> pm.Model:
 
 
 @one_at_a_time
-def in_cluster_coordinates(
+def at_nodes(
     own: pm.Model,
     design: Design,
     data: Counted,
-    points: ClusterCoordinates,
+    points: Coordinates | ClusterCoordinates,
     width: float,
     count: int,
 ) -> pm.Model:
@@ -143,79 +125,33 @@ def in_cluster_coordinates(
     number of nodes at which log probabilities are computed. Raises StudyError for a prior of the
     intercept or a slope that is not one over the whole line.
     """
-    import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import graph_replace
-
     back = backwards(own, points.names)
     with pm.Model() as sampled:
         raw = pm.Flat(RAW, shape=points.size)
-        held = {
-            field.name: _held(field.name, getattr(points.fixed, field.name))
-            for field in fields(points.fixed)
-        }
-        symbolic = replace(points, fixed=replace(points.fixed, **held))
-        found, density = symbolic.values(raw, back, algebra())
-        common = found["common"]
-        values = {name: found[name] for name in points.scalars}
-        intercept = common[0]
-        for name, group in zip(points.names[1:], points.groups[1:], strict=True):
-            if name not in points.levels:
-                values[name] = common[group.start]
-                continue
-            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
-            standard = found[f"{name} mean"]
-            intercept = intercept - sigma * standard / np.sqrt(points.levels[name])
-            off = common[group] / sigma
-            density -= 0.5 * (standard**2 + (off**2).sum())
-            density -= (points.levels[name] - 1) * pt.log(sigma)
-        values[points.names[0]] = intercept
-        replaced = {own.rvs_to_values[rv]: values[rv.name] for rv in own.free_RVs}
-        density += graph_replace([own.logp()], replaced, strict=False)[0]
-        off = found["effects"] - common
-        density -= 0.5 * (off**2 / found["variance"]).sum()
-        density -= 0.5 * data.clusters * pt.log(found["variance"]).sum()
-        parameters = [back[n](found[n]) for n in observation.PARAMETERS[design.family]]
-        density += _likelihood(design, data, found["effects"], parameters, width, count)
-        pm.Potential("posterior", density)
-    return sampled
-
-
-@one_at_a_time
-def at_nodes(
-    own: pm.Model, design: Design, data: Counted, points: Coordinates, width: float, count: int
-) -> pm.Model:
-    """The same of a register without clusters; arguments as of :func:`in_cluster_coordinates`."""
-    import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import graph_replace
-
-    back = backwards(own, points.names)
-    with pm.Model() as sampled:
-        raw = pm.Flat(RAW, shape=points.size)
-        found, density = points.values(raw, back, algebra())
-        level, parts = found[points.names[0]], []
-        for name in points.names[1:]:
-            if name not in points.levels:
-                parts.append(found[name][None])
-                continue
-            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
-            density -= 0.5 * ((found[name] / sigma) ** 2).sum()
-            level = level + found[name].mean()
-            parts.append(found[name] @ basis(points.levels[name]))
+        terms = points.holding(_held).terms(raw, back, algebra())
+        found, density = terms.values, terms.density
         replaced = {
             own.rvs_to_values[rv]: pt.specify_shape(found[rv.name], ()) for rv in own.free_RVs
         }
         density += graph_replace([own.logp()], replaced, strict=False)[0]
+        for of_clusters in terms.of_clusters:
+            density -= of_clusters
         parameters = [back[n](found[n]) for n in observation.PARAMETERS[design.family]]
-        effects = pt.concatenate([level[None], *parts])[None]
-        density += _likelihood(design, data, effects, parameters, width, count)
+        linear = pt.as_tensor(nodes(count)[None])
+        printed = pm.Data("printed", data.printed)[:, None]
+        log_density = LOG_DENSITIES[design.family]
+        table = log_density(printed, width, 0, linear, pt.sigmoid(linear), *parameters)
+        held = [
+            pm.Data(name, np.ravel(getattr(data, name)))
+            for name in ("weights", "cluster", "start", "place", "rows")
+        ]
+        density += share.cells_density(terms.effects, table, *held)[0]
         pm.Potential("posterior", density)
     return sampled
 
 
 @one_at_a_time
-def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
+def backwards(own: pm.Model, names: tuple[str, ...]) -> Scales:
     """How PyTensor takes the parameters of a model from the whole line to their own scales.
 
     ``names``: those that are sampled on the whole line as they are. Raises StudyError for a prior
@@ -223,46 +159,23 @@ def backwards(own: pm.Model, names: tuple[str, ...]) -> Functions:
     """
     transforms = {rv.name: own.rvs_to_transforms[rv] for rv in own.free_RVs}
     require_whole_line(transforms, list(names))
-    return {name: _backward(transform) for name, transform in transforms.items()}
+    return {
+        name: (lambda value: value) if transform is None else transform.backward
+        for name, transform in transforms.items()
+    }
 
 
-def _backward(transform: Any) -> Callable[[Any], Any]:
-    return lambda value: value if transform is None else transform.backward(value)
-
-
-def _held(name: str, values: Any) -> Any:
+def _held(name: str, values: Array) -> Any:
     """An array as data of the model; these have one dimension each."""
-    import pymc as pm
-
     return pm.Data(name, np.ravel(values).astype(np.float64)).reshape(values.shape)
-
-
-def _likelihood(
-    design: Design, data: Counted, effects: Any, parameters: list[Any], width: float, count: int
-) -> Any:
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    from intlmodels.models.share.model import cells_density
-
-    linear = pt.as_tensor(nodes(count)[None])
-    printed = pm.Data("printed", data.printed)[:, None]
-    log_density = LOG_DENSITIES[design.family]
-    table = log_density(printed, width, 0, linear, pt.sigmoid(linear), *parameters)
-    held = [
-        pm.Data(name, np.ravel(getattr(data, name)))
-        for name in ("weights", "cluster", "start", "place", "rows")
-    ]
-    return cells_density(effects, table, *held)[0]
 
 
 # -- draws of a register -------------------------------------------------------------------
 
 #: Cells up to which the probability of each is computed at every step; beyond, at nodes.
 FEW_CELLS = 4_000
-#: Coordinates from which a draw takes long. They are close to independent and normal there: longer
-#: steps, fewer draws and less tuning do as well, and the gate looks at what came out.
-MANY = 2_000
+#: With many coordinates they are close to independent and normal: longer steps, fewer draws and
+#: less tuning do as well, and the gate looks at what came out.
 DRAWS, TUNE, ACCEPT = 750, 300, 0.8
 #: Acceptance above which more careful sampling is asked for, and what stands for it here.
 USUAL, CAREFUL = 0.95, 0.9
@@ -280,14 +193,37 @@ def draw(
     """Draw all parameters of a register; with very many clusters fewer draws than asked for."""
     shared = combinations(study)
     design = design_of(shared.study, variant)
-    draw_shape = _draw_pooled if design.clusters is None else _draw_clusters
-    found, stats, used, error = draw_shape(study, shared, variant, priors, settings, progress)
-    attributes: dict[str, Any] = {"interpolation_error": error}
+    printed, width = study.outcome.printed, study.outcome.width
+    own, (onto, back) = prior_model(priors), scales(priors)
+    data = counted(design, shared.cell, printed, study.rows)
+    points: Coordinates | ClusterCoordinates
+    if design.clusters is None:
+        start = find_start(design, shared.cell, printed, study.rows, width)
+        points = coordinates(design, start, onto)
+    else:
+        pooled = combinations(replace(study, clusters=None))
+        # The same rows without their clusters, cells that have become the same added up.
+        both = np.column_stack([pooled.cell, pooled.place])
+        same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
+        rows = np.bincount(inverse.reshape(-1), study.rows).astype(np.intp)
+        alone = design_of(pooled.study, variant)
+        first = find_start(alone, same[:, 0], printed[place], rows, width)
+        start = find_cluster_start(design, data, first, width)
+        points = cluster_coordinates(design, start, onto, back)
+    left = 0.0  # largest error of an interpolated log probability
+    if isinstance(points, Coordinates) and len(study.rows) <= FEW_CELLS:
+        model = in_coordinates(build(study, variant, priors), points)
+    else:
+        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
+        model = at_nodes(own, design, data, points, width, count)
+    used = _affordable(settings, points.size)
+    draws, stats = sample(model, used, progress)
+    attributes: dict[str, Any] = {"interpolation_error": left}
     if used != settings:
         attributes["settings_used"] = json.dumps(used.identity(settings_of(design)))
     return Drawn(
         {
-            "posterior": dataset(design, found),
+            "posterior": dataset(design, points.draws(draws[RAW].to_numpy(), back, settings.seed)),
             "sample_stats": stats,
             "prior": dataset(design, prior_of_cells(design, priors, settings.seed)),
         },
@@ -295,72 +231,11 @@ def draw(
     )
 
 
-#: Draws of all parameters, (chain, draw, ...), statistics, the settings used, and the largest error
-#: of an interpolated log probability; 0 where none is interpolated.
-type _Found = tuple[dict[str, Array], Dataset, Settings, float]
-
-
-def _draw_clusters(
-    study: RegisterStudy,
-    shared: Combinations,
-    variant: str,
-    priors: Mapping[str, Prior],
-    settings: Settings,
-    progress: Progress | None,
-) -> _Found:
-    """Draw all parameters of a register with clusters."""
-    width, printed = study.outcome.width, study.outcome.printed
-    design = design_of(shared.study, variant)
-    pooled = combinations(replace(study, clusters=None))
-    alone = design_of(pooled.study, variant)
-    data = counted(design, shared.cell, printed, study.rows)
-    # The same rows without their clusters, cells that have become the same added up.
-    both = np.column_stack([pooled.cell, pooled.place])
-    same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
-    rows = np.bincount(inverse.reshape(-1), study.rows).astype(np.intp)
-    first = find_start(alone, same[:, 0], printed[place], rows, width)
-    start = find_cluster_start(design, data, first, width)
-    own = prior_model(priors)
-    onto, back = scales(priors)
-    points = cluster_coordinates(design, start, onto, back)
-    count, left = enough_nodes(design.family, start.parameters, width, data.printed)
-    model = in_cluster_coordinates(own, design, data, points, width, count)
-    used = _affordable(settings, points)
-    draws, stats = sample(model, used, progress)
-    values = _expanded(points, draws[RAW].to_numpy(), back, settings.seed)
-    return values, stats, used, left
-
-
-def _draw_pooled(
-    study: RegisterStudy,
-    shared: Combinations,
-    variant: str,
-    priors: Mapping[str, Prior],
-    settings: Settings,
-    progress: Progress | None,
-) -> _Found:
-    """Draws of a register without clusters."""
-    design = design_of(shared.study, variant)
-    printed, width = study.outcome.printed, study.outcome.width
-    start = find_start(design, shared.cell, printed, study.rows, width)
-    own = prior_model(priors)
-    onto, back = scales(priors)
-    points = coordinates(design, start, onto)
-    left = 0.0
-    if len(study.rows) > FEW_CELLS:
-        data = counted(design, shared.cell, printed, study.rows)
-        count, left = enough_nodes(design.family, start.parameters, width, data.printed)
-        model = at_nodes(own, design, data, points, width, count)
-    else:
-        model = in_coordinates(build(study, variant, priors), points)
-    draws, stats = sample(model, settings, progress)
-    return points.draws(draws[RAW].to_numpy(), back), stats, settings, left
-
-
-def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:
-    if points.size <= MANY:
+def _affordable(settings: Settings, size: int) -> Settings:
+    """Settings for that many coordinates."""
+    if size <= MANY:
         return settings
-    most = max(FEWEST_DRAWS, MOST_NUMBERS // (points.size * settings.chains))
+    most = max(FEWEST_DRAWS, MOST_NUMBERS // (size * settings.chains))
     careful = settings.target_accept > USUAL
     return replace(
         settings,
@@ -368,20 +243,3 @@ def _affordable(settings: Settings, points: ClusterCoordinates) -> Settings:
         tune=min(settings.tune, TUNE + careful * TUNE),
         target_accept=min(settings.target_accept, CAREFUL if careful else ACCEPT),
     )
-
-
-def _expanded(points: ClusterCoordinates, raw: Array, back: Scales, seed: int) -> dict[str, Array]:
-    """Parameters of every draw, from coordinates of shape (chain, draw, coordinate)."""
-    rng = np.random.default_rng([seed, 3])
-    drawn: dict[str, list[Any]] = {}
-    for at in raw.reshape(-1, raw.shape[-1]):
-        found, _ = points.values(at, back, NUMPY)
-        scalars = {name: float(back[name](found[name])) for name in points.scalars}
-        for name, value in (scalars | split(points, found, scalars, rng)).items():
-            # Of thousands of clusters half the memory is worth more than the last digits.
-            small = np.size(value) > MANY
-            drawn.setdefault(name, []).append(np.float32(value) if small else value)
-    return {
-        name: np.array(values).reshape(*raw.shape[:-1], *np.shape(values[0]))
-        for name, values in drawn.items()
-    }

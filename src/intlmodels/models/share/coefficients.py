@@ -29,31 +29,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Deviations:
-    """Draws of the level and the effects of every cluster, as deviations.
+    """Draws of the level and the effects of every cluster, as deviations."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Names of the clusters.
-    codes : array of int, shape (firm,)
-        Position of each firm's cluster.
-    level : array, shape (draw, cluster)
-        What a cluster adds to the intercept.
-    effects : tuple of array, shape (draw, cluster, coefficient)
-        What a cluster adds to the coefficients of each block; of an ordered block what it adds
-        to the total, one coefficient.
-    climbs : tuple of array or None
-        Of an ordered block the part of the total that is reached at each level, (draw, level).
-    spreads : tuple of array, shape (draw,)
-        Of the levels, then of the effects of each block.
-    """
-
-    labels: tuple[str, ...]
-    codes: NDArray[np.intp]
-    level: Array
+    labels: tuple[str, ...]  #: names of the clusters
+    codes: NDArray[np.intp]  #: (firm,), position of each firm's cluster
+    level: Array  #: (draw, cluster), what a cluster adds to the intercept
+    #: (draw, cluster, coefficient), what it adds to the coefficients of each block; of an ordered
+    #: block to the total, one coefficient.
     effects: tuple[Array, ...]
+    #: Of an ordered block the part of the total that is reached at each level, (draw, level).
     climbs: tuple[Array | None, ...]
-    spreads: tuple[Array, ...]
+    spreads: tuple[Array, ...]  #: (draw,), of the levels, then of the effects of each block
 
     def of_cluster(self, cluster: int) -> Array:
         """What one cluster adds to all coefficients, (draw, coefficient)."""
@@ -143,15 +129,7 @@ CHUNK = 10_000
 
 
 class Coefficients:
-    """Draws of the coefficients of a fit, and what they say for any weights.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        As :func:`intlmodels.fitting.fit.fit` returns it.
-    group : {"posterior", "prior"}
-        Which draws.
-    """
+    """Draws of the coefficients of a fit, posterior or prior, and what they say for any weights."""
 
     def __init__(self, tree: DataTree, group: str = "posterior") -> None:
         draws = tree[group].to_dataset()
@@ -309,10 +287,9 @@ class Coefficients:
         in the tests). Elsewhere it is summed over the grid.
         """
         if self._many:
-            from intlmodels.models.share import observation as nodes
-
             # A smooth function of one number for every draw: computed at nodes.
-            return nodes.interpolated_each(np.ascontiguousarray(linear), self._expected_at_nodes)
+            at_nodes = self._expected_at_nodes
+            return observation.interpolated_each(np.ascontiguousarray(linear), at_nodes)
         return self._expected(linear)
 
     @property
@@ -323,9 +300,7 @@ class Coefficients:
     @cached_property
     def _expected_at_nodes(self) -> Array:
         """Expected printed share at the nodes, (draw, node)."""
-        from intlmodels.models.share import observation as nodes
-
-        at = nodes.nodes(nodes.COUNTS[0])
+        at = observation.nodes(observation.COUNTS[0])
         return self._expected(np.broadcast_to(at, (len(self.intercept), len(at))))
 
     def _expected(self, linear: Array) -> Array:
@@ -339,14 +314,13 @@ class Coefficients:
             draws = np.flatnonzero(summed[:, column])
             for start in range(0, len(draws), CHUNK):
                 pick = draws[start : start + CHUNK]
-                parameters = {name: value[pick] for name, value in self.parameters.items()}
-                result[pick, column] = (
-                    observation.printed_probabilities(
-                        self.family, linear[pick, column], parameters, self.width
-                    )
-                    @ self.grid
-                )
+                result[pick, column] = self.chances(linear[pick, column], pick) @ self.grid
         return result
+
+    def chances(self, linear: Array, pick: Any) -> Array:
+        """Probability of every printed value, (..., grid), under some of the draws."""
+        parameters = {name: value[pick] for name, value in self.parameters.items()}
+        return observation.printed_probabilities(self.family, linear, parameters, self.width)
 
     def drawn_chances(self, draw: int) -> Array:
         """Probability of every printed value under one draw, (firm, grid); of a register."""
@@ -355,13 +329,12 @@ class Coefficients:
             own, codes = self.clusters, self.clusters.codes
             added = np.stack([part[0] for part in own.at(np.array([draw])).added()])
             linear += own.level[draw, codes] + (self.design * added[codes]).sum(axis=1)
-        parameters = {name: value[draw] for name, value in self.parameters.items()}
         if not self._many:
-            return observation.printed_probabilities(self.family, linear, parameters, self.width)
-        from intlmodels.models.share import observation as nodes
-
-        values = nodes.table(self.family, parameters, self.width, self.grid, nodes.COUNTS[0])
-        return np.exp(nodes.interpolated(linear, values)[0])
+            return self.chances(linear, draw)
+        parameters = {name: value[draw] for name, value in self.parameters.items()}
+        count = observation.COUNTS[0]
+        values = observation.table(self.family, parameters, self.width, self.grid, count)
+        return np.exp(observation.interpolated(linear, values)[0])
 
     def reached(self, linear: Array) -> Array:
         """Probability in percent of each level above the lowest, or of one beyond it.
@@ -399,17 +372,14 @@ def moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
 
     Of a share (not printed), of yes as 1 and no as 0, or of the position of a level.
     """
+    parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
     if coefficients.family in observation.LEVELLED:
         chances = observation.printed_probabilities(
-            coefficients.family,
-            linear,
-            {name: value[:, None] for name, value in coefficients.parameters.items()},
-            coefficients.width,
+            coefficients.family, linear, parameters, coefficients.width
         )
         places = np.arange(chances.shape[-1])
         mean = chances @ places
         return mean, chances @ places**2 - mean**2
-    parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
     if coefficients.family == "logit-normal":
         nodes, weights = np.polynomial.hermite_e.hermegauss(20)
         weights = weights / weights.sum()

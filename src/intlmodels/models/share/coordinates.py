@@ -17,7 +17,7 @@ with p the precisions of the priors, 1 / sigma^2 for d, and c their centres. Dra
 raw as coordinates, neither a narrow nor a wide likelihood makes a funnel, and predictors that go
 together (a town lies in one region) make no ridge. This is the usual partial centring
 (Papaspiliopoulos, Roberts and Skold 2007, Statistical Science 22, 59-73) for all coefficients
-together. All of it is exact: the logarithm of the Jacobian is part of the density that is sampled.
+together.
 
 Of a register with clusters, let t_c be the level, the slopes and the differences of a cluster c,
 and tau those of all clusters together; D is the diagonal matrix of their variances between
@@ -38,8 +38,8 @@ exact: the logarithm of the Jacobian is part of the density that is sampled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError
 from intlmodels.models.coordinates import NUMPY, Algebra, basis, whitened
 from intlmodels.models.share.design import CLUSTER, Design
-from intlmodels.models.share.start import ClusterStart, Start, groups_of
+from intlmodels.models.share.start import ClusterStart, Start, groups_of, integrated
 
 Array = NDArray[np.float64]
 
@@ -74,29 +74,54 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Coordinates:
-    """Where each coordinate is in one vector, and what it stands for.
+class Terms:
+    """What the log density at nodes is made of."""
 
-    Attributes
-    ----------
-    start : Start
-    names : tuple of str
-        The intercept, then the blocks in their order.
-    levels : dict of str to int
-        Number of levels of each category.
-    scalars : dict of str to Scalar
-        Spreads of effects, then parameters of the family.
-    """
+    values: dict[str, Any]  #: parameters that have a prior of their own, by name
+    effects: Any  #: (cluster, coefficient); one row without clusters
+    density: Any  #: the Jacobian, and the prior of the effects of levels
+    of_clusters: list[Any]  #: what the prior of each cluster's coefficients takes off
+
+
+@dataclass(frozen=True)
+class _Places:
+    """What the coordinates in one vector stand for."""
+
+    names: tuple[str, ...]  #: the intercept, then the blocks in their order
+    groups: list[slice]  #: coefficients of each of ``names``
+    levels: dict[str, int]  #: number of levels of each category
+    scalars: dict[str, Scalar]  #: spreads, then parameters of the family
+
+    @property
+    def first(self) -> int:
+        """Number of coordinates before those of the coefficients."""
+        return len(self.scalars) + len(self.levels)
+
+    def blocks(self) -> Iterator[tuple[str, slice]]:
+        """Name and coefficients of each block."""
+        return zip(self.names[1:], self.groups[1:], strict=True)
+
+    def on_line(self, raw: Any, back: Scales) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Scalars on the whole line, and all spreads on their own scale."""
+        scalars = {
+            name: scalar.at + scalar.width * raw[..., place]
+            for place, (name, scalar) in enumerate(self.scalars.items())
+        }
+        return scalars, {
+            name: back[name](scalars[name]) for name in scalars if name.startswith("sigma_")
+        }
+
+
+@dataclass(frozen=True)
+class Coordinates(_Places):
+    """Coordinates of a register without clusters, around a start."""
 
     start: Start
-    names: tuple[str, ...]
-    levels: dict[str, int]
-    scalars: dict[str, Scalar]
 
     @property
     def size(self) -> int:
         """Number of coordinates."""
-        return len(self.scalars) + len(self.levels) + len(self.start.linear)
+        return self.first + len(self.start.linear)
 
     def values(self, raw: Any, back: Scales, by: Algebra) -> tuple[dict[str, Any], Any]:
         """Parameters at a point, or at many.
@@ -105,51 +130,59 @@ class Coordinates:
         its own scale. Returns intercept, slopes and effects on their own scale; scalars on the
         whole line; logarithm of the Jacobian, up to a constant.
         """
-        found: dict[str, Any] = {}
-        place = 0
-        for name, scalar in self.scalars.items():
-            found[name] = scalar.at + scalar.width * raw[..., place]
-            place += 1
-        sigmas = {name: back[f"sigma_{name}"](found[f"sigma_{name}"]) for name in self.levels}
-        means = {}
-        for name, count in self.levels.items():
-            means[name] = sigmas[name] * raw[..., place] / np.sqrt(count)
-            place += 1
-        linear, jacobian = self._linear(raw[..., place:], sigmas, by)
-        place = 0
-        for name in self.names:
-            if name not in self.levels:
-                found[name] = linear[..., place]
-                place += 1
-                continue
-            count = self.levels[name]
-            own = linear[..., place : place + count - 1] @ basis(count).T
-            found[name] = means[name][..., None] + own
-            found[self.names[0]] = found[self.names[0]] - means[name]
-            place += count - 1
-            # Of z = effects / sigma, of which the model has the density.
-            jacobian = jacobian - (count - 1) * by.log(sigmas[name])
-        return found, jacobian
-
-    def _linear(self, raw: Any, sigmas: Mapping[str, Any], by: Algebra) -> tuple[Any, Any]:
-        """Level, slopes and differences, with the logarithm of their Jacobian."""
-        start = self.start
-        like = 0.0 * raw[..., :1]
-        precisions, centres = [], np.zeros(len(start.linear))
+        found, sigmas = self.on_line(raw, back)
+        start, centres = self.start, np.zeros(len(self.start.linear))
         centres[0] = start.linear[0]
-        for i, name in enumerate(self.names):
+        at = raw[..., self.first :]
+        precisions = [0.0 * at[..., :1] + _LEVEL]
+        for name, _ in self.blocks():
             if name in self.levels:
-                square = (sigmas[name] * sigmas[name])[..., None]
+                sigma = sigmas[f"sigma_{name}"]
+                square = (sigma * sigma)[..., None]
                 precisions.append(np.ones(self.levels[name] - 1) / square)
             else:
-                precisions.append(like + (_SLOPE if i else _LEVEL))
+                precisions.append(0.0 * at[..., :1] + _SLOPE)
         precision = by.concatenate(precisions)
-        return whitened(
-            raw, start.linear, start.gradient, start.information, precision, centres, by
+        linear, jacobian = whitened(
+            at, start.linear, start.gradient, start.information, precision, centres, by
         )
+        found[self.names[0]] = linear[..., 0]
+        place = len(self.scalars)
+        for name, group in self.blocks():
+            if name not in self.levels:
+                found[name] = linear[..., group.start]
+                continue
+            count, sigma = self.levels[name], sigmas[f"sigma_{name}"]
+            mean = sigma * raw[..., place] / np.sqrt(count)
+            place += 1
+            found[name] = mean[..., None] + linear[..., group] @ basis(count).T
+            found[self.names[0]] = found[self.names[0]] - mean
+            # Of z = effects / sigma, of which the model has the density.
+            jacobian = jacobian - (count - 1) * by.log(sigma)
+        return found, jacobian
 
-    def draws(self, raw: Array, back: Scales) -> dict[str, Array]:
+    def holding(self, hold: Callable[[str, Array], Any]) -> Coordinates:
+        """The same; with clusters, with data of the model in place of arrays."""
+        del hold
+        return self
+
+    def terms(self, raw: Any, back: Scales, by: Algebra) -> Terms:
+        """Terms of the log density at a point."""
+        found, density = self.values(raw, back, by)
+        level, parts = found[self.names[0]], []
+        for name, _ in self.blocks():
+            if name not in self.levels:
+                parts.append(found[name][None])
+                continue
+            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
+            density -= 0.5 * ((found[name] / sigma) ** 2).sum()
+            level = level + found[name].mean()
+            parts.append(found[name] @ basis(self.levels[name]))
+        return Terms(found, by.concatenate([level[None], *parts])[None], density, [])
+
+    def draws(self, raw: Array, back: Scales, seed: int) -> dict[str, Array]:
         """Parameters of many points, each on its own scale, (..., coordinate) to (...)."""
+        del seed
         flat = raw.reshape(-1, self.size)
         parts, many = [], max(1, CHUNK // len(self.start.linear) ** 2)
         for i in range(0, len(flat), many):
@@ -171,103 +204,93 @@ def coordinates(design: Design, start: Start, onto: Scales) -> Coordinates:
             f"{MOST_COEFFICIENTS:,} in a register: put some together",
             file="study.toml",
         )
-    levels, scalars, place = {}, {}, 1
-    for block in design.blocks:
-        size = len(block.levels) - 1 if block.levels else 1
-        if block.levels:
-            levels[block.name] = len(block.levels)
-            at = start.linear[place : place + size]
-            spread = float(np.clip(np.sqrt(np.mean(at**2)), *_SPREADS))
-            name = f"sigma_{block.name}"
-            scalars[name] = Scalar(float(onto[name](spread)), 1 / np.sqrt(2 * size))
-        place += size
-    for name, value in start.parameters.items():
-        scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
+    scalars = _of_effects(design, start, onto, _SPREADS) | _of_family(start, onto)
+    return Coordinates(*_blocks(design), scalars, start)
+
+
+def _blocks(design: Design) -> tuple[tuple[str, ...], list[slice], dict[str, int]]:
     names = (design.intercept, *(block.name for block in design.blocks))
-    return Coordinates(start, names, levels, scalars)
+    levels = {block.name: len(block.levels) for block in design.blocks if block.levels}
+    return names, groups_of(design), levels
+
+
+def _of_effects(
+    design: Design, start: Start, onto: Scales, limits: tuple[float, float]
+) -> dict[str, Scalar]:
+    """Where the spread of the effects of each category is, and how well it is known."""
+    scalars = {}
+    for block, group in zip(design.blocks, groups_of(design)[1:], strict=True):
+        if block.levels:
+            spread = float(np.clip(np.sqrt(np.mean(start.linear[group] ** 2)), *limits))
+            name = f"sigma_{block.name}"
+            width = 1 / np.sqrt(2 * (group.stop - group.start))
+            scalars[name] = Scalar(float(onto[name](spread)), width)
+    return scalars
+
+
+def _of_family(start: Start, onto: Scales) -> dict[str, Scalar]:
+    return {
+        name: Scalar(float(onto[name](value)), start.spread[name])
+        for name, value in start.parameters.items()
+    }
 
 
 # -- registers with clusters --------------------------------------------------------------
 
 #: Smallest and largest first value of a spread.
 _CLUSTER_SPREADS = (0.02, 1.5)
+#: Coordinates from which sampling takes long and its result much memory.
+MANY = 2_000
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """Arrays of the normal approximation; k and l stand for coefficients.
+    """Arrays of the normal approximation; k and l stand for coefficients."""
 
-    Attributes
-    ----------
-    precision, pulled : array, shape (cluster, k)
-        Of each cluster's likelihood, coefficient by coefficient, and this times its centre.
-    variance : array, shape (k,)
-        Between clusters, at the start.
-    common : array, shape (k,)
-        tau at the start.
-    mixing : array, shape (cluster, k, l)
-        How the coefficients of a cluster go together: a factor of their correlations.
-    following : array, shape (cluster, k, l)
-        What t_c moves by if another coefficient of tau does.
-    common_mixing : array, shape (k, l)
-        The same factor for tau.
-    common_scale, common_shift : array, shape (k,)
-        What tau's own width and mean are, against those coefficient by coefficient.
-    """
-
+    #: (cluster, k), of each cluster's likelihood, coefficient by coefficient; times its centre.
     precision: Array
     pulled: Array
-    variance: Array
-    common: Array
+    variance: Array  #: (k,), between clusters, at the start
+    common: Array  #: (k,), tau at the start
+    #: (cluster, k, l): how the coefficients of a cluster go together, a factor of their
+    #: correlations; and what t_c moves by if another coefficient of tau does.
     mixing: Array
     following: Array
-    common_mixing: Array
+    common_mixing: Array  #: (k, l), the same factor for tau
+    #: (k,): what tau's own width and mean are, against those coefficient by coefficient.
     common_scale: Array
     common_shift: Array
 
 
 @dataclass(frozen=True)
-class ClusterCoordinates:
-    """Where each coordinate is in one vector, and what it stands for.
+class ClusterCoordinates(_Places):
+    """Coordinates of a register with clusters."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        The intercept, then the blocks in their order.
-    levels : dict of str to int
-        Number of levels of each category.
-    groups : list of slice
-        Coefficients of each of ``names``.
-    scalars : dict of str to Scalar
-        Spreads, then parameters of the family.
-    fixed : Fixed
-    """
-
-    names: tuple[str, ...]
-    levels: dict[str, int]
-    groups: list[slice]
-    scalars: dict[str, Scalar]
     fixed: Fixed
+    clusters: int
 
     @property
     def size(self) -> int:
         """Number of coordinates."""
-        return self.first + int(np.prod(self.fixed.precision.shape))
-
-    @property
-    def first(self) -> int:
-        """Number of coordinates before those of the clusters."""
-        return len(self.scalars) + len(self.levels) + self.groups[-1].stop
+        return self.first + self.groups[-1].stop * (1 + self.clusters)
 
     def spread_of(self, name: str) -> str:
         """Name of the spread between clusters of one of ``names``."""
         return f"sigma_{CLUSTER}" if name == self.names[0] else f"sigma_{name}_by_cluster"
 
+    def prior(self, sigmas: Mapping[str, Any], by: Algebra) -> Any:
+        """About the precisions of the prior of tau, shape (k,)."""
+        parts = [_LEVEL * np.ones(1)]
+        for name, group in self.blocks():
+            own = 1 / sigmas[f"sigma_{name}"] ** 2 if name in self.levels else _SLOPE
+            parts.append(own * np.ones(group.stop - group.start))
+        return by.concatenate(parts)
+
     def variances(self, sigmas: Mapping[str, Any], by: Algebra) -> Any:
         """Variance of every coefficient between clusters, shape (k,)."""
         level = sigmas[self.spread_of(self.names[0])] ** 2
         parts = []
-        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
+        for name, group in self.blocks():
             square = sigmas[self.spread_of(name)] ** 2
             parts.append(square * np.ones(group.stop - group.start))
             if name in self.levels:
@@ -282,20 +305,13 @@ class ClusterCoordinates:
         mean"); ``common`` (k,), ``variance`` (k,) and ``effects`` (cluster, k); logarithm of the
         Jacobian, up to a constant.
         """
-        fixed, found = self.fixed, {}
-        for place, (name, scalar) in enumerate(self.scalars.items()):
-            found[name] = scalar.at + scalar.width * raw[place]
-        place = len(self.scalars)
-        for name in self.levels:
-            found[f"{name} mean"] = raw[place]
-            place += 1
-        sigmas = {
-            name: back[name](found[name]) for name in self.scalars if name.startswith("sigma_")
-        }
-        size = self.groups[-1].stop
+        fixed, place, size = self.fixed, self.first, self.groups[-1].stop
+        found, sigmas = self.on_line(raw, back)
+        for i, name in enumerate(self.levels, len(self.scalars)):
+            found[f"{name} mean"] = raw[i]
         variance = self.variances(sigmas, by)
         one = fixed.precision * variance + 1
-        own, centre = self._prior(sigmas, by)
+        own, centre = self.prior(sigmas, by), fixed.common[0] * np.eye(size)[0]
         precision = (fixed.precision / one).sum(axis=0) + own
         mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / precision
         turned = (fixed.common_mixing * raw[place : place + size]).sum(axis=1)
@@ -314,35 +330,54 @@ class ClusterCoordinates:
         found |= {"common": common, "variance": variance, "effects": effects}
         return found, jacobian
 
-    def _prior(self, sigmas: Mapping[str, Any], by: Algebra) -> tuple[Any, Any]:
-        """About the precision of the prior of tau, and its centre."""
-        parts = [_LEVEL * np.ones(1)]
-        for name, group in zip(self.names[1:], self.groups[1:], strict=True):
-            ones = np.ones(group.stop - group.start)
-            own = 1 / sigmas[f"sigma_{name}"] ** 2 if name in self.levels else _SLOPE
-            parts.append(own * ones)
-        centre = self.fixed.common[0] * np.eye(self.groups[-1].stop)[0]
-        return by.concatenate(parts), centre
+    def holding(self, hold: Callable[[str, Array], Any]) -> ClusterCoordinates:
+        """The same with data of a model in place of arrays."""
+        held = {f.name: hold(f.name, getattr(self.fixed, f.name)) for f in fields(self.fixed)}
+        return replace(self, fixed=replace(self.fixed, **held))
+
+    def terms(self, raw: Any, back: Scales, by: Algebra) -> Terms:
+        """Terms of the log density at a point."""
+        found, density = self.values(raw, back, by)
+        common, variance, values = found["common"], found["variance"], dict(found)
+        intercept = common[0]
+        for name, group in self.blocks():
+            if name not in self.levels:
+                values[name] = common[group.start]
+                continue
+            sigma = back[f"sigma_{name}"](found[f"sigma_{name}"])
+            standard = found[f"{name} mean"]
+            intercept = intercept - sigma * standard / np.sqrt(self.levels[name])
+            off = common[group] / sigma
+            density -= 0.5 * (standard**2 + (off**2).sum())
+            density -= (self.levels[name] - 1) * by.log(sigma)
+        values[self.names[0]] = intercept
+        off, clusters = found["effects"] - common, self.clusters
+        of_clusters = [0.5 * (off**2 / variance).sum(), 0.5 * clusters * by.log(variance).sum()]
+        return Terms(values, found["effects"], density, of_clusters)
+
+    def draws(self, raw: Array, back: Scales, seed: int) -> dict[str, Array]:
+        """Parameters of every draw, from coordinates of shape (chain, draw, coordinate)."""
+        rng = np.random.default_rng([seed, 3])
+        drawn: dict[str, list[Any]] = {}
+        for at in raw.reshape(-1, raw.shape[-1]):
+            found, _ = self.values(at, back, NUMPY)
+            scalars = {name: float(back[name](found[name])) for name in self.scalars}
+            for name, value in (scalars | split(self, found, scalars, rng)).items():
+                # Of thousands of clusters half the memory is worth more than the last digits.
+                small = np.size(value) > MANY
+                drawn.setdefault(name, []).append(np.float32(value) if small else value)
+        return {
+            name: np.array(values).reshape(*raw.shape[:-1], *np.shape(values[0]))
+            for name, values in drawn.items()
+        }
 
 
 def cluster_coordinates(
     design: Design, start: ClusterStart, onto: Scales, back: Scales
 ) -> ClusterCoordinates:
-    """Coordinates around the normal approximation of a start.
-
-    ``onto``, ``back``: take spreads and parameters of the family from their own scale to the whole
-    line, and back.
-    """
-    groups = groups_of(design)
-    names = (design.intercept, *(block.name for block in design.blocks))
-    levels = {block.name: len(block.levels) for block in design.blocks if block.levels}
-    scalars = {}
-    for block, group in zip(design.blocks, groups[1:], strict=True):
-        if block.levels:
-            spread = float(np.clip(np.sqrt(np.mean(start.common[group] ** 2)), *_CLUSTER_SPREADS))
-            name = f"sigma_{block.name}"
-            width = 1 / np.sqrt(2 * (group.stop - group.start))
-            scalars[name] = Scalar(float(onto[name](spread)), width)
+    """Coordinates around a normal approximation; ``onto``, ``back``: the whole line, and back."""
+    names, groups, levels = _blocks(design)
+    scalars = _of_effects(design, start, onto, _CLUSTER_SPREADS)
     variance = start.variance
     inverse = np.linalg.inv(start.information + np.diag(1 / variance))
     diagonal = np.diagonal(inverse, axis1=1, axis2=2)
@@ -357,65 +392,48 @@ def cluster_coordinates(
         key = f"sigma_{CLUSTER}" if group.start == 0 else f"sigma_{name}_by_cluster"
         at = float(onto[key](np.clip(np.sqrt(square), *_CLUSTER_SPREADS)))
         scalars[key] = Scalar(at, float(1 / np.sqrt(1 + 2 * known[:, group].sum())))
-    for name, value in start.parameters.items():
-        scalars[name] = Scalar(float(onto[name](value)), start.spread[name])
-    rough = ClusterCoordinates(names, levels, groups, scalars, _fixed(start, inverse, precision))
-    return _centred(rough, start, inverse, back)
+    scalars |= _of_family(start, onto)
+    fixed = _fixed(start, inverse, precision)
+    rough = ClusterCoordinates(names, groups, levels, scalars, fixed, len(inverse))
+    # The same with tau's own mean, width and correlations at the start.
+    sigmas = {n: back[n](s.at) for n, s in scalars.items() if n.startswith("sigma_")}
+    size = len(variance)
+    own, centre = rough.prior(sigmas, NUMPY), start.linear[0] * np.eye(size)[0]
+    one = precision * variance + 1
+    single = (precision / one).sum(axis=0) + own
+    single_mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / single
+    together, shrunk = integrated(
+        start.effects, start.gradient, start.information, inverse, variance
+    )
+    covariance = np.linalg.inv(together + np.diag(own))
+    width = np.sqrt(np.diag(covariance))
+    changed = replace(
+        fixed,
+        common_mixing=np.linalg.cholesky(covariance) / width[:, None],
+        common_scale=width * np.sqrt(single),
+        common_shift=covariance @ (shrunk + own * centre) - single_mean,
+    )
+    return replace(rough, fixed=changed)
 
 
 def _fixed(start: ClusterStart, inverse: Array, precision: Array) -> Fixed:
-    size, variance = len(start.common), start.variance
+    size, variance = len(start.linear), start.variance
     diagonal = np.diagonal(inverse, axis1=1, axis2=2)
     pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
-    mean = np.einsum("ckl,cl->ck", inverse, pulled + start.common / variance)
+    mean = np.einsum("ckl,cl->ck", inverse, pulled + start.linear / variance)
     following = inverse / variance
     following[:, range(size), range(size)] = 0.0
     return Fixed(
         precision,
-        mean * (precision + 1 / variance) - start.common / variance,
+        mean * (precision + 1 / variance) - start.linear / variance,
         variance,
-        start.common,
+        start.linear,
         np.linalg.cholesky(inverse) / np.sqrt(diagonal)[..., None],
         following,
         np.eye(size),
         np.ones(size),
         np.zeros(size),
     )
-
-
-def _centred(
-    rough: ClusterCoordinates, start: ClusterStart, inverse: Array, back: Scales
-) -> ClusterCoordinates:
-    """The same with tau's own mean, width and correlations at the start."""
-    fixed, variance = rough.fixed, start.variance
-    sigmas = {
-        name: back[name](scalar.at)
-        for name, scalar in rough.scalars.items()
-        if name.startswith("sigma_")
-    }
-    own, centre = rough._prior(sigmas, NUMPY)
-    one = fixed.precision * variance + 1
-    single = (fixed.precision / one).sum(axis=0) + own
-    single_mean = ((fixed.pulled / one).sum(axis=0) + own * centre) / single
-    together = len(inverse) * np.diag(1 / variance) - inverse.sum(axis=0) / np.outer(
-        variance, variance
-    )
-    pulled = np.einsum("ckl,cl->ck", start.information, start.effects) + start.gradient
-    shrunk = np.einsum("ckl,cl->ck", inverse, pulled).sum(axis=0) / variance
-    covariance = np.linalg.inv(together + np.diag(own))
-    width = np.sqrt(np.diag(covariance))
-    changed = Fixed(
-        fixed.precision,
-        fixed.pulled,
-        variance,
-        fixed.common,
-        fixed.mixing,
-        fixed.following,
-        np.linalg.cholesky(covariance) / width[:, None],
-        width * np.sqrt(single),
-        covariance @ (shrunk + own * centre) - single_mean,
-    )
-    return ClusterCoordinates(rough.names, rough.levels, rough.groups, rough.scalars, changed)
 
 
 def split(
@@ -445,7 +463,7 @@ def split(
     drawn = {n: np.sqrt(value) * rng.normal(size=len(off)) for n, value in parts.items()}
     missing = (off[:, 0] - sum(drawn.values())) / sum(parts.values())
     values[CLUSTER] = drawn[CLUSTER] + missing * level
-    for name, group in zip(points.names[1:], points.groups[1:], strict=True):
+    for name, group in points.blocks():
         key = f"{name}_by_cluster"
         if name not in points.levels:
             values[name], values[key] = common[group.start], off[:, group.start]

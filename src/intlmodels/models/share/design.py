@@ -51,43 +51,25 @@ MOST_CLUSTERS = 30
 class Block:
     """One source of differences between firms.
 
-    Attributes
-    ----------
-    name : str
-        Name of the coefficient(s) in the stored posterior.
-    kind : str
-        How the coefficients are drawn, see :data:`Kind`.
-    label : str
-        What it is, in words.
-    levels : tuple of str
-        One label a coefficient; empty for a single slope.
-    weights : array, shape (firm, coefficient)
-        Weight with which a firm takes each coefficient; NaN where a covariate is missing.
-    rows : dict of str to array
-        Weights of all blocks that move together when this predictor is set to one of
-        ``settings``; block name -> array of shape (setting, coefficient).
-    settings : tuple of str
-        The levels at which the predictor is compared; empty if it is not compared.
-    center, scale : float
-        Of a numeric covariate: ``weight = (value - center) / scale``.
-    transform, unit : str
-        Of a numeric covariate: how the value was transformed, and its unit as printed.
-    prior : str
-        Default prior of an ordered effect, from the lowest to the highest level.
+    Of a numeric covariate ``weight = (value - center) / scale`` of the transformed
+    value.
     """
 
-    name: str
-    kind: Kind
-    label: str
-    levels: tuple[str, ...]
+    name: str  #: of the coefficient(s) in the stored posterior
+    kind: Kind  #: how the coefficients are drawn
+    label: str  #: what it is, in words
+    levels: tuple[str, ...]  #: one label a coefficient; empty for a single slope
+    #: (firm, coefficient), with which a firm takes each; NaN where a covariate is missing.
     weights: Array
+    #: Weights of all blocks that move together when this predictor is set to one of ``settings``:
+    #: block name -> array of shape (setting, coefficient).
     rows: dict[str, Array] = field(default_factory=dict)
-    settings: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()  #: levels at which it is compared; empty if it is not
     center: float = 0.0
     scale: float = 1.0
     transform: str = "none"
-    unit: str = ""
-    prior: str = "Normal(0, 0.5)"
+    unit: str = ""  #: of a numeric covariate, as printed
+    prior: str = "Normal(0, 0.5)"  #: of an ordered effect, from the lowest to the highest level
 
     @property
     def variable(self) -> str:
@@ -123,22 +105,14 @@ def intercept_of(family: str) -> str:
 class Design:
     """The linear predictor and the observation family of one model variant.
 
-    Attributes
-    ----------
-    blocks : tuple of Block
-    family : str
-        How what is observed comes about, given the linear predictor.
-    further : FurtherOutcome or None
-        What is explained, if it is not the share; its kind is then the family.
-    clusters : Clusters or None
-        Clusters of firms in which the level and the coefficients of every block differ: each
-        cluster's own coefficient is the common one and a deviation, drawn around zero with an
-        estimated spread.
+    With clusters of firms the level and the coefficients of every block differ between them: each
+    cluster's own coefficient is the common one and a deviation, drawn around zero with an estimated
+    spread.
     """
 
     blocks: tuple[Block, ...]
-    family: Family = "beta"
-    further: FurtherOutcome | None = None
+    family: Family = "beta"  #: how what is observed comes about, given the linear predictor
+    further: FurtherOutcome | None = None  #: what is explained, if it is not the share
     clusters: Clusters | None = None
 
     def block(self, name: str) -> Block:
@@ -219,28 +193,15 @@ def parameters(design: Design) -> dict[str, Prior]:
 def _block_parameters(block: Block) -> list[Prior]:
     name, what = block.name, block.label.lower()
     if block.kind in VARYING:
-        return [
-            parameter(
-                f"sigma_{name}",
-                "HalfNormal(0.5)",
-                "positive",
-                f"spread of the effects of {what}, logit scale",
-            )
-        ]
+        meaning = f"spread of the effects of {what}, logit scale"
+        return [parameter(f"sigma_{name}", "HalfNormal(0.5)", "positive", meaning)]
     if block.kind == "contrast":
         low, high = block.settings
-        return [
-            parameter(name, "Normal(0, 0.5)", "real", f"{high} against {low}, logit scale"),
-        ]
+        meaning = f"{high} against {low}, logit scale"
+        return [parameter(name, "Normal(0, 0.5)", "real", meaning)]
     if block.kind == "monotonic":
-        return [
-            parameter(
-                name,
-                block.prior,
-                "real",
-                f"{what}: {block.levels[-1]} against {block.levels[0]}, logit scale",
-            )
-        ]
+        meaning = f"{what}: {block.levels[-1]} against {block.levels[0]}, logit scale"
+        return [parameter(name, block.prior, "real", meaning)]
     slope = parameter(name, "Normal(0, 0.5)", "real", f"slope of {what}, logit scale per sd")
     if not block.missing.size:
         return [slope]
@@ -321,33 +282,31 @@ def default_design(study: ShareStudy) -> Design:
     return Design(blocks, clusters=study.clusters)
 
 
-def _one_hot(codes: NDArray[np.intp], size: int) -> Array:
-    return np.eye(size)[codes]
+def _levels(
+    name: str,
+    kind: Kind,
+    label: str,
+    levels: tuple[str, ...],
+    codes: NDArray[np.intp],
+    prior: str = Block.prior,
+) -> Block:
+    """A coefficient for each level; a firm has one of them."""
+    eye = np.eye(len(levels))
+    return Block(name, kind, label, levels, eye[codes], {name: eye}, levels, prior=prior)
+
+
+def _contrast(name: str, label: str, levels: tuple[str, ...], values: Array) -> Block:
+    """One coefficient between two levels, which stand at -1/2 and 1/2."""
+    rows = {name: np.array([[-0.5], [0.5]])}
+    return Block(name, "contrast", label, (), values[:, None], rows, levels)
 
 
 def _block(predictor: Predictor) -> Block:
-    name = predictor.name
+    name, label = predictor.name, predictor.label
     if predictor.kind == "category":
-        size = len(predictor.levels)
-        return Block(
-            name,
-            "category",
-            predictor.label,
-            predictor.levels,
-            _one_hot(predictor.codes, size),
-            rows={name: np.eye(size)},
-            settings=predictor.levels,
-        )
+        return _levels(name, "category", label, predictor.levels, predictor.codes)
     if predictor.kind == "contrast":
-        return Block(
-            name,
-            "contrast",
-            predictor.label,
-            (),
-            predictor.values[:, None],
-            rows={name: np.array([[-0.5], [0.5]])},
-            settings=predictor.levels,
-        )
+        return _contrast(name, label, predictor.levels, predictor.values)
     standardized = (predictor.values - predictor.center) / predictor.scale
     steps = np.array([-1.0, 0.0, 1.0])
     at = predictor.center + steps * predictor.scale
@@ -358,11 +317,11 @@ def _block(predictor: Predictor) -> Block:
     return Block(
         name,
         "numeric",
-        predictor.label,
+        label,
         (),
         standardized[:, None],
-        rows={name: steps[:, None]},
-        settings=tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True)),
+        {name: steps[:, None]},
+        tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True)),
         center=predictor.center,
         scale=predictor.scale,
         transform=predictor.transform,
@@ -376,39 +335,22 @@ def _block(predictor: Predictor) -> Block:
 def with_nested(design: Design, spec: Nested) -> Design:
     """Add an effect of the printed label within its family."""
     family = design.block(spec.predictor)
-    size = len(spec.labels)
-    within = _one_hot(spec.label_codes, size)
+    name, what = f"{family.name}_label", f"{family.label}, as printed"
+    label = _levels(name, "nested", what, spec.labels, spec.label_codes)
     # A family as a whole: its labels in the proportion in which its firms carry them.
-    belongs = _one_hot(spec.family_of_label, len(family.levels))
-    counts = within.sum(axis=0)[:, None] * belongs
+    belongs = np.eye(len(family.levels))[spec.family_of_label]
+    counts = label.weights.sum(axis=0)[:, None] * belongs
     shares = (counts / counts.sum(axis=0)).T
-    label = Block(
-        f"{family.name}_label",
-        "nested",
-        f"{family.label}, as printed",
-        spec.labels,
-        within,
-        rows={f"{family.name}_label": np.eye(size), family.name: belongs},
-        settings=spec.labels,
-    )
-    moved = replace(family, rows={**family.rows, label.name: shares})
+    label = replace(label, rows={**label.rows, family.name: belongs})
+    moved = replace(family, rows={**family.rows, name: shares})
     blocks = tuple(moved if block is family else block for block in design.blocks)
     return replace(design, blocks=(*blocks, label))
 
 
 def with_axes(design: Design, spec: Axes) -> Design:
     """Replace a categorical predictor by ordered axes with monotonic effects."""
-    size = len(spec.levels)
     axes = tuple(
-        Block(
-            axis,
-            "monotonic",
-            axis.replace("_", " ").capitalize(),
-            spec.levels,
-            _one_hot(codes, size),
-            rows={axis: np.eye(size)},
-            settings=spec.levels,
-        )
+        _levels(axis, "monotonic", axis.replace("_", " ").capitalize(), spec.levels, codes)
         for axis, codes in spec.axes.items()
     )
     kept = tuple(block for block in design.blocks if block.name != spec.replaces)
@@ -434,43 +376,16 @@ def with_covariate(design: Design, spec: Covariate) -> Design:
     return replace(design, blocks=(*design.blocks, _block(spec.predictor)))
 
 
-def with_outcome(design: Design, further: FurtherOutcome) -> Design:
-    """Explain another outcome in place of the share, by the same blocks."""
-    return replace(design, family=further.kind, further=further)
-
-
 def with_outcome_added(design: Design, spec: ByOutcome) -> Design:
     """Add a further outcome as a predictor of the share."""
     further = spec.outcome
-    name, size = further.name.replace("-", "_"), len(further.levels)
-    if size == 2:
-        block = Block(
-            name,
-            "contrast",
-            further.label,
-            (),
-            further.codes.astype(np.float64)[:, None] - 0.5,
-            rows={name: np.array([[-0.5], [0.5]])},
-            settings=further.levels,
-        )
+    name, label, levels = further.name.replace("-", "_"), further.label, further.levels
+    if len(levels) == 2:
+        block = _contrast(name, label, levels, further.codes.astype(np.float64) - 0.5)
     else:
-        block = Block(
-            name,
-            "monotonic",
-            further.label,
-            further.levels,
-            _one_hot(further.codes, size),
-            rows={name: np.eye(size)},
-            settings=further.levels,
-            # From the lowest to the highest of several levels more can happen than between two.
-            prior="Normal(0, 1)",
-        )
+        # From the lowest to the highest of several levels more can happen than between two.
+        block = _levels(name, "monotonic", label, levels, further.codes, "Normal(0, 1)")
     return replace(design, blocks=(*design.blocks, block))
-
-
-def with_family(design: Design, family: Family) -> Design:
-    """Change how a printed share comes about, given the linear predictor."""
-    return replace(design, family=family)
 
 
 # -- what the draws depend on ------------------------------------------------------------
@@ -517,27 +432,28 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
 
 # -- the catalogue of variants -----------------------------------------------------------
 
+
+def _family_variant(family: Family, change: str, comparable: bool = True) -> Variant[Design]:
+    """A variant in which a printed share comes about in another way, given the predictor."""
+    return Variant(family, change, partial(replace, family=family), comparable=comparable)
+
+
 _FAMILY_VARIANTS = (
-    Variant[Design](
-        "logit-normal",
-        "latent share logit-normal with scale sigma, same rounding intervals",
-        partial(with_family, family="logit-normal"),
+    _family_variant(
+        "logit-normal", "latent share logit-normal with scale sigma, same rounding intervals"
     ),
-    Variant[Design](
+    _family_variant(
         "hurdle",
         "a printed 0 is either a structural zero (probability never) or a rounded small share",
-        partial(with_family, family="hurdle"),
     ),
-    Variant[Design](
+    _family_variant(
         "heaped",
         "a multiple of the double rounding width may have been rounded to that width, with an "
         "unknown probability",
-        partial(with_family, family="heaped"),
     ),
-    Variant[Design](
+    _family_variant(
         "density",
         "the usual practice: Beta density at values squeezed into (0, 1); for comparison only",
-        partial(with_family, family="density"),
         comparable=False,
     ),
 )
@@ -548,13 +464,11 @@ def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
         f"another outcome on the same predictors, no variant of the share: {further.label.lower()} "
         f"({', '.join(further.levels)})"
     )
-    apply = partial(with_outcome, further=further)
+    apply = partial(replace, family=further.kind, further=further)
     return Variant(further.name, change, apply, comparable=False, outcome=further.name)
 
 
-def _study_variant(
-    spec: Nested | Axes | Membership | Covariate | ByOutcome,
-) -> Variant[Design]:
+def _study_variant(spec: Nested | Axes | Membership | Covariate | ByOutcome) -> Variant[Design]:
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
         return Variant(spec.name, change, partial(with_nested, spec=spec))
@@ -595,18 +509,13 @@ def why_absent(study: ShareStudy, name: str) -> str:
     """Why a variant that other studies have is not one of this study; empty if unknown."""
     if name == "density" and isinstance(study, RegisterStudy):
         return "variant density moves shares off 0 and 1 row by row; a register has only cells"
-    if name != "heaped" or _doubles(study.outcome.width):
+    if name != "heaped":
         return ""
-    return (
-        "variant heaped needs a rounding width whose double tiles 0 to 100 as well; "
-        f"twice {study.outcome.width:g} does not"
-    )
-
-
-def _doubles(width: float) -> bool:
-    """Whether the double rounding width leaves no share without a printed value."""
     try:
-        grid(2 * width)
+        grid(2 * study.outcome.width)
     except ValueError:
-        return False
-    return True
+        return (
+            "variant heaped needs a rounding width whose double tiles 0 to 100 as well; "
+            f"twice {study.outcome.width:g} does not"
+        )
+    return ""

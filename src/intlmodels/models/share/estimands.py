@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.models.share import observation
 from intlmodels.models.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
 from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 
@@ -34,23 +33,13 @@ FEWEST_DRAWS = 1000
 
 @dataclass(frozen=True)
 class Averages:
-    """Averages of expected printed shares under several changes.
+    """Averages of expected printed shares under several changes."""
 
-    Attributes
-    ----------
-    firm : array, shape (draw, firm)
-        Of each firm under the first change; of a register without firms.
-    shares : array, shape (draw, change)
-        Over all firms.
-    by_cluster : array, shape (draw, cluster, change)
-        Over the firms of each cluster; of a study without clusters all firms are one.
-    reached : array or None, shape (draw, change, level)
-        Of an ordered outcome: see :meth:`Coefficients.reached`.
-    """
-
-    firm: Array
-    shares: Array
+    firm: Array  #: (draw, firm), of each under the first change; of a register without firms
+    shares: Array  #: (draw, change), over all firms
+    #: (draw, cluster, change), over the firms of each; without clusters all firms are one.
     by_cluster: Array
+    #: (draw, change, level), of an ordered outcome: see :meth:`Coefficients.reached`.
     reached: Array | None
 
 
@@ -76,7 +65,8 @@ def averages(coefficients: Coefficients, changes: Array) -> Averages:
         if coefficients.family == "ordered":
             each = coefficients.reached(linear)
             levels.append(np.stack([each[:, row].mean(axis=1) for row in profile], axis=1))
-        weights.append(float(_rows(coefficients)[firms].sum()))
+        counts = coefficients.rows
+        weights.append(float(len(firms) if counts is None else counts[firms].sum()))
     return Averages(
         firm_share,
         _together(parts, weights),
@@ -88,10 +78,7 @@ def averages(coefficients: Coefficients, changes: Array) -> Averages:
 def moved(coefficients: Coefficients) -> tuple[Array, Array | None]:
     """Average expected share if all firms were in one cluster, whatever else they are.
 
-    Returns
-    -------
-    shares : array, shape (draw, cluster)
-    reached : array or None, shape (draw, cluster, level)
+    Returns shares (draw, cluster), and what is reached (draw, cluster, level) or None.
     """
     assert coefficients.clusters is not None
     as_observed = np.full((1, coefficients.design.shape[1]), np.nan)
@@ -119,13 +106,6 @@ def step_for(coefficients: Coefficients, changes: Array, moves: int = 0) -> int:
         return step
     # Many profiles: still enough draws for the gate.
     return min(step, max(1, count // FEWEST_DRAWS))
-
-
-def _rows(coefficients: Coefficients) -> Array:
-    """How many each firm stands for."""
-    if coefficients.rows is None:
-        return np.ones(len(coefficients.design))
-    return np.asarray(coefficients.rows, dtype=np.float64)
 
 
 def _together(parts: list[Array], weights: list[float]) -> Array:
@@ -213,31 +193,22 @@ def _variation(coefficients: Coefficients, names: list[str]) -> Array:
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
-    """All estimands of a fit, draw by draw.
+    """All estimands of a fit, draw by draw, from its posterior or prior.
 
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        As :func:`intlmodels.fitting.fit.fit` returns it.
-    group : {"posterior", "prior"}
-        Which draws of the parameters.
+    Dimensions chain and draw, and: ``expected_share`` (setting), the average expected printed share
+    with one predictor set to one level and the others as observed; ``difference`` (comparison),
+    between two levels of a predictor; ``firm_share`` (firm; not of a register); ``variation``
+    (source), each source's part of the variation between firms, in percent. Shares in percent,
+    differences in percentage points.
 
-    Returns
-    -------
-    xarray.Dataset
-        Dimensions chain and draw, and: ``expected_share`` (setting), the average expected
-        printed share with one predictor set to one level and the others as observed;
-        ``difference`` (comparison), between two levels of a predictor;
-        ``firm_share`` (firm; not of a register); ``variation`` (source), each source's part of
-        the variation between firms, in percent. Shares in percent, differences in percentage
-        points.
-        Of a study with clusters a firm is taken with the level and the effects of its own, and
-        up to ``MOST_CLUSTERS`` clusters are settings as well: all firms moved to one. Besides
-        ``cluster_share`` (cluster_level), the average over the cluster's own firms as observed,
-        and ``cluster_difference`` (cluster_level, within), the difference over its own firms.
-        Of a further outcome of two labels the same of the probability of yes; of an ordered one
-        of the average position of the level, counted from 0, in stages, and ``reached``
-        (setting, stage_level), the probability of that level or one beyond it, in percent.
+    Of a study with clusters a firm is taken with the level and the effects of its own, and up to
+    ``MOST_CLUSTERS`` clusters are settings as well: all firms moved to one. Besides
+    ``cluster_share`` (cluster_level), the average over the cluster's own firms as observed, and
+    ``cluster_difference`` (cluster_level, within), the difference over its own firms.
+
+    Of a further outcome of two labels the same of the probability of yes; of an ordered one of the
+    average position of the level, counted from 0, in stages, and ``reached`` (setting,
+    stage_level), the probability of that level or one beyond it, in percent.
     """
     import xarray as xr
 
@@ -284,10 +255,10 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
         found["reached"] = (("setting", "stage_level"), shape(reached[:, 1:]), percent)
     if coefficients.clusters is not None:
-        within = _within(constant, coefficients.blocks)
-        coords |= within.coords
+        above, below, labels = _within(constant, coefficients.blocks)
+        coords |= labels
         each = average.by_cluster[..., 1:]
-        off = each[..., within.above] - each[..., within.below]
+        off = each[..., above] - each[..., below]
         by = f"{CLUSTER}_level"
         found[f"{CLUSTER}_share"] = ((by,), shape(average.by_cluster[..., 0]), {"units": unit})
         found[f"{CLUSTER}_difference"] = ((by, "within"), shape(off), {"units": points})
@@ -346,16 +317,8 @@ def _compared(
     }
 
 
-@dataclass(frozen=True)
-class _Within:
-    """Settings that are compared within each cluster."""
-
-    above: list[int]
-    below: list[int]
-    coords: dict[str, Any]
-
-
-def _within(constant: Dataset, blocks: list[dict[str, Any]]) -> _Within:
+def _within(constant: Dataset, blocks: list[dict[str, Any]]) -> tuple[Any, Any, dict[str, Any]]:
+    """Settings that are compared within each cluster: above, below, and coordinates."""
     predictors, levels = _settings(constant)
     if not compared_clusters(constant):
         # A difference for each pair of levels in each of very many clusters is no table.
@@ -365,7 +328,7 @@ def _within(constant: Dataset, blocks: list[dict[str, Any]]) -> _Within:
         f"{CLUSTER}_level": constant[f"{CLUSTER}_level"].to_numpy(),
         **_compared("within", predictors, levels, pairs),
     }
-    return _Within([a for a, _ in pairs], [b for _, b in pairs], coords)
+    return [a for a, _ in pairs], [b for _, b in pairs], coords
 
 
 def _labels(values: Any) -> NDArray[np.object_]:
@@ -380,10 +343,10 @@ def _comparisons(
         places = np.flatnonzero(predictors == block["name"])
         if block["kind"] == "numeric":
             pairs.append((int(places[-1]), int(places[0])))
-        elif block["kind"] in ("contrast", "monotonic"):
-            pairs += [(int(b), int(a)) for a, b in itertools.combinations(places, 2)]
-        else:
-            pairs += [(int(a), int(b)) for a, b in itertools.combinations(places, 2)]
+            continue
+        upwards = block["kind"] in ("contrast", "monotonic")
+        for one, other in itertools.combinations(map(int, places), 2):
+            pairs.append((other, one) if upwards else (one, other))
     return pairs
 
 
@@ -452,10 +415,7 @@ def _predicted(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]
     total, expected = np.zeros(len(values)), np.empty(len(linear))
     for start in range(0, len(linear), CHUNK):
         part = slice(start, start + CHUNK)
-        parameters = {name: value[part] for name, value in coefficients.parameters.items()}
-        chance = observation.printed_probabilities(
-            coefficients.family, linear[part], parameters, coefficients.width
-        )
+        chance = coefficients.chances(linear[part], part)
         total += chance.sum(axis=0)
         expected[part] = chance @ values
     return total / len(linear), expected
@@ -542,8 +502,7 @@ def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> Data
     import pandas as pd
 
     rows = []
-    predictors = estimands["setting_predictor"].to_numpy().astype(str)
-    levels = estimands["setting_level"].to_numpy().astype(str)
+    predictors, levels = _settings(estimands)
     shares = estimands["expected_share"].to_numpy()
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
@@ -552,12 +511,6 @@ def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> Data
         ranks = (-shares[..., places]).argsort(axis=-1).argsort(axis=-1)
         for i, place in enumerate(places):
             for rank in range(len(places)):
-                rows.append(
-                    {
-                        "predictor": block["name"],
-                        "level": levels[place],
-                        "rank": rank + 1,
-                        "probability": float((ranks[..., i] == rank).mean()),
-                    }
-                )
+                chance = float((ranks[..., i] == rank).mean())
+                rows.append((block["name"], levels[place], rank + 1, chance))
     return pd.DataFrame(rows, columns=["predictor", "level", "rank", "probability"])

@@ -88,48 +88,35 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         }
         for block in blocks
     ]
-    matrix = np.concatenate([b.weights for b in blocks], axis=1) if blocks else None
-    codes, names, words = _clusters(design)
+    variables: dict[str, Any] = {}
+    names: dict[str, Any] = {}
+    if design.clusters is not None:
+        variables[f"{CLUSTER}_code"] = ("firm", design.clusters.codes)
+        names[f"{CLUSTER}_level"] = np.asarray(design.clusters.labels, dtype=object)
+        attributes[f"{CLUSTER}_label"] = design.clusters.label
     return xr.Dataset(
         {
             **outcome,
             "design": (
                 ("firm", "coefficient"),
-                np.zeros((len(study.firms), 0)) if matrix is None else matrix,
+                np.concatenate([np.empty((len(study.firms), 0)), *(b.weights for b in blocks)], 1),
             ),
             "setting_weights": (("setting", "coefficient"), weights),
-            **codes,
+            **variables,
         },
         coords={
             "firm": list(study.firms),
             "coefficient": np.asarray(labels, dtype=object),
             "setting_predictor": ("setting", np.asarray([b.name for b, _ in settings], object)),
-            "setting_level": (
-                "setting",
-                np.asarray([b.settings[i] for b, i in settings], object),
-            ),
+            "setting_level": ("setting", np.asarray([b.settings[i] for b, i in settings], object)),
             **names,
         },
         attrs={
             "blocks": json.dumps(described),
             "rounding_width": width,
-            **attributes,
             "firm_label": study.firm_label,
-            **words,
+            **attributes,
         },
-    )
-
-
-def _clusters(design: Design) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    """Which cluster each firm belongs to: variables, coordinates, and attributes."""
-    clusters = design.clusters
-    if clusters is None:
-        return {}, {}, {}
-    labels = {f"{CLUSTER}_level": np.asarray(clusters.labels, dtype=object)}
-    return (
-        {f"{CLUSTER}_code": ("firm", clusters.codes)},
-        labels,
-        {f"{CLUSTER}_label": clusters.label},
     )
 
 
@@ -161,13 +148,8 @@ def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, ste
         name: observation.for_firms(name, draws[name].to_numpy())
         for name in observation.PARAMETERS[family]
     }
-    printed = observation.simulate(
-        family,
-        linear,
-        parameters,
-        study.outcome.width,
-        np.random.default_rng([seed, step]),
-    )
+    rng = np.random.default_rng([seed, step])
+    printed = observation.simulate(family, linear, parameters, study.outcome.width, rng)
     name = observation.outcome_of(family)
     return xr.Dataset(
         {name: (("chain", "draw", "firm"), printed, {"units": units(design)})},
@@ -186,25 +168,14 @@ MOST_PROBABILITIES = 20_000_000
 
 @dataclass(frozen=True)
 class Combinations:
-    """What is different between the rows of a register apart from their share.
+    """What is different between the rows of a register apart from their share."""
 
-    Attributes
-    ----------
-    study : RegisterStudy
-        Its ``firms`` are the combinations, its ``rows`` how many rows each has; the shares are
-        their means.
-    cell : array of int, shape (cell,)
-        The combination of each cell.
-    place : array of int, shape (cell,)
-        Position of each cell's share on the printed grid.
-    first : array of int, shape (combination,)
-        The first cell of each combination.
-    """
-
+    #: Its ``firms`` are the combinations, its ``rows`` how many rows each has; the shares are
+    #: their means.
     study: RegisterStudy
-    cell: NDArray[np.intp]
-    place: NDArray[np.intp]
-    first: NDArray[np.intp]
+    cell: NDArray[np.intp]  #: (cell,), the combination of each
+    place: NDArray[np.intp]  #: (cell,), position of its share on the printed grid
+    first: NDArray[np.intp]  #: (combination,), the first cell of each
 
     def design(self, design: Design) -> Design:
         """A design of the cells as one of the combinations."""

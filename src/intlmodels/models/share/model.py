@@ -25,15 +25,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 from pytensor.scalar.basic import ScalarOp, float64
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
@@ -45,9 +47,6 @@ from intlmodels.models.pymc import draw_pymc, register_data
 from intlmodels.models.share import intervalkernels, observation
 from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, Family, covariate_data
 from intlmodels.study import Clusters, ShareStudy
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 
 @one_at_a_time
@@ -64,19 +63,17 @@ def build(
     ``cluster_level`` for clusters; the outcome is ``printed_share`` in percent, or
     ``printed_level``, the position of a level. Raises StudyError for an unknown variant.
     """
-    import pymc as pm
-
     design = design_of(study, variant)
     priors = priors_of(study, variant) if priors is None else priors
-    coords: dict[str, Any] = {"firm": list(study.firms)}
-    with pm.Model(coords=coords) as model:
+    with pm.Model(coords={"firm": list(study.firms)}) as model:
         printed, weights = register_data(priors, design.observed(study))
         # Firms without this outcome stay in the model, with no weight in its likelihood.
         weights.set_value(design.known(study).astype(float))
         linear = draw_pymc(priors, design.intercept) if design.intercept else 0.0
         if design.clusters is not None:
-            model.add_coord(f"{CLUSTER}_level", list(design.clusters.labels))
-            linear = linear + _spread(CLUSTER, (), priors)[design.clusters.codes]
+            own = f"{CLUSTER}_level"
+            model.add_coord(own, list(design.clusters.labels))
+            linear = linear + _spread(CLUSTER, (own,), priors)[design.clusters.codes]
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors, design.clusters)
         if design.family == "ordered":
@@ -96,9 +93,6 @@ def _cutpoints(model: pm.Model, design: Design) -> Any:
     prior does not depend on where the linear predictor is zero (Betancourt 2019, "Ordinal
     regression", has the same prior on the cutpoints themselves, through a Jacobian).
     """
-    import pymc as pm
-    import pytensor.tensor as pt
-
     assert design.further is not None
     levels = design.further.levels
     model.add_coord("baseline_level", list(levels))
@@ -111,35 +105,27 @@ def _cutpoints(model: pm.Model, design: Design) -> Any:
 
 
 def _spread(name: str, dims: tuple[str, ...], priors: Mapping[str, Prior]) -> Any:
-    """Register what clusters deviate by, around zero with a spread of its own."""
-    import pymc as pm
+    """Register what varies around zero with a spread of its own.
 
-    dims = (f"{CLUSTER}_level", *dims)
-    # Non-centred, as the effects of levels are: a spread between few clusters is hardly known.
+    Non-centred: with few levels or clusters the spread is hardly known, and the centred form has a
+    funnel.
+    """
     sigma = draw_pymc(priors, f"sigma_{name}")
-    standard = pm.Normal(f"{name}_z", 0, 1, dims=dims)
-    return pm.Deterministic(name, sigma * standard, dims=dims)
+    return pm.Deterministic(name, sigma * pm.Normal(f"{name}_z", 0, 1, dims=dims), dims=dims)
 
 
 def _contribution(
     model: pm.Model, block: Block, priors: Mapping[str, Prior], clusters: Clusters | None
 ) -> Any:
     """Register a block's coefficients; return what it adds to the linear predictor."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
     name = block.name
     level = f"{name}_level"
     if block.kind in VARYING:
         model.add_coord(level, list(block.levels))
-        # Non-centred: with this few levels the spread is hardly known, and the centred
-        # form has a funnel.
-        sigma = draw_pymc(priors, f"sigma_{name}")
-        standard = pm.Normal(f"{name}_z", 0, 1, dims=level)
-        effect = pm.Deterministic(name, sigma * standard, dims=level)
+        effect = _spread(name, (level,), priors)
         if clusters is None:
             return _weighted(block, effect)
-        own = _spread(block.by_cluster, (level,), priors)
+        own = _spread(block.by_cluster, (f"{CLUSTER}_level", level), priors)
         return _weighted(block, effect) + _weighted(block, own, clusters.codes)
     if block.kind == "monotonic":
         model.add_coord(level, list(block.levels))
@@ -151,11 +137,13 @@ def _contribution(
         effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
         if clusters is None:
             return _weighted(block, effect)
-        own = _spread(block.by_cluster, (), priors)[clusters.codes]
+        own = _spread(block.by_cluster, (f"{CLUSTER}_level",), priors)[clusters.codes]
         return _weighted(block, effect) + own * _weighted(block, climb)
     coefficient = draw_pymc(priors, name)
     if clusters is not None:
-        coefficient = coefficient + _spread(block.by_cluster, (), priors)[clusters.codes]
+        coefficient = (
+            coefficient + _spread(block.by_cluster, (f"{CLUSTER}_level",), priors)[clusters.codes]
+        )
     values = block.weights[:, 0]
     if not block.missing.size:
         return coefficient * values
@@ -164,9 +152,6 @@ def _contribution(
 
 def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
     """Values of a covariate, with those that are missing as parameters."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
     name, values = block.name, block.weights[:, 0]
     observed = np.flatnonzero(~np.isnan(values))
     mean, sd = draw_pymc(priors, f"{name}_mean"), draw_pymc(priors, f"{name}_sd")
@@ -201,11 +186,10 @@ def _observe(
     mu: Any,
     arguments: list[Any],
 ) -> None:
-    import pymc as pm
-
     width = study.outcome.width
     # One vector of cutpoints for all firms; everything else has one value a firm, or one in all.
-    shapes = ["(k)" if name in observation.VECTORS else "()" for name in _arguments(family)]
+    names = ("weights", "linear", "mu", *observation.PARAMETERS[family])
+    shapes = ["(k)" if name in observation.VECTORS else "()" for name in names]
     log_density = LOG_DENSITIES[family]
     size = len(study.firms)
 
@@ -220,10 +204,7 @@ def _observe(
 
     pm.CustomDist(
         observation.outcome_of(family),
-        weights,
-        linear,
-        mu,
-        *arguments,
+        *(weights, linear, mu, *arguments),
         logp=logp,
         random=random,
         observed=printed,
@@ -232,16 +213,9 @@ def _observe(
     )
 
 
-def _arguments(family: Family) -> tuple[str, ...]:
-    return ("weights", "linear", "mu", *observation.PARAMETERS[family])
-
-
 def _edges(value: Any, width: float) -> tuple[Any, Any]:
-    import pytensor.tensor as pt
-
     lower = pt.maximum(value - width / 2, 0.0) / 100
-    upper = pt.minimum(value + width / 2, 100.0) / 100
-    return lower, upper
+    return lower, pt.minimum(value + width / 2, 100.0) / 100
 
 
 def _beta(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
@@ -253,8 +227,6 @@ def _logit_normal(value: Any, width: float, size: int, linear: Any, mu: Any, sig
 
 
 def _hurdle(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, never: Any) -> Any:
-    import pytensor.tensor as pt
-
     sells = pt.log1p(-never) + _beta(value, width, size, linear, mu, phi)
     return pt.switch(pt.eq(value, 0.0), pt.logaddexp(pt.log(never), sells), sells)
 
@@ -262,8 +234,6 @@ def _hurdle(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any,
 def _heaped(
     value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, heaping: Any
 ) -> Any:
-    import pytensor.tensor as pt
-
     fine = pt.log1p(-heaping) + _beta(value, width, size, linear, mu, phi)
     on_coarse = pt.eq(pt.mod(pt.round(value / width), 2), 0)
     # Off the coarse grid the coarse interval is not used: the whole range stands in for it.
@@ -274,21 +244,15 @@ def _heaped(
 
 
 def _density(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
-    import pymc as pm
-
     squeezed = observation.squeeze(value / 100, size)
     return pm.logp(pm.Beta.dist(alpha=mu * phi, beta=(1 - mu) * phi), squeezed)
 
 
 def _binary(value: Any, width: float, size: int, linear: Any, mu: Any) -> Any:
-    import pytensor.tensor as pt
-
     return -pt.softplus(pt.switch(pt.eq(value, 1.0), -linear, linear))
 
 
 def _ordered(value: Any, width: float, size: int, linear: Any, mu: Any, cutpoints: Any) -> Any:
-    import pytensor.tensor as pt
-
     count = cutpoints.shape[-1]
     places = pt.arange(count)
     upper = (pt.eq(value[:, None], places) * cutpoints).sum(axis=-1)
@@ -314,20 +278,40 @@ LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
 
 # -- log probabilities as PyTensor operations ----------------------------------------------
 
-#: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call. With
-#: the hash of the kernels' source in its key, a graph is compiled anew when a kernel changes.
-_KERNEL_VERSION = hashlib.sha256(
-    # With its name: compiled code in the cache looks the module up by it.
-    intervalkernels.__name__.encode() + Path(intervalkernels.__file__).read_bytes()
-).hexdigest()
+
+def _version(module: ModuleType) -> str:
+    """Hash of the source of kernels, and of its name, by which the cache looks them up.
+
+    PyTensor keeps compiled graphs on disk and does not look into the kernels that they call. With
+    this in its key, a graph is compiled anew when a kernel changes.
+    """
+    source = Path(str(module.__file__)).read_bytes()
+    return hashlib.sha256(module.__name__.encode() + source).hexdigest()
+
+
+_KERNEL_VERSION = _version(intervalkernels)
+_VERSION = _version(observation)
+
+
+def _pulled_back(op: Op | ScalarOp, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+    """Gradients in the first two inputs, which outputs 1 and 2 are; the other inputs are data."""
+    gradient, *others = output_gradients
+    if any(not isinstance(other.type, DisconnectedType) for other in others):
+        raise NotImplementedError(f"{op}: there are no second derivatives")
+    data = [disconnected_type() for _ in inputs[2:]]
+    return [gradient * outputs[1], gradient * outputs[2], *data]
+
+
+def _connections(node: Apply) -> list[list[bool]]:
+    """Every output is connected with the first two inputs, none with data."""
+    return [[True] * 3] * 2 + [[False] * 3] * (len(node.inputs) - 2)
 
 
 class IntervalScalarOp(ScalarOp):
     """Log probability of an interval under a law with two parameters, and its gradient in them.
 
-    Inputs: both parameters, lower and upper end. Outputs: log probability, and its derivatives in
-    the parameters. A subclass names the kernel. There are no second derivatives (no sampler here
-    needs them), and the ends, which are data, have no gradient.
+    Inputs: both parameters, lower and upper end. A subclass names the kernel. There are no second
+    derivatives (no sampler here needs them), and the ends, which are data, have no gradient.
     """
 
     nin = 4
@@ -345,17 +329,11 @@ class IntervalScalarOp(ScalarOp):
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Connect every output with the parameters, none with the ends."""
-        del node
-        return [[True] * self.nout] * 2 + [[False] * self.nout] * 2
+        return _connections(node)
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        """Return the gradient in both parameters: outputs 1 and 2 times that of the result."""
-        del inputs
-        gradient, *others = output_gradients
-        if any(not isinstance(other.type, DisconnectedType) for other in others):
-            raise NotImplementedError(f"{self}: there are no second derivatives")
-        ends = [disconnected_type(), disconnected_type()]
-        return [gradient * outputs[1], gradient * outputs[2], *ends]
+        """Return the gradient in both parameters."""
+        return _pulled_back(self, inputs, outputs, output_gradients)
 
 
 class BetaIntervalScalarOp(IntervalScalarOp):
@@ -380,24 +358,18 @@ _logit_normal_interval = Elemwise(LogitNormalIntervalScalarOp(), name="LogitNorm
 
 
 def interval_logprob(alpha: Any, beta: Any, lower: Any, upper: Any) -> TensorVariable:
-    """Log probability that a Beta variable falls in an interval.
+    """Log probability that a Beta variable falls in an interval, elementwise.
 
-    ``alpha``, ``beta``: shapes of the Beta law; arrays or PyTensor variables, which broadcast;
-    ``lower``, ``upper``: ends of the interval, as shares; see
-    `observation.interval_logprob_numpy`. Returns log(F(upper) - F(lower)), elementwise, in double
-    precision; differentiable in alpha and beta (once), not in the ends.
+    As `observation.interval_logprob_numpy`, of arrays or PyTensor variables, which broadcast;
+    differentiable in alpha and beta (once), not in the ends.
     """
     return _apply(_beta_interval, alpha, beta, lower, upper)
 
 
 def logit_normal_interval_logprob(mu: Any, sigma: Any, lower: Any, upper: Any) -> TensorVariable:
-    """Log probability that a logit-normal variable falls in an interval.
+    """Log(Phi((logit upper - mu) / sigma) - Phi((logit lower - mu) / sigma)), elementwise.
 
-    ``mu``, ``sigma``: mean and standard deviation of the logit; arrays or PyTensor variables, which
-    broadcast; ``lower``, ``upper``: ends of the interval, as shares; see
-    `observation.interval_logprob_numpy`. Returns log(Phi((logit upper - mu) / sigma) - Phi((logit
-    lower - mu) / sigma)), elementwise, in double precision; differentiable in mu and sigma (once),
-    not in the ends.
+    As `observation.logit_normal_interval_logprob_numpy`; differentiable in mu and sigma (once).
     """
     return _apply(_logit_normal_interval, mu, sigma, lower, upper)
 
@@ -407,11 +379,6 @@ def _apply(operation: Elemwise, *arguments: Any) -> TensorVariable:
 
 
 # -- the log likelihood of the cells of a register as one PyTensor operation -----------
-
-#: PyTensor keeps compiled graphs on disk and does not look into the kernels that they call.
-_VERSION = hashlib.sha256(
-    observation.__name__.encode() + Path(observation.__file__).read_bytes()
-).hexdigest()
 
 
 class CellsDensity(Op):
@@ -438,34 +405,21 @@ class CellsDensity(Op):
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Connect every output with effects and tabulated values, none with data."""
-        return [[True] * 3] * 2 + [[False] * 3] * (len(node.inputs) - 2)
+        return _connections(node)
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        """Return the gradients in effects and tabulated values, which the other outputs are."""
-        gradient, *others = output_gradients
-        if any(not isinstance(other.type, DisconnectedType) for other in others):
-            raise NotImplementedError(f"{self}: there are no second derivatives")
-        data = [disconnected_type() for _ in inputs[2:]]
-        return [gradient * outputs[1], gradient * outputs[2], *data]
+        """Return the gradients in effects and tabulated values."""
+        return _pulled_back(self, inputs, outputs, output_gradients)
 
 
 @register_funcify_and_cache_key(CellsDensity)
 def _cell_kernel(op: CellsDensity, **_: Any) -> tuple[Any, str]:
-    from pytensor.link.numba.dispatch.basic import numba_njit
-
     kernel = observation.cells_density
 
     @numba_njit
     def cells_density(effects, values, weights, cluster, start, place, rows):  # type: ignore[no-untyped-def]
-        total, by_effect, by_value = kernel(
-            np.ascontiguousarray(effects),
-            np.ascontiguousarray(values),
-            weights,
-            cluster,
-            start,
-            place,
-            rows,
-        )
+        own, table = np.ascontiguousarray(effects), np.ascontiguousarray(values)
+        total, by_effect, by_value = kernel(own, table, weights, cluster, start, place, rows)
         return np.asarray(total), by_effect, by_value
 
     return cells_density, f"{type(op).__qualname__}-{_VERSION}"

@@ -355,22 +355,14 @@ def interval_logprob_numpy(
 ) -> tuple[Array, Array, Array]:
     """Log probability that a Beta variable falls in an interval, with its gradient in the shapes.
 
-    Parameters
-    ----------
-    alpha, beta
-        Shapes of the Beta law, broadcast against each other and the bounds. 0 stands for the limit
-        (all mass at one end). Shapes are taken as at most 1e10.
-    lower, upper
-        Ends of the interval, as shares. Ends outside [0, 1] are taken as 0 and 1, and a lower end
-        below 1e-300 as 0.
+    All arguments broadcast. ``alpha``, ``beta``: shapes; 0 stands for the limit (all mass at one
+    end), and they are taken as at most 1e10. ``lower``, ``upper``: ends of the interval, as shares;
+    outside [0, 1] they are taken as 0 and 1, and a lower end below 1e-300 as 0.
 
-    Returns
-    -------
-    logp, dlogp_dalpha, dlogp_dbeta : ndarray
-        Within 1e-9 of the exact values for shapes from 0.01 to 1000 (the derivatives relative to
-        their size where that is above 1), and finite for any shapes >= 0 and lower < upper. An
-        empty interval or a negative shape has log probability -inf and derivatives 0; NaN in any
-        argument gives NaN.
+    Returns logp, dlogp_dalpha and dlogp_dbeta, within 1e-9 of the exact values for shapes from 0.01
+    to 1000 (the derivatives relative to their size where that is above 1), and finite for any
+    shapes >= 0 and lower < upper. An empty interval or a negative shape has log probability -inf
+    and derivatives 0; NaN in any argument gives NaN.
     """
     return _evaluate(intervalkernels.fill_beta, alpha, beta, lower, upper)
 
@@ -380,17 +372,8 @@ def logit_normal_interval_logprob_numpy(
 ) -> tuple[Array, Array, Array]:
     """Log probability that a logit-normal variable falls in an interval, with its gradient.
 
-    Parameters
-    ----------
-    mu, sigma
-        Mean and standard deviation of the logit, broadcast against each other and the bounds.
-    lower, upper
-        Ends of the interval, as shares; as for `interval_logprob_numpy`.
-
-    Returns
-    -------
-    logp, dlogp_dmu, dlogp_dsigma : ndarray
-        As for `interval_logprob_numpy`, with a negative `sigma` in the place of negative shapes.
+    ``mu``, ``sigma``: mean and standard deviation of the logit; a negative ``sigma`` is as a
+    negative shape, and all else as of :func:`interval_logprob_numpy`.
     """
     return _evaluate(intervalkernels.fill_normal, mu, sigma, lower, upper)
 
@@ -398,47 +381,23 @@ def logit_normal_interval_logprob_numpy(
 def grid_probabilities(alpha: ArrayLike, beta: ArrayLike, width: float) -> Array:
     """Probability of every printed value when a Beta share is rounded.
 
-    Parameters
-    ----------
-    alpha, beta
-        Shapes of the Beta law, broadcast against each other; 0 stands for the limit.
-    width
-        Rounding width in percentage points.
-
-    Returns
-    -------
-    ndarray, shape (..., grid)
-        Over the values of `rounding.grid`; sums to one. NaN where a shape is NaN.
-
-    Raises
-    ------
-    ValueError
-        If a shape is negative or the width has no grid.
+    ``alpha``, ``beta``: shapes, broadcast against each other; 0 stands for the limit; ``width``:
+    rounding width in percentage points. Returns (..., grid): over the values of `rounding.grid`;
+    sums to one. NaN where a shape is NaN. Raises ValueError if a shape is negative or the width has
+    no grid.
     """
     _check_not_negative(alpha=alpha, beta=beta)
     return _evaluate_grid(intervalkernels.fill_beta_grid, alpha, beta, width)
 
 
 def logit_normal_grid_probabilities(mu: ArrayLike, sigma: ArrayLike, width: float) -> Array:
-    """Probability of every printed value when a logit-normal share is rounded.
-
-    ``mu``, ``sigma``: mean and standard deviation of the logit, broadcast against each other;
-    ``width``: rounding width in percentage points. Returns (..., grid): over the values of
-    `rounding.grid`; sums to one. NaN where a parameter is NaN. Raises ValueError if a standard
-    deviation is negative or the width has no grid.
-    """
+    """The same of a logit-normal share; ``mu``, ``sigma``: mean and sd of the logit."""
     _check_not_negative(sigma=sigma)
     return _evaluate_grid(intervalkernels.fill_normal_grid, mu, sigma, width)
 
 
-def _evaluate(
-    fill: Any,
-    first: ArrayLike,
-    second: ArrayLike,
-    lower: ArrayLike,
-    upper: ArrayLike,
-) -> tuple[Array, Array, Array]:
-    flat, shape = _flatten(first, second, lower, upper)
+def _evaluate(fill: Any, *arguments: ArrayLike) -> tuple[Array, Array, Array]:
+    flat, shape = _flatten(*arguments)
     out = np.empty((3, flat[0].size))
     fill(*flat, out)
     logp, d_first, d_second = out.reshape(3, *shape)

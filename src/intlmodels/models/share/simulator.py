@@ -34,8 +34,6 @@ WRONG = {
     "too-exact": "printed shares read as rounded five times finer than they are",
     "narrow-priors": "every prior three times too narrow",
 }
-
-
 #: The same, of a study with clusters only.
 POOLED = "one-cluster"
 
@@ -80,7 +78,11 @@ def simulate(
         if design.clusters is not None:
             linear = linear + _deviation(block, design.clusters, truth, given, rng)
     if design.family == "ordered":
-        truth |= {"eta": linear, **_levels(design, rng)}
+        assert design.further is not None
+        # Probabilities of the levels of a firm whose effects are zero, and the cutpoints.
+        baseline = rng.dirichlet(np.ones(len(design.further.levels)))
+        below, above = np.cumsum(baseline)[:-1], np.cumsum(baseline[::-1])[::-1][1:]
+        truth |= {"eta": linear, "baseline": baseline, "cutpoints": np.log(below / above)}
     else:
         truth["mu"] = observation.inverse_logit(linear)
     parameters = {name: truth[name] for name in observation.PARAMETERS[design.family]}
@@ -88,15 +90,6 @@ def simulate(
         design.family, linear, parameters, study.outcome.width, rng
     )
     return {name: np.asarray(value) for name, value in truth.items()}, given
-
-
-def _levels(design: Design, rng: np.random.Generator) -> dict[str, Array]:
-    """Probabilities of the levels of a firm whose effects are zero, and the cutpoints."""
-    assert design.further is not None
-    baseline = rng.dirichlet(np.ones(len(design.further.levels)))
-    below = np.cumsum(baseline)[:-1]
-    above = np.cumsum(baseline[::-1])[::-1][1:]
-    return {"baseline": baseline, "cutpoints": np.log(below / above)}
 
 
 def _contribution(
@@ -203,22 +196,15 @@ def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
                 firms = tuple(study.firms[i] for i in block.missing)
                 found |= {f"{block.name}_{end}": () for end in ("mean", "sd")}
                 found[f"{block.name}_missing"] = firms
-    found |= _of_clusters(design)
+    if design.clusters is not None:
+        names = design.clusters.labels
+        found |= {f"sigma_{CLUSTER}": (), CLUSTER: names}
+        for block in design.blocks:
+            levels = block.levels if block.kind in VARYING else ()
+            each = tuple(f"{name}, {level}" for name in names for level in levels)
+            found |= {f"sigma_{block.by_cluster}": (), block.by_cluster: each or names}
     scalars = [n for n in observation.PARAMETERS[design.family] if n not in observation.VECTORS]
     return found | dict.fromkeys(scalars, ())
-
-
-def _of_clusters(design: Design) -> dict[str, tuple[str, ...]]:
-    """The same of what clusters deviate by."""
-    if design.clusters is None:
-        return {}
-    names = design.clusters.labels
-    found: dict[str, tuple[str, ...]] = {f"sigma_{CLUSTER}": (), CLUSTER: names}
-    for block in design.blocks:
-        levels = block.levels if block.kind in VARYING else ()
-        each = tuple(f"{name}, {level}" for name in names for level in levels)
-        found |= {f"sigma_{block.by_cluster}": (), block.by_cluster: each or names}
-    return found
 
 
 def misspecified(

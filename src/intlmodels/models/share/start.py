@@ -38,28 +38,30 @@ _MOST_STEPS = 100
 
 @dataclass(frozen=True)
 class Start:
-    """A normal approximation of the likelihood.
+    """A normal approximation of the likelihood."""
 
-    Attributes
-    ----------
-    linear : array, shape (coefficient,)
-        The average level, then for each block the slope, or the differences between its levels in
-        :func:`basis`.
-    gradient : array, shape (coefficient,)
-        Of the log likelihood there: what the weak pull holds back.
-    information : array, shape (coefficient, coefficient)
-        Minus its curvature; singular where the rows do not tell.
-    parameters : dict of str to float
-        Parameters of the family.
-    spread : dict of str to float
-        Standard deviations of these, on the log or logit scale.
-    """
-
+    #: (coefficient,): the average level, then of each block the slope, or the differences between
+    #: its levels in :func:`basis`; of clusters what they vary around.
     linear: Array
+    #: (coefficient,), of the log likelihood there: what the weak pull holds back; of clusters
+    #: (cluster, coefficient).
     gradient: Array
+    #: (coefficient, coefficient): minus its curvature; singular where the rows do not tell. Of
+    #: clusters (cluster, coefficient, coefficient).
     information: Array
+    #: Parameters of the family, and their standard deviations on the log or logit scale.
     parameters: dict[str, float]
     spread: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ClusterStart(Start):
+    """A normal approximation of the likelihood of each cluster's coefficients."""
+
+    #: (cluster, coefficient): the maximum of each, given ``linear`` and ``variance``.
+    effects: Array
+    #: (coefficient,), of the clusters around ``linear``.
+    variance: Array
 
 
 def columns(design: Design) -> Array:
@@ -119,7 +121,7 @@ def find_start(
         theta[:size],
         gradient[:size],
         information[:size, :size],
-        {name: float(bound(name, v)) for name, v in zip(names, theta[size:], strict=True)},
+        {name: float(value) for name, value in _values(names, theta[size:]).items()},
         dict(zip(names, map(float, spread), strict=True)),
     )
 
@@ -181,43 +183,28 @@ _CLUSTER_STEP = 1e-3
 
 @dataclass(frozen=True)
 class Counted:
-    """The cells of a register with clusters, in arrays for :func:`nodes.cells_density`.
+    """The cells of a register in arrays for :func:`observation.cells_density`."""
 
-    Attributes
-    ----------
-    weights : array, shape (combination, coefficient)
-        Of :func:`columns`.
-    cluster : array, shape (combination,)
-        In rising order.
-    start : array, shape (combination + 1,)
-    place : array, shape (cell,)
-        Position of the printed share in ``printed``.
-    rows : array, shape (cell,)
-    printed : array, shape (printed value,)
-        What is printed at all, in percent.
-    clusters : int
-    """
-
-    weights: Array
-    cluster: Array
-    start: Array
-    place: Array
-    rows: Array
-    printed: Array
+    weights: Array  #: (combination, coefficient), of :func:`columns`
+    cluster: Array  #: (combination,), in rising order
+    start: Array  #: (combination + 1,)
+    place: Array  #: (cell,): position of the printed share in ``printed``
+    rows: Array  #: (cell,)
+    printed: Array  #: (printed value,): what is printed at all, in percent
     clusters: int
+
+    def density(self, effects: Array, values: Array) -> tuple[float, Array, Array]:
+        """See :func:`observation.cells_density`."""
+        weights = self.weights.ravel()
+        return cells_density(
+            effects, values, weights, self.cluster, self.start, self.place, self.rows
+        )
 
 
 def counted(
-    design: Design,
-    cell: NDArray[np.intp],
-    printed: Array,
-    rows: NDArray[np.intp],
+    design: Design, cell: NDArray[np.intp], printed: Array, rows: NDArray[np.intp]
 ) -> Counted:
-    """Arrays of the cells.
-
-    ``design``: of the combinations of cluster and levels; ``cell`` (cell,): the combination of each
-    cell; ``printed`` (cell,): in percent; ``rows`` (cell,).
-    """
+    """Arrays of the cells; arguments as of :func:`find_start`."""
     weights = columns(design)
     order = np.lexsort((printed, cell))
     values, place = np.unique(printed, return_inverse=True)
@@ -232,36 +219,6 @@ def counted(
         values,
         1 if clusters is None else len(clusters.labels),
     )
-
-
-@dataclass(frozen=True)
-class ClusterStart:
-    """A normal approximation of the likelihood of each cluster's coefficients.
-
-    Attributes
-    ----------
-    common : array, shape (coefficient,)
-        What clusters vary around; coefficients as those of :class:`Start`.
-    effects : array, shape (cluster, coefficient)
-        The maximum of each cluster, given ``common`` and ``variance``.
-    gradient : array, shape (cluster, coefficient)
-        Of the log likelihood there.
-    information : array, shape (cluster, coefficient, coefficient)
-    variance : array, shape (coefficient,)
-        Of the clusters around ``common``.
-    parameters : dict of str to float
-        Parameters of the family.
-    spread : dict of str to float
-        Standard deviations of these, on the log or logit scale.
-    """
-
-    common: Array
-    effects: Array
-    gradient: Array
-    information: Array
-    variance: Array
-    parameters: dict[str, float]
-    spread: dict[str, float]
 
 
 def enough_nodes(
@@ -280,11 +237,10 @@ def enough_nodes(
 
 def groups_of(design: Design) -> list[slice]:
     """The coefficients that have a spread between clusters in common: the level, then blocks."""
-    found, place = [slice(0, 1)], 1
+    found = [slice(0, 1)]
     for block in design.blocks:
-        size = len(block.levels) - 1 if block.levels else 1
+        place, size = found[-1].stop, len(block.levels) - 1 if block.levels else 1
         found.append(slice(place, place + size))
-        place += size
     return found
 
 
@@ -293,24 +249,31 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
 
     ``pooled``: of the same rows without their clusters.
     """
-    family, names = design.family, observation.PARAMETERS[design.family]
+    names = observation.PARAMETERS[design.family]
+
+    def tabulated(at: Array) -> Array:
+        return table(design.family, _values(names, at), width, data.printed, COUNTS[0])
+
     theta = np.array([free(name, pooled.parameters[name]) for name in names])
     common, groups = pooled.linear.copy(), groups_of(design)
     size = len(common)
     variance = np.full(size, _FIRST_VARIANCE)
     effects = np.tile(common, (data.clusters, 1))
     curvature = np.full(len(names), 1.0)
-    gradient, information = np.zeros_like(effects), np.zeros((*effects.shape, size))
     for _ in range(_STEPS):
         before = np.concatenate([theta, np.log(variance)])
+        values = tabulated(theta)
         for _ in range(3):
-            gradient, information = _local(family, names, theta, width, data, effects)
+            gradient, information = _local(data, effects, values)
             precision = information + np.diag(1 / variance)
             pulled = gradient - (effects - common) / variance
             step = np.linalg.solve(precision, pulled[..., None])[..., 0]
             effects = effects + np.clip(step, -_LONGEST, _LONGEST)
         inverse = np.linalg.inv(precision)
-        common = _common(common, effects, gradient, information, inverse, variance)
+        together, shrunk = integrated(effects, gradient, information, inverse, variance)
+        # A weak prior, for what the data do not tell.
+        weak = np.full(size, 0.25)
+        common = np.linalg.solve(together + np.diag(weak), shrunk + weak * common)
         squares = ((effects - common) ** 2).sum(axis=0)
         known = np.maximum(
             data.clusters - inverse[:, range(size), range(size)].sum(0) / variance, 0
@@ -318,54 +281,30 @@ def find_cluster_start(design: Design, data: Counted, pooled: Start, width: floa
         for group in groups:
             new = squares[group].sum() / max(known[group].sum(), 1e-3)
             variance[group] = np.clip(new, _LEAST, _MOST)
-        theta, curvature = _family_step(family, names, theta, width, data, effects)
+        theta, curvature = _family_step(data, effects, tabulated, theta)
         if np.abs(np.concatenate([theta, np.log(variance)]) - before).max() < _NEAR_SPREADS:
             break
-    gradient, information = _local(family, names, theta, width, data, effects)
+    gradient, information = _local(data, effects, tabulated(theta))
     return ClusterStart(
         common,
-        effects,
         gradient,
         information,
-        variance,
-        {name: float(bound(name, value)) for name, value in zip(names, theta, strict=True)},
+        {name: float(value) for name, value in _values(names, theta).items()},
         {n: float(1 / np.sqrt(max(c, 1.0))) for n, c in zip(names, curvature, strict=True)},
-    )
-
-
-def _parameters(names: tuple[str, ...], theta: Array) -> Mapping[str, float]:
-    return {name: float(bound(name, value)) for name, value in zip(names, theta, strict=True)}
-
-
-def _local(
-    family: str,
-    names: tuple[str, ...],
-    theta: Array,
-    width: float,
-    data: Counted,
-    effects: Array,
-) -> tuple[Array, Array]:
-    """Gradient, and expected information, of every cluster's coefficients."""
-    parameters = _parameters(names, theta)
-    count = COUNTS[0]
-    values = table(family, parameters, width, data.printed, count)
-    _, gradient, _ = cells_density(
         effects,
-        values,
-        data.weights.ravel(),
-        data.cluster,
-        data.start,
-        data.place,
-        data.rows,
+        variance,
     )
-    cluster = data.cluster.astype(np.intp)
-    linear = np.einsum("jk,jk->j", data.weights, effects[cluster])
+
+
+def _local(data: Counted, effects: Array, values: Array) -> tuple[Array, Array]:
+    """Gradient, and expected information, of every cluster's coefficients."""
+    gradient = data.density(effects, values)[1]
+    linear = np.einsum("jk,jk->j", data.weights, effects[data.cluster.astype(np.intp)])
     logs, slopes = interpolated(linear, values)
     # Printed values that never occur are left out: what they would add is next to nothing.
     expected = (np.exp(logs) * slopes**2).sum(axis=1)
     rows = np.add.reduceat(data.rows, data.start[:-1].astype(np.intp))
-    information = _outer(data.weights, data.cluster, rows * expected, len(effects))
-    return gradient, information
+    return gradient, _outer(data.weights, data.cluster, rows * expected, len(effects))
 
 
 @numba.njit(cache=True)
@@ -382,46 +321,27 @@ def _outer(weights: Array, cluster: Array, values: Array, clusters: int) -> Arra
     return found
 
 
-def _common(
-    common: Array,
-    effects: Array,
-    gradient: Array,
-    information: Array,
-    inverse: Array,
-    variance: Array,
-) -> Array:
-    """The maximum of what clusters have in common, with each one's own effects integrated out."""
-    size = len(common)
+def integrated(
+    effects: Array, gradient: Array, information: Array, inverse: Array, variance: Array
+) -> tuple[Array, Array]:
+    """What clusters have in common, with each one's own effects integrated out.
+
+    Precision, and this times the maximum; ``inverse``: of each cluster's information and the
+    precision between clusters, added up.
+    """
     pulled = np.einsum("ckl,cl->ck", information, effects) + gradient
     shrunk = np.einsum("ckl,cl->ck", inverse, pulled).sum(axis=0) / variance
     precision = len(effects) * np.diag(1 / variance)
-    precision -= inverse.sum(axis=0) / np.outer(variance, variance)
-    # A weak prior, for what the data do not tell.
-    weak = np.full(size, 0.25)
-    return np.linalg.solve(precision + np.diag(weak), shrunk + weak * common)
+    return precision - inverse.sum(axis=0) / np.outer(variance, variance), shrunk
 
 
 def _family_step(
-    family: str,
-    names: tuple[str, ...],
-    theta: Array,
-    width: float,
-    data: Counted,
-    effects: Array,
+    data: Counted, effects: Array, tabulated: Callable[[Array], Array], theta: Array
 ) -> tuple[Array, Array]:
     """A Newton step of each parameter of the family by itself, and its curvature."""
 
     def worth(at: Array) -> float:
-        values = table(family, _parameters(names, at), width, data.printed, COUNTS[0])
-        return cells_density(
-            effects,
-            values,
-            data.weights.ravel(),
-            data.cluster,
-            data.start,
-            data.place,
-            data.rows,
-        )[0]
+        return data.density(effects, tabulated(at))[0]
 
     new, curvature = theta.copy(), np.ones(len(theta))
     for i in range(len(theta)):
