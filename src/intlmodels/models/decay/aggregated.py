@@ -264,55 +264,36 @@ MOST_WORK = 5_000_000
 LARGEST = 30.0
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where each part stands in the vector of coordinates."""
-
-    names: tuple[str, ...]
-    sizes: int
-    periods: int
-
-    def at(self, name: str) -> int:
-        """Position of a scalar, or the first of several differences."""
-        return self.names.index(name)
-
-    @property
-    def grouped(self) -> NDArray[np.bool_]:
-        """Which coordinates are differences, whose priors have a spread of their own."""
-        return np.array([name in ("between", "time") for name in self.names])
-
-
-def layout(design: Design) -> Layout:
-    """The coordinates of a design."""
+def layout(design: Design) -> tuple[str, ...]:
+    """Name of each coordinate of a design; differences ("between", "time") share theirs."""
     names = ["level", *["large"] * design.two_sizes, "spread", "decay"]
     names += ["between"] * (0 if design.common else len(design.sizes) - 1)
-    names += ["time"] * (len(design.periods) - 1 if design.by_period else 0)
-    return Layout(tuple(names), len(design.sizes), len(design.periods))
+    return (*names, *["time"] * (len(design.periods) - 1 if design.by_period else 0))
 
 
 def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
     """The parameters of :func:`intlmodels.models.decay.aggregated.log_likelihood` at a point."""
     where = layout(design)
-    ones = np.ones(where.sizes)
-    level = theta[where.at("level")] * ones
+    ones = np.ones(len(design.sizes))
+    level = theta[where.index("level")] * ones
     if design.two_sizes:
-        level = level + theta[where.at("large")] * np.array([1.0, 0.0])
-    decay = theta[where.at("decay")] * ones
+        level = level + theta[where.index("large")] * np.array([1.0, 0.0])
+    decay = theta[where.index("decay")] * ones
     if not design.common:
-        decay = decay + _spread_out(theta, where, "between", where.sizes)
+        decay = decay + _spread_out(theta, where, "between", len(design.sizes))
     period = None
     if design.by_period:
-        period = _spread_out(theta, where, "time", where.periods)
+        period = _spread_out(theta, where, "time", len(design.periods))
     return {
         "level": level,
         "decay": decay,
-        "sigma": by.exp(theta[where.at("spread")]),
+        "sigma": by.exp(theta[where.index("spread")]),
         "period": period,
     }
 
 
-def _spread_out(theta: Any, where: Layout, name: str, levels: int) -> Any:
-    own = theta[where.at(name) : where.at(name) + levels - 1]
+def _spread_out(theta: Any, where: tuple[str, ...], name: str, levels: int) -> Any:
+    own = theta[where.index(name) : where.index(name) + levels - 1]
     return (differences(levels) * own[None, :]).sum(axis=1)
 
 
@@ -343,7 +324,7 @@ def find_start(counts: Counts, design: Design) -> Start:
     """Find the maximum, and the curvature there."""
     where = layout(design)
     kinds = ("level", "large", "spread", "decay")
-    pull = np.array([_PULLS[kinds.index(n) if n in kinds else 4] for n in where.names])
+    pull = np.array([_PULLS[kinds.index(n) if n in kinds else 4] for n in where])
     theta = np.zeros(len(pull))
     parts = _rough(counts, theta, design)
 
@@ -363,10 +344,10 @@ def find_start(counts: Counts, design: Design) -> Start:
         if (gained := uphill(worth, theta, move, worth(theta), 19)) is None:
             break
         theta, _ = gained
-    own = where.grouped
+    own = np.array([name in ("between", "time") for name in where])
     information = definite(-curvature - np.diag(np.where(own, pull, 0.0)))
     gradient = gradient + np.where(own, pull * theta, 0.0)
-    place = where.at("spread")
+    place = where.index("spread")
     error = float(np.sqrt(np.linalg.inv(information + np.diag(own * 1.0))[place, place]))
     spread = float(np.exp(theta[place] + 5 * min(error, 0.4)))
     return Start(theta, gradient, information, _modes(counts, theta, design), spread)
@@ -374,7 +355,7 @@ def find_start(counts: Counts, design: Design) -> Start:
 
 def _rough(counts: Counts, theta: Array, design: Design) -> tuple[Class, ...]:
     """Nodes that serve near a point."""
-    spread = float(np.exp(theta[layout(design).at("spread")]))
+    spread = float(np.exp(theta[layout(design).index("spread")]))
     return require_able(classes(counts, 1.5 * spread, _modes(counts, theta, design)))
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
-from intlmodels.study import DecayStudy, Decisions, Reading, SequenceStudy
+from intlmodels.study import DecayStudy, Decisions, SequenceStudy
 from intlmodels.study.counts import Count, rows
 
 Shape = Literal["linear", "power", "step"]
@@ -94,6 +94,14 @@ class Design:
         """Whether there is a difference between sizes to estimate."""
         return len(self.sizes) == 2
 
+    @property
+    def codes(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Positions of the firm and of the period of each known decision."""
+        assert self.decisions is not None
+        firm = [self.firms.index(name) for name in self.decisions.firm]
+        period = [self.periods.index(name) for name in self.decisions.period]
+        return np.array(firm), np.array(period)
+
 
 def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
     """Prior entries as they enter the linear predictor."""
@@ -130,19 +138,6 @@ def default_design(study: DecayStudy) -> Design:
 # -- variants ----------------------------------------------------------------------------
 
 
-def _changed(design: Design, **changes: Any) -> Design:
-    return replace(design, **changes)
-
-
-def _read(design: Design, reading: Reading) -> Design:
-    return replace(
-        design,
-        periods=reading.periods,
-        period_weights=reading.period_weights,
-        counts=reading.counts,
-    )
-
-
 def repaired(counts: tuple[Count, ...], changes: Mapping[str, int]) -> tuple[Count, ...]:
     """Counts with some values changed, and all of them taken as certain."""
     return tuple(replace(c, value=changes.get(c.id, c.value), hard=True) for c in counts)
@@ -157,28 +152,28 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
         Variant(
             "power",
             "log(1 + prior entries) in place of prior entries",
-            partial(_changed, family="power"),
+            partial(replace, family="power"),
         ),
-        Variant("step", "a single drop after the first entry", partial(_changed, family="step")),
+        Variant("step", "a single drop after the first entry", partial(replace, family="step")),
     ]
     if len(study.periods) > 1:
         rows.append(
             Variant(
                 "period",
                 "adds an effect of each period: calendar time beside experience",
-                partial(_changed, by_period=True),
+                partial(replace, by_period=True),
             )
         )
     if not default_design(study).common:
         rows.append(
-            Variant("common-decay", "one decay for both sizes", partial(_changed, common=True))
+            Variant("common-decay", "one decay for both sizes", partial(replace, common=True))
         )
     if study.counts and study.decisions is not None:
         rows.append(
             Variant(
                 "complete",
                 "from the decisions themselves, not from their counts",
-                partial(_changed, decisions=study.decisions, counts=()),
+                partial(replace, decisions=study.decisions, counts=()),
                 comparable=False,
             )
         )
@@ -204,7 +199,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
         Variant[Design](
             f"rho-{rho:g}",
             f"counts off by one weigh {rho:g} instead of {study.rho:g}",
-            partial(_changed, rho=rho),
+            partial(replace, rho=rho),
         )
         for rho in OTHER_RHO
         if rho != study.rho
@@ -214,7 +209,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             f"concentration-{value:g}",
             f"decisions {'more' if value < study.concentration else 'less'} concentrated in a "
             f"few firms before the counts speak (Polya urn with {value:g})",
-            partial(_changed, concentration=value),
+            partial(replace, concentration=value),
         )
         for value in OTHER_CONCENTRATION
         if value != study.concentration
@@ -223,7 +218,12 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
         Variant(
             name,
             reading.change,
-            partial(_read, reading=reading),
+            partial(
+                replace,
+                periods=reading.periods,
+                period_weights=reading.period_weights,
+                counts=reading.counts,
+            ),
             comparable=len(reading.counts) == len(study.counts),
         )
         for name, reading in study.readings.items()
@@ -234,7 +234,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             Variant(
                 f"repair-{number}",
                 f"a cheapest repair taken as certain: {words}",
-                partial(_changed, counts=repaired(study.counts, changes)),
+                partial(replace, counts=repaired(study.counts, changes)),
                 comparable=False,
             )
         )
