@@ -52,29 +52,18 @@ _REACH = 9.0
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of a register as one design needs them.
+    """The counts of a register as one design needs them."""
 
-    Attributes
-    ----------
-    size : array of int, shape (cell,)
-        Position in the design's sizes.
-    made : array of int, shape (cell, period)
-        Decisions in each period that has an effect; in all, where periods have none.
-    flagged, firms : array of int, shape (cell,)
-    level_flags : array, shape (size,)
-        Flags of all firms of a size.
-    decay_flags : array, shape (size,)
-        Sum of b(k) over these.
-    period_flags : array, shape (period,)
-        Flags in each period.
-    """
-
+    #: Position in the design's sizes, (cell,).
     size: Places
+    #: Decisions in each period that has an effect, or in all, (cell, period).
     made: Places
     flagged: Places
     firms: Array
+    #: Flags of all firms of a size, and the sum of b(k) over these, (size,).
     level_flags: Array
     decay_flags: Array
+    #: Flags in each period that has an effect, (period,).
     period_flags: Array
 
 
@@ -108,20 +97,13 @@ def counts_for(sequences: Sequences, design: Design) -> Counts:
 
 @dataclass(frozen=True)
 class Class:
-    """Cells of about the same length, with common nodes.
+    """Cells of about the same length, with common nodes."""
 
-    Attributes
-    ----------
-    nodes : array, shape (node,)
-        Values of z, in equal steps.
-    cells : array of int, shape (cell,)
-        Positions of the cells.
-    longest : int
-        Most decisions of one firm.
-    """
-
+    #: Values of z, in equal steps.
     nodes: Array
+    #: Positions of the cells.
     cells: Places
+    #: Most decisions of one firm.
     longest: int
 
 
@@ -165,10 +147,6 @@ class Algebra:
     logsumexp: Callable[[Any], Any]
 
 
-def _log1pexp(x: Array) -> Array:
-    return np.logaddexp(0.0, x)
-
-
 def _logsumexp(x: Array) -> Array:
     most = x.max(axis=1)
     return np.asarray(most + np.log(np.exp(x - most[:, None]).sum(axis=1)))
@@ -176,7 +154,7 @@ def _logsumexp(x: Array) -> Array:
 
 NUMPY = Algebra(
     np.exp,
-    _log1pexp,
+    lambda x: np.logaddexp(0.0, x),
     lambda x: np.cumsum(x, axis=1),
     lambda parts: np.concatenate(parts, axis=0),
     _logsumexp,
@@ -299,24 +277,15 @@ def _spread_out(theta: Any, where: tuple[str, ...], name: str, levels: int) -> A
 
 @dataclass(frozen=True)
 class Start:
-    """A normal approximation of the likelihood and of the priors of what is no difference.
-
-    Attributes
-    ----------
-    at : array, shape (coordinate,)
-    gradient : array, shape (coordinate,)
-    information : array, shape (coordinate, coordinate)
-        Minus the curvature; positive definite.
-    modes : array, shape (2,)
-        Between these the integrands have their modes, whatever the spread.
-    spread : float
-        Largest spread of the firms that is to be expected.
-    """
+    """A normal approximation of the likelihood and of the priors of what is no difference."""
 
     at: Array
     gradient: Array
+    #: Minus the curvature; positive definite.
     information: Array
+    #: Between these two the integrands have their modes, whatever the spread.
     modes: Array
+    #: Largest spread of the firms that is to be expected.
     spread: float
 
 

@@ -41,52 +41,34 @@ MOST_REPAIRS = 6
 
 @dataclass(frozen=True)
 class Design:
-    """Everything that one variant of the decay model depends on, besides priors.
-
-    Attributes
-    ----------
-    firms : tuple of str
-    size_of_firm : tuple of int
-        Position in ``sizes`` of each firm.
-    sizes : tuple of str
-        ``("large", "other")``, or ``("all",)`` where firms are of one size only.
-    periods : tuple of str
-    period_weights : tuple of float
-        Prior chance of a decision's period.
-    total : int
-        Number of decisions.
-    counts : tuple of Count
-        What was published; empty where decisions are known.
-    decisions : Decisions or None
-        The decisions themselves, where they are known.
-    rho : float
-        A count that may be off contributes rho ** (how far it is off).
-    concentration : float
-        Of the Polya urn, per firm; at 1 the firms' totals are uniform.
-    family : {"linear", "power", "step"}
-        How prior entries k enter: k, log(1 + k), or whether k is above 0.
-    common : bool
-        One decay for both sizes.
-    by_period : bool
-        Whether periods have effects of their own.
-    aggregated : bool
-        Of a register: firms are not listed, their effects are integrated out, and only the spread
-        of the effects is a parameter.
-    """
+    """Everything that one variant of the decay model depends on, besides priors."""
 
     firms: tuple[str, ...]
+    #: Position in ``sizes`` of each firm.
     size_of_firm: tuple[int, ...]
+    #: ``("large", "other")``, or ``("all",)`` where firms are of one size only.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
+    #: Prior chance of a decision's period.
     period_weights: tuple[float, ...]
+    #: Number of decisions.
     total: int
+    #: What was published; empty where decisions are known.
     counts: tuple[Count, ...]
+    #: The decisions themselves, where they are known.
     decisions: Decisions | None
+    #: A count that may be off contributes rho ** (how far it is off).
     rho: float = 0.05
+    #: Of the Polya urn, per firm; at 1 the firms' totals are uniform.
     concentration: float = 1.0
+    #: How prior entries k enter: k, log(1 + k), or whether k is above 0.
     family: Shape = "linear"
+    #: One decay for both sizes.
     common: bool = False
+    #: Whether periods have effects of their own.
     by_period: bool = False
+    #: Of a register: firms are not listed, their effects are integrated out, and only the spread
+    #: of the effects is a parameter.
     aggregated: bool = False
 
     @property
@@ -244,10 +226,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
 def repairs(
     counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
 ) -> list[dict[str, int]]:
-    """The cheapest repairs that leave hard counts alone, as new values by id.
-
-    None where the counts agree as they are; the first ``MOST_REPAIRS`` where there are many.
-    """
+    """The cheapest repairs that leave hard counts alone, as new values by id; not all of many."""
     return [dict(changes) for changes in _cheapest(counts, firms, periods)]
 
 

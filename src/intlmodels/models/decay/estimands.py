@@ -34,27 +34,16 @@ FALL_AFTER = 5
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
-    """All estimands of a fit, draw by draw.
+    """All estimands of a fit, draw by draw, of its posterior or its prior.
 
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        As :func:`intlmodels.fitting.fit.fit` returns it.
-    group : {"posterior", "prior"}
-        Which draws.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dimensions chain and draw, and: ``curve`` (size, entries), the probability of the flag
-        in percent for a typical firm (firm effect 0; period effects averaged) with so many
-        prior entries; ``fall`` (size), how many percentage points it falls from the first
-        decision to the one after ``FALL_AFTER`` prior entries; ``halvings`` (size), by how
-        many halvings the odds fall with a unit of experience; ``decay_difference``, the decay
-        of large firms less that of the others; where the table is drawn, ``group_cell``
-        (size, period, flag), decisions in the table, ``true_count`` (count), what each
-        published count truly was, and ``repair_holds`` (repair), 1 where the true counts are those
-        of that cheapest repair.
+    ``curve`` (size, entries): the probability of the flag in percent for a typical firm (firm
+    effect 0; period effects averaged) with so many prior entries; ``fall`` (size): how many
+    percentage points it falls from the first decision to the one after ``FALL_AFTER`` prior
+    entries; ``halvings`` (size): by how many halvings the odds fall with a unit of experience;
+    ``decay_difference``: the decay of large firms less that of the others. Where the table is
+    drawn, ``group_cell`` (size, period, flag): decisions in the table; ``true_count`` (count): what
+    each published count truly was; ``repair_holds`` (repair): 1 where the true counts are those of
+    that cheapest repair.
     """
     import xarray as xr
 

@@ -363,11 +363,10 @@ def log_odds(
     period: NDArray[np.intp],
     entries: NDArray[np.integer],
 ) -> Array:
-    """Log odds of the flag, draw by draw (models: section 3).
+    """Log odds of the flag, (draw, decision) (models: section 3).
 
-    ``parameters``: ``intercept``, ``large``, ``firm``, ``decay`` and so on, draws first; ``firm``,
-    ``period``, ``entries`` (draw, decision) or (decision,): codes of firm and period, and prior
-    entries. Returns an array (draw, decision).
+    ``parameters``: those of :data:`OF_ODDS`, draws first; ``firm``, ``period``: codes, (draw,
+    decision) or (decision,), as prior ``entries`` are.
     """
     size = np.asarray(design.size_of_firm)[firm]
     draws = len(parameters["intercept"])
@@ -383,13 +382,10 @@ def log_odds(
 def simulate_tables(
     design: Design, parameters: Mapping[str, Array], rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[Any]], Tables]:
-    """Draw all decisions of one study for every draw of the parameters.
+    """Draw all decisions for every draw of the parameters, and count them in tables.
 
-    Firms by a Polya urn (a Dirichlet draw of shares, then decisions), periods by their
-    weights, flags by the model.
-
-    Returns (draw, decision): ``firm``, ``period`` and ``flag`` of the decisions in each firm's own
-    order; an array (draw, firm, period, flag).
+    Firms by a Polya urn (a Dirichlet draw of shares, then decisions), periods by their weights,
+    flags by the model; decisions (draw, decision) are in each firm's own order.
     """
     draws, firms, periods = len(parameters["intercept"]), len(design.firms), len(design.periods)
     shares = rng.dirichlet(np.full(firms, design.concentration), size=draws)
@@ -414,10 +410,7 @@ def _pick(chances: Array, uniform: Array) -> NDArray[np.intp]:
 
 
 def places(firm: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Number of earlier decisions of the same firm, for decisions sorted by firm.
-
-    ``firm`` (..., decision).
-    """
+    """Number of earlier decisions of the firm, for decisions (..., decision) sorted by firm."""
     number = np.broadcast_to(np.arange(firm.shape[-1]), firm.shape)
     begins = np.ones(firm.shape, bool)
     begins[..., 1:] = firm[..., 1:] != firm[..., :-1]
@@ -450,14 +443,11 @@ def arrange(
     tables: NDArray[np.integer],
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.int64]]:
-    """Put the decisions of tables in order, given the parameters that go with each.
+    """Put each firm's decisions of tables in order, given the parameters that go with each table.
 
     Within a firm and period the flagged decisions fall to places by the exact conditional
     law: going backwards through the places, each is flagged with the probability that the
     recursion over the number of flags gives.
-
-    Returns (draw, decision): ``firm``, ``period``, ``entries`` and ``flag``, each firm's decisions
-    in their order.
     """
     draws = len(tables)
     made = tables.sum(axis=-1).reshape(draws, -1)

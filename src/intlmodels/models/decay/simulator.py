@@ -17,7 +17,7 @@ from intlmodels.core.settings import Given
 from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.inferencedata import inverse_logit, log_odds
-from intlmodels.models.priors import Prior, parse, rescaled
+from intlmodels.models.priors import Prior, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.study import DecayStudy
 from intlmodels.study.counts import FLAGS, Count, rows
@@ -162,12 +162,7 @@ def _log_flags(design: Design, values: Mapping[str, Array], flags: Array) -> Arr
 
 def pinned_to_zero(priors: Mapping[str, Prior], names: Sequence[str]) -> dict[str, Prior]:
     """Priors of which those named hold their parameters at zero."""
-    return {n: _replaced(p, _ZERO[p.support]) if n in names else p for n, p in priors.items()}
-
-
-def _replaced(prior: Prior, text: str) -> Prior:
-    distribution, args = parse(text, name=prior.name, support=prior.support)
-    return replace(prior, distribution=distribution, args=args, text=text)
+    return {n: p.rewritten(_ZERO[p.support]) if n in names else p for n, p in priors.items()}
 
 
 def misspecified(
