@@ -28,6 +28,7 @@ from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, priors_of, pymc
 from intlmodels.models.coordinates import RAW
 from intlmodels.models.decay import aggregated as starting
+from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay import model as sequencefitting
 from intlmodels.models.decay.aggregated import (
     NUMPY,
@@ -204,7 +205,7 @@ def test_coordinates_keep_the_density(study, variant):
 
 def test_nodes_too_coarse_or_too_narrow_are_noticed(study):
     design, counts, _, _ = nodes(study)
-    draws = sequencefitting._prior(design, priors_of(study), 1).isel(draw=slice(0, 30))
+    draws = inferencedata.prior(design, priors_of(study), 1000, 1).isel(draw=slice(0, 30))
     draws["sigma_firm"] = draws["sigma_firm"].clip(0.2, 2.5)
     good = classes(counts, 3.0, np.array([-6.0, 6.0]))
     assert off(counts, good, design, draws) < 1e-6
@@ -263,7 +264,7 @@ def test_predicted_flags_have_the_law_of_simulated_firms(study):
         | {"decay": (("chain", "draw", "size"), np.tile([0.1, 0.3], (1, number, 1)))},
         coords={"size": list(design.sizes)},
     )
-    made = predictive(study, design, draws, [1, 2])
+    made = predictive(study, design, draws, 1, 2)
     counts = counts_for(study.sequences, design)
     rng = np.random.default_rng(0)
     never, always = np.zeros((2, 2000)), np.zeros((2, 2000))

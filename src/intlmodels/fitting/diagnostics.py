@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from intlmodels.core.jsonvalues import build, parse_json
 
 if TYPE_CHECKING:
-    from xarray import DataArray, Dataset, DataTree
+    from xarray import Dataset, DataTree
 
 
 Outcome = Literal["passed", "failed", "informational"]
@@ -25,17 +25,7 @@ Outcome = Literal["passed", "failed", "informational"]
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the gate.
-
-    Attributes
-    ----------
-    name, label : str
-        Short name, and what is looked at in words.
-    direction : {"at most", "at least"}
-    limit : float
-    hint : str
-        What a failure means and what helps.
-    """
+    """One row of the gate: what is looked at, its limit, what a failure means and what helps."""
 
     name: str
     label: str
@@ -156,10 +146,7 @@ class Gate:
 
     @classmethod
     def from_json(cls, text: str) -> Gate:
-        """Read what :meth:`to_json` wrote.
-
-        Raises ValueError for anything else.
-        """
+        """Read what :meth:`to_json` wrote; ValueError for anything else."""
         return cls(build(tuple[Result, ...], parse_json(text)))
 
 
@@ -182,11 +169,9 @@ def scalars(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.float64]]]:
 def convergence(
     dataset: Dataset,
 ) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
-    """R-hat, bulk and tail ESS and the Monte Carlo error of the mean, of every scalar.
+    """``rhat``, ``ess_bulk``, ``ess_tail`` and ``mcse_mean`` of every scalar: (labels, values).
 
-    ``dataset``: with dimensions chain and draw first. Returns ``rhat``, ``ess_bulk``, ``ess_tail``,
-    ``mcse_mean`` -> (labels, values). Quantities that never vary (the first level of an ordered
-    effect) are left out.
+    Quantities that never vary (the first level of an ordered effect) are left out.
     """
     # A draw that is not a number is not equal to itself: such a quantity stays in, and fails.
     pairs = [(label, draws) for label, draws in scalars(dataset) if (draws != draws.flat[0]).any()]
@@ -217,15 +202,11 @@ def _convergence(stacked: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]
 
 
 def gate(tree: DataTree) -> Gate:
-    """Check a fit: every parameter, every estimand, and the sampler itself.
-
-    ``tree``: with ``posterior``, ``sample_stats`` and, if computed, ``estimands``. Returns one
-    result for each row of :data:`CHECKS`; with very many clusters also of :data:`MANY_CHECKS`.
-    """
+    """Check a fit: every parameter, every estimand if there are any, and the sampler itself."""
     found = _measure(tree)
     return Gate(
         tuple(
-            _judge(check, *found[check.name]) if check.name in found else _without(check)
+            _judge(check, *found.get(check.name, (None, "does not apply")))
             for check in (*CHECKS, *(c for c in MANY_CHECKS if c.name in found))
         )
     )
@@ -233,8 +214,10 @@ def gate(tree: DataTree) -> Gate:
 
 def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     groups = [g for g in ("posterior", "estimands") if g in tree.children]
-    whole = [_with_tables(tree[group].to_dataset()) for group in groups]
-    many = [[n for n in part.data_vars if _of_many_clusters(part[n])] for part in whole]
+    whole = [tree[group].to_dataset() for group in groups]
+    # Cells of a drawn table are quantities of their own: they must mix as well.
+    whole = [d.assign(table=d["table"].astype(float)) if "table" in d else d for d in whole]
+    many = [[n for n, d in w.data_vars.items() if d.sizes.get(CLUSTERS, 0) > MANY] for w in whole]
     worst = {"rhat": "rhat", "ess_bulk": "ess_bulk", "ess_tail": "ess_tail"}
     found = _worst([part.drop_vars(n) for part, n in zip(whole, many, strict=True)], worst)
     if any(many):
@@ -253,10 +236,6 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
         total = int(counts.sum())
         found[name] = (float(total), f"chain {int(counts.argmax())}" if total else "")
     return found
-
-
-def _of_many_clusters(draws: DataArray) -> bool:
-    return CLUSTERS in draws.dims and draws.sizes[CLUSTERS] > MANY
 
 
 def _thinned(draws: Dataset) -> Dataset:
@@ -278,28 +257,11 @@ def _worst(parts: list[Dataset], wanted: dict[str, str]) -> dict[str, tuple[floa
     return found
 
 
-def _with_tables(draws: Dataset) -> Dataset:
-    """Draws with the cells of a drawn table as quantities of their own: they must mix as well."""
-    return draws.assign(table=draws["table"].astype(float)) if "table" in draws else draws
-
-
-def _judge(check: Check, value: float, where: str) -> Result:
-    good = value <= check.limit if check.direction == "at most" else value >= check.limit
-    outcome: Outcome = "passed" if good else "failed"
-    return Result(
-        check.name, check.label, check.direction, check.limit, value, where, outcome, check.hint
-    )
-
-
-def _without(check: Check) -> Result:
-    """The result of a check that does not apply to how a fit was drawn."""
-    return Result(
-        check.name,
-        check.label,
-        check.direction,
-        check.limit,
-        float("nan"),
-        "does not apply",
-        "informational",
-        check.hint,
-    )
+def _judge(check: Check, value: float | None, where: str) -> Result:
+    """Hold a value against its limit; None if the check does not apply to how a fit was drawn."""
+    outcome: Outcome = "informational"
+    if value is not None:
+        good = value <= check.limit if check.direction == "at most" else value >= check.limit
+        outcome = "passed" if good else "failed"
+    seen = float("nan") if value is None else value
+    return Result(**asdict(check), value=seen, where=where, outcome=outcome)

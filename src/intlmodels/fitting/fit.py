@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import versions
-from intlmodels.core.settings import Given, Progress, Settings
+from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
+from intlmodels.models.base import Refitter
 from intlmodels.models.priors import Prior, log_density
 from intlmodels.study import Study
 
@@ -34,34 +35,16 @@ def fit(
 ) -> DataTree:
     """Fit one variant and return every group in one tree.
 
-    Parameters
-    ----------
-    study : Study
-    variant : str
-        Name in the catalogue.
-    priors : mapping of str to Prior, optional
-        Defaults to :func:`intlmodels.models.priors_of`.
-    settings : Settings, optional
-    progress : callable, optional
-        Called with the finished part of the sampling, 0 to 1.
+    Groups: ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``,
+    ``posterior_predictive`` (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain),
+    ``observed_data`` and ``constant_data``. ``log_likelihood`` has no firms whose outcome is
+    missing, ``log_prior`` every parameter with a prior of its own. Printed shares are in percent,
+    ``mu`` is a share between 0 and 1; of a further outcome the positions of levels are observed.
+    Of registers there are no ``log_likelihood`` and ``log_prior``, nothing has the length of the
+    rows, and ``posterior`` has no expected shares and no effects of single firms.
 
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior``,
-        ``posterior_predictive`` (chain, draw, ...), ``prior``, ``prior_predictive`` (one chain),
-        ``observed_data`` and ``constant_data``. ``log_likelihood`` has no firms whose outcome is
-        missing, ``log_prior`` every parameter with a prior of its own. Printed shares are in
-        percent, ``mu`` is a share between 0 and 1; of a further outcome the positions of levels
-        are observed. Of registers there are no ``log_likelihood`` and ``log_prior``, nothing has
-        the length of the rows, and ``posterior`` has no expected shares and no effects of single
-        firms.
-
-    Raises
-    ------
-    StudyError
-        For an unknown variant or setting, a prior that a register cannot have, or sequences for
-        which the integrals over the firms' effects would not be exact enough.
+    Raises StudyError for an unknown variant or setting, a prior that a register cannot have, or
+    sequences for which the integrals over the firms' effects would not be exact enough.
     """
     import xarray as xr
 
@@ -112,7 +95,7 @@ def attributes(
 
 
 def _of_observed(log_likelihood: Dataset, observed: Dataset) -> Dataset:
-    """The log likelihood of what was observed: a missing outcome has none."""
+    """Without missing outcomes, which have no log likelihood."""
     for outcome in observed.data_vars.values():
         known = np.isfinite(outcome.to_numpy())
         if not known.all():
@@ -144,22 +127,9 @@ class Refit:
 
     What calibration and leave-one-out do hundreds of times. Only values change: the outcome, the
     weight of each unit, the arguments of the priors, or the published counts.
-
-    Parameters
-    ----------
-    study : Study
-    variant : str
-    priors : mapping of str to Prior
     """
 
     def __init__(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> None:
         self.priors, self.design = priors, design_of(study, variant)
-        self._refit = model_of(study).refitter(study, variant, priors)
-
-    def draw(self, settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
-        """Fit once: draws of every parameter, (chain, draw, ...), and the sampler's statistics.
-
-        ``given``: what is not as in the study; see :data:`Given`. Raises RuntimeError if the
-        sampler finds no starting point.
-        """
-        return self._refit(settings, given)
+        #: Fits once; RuntimeError if the sampler finds no starting point.
+        self.draw: Refitter = model_of(study).refitter(study, variant, priors)

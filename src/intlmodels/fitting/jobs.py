@@ -39,18 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One variant to be brought up to date.
+    """One variant to be brought up to date, and why.
 
-    Attributes
-    ----------
-    study, variant, priors, settings
-        What to fit.
-    path : Path
-        Where the fit is stored.
-    reasons : tuple of str
-        Why it has to be fitted again; empty if the stored fit is current.
-    refresh : bool
-        The draws are current, what was computed from them is not.
+    ``reasons``: why it has to be fitted again; ``refresh``: the draws are current, what was
+    computed from them is not.
     """
 
     study: Study
@@ -99,10 +91,7 @@ def plan(
 ) -> list[Job]:
     """What has to be fitted, and why; nothing is fitted or written.
 
-    Raises
-    ------
-    StudyError
-        For an unknown variant, prior or setting.
+    Raises StudyError for an unknown variant, prior or setting.
     """
     require_consistent_counts(study)
     require_names(study)
@@ -113,14 +102,10 @@ def plan(
         used = priors_of(study, name, priors)
         path = stored_path(out, name)
         reasons = store.why_refit(path, store.fingerprint(study, name, used, settings))
-        refresh = not reasons and _estimands_stale(path, study.model)
-        jobs.append(Job(study, name, used, settings, path, tuple(reasons), refresh))
+        found = store.header(path) if not reasons else None
+        old = found is not None and found.estimands_version != ESTIMANDS_VERSION[study.model]
+        jobs.append(Job(study, name, used, settings, path, tuple(reasons), refresh=old))
     return jobs
-
-
-def _estimands_stale(path: Path, model: str) -> bool:
-    found = store.header(path)
-    return found is None or found.estimands_version != ESTIMANDS_VERSION[model]
 
 
 def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
@@ -250,18 +235,7 @@ def fit_study(
 
 
 def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
-    """Run jobs in other processes; yield each as it is stored.
-
-    Parameters
-    ----------
-    jobs : list of Job
-    pool : concurrent.futures.Executor
-        See :func:`intlmodels.core.processes.helpers`.
-
-    Yields
-    ------
-    Job, Gate
-    """
+    """Run jobs in other processes; yield each as it is stored."""
     one_core = [replace(job, settings=replace(job.settings, cores=1)) for job in jobs]
     pending: dict[Future[Gate], Job] = {pool.submit(bring_up_to_date, job): job for job in one_core}
     while pending:
@@ -280,18 +254,7 @@ def all_variants(study: Study) -> list[str]:
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored fit and whether it is still what the study asks for.
-
-    Attributes
-    ----------
-    variant : str
-    path : Path
-    fingerprint : str
-        Short hash of everything the draws depend on.
-    reasons : tuple of str
-        Why it is stale; empty if it is current.
-    gate : Gate
-    """
+    """A stored fit, a short hash of its fingerprint, and why it is stale (empty if it is not)."""
 
     variant: str
     path: Path

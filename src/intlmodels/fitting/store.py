@@ -37,13 +37,8 @@ Fingerprint = dict[str, dict[str, Any]]
 def fingerprint(
     study: Study, variant: str, priors: Mapping[str, Prior], settings: Settings
 ) -> Fingerprint:
-    """Everything the draws of one fit depend on, in named parts.
-
-    Returns ``data`` (everything of the study that this variant uses), ``model`` (version, variant
-    and family), ``libraries`` (release series), ``priors`` and ``settings``.
-    """
-    design = design_of(study, variant)
-    model = model_of(study)
+    """Everything the draws of one fit depend on, in named parts."""
+    design, model = design_of(study, variant), model_of(study)
     parts = model.data_parts(study, design)
     return {
         "data": {name: short_hash(*values) for name, values in parts.items()},
@@ -82,24 +77,8 @@ def changes(stored: Fingerprint, wanted: Fingerprint) -> list[str]:
 class Header:
     """What a stored fit says of itself: the attributes at the root of its file.
 
-    Attributes
-    ----------
-    study, model, variant, family : str
-    comparable, seed : int
-    retried : str
-        Why the first try was discarded; empty if it was not.
-    fingerprint : dict
-        See :func:`fingerprint`.
-    priors : dict of str to Prior
-    shown : tuple of str
-    settings : dict of str
-    versions : dict of str to str
-    gate : Gate
-    estimands_version : int
-    ess : float
-        Smallest bulk effective sample size of a parameter.
-    seconds : float or None
-        What the sampling took.
+    ``retried``: why the first try was discarded, empty if it was not; ``ess``: smallest bulk
+    effective sample size of a parameter; ``seconds``: what the sampling took.
     """
 
     study: str
@@ -121,10 +100,7 @@ class Header:
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Header:
-        """Read the attributes of a fit.
-
-        Raises ValueError if one is missing or not of its form; the text names it.
-        """
+        """Read the attributes of a fit; ValueError names one that is missing or not of its form."""
         found: dict[str, Any] = {}
         for name, kind in field_types(Header).items():
             value: Any = attributes.get(name)
@@ -142,10 +118,7 @@ class Header:
 
 
 def header(path: Path) -> Header | None:
-    """What a stored fit says of itself, read without its draws; None if there is no file.
-
-    Raises StudyError if the file is damaged, or no fit.
-    """
+    """Read a fit without its draws; None if there is no file, StudyError if it is no whole fit."""
     found = _inspected(path)
     if isinstance(found, str):
         raise _damaged(path, found)
@@ -153,10 +126,7 @@ def header(path: Path) -> Header | None:
 
 
 def require_whole(path: Path) -> Header:
-    """What a stored fit says of itself, once its file was found to be as it was written.
-
-    Raises StudyError if there is no file, or it is damaged, or no fit.
-    """
+    """The header, once the file was found to be as it was written; StudyError if it is not."""
     found = header(path)
     if found is None:
         raise StudyError("there is no stored fit; run intlmodels fit first", file=str(path))
@@ -209,7 +179,7 @@ def _plain(value: Any) -> Any:
 def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
     """Reasons to fit again; empty if the stored fit is what is wanted.
 
-    Raises StudyError if something is there that a fit cannot take the place of.
+    Raises StudyError if a folder is in its place.
     """
     if path.is_dir():
         raise StudyError("a folder is where the fit is to be stored; remove it", file=str(path))
@@ -244,10 +214,7 @@ def write(tree: DataTree, path: Path) -> None:
 
 
 def read(path: Path) -> DataTree:
-    """Read a stored fit into memory.
-
-    Raises StudyError if there is no file, or it is damaged, or no fit.
-    """
+    """Read a stored fit into memory; StudyError if there is no file, or it is no whole fit."""
     import xarray as xr
 
     require_whole(path)

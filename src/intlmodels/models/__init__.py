@@ -21,9 +21,8 @@ from intlmodels.study.schema import wrong
 __all__ = ["DEFAULT", "Model", "Variant", "catalogue", "design_of", "find_variant"]
 __all__ += ["model_named", "model_of", "priors_of", "require_names"]
 
-_SHARE: Model[Any, Any] = share.MODEL
-_DECAY: Model[Any, Any] = decay.MODEL
-_MODELS = {shape: model for model in (_SHARE, _DECAY) for shape in model.shapes}
+_EVERY: tuple[Model[Any, Any], ...] = (share.MODEL, decay.MODEL)
+_MODELS = {shape: model for model in _EVERY for shape in model.shapes}
 
 
 def model_named(shape: str) -> Model[Any, Any]:
@@ -37,16 +36,7 @@ def model_of(study: Study) -> Model[Any, Any]:
 
 
 def catalogue(study: Study) -> dict[str, Variant[Any]]:
-    """All variants of a study's model, the default first.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    dict of str to Variant
-    """
+    """All variants of a study's model, the default first."""
     return dict(_catalogue(study))
 
 
@@ -57,13 +47,7 @@ def _catalogue(study: Study) -> dict[str, Variant[Any]]:
 
 
 def find_variant(study: Study, name: str) -> Variant[Any]:
-    """Look a variant up by name.
-
-    Raises
-    ------
-    StudyError
-        For an unknown name; the message lists the valid ones.
-    """
+    """Look a variant up by name; StudyError lists the valid ones if it is unknown."""
     rows, model = catalogue(study), model_of(study)
     name = model.alias(study, name)
     if name in rows:
@@ -88,22 +72,8 @@ def priors_of(
 ) -> dict[str, Prior]:
     """Priors of a variant: defaults, then the study's, then ``overrides``.
 
-    Parameters
-    ----------
-    study : Study
-    variant : str
-        Name in :func:`catalogue`.
-    overrides : mapping of str to str, optional
-        Parameter name to prior text, such as ``{"phi": "Gamma(2, 0.1)"}``.
-
-    Returns
-    -------
-    dict of str to Prior
-
-    Raises
-    ------
-    StudyError
-        For an unknown variant, an unknown parameter or an unusable prior.
+    ``overrides``: parameter name to prior text, such as ``{"phi": "Gamma(2, 0.1)"}``. Raises
+    StudyError for an unknown variant, an unknown parameter or an unusable prior.
     """
     model = model_of(study)
     everywhere = {

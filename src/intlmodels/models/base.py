@@ -25,27 +25,17 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Variant[Design]:
-    """One row of the catalogue.
-
-    Attributes
-    ----------
-    name : str
-        What it is called on the command line and in the reports.
-    change : str
-        What it changes against the default, in words.
-    apply : callable
-        Takes the default design, returns the changed one.
-    comparable : bool
-        Whether its elpd is of the same printed outcomes as the default's.
-    outcome : str
-        The further outcome that it explains; empty if it explains the study's own, as a variant
-        that is set beside the default does.
-    """
+    """One row of the catalogue."""
 
     name: str
+    #: What it changes against the default, in words.
     change: str
+    #: Takes the default design, returns the changed one.
     apply: Callable[[Design], Design]
+    #: Whether its elpd is of the same printed outcomes as the default's.
     comparable: bool = True
+    #: The further outcome that it explains; empty if it explains the study's own, as a variant
+    #: that is set beside the default does.
     outcome: str = ""
 
 
@@ -118,15 +108,11 @@ class Model[Study, Design](Protocol):
 
     Data come in several shapes, which the model tells apart: rows or cells, decisions, counts of
     them, or sequences.
-
-    Attributes
-    ----------
-    shapes : tuple of str
-        What ``study.model`` says of studies that it takes, as stored with their fits.
     """
 
     @property
-    def shapes(self) -> tuple[str, ...]: ...  # noqa: D102
+    def shapes(self) -> tuple[str, ...]:
+        """What ``study.model`` says of studies that it takes, as stored with their fits."""
 
     # -- variants and designs --------------------------------------------------------------
 

@@ -72,11 +72,7 @@ _BUILDING = threading.RLock()
 
 
 def one_at_a_time[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function that builds or compiles a model run in one thread at a time.
-
-    All such functions share one lock. Sampling holds none: fits in several threads sample side
-    by side.
-    """
+    """Let functions that build or compile a model, not sampling, run in one thread at a time."""
 
     @wraps(function)
     def alone(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -120,11 +116,9 @@ def import_nutpie() -> ModuleType:
 
 @one_at_a_time
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
-    """Compile a PyMC model for nutpie.
+    """Compile a PyMC model as :func:`nutpie.compile_pymc_model` does; store ``var_names``.
 
-    ``model``: its data are constants, or shared variables with one dimension; ``var_names``:
-    variables to store. The result is as of :func:`nutpie.compile_pymc_model`. Raises ValueError if
-    the model holds shared data with another number of dimensions.
+    Raises ValueError for shared data with another number of dimensions than one.
     """
     import_nutpie()
     import pytensor
@@ -202,13 +196,9 @@ def _calling(function: Any, **others: Any) -> Any:
 def _make_c_logp_func(
     n_dim: int, logp_fn: Any, user_data: Any, shared_keys: list[str], shared_data: dict[str, Any]
 ) -> tuple[Any, Any]:
-    from numba import types
-
-    pointer = types.CPointer(types.double)
-    signature = types.int64(types.uint64, pointer, pointer, pointer, types.voidptr)
-    shared = _shared(shared_keys, shared_data)
     sizes = {"n_dim": n_dim, "n_words": len(shared_data)}
-    return _wrapper(_LOG_DENSITY, "log_density", logp_fn, shared, sizes), signature
+    shared = _shared(shared_keys, shared_data)
+    return _wrapper(_LOG_DENSITY, "log_density", logp_fn, shared, sizes), _signature(1, 3)
 
 
 def _make_c_expand_func(
@@ -219,13 +209,17 @@ def _make_c_expand_func(
     shared_keys: list[str],
     shared_data: dict[str, Any],
 ) -> tuple[Any, Any]:
+    sizes = {"n_dim": n_dim, "n_expanded": n_expanded, "n_words": len(shared_data)}
+    shared = _shared(shared_keys, shared_data)
+    return _wrapper(_EXPAND, "expand", expand_fn, shared, sizes), _signature(2, 2)
+
+
+def _signature(numbers: int, pointers: int) -> Any:
+    """The C signature of so many sizes, so many arrays, and the record of shared data."""
     from numba import types
 
-    pointer = types.CPointer(types.double)
-    signature = types.int64(types.uint64, types.uint64, pointer, pointer, types.voidptr)
-    shared = _shared(shared_keys, shared_data)
-    sizes = {"n_dim": n_dim, "n_expanded": n_expanded, "n_words": len(shared_data)}
-    return _wrapper(_EXPAND, "expand", expand_fn, shared, sizes), signature
+    arrays = [types.CPointer(types.double)] * pointers
+    return types.int64(*[types.uint64] * numbers, *arrays, types.voidptr)
 
 
 def _shared(keys: list[str], data: dict[str, Any]) -> str:

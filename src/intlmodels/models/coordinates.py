@@ -99,13 +99,7 @@ def uphill(
 
 
 def require_whole_line(transforms: dict[str, Any], names: list[str]) -> None:
-    """Refuse a prior that is not one over all numbers: its parameter has no coordinates.
-
-    Raises
-    ------
-    StudyError
-        For the first of the names whose parameter PyMC transforms.
-    """
+    """Refuse a prior that is not one over all numbers: its parameter, transformed, has no place."""
     for name in names:
         if transforms.get(name) is not None:
             raise StudyError(

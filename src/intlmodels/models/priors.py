@@ -32,31 +32,19 @@ _SUPPORT_IN_WORDS = {
 
 @dataclass(frozen=True)
 class Distribution:
-    """What is to be known of one distribution; arguments always come in the same order.
-
-    Attributes
-    ----------
-    arguments : tuple of str
-        Their names, as a person reads them.
-    support : {"real", "positive", "unit"}
-    positive : tuple of bool
-        Which arguments must be above 0.
-    keywords : tuple of str
-        What PyMC calls the arguments; it calls the distribution what it is called here.
-    draw : callable
-        Of a generator, a size and the arguments.
-    log_density : callable
-        Of values inside the support and the arguments, with the normalizing constant.
-    scaled : callable
-        Of a factor and the arguments: those of a wider or narrower one, see :func:`rescaled`.
-    """
+    """What is to be known of one distribution; arguments always come in the same order."""
 
     arguments: tuple[str, ...]
     support: Support
+    #: Which arguments must be above 0.
     positive: tuple[bool, ...]
+    #: What PyMC calls the arguments; it calls the distribution what it is called here.
     keywords: tuple[str, ...]
+    #: Of a generator, a size and the arguments.
     draw: Callable[..., Array]
+    #: Of values inside the support and the arguments, with the normalizing constant.
     log_density: Callable[..., Array]
+    #: Of a factor and the arguments: those of a wider or narrower one, see :func:`rescaled`.
     scaled: Callable[..., tuple[float, ...]] = lambda factor, *a: (*a[:-1], a[-1] * factor)
 
 
@@ -171,24 +159,10 @@ WHOLE_LINE: dict[Support, tuple[Scale, Scale]] = {
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior distribution of one named parameter.
+    """A prior distribution of one named parameter: as it was written, and as it was read.
 
-    Attributes
-    ----------
-    name : str
-        Name of the parameter, as in the stored posterior.
-    distribution : str
-        One of the names in :data:`DISTRIBUTIONS`.
-    args : tuple of float
-        Its arguments, in the order of :data:`DISTRIBUTIONS`.
-    text : str
-        The prior as it was written.
-    support : {"real", "positive", "unit"}
-        Where the parameter lives.
-    meaning : str
-        What the parameter is, in words and with its unit.
-    origin : str
-        ``"default"``, ``"study.toml"`` or ``"command line"``.
+    ``support``: where the parameter lives; ``meaning``: what it is, with its unit; ``origin``:
+    ``"default"``, ``"study.toml"`` or ``"command line"``.
     """
 
     name: str
@@ -198,6 +172,12 @@ class Prior:
     support: Support
     meaning: str
     origin: str = "default"
+
+    def rewritten(self, text: str, origin: str | None = None) -> Prior:
+        """Read another prior of the same parameter; StudyError if it is not usable."""
+        origin = origin or self.origin
+        distribution, args = parse(text, name=self.name, support=self.support, origin=origin)
+        return replace(self, distribution=distribution, args=args, text=text.strip(), origin=origin)
 
 
 def parameter(name: str, text: str, support: Support, meaning: str) -> Prior:
@@ -211,11 +191,8 @@ def parse(
 ) -> tuple[str, tuple[float, ...]]:
     """Read a prior such as ``Normal(0, 0.5)``: its distribution and arguments.
 
-    ``text``: distribution and arguments; an argument is a number or ``log(number)``; ``name``: name
-    of the parameter it is for (used in messages); ``support``: where the parameter lives; the
-    distribution must live there too; ``origin``: where the text was written (used in messages).
-    Raises StudyError if the text is not a distribution, its arguments are out of range, or it puts
-    mass where the parameter cannot be.
+    An argument is a number or ``log(number)``. Raises StudyError if the text is not a distribution,
+    its arguments are out of range, or it puts mass where the parameter cannot be.
     """
 
     def refuse(what: str) -> NoReturn:
@@ -267,12 +244,11 @@ def apply_overrides(
     overrides: Iterable[tuple[Mapping[str, str], str]],
     known: Mapping[str, Prior],
 ) -> dict[str, Prior]:
-    """Replace default priors by name.
+    """Replace default priors of a variant by name; the last override wins.
 
-    ``defaults``: the parameters of one model variant; ``overrides``: applied in order, the last one
-    wins; ``known``: the parameters of all variants of the study: an override of one that this
-    variant does not have is checked, and has no effect. Raises StudyError for a name that no
-    variant has, or an unusable prior.
+    ``known``: the parameters of all variants of the study: an override of one that this variant
+    does not have is checked, and has no effect. Raises StudyError for a name that no variant has,
+    or an unusable prior.
     """
     priors = dict(defaults)
     for mapping, origin in overrides:
@@ -284,16 +260,9 @@ def apply_overrides(
                     file=origin,
                     value=name,
                 )
-            support = known[name].support
-            distribution, args = parse(text, name=name, support=support, origin=origin)
+            new = (priors.get(name) or known[name]).rewritten(text, origin)
             if name in priors:
-                priors[name] = replace(
-                    priors[name],
-                    distribution=distribution,
-                    args=args,
-                    text=text.strip(),
-                    origin=origin,
-                )
+                priors[name] = new
     return priors
 
 
@@ -315,10 +284,9 @@ def draw(prior: Prior, rng: np.random.Generator, size: int) -> Array:
 
 
 def log_density(prior: Prior, values: ArrayLike) -> Array:
-    """Natural logarithm of the density of a prior, with its normalizing constant.
+    """Natural logarithm of the normalized density, at values on the parameter's own scale.
 
-    Values are on the parameter's own scale, of any shape. Minus infinity where the distribution has
-    no mass, NaN where a value is NaN.
+    Minus infinity where the distribution has no mass, NaN where a value is NaN.
     """
     x = np.asarray(values, dtype=float)
     distribution = DISTRIBUTIONS[prior.distribution]
@@ -355,22 +323,8 @@ def rescaled(prior: Prior, factor: float) -> Prior:
     is below 1 already). Thus Beta(1, 9) doubled is Beta(0.175, 1.575), whose sd is twice as
     large, but Beta(1, 1) doubled is Beta(0.5, 0.5), whose sd is only 1.22 times as large.
 
-    Parameters
-    ----------
-    prior : Prior
-    factor : float
-        Above 0, such as 0.5 or 2.
-
-    Returns
-    -------
-    Prior
-        With ``text`` as a person would write it, six digits at most where an argument changed;
-        the arguments are those of the text. Everything else is as before.
-
-    Raises
-    ------
-    ValueError
-        If the factor is not a number above 0.
+    The text is as a person would write it, six digits at most where an argument changed, and the
+    arguments are those of the text. Raises ValueError if the factor is not a number above 0.
     """
     if not (math.isfinite(factor) and factor > 0):
         raise ValueError(f"a scale is multiplied by a number above 0, not by {factor}")
@@ -381,6 +335,4 @@ def rescaled(prior: Prior, factor: float) -> Prior:
         written.strip() if math.isclose(old, new, rel_tol=1e-12) else f"{new:.6g}"
         for written, old, new in zip(inside.split(","), prior.args, scaled, strict=True)
     ]
-    text = f"{prior.distribution}({', '.join(parts)})"
-    _, args = parse(text, name=prior.name, support=prior.support)
-    return replace(prior, args=args, text=text)
+    return prior.rewritten(f"{prior.distribution}({', '.join(parts)})")

@@ -40,10 +40,7 @@ def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:
 
 
 def register_data(priors: Mapping[str, Prior], outcome: NDArray[Any]) -> tuple[Any, Any]:
-    """Register the data of the PyMC model that is being built.
-
-    Returns ``observed, weights`` (unit,).
-    """
+    """Register the data of the PyMC model that is being built: ``observed, weights`` (unit,)."""
     import pymc as pm
 
     pm.Data(PRIOR_ARGUMENTS, arguments(priors))
@@ -219,9 +216,9 @@ def derive(model: pm.Model, draws: Dataset, log_likelihood: bool = True) -> tupl
     import xarray as xr
 
     wanted = {rv.name: rv for rv in model.deterministics}
-    # The outcome is observed last: before it may come covariates with missing values.
-    observed = model.observed_RVs[-1]
     if log_likelihood:
+        # The outcome is observed last: before it may come covariates with missing values.
+        observed = model.observed_RVs[-1]
         wanted["__log_likelihood"] = pm.logp(observed, model.rvs_to_values[observed])
     shape = draws.sizes["chain"], draws.sizes["draw"]
     flat = {

@@ -7,15 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from intlmodels.core.settings import Given, Progress, Settings
-from intlmodels.models.base import Drawn, Refitter, Simulator
-from intlmodels.models.decay import design
-from intlmodels.models.decay.design import Design
+from intlmodels.models.base import Drawn, Refitter
+from intlmodels.models.decay import design, estimands, inferencedata, simulator
 from intlmodels.models.priors import Prior
 from intlmodels.study import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
     import pymc as pm
-    from xarray import Dataset, DataTree
+    from xarray import Dataset
 
 
 class DecayModel:
@@ -34,6 +33,11 @@ class DecayModel:
     settings = staticmethod(design.settings)
     packages = staticmethod(design.packages)
     data_parts = staticmethod(design.data_parts)
+    observed_data = staticmethod(estimands.observed_data)
+    constant_data = staticmethod(estimands.constant_data)
+    predictive = staticmethod(estimands.predictive)
+    estimate = staticmethod(estimands.estimate)
+    simulator = simulator
 
     def build(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of known decisions."""
@@ -51,7 +55,7 @@ class DecayModel:
     ) -> Drawn:
         """Draw parameters, and tables where only counts are known."""
         from intlmodels.models import design_of, pymc
-        from intlmodels.models.decay import inferencedata, model, sampler
+        from intlmodels.models.decay import model, sampler
 
         if isinstance(study, SequenceStudy):
             return model.draw(study, variant, priors, settings, progress)
@@ -72,7 +76,7 @@ class DecayModel:
     def refitter(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile the model of decisions, or take other counts for the sampler of tables."""
         from intlmodels.models import design_of, pymc
-        from intlmodels.models.decay import inferencedata, sampler
+        from intlmodels.models.decay import sampler
 
         design = design_of(study, variant)
         if not self.latent(design):
@@ -84,45 +88,6 @@ class DecayModel:
             return inferencedata.posterior(changed, draws), inferencedata.sample_stats(draws)
 
         return refit
-
-    def observed_data(self, study: DecayStudy, design: Design) -> Dataset:
-        """Printed counts, flags of decisions, or flags at the places of sequences."""
-        from intlmodels.models.decay import inferencedata, model
-
-        if isinstance(study, SequenceStudy):
-            return model.observed_data(study, design)
-        return inferencedata.observed_data(study, design)
-
-    def constant_data(self, study: DecayStudy, design: Design) -> Dataset:
-        """Firms, periods and counts, or the places of sequences."""
-        from intlmodels.models.decay import inferencedata, model
-
-        if isinstance(study, SequenceStudy):
-            return model.constant_data(study, design)
-        return inferencedata.constant_data(study, design)
-
-    def predictive(
-        self, study: DecayStudy, design: Design, draws: Dataset, seed: int, step: int
-    ) -> Dataset:
-        """Printed counts or flags, drawn anew."""
-        from intlmodels.models.decay import estimands, inferencedata
-
-        if isinstance(study, SequenceStudy):
-            return estimands.predictive(study, design, draws, [seed, step])
-        return inferencedata.predictive(study, design, draws, seed, step)
-
-    def estimate(self, tree: DataTree, group: str = "posterior") -> Dataset:
-        """All estimands of a fit."""
-        from intlmodels.models.decay.estimands import estimate
-
-        return estimate(tree, group)
-
-    @property
-    def simulator(self) -> Simulator[DecayStudy, Design]:
-        """What calibration and leave-one-out ask of it."""
-        from intlmodels.models.decay import simulator
-
-        return simulator
 
 
 MODEL = DecayModel()

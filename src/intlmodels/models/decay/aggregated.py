@@ -52,29 +52,18 @@ _REACH = 9.0
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of a register as one design needs them.
+    """The counts of a register as one design needs them."""
 
-    Attributes
-    ----------
-    size : array of int, shape (cell,)
-        Position in the design's sizes.
-    made : array of int, shape (cell, period)
-        Decisions in each period that has an effect; in all, where periods have none.
-    flagged, firms : array of int, shape (cell,)
-    level_flags : array, shape (size,)
-        Flags of all firms of a size.
-    decay_flags : array, shape (size,)
-        Sum of b(k) over these.
-    period_flags : array, shape (period,)
-        Flags in each period.
-    """
-
+    #: Position in the design's sizes, (cell,).
     size: Places
+    #: Decisions in each period that has an effect, or in all, (cell, period).
     made: Places
     flagged: Places
     firms: Array
+    #: Flags of all firms of a size, and the sum of b(k) over these, (size,).
     level_flags: Array
     decay_flags: Array
+    #: Flags in each period that has an effect, (period,).
     period_flags: Array
 
 
@@ -108,20 +97,13 @@ def counts_for(sequences: Sequences, design: Design) -> Counts:
 
 @dataclass(frozen=True)
 class Class:
-    """Cells of about the same length, with common nodes.
+    """Cells of about the same length, with common nodes."""
 
-    Attributes
-    ----------
-    nodes : array, shape (node,)
-        Values of z, in equal steps.
-    cells : array of int, shape (cell,)
-        Positions of the cells.
-    longest : int
-        Most decisions of one firm.
-    """
-
+    #: Values of z, in equal steps.
     nodes: Array
+    #: Positions of the cells.
     cells: Places
+    #: Most decisions of one firm.
     longest: int
 
 
@@ -165,10 +147,6 @@ class Algebra:
     logsumexp: Callable[[Any], Any]
 
 
-def _log1pexp(x: Array) -> Array:
-    return np.logaddexp(0.0, x)
-
-
 def _logsumexp(x: Array) -> Array:
     most = x.max(axis=1)
     return np.asarray(most + np.log(np.exp(x - most[:, None]).sum(axis=1)))
@@ -176,7 +154,7 @@ def _logsumexp(x: Array) -> Array:
 
 NUMPY = Algebra(
     np.exp,
-    _log1pexp,
+    lambda x: np.logaddexp(0.0, x),
     lambda x: np.cumsum(x, axis=1),
     lambda parts: np.concatenate(parts, axis=0),
     _logsumexp,
@@ -264,78 +242,50 @@ MOST_WORK = 5_000_000
 LARGEST = 30.0
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where each part stands in the vector of coordinates."""
-
-    names: tuple[str, ...]
-    sizes: int
-    periods: int
-
-    def at(self, name: str) -> int:
-        """Position of a scalar, or the first of several differences."""
-        return self.names.index(name)
-
-    @property
-    def grouped(self) -> NDArray[np.bool_]:
-        """Which coordinates are differences, whose priors have a spread of their own."""
-        return np.array([name in ("between", "time") for name in self.names])
-
-
-def layout(design: Design) -> Layout:
-    """The coordinates of a design."""
+def layout(design: Design) -> tuple[str, ...]:
+    """Name of each coordinate of a design; differences ("between", "time") share theirs."""
     names = ["level", *["large"] * design.two_sizes, "spread", "decay"]
     names += ["between"] * (0 if design.common else len(design.sizes) - 1)
-    names += ["time"] * (len(design.periods) - 1 if design.by_period else 0)
-    return Layout(tuple(names), len(design.sizes), len(design.periods))
+    return (*names, *["time"] * (len(design.periods) - 1 if design.by_period else 0))
 
 
 def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
     """The parameters of :func:`intlmodels.models.decay.aggregated.log_likelihood` at a point."""
     where = layout(design)
-    ones = np.ones(where.sizes)
-    level = theta[where.at("level")] * ones
+    ones = np.ones(len(design.sizes))
+    level = theta[where.index("level")] * ones
     if design.two_sizes:
-        level = level + theta[where.at("large")] * np.array([1.0, 0.0])
-    decay = theta[where.at("decay")] * ones
+        level = level + theta[where.index("large")] * np.array([1.0, 0.0])
+    decay = theta[where.index("decay")] * ones
     if not design.common:
-        decay = decay + _spread_out(theta, where, "between", where.sizes)
+        decay = decay + _spread_out(theta, where, "between", len(design.sizes))
     period = None
     if design.by_period:
-        period = _spread_out(theta, where, "time", where.periods)
+        period = _spread_out(theta, where, "time", len(design.periods))
     return {
         "level": level,
         "decay": decay,
-        "sigma": by.exp(theta[where.at("spread")]),
+        "sigma": by.exp(theta[where.index("spread")]),
         "period": period,
     }
 
 
-def _spread_out(theta: Any, where: Layout, name: str, levels: int) -> Any:
-    own = theta[where.at(name) : where.at(name) + levels - 1]
+def _spread_out(theta: Any, where: tuple[str, ...], name: str, levels: int) -> Any:
+    own = theta[where.index(name) : where.index(name) + levels - 1]
     return (differences(levels) * own[None, :]).sum(axis=1)
 
 
 @dataclass(frozen=True)
 class Start:
-    """A normal approximation of the likelihood and of the priors of what is no difference.
-
-    Attributes
-    ----------
-    at : array, shape (coordinate,)
-    gradient : array, shape (coordinate,)
-    information : array, shape (coordinate, coordinate)
-        Minus the curvature; positive definite.
-    modes : array, shape (2,)
-        Between these the integrands have their modes, whatever the spread.
-    spread : float
-        Largest spread of the firms that is to be expected.
-    """
+    """A normal approximation of the likelihood and of the priors of what is no difference."""
 
     at: Array
     gradient: Array
+    #: Minus the curvature; positive definite.
     information: Array
+    #: Between these two the integrands have their modes, whatever the spread.
     modes: Array
+    #: Largest spread of the firms that is to be expected.
     spread: float
 
 
@@ -343,7 +293,7 @@ def find_start(counts: Counts, design: Design) -> Start:
     """Find the maximum, and the curvature there."""
     where = layout(design)
     kinds = ("level", "large", "spread", "decay")
-    pull = np.array([_PULLS[kinds.index(n) if n in kinds else 4] for n in where.names])
+    pull = np.array([_PULLS[kinds.index(n) if n in kinds else 4] for n in where])
     theta = np.zeros(len(pull))
     parts = _rough(counts, theta, design)
 
@@ -363,10 +313,10 @@ def find_start(counts: Counts, design: Design) -> Start:
         if (gained := uphill(worth, theta, move, worth(theta), 19)) is None:
             break
         theta, _ = gained
-    own = where.grouped
+    own = np.array([name in ("between", "time") for name in where])
     information = definite(-curvature - np.diag(np.where(own, pull, 0.0)))
     gradient = gradient + np.where(own, pull * theta, 0.0)
-    place = where.at("spread")
+    place = where.index("spread")
     error = float(np.sqrt(np.linalg.inv(information + np.diag(own * 1.0))[place, place]))
     spread = float(np.exp(theta[place] + 5 * min(error, 0.4)))
     return Start(theta, gradient, information, _modes(counts, theta, design), spread)
@@ -374,7 +324,7 @@ def find_start(counts: Counts, design: Design) -> Start:
 
 def _rough(counts: Counts, theta: Array, design: Design) -> tuple[Class, ...]:
     """Nodes that serve near a point."""
-    spread = float(np.exp(theta[layout(design).at("spread")]))
+    spread = float(np.exp(theta[layout(design).index("spread")]))
     return require_able(classes(counts, 1.5 * spread, _modes(counts, theta, design)))
 
 

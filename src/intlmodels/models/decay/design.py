@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
-from intlmodels.study import DecayStudy, Decisions, Reading, SequenceStudy
+from intlmodels.study import DecayStudy, Decisions, SequenceStudy
 from intlmodels.study.counts import Count, rows
 
 Shape = Literal["linear", "power", "step"]
@@ -41,58 +41,48 @@ MOST_REPAIRS = 6
 
 @dataclass(frozen=True)
 class Design:
-    """Everything that one variant of the decay model depends on, besides priors.
-
-    Attributes
-    ----------
-    firms : tuple of str
-    size_of_firm : tuple of int
-        Position in ``sizes`` of each firm.
-    sizes : tuple of str
-        ``("large", "other")``, or ``("all",)`` where firms are of one size only.
-    periods : tuple of str
-    period_weights : tuple of float
-        Prior chance of a decision's period.
-    total : int
-        Number of decisions.
-    counts : tuple of Count
-        What was published; empty where decisions are known.
-    decisions : Decisions or None
-        The decisions themselves, where they are known.
-    rho : float
-        A count that may be off contributes rho ** (how far it is off).
-    concentration : float
-        Of the Polya urn, per firm; at 1 the firms' totals are uniform.
-    family : {"linear", "power", "step"}
-        How prior entries k enter: k, log(1 + k), or whether k is above 0.
-    common : bool
-        One decay for both sizes.
-    by_period : bool
-        Whether periods have effects of their own.
-    aggregated : bool
-        Of a register: firms are not listed, their effects are integrated out, and only the spread
-        of the effects is a parameter.
-    """
+    """Everything that one variant of the decay model depends on, besides priors."""
 
     firms: tuple[str, ...]
+    #: Position in ``sizes`` of each firm.
     size_of_firm: tuple[int, ...]
+    #: ``("large", "other")``, or ``("all",)`` where firms are of one size only.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
+    #: Prior chance of a decision's period.
     period_weights: tuple[float, ...]
+    #: Number of decisions.
     total: int
+    #: What was published; empty where decisions are known.
     counts: tuple[Count, ...]
+    #: The decisions themselves, where they are known.
     decisions: Decisions | None
+    #: A count that may be off contributes rho ** (how far it is off).
     rho: float = 0.05
+    #: Of the Polya urn, per firm; at 1 the firms' totals are uniform.
     concentration: float = 1.0
+    #: How prior entries k enter: k, log(1 + k), or whether k is above 0.
     family: Shape = "linear"
+    #: One decay for both sizes.
     common: bool = False
+    #: Whether periods have effects of their own.
     by_period: bool = False
+    #: Of a register: firms are not listed, their effects are integrated out, and only the spread
+    #: of the effects is a parameter.
     aggregated: bool = False
 
     @property
     def two_sizes(self) -> bool:
         """Whether there is a difference between sizes to estimate."""
         return len(self.sizes) == 2
+
+    @property
+    def codes(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Positions of the firm and of the period of each known decision."""
+        assert self.decisions is not None
+        firm = [self.firms.index(name) for name in self.decisions.firm]
+        period = [self.periods.index(name) for name in self.decisions.period]
+        return np.array(firm), np.array(period)
 
 
 def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
@@ -130,19 +120,6 @@ def default_design(study: DecayStudy) -> Design:
 # -- variants ----------------------------------------------------------------------------
 
 
-def _changed(design: Design, **changes: Any) -> Design:
-    return replace(design, **changes)
-
-
-def _read(design: Design, reading: Reading) -> Design:
-    return replace(
-        design,
-        periods=reading.periods,
-        period_weights=reading.period_weights,
-        counts=reading.counts,
-    )
-
-
 def repaired(counts: tuple[Count, ...], changes: Mapping[str, int]) -> tuple[Count, ...]:
     """Counts with some values changed, and all of them taken as certain."""
     return tuple(replace(c, value=changes.get(c.id, c.value), hard=True) for c in counts)
@@ -157,28 +134,28 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
         Variant(
             "power",
             "log(1 + prior entries) in place of prior entries",
-            partial(_changed, family="power"),
+            partial(replace, family="power"),
         ),
-        Variant("step", "a single drop after the first entry", partial(_changed, family="step")),
+        Variant("step", "a single drop after the first entry", partial(replace, family="step")),
     ]
     if len(study.periods) > 1:
         rows.append(
             Variant(
                 "period",
                 "adds an effect of each period: calendar time beside experience",
-                partial(_changed, by_period=True),
+                partial(replace, by_period=True),
             )
         )
     if not default_design(study).common:
         rows.append(
-            Variant("common-decay", "one decay for both sizes", partial(_changed, common=True))
+            Variant("common-decay", "one decay for both sizes", partial(replace, common=True))
         )
     if study.counts and study.decisions is not None:
         rows.append(
             Variant(
                 "complete",
                 "from the decisions themselves, not from their counts",
-                partial(_changed, decisions=study.decisions, counts=()),
+                partial(replace, decisions=study.decisions, counts=()),
                 comparable=False,
             )
         )
@@ -204,7 +181,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
         Variant[Design](
             f"rho-{rho:g}",
             f"counts off by one weigh {rho:g} instead of {study.rho:g}",
-            partial(_changed, rho=rho),
+            partial(replace, rho=rho),
         )
         for rho in OTHER_RHO
         if rho != study.rho
@@ -214,7 +191,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             f"concentration-{value:g}",
             f"decisions {'more' if value < study.concentration else 'less'} concentrated in a "
             f"few firms before the counts speak (Polya urn with {value:g})",
-            partial(_changed, concentration=value),
+            partial(replace, concentration=value),
         )
         for value in OTHER_CONCENTRATION
         if value != study.concentration
@@ -223,7 +200,12 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
         Variant(
             name,
             reading.change,
-            partial(_read, reading=reading),
+            partial(
+                replace,
+                periods=reading.periods,
+                period_weights=reading.period_weights,
+                counts=reading.counts,
+            ),
             comparable=len(reading.counts) == len(study.counts),
         )
         for name, reading in study.readings.items()
@@ -234,7 +216,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             Variant(
                 f"repair-{number}",
                 f"a cheapest repair taken as certain: {words}",
-                partial(_changed, counts=repaired(study.counts, changes)),
+                partial(replace, counts=repaired(study.counts, changes)),
                 comparable=False,
             )
         )
@@ -244,10 +226,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
 def repairs(
     counts: tuple[Count, ...], firms: tuple[str, ...], periods: tuple[str, ...]
 ) -> list[dict[str, int]]:
-    """The cheapest repairs that leave hard counts alone, as new values by id.
-
-    None where the counts agree as they are; the first ``MOST_REPAIRS`` where there are many.
-    """
+    """The cheapest repairs that leave hard counts alone, as new values by id; not all of many."""
     return [dict(changes) for changes in _cheapest(counts, firms, periods)]
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.models.base import flat
+from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.aggregated import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.decay.inferencedata import inverse_logit
-from intlmodels.study import SequenceStudy
+from intlmodels.study import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -33,27 +34,16 @@ FALL_AFTER = 5
 
 
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
-    """All estimands of a fit, draw by draw.
+    """All estimands of a fit, draw by draw, of its posterior or its prior.
 
-    Parameters
-    ----------
-    tree : xarray.DataTree
-        As :func:`intlmodels.fitting.fit.fit` returns it.
-    group : {"posterior", "prior"}
-        Which draws.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dimensions chain and draw, and: ``curve`` (size, entries), the probability of the flag
-        in percent for a typical firm (firm effect 0; period effects averaged) with so many
-        prior entries; ``fall`` (size), how many percentage points it falls from the first
-        decision to the one after ``FALL_AFTER`` prior entries; ``halvings`` (size), by how
-        many halvings the odds fall with a unit of experience; ``decay_difference``, the decay
-        of large firms less that of the others; where the table is drawn, ``group_cell``
-        (size, period, flag), decisions in the table, ``true_count`` (count), what each
-        published count truly was, and ``repair_holds`` (repair), 1 where the true counts are those
-        of that cheapest repair.
+    ``curve`` (size, entries): the probability of the flag in percent for a typical firm (firm
+    effect 0; period effects averaged) with so many prior entries; ``fall`` (size): how many
+    percentage points it falls from the first decision to the one after ``FALL_AFTER`` prior
+    entries; ``halvings`` (size): by how many halvings the odds fall with a unit of experience;
+    ``decay_difference``: the decay of large firms less that of the others. Where the table is
+    drawn, ``group_cell`` (size, period, flag): decisions in the table; ``true_count`` (count): what
+    each published count truly was; ``repair_holds`` (repair): 1 where the true counts are those of
+    that cheapest repair.
     """
     import xarray as xr
 
@@ -140,7 +130,7 @@ def in_words(changes: dict[str, int]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in changes.items())
 
 
-# -- flags predicted for a register ----------------------------------------------------
+# -- a register: what it holds, and flags predicted for it -----------------------------
 
 #: Registers that are predicted.
 MOST_PREDICTED = 200
@@ -208,15 +198,17 @@ def points_of(draws: Dataset, design: Design, most: int) -> list[dict[str, Any]]
     return points
 
 
-def predictive(study: SequenceStudy, design: Design, draws: Dataset, seed: list[int]) -> Dataset:
-    """Registers drawn anew: flags at each place, and firms without a flag or with nothing else.
+def predictive(study: DecayStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
+    """Printed counts, flags of decisions, or registers drawn anew.
 
-    ``draws``: of the parameters. Returns one chain: ``flags`` (place), ``never`` and ``always``
-    (size), firms with two decisions or more of which none, or each, carries the flag.
+    Of registers one chain: ``flags`` (place), ``never`` and ``always`` (size), firms with two
+    decisions or more of which none, or each, carries the flag.
     """
     import xarray as xr
 
-    rng = np.random.default_rng(seed)
+    if not isinstance(study, SequenceStudy):
+        return inferencedata.predictive(study, design, draws, seed, step)
+    rng = np.random.default_rng([seed, step])
     places = merged(study, design)
     kinds = repeated(counts_for(study.sequences, design))
     points = points_of(draws, design, MOST_PREDICTED)
@@ -279,3 +271,45 @@ def _ends(kinds: Counts, design: Design, point: Mapping[str, Any]) -> dict[str, 
             values[part.cells] = integrals(counts, part, design, point, NUMPY)
         found[name] = np.exp(values + more)
     return found
+
+
+def observed_data(study: DecayStudy, design: Design) -> Dataset:
+    """Printed counts, flags of decisions; of a register flags by place and :func:`ends_seen`."""
+    import xarray as xr
+
+    if not isinstance(study, SequenceStudy):
+        return inferencedata.observed_data(study, design)
+
+    ends = ends_seen(counts_for(study.sequences, design), len(design.sizes))
+    return xr.Dataset(
+        {
+            "flags": ("place", merged(study, design)["flagged"]),
+            **{name: ("size", found) for name, found in ends.items()},
+        },
+        coords={"size": np.asarray(design.sizes, dtype=object)},
+    )
+
+
+def constant_data(study: DecayStudy, design: Design) -> Dataset:
+    """Firms, periods and counts, or decisions at each place of a register and its firms."""
+    import xarray as xr
+
+    if not isinstance(study, SequenceStudy):
+        return inferencedata.constant_data(study, design)
+
+    places = merged(study, design)
+    counts = counts_for(study.sequences, design)
+    several = counts.made.sum(axis=1) > 1
+    sizes = len(design.sizes)
+    return xr.Dataset(
+        {
+            **{
+                f"{name}_at": ("place", places[name])
+                for name in ("made", "size", "period", "entries")
+            },
+            "firms": ("size", np.bincount(counts.size, counts.firms, sizes)),
+            "repeated": ("size", np.bincount(counts.size, counts.firms * several, sizes)),
+        },
+        coords={"size": np.asarray(design.sizes, dtype=object)},
+        attrs={name: getattr(study, name) for name in inferencedata.WORDS},
+    )

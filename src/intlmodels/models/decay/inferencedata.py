@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
-from intlmodels.models.decay.design import OUTCOME, Design, basis, repairs
+from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.design import OUTCOME, Design, basis, latent, repairs
 from intlmodels.models.priors import Prior, draw
 from intlmodels.study import DecayStudy
 from intlmodels.study.counts import FLAGS, RELATIONS, Rows, rows
@@ -33,6 +34,10 @@ Array = NDArray[np.float64]
 
 #: The observed variable where only counts are known.
 PRINTED = "printed_count"
+#: What a log odds depends on.
+OF_ODDS = {"intercept", "large", "firm", "decay", "period"}
+#: What a study calls firms, decisions and flags.
+WORDS = ("firm_label", "event", "flag_label")
 #: Variables with a dimension of their own.
 DIMENSIONS = {"firm": "firm_level", "decay": "size", "period": "period_level"}
 
@@ -63,26 +68,24 @@ def posterior(design: Design, draws: Draws) -> Dataset:
     from intlmodels.models.decay.sampler import layout
 
     where = layout(design)
-    at = {name: where.position(name) for name in ("decay", "firm", "period")}
-    values: dict[str, Array] = {
-        "intercept": draws.theta[..., where.position("intercept")],
-    }
-    if design.two_sizes:
-        values["large"] = draws.theta[..., where.position("large")]
-    values["sigma_firm"] = _exp(draws.theta[..., where.position("sigma_firm")])
-    values["decay_mean"] = draws.theta[..., where.position("decay_mean")]
-    if design.common:
-        values["decay"] = np.repeat(values["decay_mean"][..., None], len(design.sizes), axis=-1)
-    else:
-        values["sigma_decay"] = _exp(draws.theta[..., where.position("sigma_decay")])
-        values["decay"] = draws.theta[..., at["decay"] : at["decay"] + 2]
-    values["firm"] = draws.theta[..., at["firm"] : at["firm"] + len(design.firms)]
-    if design.by_period:
-        values["sigma_period"] = _exp(draws.theta[..., where.position("sigma_period")])
-        values["period"] = draws.theta[..., at["period"] : at["period"] + len(design.periods)]
+    levels = {"decay": 2, "firm": len(design.firms), "period": len(design.periods)}
+    values: dict[str, Array] = {}
+    for name in _ORDER:
+        if (at := where.position(name)) >= 0:
+            own = (
+                draws.theta[..., at : at + levels[name]] if name in levels else draws.theta[..., at]
+            )
+            values[name] = _exp(own) if name.startswith("sigma_") else own
+        elif name == "decay":
+            values[name] = np.repeat(values["decay_mean"][..., None], len(design.sizes), axis=-1)
     return dataset(design, values, draws.tables)
 
 
+#: Parameters in the order in which they are stored.
+_ORDER = (
+    *("intercept", "large", "sigma_firm", "decay_mean", "sigma_decay"),
+    *("decay", "firm", "sigma_period", "period"),
+)
 #: By the C library: NumPy's own differs in the last bit with the width of a processor's vectors.
 _exp = np.vectorize(math.exp, otypes=[float])
 
@@ -106,14 +109,7 @@ def dataset(design: Design, values: Mapping[str, Array], tables: Any = None) -> 
 
 def flat_parameters(draws: Dataset) -> dict[str, Array]:
     """Parameters with chains joined, (draw, ...), as :func:`log_odds` takes them."""
-    known = {"intercept", "large", "firm", "decay", "period"} & set(map(str, draws.data_vars))
-    return {
-        name: draws[name]
-        .transpose("chain", "draw", ...)
-        .to_numpy()
-        .reshape(-1, *draws[name].shape[2:])
-        for name in sorted(known)
-    }
+    return {str(n): flat(array) for n, array in draws.data_vars.items() if n in OF_ODDS}
 
 
 def prior(design: Design, priors: Mapping[str, Prior], number: int, seed: int) -> Dataset:
@@ -132,14 +128,17 @@ def prior_values(
     """Parameters (draw, ...) from their priors, and where only counts are known, tables."""
     values = {name: draw(prior, rng, number) for name, prior in priors.items()}
     firms, sizes = len(design.firms), len(design.sizes)
-    values["firm"] = values["sigma_firm"][:, None] * rng.normal(size=(number, firms))
-    spread = 0.0 if design.common else values["sigma_decay"][:, None]
-    values["decay"] = values["decay_mean"][:, None] + spread * rng.normal(size=(number, sizes))
+    if not design.aggregated:
+        values["firm"] = values["sigma_firm"][:, None] * rng.normal(size=(number, firms))
+    values["decay"] = np.repeat(values["decay_mean"][:, None], sizes, axis=1)
+    if not (design.common and design.aggregated):
+        spread = 0.0 if design.common else values["sigma_decay"][:, None]
+        values["decay"] = values["decay"] + spread * rng.normal(size=(number, sizes))
     if design.by_period:
         values["period"] = values["sigma_period"][:, None] * rng.normal(
             size=(number, len(design.periods))
         )
-    return values, simulate_tables(design, values, rng)[1] if design.decisions is None else None
+    return values, simulate_tables(design, values, rng)[1] if latent(design) else None
 
 
 def printed_counts(design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
@@ -176,10 +175,8 @@ def predictive(study: DecayStudy, design: Design, draws: Dataset, seed: int, ste
 
     if design.decisions is None:
         return printed_counts(design, draws, seed, step)
-    made = design.decisions
-    firm = np.array([design.firms.index(name) for name in made.firm])
-    period = np.array([design.periods.index(name) for name in made.period])
-    odds = log_odds(design, flat_parameters(draws), firm, period, made.entries)
+    firm, period = design.codes
+    odds = log_odds(design, flat_parameters(draws), firm, period, design.decisions.entries)
     rng = np.random.default_rng([seed, step])
     flags = (rng.random(odds.shape) < inverse_logit(odds)).astype(np.int8)
     shape = draws.sizes["chain"], draws.sizes["draw"], len(firm)
@@ -245,18 +242,14 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
         "period_weight": ("period_level", np.asarray(design.period_weights)),
     }
     coords = labels(design) | {"firm_size": ("firm_level", size)}
-    words = {
-        "firm_label": study.firm_label,
-        "event": study.event,
-        "flag_label": study.flag_label,
-    }
+    words = {name: getattr(study, name) for name in WORDS}
     if design.decisions is not None:
-        made = design.decisions
-        coords["decision"] = np.arange(len(made.flag)) + 1
+        firm, period = design.codes
+        coords["decision"] = np.arange(len(firm)) + 1
         variables |= {
-            "firm_of_decision": ("decision", [design.firms.index(f) for f in made.firm]),
-            "period_of_decision": ("decision", [design.periods.index(p) for p in made.period]),
-            "prior_entries": ("decision", made.entries),
+            "firm_of_decision": ("decision", firm),
+            "period_of_decision": ("decision", period),
+            "prior_entries": ("decision", design.decisions.entries),
         }
         return xr.Dataset(variables, coords, words)
     system = rows(design.counts, design.firms, design.periods)
@@ -313,8 +306,7 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
     posterior = fit["posterior"].to_dataset()
     if "table" not in posterior:
         raise StudyError("nothing to reconstruct: the decisions of this fit are known")
-    stored = posterior["table"].transpose("chain", "draw", ...).to_numpy()
-    stored = stored.reshape(-1, *stored.shape[2:])
+    stored = flat(posterior["table"])
     if not 1 <= draws <= len(stored):
         raise StudyError(
             f"expected a number of tables from 1 to {len(stored)}, which the fit holds",
@@ -345,14 +337,11 @@ def _design(fit: DataTree) -> Design:
     """What of the design the order of decisions depends on."""
     constant = fit["constant_data"].to_dataset()
 
-    def texts(name: str) -> tuple[str, ...]:
-        return tuple(str(value) for value in constant[name].to_numpy())
-
     return Design(
-        firms=texts("firm_level"),
+        firms=tuple(texts(constant["firm_level"])),
         size_of_firm=tuple(int(i) for i in constant["size_of_firm"].to_numpy()),
-        sizes=texts("size"),
-        periods=texts("period_level"),
+        sizes=tuple(texts(constant["size"])),
+        periods=tuple(texts(constant["period_level"])),
         period_weights=tuple(float(w) for w in constant["period_weight"].to_numpy()),
         total=int(fit["posterior"].to_dataset()["table"][0, 0].sum()),
         counts=(),
@@ -374,11 +363,10 @@ def log_odds(
     period: NDArray[np.intp],
     entries: NDArray[np.integer],
 ) -> Array:
-    """Log odds of the flag, draw by draw (models: section 3).
+    """Log odds of the flag, (draw, decision) (models: section 3).
 
-    ``parameters``: ``intercept``, ``large``, ``firm``, ``decay`` and so on, draws first; ``firm``,
-    ``period``, ``entries`` (draw, decision) or (decision,): codes of firm and period, and prior
-    entries. Returns an array (draw, decision).
+    ``parameters``: those of :data:`OF_ODDS`, draws first; ``firm``, ``period``: codes, (draw,
+    decision) or (decision,), as prior ``entries`` are.
     """
     size = np.asarray(design.size_of_firm)[firm]
     draws = len(parameters["intercept"])
@@ -394,13 +382,10 @@ def log_odds(
 def simulate_tables(
     design: Design, parameters: Mapping[str, Array], rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[Any]], Tables]:
-    """Draw all decisions of one study for every draw of the parameters.
+    """Draw all decisions for every draw of the parameters, and count them in tables.
 
-    Firms by a Polya urn (a Dirichlet draw of shares, then decisions), periods by their
-    weights, flags by the model.
-
-    Returns (draw, decision): ``firm``, ``period`` and ``flag`` of the decisions in each firm's own
-    order; an array (draw, firm, period, flag).
+    Firms by a Polya urn (a Dirichlet draw of shares, then decisions), periods by their weights,
+    flags by the model; decisions (draw, decision) are in each firm's own order.
     """
     draws, firms, periods = len(parameters["intercept"]), len(design.firms), len(design.periods)
     shares = rng.dirichlet(np.full(firms, design.concentration), size=draws)
@@ -425,10 +410,7 @@ def _pick(chances: Array, uniform: Array) -> NDArray[np.intp]:
 
 
 def places(firm: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Number of earlier decisions of the same firm, for decisions sorted by firm.
-
-    ``firm`` (..., decision).
-    """
+    """Number of earlier decisions of the firm, for decisions (..., decision) sorted by firm."""
     number = np.broadcast_to(np.arange(firm.shape[-1]), firm.shape)
     begins = np.ones(firm.shape, bool)
     begins[..., 1:] = firm[..., 1:] != firm[..., :-1]
@@ -461,14 +443,11 @@ def arrange(
     tables: NDArray[np.integer],
     rng: np.random.Generator,
 ) -> dict[str, NDArray[np.int64]]:
-    """Put the decisions of tables in order, given the parameters that go with each.
+    """Put each firm's decisions of tables in order, given the parameters that go with each table.
 
     Within a firm and period the flagged decisions fall to places by the exact conditional
     law: going backwards through the places, each is flagged with the probability that the
     recursion over the number of flags gives.
-
-    Returns (draw, decision): ``firm``, ``period``, ``entries`` and ``flag``, each firm's decisions
-    in their order.
     """
     draws = len(tables)
     made = tables.sum(axis=-1).reshape(draws, -1)

@@ -35,43 +35,28 @@ DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
 
 
 class Fixed(NamedTuple):
-    """What does not change while sampling.
+    """What does not change while sampling."""
 
-    Attributes
-    ----------
-    at : array of int
-        Positions in the vector of parameters, see ``Layout``.
-    named : array, shape (prior, 6)
-        Priors with a name: position, code, three arguments, and whether the position holds
-        the logarithm of the parameter.
-    size, classes : array of int, shape (firm,)
-        Size of each firm; and its class among firms that nothing tells apart.
-    basis : array, shape (place,)
-        Prior entries as they enter the linear predictor.
-    linear : bool
-        Whether they enter as they are.
-    member : array of int, shape (row, cell)
-    relation, printed : array of int, shape (row,)
-    log_rho : array, shape (row,)
-        Log weight of a step away from what is printed; minus infinity if it must hold.
-    log_urn, log_factorial : array, shape (number,)
-        Of n decisions of a firm.
-    log_weights : array, shape (period,)
-        Log chances of the periods.
-    """
-
+    #: Positions in the vector of parameters, see ``Layout``.
     at: NDArray[np.int64]
+    #: Priors with a name, (prior, 6): position, code, three arguments, whether it is a logarithm.
     named: NDArray[np.float64]
+    #: Of each firm; and its class among firms that nothing tells apart.
     size: NDArray[np.int64]
     classes: NDArray[np.int64]
+    #: Prior entries as they enter the linear predictor, (place,), and whether as they are.
     basis: NDArray[np.float64]
     linear: bool
+    #: Of each row of the counts: its cells, and what is printed.
     member: NDArray[np.int64]
     relation: NDArray[np.int64]
     printed: NDArray[np.int64]
+    #: Log weight of a step away from what is printed; minus infinity if it must hold.
     log_rho: NDArray[np.float64]
+    #: Of n decisions of a firm, (number,).
     log_urn: NDArray[np.float64]
     log_factorial: NDArray[np.float64]
+    #: Log chances of the periods.
     log_weights: NDArray[np.float64]
 
 
@@ -255,20 +240,13 @@ MOST_STEPS = 30
 
 
 class Moves(NamedTuple):
-    """Lines and scalings along which the parameters move, one a row.
-
-    Attributes
-    ----------
-    vectors : array, shape (move, parameter)
-    scaled : array of int, shape (move, 4)
-        First and last position (exclusive) of effects that are scaled instead, position of
-        their centre (-1: zero) and of their log spread; zeros for a line.
-    touched : array of bool, shape (move, firm)
-        Firms whose flags become more or less probable by the move.
-    """
+    """Lines and scalings along which the parameters move, one a row."""
 
     vectors: NDArray[np.float64]
+    #: First and last position (exclusive) of effects that are scaled instead, position of their
+    #: centre (-1: zero) and of their log spread; zeros for a line.
     scaled: NDArray[np.int64]
+    #: Firms whose flags become more or less probable by the move.
     touched: NDArray[np.bool_]
 
 
@@ -582,10 +560,9 @@ def relabel(rng, theta, table, fixed, known):
 def sweeps(
     rng, count, keep_every, table_steps, adapt, theta, table, widths, moves, fixed, space, kept
 ):
-    """Run the sampler; keep every ``keep_every``-th state in the arrays of ``kept``.
+    """Run the sampler; write every ``keep_every``-th state into ``kept``.
 
-    ``kept`` holds parameters, tables and log posteriors, one a kept state. Returns the part
-    of the table steps that changed the table.
+    Returns the part of the table steps that changed the table.
     """
     firms, periods = table.shape[0], table.shape[1]
     by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]

@@ -22,7 +22,6 @@ of the Jacobian is part of the density that is sampled.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,13 +32,13 @@ from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.base import Drawn
 from intlmodels.models.compilation import one_at_a_time
 from intlmodels.models.coordinates import RAW, algebra, require_whole_line, whitened
+from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.aggregated import (
     LARGEST,
     NUMPY,
     Algebra,
     Class,
     Counts,
-    Layout,
     Start,
     classes,
     counts_for,
@@ -50,15 +49,14 @@ from intlmodels.models.decay.aggregated import (
     require_able,
 )
 from intlmodels.models.decay.design import OUTCOME, Design, basis
-from intlmodels.models.decay.estimands import ends_seen, merged, points_of
+from intlmodels.models.decay.estimands import points_of
 from intlmodels.models.priors import Prior
-from intlmodels.models.priors import draw as draw_prior
 from intlmodels.models.pymc import (
     PRIOR_ARGUMENTS,
     PRIOR_DRAWS,
     arguments,
+    derive,
     draw_pymc,
-    evaluate,
     register_data,
     sample,
 )
@@ -77,10 +75,7 @@ def build(
 ) -> pm.Model:
     """The ordinary hierarchical model, for decisions that are known.
 
-    ``variant``: name in the catalogue; one that is estimated from decisions, not from counts;
-    ``priors``: as :func:`intlmodels.models.priors_of` returns them (the default). Returns with the
-    dimensions ``decision``, ``firm_level`` and ``size``; the outcome is ``flagged``, 0 or 1. Raises
-    StudyError: if only counts of the decisions are known.
+    The outcome is ``flagged``, 0 or 1. Raises StudyError if only counts of the decisions are known.
     """
     import pymc as pm
 
@@ -89,7 +84,7 @@ def build(
     made = design.decisions
     if made is None:
         raise StudyError("the decisions of this study are not known, only counts of them")
-    firm = np.array([design.firms.index(name) for name in made.firm])
+    firm, period = design.codes
     size = np.array(design.size_of_firm)
     coords = {
         "decision": np.arange(len(firm)) + 1,
@@ -106,26 +101,35 @@ def build(
         effect = pm.Deterministic(
             "firm", spread * pm.Normal("firm_z", 0, 1, dims="firm_level"), dims="firm_level"
         )
-        mean = draw_pymc(priors, "decay_mean")
-        if design.common:
-            decay = pm.Deterministic("decay", mean * np.ones(len(design.sizes)), dims="size")
-        else:
-            between = draw_pymc(priors, "sigma_decay")
-            decay = pm.Deterministic(
-                "decay", mean + between * pm.Normal("decay_z", 0, 1, dims="size"), dims="size"
-            )
+        decay = _decay(priors, design)
         linear = linear + effect[firm] - decay[size[firm]] * basis(design.family, made.entries)
         if design.by_period:
-            model.add_coord("period_level", list(design.periods))
-            between = draw_pymc(priors, "sigma_period")
-            period = pm.Deterministic(
-                "period",
-                between * pm.Normal("period_z", 0, 1, dims="period_level"),
-                dims="period_level",
-            )
-            linear = linear + period[[design.periods.index(name) for name in made.period]]
+            linear = linear + _period(priors, design)[period]
         _observe(flags, weights, linear)
     return model
+
+
+def _decay(priors: Mapping[str, Prior], design: Design) -> Any:
+    """Register the decay of each size."""
+    import pymc as pm
+
+    decay = draw_pymc(priors, "decay_mean")
+    if design.common:
+        decay = decay * np.ones(len(design.sizes))
+    else:
+        between = draw_pymc(priors, "sigma_decay")
+        decay = decay + between * pm.Normal("decay_z", 0, 1, dims="size")
+    return pm.Deterministic("decay", decay, dims="size")
+
+
+def _period(priors: Mapping[str, Prior], design: Design) -> Any:
+    """Register the effect of each period."""
+    import pymc as pm
+
+    pm.modelcontext(None).add_coord("period_level", list(design.periods))
+    between = draw_pymc(priors, "sigma_period")
+    standard = pm.Normal("period_z", 0, 1, dims="period_level")
+    return pm.Deterministic("period", between * standard, dims="period_level")
 
 
 def _observe(flags: Any, weights: Any, linear: Any) -> None:
@@ -169,11 +173,9 @@ def build_register(
     variant: str = DEFAULT,
     priors: Mapping[str, Prior] | None = None,
 ) -> pm.Model:
-    """The model in its own parameters.
+    """The model of a register in its own parameters.
 
-    ``parts``: nodes of the integrals over the firms' effects; ``variant``: name in the catalogue;
-    ``priors``: as :func:`intlmodels.models.priors_of` returns them (the default). Returns with the
-    dimensions ``size`` and, in the variant ``period``, ``period_level``.
+    ``parts``: nodes of the integrals over the firms' effects.
     """
     import pymc as pm
 
@@ -186,48 +188,23 @@ def build_register(
         if design.two_sizes:
             level = level + draw_pymc(priors, "large") * np.array([1.0, 0.0])
         sigma = draw_pymc(priors, "sigma_firm")
-        mean = draw_pymc(priors, "decay_mean")
-        decay = mean * np.ones(len(design.sizes))
-        if not design.common:
-            between = draw_pymc(priors, "sigma_decay")
-            decay = decay + between * pm.Normal("decay_z", 0, 1, dims="size")
-        decay = pm.Deterministic("decay", decay, dims="size")
-        period = None
-        if design.by_period:
-            model.add_coord("period_level", list(design.periods))
-            spread = draw_pymc(priors, "sigma_period")
-            standard = pm.Normal("period_z", 0, 1, dims="period_level")
-            period = pm.Deterministic("period", spread * standard, dims="period_level")
+        decay = _decay(priors, design)
+        period = _period(priors, design) if design.by_period else None
         values = {"level": level, "decay": decay, "sigma": sigma, "period": period}
         pm.Potential("firms", log_likelihood(counts, parts, design, values, _algebra()))
     return model
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Effects with a spread of their own: of sizes on the decay, or of periods on the level."""
-
-    name: str
-    spread: str
-    centre: str
-    differences: str
-    levels: int
-
-
-def _groups(design: Design) -> list[_Group]:
-    groups = []
-    if not design.common:
-        groups.append(_Group("decay", "sigma_decay", "decay", "between", len(design.sizes)))
-    if design.by_period:
-        groups.append(_Group("period", "sigma_period", "level", "time", len(design.periods)))
-    return groups
+def _groups(design: Design) -> list[tuple[str, str, int]]:
+    """Effects with a spread of their own: name, what their differences are called, how many."""
+    groups = [] if design.common else [("decay", "between", len(design.sizes))]
+    return groups + [("period", "time", len(design.periods))] * design.by_period
 
 
 @one_at_a_time
 def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
-    """The same posterior as a model of one vector, the coordinates.
+    """The posterior of :func:`build_register` as a model of one vector, the coordinates.
 
-    ``model``: from :func:`build_register`. Returns all parameters follow from the vector ``raw``.
     Raises StudyError for a prior of the intercept, of large firms or of the decay that is not one
     over all numbers.
     """
@@ -240,30 +217,35 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
     require_whole_line(transforms, [name for name in transforms if not name.startswith("sigma_")])
     groups, where = _groups(design), layout(design)
     with pm.Model(coords=model.coords) as sampled:
-        raw = pm.Flat(RAW, shape=2 * len(groups) + len(where.names))
+        raw = pm.Flat(RAW, shape=2 * len(groups) + len(where))
         spreads = {}
-        for i, group in enumerate(groups):
-            own = np.flatnonzero([name == group.differences for name in where.names])
+        precision: Any = pt.zeros(len(where))
+        for i, (name, differences, _) in enumerate(groups):
+            own = np.array([other == differences for other in where])
             first = max(float(np.sqrt(np.mean(start.at[own] ** 2))), _LEAST)
-            spreads[group.name] = pt.exp(np.log(first) + raw[i])
-        theta, jacobian = _theta(raw[2 * len(groups) :], start, where, groups, spreads)
+            spreads[name] = pt.exp(np.log(first) + raw[i])
+            precision = precision + own.astype(float) / spreads[name] ** 2
+        theta, jacobian = whitened(
+            raw[2 * len(groups) :],
+            *(start.at, start.gradient, start.information, precision, 0.0, algebra()),
+        )
         found: dict[str, Any] = {
-            "intercept": theta[where.at("level")],
-            "sigma_firm": pt.exp(theta[where.at("spread")]),
-            "decay_mean": theta[where.at("decay")],
+            "intercept": theta[where.index("level")],
+            "sigma_firm": pt.exp(theta[where.index("spread")]),
+            "decay_mean": theta[where.index("decay")],
         }
         if design.two_sizes:
-            found["large"] = theta[where.at("large")]
+            found["large"] = theta[where.index("large")]
         values = natural(theta, design, _algebra())
-        for i, group in enumerate(groups):
-            spread, levels = spreads[group.name], group.levels
+        for i, (group, _, levels) in enumerate(groups):
+            spread = spreads[group]
             mean = spread * raw[len(groups) + i] / np.sqrt(levels)
-            name = "decay_mean" if group.name == "decay" else "intercept"
+            name = "decay_mean" if group == "decay" else "intercept"
             found[name] = found[name] - mean
-            found[group.spread] = spread
-            effects = values[group.name] + (mean if group.name == "period" else 0.0)
-            centred = effects - (found["decay_mean"] if group.name == "decay" else 0.0)
-            found[f"{group.name}_z"] = centred / spread
+            found[f"sigma_{group}"] = spread
+            effects = values[group] + (mean if group == "period" else 0.0)
+            centred = effects - (found["decay_mean"] if group == "decay" else 0.0)
+            found[f"{group}_z"] = centred / spread
             # Of z = effects / spread, of which the model has the density.
             jacobian = jacobian - (levels - 1) * pt.log(spread)
         replace: dict[Any, Any] = {}
@@ -285,19 +267,6 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
     return sampled
 
 
-def _theta(
-    raw: Any, start: Start, where: Layout, groups: list[_Group], spreads: Mapping[str, Any]
-) -> tuple[Any, Any]:
-    """The vector of coordinates, and the logarithm of its Jacobian."""
-    import pytensor.tensor as pt
-
-    precision: Any = pt.zeros(len(where.names))
-    for group in groups:
-        own = np.array([name == group.differences for name in where.names], dtype=float)
-        precision = precision + own / spreads[group.name] ** 2
-    return whitened(raw, start.at, start.gradient, start.information, precision, 0.0, algebra())
-
-
 # -- draws of a register of decisions ------------------------------------------------------
 
 #: Draws at which the integrals are held against finer ones.
@@ -315,24 +284,12 @@ def draw(
     settings: Settings,
     progress: Progress | None,
 ) -> Drawn:
-    """Draw all parameters of a register of decisions; effects of single firms are none."""
+    """Draw all parameters of a register of decisions; effects of single firms are none.
+
+    The nodes of the integrals are fine and wide enough for all draws.
+    """
     design = design_of(study, variant)
     counts = counts_for(study.sequences, design)
-    posterior, stats = _posterior(study, variant, design, counts, priors, settings, progress)
-    prior = _prior(design, priors, settings.seed)
-    return Drawn({"posterior": posterior, "sample_stats": stats, "prior": prior})
-
-
-def _posterior(
-    study: SequenceStudy,
-    variant: str,
-    design: Design,
-    counts: Counts,
-    priors: Mapping[str, Prior],
-    settings: Settings,
-    progress: Progress | None,
-) -> tuple[Dataset, Dataset]:
-    """Draws, with nodes that are fine and wide enough for all of them."""
     start = find_start(counts, design)
     spread, modes = start.spread, start.modes
     for _ in range(_TRIES):
@@ -341,10 +298,12 @@ def _posterior(
         parts = require_able(classes(counts, spread, modes))
         sampled = in_coordinates(build_register(study, parts, variant, priors), design, start)
         raw, stats = sample(sampled, settings, progress)
-        posterior = _dataset(sampled, raw)
+        names = [rv.name for rv in sampled.deterministics]
+        posterior = derive(sampled, raw, log_likelihood=False)[0][names]
         largest = float(posterior["sigma_firm"].max())
         if largest <= spread and off(counts, parts, design, posterior) < MOST_OFF:
-            return posterior, stats
+            prior = inferencedata.prior(design, priors, PRIOR_DRAWS, settings.seed)
+            return Drawn({"posterior": posterior, "sample_stats": stats, "prior": prior})
         # Draws beyond what the nodes were made for: again, with nodes for them.
         spread = 1.5 * max(spread, largest)
         modes = modes + np.array([-2.0, 2.0])
@@ -370,87 +329,3 @@ def off(counts: Counts, parts: tuple[Class, ...], design: Design, draws: Dataset
         for point in points
     ]
     return float(np.ptp(gone)) if np.isfinite(gone).all() else np.inf
-
-
-def _dataset(sampled: Any, raw: Dataset) -> Dataset:
-    """Draws of all parameters with their labels, from draws of the coordinates."""
-    import xarray as xr
-
-    shape = raw.sizes["chain"], raw.sizes["draw"]
-    flat = raw[RAW].to_numpy().reshape(shape[0] * shape[1], -1)
-    wanted = list(sampled.deterministics)
-    values = evaluate(sampled, wanted, {RAW: flat})
-    dims = sampled.named_vars_to_dims
-    return xr.Dataset(
-        {
-            rv.name: (("chain", "draw", *dims.get(rv.name, ())), v.reshape(*shape, *v.shape[1:]))
-            for rv, v in zip(wanted, values, strict=True)
-        },
-        coords={
-            "chain": raw["chain"],
-            "draw": raw["draw"],
-            **{name: np.asarray(labels, dtype=object) for name, labels in sampled.coords.items()},
-        },
-    )
-
-
-def _prior(design: Design, priors: Mapping[str, Prior], seed: int) -> Dataset:
-    import xarray as xr
-
-    rng = np.random.default_rng([seed, 0])
-    values: dict[str, Any] = {
-        name: ((), draw_prior(prior, rng, PRIOR_DRAWS)) for name, prior in priors.items()
-    }
-    decay = np.repeat(values["decay_mean"][1][:, None], len(design.sizes), axis=1)
-    if not design.common:
-        decay = decay + values["sigma_decay"][1][:, None] * rng.normal(size=decay.shape)
-    values["decay"] = (("size",), decay)
-    coords = {"size": np.asarray(design.sizes, dtype=object)}
-    if design.by_period:
-        standard = rng.normal(size=(PRIOR_DRAWS, len(design.periods)))
-        values["period"] = (("period_level",), values["sigma_period"][1][:, None] * standard)
-        coords["period_level"] = np.asarray(design.periods, dtype=object)
-    return xr.Dataset(
-        {name: (("chain", "draw", *dims), value[None]) for name, (dims, value) in values.items()},
-        coords={"chain": [0], "draw": np.arange(PRIOR_DRAWS), **coords},
-    )
-
-
-def observed_data(study: SequenceStudy, design: Design) -> Dataset:
-    """Flags at each place, and firms without a flag or with nothing else."""
-    import xarray as xr
-
-    ends = ends_seen(counts_for(study.sequences, design), len(design.sizes))
-    return xr.Dataset(
-        {
-            "flags": ("place", merged(study, design)["flagged"]),
-            **{name: ("size", found) for name, found in ends.items()},
-        },
-        coords={"size": np.asarray(design.sizes, dtype=object)},
-    )
-
-
-def constant_data(study: SequenceStudy, design: Design) -> Dataset:
-    """Decisions at each place, and firms, as the estimands and the report need them."""
-    import xarray as xr
-
-    places = merged(study, design)
-    counts = counts_for(study.sequences, design)
-    several = counts.made.sum(axis=1) > 1
-    sizes = len(design.sizes)
-    return xr.Dataset(
-        {
-            "made_at": ("place", places["made"]),
-            "size_at": ("place", places["size"]),
-            "period_at": ("place", places["period"]),
-            "entries_at": ("place", places["entries"]),
-            "firms": ("size", np.bincount(counts.size, counts.firms, sizes)),
-            "repeated": ("size", np.bincount(counts.size, counts.firms * several, sizes)),
-        },
-        coords={"size": np.asarray(design.sizes, dtype=object)},
-        attrs={
-            "firm_label": study.firm_label,
-            "event": study.event,
-            "flag_label": study.flag_label,
-        },
-    )

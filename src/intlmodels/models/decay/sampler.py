@@ -41,16 +41,9 @@ ADAPTING = 0.9
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each parameter stands in the vector that the kernels move.
+    """Where each parameter stands in the vector that the kernels move."""
 
-    Attributes
-    ----------
-    at : array of int
-        Positions of intercept, large, decay, decay_mean, log sigma_decay, firm, log
-        sigma_firm, period, log sigma_period; -1 for what the variant does not have.
-    length : int
-    """
-
+    #: Positions of :data:`PARAMETERS`, spreads as logarithms; -1 for what the variant has not.
     at: NDArray[np.int64]
     length: int
 
@@ -167,22 +160,15 @@ def alike(system: Rows, design: Design) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Draws:
-    """What the sampler returns, chain by chain.
+    """What the sampler returns, chain by chain."""
 
-    Attributes
-    ----------
-    theta : array, shape (chain, draw, parameter)
-        Spreads as logarithms.
-    tables : array of int, shape (chain, draw, firm, period, flag)
-    log_posterior : array, shape (chain, draw)
-        Up to a constant.
-    changed : array, shape (chain,)
-        Part of the table steps that changed the table.
-    """
-
+    #: (chain, draw, parameter); spreads as logarithms.
     theta: Array
+    #: (chain, draw, firm, period, flag)
     tables: NDArray[np.int16]
+    #: (chain, draw), up to a constant.
     log_posterior: Array
+    #: Part of the table steps that changed the table, (chain,).
     changed: Array
 
 
@@ -205,20 +191,9 @@ class _Chain:
             np.empty((keep, *self.table.shape), np.int16),
             np.empty(keep),
         )
-        changed = kernels.sweeps(
-            self.rng,
-            keep * sweeps,
-            sweeps,
-            TABLE_STEPS,
-            adapt,
-            self.theta,
-            self.table,
-            self.widths,
-            self.moves,
-            self.fixed,
-            self.space,
-            kept,
-        )
+        state = (self.theta, self.table, self.widths, self.moves, self.fixed, self.space)
+        steps = (keep * sweeps, sweeps, TABLE_STEPS)
+        changed = kernels.sweeps(self.rng, *steps, adapt, *state, kept)
         return (*kept, changed)
 
 
@@ -267,8 +242,6 @@ def _start(
     """A starting point of one chain: parameters apart, and a table unlike those of others.
 
     ``near`` the printed counts, or as far from those that are not hard as chance will have it.
-
-    Raises StudyError if no table satisfies the hard counts.
     """
     from intlmodels.audit.consequences import feasible_table
 
@@ -293,16 +266,18 @@ def sample(
 ) -> Draws:
     """Draw tables and parameters from their joint posterior.
 
-    ``design``: with counts; ``settings``: ``tune`` counts sweeps, ``draws`` kept draws, each after
-    ``sweeps`` sweeps; ``progress``: called with the finished part, 0 to 1. Returns the same for the
-    same seed, whatever the number of cores.
+    ``tune`` counts sweeps, ``draws`` kept draws, each after ``sweeps`` sweeps. The same seed gives
+    the same draws, whatever the number of cores.
     """
     children = np.random.SeedSequence([settings.seed, 3]).spawn(settings.chains)
     chains = [
         _chain(design, priors, np.random.Generator(np.random.PCG64(child)), near=i % 2 == 0)
         for i, child in enumerate(children)
     ]
-    _compile(chains[0])
+    # Compile (or load) the kernels in one thread, without moving a chain.
+    untouched = chains[0].rng.bit_generator.state
+    chains[0].run(0, 1, adapt=False)
+    chains[0].rng.bit_generator.state = untouched
     finished = [0] * len(chains)
     stop = threading.Event()
 
@@ -328,13 +303,6 @@ def sample(
     theta, tables, height = (np.stack([chain[i] for chain in joined]) for i in range(3))
     changed = np.array([np.mean([part[3] for part in parts]) for parts in results])
     return Draws(theta, tables, height, changed)
-
-
-def _compile(chain: _Chain) -> None:
-    """Compile (or load) the kernels in one thread, without moving the chain."""
-    keep = chain.rng.bit_generator.state
-    chain.run(0, 1, adapt=False)
-    chain.rng.bit_generator.state = keep
 
 
 def _in_threads(

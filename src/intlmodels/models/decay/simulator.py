@@ -17,7 +17,7 @@ from intlmodels.core.settings import Given
 from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.inferencedata import inverse_logit, log_odds
-from intlmodels.models.priors import Prior, parse, rescaled
+from intlmodels.models.priors import Prior, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.study import DecayStudy
 from intlmodels.study.counts import FLAGS, Count, rows
@@ -65,11 +65,7 @@ def why_not(design: Design) -> str:
 def simulate(
     study: DecayStudy, design: Design, priors: Mapping[str, Prior], rng: np.random.Generator
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Draw parameters from their priors, and what would have been published.
-
-    Returns true values by name, as the posterior has them, without leading dimensions; also
-    ``table``, where tables are drawn; what a refit is given: flags of the decisions, or counts.
-    """
+    """Draw true values from the priors, and what would have been published: flags, or counts."""
     drawn, tables = inferencedata.prior_values(design, priors, 1, rng)
     truth = {name: value[0] for name, value in drawn.items()}
     if tables is not None:
@@ -117,19 +113,14 @@ def publish(
 def quantities(
     study: DecayStudy, design: Design, values: Mapping[str, Array], given: Given
 ) -> dict[str, Array]:
-    """Every scalar whose rank is looked at.
+    """Every scalar whose rank is looked at, by label; leading dimensions are those of the values.
 
-    ``values``: of the truth or of draws, leading dimensions (chain, draw) or none; ``given``: the
-    simulated data: their log likelihood is looked at as well, since ranks of parameters alone would
-    not notice a fit that ignores the data (Modrak et al. 2023, Bayesian Analysis,
-    doi:10.1214/23-BA1404). Returns label to values of the leading dimensions; of tables only where
-    there are any.
+    The log likelihood of the simulated data is one: ranks of parameters alone would not notice a
+    fit that ignores the data (Modrak et al. 2023, Bayesian Analysis, doi:10.1214/23-BA1404).
     """
     labels = {"decay": design.sizes, "firm": design.firms, "period": design.periods}
-    found: dict[str, Array] = {}
-    for name in ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm", "sigma_period"):
-        if name in values:
-            found[name] = values[name]
+    names = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm", "sigma_period")
+    found = {name: values[name] for name in names if name in values}
     for name, own in labels.items():
         if name in values and not (name == "decay" and design.common):
             found |= {f"{name}[{label}]": values[name][..., i] for i, label in enumerate(own)}
@@ -151,28 +142,17 @@ def quantities(
     return found
 
 
-def _codes(design: Design) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    made = design.decisions
-    assert made is not None
-    firm = np.array([design.firms.index(name) for name in made.firm])
-    return firm, np.array([design.periods.index(name) for name in made.period])
-
-
 def _odds(design: Design, values: Mapping[str, Array]) -> Array:
     """Log odds of the known decisions, (draw, decision)."""
     assert design.decisions is not None
-    return log_odds(design, values, *_codes(design), design.decisions.entries)
+    return log_odds(design, values, *design.codes, design.decisions.entries)
 
 
 def _log_flags(design: Design, values: Mapping[str, Array], flags: Array) -> Array:
     """Log probability of flags, (..., decision), of values with any leading dimensions."""
     lead = values["intercept"].shape
-    names = ("intercept", "large", "firm", "decay", "period")
-    flat = {
-        name: values[name].reshape(-1, *values[name].shape[len(lead) :])
-        for name in names
-        if name in values
-    }
+    names = inferencedata.OF_ODDS & values.keys()
+    flat = {n: values[n].reshape(-1, *values[n].shape[len(lead) :]) for n in names}
     odds = _odds(design, flat).reshape(*lead, -1)
     return -np.logaddexp(0.0, (1 - 2 * flags) * odds)
 
@@ -182,12 +162,7 @@ def _log_flags(design: Design, values: Mapping[str, Array], flags: Array) -> Arr
 
 def pinned_to_zero(priors: Mapping[str, Prior], names: Sequence[str]) -> dict[str, Prior]:
     """Priors of which those named hold their parameters at zero."""
-    return {n: _replaced(p, _ZERO[p.support]) if n in names else p for n, p in priors.items()}
-
-
-def _replaced(prior: Prior, text: str) -> Prior:
-    distribution, args = parse(text, name=prior.name, support=prior.support)
-    return replace(prior, distribution=distribution, args=args, text=text)
+    return {n: p.rewritten(_ZERO[p.support]) if n in names else p for n, p in priors.items()}
 
 
 def misspecified(
@@ -212,11 +187,7 @@ def unit_kind(design: Design) -> str:
 
 
 def units(study: DecayStudy, design: Design) -> list[str]:
-    """What can be left out.
-
-    Counts of a number, but for the number of all decisions, which the model takes as known;
-    or firms with their decisions.
-    """
+    """Firms with decisions; or counts of a number, but for that of all, which the model knows."""
     if design.decisions is not None:
         return [firm for firm in design.firms if firm in set(design.decisions.firm)]
     return [count.id for count in _predictable(design)]
@@ -267,12 +238,7 @@ def without(study: DecayStudy, design: Design, unit: int) -> dict[str, Any]:
 def predict(
     study: DecayStudy, design: Design, draws: Dataset, unit: int, over: Array
 ) -> tuple[Array, Array]:
-    """Predict a unit from a fit that did not see it.
-
-    ``over`` (value,): from :func:`values`. Returns ``law`` (value,): probability of everything that
-    could have been printed; ``log_probability`` (chain, draw): of what was printed; of a firm, of
-    its flags in their order.
-    """
+    """Predict a unit from a fit that did not see it; of a firm, its flags in their order."""
     if design.decisions is None:
         return _predict_count(design, draws, unit, over)
     which = _by_firm(study, design)[unit]
