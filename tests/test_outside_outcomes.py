@@ -11,7 +11,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import special, stats
 
-from intlmodels.checks import calibrate
+from intlmodels.checks import calibration
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import priors_of
@@ -251,10 +251,10 @@ def test_the_truth_is_found_where_it_is_known(tmp_path, variant):
     study = load_study(
         write_study(tmp_path / "study", toml=edited(ONE, ()), tables={"abroad.csv": ABROAD})
     )
-    settings = calibrate.settings_for(study, {"draws": 200, "tune": 400})
-    plan = calibrate.plan_of(study, variant, priors_of(study, variant), settings)
-    found = calibrate.calibrate(plan, 60, tmp_path / "out", Here())
+    settings = calibration.settings_for(study, {"draws": 200, "tune": 400})
+    plan = calibration.plan_of(study, variant, priors_of(study, variant), settings)
+    found = calibration.calibration(plan, 60, tmp_path / "out").run(Here())
     assert not found.failed
-    assert calibrate.uniform(found)
+    assert calibration.uniform(found)
     names = {quantity.name for quantity in found.quantities}
     assert ({"baseline[agent]"} if variant == "reach" else {"log_odds"}) <= names

@@ -453,7 +453,7 @@ def units(
 ) -> Figure:
     """What was printed, beside what a fit that did not see it expected, the least likely first.
 
-    Rows of one variant from :func:`intlmodels.checks.t.left_out`, what each is called, the
+    Rows of one variant from :func:`intlmodels.checks.tables.left_out`, what each is called, the
     label of the horizontal axis, and whether that is in ``percent``.
     """
     order = np.argsort(table["p_tail"].to_numpy(), kind="stable")[:MOST_UNITS]
