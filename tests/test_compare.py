@@ -9,6 +9,7 @@ from intlmodels.checks import runner
 from intlmodels.checks.stored import read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, priors_of
+from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay import simulator as decay
 from intlmodels.models.pymc import OBSERVED
 from intlmodels.models.share import observation
@@ -102,7 +103,7 @@ def test_a_left_out_count_is_predicted_as_by_weighting_the_prior(tmp_path):
     study = load_study(write_counts_study(tmp_path / "study", rho=0.3))
     design, priors = design_of(study), priors_of(study)
     rng = np.random.default_rng(9)
-    _, tables = decay.groups.prior_values(design, priors, 400_000, rng)
+    _, tables = inferencedata.prior_values(design, priors, 400_000, rng)
     system = rows(design.counts, design.firms, design.periods)
     off = system.deviation(system.true(tables))
     log = np.where(system.hard, np.where(off == 0, 0.0, -np.inf), off * np.log(design.rho))
@@ -125,7 +126,7 @@ def test_a_left_out_firm_of_known_decisions_is_predicted_as_by_weighting_the_pri
     study = load_study(write_decisions_study(tmp_path / "study"))
     design, priors = design_of(study), priors_of(study)
     rng = np.random.default_rng(3)
-    drawn = decay.groups.prior_values(design, priors, 200_000, rng)[0]
+    drawn = inferencedata.prior_values(design, priors, 200_000, rng)[0]
     flags = design.decisions.flag.astype(float)
     log = decay._log_flags(design, drawn, flags)
     plan = runner.Plan(study, "default", priors, c.settings_for(study, {"draws": 2000}))
