@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -521,6 +522,18 @@ def test_every_rule_has_words_and_a_way_to_work_it_out() -> None:
         assert rule.kind in KINDS
         assert not rule.needs_fit or len(rule.models) == 1
     assert set(RULES) == set(rules_of("share")) | set(rules_of("decay"))
+
+
+def test_every_rule_reaches_another_process() -> None:
+    """Fits of variants and checks run in helpers, which get the study with its claims."""
+    for name, rule in RULES.items():
+        sent = pickle.loads(pickle.dumps(rule))  # noqa: S301
+        assert (sent.name, sent.words, type(sent)) == (name, rule.words, type(rule))
+    for name in ("rochester", "norway"):
+        study = load_study(name)
+        sent = pickle.loads(pickle.dumps(study))  # noqa: S301
+        assert [claim.rule.name for claim in sent.claims] == [c.rule.name for c in study.claims]
+        assert len(sent.claims) > 20
 
 
 def test_the_documents_have_every_rule_as_the_code_has_it() -> None:

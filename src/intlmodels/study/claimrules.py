@@ -142,24 +142,37 @@ class _Balance(Rule):
         return fact(self.holds(off), _source(claim, evidence), off, said, unit)
 
 
+# Named, since a study with its rules is sent to other processes.
+def _equal(off: float) -> bool:
+    return abs(off) <= TINY
+
+
+def _at_most(off: float) -> bool:
+    return off <= TINY
+
+
+def _more(off: float) -> bool:
+    return off > TINY
+
+
 _BALANCES = (
     _Balance(
         "sum",
         "the printed `counts` add up to the `total` (one or several on either side)",
         "{counts} = {total}",
-        lambda off: abs(off) <= TINY,
+        _equal,
     ),
     _Balance(
         "at most",
         "the `counts` add up to no more than the `total`",
         "{counts} at most {total}",
-        lambda off: off <= TINY,
+        _at_most,
     ),
     _Balance(
         "more than",
         "the `counts` add up to more than the `total`",
         "{counts} more than {total}",
-        lambda off: off > TINY,
+        _more,
     ),
 )
 
