@@ -72,7 +72,7 @@ class Parts:
         shared = combinations(study)
         self.design = design_of(shared.study, variant)
         self.data = counted(self.design, shared.cell, study.outcome.printed, study.rows)
-        pooled = combinations(replace(study, clusters=None))
+        pooled = combinations(replace(study, groupings={}))
         alone = design_of(pooled.study, variant)
         first = find_start(alone, pooled.cell, study.outcome.printed, study.rows, 5.0)
         self.start = find_cluster_start(self.design, self.data, first, 5.0)

@@ -21,7 +21,7 @@ from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import write_all
 from intlmodels.core.settings import checked
 from intlmodels.study.base import Study
-from intlmodels.study.columns import Clusters, FurtherOutcome, Outcome, Predictor
+from intlmodels.study.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
 from intlmodels.study.register import (
@@ -45,24 +45,28 @@ from intlmodels.study.share import (
     Axes,
     ByOutcome,
     Covariate,
+    Interaction,
     Membership,
     Nested,
     ShareStudy,
+    Terms,
     read_share_study,
 )
 
 __all__ = [
     "Axes",
     "ByOutcome",
-    "Clusters",
     "Covariate",
     "DecayStudy",
     "DecisionRegister",
     "Decisions",
     "FurtherOutcome",
+    "Grouping",
+    "Interaction",
     "Membership",
     "Nested",
     "Outcome",
+    "Panel",
     "Predictor",
     "Reading",
     "Register",
@@ -73,6 +77,7 @@ __all__ = [
     "Study",
     "StudyError",
     "Table",
+    "Terms",
     "describe",
     "list_studies",
     "load_study",

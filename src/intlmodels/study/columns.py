@@ -12,12 +12,13 @@ from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.schema import (
+    CLUSTER,
     BinaryTable,
     CategoryTable,
     ClusterTable,
@@ -111,10 +112,23 @@ class Outcome:
     label: str
     #: Unit in the file.
     unit: Literal["percent", "fraction"]
-    #: Rounding width in percentage points, whatever the unit in the file.
+    #: Rounding width in percentage points, whatever the unit in the file; 0 where rows differ in
+    #: it, or where bands are reported.
     width: float
-    #: Printed shares in percent, exactly on ``rounding.grid(width)``; shape (firm,).
+    #: Reported shares in percent, exactly on ``rounding.grid(width)`` if they have one width; of a
+    #: band its middle; shape (row,).
     printed: Floats
+    #: Ends of the interval that each reported share stands for, from 0 to 1; shape (row,).
+    lower: Floats
+    upper: Floats
+    #: Rounding width of each row in percentage points; NaN where a band is reported; shape (row,).
+    widths: Floats
+    #: Bands that were reported, as (lower, upper) from 0 to 1, lowest first; empty without bands.
+    bands: tuple[tuple[float, float], ...] = ()
+    #: Weight of each row, scaled to sum to their number; None if all count alike; shape (row,).
+    weights: Floats | None = None
+    #: How an exact zero is read: as a rounded small share, or possibly a firm that has none.
+    zeros: Literal["rounded", "structural"] = "rounded"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +137,7 @@ class Predictor:
 
     #: Name of the model variable.
     name: str
-    kind: Literal["category", "contrast", "numeric"]
+    kind: Literal["category", "contrast", "numeric", "ordered", "walk"]
     #: What it is, in words.
     label: str
     #: Where it is printed.
@@ -131,9 +145,10 @@ class Predictor:
     column: str
     #: The cells as they stand in the file; length (firm,).
     printed: tuple[str, ...]
-    #: Category: sorted; contrast: (low, high); numeric: empty.
+    #: Category: sorted; contrast: (low, high); ordered: lowest first; walk: periods in the order
+    #: of time; numeric: empty.
     levels: tuple[str, ...] = ()
-    #: Category: position in ``levels``; else empty; shape (firm,).
+    #: Category, ordered and walk: position in ``levels``; else empty; shape (firm,).
     codes: Integers = field(default_factory=lambda: frozen([], np.intp))
     #: Contrast: -0.5 for low, +0.5 for high; numeric: after the transform, NaN where missing;
     #: category: empty; shape (firm,).
@@ -147,6 +162,14 @@ class Predictor:
     unit: str = ""
     #: Of a category: its levels are what stands before it in the cells; else empty.
     family_separator: str = ""
+    #: Of a numeric predictor: the shape of its effect.
+    curve: Literal["", "quadratic", "spline"] = ""
+    #: Interior and boundary knots of a spline, after the transform.
+    knots: tuple[float, ...] = ()
+    #: Numeric, of a panel: whether firms' means and the deviations from them are terms apart.
+    split: bool = False
+    #: Numeric: values in its unit, before the transform, at which it is compared.
+    at: tuple[float, ...] = ()
 
 
 def frozen(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
@@ -182,8 +205,24 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
         if i not in shares
     )
     sources.keep(list(shares))
-    printed = frozen(list(shares.values()))
-    return Outcome(file, column, spec.label or column, spec.unit, width, printed), dropped
+    printed = list(shares.values())
+    return outcome_of(spec, file, width, printed), dropped
+
+
+def outcome_of(spec: ShareTable, file: str, width: float, printed: ArrayLike) -> Outcome:
+    """Make an outcome of which all shares have one rounding width."""
+    lower, upper = rounding.intervals(np.asarray(printed), width)
+    return Outcome(
+        file=file,
+        column=spec.column,
+        label=spec.label or spec.column,
+        unit=spec.unit,
+        width=width,
+        printed=frozen(printed),
+        lower=frozen(lower),
+        upper=frozen(upper),
+        widths=frozen(np.full(len(lower), width)),
+    )
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
@@ -347,22 +386,42 @@ def _require_free(
             raise wrong(f"expected another column; {taken[file, column]} uses it", key, column)
 
 
-# -- clusters of firms -------------------------------------------------------------------
+# -- groups of rows that have effects of their own ---------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
-    """Which cluster each firm belongs to."""
+class Grouping:
+    """Which group each row belongs to: its cluster, its sector, or the firm it is of."""
 
-    #: Names of the clusters, in the order of their letters.
+    #: Names of the groups, in the order of their letters.
     labels: tuple[str, ...]
-    #: Position of each firm's cluster in ``labels``; shape (firm,).
+    #: Position of each row's group in ``labels``; shape (row,).
     codes: Integers
-    #: What a cluster is, in words.
+    #: What a group is, in words.
     label: str
-    #: Where the clusters stand.
+    #: Where the groups stand.
     file: str
     column: str
+    #: What the models call it: ``cluster``, ``firm``, or NAME of [groups.NAME].
+    name: str = CLUSTER
+    #: Names of predictors and interactions whose effects vary by group; None stands for all.
+    slopes: tuple[str, ...] | None = None
+    #: Whether level and slopes of a group are correlated.
+    correlated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Rows of which several are of one firm."""
+
+    #: The firms; its name is ``firm``, it has no slopes.
+    unit: Grouping
+    #: Column with the period of each row; empty if rows have none.
+    column: str
+    #: Periods in the order of time; empty if rows have none.
+    periods: tuple[str, ...]
+    #: Position of each row's period in ``periods``; empty if rows have none; shape (row,).
+    codes: Integers
 
 
 def read_clusters(
@@ -370,7 +429,7 @@ def read_clusters(
     sources: Sources,
     outcome: Outcome,
     predictors: Mapping[str, Predictor],
-) -> Clusters | None:
+) -> Grouping | None:
     """Read which cluster each firm belongs to; None for a study without ``[cluster]``."""
     if spec is None:
         return None
@@ -396,10 +455,10 @@ def read_clusters(
             "cluster in this column, the same for firms that belong together",
             *(file, column, labels[0]),
         )
-    return Clusters(labels, coded(found, labels), spec.label or "Cluster", file, column)
+    return Grouping(labels, coded(found, labels), spec.label or "Cluster", file, column)
 
 
-def cluster_lines(clusters: Clusters) -> Iterator[str]:
+def cluster_lines(clusters: Grouping) -> Iterator[str]:
     """How many firms each cluster has, for a person to check before fitting."""
     place = f"{clusters.file}, {clusters.column}"
     yield one_line(

@@ -29,14 +29,14 @@ from intlmodels.study import decay
 from intlmodels.study.base import Study, common
 from intlmodels.study.columns import (
     FEWEST_FIRMS,
-    Clusters,
     Floats,
+    Grouping,
     Integers,
-    Outcome,
     Predictor,
     frozen,
     lookalike_lines,
     one_of,
+    outcome_of,
     share_reader,
     transformed,
 )
@@ -267,8 +267,8 @@ class RegisterStudy(ShareStudy):
     """A register whose rows are counted: ``firms`` are the cells."""
 
     #: How many rows each cell stands for; shape (cell,).
-    rows: Integers
-    read: Read
+    rows: Integers = field(kw_only=True)
+    read: Read = field(kw_only=True)
 
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
@@ -308,18 +308,11 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
     if (cluster := register.cluster) is not None:
         values = _values(register, CLUSTER, cells, "two clusters or more: delete [cluster]")
         codes, label = frozen(values.codes, np.intp), cluster.label or cluster.column
-        clusters = Clusters(values.levels, codes, label, register.files, cluster.column)
+        clusters = Grouping(values.levels, codes, label, register.files, cluster.column)
     return RegisterStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__ if f != "firms"},
         firms=tuple(f"cell {number}" for number in range(1, len(cells.rows) + 1)),
-        outcome=Outcome(
-            register.files,
-            spec.column,
-            spec.label or spec.column,
-            spec.unit,
-            register.width,
-            frozen(cells.printed),
-        ),
+        outcome=outcome_of(spec, register.files, register.width, cells.printed),
         predictors=predictors,
         outcomes={},
         variants={},
@@ -327,7 +320,7 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
         profiles=checked_profiles(register.profiles, predictors),
         crosschecks=(),
         opportunity=None,
-        clusters=clusters,
+        groupings={} if clusters is None else {CLUSTER: clusters},
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )

@@ -8,7 +8,7 @@ into a row of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.columns import (
-    Clusters,
     Floats,
     FurtherOutcome,
+    Grouping,
     Integers,
     Outcome,
+    Panel,
     Predictor,
     cluster_lines,
     coded,
@@ -123,7 +124,25 @@ class ByOutcome(_OwnVariant):
     outcome: FurtherOutcome
 
 
-Variant = Nested | Axes | Membership | Covariate | ByOutcome
+@dataclass(frozen=True, eq=False)
+class Terms(_OwnVariant):
+    """The same study with other terms."""
+
+    #: Names of predictors, interactions or groupings; what a variant adds is in no other.
+    add: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+Variant = Nested | Axes | Membership | Covariate | ByOutcome | Terms
+
+
+@dataclass(frozen=True, eq=False)
+class Interaction:
+    """Two predictors of which the effect of one depends on the other."""
+
+    name: str
+    of: tuple[str, str]
+    label: str
 
 
 def read_variant(
@@ -278,8 +297,19 @@ class ShareStudy(Study):
     crosschecks: tuple[Crosscheck, ...]
     #: Two predictors that are read together.
     opportunity: Opportunity | None
-    #: Clusters of firms that differ in level and effects.
-    clusters: Clusters | None
+    #: Groups of rows that differ in level, and in effects: by name, without the firms of a panel.
+    groupings: dict[str, Grouping]
+    #: Firms that repeat; None if every row is of another firm.
+    panel: Panel | None = None
+    interactions: dict[str, Interaction] = field(default_factory=dict)
+    #: Predictors on which the precision depends, and those on which structural zeros depend.
+    precision: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+    @property
+    def clusters(self) -> Grouping | None:
+        """Clusters of firms that differ in level and all effects."""
+        return self.groupings.get(CLUSTER)
 
     def frame(self) -> pd.DataFrame:
         """The firms with outcome and predictors as read, for notebooks.
@@ -386,7 +416,7 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         crosschecks=tuple(crosschecks),
         **ledger,
         opportunity=toml.opportunity,
-        clusters=clusters,
+        groupings={} if clusters is None else {CLUSTER: clusters},
     )
 
 
@@ -422,7 +452,7 @@ def _keys(toml: ShareFile) -> dict[str, str]:
 def checked_profiles(
     profiles: Sequence[Mapping[str, Any]],
     predictors: Mapping[str, Predictor],
-    clusters: Clusters | None = None,
+    clusters: Grouping | None = None,
 ) -> tuple[dict[str, str], ...]:
     """Check the levels of all new firms that a study asks for; numbers come out as text."""
     found = []
@@ -504,3 +534,6 @@ def _variant_line(variant: Variant) -> str:
             return "one more numeric predictor"
         case ByOutcome():
             return f"the outcome {variant.outcome.name} as one more predictor of the share"
+        case Terms():
+            parts = (("adds", variant.add), ("drops", variant.drop))
+            return "; ".join(f"{what} {listed(names)}" for what, names in parts if names)

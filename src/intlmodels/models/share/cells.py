@@ -201,7 +201,7 @@ def draw(
         start = find_start(design, shared.cell, printed, study.rows, width)
         points = coordinates(design, start, onto)
     else:
-        pooled = combinations(replace(study, clusters=None))
+        pooled = combinations(replace(study, groupings={}))
         # The same rows without their clusters, cells that have become the same added up.
         both = np.column_stack([pooled.cell, pooled.place])
         same, place, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)

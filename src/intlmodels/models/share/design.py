@@ -16,21 +16,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.core.errors import StudyError
+from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
 from intlmodels.study import (
     Axes,
     ByOutcome,
-    Clusters,
     Covariate,
     FurtherOutcome,
+    Grouping,
     Membership,
     Nested,
     Predictor,
     RegisterStudy,
     ShareStudy,
+    Terms,
 )
 
 Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
@@ -43,7 +44,7 @@ VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
 
 #: Name of the levels of clusters in the stored posterior, and of their dimension's beginning.
 CLUSTER = "cluster"
-#: Clusters up to which they are shown and compared one by one.
+#: Grouping up to which they are shown and compared one by one.
 MOST_CLUSTERS = 30
 
 
@@ -113,7 +114,16 @@ class Design:
     blocks: tuple[Block, ...]
     family: Family = "beta"  #: how what is observed comes about, given the linear predictor
     further: FurtherOutcome | None = None  #: what is explained, if it is not the share
-    clusters: Clusters | None = None
+    #: Groups of rows that differ in level and in effects; the firms of a panel among them.
+    groupings: tuple[Grouping, ...] = ()
+    #: Terms of the logarithm of the precision, and of the log odds of a structural zero.
+    precision: tuple[Block, ...] = ()
+    never: tuple[Block, ...] = ()
+
+    @property
+    def clusters(self) -> Grouping | None:
+        """Clusters of firms that differ in level and all effects."""
+        return next((own for own in self.groupings if own.name == CLUSTER), None)
 
     def block(self, name: str) -> Block:
         """Look a block up by name."""
@@ -279,7 +289,7 @@ def shown(design: Design) -> list[str]:
 def default_design(study: ShareStudy) -> Design:
     """Every predictor of the study as a block of its own (models: section 2, default)."""
     blocks = tuple(_block(predictor) for predictor in study.predictors.values())
-    return Design(blocks, clusters=study.clusters)
+    return Design(blocks, groupings=tuple(study.groupings.values()))
 
 
 def _levels(
@@ -468,7 +478,19 @@ def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
     return Variant(further.name, change, apply, comparable=False, outcome=further.name)
 
 
-def _study_variant(spec: Nested | Axes | Membership | Covariate | ByOutcome) -> Variant[Design]:
+def with_terms(design: Design, spec: Terms) -> Design:
+    """Leave terms out."""
+    kept = tuple(block for block in design.blocks if block.name not in spec.drop)
+    return replace(design, blocks=kept)
+
+
+def _study_variant(
+    spec: Nested | Axes | Membership | Covariate | ByOutcome | Terms,
+) -> Variant[Design]:
+    if isinstance(spec, Terms):
+        parts = (("adds", spec.add), ("drops", spec.drop))
+        change = "; ".join(f"{what} {listed(names)}" for what, names in parts if names)
+        return Variant(spec.name, change, partial(with_terms, spec=spec))
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
         return Variant(spec.name, change, partial(with_nested, spec=spec))

@@ -181,7 +181,8 @@ class Combinations:
         """A design of the cells as one of the combinations."""
         clusters = self.study.clusters
         blocks = tuple(replace(b, weights=b.weights[self.first]) for b in design.blocks)
-        return replace(design, blocks=blocks, clusters=design.clusters and clusters)
+        groupings = (clusters,) if design.clusters and clusters else ()
+        return replace(design, blocks=blocks, groupings=groupings)
 
 
 @lru_cache(maxsize=2)
@@ -208,7 +209,7 @@ def combinations(study: RegisterStudy) -> Combinations:
         firms=tuple(", ".join(name) for name in names),
         outcome=replace(study.outcome, printed=frozen(means)),
         predictors=predictors,
-        clusters=clusters,
+        groupings={} if clusters is None else {CLUSTER: clusters},
         rows=frozen(rows, np.intp),
     )
     return Combinations(made, cell, place, first)

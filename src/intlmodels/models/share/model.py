@@ -46,7 +46,7 @@ from intlmodels.models.priors import Prior
 from intlmodels.models.pymc import draw_pymc, register_data
 from intlmodels.models.share import intervalkernels, observation
 from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, Family, covariate_data
-from intlmodels.study import Clusters, ShareStudy
+from intlmodels.study import Grouping, ShareStudy
 
 
 @one_at_a_time
@@ -115,7 +115,7 @@ def _spread(name: str, dims: tuple[str, ...], priors: Mapping[str, Prior]) -> An
 
 
 def _contribution(
-    model: pm.Model, block: Block, priors: Mapping[str, Prior], clusters: Clusters | None
+    model: pm.Model, block: Block, priors: Mapping[str, Prior], clusters: Grouping | None
 ) -> Any:
     """Register a block's coefficients; return what it adds to the linear predictor."""
     name = block.name

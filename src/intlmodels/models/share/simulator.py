@@ -20,7 +20,7 @@ from intlmodels.models.priors import Prior, draw, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.models.share import observation
 from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, covariate_data
-from intlmodels.study import Clusters, ShareStudy
+from intlmodels.study import Grouping, ShareStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -116,7 +116,7 @@ def _contribution(
 
 def _deviation(
     block: Block,
-    clusters: Clusters,
+    clusters: Grouping,
     truth: dict[str, Any],
     given: Mapping[str, Array],
     rng: np.random.Generator,
@@ -217,7 +217,7 @@ def misspecified(
         outcome = replace(study.outcome, width=study.outcome.width / 5)
         return replace(study, outcome=outcome), variant, priors
     if wrong == POOLED:
-        alone = replace(study, clusters=None)
+        alone = replace(study, groupings={})
         return alone, variant, {n: priors[n] for n in priors_of(alone, variant)}
     return study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()}
 
