@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import (
     MISSING,
+    Files,
     Table,
     clean_label,
     clean_name,
@@ -97,8 +97,8 @@ class Cell:
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
-    def __init__(self, folder: Path, file: str, column: str, keys: Mapping[str, str]) -> None:
-        self.folder = folder
+    def __init__(self, files: Files, file: str, column: str, keys: Mapping[str, str]) -> None:
+        self.files = files
         #: The table that lists the firms, and the column with their names.
         self.file, self.column = file, clean_label(column)
         # File to the column with the names of the firms, where that is another one.
@@ -156,7 +156,7 @@ class Sources:
     def table(self, file: str, one: str = "firm") -> Table:
         """A table of the study as printed, read once."""
         if file not in self.tables:
-            self.tables[file] = read_table(self.folder, file, one)
+            self.tables[file] = read_table(self.files, file, one)
         return self.tables[file]
 
     def column_cells(
