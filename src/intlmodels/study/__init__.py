@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from intlmodels.core.csvtable import Files, Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
@@ -24,6 +26,7 @@ from intlmodels.study.base import Study
 from intlmodels.study.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
+from intlmodels.study.frame import study as _from_data
 from intlmodels.study.register import (
     DecisionRegister,
     Register,
@@ -303,3 +306,12 @@ def study_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:64]
     return name if re.fullmatch(NAME, name) else "study"
+
+
+class _Callable(ModuleType):
+    """A package that can be called: ``intlmodels.study(...)`` makes a study of a DataFrame."""
+
+    __call__ = staticmethod(_from_data)
+
+
+sys.modules[__name__].__class__ = _Callable
