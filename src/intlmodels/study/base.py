@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.schema import FILE, RegisterFile, StudyFile, wrong
+from intlmodels.study.schema import FILE, DecayFile, RegisterFile, ShareFile, StudyFile, wrong
 from intlmodels.study.sources import Sources
 
 
@@ -70,8 +70,12 @@ class Study:
         yield one_line(f"  folder    {self.folder}")
         yield f"  model     {model or self.model}"
         if not model:
-            yield one_line(f"  firms     {len(self.firms)}: {shortened(self.firms)}")
-            yield from lookalike_lines(self.firms, " " * 12)
+            yield from self.firm_lines(self.firms)
+
+    def firm_lines(self, firms: Sequence[str]) -> Iterator[str]:
+        """The names of the firms."""
+        yield one_line(f"  firms     {len(firms)}: {shortened(firms)}")
+        yield from lookalike_lines(firms, " " * 12)
 
     def normalization_lines(self) -> Iterator[str]:
         """Cells whose white space or Unicode form was changed."""
@@ -99,7 +103,13 @@ def common(
 ) -> dict[str, Any]:
     """The attributes that every study has, once all of its tables are read, if it has any."""
     about = toml.study
-    label = toml.firms.label if isinstance(toml, StudyFile) else toml.register.label
+    match toml:
+        case ShareFile():
+            label = toml.listing.label
+        case DecayFile():
+            label = toml.firms.label
+        case _:
+            label = toml.register.label
     read_as = sources.read_as if sources else {}
     return {
         "name": about.name,
