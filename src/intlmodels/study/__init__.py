@@ -20,7 +20,7 @@ from types import ModuleType
 
 from intlmodels.core.csvtable import Files, Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.core.files import write_all
+from intlmodels.core.files import require_new, write_all
 from intlmodels.core.settings import checked
 from intlmodels.study.base import Study
 from intlmodels.study.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
@@ -278,19 +278,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
 
 def _name_for(folder: Path) -> str:
     """The name of the study in a folder that can be made."""
-    if folder.exists():
-        if not folder.is_dir():
-            raise StudyError("this is a file; expected a folder to make", file=str(folder))
-        if any(folder.iterdir()):
-            raise StudyError(
-                "the folder is not empty, and nothing in it is written over; expected a new name, "
-                "or an empty folder",
-                file=str(folder),
-            )
-    elif not folder.parent.is_dir():
-        raise StudyError(
-            f"there is no folder {folder.parent} to make it in; make that first", file=str(folder)
-        )
+    require_new(folder)
     name = study_name(folder.resolve().name)
     if name in list_studies():
         raise StudyError(

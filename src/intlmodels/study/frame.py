@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
-from intlmodels.core.csvtable import clean_label, parse_number
+from intlmodels.core.csvtable import clean_label, parse_number, table_text
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
@@ -265,7 +263,10 @@ class _Rows:
         if not unit and time:
             raise _error("expected unit: the column with the firm of each row", time)
         if unit and (time or self.frame[unit].duplicated().any()):
-            table = {"file": _TABLE, "unit": unit} | ({"time": time} if time else {})
+            table: dict[str, Any] = {"file": _TABLE, "unit": unit}
+            if time:
+                order = _order(self.frame[time])
+                table |= {"time": time, "levels": order} if order else {"time": time}
             return {"rows": table}
         if not unit:
             unit = self._index_column()
@@ -345,9 +346,7 @@ class _Rows:
         padded = document["outcome"].get("column") if printed else None
         columns = [column for column in self.columns if column in named]
         cells = [_cells(self.frame[column], column == padded) for column in columns]
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([columns, *zip(*cells, strict=True)])
-        return buffer.getvalue()
+        return table_text(columns, zip(*cells, strict=True))
 
     def located(self, error: StudyError) -> StudyError:
         """The error with the frame's own rows in place of those of a file."""
