@@ -500,6 +500,7 @@ def completed(
         if not (order or numbers):
             raise StudyError(
                 "expected levels in an order: numbers, or levels = [...], lowest first",
+                file="predictors",
                 column=spec["column"],
                 value=known[0] if known else "",
             )
