@@ -493,7 +493,8 @@ def completed(
             kind = "numeric"
         else:
             kind = "contrast" if len(known) == 2 else "category"
-    found = {"kind": kind, **{key: value for key, value in spec.items() if key != "kind"}}
+    first = {key: spec[key] for key in ("file", "column", "label", "key") if key in spec}
+    found = {"kind": kind} | first | {**spec, "kind": kind}
     if kind == "contrast" and len(known) == 2 and not {"low", "high"} & set(spec):
         found |= dict(zip(("low", "high"), known, strict=True))
     if kind == "ordered" and "levels" not in spec:
