@@ -37,13 +37,15 @@ from intlmodels.study import (
     Terms,
 )
 
+# fmt: off
 Kind = Literal[
-    *("contrast", "numeric", "category", "nested", "membership", "monotonic"),
-    *("spline", "walk", "product", "interaction"),
+    "contrast", "numeric", "category", "nested", "membership", "monotonic",
+    "spline", "walk", "product", "interaction",
 ]
 Family = Literal[
-    *("beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary"),
+    "beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary",
 ]
+# fmt: on
 
 Array = NDArray[np.float64]
 
@@ -447,9 +449,7 @@ def _named(study: ShareStudy, names: Sequence[str], of: str, prior: str) -> tupl
         for block in predictor_blocks(study.predictors[name], study.panel):
             own = f"{of}_{block.name}"
             rows = {f"{of}_{other}": values for other, values in block.rows.items()}
-            pairs = tuple(
-                ((f"{of}_{a}", i), (f"{of}_{b}", j)) for (a, i), (b, j) in block.of
-            )
+            pairs = tuple(((f"{of}_{a}", i), (f"{of}_{b}", j)) for (a, i), (b, j) in block.of)
             found.append(replace(block, name=own, rows=rows, of=pairs, prior=prior, predictor=name))
     return tuple(found)
 
