@@ -323,6 +323,11 @@ class ShareStudy(Study):
         """Clusters of firms that differ in level and all effects."""
         return self.groupings.get(CLUSTER)
 
+    @property
+    def row_label(self) -> str:
+        """What a row is called: a firm, or just a row where firms repeat."""
+        return self.firm_label if self.panel is None else "row"
+
     def frame(self) -> pd.DataFrame:
         """The firms with outcome and predictors as read, for notebooks.
 
@@ -351,8 +356,7 @@ class ShareStudy(Study):
             columns[predictor.name] = _as_read(predictor)
         for name, own in self.groupings.items():
             columns[name] = pd.Categorical.from_codes(own.codes, list(own.labels))
-        one = self.firm_label if self.panel is None else "row"
-        return pd.DataFrame(columns, index=pd.Index(self.firms, name=one))
+        return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.row_label))
 
     def firm_lines(self, firms: Sequence[str]) -> Iterator[str]:
         """The names of the firms, and how many rows they have."""
