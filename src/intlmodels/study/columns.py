@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
 from intlmodels.study.claims import shortened
 from intlmodels.study.schema import (
     CLUSTER,
@@ -196,7 +196,8 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
     cells = sources.cells(file, column, "[outcome] column")
     if column == sources.key(file):
         raise wrong("expected another column than the one with the firms", "[outcome] column")
-    shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
+    known = [i for i, cell in enumerate(cells) if not cell.missing]
+    shares = dict(zip(known, read_each(lambda i: share(cells[i]), known), strict=True))
     if len(shares) < FEWEST_FIRMS:
         one = sources.one
         have = f"only {len(shares)} of {len(cells)} {one}s have" if shares else f"no {one} has"

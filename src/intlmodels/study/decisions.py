@@ -75,9 +75,9 @@ def expected(table: str, numbers: bool) -> str:
         return f'expected {EXAMPLES["number"]}, as {table} has order = "number"'
     return (
         "expected a date, year-month-day as 2006-05-31 or 20060531, with or without a time, or "
-        f"2006-05 or 2006, or {EXAMPLES['place']}; for dates such as 31.05.2001 write date_format = "
-        '"%d.%m.%Y", and if it is a number that orders, larger for later decisions, write order = '
-        f'"number" in {table}'
+        f"2006-05 or 2006, or {EXAMPLES['place']}; for dates such as 31.05.2001 write "
+        'date_format = "%d.%m.%Y", and if it is a number that orders, larger for later decisions, '
+        f'write order = "number" in {table}'
     )
 
 
