@@ -558,7 +558,7 @@ def read_predictor(
                 at=tuple(map(float, spec.at)),
             )
             if own.curve or own.split:
-                require_known(own, cells, f"a {own.curve} curve" if own.curve else "a split")
+                require_known(own, cells, f"{own.curve} curve" if own.curve else "split")
             if own.split:
                 _check_split(own, sources)
             return own
@@ -707,7 +707,7 @@ def _require_free(
     """Refuse columns that have the firms, the share or a predictor."""
     taken = {(outcome.file, column): "[outcome]" for column in outcome.columns}
     taken |= {(p.file, p.column): f"[predictors.{p.name}]" for p in predictors.values()}
-    taken[file, sources.key(file)] = "[firms]"
+    taken[file, sources.key(file)] = "[rows]" if sources.listing else "[firms]"
     for column in columns:
         if (file, column) in taken:
             raise wrong(f"expected another column; {taken[file, column]} uses it", key, column)
