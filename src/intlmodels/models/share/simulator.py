@@ -92,6 +92,25 @@ def simulate(
     return {name: np.asarray(value) for name, value in truth.items()}, given
 
 
+def prior(
+    study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+) -> Dataset:
+    """Parameters and expected shares drawn from the priors, (chain, draw, ...), one chain."""
+    import xarray as xr
+
+    rng = np.random.default_rng([seed, 0])
+    each = [simulate(study, design, priors, rng)[0] for _ in range(draws)]
+    rows, variables = "firm" if study.panel is None else "row", {}
+    for name in each[0]:
+        values = np.stack([truth[name] for truth in each])[None]
+        dims = tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
+        if values.shape[2:] == (len(study.firms),):
+            dims = (rows,)
+        variables[name] = (("chain", "draw", *dims), values)
+    coords = {"chain": [0], "draw": np.arange(draws), rows: list(study.firms)}
+    return xr.Dataset(variables, coords)
+
+
 def _contribution(
     block: Block, truth: dict[str, Any], given: dict[str, Array], rng: np.random.Generator
 ) -> Array:
