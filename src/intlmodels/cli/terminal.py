@@ -19,6 +19,7 @@ import typer
 
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError, one_line
+from intlmodels.core.interrupts import interrupt_reported, is_interrupt
 from intlmodels.core.processes import require_caches
 
 if TYPE_CHECKING:
@@ -77,9 +78,12 @@ def interruptible(text: str) -> Iterator[None]:
     """An interrupt says what is kept, and how to go on."""
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if isinstance(error, typer.Exit) or not is_interrupt(error):
+            raise
+        interrupt_reported()
         say(text)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def output_folder(study: Study, out: str | None, writes: bool = True) -> Path:
@@ -155,9 +159,12 @@ def run_to_exit(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        return _ended("interrupted: what was finished before is kept", INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 (the last one to catch it; a mistake stays visible)
+    except BaseException as error:
+        if is_interrupt(error):
+            interrupt_reported()
+            return _ended("interrupted: what was finished before is kept", INTERRUPTED)
+        if not isinstance(error, Exception):
+            raise
         text = _in_one_line(error)
         if text:
             return _ended(f"error: {text}", UNUSABLE)

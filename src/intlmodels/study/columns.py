@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
+from intlmodels.study.claims import shortened
 from intlmodels.study.schema import (
     CLUSTER,
     BinaryTable,
@@ -197,7 +198,8 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
         raise wrong("expected another column than the one with the firms", "[outcome] column")
     shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
     if len(shares) < FEWEST_FIRMS:
-        have = f"only {len(shares)} of {len(cells)} firms have" if shares else "no firm has"
+        one = sources.one
+        have = f"only {len(shares)} of {len(cells)} {one}s have" if shares else f"no {one} has"
         raise in_column(f"{have} a share; expected at least {FEWEST_FIRMS}", file, column)
     dropped = tuple(
         (firm, f"no {column} in {file}, row {cell.row}")
@@ -205,6 +207,9 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
         if i not in shares
     )
     sources.keep(list(shares))
+    if len(firms := set(sources.units)) < FEWEST_FIRMS:
+        said = f"only {len(firms)} firms have a share; expected at least {FEWEST_FIRMS}"
+        raise in_column(said, file, column)
     printed = list(shares.values())
     return outcome_of(spec, file, width, printed), dropped
 
@@ -422,6 +427,31 @@ class Panel:
     periods: tuple[str, ...]
     #: Position of each row's period in ``periods``; empty if rows have none; shape (row,).
     codes: Integers
+
+
+def read_panel(sources: Sources) -> Panel | None:
+    """Which rows are of the same firm; None if no two are."""
+    spec, units = sources.listing, sources.units
+    firms = tuple(sorted(set(units)))
+    if spec is None or len(firms) == len(units):
+        return None
+    unit = Grouping(
+        firms, coded(units, firms), spec.label, sources.file, sources.column, "firm", slopes=()
+    )
+    used, codes = np.unique(np.array(sources.period_codes, dtype=np.intp), return_inverse=True)
+    periods = tuple(sources.periods[code] for code in used)
+    return Panel(unit, spec.time, periods, frozen(codes, np.intp))
+
+
+def panel_lines(panel: Panel) -> Iterator[str]:
+    """How many rows firms have, for a person to check before fitting."""
+    counts = np.bincount(panel.unit.codes)
+    few, many = int(counts.min()), int(counts.max())
+    often = f"{few}" if few == many else f"{few} to {many}"
+    yield f"  rows      {len(panel.unit.codes):,}, {often} of each {panel.unit.label}"
+    if panel.periods:
+        said = f"  periods   {len(panel.periods)}, {panel.column}: {shortened(panel.periods, 12)}"
+        yield one_line(said)
 
 
 def read_clusters(

@@ -16,7 +16,6 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -27,7 +26,7 @@ from typing import (
     get_type_hints,
 )
 
-from intlmodels.core.csvtable import clean_label, read_text
+from intlmodels.core.csvtable import Files, clean_label, read_text
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 
 FILE = "study.toml"
@@ -415,6 +414,26 @@ class FirmsTable(TomlTable):
     size: str = ""
 
 
+class RowsTable(TomlTable):
+    """The table with the rows of a study whose firms may repeat."""
+
+    file: str
+    #: Column with the firm of each row, and the one with its period.
+    unit: Label
+    time: Label = ""
+    #: Periods in the order of time, where they are neither numbers nor dates.
+    levels: tuple[str, ...] = ()
+    label: Label = "firm"
+
+    def __post_init__(self) -> None:
+        if self.levels:
+            _different(self.levels, f"{self.where} levels", _PERIODS, 2)
+        if self.levels and not self.time:
+            raise wrong("expected the column with the periods as well", f"{self.where} time")
+        if self.time == self.unit:
+            raise self.error("time", "expected another column than that of unit")
+
+
 class NumbersTable(TomlTable):
     """Further numbers that a publication prints, for its claims."""
 
@@ -658,6 +677,7 @@ class AtMostTable(VariantTable):
 
 
 _LEVELS = "two or more different levels, lowest first"
+_PERIODS = "two or more different periods, in the order of time"
 _NEEDED_LABEL = Key("label", required=True)
 
 
@@ -802,7 +822,8 @@ class ShareFile:
     """A study of the share model; groups and claims are as written."""
 
     study: StudyTable
-    firms: Annotated[FirmsTable, ("size",)]
+    firms: Annotated[FirmsTable | None, ("size",)] = None
+    rows: RowsTable | None = None
     outcome: ShareTable
     numbers: NumbersTable | None = None
     opportunity: Opportunity | None = None
@@ -819,7 +840,23 @@ class ShareFile:
     groups: Any = field(default_factory=dict)
     claims: Any = ()
 
+    @property
+    def listing(self) -> FirmsTable | RowsTable:
+        """The table that says where the firms, or the rows, are listed."""
+        listing = self.firms or self.rows
+        assert listing is not None
+        return listing
+
     def __post_init__(self) -> None:
+        if self.firms and self.rows:
+            raise wrong(
+                "a study lists its firms, or the rows of firms that may repeat; expected [firms] "
+                "or [rows]: delete one",
+                "[rows]",
+            )
+        if not (self.firms or self.rows):
+            said = "the table [firms] is missing; expected it, or [rows] where firms may repeat"
+            raise StudyError(said, file=FILE)
         _check_variant_names(self.variants, "share")
         _check_variant_names(self.outcomes, "share", "outcomes")
         variants = {name.lower(): name for name in self.variants}
@@ -913,9 +950,13 @@ _REGISTERS = {
 }
 
 
-def read_study_toml(folder: Path) -> StudyFile | RegisterFile:
+def read_study_toml(files: Files) -> StudyFile | RegisterFile:
     """Read and check study.toml."""
-    document = parsed(read_text(folder, FILE))
+    return checked_document(parsed(read_text(files, FILE)))
+
+
+def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:
+    """Check the tables of study.toml."""
     # Before the model is known, whatever any model knows will do.
     known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]
     check_keys(document, dict.fromkeys([*known, "register"]), "")

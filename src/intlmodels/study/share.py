@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.core.csvtable import clean_label, parse_number
+from intlmodels.core.csvtable import Files, clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
@@ -31,9 +30,11 @@ from intlmodels.study.columns import (
     frozen,
     further_line,
     lookalike_lines,
+    panel_lines,
     read_clusters,
     read_further,
     read_outcome,
+    read_panel,
     read_predictor,
 )
 from intlmodels.study.fitrules import RULES
@@ -45,6 +46,7 @@ from intlmodels.study.schema import (
     MembershipTable,
     NestedTable,
     Opportunity,
+    RowsTable,
     ShareFile,
     finite,
     wrong,
@@ -317,7 +319,8 @@ class ShareStudy(Study):
         Returns
         -------
         pandas.DataFrame
-            One row a firm. ``printed_pct`` is the outcome in percent; then a column for each
+            One row a firm, or of a panel a row, with the ``firm`` and the period it is of.
+            ``printed_pct`` is the outcome in percent; then a column for each
             predictor and each covariate: ordered levels (low, high) for a contrast, levels
             for a category, numbers before any transform for a numeric predictor; and, of a study
             with clusters, ``cluster``.
@@ -325,13 +328,27 @@ class ShareStudy(Study):
         import pandas as pd
 
         columns: dict[str, Any] = {"printed_pct": self.outcome.printed}
+        if (panel := self.panel) is not None:
+            columns[panel.unit.name] = pd.Categorical.from_codes(
+                panel.unit.codes, list(panel.unit.labels)
+            )
+            if panel.periods:
+                columns[panel.column] = pd.Categorical.from_codes(
+                    panel.codes, list(panel.periods), ordered=True
+                )
         covariates = [v.predictor for v in self.variants.values() if isinstance(v, Covariate)]
         for predictor in [*self.predictors.values(), *covariates]:
             columns[predictor.name] = _as_read(predictor)
-        if self.clusters is not None:
-            own = self.clusters
-            columns[CLUSTER] = pd.Categorical.from_codes(own.codes, list(own.labels))
-        return pd.DataFrame(columns, index=pd.Index(self.firms, name=self.firm_label))
+        for name, own in self.groupings.items():
+            columns[name] = pd.Categorical.from_codes(own.codes, list(own.labels))
+        one = self.firm_label if self.panel is None else "row"
+        return pd.DataFrame(columns, index=pd.Index(self.firms, name=one))
+
+    def firm_lines(self, firms: Sequence[str]) -> Iterator[str]:
+        """The names of the firms, and how many rows they have."""
+        yield from super().firm_lines(firms if self.panel is None else self.panel.unit.labels)
+        if self.panel is not None:
+            yield from panel_lines(self.panel)
 
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
@@ -359,7 +376,8 @@ class ShareStudy(Study):
             yield one_line(f"  {variant.name}: {_variant_line(variant)}")
             if isinstance(variant, Covariate):
                 yield from _predictor_lines(variant.predictor, self.firms, indent="    ")
-        yield f"firms left out for want of an outcome: {len(self.dropped) or 'none'}"
+        rows = "firms" if self.panel is None else "rows"
+        yield f"{rows} left out for want of an outcome: {len(self.dropped) or 'none'}"
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
         yield from self.normalization_lines()
@@ -384,10 +402,13 @@ def _as_read(predictor: Predictor) -> Any:
     return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
 
 
-def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
+def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     """Read and check the tables of a study of the share model."""
-    sources = Sources(folder, toml.firms.file, toml.firms.column, _keys(toml))
+    keys = _keys(toml)
+    file = toml.listing.file
+    sources = Sources(files, file, keys[file], keys, toml.rows)
     outcome, dropped = read_outcome(toml.outcome, sources)
+    panel = read_panel(sources)
     predictors = {
         name: read_predictor(name, spec, sources, outcome) for name, spec in toml.predictors.items()
     }
@@ -406,7 +427,7 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
     if toml.opportunity is not None:
         _check_opportunity(toml.opportunity, predictors)
     return ShareStudy(
-        **common(folder, toml, "share", sources),
+        **common(files, toml, "share", sources),
         outcome=outcome,
         predictors=predictors,
         outcomes=outcomes,
@@ -417,6 +438,7 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
         **ledger,
         opportunity=toml.opportunity,
         groupings={} if clusters is None else {CLUSTER: clusters},
+        panel=panel,
     )
 
 
@@ -435,8 +457,9 @@ def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) 
 
 def _keys(toml: ShareFile) -> dict[str, str]:
     """File to the column with the firms' names, where a predictor or outcome says it."""
-    home = toml.firms.file
-    keys: dict[str, str] = {home: toml.firms.column}
+    listing = toml.listing
+    home = listing.file
+    keys = {home: listing.unit if isinstance(listing, RowsTable) else listing.column}
     asking = [*toml.predictors.values(), *toml.outcomes.values()]
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home

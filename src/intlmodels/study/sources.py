@@ -1,7 +1,8 @@
 """The tables of a study, joined by firm, and held against each other.
 
 Every other file of a study is joined to the list of firms by name, so that no column can
-slip by a row.
+slip by a row. Where firms repeat, the rows of the main file are the rows of the study, and what
+another file says of a firm holds for all of them.
 
 A study says in ``[crosschecks.NAME]`` which columns print the same thing, or which numbers
 cannot come to more than some total. Nothing is corrected here; what does not agree is named.
@@ -9,13 +10,16 @@ cannot come to more than some total. Nothing is corrected here; what does not ag
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import (
     MISSING,
+    Files,
     Table,
     clean_label,
     clean_name,
@@ -23,7 +27,7 @@ from intlmodels.core.csvtable import (
     read_table,
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.schema import AtMostTable, SameTable, wrong
+from intlmodels.study.schema import AtMostTable, RowsTable, SameTable, wrong
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,10 +101,19 @@ class Cell:
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
-    def __init__(self, folder: Path, file: str, column: str, keys: Mapping[str, str]) -> None:
-        self.folder = folder
-        #: The table that lists the firms, and the column with their names.
+    def __init__(
+        self,
+        files: Files,
+        file: str,
+        column: str,
+        keys: Mapping[str, str],
+        rows: RowsTable | None = None,
+    ) -> None:
+        self.files = files
+        #: The table that lists the firms, or the rows, and the column with the firms' names.
         self.file, self.column = file, clean_label(column)
+        #: How rows are listed, if firms may repeat; and what one of ``firms`` is.
+        self.listing, self.one = rows, "row" if rows else "firm"
         # File to the column with the names of the firms, where that is another one.
         self._keys = {file: column, **keys}
         #: Every table read so far, as printed.
@@ -109,27 +122,38 @@ class Sources:
         self.read_as: dict[tuple[str, int, str], tuple[str, str]] = {}
         self._rows: dict[str, dict[str, int]] = {}
         names = self._firm_cells(file)
-        #: In the order of the table that lists them.
+        #: In the order of the table that lists them: names of the firms; of rows their labels.
         self.firms = tuple(clean_name(cell.text) for cell in names.values())
-        self._joined = list(names)
+        #: The firm of each, by the name that joins tables.
+        self.units = tuple(names)
+        #: Periods in the order of time, and the position of each row's among them.
+        self.periods: tuple[str, ...] = ()
+        self.period_codes: tuple[int, ...] = ()
+        self._places = tuple(range(len(self.firms)))
+        if rows is not None:
+            self._list_rows(rows)
 
     def key(self, file: str) -> str:
         """The column of a file that has the names of the firms."""
         return clean_label(self._keys.get(file, self.column))
 
     def keep(self, positions: Sequence[int]) -> None:
-        """Leave out all firms but those at these positions."""
+        """Leave out all firms, or rows, but those at these positions."""
         self.firms = tuple(self.firms[i] for i in positions)
-        self._joined = [self._joined[i] for i in positions]
+        self.units = tuple(self.units[i] for i in positions)
+        self.period_codes = tuple(self.period_codes[i] for i in positions if self.periods)
+        self._places = tuple(self._places[i] for i in positions)
 
     def cells(self, file: str, column: str, asked_by: str) -> tuple[Cell, ...]:
-        """Cells of a column, one a firm, in the order of the firms."""
+        """Cells of a column, one a firm or row, in the order of these."""
         table = self.table(file)
         if file not in self._rows:
             self._match(file, self._firm_cells(file))
-        texts = table.column(column, asked_by)
-        rows, name = self._rows[file], clean_label(column)
-        return tuple(Cell(file, rows[f] + 2, name, texts[rows[f]]) for f in self._joined)
+        texts, name = table.column(column, asked_by), clean_label(column)
+        places: Iterable[int] = self._places
+        if file != self.file:
+            places = map(self._rows[file].__getitem__, self.units)
+        return tuple(Cell(file, place + 2, name, texts[place]) for place in places)
 
     def note(self, cell: Cell, read_as: str) -> str:
         """Record how a cell was read, if not as printed."""
@@ -156,7 +180,7 @@ class Sources:
     def table(self, file: str, one: str = "firm") -> Table:
         """A table of the study as printed, read once."""
         if file not in self.tables:
-            self.tables[file] = read_table(self.folder, file, one)
+            self.tables[file] = read_table(self.files, file, one)
         return self.tables[file]
 
     def column_cells(
@@ -168,21 +192,68 @@ class Sources:
         return [Cell(file, row, name, text) for row, text in enumerate(texts, start=2)]
 
     def _firm_cells(self, file: str) -> dict[str, Cell]:
-        """Cells with the firms' names by the name that joins them (single inner blanks)."""
+        """First cell with the name of each firm by the name that joins them (single blanks)."""
+        repeat = self.listing is not None and file == self.file
         found: dict[str, Cell] = {}
-        for cell in self.column_cells(file, self.key(file), "[firms] column or key"):
+        for cell in self.column_cells(
+            file, self.key(file), "[rows] unit or key" if repeat else "[firms] column or key"
+        ):
             name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")
-            if name in found:
+            self.note(cell, name if repeat else clean_name(cell.text))
+            if name not in found:
+                found[name] = cell
+            elif not repeat:
+                years = "; rows of the same firm in several years go under [rows], with unit and "
                 raise cell.error(
                     f"the firm is already in row {found[name].row}; expected every firm once: "
-                    "rename or delete one"
+                    f"delete one{f'{years}time' if file == self.file else ''}"
                 )
-            found[name] = cell
-            self.note(cell, clean_name(cell.text))
         self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
         return found
+
+    def _list_rows(self, listing: RowsTable) -> None:
+        """List the rows of a file in which firms repeat."""
+        cells = self.column_cells(self.file, self.column)
+        self.units = tuple(clean_label(cell.text) for cell in cells)
+        self._places = tuple(range(len(cells)))
+        if listing.time:
+            times = self.column_cells(self.file, listing.time, "[rows] time")
+            key = "[rows] levels"
+            self.periods, self.period_codes = in_time(times, listing.levels, key, self)
+            first: dict[tuple[str, int], int] = {}
+            for cell, unit, code in zip(times, self.units, self.period_codes, strict=True):
+                row = first.setdefault((unit, code), cell.row)
+                if row != cell.row:
+                    raise cell.error(
+                        f"{shown(unit)} has this period already in row {row}; expected every "
+                        "firm once in a period: mend or delete one of the two rows"
+                    )
+        often = Counter(self.units)
+        if max(often.values()) == 1:
+            self.firms = self.units
+            return
+        if listing.time:
+            labels = [
+                f"{unit}, {self.periods[code]}"
+                for unit, code in zip(self.units, self.period_codes, strict=True)
+            ]
+        else:
+            met: Counter[str] = Counter()
+            labels = []
+            for unit in self.units:
+                met[unit] += 1
+                labels.append(f"{unit} ({met[unit]})" if often[unit] > 1 else unit)
+        seen: dict[str, Cell] = {}
+        for label, cell in zip(labels, cells, strict=True):
+            if label in seen:
+                raise cell.error(
+                    f"this row and row {seen[label].row} would both be called {shown(label)}; "
+                    "expected firms whose names differ more: rename one"
+                )
+            seen[label] = cell
+        self.firms = tuple(labels)
 
     def _match(self, file: str, found: Mapping[str, Cell]) -> None:
         known = self._rows[self.file]
@@ -198,6 +269,72 @@ class Sources:
                     f"expected a row for every firm of {self.file}, but {file} has none for this "
                     f"one{did_you_mean(name, found)}; add the row or delete the firm"
                 )
+
+
+# -- periods in the order of time --------------------------------------------------------
+
+#: Periods whose order is that of their letters, as long as all are written alike.
+_DATES = {
+    "year and month": r"\d{4}-(0[1-9]|1[0-2])",
+    "date": r"\d{4}-\d\d-\d\d",
+    "week": r"\d{4}-W(0[1-9]|[1-4]\d|5[0-3])",
+    "quarter": r"\d{4}-?Q[1-4]",
+}
+
+
+def in_time(
+    cells: Sequence[Cell], levels: Sequence[str], key: str, sources: Sources
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Periods in the order of time, and the position of each cell's among them.
+
+    They are the levels if some are given, else numbers, or dates in the form of ISO 8601.
+    """
+    texts = []
+    for cell in cells:
+        if cell.missing:
+            raise cell.error("expected the period of the row; write it, or delete the row")
+        texts.append(sources.label(cell))
+    if levels:
+        place = {level: code for code, level in enumerate(levels)}
+        for cell, text in zip(cells, texts, strict=True):
+            if text not in place:
+                raise cell.error(
+                    f"expected one of {listed(levels)}{did_you_mean(text, levels)}; mend the cell, "
+                    f"or {key} in study.toml"
+                )
+        return tuple(levels), tuple(place[text] for text in texts)
+    if any(all(re.fullmatch(form, text) for text in texts) for form in _DATES.values()):
+        keys: list[Any] = texts
+        for cell, text in zip(cells, texts, strict=True):
+            _check_date(cell, text)
+    else:
+        keys = [_point_in_time(cell, text, key) for cell, text in zip(cells, texts, strict=True)]
+    # The same number in two forms is one period, called as it is written first.
+    names: dict[Any, str] = {}
+    for own, text in zip(keys, texts, strict=True):
+        names.setdefault(own, text)
+    order = sorted(names)
+    place = {own: code for code, own in enumerate(order)}
+    return tuple(names[own] for own in order), tuple(place[own] for own in keys)
+
+
+def _check_date(cell: Cell, text: str) -> None:
+    """Refuse a date that is in no calendar."""
+    if re.fullmatch(_DATES["date"], text):
+        try:
+            date.fromisoformat(text)
+        except ValueError as error:
+            raise cell.error(f"no such day: {error}; expected a date of the calendar") from error
+
+
+def _point_in_time(cell: Cell, text: str, key: str) -> float:
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise cell.error(
+            "expected periods in an order: numbers such as 1992, or dates such as 1992-06-30, all "
+            f"written alike; where they are words give them in the order of time in {key}"
+        ) from error
 
 
 # -- tables of a study held against each other -----------------------------------------
