@@ -38,12 +38,20 @@ from intlmodels.models.base import Drawn, Refitter
 from intlmodels.models.compilation import compile_model, one_at_a_time
 from intlmodels.models.coordinates import NUMPY, RAW, Algebra, algebra, whitened
 from intlmodels.models.priors import Prior, parse
-from intlmodels.models.pymc import LOWER, OBSERVED, UPPER, WEIGHTS
-from intlmodels.models.pymc import derive, prior_draws, run_nutpie, sample
+from intlmodels.models.pymc import (
+    LOWER,
+    OBSERVED,
+    UPPER,
+    WEIGHTS,
+    derive,
+    prior_draws,
+    run_nutpie,
+    sample,
+)
 from intlmodels.models.share.cells import scales
 from intlmodels.models.share.design import VARYING, Block, Design, rows_of, walk
 from intlmodels.models.share.design import settings as settings_of
-from intlmodels.models.share.inferencedata import MOST_NUMBERS, thinned
+from intlmodels.models.share.inferencedata import MOST_NUMBERS
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import PARAMETERS, inverse_logit
