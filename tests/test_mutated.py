@@ -50,7 +50,7 @@ def read(folder: Path):
     else:
         assert describe(study).replace("\n", "").isprintable()
         return study
-    assert said.isprintable()
+    assert said.replace("\n", "").isprintable()
     return None
 
 

@@ -39,7 +39,7 @@ from intlmodels.study.claims import (
     Part,
     Rule,
 )
-from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.counts import FLAGS
 from intlmodels.study.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class _Effect(_OfShares):
 
 # -- of decay models: known decisions, or those reconstructed from counts, draw by draw ------------
 
-_SIZE, _PART = Key("text", options=SIZES), Key("tables", True)
+_PART = Key("tables", True)
 
 
 class _OfDecisions(_OfFit):
@@ -248,7 +248,7 @@ class _Falls(_OfDecisions):
     means = "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
     words = f"{POSTERIOR} that the decay of {{size}} is above zero"
     stand_ins: ClassVar = {"size": "every size"}
-    keys: ClassVar[Keys] = {"size": _SIZE}
+    keys: ClassVar[Keys] = {"size": Key("text")}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
@@ -268,7 +268,7 @@ class _FallsMore(_OfDecisions):
     name = "falls more"
     means = "and more so among firms of this `size` than among the others"
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
-    keys: ClassVar[Keys] = {"size": Key("text", True, SIZES)}
+    keys: ClassVar[Keys] = {"size": Key("text", True)}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]
