@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class Study:
     settings: dict[str, Any]
     #: The text of study.toml.
     document: str = field(default="", kw_only=True)
+    #: Variants that are Python functions of the user's own, by name.
+    functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict, kw_only=True)
     #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     #: Further numbers that the publication prints.
