@@ -24,6 +24,7 @@ from intlmodels.plots.checks import (
 )
 from intlmodels.plots.counts import cells, conflicts, true_counts
 from intlmodels.plots.decay import curves, experience_and_time
+from intlmodels.plots.interpret import curve, interaction, predictions
 from intlmodels.plots.share import (
     differences,
     estimates,
@@ -44,6 +45,7 @@ __all__ = [
     "clusters",
     "conflicts",
     "coverage",
+    "curve",
     "curves",
     "data",
     "decisions",
@@ -51,10 +53,12 @@ __all__ = [
     "elpds",
     "estimates",
     "experience_and_time",
+    "interaction",
     "new_firms",
     "opportunity",
     "posterior_predictive",
     "power_scaling",
+    "predictions",
     "prior_posterior",
     "prior_predictive",
     "rank_differences",
