@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -162,9 +162,13 @@ class Interpretation:
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
         words = [", ".join(str(v) for v in side.values()) for side in (one, other)]
-        draws = draws.expand_dims({CONTRAST: [f" {MINUS} ".join(words)]}, axis=2)
-        kind: Kind = "comparison"
-        return Interpretation(kind, draws, self.labels, self.units, self.passed, self.prob)
+        label = f" {MINUS} ".join(words)
+        if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
+            labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
+            draws = draws.assign_coords({CONTRAST: np.asarray(labels, dtype=object)})
+        else:
+            draws = draws.expand_dims({CONTRAST: np.asarray([label], dtype=object)}, axis=2)
+        return replace(self, kind="comparison", draws=draws)
 
 
 # -- what can be asked about -------------------------------------------------------------
