@@ -107,7 +107,9 @@ def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 data = _also_of_rows(sharedata.data, register=sharedata.register_data, sequences=decay.data)
 decisions = _also_of_rows(counts.decisions, sequences=decay.data)
-prior_predictive = _also_of_rows(prior_predictive)
+prior_predictive = _also_of_rows(
+    prior_predictive, decay=decay.prior_predictive, sequences=decay.prior_predictive
+)
 posterior_predictive = _also_of_rows(
     share.posterior_predictive,
     register=share.register_predictive,
