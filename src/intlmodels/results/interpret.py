@@ -400,7 +400,7 @@ def _averaged(
     """Averages of items over the rows of each group, some draws at a time; (draw, item, group)."""
     count, rows = len(coefficients.intercept), len(codes)
     found = np.empty((count, len(items), size))
-    many = max(1, MOST_CELLS // (2 * rows))
+    many = max(1, MOST_CELLS // (4 * rows))
     for start in range(0, count, many):
         pick = slice(start, start + many)
         part = coefficients.at(pick)
@@ -572,7 +572,7 @@ def _sloping(asked: _Asked, name: str) -> Any:
 # -- curves and interactions -------------------------------------------------------------
 
 #: Values of a predictor at which its curve is computed, and draws that are enough for a picture.
-POINTS, DRAWS = 41, 400
+POINTS, DRAWS = 33, 250
 
 
 def observed_numbers(fit: DataTree, predictor: str) -> Array:
