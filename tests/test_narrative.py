@@ -178,7 +178,7 @@ def test_parameters_that_did_not_move_are_named(study):
 
 
 def test_misfit_is_found_where_it_is(study):
-    good = made_up(study, {"intercept": -1.2, "phi": 5.0})
+    good = made_up(study, {"intercept": -1.0, "phi": 3.0})
     assert "In all" in misfit_sentences(good)[0]
     bad = made_up(study, {"intercept": 2.0, "phi": 100.0})
     assert "mean of the printed shares: 22.5 observed" in misfit_sentences(bad)[0]

@@ -10,10 +10,11 @@ import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import probability
+from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import share
-from intlmodels.results.intervals import CI_PROB, clearest
+from intlmodels.results.intervals import CI_PROB, clearest, outermost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MOST_NAMED = 60
 #: Combinations of a register shown beside their predictions: those with the most rows.
 MOST_COMBINATIONS = 30
+#: Levels shown at either end of a predictor with very many.
+MOST_ENDS = 10
 #: Rows of a picture of differences; the widest evidence is shown first.
 MOST_ROWS = 30
 #: Comparisons shown side by side across variants.
@@ -45,18 +48,19 @@ def prior_predictive(fit: DataTree) -> Figure:
     """
     values, counts = share.grid_counts(fit, "prior_predictive")
     firms = counts.sum(axis=1)
-    means = counts @ values / firms
+    means = share.printed_means(fit, "prior_predictive")
     width, centres, chance = s.coarser(values, 100 * (counts / firms[:, None]).mean(axis=0))
     figure = s.new_figure(2.9)
     one, average = figure.subplots(1, 2)
     s.bars(one, centres, chance, 0.86 * width, s.PRIOR)
     register = share.is_register(fit)
-    one.set_title("One row" if register else "One firm")
+    several = register or share.row_dimension(fit) != "firm"
+    one.set_title("One row" if several else "One firm")
     one.set_ylabel("Probability, percent")
     s.percent_axis(one, "Printed share", grid=False, ticks=4)
     heights, edges = np.histogram(means, bins=25, range=(0, 100))
     average.stairs(100 * heights / len(means), edges, fill=True, color=s.PRIOR)
-    average.set_title(f"Average of {'all rows' if register else f'{firms[0]:g} firms'}")
+    average.set_title("Average of all rows" if several else f"Average of {firms[0]:g} firms")
     average.set_xlim(0, 100)
     s.percent_axis(average, "Average printed share", grid=False, ticks=4)
     for axes in (one, average):
@@ -82,7 +86,8 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     figure = s.new_figure(2.9 + below)
     above, firms = figure.subplots(2, 1, height_ratios=[2.1, below])
     _counts_panel(above, fit, prob)
-    table = table.iloc[np.lexsort((table["median"], table["observed"]))]
+    everything = len(table)
+    table = table.iloc[s.spaced(np.lexsort((table["median"], table["observed"])))]
     places = np.arange(len(table), dtype=float)
     thick = 1.0 if named else 0.5
     s.predicted(firms, places, table, 1.2 * thick, 3 * thick)
@@ -96,10 +101,12 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     for axes in (above, firms):
         axes.set_xlim(above.get_xlim()[0], reach)
     s.percent_axis(firms, "Printed share")
-    firms.set_title("Each firm, predicted again")
+    what = share.unit_label(fit)
+    firms.set_title(f"Each {what}, predicted again")
     s.caption_below(
         figure,
         "orange: as printed; dash: mean of the predictions",
+        s.some_of(len(table), everything),
         f"thick: 50 %, thin: {100 * prob:g} % equal-tailed predictive interval",
     )
     return s.mark(figure, fit)
@@ -123,8 +130,9 @@ def _counts_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     axes.grid(axis="y")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylim(bottom=-0.3)
-    axes.set_ylabel("Number of firms")
-    axes.set_title("How many firms print each value")
+    many = "rows" if share.row_dimension(fit) != "firm" else "firms"
+    axes.set_ylabel(f"Number of {many}")
+    axes.set_title(f"How many {many} print each value")
     axes.set_xlim(-width, last + width)
     s.percent_axis(axes, "", grid=False)
 
@@ -182,8 +190,18 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         Show only this one.
     prob : float
         Probability of the outer equal-tailed interval.
+
+    Notes
+    -----
+    Of a predictor with more than 30 levels those with the largest and the smallest average.
     """
+    import pandas as pd
+
     table = _only(share.levels(fit, prob), predictor)
+    everything = len(table)
+    parts = [part for _, part in table.groupby("predictor", sort=False)]
+    ends = [outermost(p, MOST_ENDS) if len(p) > MOST_CLUSTERS else p for p in parts]
+    table = table.head(0) if not ends else pd.concat(ends)
     groups = list(dict.fromkeys(table["predictor"]))
     texts = [
         f"{s.wrapped(level, 24)} ({firms})"
@@ -205,10 +223,12 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         s.row_labels(axes, places, texts, ends=(0.6, 1.3))
         axes.set_xlim(*_share_limits(table))
     _scale(axes, fit, "Average {what}")
+    left_out = everything - len(table)
     s.caption_below(
         figure,
         s.interval_words(prob),
         "dashed: average of all firms; in brackets: number of firms",
+        f"{left_out} levels between the largest and the smallest are not shown" * (left_out > 0),
         *textwrap.wrap(share.measured(fit).key, 76),
     )
     return s.mark(figure, fit)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import plural, probability
-from intlmodels.core.rounding import intervals
 from intlmodels.models.base import texts
 from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 from intlmodels.plots import style as s
@@ -80,24 +79,27 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     groups = _groups(source)
     if isinstance(source, ShareStudy):
         firms, printed = list(source.firms), source.outcome.printed
-        width, outcome, firm_label = source.outcome.width, source.outcome.label, source.firm_label
+        ends, width = (source.outcome.lower, source.outcome.upper), source.outcome.width
+        outcome, firm_label = source.outcome.label, source.row_label
     else:
         constant = source["constant_data"].to_dataset()
-        firms, printed = texts(constant["firm"]), results.observed(source)
-        names = ("rounding_width", "outcome_label", "firm_label")
-        width, outcome, firm_label = (constant.attrs[name] for name in names)
+        firms, printed = texts(constant[results.row_dimension(source)]), results.observed(source)
+        ends = (constant["lower"].to_numpy(), constant["upper"].to_numpy())
+        width, outcome = constant.attrs["rounding_width"], constant.attrs["outcome_label"]
+        firm_label = results.unit_label(source)
     name = predictor or _grouping(groups)
     if name and name not in groups:
         raise StudyError(
             f"'{name}' does not group the firms; these do: {listed(groups)}", value=name
         )
     label, levels, codes = groups.get(name or "", ("", [""], np.zeros(len(firms), dtype=int)))
-    order = np.lexsort((printed, codes))
+    everything = len(firms)
+    order = s.spaced(np.lexsort((printed, codes)))
     gaps = np.concatenate([[0], np.cumsum(np.diff(codes[order]) != 0)])
     named = len(firms) <= MOST_NAMED
-    step = 1.0 if named else MOST_NAMED / len(firms)
+    step = 1.0 if named else MOST_NAMED / len(order)
     places = np.arange(len(order)) * step + 1.6 * gaps
-    lower, upper = (100 * end[order] for end in intervals(printed, float(width)))
+    lower, upper = (100 * end[order] for end in ends)
     figure, axes = s.one_panel(0.9 + 0.165 * (places[-1] + 2))
     colors = np.array([s.CYCLE[int(c) % len(s.CYCLE)] for c in codes[order]])
     thick = 4.5 if named else max(0.6, 4.5 * step)
@@ -120,7 +122,8 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     axes.set_ylabel(s.shortened(f"{plural(str(firm_label))}{by}", 50))
     s.caption_below(
         figure,
-        f"bar: the shares that round to what is printed (to {width:g} points)",
+        f"bar: the shares that round to what is printed{f' (to {width:g} points)' * (width > 0)}",
+        s.some_of(len(order), everything),
         "tick: the printed share" if named else "",
     )
     return figure
@@ -442,7 +445,7 @@ def _firms_at_levels(
     axes: Axes, study: ShareStudy, across: FurtherOutcome, marked_by: FurtherOutcome | None
 ) -> None:
     printed = study.outcome.printed
-    lower, upper = (100 * end for end in intervals(printed, study.outcome.width))
+    lower, upper = 100 * study.outcome.lower, 100 * study.outcome.upper
     places = across.codes + _spread(across.codes, printed, max(3.0, 0.06 * float(printed.max())))
     if marked_by is None:
         groups = [("firms", across.known)]

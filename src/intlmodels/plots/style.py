@@ -48,6 +48,8 @@ PALE = "#B9D3E6"
 #: the width of a phone the text can still be read.
 WIDTH = 4.9
 ROW = 0.23
+#: Rows of a picture without names, each a line.
+MOST_DRAWN = 300
 MARK = "DID NOT CONVERGE: these are not estimates"
 
 STYLE: dict[str, Any] = {
@@ -322,6 +324,18 @@ def coarser(values: Array, counts: Array, most: int = 60) -> tuple[float, Array,
     starts = np.arange(0, len(values), step)
     centres = values[starts] + (step - 1) * width / 2
     return width * step, centres, np.add.reduceat(counts, starts, axis=-1)
+
+
+def spaced(order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows in an order, of very many evenly spaced ones."""
+    if len(order) <= MOST_DRAWN:
+        return order
+    return order[np.linspace(0, len(order) - 1, MOST_DRAWN).round().astype(int)]
+
+
+def some_of(shown: int, everything: int) -> str:
+    """That only some rows are drawn; empty if all are."""
+    return f"{shown} of {everything:,} rows, evenly spaced in this order" * (shown < everything)
 
 
 def strips(

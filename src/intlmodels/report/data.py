@@ -40,7 +40,7 @@ from intlmodels.study import (
     ShareStudy,
     Study,
 )
-from intlmodels.study.counts import SIZES, rows
+from intlmodels.study.counts import rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,6 +274,8 @@ class ShareReportData(ReportData):
     differences = cached_property(lambda m: share.differences(m.fit, m.prob))
     prior_differences = cached_property(lambda m: share.differences(m.fit, m.prob, group="prior"))
     ranks = cached_property(lambda m: share.ranks(m.fit))
+    many_levels = cached_property(lambda m: share.many_levels(m.fit, m.prob))
+    level_spread = cached_property(lambda m: share.level_spread(m.fit, m.prob))
     variation = cached_property(lambda m: share.variation(m.fit, m.prob))
     crossings = cached_property(lambda m: share.crossings(m.fit))
     clusters = cached_property(lambda m: _if_clustered(groups.by_cluster, m))
@@ -338,6 +340,9 @@ class ShareReportData(ReportData):
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
         }
+        if len(self.many_levels):
+            found["level_ranks.csv"] = self.many_levels
+            found["level_spread.csv"] = self.level_spread
         if len(self.clusters):
             found["clusters.csv"] = self.clusters
             found["cluster_differences.csv"] = self.cluster_differences
@@ -465,7 +470,9 @@ class DecayReportData(ReportData):
 
         counts, periods = register.sequences, register.periods
         several = len(periods) > 1
-        columns: dict[str, Any] = {"size": np.asarray(SIZES, dtype=object)[counts.size]}
+        columns: dict[str, Any] = {
+            "size": np.asarray(register.size_labels, dtype=object)[counts.size]
+        }
         for i, name in enumerate(periods):
             columns[f"decisions {name}" if several else "decisions"] = counts.made[:, i]
         columns |= {"flagged": counts.flagged, "firms": counts.firms}

@@ -32,7 +32,7 @@ from intlmodels.report.rows import (
 )
 from intlmodels.report.sections import picture
 from intlmodels.results import share, wording
-from intlmodels.results.intervals import clearest
+from intlmodels.results.intervals import clearest, outermost
 from intlmodels.study import Covariate, RegisterStudy
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 MOST_FIRMS, MOST_CELLS = 120, 40
 #: Levels and differences listed in the report itself, of these the clearest; the files have all.
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
+#: Levels at either end of a predictor with very many of them.
+MOST_ENDS = 10
 #: Differences of a predictor that only a variant has.
 MOST_OWN = 4
 #: Levels in one picture; with more, each predictor has its own, but so many at most.
@@ -60,7 +62,8 @@ def answer(m: ShareReportData) -> Section:
 
 def _answer(m: ShareReportData) -> list[str]:
     tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
-    return sharesentences.answer(*tables, m.firms)
+    many = (m.many_levels, m.level_spread) if len(m.many_levels) else None
+    return sharesentences.answer(*tables, m.firms, many)
 
 
 # -- the data ----------------------------------------------------------------------------
@@ -251,7 +254,7 @@ def prior_quantiles(m: ShareReportData) -> dict[str, float]:
     ends = [(1 - m.prob) / 2, 0.5, (1 + m.prob) / 2]
     if m.register is None:
         printed = flat(share.outcomes(m.fit, "prior_predictive"))
-        one, means = np.quantile(printed, ends), printed.mean(axis=1)
+        one, means = np.quantile(printed, ends), share.printed_means(m.fit, "prior_predictive")
         zero = float((printed == 0).mean())
     else:
         values, drawn = share.grid_counts(m.fit, "prior_predictive")
@@ -308,7 +311,8 @@ def estimates(m: ShareReportData) -> Section:
         ]
     else:
         blocks.append(Paragraph(_answer(m)[0]))
-    return Section("estimates", "Estimates", (*blocks, *_ranks(m), *_variation(m)))
+    every = (*blocks, *_many_levels(m), *_ranks(m), *_variation(m))
+    return Section("estimates", "Estimates", every)
 
 
 def _level_pictures(m: ShareReportData) -> Iterator[Picture]:
@@ -353,6 +357,39 @@ def _split(name: str, table: pd.DataFrame) -> Iterator[tuple[str, str | None, st
     own = list(dict.fromkeys(zip(table["predictor"], table["label"], strict=True)))
     for number, (predictor, label) in enumerate(own[:MOST_PICTURES], start=1):
         yield f"{name}-{number}", predictor, f" of {label}"
+
+
+def _many_levels(m: ShareReportData) -> Iterator[Block]:
+    """The ends of predictors with very many levels, in place of all pairs of them."""
+    name = f.interval_name(m.prob)
+    for spread in m.level_spread.itertuples(index=False):
+        own = m.many_levels[m.many_levels["predictor"] == spread.predictor]
+        shown = outermost(own, MOST_ENDS)
+        decimals = common_decimals(shown)
+        rows = tuple(
+            (
+                row.level,
+                *median_and_interval(row, decimals),
+                f"{row.rank:.0f}",
+                f.span(row.rank_low, row.rank_high, 0),
+                f.probability(row.p_largest),
+                f.probability(row.p_smallest),
+            )
+            for row in shown.itertuples(index=False)
+        )
+        yield Table(
+            f"{spread.label}: levels with the largest and the smallest expected share ({name}s)",
+            ("level", "median", "interval", "rank", "interval", "largest", "smallest"),
+            rows,
+            numeric=(1, 2, 3, 4, 5, 6),
+            file="tables/level_ranks.csv",
+            note=f"{len(shown)} of {spread.levels} levels, whose expected shares have a standard "
+            f"deviation of {f.number(spread.median, 1)} percentage points "
+            f"({f.span(spread.ci_low, spread.ci_high, 1)}). Largest and smallest: probability of "
+            "the first and of the last rank. Differences between two of so many levels are not "
+            "listed.",
+            failed=not m.passed,
+        )
 
 
 def _ranks(m: ShareReportData) -> list[Block]:

@@ -54,16 +54,19 @@ def answer(
     average: pd.DataFrame,
     checks: pd.DataFrame,
     firms: str,
+    many: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> list[str]:
     """The answer in three sentences: differences, order of levels, variation.
 
     Where a study has too few predictors for one of them, the average and the scatter of the firms
     take its place. The tables are those of the same names in :mod:`intlmodels.results.share`;
-    ``firms`` says who they are, with their number: ``22 firms``.
+    ``firms`` says who they are, with their number: ``22 firms``; ``many`` are ``many_levels`` and
+    ``level_spread``.
     """
     passed = bool(average["converged"].all())
     candidates = [
         answer_differences(differences, firms),
+        answer_many_levels(*many) if many else "",
         answer_ranks(ranks, levels),
         answer_variation(variation),
         _average(average, firms),
@@ -129,6 +132,27 @@ def answer_ranks(ranks: pd.DataFrame, levels: pd.DataFrame, most: int = 3) -> st
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def answer_many_levels(levels: pd.DataFrame, spreads: pd.DataFrame) -> str:
+    """How far the levels of predictors with very many of them differ, and which are at the ends."""
+    parts = []
+    for row in spreads.itertuples(index=False):
+        own = levels[levels["predictor"] == row.predictor]
+        best, worst = (
+            next(own.nlargest(1, end).itertuples(index=False))
+            for end in ("p_largest", "p_smallest")
+        )
+        parts.append(
+            f"the {row.levels} levels of {row.label} differ with a standard deviation of "
+            f"{f.number(row.median, 1)} percentage points "
+            f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(row.ci_low, row.ci_high, 1)}); "
+            f"the largest expected share most probably belongs to {best.level} (probability "
+            f"{f.probability(best.p_largest)}) and the smallest to {worst.level} "
+            f"({f.probability(worst.p_smallest)})"
+        )
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def _contrast_levels(levels: pd.DataFrame) -> str:
     if not len(levels):
         return ""
@@ -165,7 +189,7 @@ def _average(table: pd.DataFrame, firms: str) -> str:
 
 
 def _scatter(checks: pd.DataFrame, firms: str) -> str:
-    row = checks[checks["feature"] == "standard deviation between firms"]
+    row = checks[checks["feature"].str.startswith("standard deviation between")]
     if not len(row):
         return ""
     first = next(row.itertuples(index=False))
@@ -210,12 +234,12 @@ def prior_difference_sentences(differences: pd.DataFrame) -> list[str]:
 
 def feature_decimals(feature: str) -> int:
     """Decimals with which a feature of the data is written: none for counts."""
-    return 0 if feature.startswith("firms") else 1
+    return 0 if feature.startswith(("firms", "rows")) else 1
 
 
 def register_feature_decimals(feature: str) -> int:
     """Decimals with which a feature of a register is written."""
-    return 1 if "st printed share" in feature else 3
+    return 1 if feature.startswith(("smallest", "largest", "most common")) else 3
 
 
 # -- what the firms cannot tell ----------------------------------------------------------

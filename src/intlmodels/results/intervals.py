@@ -153,6 +153,13 @@ def clearest(table: pd.DataFrame, most: int) -> pd.DataFrame:
     return table.loc[sorted(kept)]
 
 
+def outermost(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The rows with the ``most`` largest and the ``most`` smallest medians, the largest first."""
+    ordered = table.sort_values("median", ascending=False, kind="stable")
+    inner = ordered.index[most:-most] if len(ordered) > 2 * most else []
+    return ordered.drop(inner)
+
+
 def summary(dataset: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
     """One row for each scalar of a group of draws.
 

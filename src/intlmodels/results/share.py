@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import MINUS
+from intlmodels.core.formats import MINUS, plural
+from intlmodels.core.rounding import grid, on_grid
 from intlmodels.models.base import flat, texts
-from intlmodels.models.share.design import CLUSTER
+from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
 from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
@@ -54,6 +55,12 @@ COMPARED = Compared(
 )
 #: Levels that a picture of a register shows one by one.
 MOST_STRIPS = 12
+#: Values that can be printed and are counted one by one.
+MOST_VALUES = 200
+#: Name of the firms that repeat, among the groups of rows.
+FIRM = "firm"
+#: Group of a fit with data predicted from the posterior.
+PREDICTED = "posterior_predictive"
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.
 MOST_PRIOR = 1_000_000
 
@@ -231,13 +238,56 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
 def ranks(fit: DataTree) -> pd.DataFrame:
     """Probability of each rank (1 = largest expected share) of each level.
 
-    Columns: ``predictor``, ``label``, ``level``, ``rank``, ``probability``, ``converged``.
+    Of predictors with very many levels see :func:`many_levels`. Columns: ``predictor``, ``label``,
+    ``level``, ``rank``, ``probability``, ``converged``.
     """
-    table = rank_probabilities(estimands(fit), parts(fit))
+    few = [block for block in parts(fit) if len(block["settings"]) <= MOST_CLUSTERS]
+    table = rank_probabilities(estimands(fit), few)
     named = labels(fit)
     table.insert(1, "label", [named[name] for name in table["predictor"]])
     table["converged"] = converged(fit)
     return table
+
+
+def many_levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Levels of predictors that have too many of them for pairwise differences.
+
+    Columns: those of :func:`levels`, ``rank`` (median of the rank by expected share, 1 the
+    largest), ``rank_low``, ``rank_high`` (equal-tailed interval), ``p_largest`` and ``p_smallest``
+    (probability of the first and of the last rank). Empty if no predictor has so many.
+    """
+    import pandas as pd
+
+    table = levels(fit, prob)
+    draws = flat(estimands(fit)["expected_share"])
+    found = []
+    for _, part in table.groupby("predictor", sort=False):
+        if len(part) <= MOST_CLUSTERS:
+            continue
+        order = (-draws[:, part.index]).argsort(axis=1).argsort(axis=1) + 1
+        low, middle, high = np.quantile(order, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
+        columns = {"rank": middle, "rank_low": low, "rank_high": high}
+        ends = {"p_largest": order == 1, "p_smallest": order == len(part)}
+        found.append(part.assign(**columns, **{n: at.mean(axis=0) for n, at in ends.items()}))
+    return pd.concat(found) if found else table.head(0)
+
+
+def level_spread(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """How far the levels of predictors with very many of them differ, in percentage points.
+
+    Columns: ``predictor``, ``label``, ``levels`` (their number) and those of
+    :func:`.intervals.table_of` of the standard deviation between their expected shares.
+    """
+    table = many_levels(fit, prob)
+    draws = flat(estimands(fit)["expected_share"])
+    columns: dict[str, list[Any]] = {"predictor": [], "label": [], "levels": []}
+    spreads = []
+    for (name, label), part in table.groupby(["predictor", "label"], sort=False):
+        for key, value in zip(columns, (name, label, len(part)), strict=True):
+            columns[key].append(value)
+        spreads.append(draws[:, part.index].std(axis=1, ddof=1))
+    values = np.stack(spreads, axis=1) if spreads else np.empty((len(draws), 0))
+    return table_of(fit, columns, values, prob)
 
 
 def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -305,66 +355,172 @@ def is_register(fit: DataTree) -> bool:
     return "cell_rows" in fit["observed_data"]
 
 
-def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
-    """How many firms or rows print each value of the grid, in every predicted set of data.
+def row_dimension(fit: DataTree) -> str:
+    """Dimension of the rows: ``firm``, or ``row`` where firms repeat."""
+    return str(fit["constant_data"]["design"].dims[0])
 
-    First the printed values, in percent, (grid,), then the counts, (draw, grid).
+
+def unit_label(fit: DataTree) -> str:
+    """What a row is called: a firm, or just a row where firms repeat."""
+    repeated = row_dimension(fit) != "firm"
+    return "row" if repeated or is_register(fit) else str(fit["constant_data"].attrs["firm_label"])
+
+
+def printed_values(fit: DataTree) -> Array:
+    """Values at which printed shares are counted, in percent.
+
+    Those that can be printed; whole percents where these are very many, or where rows differ.
     """
-    values = fit["constant_data"]["printed_grid"].to_numpy()
+    if is_register(fit):
+        return fit["constant_data"]["printed_grid"].to_numpy()
+    width = float(fit["constant_data"].attrs["rounding_width"])
+    return grid(width if width * MOST_VALUES >= 100 else 1.0)
+
+
+def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
+    """How many firms or rows print each value, in every predicted set of data.
+
+    First the values of :func:`printed_values`, (grid,), then the counts, (draw, grid).
+    """
+    values = printed_values(fit)
     if is_register(fit):
         return values, flat(fit[group].to_dataset()["printed_rows"]).astype(np.float64)
-    width = float(fit["constant_data"].attrs["rounding_width"])
-    printed = flat(outcomes(fit, group))
-    cells = np.rint(printed / width).astype(int).clip(0, len(values) - 1)
-    rows = np.arange(len(cells))[:, None] * len(values)
-    counts = np.bincount((cells + rows).ravel(), minlength=len(cells) * len(values))
-    return values, counts.reshape(len(cells), len(values)).astype(np.float64)
+    return values, np.stack([_counted(row, values) for row in flat(outcomes(fit, group))])
+
+
+def printed_means(fit: DataTree, group: str) -> Array:
+    """Average printed share of every predicted set of data, in percent, (draw,)."""
+    if not is_register(fit):
+        return flat(outcomes(fit, group)).mean(axis=1)
+    values, counts = grid_counts(fit, group)
+    return counts @ values / counts.sum(axis=1)
 
 
 def observed_counts(fit: DataTree) -> Array:
-    """How many firms or rows print each value of the grid, (grid,)."""
-    size = fit["constant_data"].sizes["grid"]
+    """How many firms or rows print each value of :func:`printed_values`, (grid,)."""
+    values = printed_values(fit)
     if is_register(fit):
         seen = fit["observed_data"].to_dataset()
-        return np.bincount(seen["cell_place"].to_numpy(), seen["cell_rows"].to_numpy(), size)
-    places = np.rint(observed(fit) / float(fit["constant_data"].attrs["rounding_width"]))
-    return np.bincount(places.astype(int).clip(0, size - 1), minlength=size).astype(np.float64)
+        places = seen["cell_place"].to_numpy()
+        return np.bincount(places, seen["cell_rows"].to_numpy(), len(values))
+    return _counted(observed(fit), values)
 
 
-def _features(counts: Array, values: Array, width: float, register: bool) -> dict[str, Array]:
-    """Features of shares that a model may miss, of counts by printed value, (..., grid)."""
-    total = counts.sum(axis=-1)
-    who, scale = ("percent of rows", 100 / total) if register else ("firms", 1.0)
-    double = np.isclose(np.mod(values + width / 2, 2 * width), width / 2)
+def _counted(printed: Array, values: Array) -> Array:
+    """How many of some shares are nearest to each of evenly spaced values."""
+    places = np.rint(printed / values[1]).astype(int).clip(0, len(values) - 1)
+    return np.bincount(places, minlength=len(values)).astype(np.float64)
+
+
+def _values_and_counts(printed: Array) -> tuple[Array, Array]:
+    """The different ones of some shares, in order, and how often each is among them."""
+    values, counts = np.unique(printed, return_counts=True)
+    return values, counts.astype(np.float64)
+
+
+def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, float]:
+    """Features of shares that a model may miss, of one set of data.
+
+    ``values`` that were printed, in order, and how often each was; heaps are sought at the
+    multiples of ``step``.
+    """
+    total = counts.sum()
+    scale = 100 / total if who.startswith("percent") else 1.0
+    is_round = np.isclose(np.mod(values + step / 4, step), step / 4, rtol=0, atol=1e-9)
+    most = np.flatnonzero(counts == counts.max())
+    most = most[len(most) // 2]  # of several the middle one
     mean = counts @ values / total
-    square = (counts * (values - mean[..., None]) ** 2).sum(axis=-1)
-    there = counts > 0
     return {
-        f"{who} at 0 %": counts[..., values == 0].sum(axis=-1) * scale,
-        f"{who} at a multiple of {2 * width:g} %": counts @ double * scale,
-        "smallest printed share": values[there.argmax(axis=-1)],
-        "largest printed share": values[::-1][there[..., ::-1].argmax(axis=-1)],
+        f"{who} at 0 %": counts[values == 0].sum() * scale,
+        f"{who} at 100 %": counts[values == 100].sum() * scale,
+        f"{who} at a multiple of {step:g} %": counts @ is_round * scale,
+        "most common printed share": values[most],
+        f"{who} at the most common printed share": counts[most] * scale,
+        "smallest printed share": values[0],
+        "largest printed share": values[-1],
+        f"{who} at the largest printed share": counts[-1] * scale,
         "mean of the printed shares": mean,
-        "standard deviation between firms": np.sqrt(square / (total - 1)),
+        f"standard deviation between {'firms' if who != 'rows' else who}": np.sqrt(
+            counts @ (values - mean) ** 2 / (total - 1)
+        ),
     }
+
+
+def _of_groups(fit: DataTree, reported: Array) -> dict[str, float]:
+    """How far groups of rows differ in one set of data, and firms that repeat within themselves."""
+    rows = rows_of(fit)
+    found: dict[str, float] = {}
+    for group in groupings(fit):
+        codes = fit["constant_data"][f"{group['name']}_code"].to_numpy()
+        counts = np.bincount(codes, rows)
+        means = np.bincount(codes, rows * reported) / counts
+        what = group["label"][:1].lower() + group["label"][1:]
+        found[f"standard deviation of the means by {what}"] = means.std(ddof=1)
+        if group["name"] == FIRM:
+            squares = rows @ (reported - means[codes]) ** 2
+            within = np.sqrt(squares / (rows.sum() - len(counts)))
+            found[f"standard deviation within {plural(what)}"] = within
+    return found
+
+
+def groupings(fit: DataTree) -> list[dict[str, Any]]:
+    """Groups of rows that have effects of their own: name, label, slopes, whether correlated."""
+    constant = fit["constant_data"]
+    if "groupings" in constant.attrs:
+        found: list[dict[str, Any]] = json.loads(constant.attrs["groupings"])
+        return found
+    if f"{CLUSTER}_code" not in constant:
+        return []
+    return [{"name": CLUSTER, "label": constant.attrs[f"{CLUSTER}_label"]}]
+
+
+def heap_step(width: float) -> float:
+    """Distance of the round numbers at which heaps are sought, in percentage points.
+
+    The next of 1, 5 and 10 that the printed values can reach; twice the width beyond.
+    """
+    steps = (1.0, 5.0, 10.0) if width else (5.0,)
+    return next((s for s in steps if s >= 2 * width and is_multiple(s, width)), 2 * width)
+
+
+def is_multiple(value: float, width: float) -> bool:
+    """Whether a value is one of the printed values; where rows differ in width, each is."""
+    return not width or bool(on_grid(np.array([value]), width)[0])
 
 
 def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Features of the data beside the same features of data predicted by the fit.
 
+    Zeros, ceilings and heaps anywhere, level and spread, and how far groups differ.
+
     Columns: ``feature`` and those of :func:`.intervals.check_table`.
     """
-    width, register = float(fit["constant_data"].attrs["rounding_width"]), is_register(fit)
-    values, drawn = grid_counts(fit, "posterior_predictive")
-    seen = _features(observed_counts(fit), values, width, register)
-    replicated = np.stack([*_features(drawn, values, width, register).values()], axis=-1)
-    return check_table(fit, {"feature": list(seen)}, [*seen.values()], replicated, prob)
+    step = heap_step(float(fit["constant_data"].attrs["rounding_width"]))
+    if is_register(fit):
+        who, values = "percent of rows", printed_values(fit)
+        drawn = [(values[row > 0], row[row > 0]) for row in grid_counts(fit, PREDICTED)[1]]
+        seen = observed_counts(fit)
+        data = values[seen > 0], seen[seen > 0]
+        each = flat(fit[PREDICTED].to_dataset()["mean_share"])
+    else:
+        who = "firms" if row_dimension(fit) == "firm" else "rows"
+        each = flat(outcomes(fit, PREDICTED))
+        drawn = [_values_and_counts(row) for row in each]
+        data = _values_and_counts(observed(fit))
+    found = _features(*data, step, who) | _of_groups(fit, observed(fit))
+    replicated = np.array(
+        [
+            [*_features(*of_values, step, who).values(), *_of_groups(fit, row).values()]
+            for of_values, row in zip(drawn, each, strict=True)
+        ]
+    )
+    return check_table(fit, {"feature": list(found)}, [*found.values()], replicated, prob)
 
 
 def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Printed share of each firm beside what the fit predicts for a firm like it."""
-    draws = outcomes(fit, "posterior_predictive")
-    columns = {"firm": texts(draws["firm"]), "observed": observed(fit)}
+    draws = outcomes(fit, PREDICTED)
+    columns = {"firm": texts(draws[row_dimension(fit)]), "observed": observed(fit)}
     return table_of(fit, columns, flat(draws), prob)
 
 
@@ -374,7 +530,7 @@ def combination_table(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     Columns: ``combination``, ``rows``, ``observed``, and those of :func:`.intervals.table_of` of
     the mean of as many predicted rows.
     """
-    draws = fit["posterior_predictive"].to_dataset()["mean_share"]
+    draws = fit[PREDICTED].to_dataset()["mean_share"]
     columns = {"combination": texts(draws["firm"]), "rows": rows_of(fit), "observed": observed(fit)}
     return table_of(fit, columns, flat(draws), prob)
 

@@ -42,6 +42,14 @@ class ShareModel:
             return cells.build(study, variant, priors)
         return model.build(study, variant, priors)
 
+    def prior(
+        self, study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+    ) -> Dataset:
+        """Draw parameters of the model of rows."""
+        from intlmodels.models.share import simulator
+
+        return simulator.prior(study, design, priors, draws, seed)
+
     def draw(
         self,
         study: ShareStudy,
