@@ -116,7 +116,7 @@ def _of_observed(log_likelihood: Dataset, observed: Dataset) -> Dataset:
     """Without missing outcomes, which have no log likelihood."""
     for outcome in observed.data_vars.values():
         known = np.isfinite(outcome.to_numpy())
-        if not known.all():
+        if not known.all() and outcome.dims[0] in log_likelihood.dims:
             log_likelihood = log_likelihood.isel({outcome.dims[0]: known})
     return log_likelihood
 
