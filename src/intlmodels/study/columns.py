@@ -142,6 +142,14 @@ class Outcome:
         return self.ends or (self.column,)
 
 
+@dataclass(frozen=True)
+class OutcomeColumns:
+    """Where an outcome stands that is no share."""
+
+    file: str
+    columns: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """A column that may explain the shares."""
@@ -493,7 +501,7 @@ def read_predictor(
     | WalkTable
     | CovariateTable,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
 ) -> Predictor:
     """Read a predictor, or a covariate that a variant adds to them."""
     file, column = spec.file or sources.file, spec.column
@@ -712,7 +720,7 @@ def _require_free(
     file: str,
     key: str,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
     predictors: Mapping[str, Predictor],
 ) -> None:
     """Refuse columns that have the firms, the share or a predictor."""
@@ -802,7 +810,7 @@ def read_grouping(
     name: str,
     spec: GroupingTable,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
     predictors: Mapping[str, Predictor],
 ) -> Grouping:
     """Read which group of [groups.NAME] each row belongs to; slopes are checked elsewhere."""
