@@ -16,7 +16,7 @@ from intlmodels.models.share.coefficients import Change, Coefficients, means_by_
 from intlmodels.models.share.design import default_design
 from intlmodels.models.share.estimands import estimate, new_firms, variation_by_source
 from intlmodels.models.share.linear import family_parameters, linear_predictor
-from intlmodels.results import interpret
+from intlmodels.results import interpret, share
 from panels import CENTER, SCALE, category, contrast, grouping, numeric, panel_study, random_fit
 
 LEVELS = ("Boats", "Tools", "Toys")
@@ -429,6 +429,18 @@ def test_the_curve_drawn_is_that_of_the_predictions(study, fit):
     by_hand = reported(sized(study, middle), fit).mean(axis=-1)
     # Of many points shares are looked up between nodes.
     np.testing.assert_allclose(found.draws[..., 16], by_hand, atol=1e-4)
+
+
+def test_tables_have_a_row_for_each_level_and_each_group(study, fit):
+    levels = share.levels(fit)
+    counts = levels.groupby("predictor", sort=False)["firms"].agg(list)
+    assert list(counts.index) == ["owner", "size", "sector", "land", "port", "firm"]
+    assert counts["land"] == [12, 12, 12, 12]
+    assert counts["firm"] == [4] * 12
+    assert counts["sector"] == np.bincount(study.predictors["sector"].codes).tolist()
+    assert set(share.variation(fit)["label"]) >= {"Land", "Firm", "Owner by size"}
+    assert set(share.ranks(fit)["predictor"]) == {"sector", "land", "port", "firm"}
+    assert len(im.differences(fit)) == 1 + 1 + 3 + 6 + 3 + 66
 
 
 # -- fits of section 2 -------------------------------------------------------------------
