@@ -21,7 +21,7 @@ from intlmodels.core.formats import MINUS, plural
 from intlmodels.core.rounding import grid, on_grid
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
-from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
+from intlmodels.models.share.estimands import compared_groups, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
     CI_PROB,
@@ -59,6 +59,8 @@ MOST_STRIPS = 12
 MOST_VALUES = 200
 #: Name of the firms that repeat, among the groups of rows.
 FIRM = "firm"
+#: Kinds of predictors that are numbers.
+NUMBERS = ("numeric", "spline")
 #: Group of a fit with data predicted from the posterior.
 PREDICTED = "posterior_predictive"
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.
@@ -99,19 +101,22 @@ def blocks(fit: DataTree) -> list[dict[str, Any]]:
 
 
 def parts(fit: DataTree) -> list[dict[str, Any]]:
-    """What expected shares are compared by: the predictors, and the clusters if they are few."""
-    named = compared_clusters(fit["constant_data"].to_dataset())
-    if not named:
-        return blocks(fit)
-    own = {"name": CLUSTER, "kind": CLUSTER, "label": labels(fit)[CLUSTER]}
-    return [*blocks(fit), {**own, "levels": named, "settings": named}]
+    """What expected shares are compared by: the predictors, and groupings of few groups.
+
+    Products follow from their predictors, and are not compared.
+    """
+    constant = fit["constant_data"].to_dataset()
+    named = labels(fit)
+    return [block for block in blocks(fit) if not block.get("of")] + [
+        {"name": name, "kind": CLUSTER, "label": named[name], "levels": own, "settings": own}
+        for name, own in compared_groups(constant).items()
+    ]
 
 
 def labels(fit: DataTree) -> dict[str, str]:
-    """Name of each predictor, and of the clusters -> what it is called in words."""
-    own = str(fit["constant_data"].attrs.get(f"{CLUSTER}_label", ""))
+    """Name of each predictor and of each grouping -> what it is called in words."""
     named = {block["name"]: block["label"] for block in blocks(fit)}
-    return {**named, CLUSTER: own} if own else named
+    return named | {own["name"]: own["label"] for own in groupings(fit)}
 
 
 def observed(fit: DataTree) -> Array:
@@ -135,7 +140,7 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     import xarray as xr
 
     constant = fit["constant_data"].to_dataset()
-    work = fit[group].sizes["draw"] * constant.sizes["firm"] * constant.sizes["setting"]
+    work = fit[group].sizes["draw"] * constant["design"].shape[0] * constant.sizes["setting"]
     step = max(1, math.ceil(work / MOST_PRIOR))
     thinned = fit[group].to_dataset().isel(draw=slice(None, None, step))
     tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
@@ -151,15 +156,15 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     """
     constant = fit["constant_data"].to_dataset()
     if block["kind"] == CLUSTER:
-        of_firm = constant[f"{CLUSTER}_code"].to_numpy()
+        of_firm = constant[f"{block['name']}_code"].to_numpy()
         return np.asarray(of_firm[:, None] == np.arange(len(block["levels"])))
     names = texts(constant["coefficient"])
     own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
     weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
     if block["kind"] == "contrast":
         return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
-    if block["kind"] == "numeric":
-        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
+    if block["kind"] in NUMBERS:
+        return np.repeat(~np.isnan(weights[:, :1]), len(block["settings"]), axis=1)
     return weights > 0
 
 
@@ -168,7 +173,7 @@ def rows_of(fit: DataTree) -> NDArray[np.int64]:
     constant = fit["constant_data"].to_dataset()
     if "rows" in constant:
         return constant["rows"].to_numpy().astype(np.int64)
-    return np.ones(constant.sizes["firm"], dtype=np.int64)
+    return np.ones(constant["design"].shape[0], dtype=np.int64)
 
 
 def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -308,7 +313,7 @@ def crossings(fit: DataTree) -> pd.DataFrame:
     import pandas as pd
 
     found = [(block, membership(fit, block)) for block in parts(fit)]
-    found = [(block, at) for block, at in found if block["kind"] not in ("numeric", "nested")]
+    found = [(block, at) for block, at in found if block["kind"] not in (*NUMBERS, "nested")]
     rows = []
     for (a, at_a), (b, at_b) in itertools.combinations(found, 2):
         counts = at_a.T.astype(int) @ at_b.astype(int)
@@ -548,7 +553,7 @@ def rows_by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, lis
     StudyError
         For a predictor that has no levels.
     """
-    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] != "numeric"}
+    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] not in NUMBERS}
     if predictor is not None and predictor not in with_levels:
         raise StudyError(
             f"'{predictor}' has no levels; these predictors have: {listed(with_levels)}",
@@ -573,7 +578,8 @@ def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
 
     Numeric covariates are left out of a profile: hardly two firms share a value.
     """
-    parts = [block for block in blocks(fit) if block["kind"] not in ("numeric", "nested")]
+    own = (block for block in blocks(fit) if not block.get("of"))
+    parts = [block for block in own if block["kind"] not in (*NUMBERS, "nested")]
     if not parts:
         return []
     codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.core.formats import amount
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -532,7 +533,7 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
         at = np.array(predictor.at)
         on_scale = np.log(at) if predictor.transform == "log" else at
         steps = (on_scale - predictor.center) / predictor.scale
-        return steps, tuple(f"{value:.6g}{unit}" for value in at)
+        return steps, tuple(amount(value, predictor.unit) for value in at)
     steps = np.array([-1.0, 0.0, 1.0])
     at = predictor.center + steps * predictor.scale
     if predictor.transform == "log":
