@@ -11,7 +11,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,9 @@ from intlmodels.core.errors import LONGEST_SHOWN, StudyError, did_you_mean, list
 if TYPE_CHECKING:
     import pandas as pd
 
+
+#: Where the files of a study are: in a folder, or as texts by name.
+Files = Path | Mapping[str, str]
 
 #: Cells that stand for a value that is not known (in numbers; nothing else does).
 MISSING = ("", "NA", "N/A")
@@ -151,8 +154,18 @@ _NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#
 }
 
 
-def read_text(folder: Path, file: str) -> str:
+def read_text(files: Files, file: str) -> str:
     """Read a file of a study as UTF-8 text (a byte order mark is dropped)."""
+    if isinstance(files, Path):
+        return _decoded(_read_bytes(files, file), file)
+    if file not in files:
+        near = did_you_mean(file, files)
+        raise StudyError(f"no such table{near}; expected one of {listed(files)}", file=file)
+    return _plain_text(files[file], file)
+
+
+def _read_bytes(folder: Path, file: str) -> bytes:
+    """Read a file inside a folder."""
     pure = PurePosixPath(file)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or not file.isprintable():
         raise StudyError(
@@ -184,12 +197,11 @@ def read_text(folder: Path, file: str) -> str:
                 "are read as a register: see [register])",
                 file=file,
             )
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise StudyError(
             f"file cannot be read: {error.strerror or error}; expected a readable file", file=file
         ) from error
-    return _decoded(raw, file)
 
 
 def _missing(path: Path, file: str) -> StudyError:
@@ -228,7 +240,13 @@ def _decoded(raw: bytes, file: str) -> str:
             row=raw.count(b"\n", 0, error.start) + 1,
             value=raw[error.start : error.start + 1],
         ) from error
+    return _plain_text(text, file)
+
+
+def _plain_text(text: str, file: str) -> str:
+    """Refuse a text that cannot be read in reasonable time, or is none."""
     if "\0" in text:
+        as_what = "with the encoding UTF-8" if file.endswith(".toml") else "as 'CSV UTF-8'"
         raise StudyError(
             "expected text in UTF-8 without NUL characters; the file may be UTF-16 or damaged, "
             f"save it {as_what}",
@@ -257,9 +275,9 @@ def _perhaps(raw: bytes, at: int) -> str:
     return f"; in the older encoding Windows-1252 the cell would be {shown(cell)}"
 
 
-def read_table(folder: Path, file: str, one: str = "firm") -> Table:
+def read_table(files: Files, file: str, one: str = "firm") -> Table:
     """Read a CSV file: commas between cells, double quotes around cells that need them."""
-    text = read_text(folder, file)
+    text = read_text(files, file)
     try:
         records = _records(text, file)
         if not records:

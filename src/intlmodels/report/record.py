@@ -46,9 +46,8 @@ def current_fits(study: Study, folder: Path) -> list[Stored]:
 
 def study_hash(study: Study) -> str:
     """Hash of a study as written: its tables and what study.toml says."""
-    toml = (study.folder / "study.toml").read_text(encoding="utf-8")
     tables = {name: [table.header, table.rows] for name, table in study.tables.items()}
-    return files.short_hash(toml, tables)
+    return files.short_hash(study.document.replace("\r\n", "\n"), tables)
 
 
 def checks_hash(folder: Path) -> str:

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from intlmodels.core.csvtable import Table
+from intlmodels.core.csvtable import Files, Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import write_all
 from intlmodels.core.settings import checked
@@ -38,7 +38,7 @@ from intlmodels.study.schema import (
     NAME,
     DecayFile,
     DecisionRegisterFile,
-    ShareRegisterFile,
+    ShareFile,
     read_study_toml,
 )
 from intlmodels.study.share import (
@@ -171,16 +171,22 @@ def load_study(name_or_path: str | Path) -> Study:
     StudyError
         For the first thing that is wrong, in one line.
     """
-    folder = _find(name_or_path)
-    match read_study_toml(folder):
-        case DecayFile() as toml:
-            return read_decay_study(folder, toml)
-        case DecisionRegisterFile() as toml:
-            return read_decision_register(folder, toml)
-        case ShareRegisterFile() as toml:
-            return read_register(folder, toml)
-        case toml:
-            return read_share_study(folder, toml)
+    return read_study(_find(name_or_path))
+
+
+def read_study(files: Files) -> Study:
+    """Read and check the study of a folder, or one given as the texts of its files by name."""
+    toml = read_study_toml(files)
+    if isinstance(toml, DecayFile):
+        return read_decay_study(files, toml)
+    if isinstance(toml, ShareFile):
+        return read_share_study(files, toml)
+    if not isinstance(files, Path):
+        message = "a register reads its rows from files; expected a study without it"
+        raise StudyError(message, file=FILE, column="[register]")
+    if isinstance(toml, DecisionRegisterFile):
+        return read_decision_register(files, toml)
+    return read_register(files, toml)
 
 
 def describe(study: Study) -> str:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intlmodels.core.csvtable import Table
+from intlmodels.core.csvtable import Files, Table, read_text
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.schema import DecayFile, RegisterFile, ShareFile, StudyFile, wrong
+from intlmodels.study.schema import FILE, DecayFile, RegisterFile, ShareFile, StudyFile, wrong
 from intlmodels.study.sources import Sources
 
 
@@ -32,6 +32,7 @@ class Study:
     question: str
     #: ``share`` or ``decay``.
     model: str
+    #: Where it was read from; of a study that was not read from files the name alone.
     folder: Path
     #: Where the tables were printed; and the same as a BibTeX entry, if the study gives one.
     source: str
@@ -50,6 +51,8 @@ class Study:
     normalizations: tuple[tuple[str, int, str, str, str], ...]
     #: The table [fit], if any.
     settings: dict[str, Any]
+    #: The text of study.toml.
+    document: str = field(default="", kw_only=True)
     #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     #: Further numbers that the publication prints.
@@ -96,7 +99,7 @@ class Study:
 
 
 def common(
-    folder: Path, toml: StudyFile | RegisterFile, model: str, sources: Sources | None = None
+    files: Files, toml: StudyFile | RegisterFile, model: str, sources: Sources | None = None
 ) -> dict[str, Any]:
     """The attributes that every study has, once all of its tables are read, if it has any."""
     about = toml.study
@@ -113,7 +116,8 @@ def common(
         "title": about.title,
         "question": about.question,
         "model": model,
-        "folder": folder,
+        "folder": files if isinstance(files, Path) else Path(about.name),
+        "document": read_text(files, FILE),
         "source": about.source,
         "bibtex": check_bibtex(about.bibtex),
         "limits": about.limits,

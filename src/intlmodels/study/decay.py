@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intlmodels.core.csvtable import Files
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
@@ -178,7 +178,7 @@ class DecayStudy(Study):
 # -- reading it --------------------------------------------------------------------------
 
 
-def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
+def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     """Read and check a study; :mod:`intlmodels.audit` asks whether the counts hold together."""
     if not toml.counts and not toml.decisions:
         raise StudyError(
@@ -193,7 +193,7 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
             file=FILE,
         )
     spec = toml.firms
-    sources = Sources(folder, spec.file, spec.column, {})
+    sources = Sources(files, spec.file, spec.column, {})
     if len(sources.firms) < FEWEST_FIRMS:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
@@ -209,7 +209,7 @@ def read_decay_study(folder: Path, toml: DecayFile) -> DecayStudy:
     decisions = read_decisions(toml.decisions, sources, periods) if toml.decisions else None
     published = toml.counts or CountsTable(file="")
     return DecayStudy(
-        **common(folder, toml, "decay", sources),
+        **common(files, toml, "decay", sources),
         sizes=sizes,
         periods=periods.names,
         period_weights=weights,

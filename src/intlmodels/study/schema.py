@@ -16,7 +16,6 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -27,7 +26,7 @@ from typing import (
     get_type_hints,
 )
 
-from intlmodels.core.csvtable import clean_label, read_text
+from intlmodels.core.csvtable import Files, clean_label, read_text
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 
 FILE = "study.toml"
@@ -951,9 +950,13 @@ _REGISTERS = {
 }
 
 
-def read_study_toml(folder: Path) -> StudyFile | RegisterFile:
+def read_study_toml(files: Files) -> StudyFile | RegisterFile:
     """Read and check study.toml."""
-    document = parsed(read_text(folder, FILE))
+    return checked_document(parsed(read_text(files, FILE)))
+
+
+def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:
+    """Check the tables of study.toml."""
     # Before the model is known, whatever any model knows will do.
     known = [v for vocabulary in VOCABULARIES.values() for v in vocabulary.top]
     check_keys(document, dict.fromkeys([*known, "register"]), "")

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.core.csvtable import clean_label, parse_number
+from intlmodels.core.csvtable import Files, clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
@@ -407,11 +406,11 @@ def _as_read(predictor: Predictor) -> Any:
     return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
 
 
-def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
+def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     """Read and check the tables of a study of the share model."""
     keys = _keys(toml)
     file = toml.listing.file
-    sources = Sources(folder, file, keys[file], keys, toml.rows)
+    sources = Sources(files, file, keys[file], keys, toml.rows)
     outcome, dropped = read_outcome(toml.outcome, sources)
     panel = read_panel(sources)
     predictors = {
@@ -432,7 +431,7 @@ def read_share_study(folder: Path, toml: ShareFile) -> ShareStudy:
     if toml.opportunity is not None:
         _check_opportunity(toml.opportunity, predictors)
     return ShareStudy(
-        **common(folder, toml, "share", sources),
+        **common(files, toml, "share", sources),
         outcome=outcome,
         predictors=predictors,
         outcomes=outcomes,

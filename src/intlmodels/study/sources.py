@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import (
     MISSING,
+    Files,
     Table,
     clean_label,
     clean_name,
@@ -103,13 +103,13 @@ class Sources:
 
     def __init__(
         self,
-        folder: Path,
+        files: Files,
         file: str,
         column: str,
         keys: Mapping[str, str],
         rows: RowsTable | None = None,
     ) -> None:
-        self.folder = folder
+        self.files = files
         #: The table that lists the firms, or the rows, and the column with the firms' names.
         self.file, self.column = file, clean_label(column)
         #: How rows are listed, if firms may repeat; and what one of ``firms`` is.
@@ -180,7 +180,7 @@ class Sources:
     def table(self, file: str, one: str = "firm") -> Table:
         """A table of the study as printed, read once."""
         if file not in self.tables:
-            self.tables[file] = read_table(self.folder, file, one)
+            self.tables[file] = read_table(self.files, file, one)
         return self.tables[file]
 
     def column_cells(
