@@ -32,6 +32,8 @@ PRIOR_ARGUMENTS = "prior_arguments"
 WEIGHTS = "likelihood_weights"
 #: The outcome as observed.
 OBSERVED = "observed_outcome"
+#: Ends of the interval of each unit, where units differ in how exactly they are reported.
+LOWER, UPPER = "interval_lower", "interval_upper"
 
 
 def arguments(priors: Mapping[str, Prior]) -> NDArray[np.float64]:

@@ -140,7 +140,9 @@ def at_nodes(
         linear = pt.as_tensor(nodes(count)[None])
         printed = pm.Data("printed", data.printed)[:, None]
         log_density = LOG_DENSITIES[design.family]
-        table = log_density(printed, width, 0, linear, pt.sigmoid(linear), *parameters)
+        table = log_density(
+            share.Reported(printed, width, 0), linear, pt.sigmoid(linear), *parameters
+        )
         held = [
             pm.Data(name, np.ravel(getattr(data, name)))
             for name in ("weights", "cluster", "start", "place", "rows")

@@ -9,6 +9,7 @@ Of a register a cell is to the design what a firm is; the number of its rows is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -26,24 +27,33 @@ from intlmodels.study import (
     Covariate,
     FurtherOutcome,
     Grouping,
+    Interaction,
     Membership,
     Nested,
+    Panel,
     Predictor,
     RegisterStudy,
     ShareStudy,
     Terms,
 )
 
-Kind = Literal["contrast", "numeric", "category", "nested", "membership", "monotonic"]
-Family = Literal["beta", "logit-normal", "hurdle", "heaped", "density", "ordered", "binary"]
+Kind = Literal[
+    *("contrast", "numeric", "category", "nested", "membership", "monotonic"),
+    *("spline", "walk", "product", "interaction"),
+]
+Family = Literal[
+    *("beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary"),
+]
 
 Array = NDArray[np.float64]
 
 #: Kinds whose coefficients are drawn around zero with a common, estimated spread.
-VARYING: tuple[Kind, ...] = ("category", "nested", "membership")
+VARYING: tuple[Kind, ...] = ("category", "nested", "membership", "interaction")
 
 #: Name of the levels of clusters in the stored posterior, and of their dimension's beginning.
 CLUSTER = "cluster"
+#: Name of the grouping of the rows of a panel by firm.
+FIRM = "firm"
 #: Grouping up to which they are shown and compared one by one.
 MOST_CLUSTERS = 30
 
@@ -71,6 +81,15 @@ class Block:
     transform: str = "none"
     unit: str = ""  #: of a numeric covariate, as printed
     prior: str = "Normal(0, 0.5)"  #: of an ordered effect, from the lowest to the highest level
+    #: For each column the two (block, column) that it is the product of; empty if it is none.
+    of: tuple[tuple[tuple[str, int], tuple[str, int]], ...] = ()
+    knots: tuple[float, ...] = ()  #: of a spline, after the transform
+    predictor: str = ""  #: predictor or interaction that it is a part of; empty if of its own name
+
+    @property
+    def term(self) -> str:
+        """Name of the predictor or interaction that it is a part of."""
+        return self.predictor or self.name
 
     @property
     def variable(self) -> str:
@@ -80,7 +99,11 @@ class Block:
     @property
     def by_cluster(self) -> str:
         """Name of what a cluster differs by from the others, in this block."""
-        return f"{self.name}_by_cluster"
+        return self.by(CLUSTER)
+
+    def by(self, grouping: str) -> str:
+        """Name of what a group differs by from the others, in this block."""
+        return f"{self.name}_by_{grouping}"
 
     @property
     def missing(self) -> NDArray[np.intp]:
@@ -120,10 +143,33 @@ class Design:
     precision: tuple[Block, ...] = ()
     never: tuple[Block, ...] = ()
 
+    own_ends: bool = False  #: whether rows differ in the width of their intervals
+    #: Why shares cannot be simulated from it; empty if they can.
+    not_simulated: str = ""
+
     @property
     def clusters(self) -> Grouping | None:
         """Clusters of firms that differ in level and all effects."""
-        return next((own for own in self.groupings if own.name == CLUSTER), None)
+        return self.grouping(CLUSTER)
+
+    def grouping(self, name: str) -> Grouping | None:
+        """Look a grouping up by name."""
+        return next((own for own in self.groupings if own.name == name), None)
+
+    def slopes(self, grouping: Grouping) -> tuple[Block, ...]:
+        """Blocks whose effects vary between the groups."""
+        if grouping.slopes is None:
+            return self.blocks
+        return tuple(block for block in self.blocks if block.term in grouping.slopes)
+
+    def correlated(self, grouping: Grouping) -> list[str]:
+        """What is correlated between groups, each as a variable and its level."""
+        found = [grouping.name]
+        for block in self.slopes(grouping):
+            name = block.by(grouping.name)
+            levels = block.levels if block.kind != "monotonic" else ()
+            found += [f"{name}[{level}]" for level in levels] or [name]
+        return found
 
     def block(self, name: str) -> Block:
         """Look a block up by name."""
@@ -140,11 +186,21 @@ class Design:
             return study.outcome.printed
         return self.further.codes.astype(np.float64)
 
+    def weights(self, study: ShareStudy) -> Array:
+        """Power of each row's likelihood: its weight, or 0 if nothing was observed."""
+        known = self.known(study).astype(np.float64)
+        return known if study.outcome.weights is None else known * study.outcome.weights
+
     def known(self, study: ShareStudy) -> NDArray[np.bool_]:
         """Whether it was observed at all; the share of every firm of the study was."""
         if self.further is None:
             return np.ones(len(study.firms), dtype=bool)
         return np.asarray(self.further.known)
+
+
+def rows_of(study: ShareStudy) -> str:
+    """Name of the dimension of the rows."""
+    return "firm" if study.panel is None else "row"
 
 
 # -- the parameters of a share model by its design -------------------------------------
@@ -164,6 +220,14 @@ _FAMILY_PARAMETERS: dict[Family, tuple[tuple[str, str, str, str], ...]] = {
         ("heaping", "Beta(1, 1)", "unit", "probability of rounding to the double width"),
     ),
     "density": (_PHI,),
+    "ordered-beta": (
+        _PHI,
+        ("cut_zero", "Normal(-4, 1.5)", "real", "cutpoint below which a share is exactly 0"),
+        (
+            *("cut_range", "LogNormal(log(6), 0.5)", "positive"),
+            "distance from there to the cutpoint above which a share is exactly 100",
+        ),
+    ),
     "binary": (),
     # Its probabilities have a prior together, see fixed_priors.
     "ordered": (),
@@ -186,9 +250,13 @@ def parameters(design: Design) -> dict[str, Prior]:
         listed.append(parameter(design.intercept, prior, "real", meaning))
     for block in design.blocks:
         listed += _block_parameters(block)
-    listed += _cluster_parameters(design)
+    for grouping in design.groupings:
+        listed += _grouping_parameters(design, grouping)
+    further = {"phi": design.precision, "never": design.never}
     for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
         listed.append(parameter(name, prior, support, meaning))  # type: ignore[arg-type]
+        for block in further.get(name, ()):
+            listed += _block_parameters(block)
     names = [prior.name for prior in listed]
     for name in names:
         if names.count(name) > 1:
@@ -204,15 +272,22 @@ def _block_parameters(block: Block) -> list[Prior]:
     name, what = block.name, block.label.lower()
     if block.kind in VARYING:
         meaning = f"spread of the effects of {what}, logit scale"
-        return [parameter(f"sigma_{name}", "HalfNormal(0.5)", "positive", meaning)]
+        return [parameter(f"sigma_{name}", _spread_prior(block), "positive", meaning)]
+    if block.kind == "walk":
+        meaning = f"spread of the steps of {what}, logit scale"
+        return [parameter(f"sigma_{name}", "HalfNormal(0.25)", "positive", meaning)]
+    if block.kind in ("spline", "product") and block.levels:
+        return []  # one prior for each of several coefficients, see fixed_priors
     if block.kind == "contrast":
         low, high = block.settings
         meaning = f"{high} against {low}, logit scale"
-        return [parameter(name, "Normal(0, 0.5)", "real", meaning)]
+        return [parameter(name, block.prior, "real", meaning)]
     if block.kind == "monotonic":
         meaning = f"{what}: {block.levels[-1]} against {block.levels[0]}, logit scale"
         return [parameter(name, block.prior, "real", meaning)]
-    slope = parameter(name, "Normal(0, 0.5)", "real", f"slope of {what}, logit scale per sd")
+    if block.kind == "product":
+        return [parameter(name, block.prior, "real", f"{what}, logit scale")]
+    slope = parameter(name, block.prior, "real", f"slope of {what}, logit scale per sd")
     if not block.missing.size:
         return [slope]
     # The missing values are parameters: they need a distribution to come from.
@@ -223,20 +298,37 @@ def _block_parameters(block: Block) -> list[Prior]:
     ]
 
 
-def _cluster_parameters(design: Design) -> list[Prior]:
-    if design.clusters is None:
-        return []
-    spreads = [("sigma_cluster", "HalfNormal(0.5)", "spread of the levels of clusters")]
-    # Smaller than that of the levels: clusters differ less in what an effect is.
+def _spread_prior(block: Block) -> str:
+    """Of the effects of levels; what an interaction or the precision adds is smaller."""
+    ordinary = block.kind != "interaction" and not block.name.startswith("phi_")
+    return "HalfNormal(0.5)" if ordinary else "HalfNormal(0.25)"
+
+
+def _grouping_parameters(design: Design, grouping: Grouping) -> list[Prior]:
+    name, groups = grouping.name, _groups(grouping)
+    spreads = [
+        (
+            f"sigma_{name}",
+            "HalfNormal(1)" if name == FIRM else "HalfNormal(0.5)",
+            f"spread of the levels of {groups}",
+        )
+    ]
+    # Smaller than that of the levels: groups differ less in what an effect is.
     spreads += [
         (
-            f"sigma_{block.by_cluster}",
+            f"sigma_{block.by(name)}",
             "HalfNormal(0.25)",
-            f"spread between clusters of the effects of {block.label.lower()}",
+            f"spread between {groups} of the effects of {block.label.lower()}",
         )
-        for block in design.blocks
+        for block in design.slopes(grouping)
     ]
     return [parameter(n, prior, "positive", f"{what}, logit scale") for n, prior, what in spreads]
+
+
+def _groups(grouping: Grouping) -> str:
+    """What the groups are called in a sentence."""
+    special = {CLUSTER: "clusters", FIRM: "firms"}
+    return special.get(grouping.name, f"groups by {grouping.label.lower()}")
 
 
 def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
@@ -248,26 +340,49 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
         rows.append(("baseline", f"Dirichlet({ones})", f"{what}, of a firm whose effects are zero"))
         rows.append(("cutpoints", "logit of the sums of baseline", "between neighbouring levels"))
     for block in design.blocks:
-        name, what = block.name, block.label.lower()
-        if block.kind in VARYING:
-            rows.append((name, f"Normal(0, sigma_{name})", f"effect of each level of {what}"))
-        elif block.kind == "monotonic":
-            ones = ", ".join("1" for _ in block.levels[1:])
-            rows.append((f"{name}_steps", f"Dirichlet({ones})", f"share of each step of {what}"))
-        elif block.missing.size:
-            rows.append(
-                (f"{name}_missing", f"Normal({name}_mean, {name}_sd)", f"missing values of {what}")
-            )
-    if design.clusters is not None:
-        rows.append((CLUSTER, f"Normal(0, sigma_{CLUSTER})", "level of each cluster"))
-        rows += [
-            (
-                block.by_cluster,
-                f"Normal(0, sigma_{block.by_cluster})",
-                f"what each cluster adds to each effect of {block.label.lower()}",
-            )
-            for block in design.blocks
-        ]
+        rows += _fixed_of_block(block)
+    for grouping in design.groupings:
+        rows += _fixed_of_grouping(design, grouping)
+    for block in (*design.precision, *design.never):
+        rows += _fixed_of_block(block)
+    return rows
+
+
+def _fixed_of_block(block: Block) -> list[tuple[str, str, str]]:
+    name, what = block.name, block.label.lower()
+    if block.kind in VARYING:
+        return [(name, f"Normal(0, sigma_{name})", f"effect of each level of {what}")]
+    if block.kind == "walk":
+        prior = f"sums of steps from Normal(0, sigma_{name}), their mean taken off"
+        return [(name, prior, f"effect of each period of {what}")]
+    if block.kind == "spline":
+        return [(name, block.prior, f"each coefficient of the curve of {what}, per sd")]
+    if block.kind == "product" and block.levels:
+        return [(name, block.prior, f"each coefficient of {what}")]
+    if block.kind == "monotonic":
+        ones = ", ".join("1" for _ in block.levels[1:])
+        return [(f"{name}_steps", f"Dirichlet({ones})", f"share of each step of {what}")]
+    if block.missing.size:
+        prior = f"Normal({name}_mean, {name}_sd)"
+        return [(f"{name}_missing", prior, f"missing values of {what}")]
+    return []
+
+
+def _fixed_of_grouping(design: Design, grouping: Grouping) -> list[tuple[str, str, str]]:
+    name = grouping.name
+    one = {CLUSTER: "cluster", FIRM: "firm"}.get(name, f"group by {grouping.label.lower()}")
+    rows = [(name, f"Normal(0, sigma_{name})", f"level of each {one}")]
+    rows += [
+        (
+            block.by(name),
+            f"Normal(0, sigma_{block.by(name)})",
+            f"what each {one} adds to each effect of {block.label.lower()}",
+        )
+        for block in design.slopes(grouping)
+    ]
+    if grouping.correlated and len(rows) > 1:
+        meaning = f"correlations of the level and the effects of a {one}"
+        rows.append((f"{name}_correlation", "LKJ(2)", meaning))
     return rows
 
 
@@ -280,16 +395,71 @@ def shown(design: Design) -> list[str]:
     names = [*parameters(design), *(["baseline"] if design.family == "ordered" else [])]
     for block in design.blocks:
         names += [block.variable, f"{block.name}_steps", f"{block.name}_missing"]
-    # Thousands of clusters are no table of parameters: they have tables of their own.
-    if design.clusters is not None and len(design.clusters.labels) <= MOST_CLUSTERS:
-        names += [CLUSTER, *(block.by_cluster for block in design.blocks)]
+    for grouping in design.groupings:
+        if grouping.correlated and design.slopes(grouping):
+            names.append(f"{grouping.name}_correlation")
+        # Thousands of groups are no table of parameters: they have tables of their own.
+        if len(grouping.labels) <= MOST_CLUSTERS:
+            names += [grouping.name, *(b.by(grouping.name) for b in design.slopes(grouping))]
+    names += [block.variable for block in (*design.precision, *design.never)]
     return list(dict.fromkeys(names))
 
 
 def default_design(study: ShareStudy) -> Design:
-    """Every predictor of the study as a block of its own (models: section 2, default)."""
-    blocks = tuple(_block(predictor) for predictor in study.predictors.values())
-    return Design(blocks, groupings=tuple(study.groupings.values()))
+    """Every term of the study that no variant adds (models: sections 2 and 6, default)."""
+    added = {n for own in study.variants.values() if isinstance(own, Terms) for n in own.add}
+    every = (*study.predictors, *study.interactions, *study.groupings, FIRM)
+    structural = study.outcome.zeros == "structural"
+    design = Design(
+        (),
+        "hurdle" if structural else "beta",
+        precision=_named(study, study.precision, "phi", "Normal(0, 0.25)"),
+        never=_named(study, study.never, "never", "Normal(0, 0.5)") if structural else (),
+        own_ends=not study.outcome.width,
+        not_simulated=_not_simulated(study),
+    )
+    return with_names(design, study, [name for name in every if name not in added])
+
+
+def with_names(design: Design, study: ShareStudy, names: Sequence[str]) -> Design:
+    """Let predictors, interactions and groupings of these names be its terms."""
+    blocks = [
+        block
+        for name, predictor in study.predictors.items()
+        if name in names
+        for block in predictor_blocks(predictor, study.panel)
+    ]
+    known = {block.term for block in blocks}
+    blocks += [
+        interaction_block(interaction, blocks)
+        for name, interaction in study.interactions.items()
+        if name in names and known.issuperset(interaction.of)
+    ]
+    groupings = [*study.groupings.values(), *([study.panel.unit] if study.panel else [])]
+    kept = tuple(own for own in groupings if own.name in names)
+    return replace(design, blocks=tuple(blocks), groupings=kept)
+
+
+def _named(study: ShareStudy, names: Sequence[str], of: str, prior: str) -> tuple[Block, ...]:
+    """Blocks of another parameter than the level of shares, which their names begin with."""
+    found: list[Block] = []
+    for name in names:
+        for block in predictor_blocks(study.predictors[name], study.panel):
+            own = f"{of}_{block.name}"
+            rows = {f"{of}_{other}": values for other, values in block.rows.items()}
+            pairs = tuple(
+                ((f"{of}_{a}", i), (f"{of}_{b}", j)) for (a, i), (b, j) in block.of
+            )
+            found.append(replace(block, name=own, rows=rows, of=pairs, prior=prior, predictor=name))
+    return tuple(found)
+
+
+def _not_simulated(study: ShareStudy) -> str:
+    """Why its reported shares cannot be simulated; empty if they can."""
+    ends = [0.0, *(upper for _, upper in study.outcome.bands)]
+    if study.outcome.bands and ends != [*(lower for lower, _ in study.outcome.bands), 1.0]:
+        return "its bands do not follow each other from 0 to 100, so no share has one band"
+    return ""
 
 
 def _levels(
@@ -315,15 +485,31 @@ def _block(predictor: Predictor) -> Block:
     name, label = predictor.name, predictor.label
     if predictor.kind == "category":
         return _levels(name, "category", label, predictor.levels, predictor.codes)
+    if predictor.kind == "walk":
+        return _levels(name, "walk", label, predictor.levels, predictor.codes)
+    if predictor.kind == "ordered":
+        return _levels(name, "monotonic", label, predictor.levels, predictor.codes)
     if predictor.kind == "contrast":
         return _contrast(name, label, predictor.levels, predictor.values)
     standardized = (predictor.values - predictor.center) / predictor.scale
-    steps = np.array([-1.0, 0.0, 1.0])
-    at = predictor.center + steps * predictor.scale
-    if predictor.transform == "log":
-        at = np.exp(at)
-    unit = f" {predictor.unit}" if predictor.unit else ""
-    names = ("one sd below the mean", "at the mean", "one sd above the mean")
+    steps, names = _places(predictor)
+    if predictor.curve == "spline":
+        knots = (np.array(predictor.knots) - predictor.center) / predictor.scale
+        own = np.exp(predictor.knots) if predictor.transform == "log" else predictor.knots
+        return Block(
+            name,
+            "spline",
+            label,
+            ("linear", *(f"bend from {knot:.4g}" for knot in own[:-2])),
+            spline_basis(standardized, knots),
+            {name: spline_basis(steps, knots)},
+            names,
+            center=predictor.center,
+            scale=predictor.scale,
+            transform=predictor.transform,
+            unit=predictor.unit,
+            knots=predictor.knots,
+        )
     return Block(
         name,
         "numeric",
@@ -331,12 +517,156 @@ def _block(predictor: Predictor) -> Block:
         (),
         standardized[:, None],
         {name: steps[:, None]},
-        tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True)),
+        names,
         center=predictor.center,
         scale=predictor.scale,
         transform=predictor.transform,
         unit=predictor.unit,
     )
+
+
+def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
+    """Where a numeric predictor is compared: standardized, and in words."""
+    unit = f" {predictor.unit}" if predictor.unit else ""
+    if predictor.at:
+        at = np.array(predictor.at)
+        on_scale = np.log(at) if predictor.transform == "log" else at
+        steps = (on_scale - predictor.center) / predictor.scale
+        return steps, tuple(f"{value:.6g}{unit}" for value in at)
+    steps = np.array([-1.0, 0.0, 1.0])
+    at = predictor.center + steps * predictor.scale
+    if predictor.transform == "log":
+        at = np.exp(at)
+    names = ("one sd below the mean", "at the mean", "one sd above the mean")
+    return steps, tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True))
+
+
+def spline_basis(values: Array, knots: Array) -> Array:
+    """Natural cubic spline: the value, and what bends it from a knot on; linear beyond the ends.
+
+    ``values`` (place,); ``knots`` (knot,), from the lowest to the highest, on the same scale. With
+    a constant the columns, one fewer than knots, span all natural cubic splines with these knots:
+    truncated powers, divided by the square of the distance of the outer knots (Harrell 2015,
+    Regression Modeling Strategies, section 2.4.5).
+    """
+    cubes = np.maximum(values[:, None] - knots, 0.0) ** 3
+    last, before = knots[-1], knots[-2]
+    bends = cubes[:, :-2] + (
+        np.outer(cubes[:, -1], before - knots[:-2]) - np.outer(cubes[:, -2], last - knots[:-2])
+    ) / (last - before)
+    return np.column_stack([values, bends / (last - knots[0]) ** 2])
+
+
+def walk(periods: int) -> Array:
+    """Sums of the steps up to each period, their mean taken off: (period, step)."""
+    sums = np.tri(periods, periods - 1, -1)
+    return sums - sums.mean(axis=0)
+
+
+def lkj_shapes(size: int, eta: float = 2.0) -> Array:
+    """Of partial correlations on (0, 1), row by row of the lower triangle, which follow a Beta law.
+
+    Of a correlation matrix from LKJ(eta) the partial correlation of two of its variables, given the
+    k before the first of them, is Beta(a, a) on (-1, 1) with a = eta + (size - 2 - k) / 2
+    (Lewandowski, Kurowicka and Joe 2009, Journal of Multivariate Analysis 100, 1989-2001).
+    """
+    return np.array([eta + (size - 2 - k) / 2 for i in range(size) for k in range(i)])
+
+
+def predictor_blocks(predictor: Predictor, panel: Panel | None) -> list[Block]:
+    """Blocks of one predictor: several of a split or a quadratic curve."""
+    parts = [predictor] if not predictor.split else split(predictor, panel)
+    found = []
+    for part in parts:
+        block = replace(_block(part), predictor=predictor.name if predictor.split else "")
+        found.append(block)
+        if part.curve == "quadratic":
+            square = f"{block.name}_squared"
+            found.append(
+                Block(
+                    square,
+                    "product",
+                    f"Square of {block.label.lower()}",
+                    (),
+                    block.weights**2,
+                    prior="Normal(0, 0.25)",
+                    of=(((block.name, 0), (block.name, 0)),),
+                    predictor=predictor.name,
+                )
+            )
+    return found
+
+
+def split(predictor: Predictor, panel: Panel | None) -> list[Predictor]:
+    """A numeric predictor as the mean of each firm and the deviations from it (Mundlak 1978)."""
+    if panel is None or predictor.curve == "spline":
+        why = "needs firms that repeat" if panel is None else "takes no spline; use quadratic"
+        raise StudyError(
+            f"a predictor that is split within and between firms {why}",
+            file="study.toml",
+            value=predictor.name,
+        )
+    codes = panel.unit.codes
+    means = (np.bincount(codes, predictor.values) / np.bincount(codes))[codes]
+    found = []
+    for name, what, values in (
+        ("between", "mean of the firm", means),
+        ("within", "deviation from it", predictor.values - means),
+    ):
+        scale = float(values.std(ddof=1))
+        # What rounding leaves of a constant is no spread.
+        if scale < 1e-9 * max(1.0, float(np.abs(predictor.values).max())):
+            raise StudyError(
+                f"the {what} does not vary; expected a predictor that varies between firms and "
+                "within them: take split away",
+                file="study.toml",
+                value=predictor.name,
+            )
+        found.append(
+            replace(
+                predictor,
+                name=f"{predictor.name}_{name}",
+                label=f"{predictor.label} ({what})",
+                values=values,
+                center=float(means.mean()) if name == "between" else 0.0,
+                scale=scale,
+                at=predictor.at if name == "between" else (),
+            )
+        )
+    return found
+
+
+def interaction_block(interaction: Interaction, blocks: Sequence[Block]) -> Block:
+    """Products of the columns of two predictors."""
+    one, other = (
+        [(block, i) for block in blocks if block.term == name for i in _columns(block)]
+        for name in interaction.of
+    )
+    pairs = [(a, b) for a in one for b in other]
+    levelled = any(
+        block.kind in (*VARYING, "walk", "monotonic") for pair in pairs for block, _ in pair
+    )
+    levels = tuple(f"{_level(*a)} \u00d7 {_level(*b)}" for a, b in pairs)
+    return Block(
+        interaction.name,
+        "interaction" if levelled else "product",
+        interaction.label,
+        levels if len(pairs) > 1 or levelled else (),
+        np.column_stack([a.weights[:, i] * b.weights[:, j] for (a, i), (b, j) in pairs]),
+        prior="Normal(0, 0.25)",
+        of=tuple(((a.name, i), (b.name, j)) for (a, i), (b, j) in pairs),
+    )
+
+
+def _columns(block: Block) -> range:
+    return range(block.weights.shape[1])
+
+
+def _level(block: Block, column: int) -> str:
+    """What one column of a block stands for."""
+    if block.kind == "spline":
+        return f"{block.label}, {block.levels[column]}"
+    return block.levels[column] if block.levels else block.label
 
 
 # -- what a variant that a study declares does to the design -----------------------------
@@ -425,7 +755,7 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
     else:
         values = [list(further.levels), further.codes, further.known]
         parts[further.name] = [further.kind, *values]
-    for block in design.blocks:
+    for block in (*design.blocks, *design.precision, *design.never):
         parts[block.name] = [
             block.kind,
             list(block.levels),
@@ -433,8 +763,17 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
             block.weights,
             *[value for item in sorted(block.rows.items()) for value in item],
         ]
-    if design.clusters is not None:
-        parts[CLUSTER] = [list(design.clusters.labels), design.clusters.codes]
+    for own in design.groupings:
+        parts[own.name] = [list(own.labels), own.codes]
+        if own.name != CLUSTER:
+            slopes = [block.name for block in design.slopes(own)]
+            parts[own.name] += [slopes, own.correlated]
+    if further is None and not outcome.width:
+        parts["ends of intervals"] = [outcome.lower, outcome.upper, outcome.widths]
+    if outcome.weights is not None:
+        parts["weights"] = [outcome.weights]
+    if outcome.zeros != "rounded":
+        parts["zeros"] = [outcome.zeros]
     if isinstance(study, RegisterStudy):
         parts["rows of each cell"] = [study.rows]
     return parts
@@ -443,9 +782,17 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
 # -- the catalogue of variants -----------------------------------------------------------
 
 
+def with_family(design: Design, family: Family, further: FurtherOutcome | None = None) -> Design:
+    """Let what is observed come about in another way, given the linear predictor."""
+    names = [name for name, *_ in _FAMILY_PARAMETERS[family]]
+    precision = design.precision if "phi" in names else ()
+    never = design.never if "never" in names else ()
+    return replace(design, family=family, further=further, precision=precision, never=never)
+
+
 def _family_variant(family: Family, change: str, comparable: bool = True) -> Variant[Design]:
     """A variant in which a printed share comes about in another way, given the predictor."""
-    return Variant(family, change, partial(replace, family=family), comparable=comparable)
+    return Variant(family, change, partial(with_family, family=family), comparable=comparable)
 
 
 _FAMILY_VARIANTS = (
@@ -469,28 +816,42 @@ _FAMILY_VARIANTS = (
 )
 
 
+_ROUNDED = Variant[Design](
+    "rounded",
+    "a reported 0 is always a rounded small share: no firm has none at all",
+    partial(with_family, family="beta"),
+)
+
+
+def _families(study: ShareStudy) -> list[Variant[Design]]:
+    """Variants of the family; without structural zeros, where these are the default."""
+    if study.outcome.zeros == "rounded":
+        return list(_FAMILY_VARIANTS)
+    return [_ROUNDED if row.name == "hurdle" else row for row in _FAMILY_VARIANTS]
+
+
 def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
     change = (
         f"another outcome on the same predictors, no variant of the share: {further.label.lower()} "
         f"({', '.join(further.levels)})"
     )
-    apply = partial(replace, family=further.kind, further=further)
+    apply = partial(with_family, family=further.kind, further=further)
     return Variant(further.name, change, apply, comparable=False, outcome=further.name)
 
 
-def with_terms(design: Design, spec: Terms) -> Design:
-    """Leave terms out."""
-    kept = tuple(block for block in design.blocks if block.name not in spec.drop)
-    return replace(design, blocks=kept)
+def with_terms(design: Design, spec: Terms, study: ShareStudy) -> Design:
+    """Add terms and leave others out, and with a predictor its interactions."""
+    names = [*(block.term for block in design.blocks), *(own.name for own in design.groupings)]
+    return with_names(design, study, [n for n in (*names, *spec.add) if n not in spec.drop])
 
 
 def _study_variant(
-    spec: Nested | Axes | Membership | Covariate | ByOutcome | Terms,
+    spec: Nested | Axes | Membership | Covariate | ByOutcome | Terms, study: ShareStudy
 ) -> Variant[Design]:
     if isinstance(spec, Terms):
         parts = (("adds", spec.add), ("drops", spec.drop))
         change = "; ".join(f"{what} {listed(names)}" for what, names in parts if names)
-        return Variant(spec.name, change, partial(with_terms, spec=spec))
+        return Variant(spec.name, change, partial(with_terms, spec=spec, study=study))
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
         return Variant(spec.name, change, partial(with_nested, spec=spec))
@@ -517,20 +878,23 @@ def _study_variant(
 def variants(study: ShareStudy) -> list[Variant[Design]]:
     """Rows of the catalogue, the default first."""
     rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
-    rows += [row for row in _FAMILY_VARIANTS if not why_absent(study, row.name)]
-    rows += [_study_variant(spec) for spec in study.variants.values()]
+    rows += [row for row in _families(study) if not why_absent(study, row.name)]
+    rows += [_study_variant(spec, study) for spec in study.variants.values()]
     return rows + [_outcome_variant(further) for further in study.outcomes.values()]
 
 
 def alias(study: ShareStudy, name: str) -> str:
     """The name under which a variant stands in the catalogue."""
-    return name
+    default = "hurdle" if study.outcome.zeros == "structural" else "rounded"
+    return DEFAULT if name == default else name
 
 
 def why_absent(study: ShareStudy, name: str) -> str:
     """Why a variant that other studies have is not one of this study; empty if unknown."""
     if name == "density" and isinstance(study, RegisterStudy):
         return "variant density moves shares off 0 and 1 row by row; a register has only cells"
+    if name == "heaped" and not study.outcome.width:
+        return "variant heaped needs one rounding width; here rows differ in it, or are bands"
     if name != "heaped":
         return ""
     try:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -42,10 +43,19 @@ from pytensor.tensor.variable import TensorVariable
 
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.compilation import one_at_a_time
-from intlmodels.models.priors import Prior
-from intlmodels.models.pymc import draw_pymc, register_data
+from intlmodels.models.priors import Prior, parse
+from intlmodels.models.pymc import LOWER, UPPER, draw_pymc, register_data
 from intlmodels.models.share import intervalkernels, observation
-from intlmodels.models.share.design import CLUSTER, VARYING, Block, Design, Family, covariate_data
+from intlmodels.models.share.design import (
+    VARYING,
+    Block,
+    Design,
+    Family,
+    covariate_data,
+    lkj_shapes,
+    rows_of,
+    walk,
+)
 from intlmodels.study import Grouping, ShareStudy
 
 
@@ -65,25 +75,38 @@ def build(
     """
     design = design_of(study, variant)
     priors = priors_of(study, variant) if priors is None else priors
-    with pm.Model(coords={"firm": list(study.firms)}) as model:
+    rows = rows_of(study)
+    with pm.Model(coords={rows: list(study.firms)}) as model:
         printed, weights = register_data(priors, design.observed(study))
         # Firms without this outcome stay in the model, with no weight in its likelihood.
-        weights.set_value(design.known(study).astype(float))
+        weights.set_value(design.weights(study))
         linear = draw_pymc(priors, design.intercept) if design.intercept else 0.0
-        if design.clusters is not None:
-            own = f"{CLUSTER}_level"
-            model.add_coord(own, list(design.clusters.labels))
-            linear = linear + _spread(CLUSTER, (own,), priors)[design.clusters.codes]
+        groups = [_Groups(model, design, grouping, priors) for grouping in design.groupings]
+        for own in groups:
+            linear = linear + own.effects(own.name)[own.codes]
         for block in design.blocks:
-            linear = linear + _contribution(model, block, priors, design.clusters)
+            linear = linear + _contribution(model, block, priors, groups)
         if design.family == "ordered":
-            mu = pm.Deterministic("eta", linear, dims="firm")
+            mu = pm.Deterministic("eta", linear, dims=rows)
             arguments = [_cutpoints(model, design)]
         else:
-            mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims="firm")
-            arguments = [draw_pymc(priors, name) for name in observation.PARAMETERS[design.family]]
-        _observe(design.family, study, printed, weights, linear, mu, arguments)
+            mu = pm.Deterministic("mu", pm.math.sigmoid(linear), dims=rows)
+            arguments = [
+                _of_rows(model, design, priors, name)
+                for name in observation.PARAMETERS[design.family]
+            ]
+        _observe(design, study, printed, weights, linear, mu, arguments)
     return model
+
+
+def _of_rows(model: pm.Model, design: Design, priors: Mapping[str, Prior], name: str) -> Any:
+    """A parameter of the family: one for all rows, or by row if it has terms of its own."""
+    value = draw_pymc(priors, name)
+    blocks = {"phi": design.precision, "never": design.never}.get(name, ())
+    if not blocks:
+        return value
+    added = sum(_contribution(model, block, priors, []) for block in blocks)
+    return value * pt.exp(added) if name == "phi" else pm.math.sigmoid(pm.math.logit(value) + added)
 
 
 def _cutpoints(model: pm.Model, design: Design) -> Any:
@@ -114,40 +137,110 @@ def _spread(name: str, dims: tuple[str, ...], priors: Mapping[str, Prior]) -> An
     return pm.Deterministic(name, sigma * pm.Normal(f"{name}_z", 0, 1, dims=dims), dims=dims)
 
 
+class _Groups:
+    """What the groups of one grouping differ by."""
+
+    def __init__(
+        self, model: pm.Model, design: Design, grouping: Grouping, priors: Mapping[str, Prior]
+    ) -> None:
+        self.name, self.codes, self.priors = grouping.name, grouping.codes, priors
+        self.slopes = {block.name for block in design.slopes(grouping)}
+        self.level = f"{grouping.name}_level"
+        model.add_coord(self.level, list(grouping.labels))
+        self.drawn: dict[str, Any] = {}
+        if grouping.correlated and self.slopes:
+            self._draw_correlated(model, design, grouping)
+
+    def effects(self, name: str, dims: tuple[str, ...] = ()) -> Any:
+        """Register the level of each group, or what it adds to the effects of a block."""
+        if self.drawn:
+            return pm.Deterministic(name, self.drawn[name], dims=(self.level, *dims))
+        return _spread(name, (self.level, *dims), self.priors)
+
+
+    def _draw_correlated(self, model: pm.Model, design: Design, grouping: Grouping) -> None:
+        """Draw level and slopes of each group with correlations from LKJ(2)."""
+        name, terms = self.name, design.correlated(grouping)
+        model.add_coord(f"{name}_term", terms)
+        model.add_coord(f"{name}_other_term", terms)
+        variables = [text.partition("[")[0] for text in terms]
+        sigmas = {own: draw_pymc(self.priors, f"sigma_{own}") for own in dict.fromkeys(variables)}
+        a = lkj_shapes(len(terms))
+        partial = pm.Beta(f"{name}_partial", a, a, shape=len(a))
+        factor = _correlation_factor(2 * partial - 1, len(terms))
+        pm.Deterministic(
+            *(f"{name}_correlation", factor @ factor.T),
+            dims=(f"{name}_term", f"{name}_other_term"),
+        )
+        standard = pm.Normal(f"{name}_z", 0, 1, dims=(self.level, f"{name}_term"))
+        drawn = (standard @ factor.T) * pt.stack([sigmas[own] for own in variables])
+        for own in sigmas:
+            places = [i for i, other in enumerate(variables) if other == own]
+            several = "[" in terms[places[0]]
+            self.drawn[own] = drawn[:, places] if several else drawn[:, places[0]]
+
+
+def _correlation_factor(partial: Any, size: int) -> Any:
+    """Cholesky factor of a correlation matrix from its partial correlations, row by row."""
+    rows, place = [], 0
+    for i in range(size):
+        row, left = [], pt.constant(1.0)
+        for _ in range(i):
+            row.append(partial[place] * pt.sqrt(left))
+            left = left * (1 - partial[place] ** 2)
+            place += 1
+        rows.append(pt.stack([*row, pt.sqrt(left), *[pt.constant(0.0)] * (size - i - 1)]))
+    return pt.stack(rows)
+
+
 def _contribution(
-    model: pm.Model, block: Block, priors: Mapping[str, Prior], clusters: Grouping | None
+    model: pm.Model, block: Block, priors: Mapping[str, Prior], groups: list[_Groups]
 ) -> Any:
     """Register a block's coefficients; return what it adds to the linear predictor."""
     name = block.name
     level = f"{name}_level"
-    if block.kind in VARYING:
+    varying = [own for own in groups if name in own.slopes]
+    if block.levels:
         model.add_coord(level, list(block.levels))
-        effect = _spread(name, (level,), priors)
-        if clusters is None:
-            return _weighted(block, effect)
-        own = _spread(block.by_cluster, (f"{CLUSTER}_level", level), priors)
-        return _weighted(block, effect) + _weighted(block, own, clusters.codes)
+    if block.levels and block.kind != "monotonic":
+        linear = _weighted(block, _coefficients(model, block, priors))
+        for own in varying:
+            linear = linear + _weighted(block, own.effects(block.by(own.name), (level,)), own.codes)
+        return linear
     if block.kind == "monotonic":
-        model.add_coord(level, list(block.levels))
         model.add_coord(f"{name}_step", list(block.levels[1:]))
         total = draw_pymc(priors, name)
         # Monotonic effect (Buerkner and Charpentier 2020): the total, in simplex steps.
         steps = pm.Dirichlet(f"{name}_steps", np.ones(len(block.levels) - 1), dims=f"{name}_step")
         climb = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
         effect = pm.Deterministic(f"{name}_effect", total * climb, dims=level)
-        if clusters is None:
-            return _weighted(block, effect)
-        own = _spread(block.by_cluster, (f"{CLUSTER}_level",), priors)[clusters.codes]
-        return _weighted(block, effect) + own * _weighted(block, climb)
+        linear = _weighted(block, effect)
+        for own in varying:
+            added = own.effects(block.by(own.name))[own.codes]
+            linear = linear + added * _weighted(block, climb)
+        return linear
     coefficient = draw_pymc(priors, name)
-    if clusters is not None:
-        coefficient = (
-            coefficient + _spread(block.by_cluster, (f"{CLUSTER}_level",), priors)[clusters.codes]
-        )
+    for own in varying:
+        coefficient = coefficient + own.effects(block.by(own.name))[own.codes]
     values = block.weights[:, 0]
     if not block.missing.size:
         return coefficient * values
     return coefficient * _filled(model, block, priors)
+
+
+def _coefficients(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
+    """Register the coefficients of a block that has several."""
+    level = f"{block.name}_level"
+    if block.kind in VARYING:
+        return _spread(block.name, (level,), priors)
+    if block.kind == "walk":
+        model.add_coord(f"{block.name}_step", list(block.levels[1:]))
+        sigma = draw_pymc(priors, f"sigma_{block.name}")
+        steps = pm.Normal(f"{block.name}_z", 0, 1, dims=f"{block.name}_step")
+        effect = sigma * pt.dot(walk(len(block.levels)), steps)
+        return pm.Deterministic(block.name, effect, dims=level)
+    mean, sd = parse(block.prior, name=block.name, support="real")[1]
+    return pm.Normal(block.name, mean, sd, dims=level)
 
 
 def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
@@ -155,7 +248,7 @@ def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
     name, values = block.name, block.weights[:, 0]
     observed = np.flatnonzero(~np.isnan(values))
     mean, sd = draw_pymc(priors, f"{name}_mean"), draw_pymc(priors, f"{name}_sd")
-    firms = list(model.coords["firm"])
+    firms = list(model.coords["row" if "row" in model.coords else "firm"])
     model.add_coord(f"{name}_missing_firm", [firms[i] for i in block.missing])
     model.add_coord(f"{name}_observed_firm", [firms[i] for i in observed])
     seen = pm.Data(covariate_data(name), values[observed])
@@ -166,19 +259,49 @@ def _filled(model: pm.Model, block: Block, priors: Mapping[str, Prior]) -> Any:
 
 
 def _weighted(block: Block, effect: Any, codes: NDArray[np.intp] | None = None) -> Any:
-    """Effects as each firm takes them; an index is cheaper than a product of matrices.
+    """Effects as each row takes them; an index is cheaper than a product of matrices.
 
-    With ``codes`` the effects are (cluster, level), and each firm takes those of its cluster.
+    With ``codes`` the effects are (group, level), and each row takes those of its group.
     """
     single = np.isin(block.weights, (0.0, 1.0)).all() and (block.weights.sum(axis=1) == 1).all()
     if single:
         level = block.weights.argmax(axis=1)
         return effect[level] if codes is None else effect[codes, level]
+    if block.kind in ("spline", "product", "interaction") and codes is None:
+        return pt.dot(block.weights, effect)
     return (block.weights * (effect if codes is None else effect[codes])).sum(axis=1)
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What is reported of the rows: shares in percent, or positions of levels."""
+
+    value: Any
+    width: float  #: rounding width in percentage points; 0 if ``ends`` are data
+    size: int  #: number of rows
+    ends: tuple[Any, Any] | None = None  #: of the intervals, from 0 to 1
+
+    def edges(self, times: int = 1) -> tuple[Any, Any]:
+        """Ends of the intervals, or of some that are ``times`` as wide."""
+        if self.ends is not None:
+            return self.ends
+        width = times * self.width
+        lower = pt.maximum(self.value - width / 2, 0.0) / 100
+        return lower, pt.minimum(self.value + width / 2, 100.0) / 100
+
+    @property
+    def zero(self) -> Any:
+        """Where an exact zero may be reported like this."""
+        return pt.eq(self.value, 0.0) if self.ends is None else pt.eq(self.ends[0], 0.0)
+
+    @property
+    def whole(self) -> Any:
+        """Where an exact one may be reported like this."""
+        return pt.eq(self.edges()[1], 1.0)
+
+
 def _observe(
-    family: Family,
+    design: Design,
     study: ShareStudy,
     printed: Any,
     weights: Any,
@@ -186,74 +309,84 @@ def _observe(
     mu: Any,
     arguments: list[Any],
 ) -> None:
-    width = study.outcome.width
+    family, width, size = design.family, study.outcome.width, len(study.firms)
+    ends: list[Any] = []
+    if not width and design.further is None:
+        ends = [pm.Data(LOWER, study.outcome.lower), pm.Data(UPPER, study.outcome.upper)]
     # One vector of cutpoints for all firms; everything else has one value a firm, or one in all.
     names = ("weights", "linear", "mu", *observation.PARAMETERS[family])
     shapes = ["(k)" if name in observation.VECTORS else "()" for name in names]
     log_density = LOG_DENSITIES[family]
-    size = len(study.firms)
 
     def logp(value: Any, weights: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
-        return weights * log_density(value, width, size, linear, mu, *arguments)
+        own, other = arguments[: len(names) - 3], arguments[len(names) - 3 :]
+        reported = Reported(value, width, size, (other[0], other[1]) if other else None)
+        return weights * log_density(reported, linear, mu, *own)
 
     def random(
         weights: Any, linear: Any, mu: Any, *arguments: Any, rng: Any = None, size: Any = None
     ) -> Any:
-        parameters = dict(zip(observation.PARAMETERS[family], arguments, strict=True))
+        parameters = dict(zip(observation.PARAMETERS[family], arguments, strict=False))
         return observation.simulate(family, linear, parameters, width, rng, shape=size)
 
     pm.CustomDist(
         observation.outcome_of(family),
-        *(weights, linear, mu, *arguments),
+        *(weights, linear, mu, *arguments, *ends),
         logp=logp,
         random=random,
         observed=printed,
-        dims="firm",
+        dims=rows_of(study),
         **({"signature": f"{','.join(shapes)}->()"} if "(k)" in shapes else {}),
     )
 
 
-def _edges(value: Any, width: float) -> tuple[Any, Any]:
-    lower = pt.maximum(value - width / 2, 0.0) / 100
-    return lower, pt.minimum(value + width / 2, 100.0) / 100
+def _beta(reported: Reported, linear: Any, mu: Any, phi: Any) -> Any:
+    return interval_logprob(mu * phi, (1 - mu) * phi, *reported.edges())
 
 
-def _beta(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
-    return interval_logprob(mu * phi, (1 - mu) * phi, *_edges(value, width))
+def _logit_normal(reported: Reported, linear: Any, mu: Any, sigma: Any) -> Any:
+    return logit_normal_interval_logprob(linear, sigma, *reported.edges())
 
 
-def _logit_normal(value: Any, width: float, size: int, linear: Any, mu: Any, sigma: Any) -> Any:
-    return logit_normal_interval_logprob(linear, sigma, *_edges(value, width))
+def _hurdle(reported: Reported, linear: Any, mu: Any, phi: Any, never: Any) -> Any:
+    sells = pt.log1p(-never) + _beta(reported, linear, mu, phi)
+    return pt.switch(reported.zero, pt.logaddexp(pt.log(never), sells), sells)
 
 
-def _hurdle(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, never: Any) -> Any:
-    sells = pt.log1p(-never) + _beta(value, width, size, linear, mu, phi)
-    return pt.switch(pt.eq(value, 0.0), pt.logaddexp(pt.log(never), sells), sells)
-
-
-def _heaped(
-    value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any, heaping: Any
+def _ordered_beta(
+    reported: Reported, linear: Any, mu: Any, phi: Any, cut_zero: Any, cut_range: Any
 ) -> Any:
-    fine = pt.log1p(-heaping) + _beta(value, width, size, linear, mu, phi)
-    on_coarse = pt.eq(pt.mod(pt.round(value / width), 2), 0)
+    """Exact 0, exact 1, or a Beta share between them (Kubinec 2023, Political Analysis 31)."""
+    none, all_of_it = cut_zero - linear, linear - cut_zero - cut_range
+    # Pr(between) = F(-none) F(-all) (1 - exp(-cut_range)), with F the logistic function.
+    between = pt.log1mexp(-cut_range) - pt.softplus(none) - pt.softplus(all_of_it)
+    inside = between + _beta(reported, linear, mu, phi)
+    zero = pt.logaddexp(-pt.softplus(-none), inside)
+    found = pt.switch(reported.zero, zero, inside)
+    return pt.switch(reported.whole, pt.logaddexp(-pt.softplus(-all_of_it), found), found)
+
+
+def _heaped(reported: Reported, linear: Any, mu: Any, phi: Any, heaping: Any) -> Any:
+    fine = pt.log1p(-heaping) + _beta(reported, linear, mu, phi)
+    on_coarse = pt.eq(pt.mod(pt.round(reported.value / reported.width), 2), 0)
     # Off the coarse grid the coarse interval is not used: the whole range stands in for it.
-    lower, upper = _edges(value, 2 * width)
+    lower, upper = reported.edges(2)
     lower, upper = pt.switch(on_coarse, lower, 0.0), pt.switch(on_coarse, upper, 1.0)
     coarse = pt.log(heaping) + interval_logprob(mu * phi, (1 - mu) * phi, lower, upper)
     return pt.switch(on_coarse, pt.logaddexp(fine, coarse), fine)
 
 
-def _density(value: Any, width: float, size: int, linear: Any, mu: Any, phi: Any) -> Any:
-    squeezed = observation.squeeze(value / 100, size)
+def _density(reported: Reported, linear: Any, mu: Any, phi: Any) -> Any:
+    squeezed = observation.squeeze(reported.value / 100, reported.size)
     return pm.logp(pm.Beta.dist(alpha=mu * phi, beta=(1 - mu) * phi), squeezed)
 
 
-def _binary(value: Any, width: float, size: int, linear: Any, mu: Any) -> Any:
-    return -pt.softplus(pt.switch(pt.eq(value, 1.0), -linear, linear))
+def _binary(reported: Reported, linear: Any, mu: Any) -> Any:
+    return -pt.softplus(pt.switch(pt.eq(reported.value, 1.0), -linear, linear))
 
 
-def _ordered(value: Any, width: float, size: int, linear: Any, mu: Any, cutpoints: Any) -> Any:
-    count = cutpoints.shape[-1]
+def _ordered(reported: Reported, linear: Any, mu: Any, cutpoints: Any) -> Any:
+    value, count = reported.value, cutpoints.shape[-1]
     places = pt.arange(count)
     upper = (pt.eq(value[:, None], places) * cutpoints).sum(axis=-1)
     lower = (pt.eq(value[:, None], places + 1) * cutpoints).sum(axis=-1)
@@ -271,6 +404,7 @@ LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "hurdle": _hurdle,
     "heaped": _heaped,
     "density": _density,
+    "ordered-beta": _ordered_beta,
     "binary": _binary,
     "ordered": _ordered,
 }
