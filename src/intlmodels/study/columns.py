@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
@@ -25,15 +25,18 @@ from intlmodels.study.schema import (
     ClusterTable,
     ContrastTable,
     CovariateTable,
+    GroupingTable,
     NumericTable,
+    OrderedPredictorTable,
     OrderedTable,
     ShareTable,
+    WalkTable,
     wrong,
 )
-from intlmodels.study.sources import Cell, Sources, in_column
+from intlmodels.study.sources import Cell, Sources, in_column, in_time
 
-#: Notes on one column.
-MOST_NOTES = 20
+#: Notes on one column, and groups or bands that are listed.
+MOST_NOTES, MOST_LISTED = 20, 30
 #: Letters of other alphabets, and the Latin letter that each looks like.
 _LETTERS = {
     **dict(zip("АВЕЅІЈКМНОРСТУХҮԚԜӀ", "ABESIJKMHOPCTYXYQWl", strict=True)),
@@ -126,10 +129,17 @@ class Outcome:
     widths: Floats
     #: Bands that were reported, as (lower, upper) from 0 to 1, lowest first; empty without bands.
     bands: tuple[tuple[float, float], ...] = ()
+    #: Columns with the ends of these.
+    ends: tuple[str, ...] = ()
     #: Weight of each row, scaled to sum to their number; None if all count alike; shape (row,).
     weights: Floats | None = None
     #: How an exact zero is read: as a rounded small share, or possibly a firm that has none.
     zeros: Literal["rounded", "structural"] = "rounded"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column, or the two with the ends of bands."""
+        return self.ends or (self.column,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,12 +201,29 @@ def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
 
 def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
     """Read the printed shares; firms without one are left out of ``sources``, and told with why."""
-    file, column = spec.file or sources.file, spec.column
-    width, share = share_reader(spec)
-    cells = sources.cells(file, column, "[outcome] column")
-    if column == sources.key(file):
-        raise wrong("expected another column than the one with the firms", "[outcome] column")
-    shares = {i: share(c) for i, c in enumerate(cells) if not c.missing}
+    file = spec.file or sources.file
+    key = "lower" if spec.lower else "column"
+    column = spec.lower or spec.column
+    if sources.listing and file != sources.file:
+        said = f"expected the file of the rows, {shown(sources.file)}: delete this key"
+        raise spec.error("file", said)
+    cells = sources.cells(file, column, f"[outcome] {key}")
+    for name in (key, "upper", "rounding_width", "weights"):
+        if getattr(spec, name) == sources.key(file):
+            said = "expected another column than the one with the firms"
+            raise wrong(said, f"[outcome] {name}")
+    shares: dict[int, _Interval]
+    if spec.lower:
+        uppers = sources.cells(file, spec.upper, "[outcome] upper")
+        pairs = enumerate(zip(cells, uppers, strict=True))
+        shares = {i: _band(*ends, spec) for i, ends in pairs if not _open(*ends)}
+        _check_bands([(cells[i], shares[i]) for i in shares])
+    elif isinstance(spec.rounding_width, str):
+        share_of = _own_width(spec, sources, file)
+        shares = {i: share_of(i, c) for i, c in enumerate(cells) if not c.missing}
+    else:
+        width, share = share_reader(spec)
+        shares = {i: (share(c), width) for i, c in enumerate(cells) if not c.missing}
     if len(shares) < FEWEST_FIRMS:
         one = sources.one
         have = f"only {len(shares)} of {len(cells)} {one}s have" if shares else f"no {one} has"
@@ -210,38 +237,205 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
     if len(firms := set(sources.units)) < FEWEST_FIRMS:
         said = f"only {len(firms)} firms have a share; expected at least {FEWEST_FIRMS}"
         raise in_column(said, file, column)
-    printed = list(shares.values())
-    return outcome_of(spec, file, width, printed), dropped
+    first, second = np.array(list(shares.values())).T
+    made = _bands_of if spec.lower else outcome_of
+    outcome = made(spec, file, first, second)
+    return replace(outcome, weights=_weights(spec, file, sources), zeros=spec.zeros), dropped
 
 
-def outcome_of(spec: ShareTable, file: str, width: float, printed: ArrayLike) -> Outcome:
-    """Make an outcome of which all shares have one rounding width."""
-    lower, upper = rounding.intervals(np.asarray(printed), width)
+def _own_width(spec: ShareTable, sources: Sources, file: str) -> Callable[[int, Cell], _Interval]:
+    """How a row is read whose rounding width follows from its decimals, or stands in a column."""
+    scale, column = 100 if spec.unit == "fraction" else 1, str(spec.rounding_width)
+    grid = lru_cache(maxsize=64)(rounding.grid)
+    if column == "printed":
+        widths = None
+    else:
+        widths = sources.cells(file, column, "[outcome] rounding_width")
+
+    def read(row: int, cell: Cell) -> _Interval:
+        width = _decimals(cell, scale) if widths is None else _times(widths[row].number(), scale)
+        if not FINEST_WIDTH <= width <= 100:
+            where = cell if widths is None else widths[row]
+            raise where.error(_range_of_width(scale))
+        try:
+            values = grid(width)
+        except ValueError as error:
+            raise (cell if widths is None else widths[row]).error(str(error)) from error
+        return _share(cell, values, width, scale), width
+
+    return read
+
+
+def _decimals(cell: Cell, scale: int) -> float:
+    """Rounding width in percentage points that the decimals of a printed share stand for."""
+    cell.number()
+    whole, _, decimals = clean_label(cell.text).partition(".")
+    if not f"{whole}{decimals}".lstrip("+-").isdecimal():
+        raise cell.error(
+            'expected a share with its decimals, such as 12.3: rounding_width = "printed" reads '
+            "the width from them"
+        )
+    if scale == 100 and not decimals:
+        raise cell.error(
+            "expected a fraction with its decimals, such as 0.00 or 1.00: without them it would "
+            "be rounded to whole numbers; mend the cell, or give rounding_width as a number"
+        )
+    return float(Decimal(scale).scaleb(-len(decimals)))
+
+
+# -- bands ---------------------------------------------------------------------------------
+
+#: A reported share and its rounding width, in percent; or the two ends of a band.
+_Interval = tuple[float, float]
+
+
+def _open(lower: Cell, upper: Cell) -> bool:
+    """Whether a row has no band; one end alone is refused."""
+    if lower.missing != upper.missing:
+        empty = lower if lower.missing else upper
+        raise empty.error(
+            "expected both ends of a band, or neither: of an open band write the least or "
+            "greatest share that is possible"
+        )
+    return lower.missing
+
+
+def _band(lower: Cell, upper: Cell, spec: ShareTable) -> _Interval:
+    """Read a band: its ends in percent."""
+    scale = 100 if spec.unit == "fraction" else 1
+    low, high = (_percent(cell, scale) for cell in (lower, upper))
+    if high <= low:
+        said = "the ends of the band are crossed" if high < low else "the band has no width"
+        raise upper.error(
+            f"{said}; expected an upper end above the lower end {lower.text.strip()}"
+            f"{' (a share of exactly 0 or 100 is no band)' if high == low else ''}"
+        )
+    return low, high
+
+
+def _check_bands(bands: Sequence[tuple[Cell, _Interval]]) -> None:
+    """Refuse two bands that overlap in part: those of one question lie side by side."""
+    first: dict[_Interval, Cell] = {}
+    for cell, band in bands:
+        first.setdefault(band, cell)
+    around: list[_Interval] = []
+    for band in sorted(first, key=lambda ends: (ends[0], -ends[1])):
+        while around and around[-1][1] <= band[0]:
+            around.pop()
+        if around and around[-1][1] < band[1]:
+            other = around[-1]
+            raise first[band].error(
+                f"the band {band[0]:g} to {band[1]:g} percent and that of row "
+                f"{first[other].row}, {other[0]:g} to {other[1]:g}, overlap in part; expected "
+                "bands side by side, or one within the other: mend one of them"
+            )
+        around.append(band)
+
+
+def _bands_of(spec: ShareTable, file: str, low: Floats, high: Floats) -> Outcome:
+    lower, upper = low / 100, high / 100
+    return Outcome(
+        file=file,
+        column=f"{spec.lower} to {spec.upper}",
+        label=spec.label or f"{spec.lower} to {spec.upper}",
+        unit=spec.unit,
+        width=0.0,
+        printed=frozen((low + high) / 2),
+        lower=frozen(lower),
+        upper=frozen(upper),
+        widths=frozen(np.full(len(low), np.nan)),
+        bands=tuple(sorted(set(zip(lower.tolist(), upper.tolist(), strict=True)))),
+        ends=(spec.lower, spec.upper),
+    )
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """How shares are reported, for a person to check before fitting."""
+    low, high = outcome.printed.min(), outcome.printed.max()
+    span = f"from {low:.10g} to {high:.10g} percent"
+    if outcome.bands:
+        yield f"            in {len(outcome.bands)} bands, from the lower end to the upper:"
+        rows = list(zip(outcome.lower.tolist(), outcome.upper.tolist(), strict=True))
+        for band in outcome.bands[:MOST_LISTED]:
+            ends = f"{100 * band[0]:.10g} to {100 * band[1]:.10g} percent"
+            yield f"            {rows.count(band):>5}  {ends}"
+        if len(outcome.bands) > MOST_LISTED:
+            yield f"            and {len(outcome.bands) - MOST_LISTED:,} more"
+    elif outcome.width:
+        yield (
+            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
+            f"points; {span}"
+        )
+    else:
+        widths, counts = np.unique(outcome.widths, return_counts=True)
+        pairs = list(zip(widths, counts, strict=True))
+        parts = [f"{width:.10g} ({count:,} rows)" for width, count in pairs[:MOST_NOTES]]
+        more = f" and {len(pairs) - MOST_NOTES:,} more" * (len(pairs) > MOST_NOTES)
+        yield f"            printed in {outcome.unit}, {span}"
+        yield f"            rounded to {', '.join(parts)}{more} percentage points"
+    if outcome.unit == "percent" and high <= 1:
+        yield '            none is above 1 percent; for fractions write unit = "fraction"'
+    if outcome.zeros == "structural":
+        zeros = int((outcome.lower == 0).sum())
+        yield f"            an exact zero may be structural: {zeros:,} rows report 0 or nearly so"
+    if outcome.weights is not None:
+        # Kish's effective number of rows.
+        effective = outcome.weights.sum() ** 2 / (outcome.weights**2).sum()
+        yield f"            weighted: {len(outcome.weights):,} rows count as {effective:,.1f}"
+
+
+def _weights(spec: ShareTable, file: str, sources: Sources) -> Floats | None:
+    """Weights of the rows, scaled to sum to their number; None if all are the same."""
+    if not spec.weights:
+        return None
+    cells = sources.cells(file, spec.weights, "[outcome] weights")
+    for cell in cells:
+        if cell.missing:
+            raise cell.error("expected a weight; write it, or 0 for a row that does not count")
+        if cell.number() < 0:
+            raise cell.error("expected a weight of at least 0: what the row counts; mend the cell")
+    weights = np.array([cell.number() for cell in cells])
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not 0 < total < math.inf:
+        said = "all weights are 0" if not total else "the weights are too large to be added"
+        raise in_column(f"{said}; expected weights above 0", file, spec.weights)
+    scaled = weights * (len(weights) / total)
+    return None if (weights == weights[0]).all() else frozen(scaled)
+
+
+# -- shares of one rounding width ----------------------------------------------------------
+
+
+def outcome_of(spec: ShareTable, file: str, printed: Floats, widths: Floats) -> Outcome:
+    """Make an outcome of shares in percent, each rounded to its width."""
+    lower, upper = np.empty((2, len(printed)))
+    different = np.unique(widths)
+    for width in different:
+        here = widths == width
+        lower[here], upper[here] = rounding.intervals(printed[here], float(width))
     return Outcome(
         file=file,
         column=spec.column,
         label=spec.label or spec.column,
         unit=spec.unit,
-        width=width,
+        width=float(different[0]) if len(different) == 1 else 0.0,
         printed=frozen(printed),
         lower=frozen(lower),
         upper=frozen(upper),
-        widths=frozen(np.full(len(lower), width)),
+        widths=frozen(widths),
     )
 
 
 def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
     """Rounding width in percentage points, and how a cell is read: in percent, on the grid."""
     scale, written = 100 if spec.unit == "fraction" else 1, spec.rounding_width
-    width, key = _times(written, scale), "[outcome] rounding_width"
+    key = "[outcome] rounding_width"
+    if written is None or isinstance(written, str):
+        raise wrong("expected a number: a register has one rounding width", key, written)
+    width = _times(written, scale)
     if not FINEST_WIDTH <= width <= 100:
-        unit = "as a fraction" if scale == 100 else "in percentage points"
-        raise wrong(
-            f"expected a rounding width {unit} from {FINEST_WIDTH / scale:g} to {100 / scale:g}: "
-            "the distance between neighbouring printed shares",
-            key,
-            written,
-        )
+        raise wrong(_range_of_width(scale), key, written)
     try:
         grid = rounding.grid(width)
     except ValueError as error:
@@ -249,17 +443,30 @@ def share_reader(spec: ShareTable) -> tuple[float, Callable[[Cell], float]]:
     return width, partial(_share, grid=grid, width=width, scale=scale)
 
 
+def _range_of_width(scale: int) -> str:
+    unit = "as a fraction" if scale == 100 else "in percentage points"
+    return (
+        f"expected a rounding width {unit} from {FINEST_WIDTH / scale:g} to {100 / scale:g}: the "
+        "distance between neighbouring printed shares"
+    )
+
+
 def _times(value: float, scale: int) -> float:
     """Multiply as on paper: 0.07 times 100 is 7, not 7.000000000000001."""
     return float(Decimal(repr(value)) * scale)
 
 
-def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
-    """Read a printed share; returns it in percent, exactly as the grid has it."""
+def _percent(cell: Cell, scale: int) -> float:
     percent = _times(cell.number(), scale)
     if not 0 <= percent <= 100:
         hint = '; for shares in percent write unit = "percent"' if scale == 100 < percent else ""
         raise cell.error(f"expected a share from 0 to {100 // scale}{hint}")
+    return percent
+
+
+def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
+    """Read a printed share; returns it in percent, exactly as the grid has it."""
+    percent = _percent(cell, scale)
     if not bool(rounding.on_grid(np.array([percent]), width)[0]):
         above = int(np.searchsorted(grid, percent))
         neighbours = grid[above - 1 : above + 1]
@@ -277,14 +484,19 @@ def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
 
 def read_predictor(
     name: str,
-    spec: CategoryTable | ContrastTable | NumericTable | CovariateTable,
+    spec: CategoryTable
+    | ContrastTable
+    | NumericTable
+    | OrderedPredictorTable
+    | WalkTable
+    | CovariateTable,
     sources: Sources,
     outcome: Outcome,
 ) -> Predictor:
     """Read a predictor, or a covariate that a variant adds to them."""
     file, column = spec.file or sources.file, spec.column
     cells = sources.cells(file, column, f"{spec.where} column")
-    if (file, column) == (outcome.file, outcome.column):
+    if file == outcome.file and column in outcome.columns:
         raise spec.error("column", "expected another column than the outcome's")
     if column == sources.key(file):
         raise spec.error("column", "expected another column than the firms'")
@@ -317,6 +529,37 @@ def read_predictor(
                 raise in_column(f"{said}delete the predictor", file, column, read[0])
             halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
             return predictor(kind="contrast", levels=both, values=halves)
+        case OrderedPredictorTable():
+            read = [_ordered(spec, cell, sources) for cell in cells]
+            _require_two(read, file, column)
+            return predictor(kind="ordered", levels=spec.levels, codes=coded(read, spec.levels))
+        case WalkTable():
+            listing, levels = sources.listing, spec.levels
+            if not levels and listing and (file, column) == (sources.file, listing.time):
+                levels = listing.levels
+            periods, codes = in_time(cells, levels, f"{spec.where} levels", sources)
+            _require_two([periods[code] for code in codes], file, column)
+            return predictor(kind="walk", levels=periods, codes=frozen(codes, np.intp))
+        case NumericTable():
+            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            center, scale = _center_and_scale(values, cells)
+            own = predictor(
+                kind="numeric",
+                values=values,
+                transform=spec.transform,
+                center=center,
+                scale=scale,
+                unit=spec.unit,
+                curve=spec.curve or "",
+                knots=_knots(spec, values, cells),
+                split=spec.split is not None,
+                at=tuple(map(float, spec.at)),
+            )
+            if own.curve or own.split:
+                require_known(own, cells, f"a {own.curve} curve" if own.curve else "a split")
+            if own.split:
+                _check_split(own, sources)
+            return own
         case _:
             values = frozen([transformed(cell, spec.transform) for cell in cells])
             center, scale = _center_and_scale(values, cells)
@@ -328,6 +571,83 @@ def read_predictor(
                 scale=scale,
                 unit=spec.unit,
             )
+
+
+def _require_two(labels: Sequence[str], file: str, column: str) -> None:
+    """Refuse a predictor of which all rows have the same level."""
+    if len(set(labels)) == 1:
+        said = "every row has this level; expected two or more levels: delete the predictor"
+        raise in_column(said, file, column, labels[0])
+
+
+def _ordered(spec: OrderedPredictorTable, cell: Cell, sources: Sources) -> str:
+    """The level of a cell, one of those in their order."""
+    label = sources.label(cell)
+    if label not in spec.levels:
+        raise cell.error(
+            f"expected one of {listed(spec.levels)}{did_you_mean(label, spec.levels)}; mend the "
+            "cell, or levels in study.toml"
+        )
+    return label
+
+
+def require_known(predictor: Predictor, cells: Sequence[Cell], what: str) -> None:
+    """Refuse a predictor with a missing value for a term that takes none."""
+    missing = np.flatnonzero(np.isnan(predictor.values))
+    if missing.size:
+        raise cells[missing[0]].error(
+            f"a predictor with missing values takes no {what}; expected a number: write it, or "
+            "delete the row"
+        )
+
+
+def _knots(spec: NumericTable, values: Floats, cells: Sequence[Cell]) -> tuple[float, ...]:
+    """Knots of a spline after the transform; by default from the lowest value to the highest."""
+    observed = np.unique(values[~np.isnan(values)])
+    file, column = cells[0].file, cells[0].column
+    if spec.curve == "quadratic" and len(observed) < 3:
+        said = "only two different values; expected three or more for a curve"
+        raise in_column(f"{said}: delete curve", file, column)
+    if spec.curve != "spline":
+        return ()
+    if spec.knots:
+        knots = np.log(spec.knots) if spec.transform == "log" else np.array(spec.knots, float)
+        for knot, written in zip(knots[1:-1], spec.knots[1:-1], strict=True):
+            if not observed[0] < knot < observed[-1]:
+                raise wrong(
+                    "no value lies on one side of this knot; expected inner knots within the "
+                    f"range of {column}",
+                    f"{spec.where} knots",
+                    written,
+                )
+        return tuple(knots.tolist())
+    knots = np.quantile(values[~np.isnan(values)], [0, 1 / 3, 2 / 3, 1])
+    if (np.diff(knots) <= 0).any():
+        raise in_column(
+            "so many values are the same that two of the knots (quantiles 0, 1/3, 2/3 and 1) "
+            f"coincide; expected knots in {spec.where}, or another curve",
+            *(file, column),
+        )
+    return tuple(knots.tolist())
+
+
+def _check_split(predictor: Predictor, sources: Sources) -> None:
+    """Refuse a split where firms do not repeat, or do not differ between or within."""
+    key = f"[predictors.{predictor.name}] split"
+    firms = sorted(set(sources.units))
+    if len(firms) == len(sources.units):
+        said = "no firm repeats, so that nothing differs within one; expected firms in several rows"
+        raise wrong(f"{said}, listed under [rows]: delete split", key, "within")
+    codes = coded(sources.units, firms)
+    means = (np.bincount(codes, predictor.values) / np.bincount(codes))[codes]
+    # Rounding errors of the means must not pass for differences.
+    tiny = 1e-9 * predictor.scale
+    if np.abs(predictor.values - means).max() <= tiny:
+        said = f"{predictor.column} is the same in all rows of a firm"
+        raise wrong(f"{said}; expected values that differ within firms: delete split", key)
+    if np.ptp(means) <= tiny:
+        said = f"the mean of {predictor.column} is the same for all firms"
+        raise wrong(f"{said}; expected means that differ: delete split", key)
 
 
 def _center_and_scale(values: Floats, cells: Sequence[Cell]) -> tuple[float, float]:
@@ -383,7 +703,7 @@ def _require_free(
     predictors: Mapping[str, Predictor],
 ) -> None:
     """Refuse columns that have the firms, the share or a predictor."""
-    taken = {(outcome.file, outcome.column): "[outcome]"}
+    taken = {(outcome.file, column): "[outcome]" for column in outcome.columns}
     taken |= {(p.file, p.column): f"[predictors.{p.name}]" for p in predictors.values()}
     taken[file, sources.key(file)] = "[firms]"
     for column in columns:
@@ -455,48 +775,100 @@ def panel_lines(panel: Panel) -> Iterator[str]:
 
 
 def read_clusters(
-    spec: ClusterTable | None,
-    sources: Sources,
-    outcome: Outcome,
-    predictors: Mapping[str, Predictor],
-) -> Grouping | None:
-    """Read which cluster each firm belongs to; None for a study without ``[cluster]``."""
-    if spec is None:
-        return None
+    spec: ClusterTable, sources: Sources, outcome: Outcome, predictors: Mapping[str, Predictor]
+) -> Grouping:
+    """Read which cluster each firm belongs to."""
     file, column = spec.file or sources.file, spec.column
     _require_free([column], file, "[cluster] column", sources, outcome, predictors)
-    found = []
-    for cell in sources.cells(file, column, "[cluster] column"):
-        if cell.missing:
-            raise cell.error(
-                "expected the name of the firm's cluster; write it, or delete the firm"
-            )
-        found.append(sources.label(cell))
-    labels = tuple(sorted(set(found)))
-    if len(labels) == 1:
-        raise in_column(
-            "every firm is of this cluster; expected two or more: add firms of other clusters, or "
-            "delete [cluster]",
-            *(file, column, labels[0]),
-        )
-    if len(labels) == len(found):
-        raise in_column(
-            f"each of the {len(found)} firms is of a cluster of its own; expected the name of the "
-            "cluster in this column, the same for firms that belong together",
-            *(file, column, labels[0]),
-        )
+    found = _group_names(sources.cells(file, column, "[cluster] column"), sources, CLUSTER)
+    labels = _checked_groups(found, sources, CLUSTER, spec)
     return Grouping(labels, coded(found, labels), spec.label or "Cluster", file, column)
 
 
-def cluster_lines(clusters: Grouping) -> Iterator[str]:
-    """How many firms each cluster has, for a person to check before fitting."""
-    place = f"{clusters.file}, {clusters.column}"
-    yield one_line(
-        f"clusters, estimated together: {len(clusters.labels)}, {clusters.label} ({place})"
+def read_grouping(
+    name: str,
+    spec: GroupingTable,
+    sources: Sources,
+    outcome: Outcome,
+    predictors: Mapping[str, Predictor],
+) -> Grouping:
+    """Read which group of [groups.NAME] each row belongs to; slopes are checked elsewhere."""
+    file, column = spec.file or sources.file, spec.column
+    # What has a trend, or a contrast, may also have groups; a category would be the same twice.
+    categories = {n: own for n, own in predictors.items() if own.kind in ("category", "walk")}
+    _require_free([column], file, f"{spec.where} column", sources, outcome, categories)
+    found = _group_names(sources.cells(file, column, f"{spec.where} column"), sources, "group")
+    if spec.within:
+        cells = sources.cells(file, spec.within, f"{spec.where} within")
+        larger = _group_names(cells, sources, "larger group")
+        found = [f"{one} / {own}" for one, own in zip(larger, found, strict=True)]
+        column = f"{spec.within} / {column}"
+    labels = _checked_groups(found, sources, "group", spec)
+    codes = coded(found, labels)
+    firms = len(set(sources.units))
+    alone = len(labels) == firms == len(set(zip(codes, sources.units, strict=True)))
+    if alone and firms < len(codes):
+        raise in_column(
+            "each firm is a group of its own, and firms that repeat have effects anyway; expected "
+            f"groups of several firms: delete {spec.where}",
+            *(file, column),
+        )
+    return Grouping(
+        *(labels, codes, spec.label or spec.column, file, column),
+        name=name,
+        slopes=spec.slopes,
+        correlated=spec.correlated,
     )
-    for label, count in zip(clusters.labels, np.bincount(clusters.codes), strict=True):
+
+
+def _group_names(cells: Sequence[Cell], sources: Sources, what: str) -> list[str]:
+    """The group in each cell, of which none may be missing."""
+    for cell in cells:
+        if cell.missing:
+            raise cell.error(
+                f"expected the name of the {sources.one}'s {what}; write it, or delete the "
+                f"{sources.one}"
+            )
+    return [sources.label(cell) for cell in cells]
+
+
+def _checked_groups(
+    found: Sequence[str], sources: Sources, what: str, spec: ClusterTable
+) -> tuple[str, ...]:
+    """Names of the groups, of which there must be several that have several rows."""
+    labels, one = tuple(sorted(set(found))), sources.one
+    place = (spec.file or sources.file, spec.column, labels[0])
+    if len(labels) == 1:
+        raise in_column(
+            f"every {one} is of this {what}; expected two or more: add {one}s of other {what}s, or "
+            f"delete {spec.where}",
+            *place,
+        )
+    if len(labels) == len(found):
+        raise in_column(
+            f"each of the {len(found)} {one}s is of a {what} of its own; expected the name of the "
+            f"{what} in this column, the same for {one}s that belong together",
+            *place,
+        )
+    return labels
+
+
+def grouping_lines(grouping: Grouping) -> Iterator[str]:
+    """How many rows each group has, for a person to check before fitting."""
+    place = f"{grouping.file}, {grouping.column}"
+    what = "clusters, estimated together" if grouping.name == CLUSTER else f"groups {grouping.name}"
+    yield one_line(f"{what}: {len(grouping.labels)}, {grouping.label} ({place})")
+    if grouping.slopes:
+        level = " and are correlated with the level" if grouping.correlated else ""
+        yield one_line(f"  effects that differ between them{level}: {listed(grouping.slopes)}")
+    counts = np.bincount(grouping.codes)
+    few = zip(grouping.labels, counts, strict=True)
+    most = len(counts) if grouping.name == CLUSTER else MOST_LISTED
+    for label, count in islice(few, most):
         yield one_line(f"  {count:>5}  {label}")
-    yield from lookalike_lines(clusters.labels)
+    if len(counts) > most:
+        yield f"  and {len(counts) - most:,} more, of {counts.min()} to {counts.max()} rows"
+    yield from lookalike_lines(grouping.labels)
 
 
 # -- further outcomes --------------------------------------------------------------------

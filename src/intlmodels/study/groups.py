@@ -32,6 +32,8 @@ GROUP = {
     **dict.fromkeys(_MADE, Key("texts")),
 }
 
+_EFFECTS = "groups that have effects of their own: a column, and no condition"
+
 #: Whether a row belongs to a group; None where that was not printed.
 Member = bool | None
 
@@ -105,36 +107,46 @@ class Rows:
     """The tables of a study, row by row, for claims.
 
     Every firm that was printed counts, also one that has no outcome. Rows of a file that has
-    the column of firms go by its names; those of another file by their number.
+    the column of firms go by its names; those of another file by their number. Where firms
+    repeat, what a file says of a firm holds for all of its rows.
     """
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self.firms = self._names(sources.file)
+        #: Names of all firms, or rows of firms that repeat; and the firm of each.
+        self.firms, self.units = sources.listed
+        if not sources.listing:
+            self.firms = self._names(sources.file)
 
     def column(self, texts: tuple[str, ...], where: str) -> Column:
         """The cells at ``file: column``, or of several such places with the same rows."""
         places = [split_place(text, where) for text in texts]
-        names = self._names(places[0][0])
+        columns = [self._by_row(file, column, where) for file, column in places]
+        names = tuple(columns[0])
         if set(names) == set(self.firms):
             names = self.firms  # one order for all files that list the firms
-        columns = []
-        for file, column in places:
-            own = self._names(file)
-            if set(own) != set(names):
+        for (file, _), by_row in zip(places, columns, strict=True):
+            if set(by_row) != set(names):
                 raise wrong(f"expected columns of files with the same rows as {file}", where, file)
-            cells = self.sources.table(file).column(column, where)
-            by_row = {
-                name: Cell(file, position, column, text)
-                for position, (name, text) in enumerate(zip(own, cells, strict=True), start=2)
-            }
-            columns.append([by_row[name] for name in names])
         said = " and ".join(f"{file}: {column}" for file, column in places)
-        return Column(said, names, tuple(zip(*columns, strict=True)))
+        cells = tuple(tuple(by_row[name] for by_row in columns) for name in names)
+        return Column(said, names, cells)
+
+    def _by_row(self, file: str, column: str, where: str) -> dict[str, Cell]:
+        """Cells of a column by the names of the rows."""
+        sources = self.sources
+        cells = dict(
+            zip(self._names(file), sources.column_cells(file, column, where, "row"), strict=True)
+        )
+        if sources.listing and file != sources.file and set(cells) == set(self.units):
+            return {row: cells[unit] for row, unit in zip(self.firms, self.units, strict=True)}
+        return cells
 
     def _names(self, file: str) -> tuple[str, ...]:
         """Names of the rows of a file, in its order; their numbers where none are unique."""
         table = self.sources.table(file, "row")
+        if self.sources.listing and file == self.sources.file:
+            return self.firms
         column = self.sources.key(file)
         if column in table.header:
             names = tuple(clean_label(text) for text in table.column(column))
@@ -148,9 +160,10 @@ def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
     if not isinstance(tables, dict):
         raise wrong("expected tables [groups.NAME]", "[groups]", tables)
     groups: dict[str, Group] = {}
+    elsewhere = dict.fromkeys(("slopes", "correlated", "within"), _EFFECTS)
     for name, table in tables.items():
         where = f"[groups.{name}]"
-        given = section(table, GROUP, where)
+        given = section(table, GROUP, where, elsewhere)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
         groups[name] = Group(name, label, *_members(given, where, rows, groups))
     return groups
@@ -172,11 +185,13 @@ def _members(
         )
     if "firms" in given:
         _check_alone(conditions, ("firms",), where)
+        known = {*rows.firms, *rows.units}
         for firm in given["firms"]:
-            if firm not in rows.firms:
-                said = f"expected firms of {rows.sources.file}{did_you_mean(firm, rows.firms)}"
+            if firm not in known:
+                said = f"expected firms of {rows.sources.file}{did_you_mean(firm, sorted(known))}"
                 raise wrong(said, f"{where} firms", firm)
-        return rows.firms, tuple(firm in given["firms"] for firm in rows.firms)
+        pairs = zip(rows.firms, rows.units, strict=True)
+        return rows.firms, tuple(bool({*names} & {*given["firms"]}) for names in pairs)
     if any(key in given for key in _MADE):
         _check_alone(conditions, _MADE, where)
         return _of_groups(given, where, groups)

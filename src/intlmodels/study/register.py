@@ -312,7 +312,9 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
     return RegisterStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__ if f != "firms"},
         firms=tuple(f"cell {number}" for number in range(1, len(cells.rows) + 1)),
-        outcome=outcome_of(spec, register.files, register.width, cells.printed),
+        outcome=outcome_of(
+            spec, register.files, cells.printed, np.full(len(cells.printed), register.width)
+        ),
         predictors=predictors,
         outcomes={},
         variants={},

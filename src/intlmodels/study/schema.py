@@ -40,7 +40,17 @@ _DEEP_KEY = re.compile(
 )
 
 Holds = Literal[
-    "text", "label", "prose", "number", "integer", "texts", "numbers", "integers", "tables"
+    "text",
+    "label",
+    "prose",
+    "number",
+    "integer",
+    "number or text",
+    "truth",
+    "texts",
+    "numbers",
+    "integers",
+    "tables",
 ]
 
 
@@ -73,6 +83,7 @@ _KEYS: dict[Any, Key] = {
     str: TEXT,
     float: Key("number"),
     int: Key("integer"),
+    bool: Key("truth"),
     tuple[str, ...]: Key("texts"),
     tuple[float, ...]: Key("numbers"),
     tuple[int, ...]: Key("integers"),
@@ -149,6 +160,8 @@ class Vocabulary:
     tables: dict[str, TableType]
     #: Groups of tables [group.NAME]: the table of each kind.
     kinds: dict[str, dict[str, TableType]]
+    #: Groups of tables that are all of one kind.
+    named: dict[str, TableType]
     #: Tables that must be there.
     required: tuple[str, ...]
     #: Names of all tables.
@@ -164,8 +177,10 @@ def vocabulary_of(file: type) -> Vocabulary:
     """
     tables: dict[str, TableType] = {}
     kinds: dict[str, dict[str, TableType]] = {}
+    named: dict[str, TableType] = {}
+    own = [f for f in dataclasses.fields(file) if f.init]
     hints = get_type_hints(file, include_extras=True)
-    for name, hint in hints.items():
+    for name, hint in ((f.name, hints[f.name]) for f in own):
         without: tuple[str, ...] = ()
         if get_origin(hint) is Annotated:
             hint, without = hint.__origin__, hint.__metadata__[0]
@@ -175,14 +190,15 @@ def vocabulary_of(file: type) -> Vocabulary:
             for one in (get_args(inner) or (inner,))
             if isinstance(one, type) and issubclass(one, TomlTable)
         ]
-        if found and inner is not hint:
+        if found and inner is not hint and "kind" not in found[0].keys:
+            named[name] = found[0]
+        elif found and inner is not hint:
             kinds[name] = {one.keys["kind"].options[0]: one for one in found}
         elif found:
             tables[name] = found[0]
     unset = dataclasses.MISSING
-    own = dataclasses.fields(file)
     needed = tuple(f.name for f in own if f.default is unset and f.default_factory is unset)
-    return Vocabulary(tables, kinds, needed, tuple(hints), file)
+    return Vocabulary(tables, kinds, named, needed, tuple(f.name for f in own), file)
 
 
 # -- checks ------------------------------------------------------------------------------
@@ -274,10 +290,23 @@ def by_kind(
     return checked
 
 
+def by_name(tables: object, group: str, table: TableType) -> dict[str, TomlTable]:
+    """Check the tables [group.NAME], which all have the same keys."""
+    if not isinstance(tables, dict):
+        raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
+    return {name: table.read(own, f"[{group}.{name}]") for name, own in tables.items()}
+
+
 def _value(value: object, key: Key, where: str) -> Any:
+    if key.holds == "number or text":
+        return (check_text if isinstance(value, str) else _number)(value, key, where)
     match key.holds:
         case "text" | "label" | "prose":
             return check_text(value, key, where)
+        case "truth":
+            if not isinstance(value, bool):
+                raise wrong("expected true or false, without quotes", where, value)
+            return value
         case "number" | "integer":
             return _number(value, key, where)
         case "texts":
@@ -356,8 +385,9 @@ CLUSTER = "cluster"
 RESERVED = frozenset(
     (
         *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
-        *("log_odds", "baseline", "cutpoints", "cutpoint", "eta"),
-        *("firm", "chain", "draw", "printed", "share", "printed_share"),
+        *("log_odds", "baseline", "cutpoints", "cutpoint", "cut_zero", "cut_range", "eta"),
+        *("firm", "firm_code", "firm_share", "row", "row_share"),
+        *("chain", "draw", "printed", "share", "printed_share"),
         *("prior_arguments", "likelihood_weights", "observed_outcome"),
     )
 )
@@ -480,13 +510,32 @@ class VariantTable(TomlTable):
 
 
 class ShareTable(TomlTable):
-    """The printed shares: the table [outcome] of the share model."""
+    """The reported shares: the table [outcome] of the share model."""
 
     file: str = ""
-    column: Label
+    column: Label = ""
     label: Label = ""
     unit: Literal["percent", "fraction"]
-    rounding_width: float
+    #: One number, "printed" for what the decimals say, or the column with that of each row.
+    rounding_width: Annotated[float | str, Key("number or text")] | None = None
+    #: In place of these two the columns with the ends of a band.
+    lower: Label = ""
+    upper: Label = ""
+    #: Column with what each row counts.
+    weights: Label = ""
+    zeros: Literal["rounded", "structural"] = "rounded"
+
+    def __post_init__(self) -> None:
+        bands, needed = self.lower or self.upper, ("column", "rounding_width")
+        for key in needed if bands else ("lower", "upper"):
+            if bands and getattr(self, key):
+                said = "a share is reported in one column, or as a band with two ends; expected "
+                raise self.error(key, f"{said}column and rounding_width, or lower and upper")
+        for key in ("lower", "upper") if bands else needed:
+            if not getattr(self, key) and key not in self.written:
+                raise wrong("key is missing; expected it", f"{self.where} {key}")
+        if bands and self.lower == self.upper:
+            raise self.error("upper", "expected another column than that of the lower ends")
 
 
 class Opportunity(TomlTable):
@@ -510,6 +559,53 @@ class ClusterTable(TomlTable):
     column: Label
     label: Label = ""
     key: Label = ""
+
+
+class GroupingTable(ClusterTable):
+    """The column with groups of rows that have effects of their own: a table [groups.NAME]."""
+
+    #: Predictors and interactions whose effects differ between groups.
+    slopes: tuple[str, ...] = ()
+    #: Whether these are correlated with the level of a group.
+    correlated: bool = False
+    #: Column with the larger groups within which the names of these are meant.
+    within: Label = ""
+
+    def __post_init__(self) -> None:
+        _different(self.slopes, f"{self.where} slopes", "every name once", 0)
+        if self.correlated and not self.slopes:
+            said = "expected slopes as well: the effects that are correlated with the level"
+            raise wrong(said, f"{self.where} correlated")
+        if self.within == self.column:
+            raise self.error("within", "expected another column than that of the groups")
+
+
+class PartTable(TomlTable):
+    """Predictors of the precision, or of structural zeros: [precision] and [zeros]."""
+
+    predictors: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        expected = "one or more names of predictors, each once"
+        _different(self.predictors, f"{self.where} predictors", expected, 1)
+
+
+class InteractionTable(TomlTable):
+    """Two predictors of which the effect of one depends on the other."""
+
+    of: tuple[str, ...]
+    label: Label = ""
+
+    def __post_init__(self) -> None:
+        if len(self.of) != 2:
+            raise wrong('expected two predictors, as in ["owner", "size"]', f"{self.where} of")
+        if self.of[0] == self.of[1]:
+            raise wrong(
+                'expected two different predictors; for a square write curve = "quadratic" in '
+                f"[predictors.{self.of[0]}]",
+                f"{self.where} of",
+                self.of[0],
+            )
 
 
 class PredictorTable(TomlTable):
@@ -547,6 +643,54 @@ class NumericTable(PredictorTable):
     kind: Literal["numeric"]
     transform: Transform = "none"
     unit: Prose = ""
+    #: Of firms that repeat: their means and the deviations from them are terms apart.
+    split: Literal["within"] | None = None
+    curve: Literal["quadratic", "spline"] | None = None
+    #: Of a spline, in the unit of the column.
+    knots: tuple[float, ...] = ()
+    #: Values at which it is compared, in the unit of the column.
+    at: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.knots and self.curve != "spline":
+            raise self.error("knots", 'knots belong to a spline; expected curve = "spline" as well')
+        for key, least in (("knots", 3), ("at", 2)):
+            values = getattr(self, key)
+            if key not in self.written:
+                continue
+            if len(values) < least or any(b <= a for a, b in pairwise(values)):
+                said = f"expected {('', '', 'two', 'three')[least]} or more numbers that increase"
+                raise wrong(said, f"{self.where} {key}", list(values))
+            if self.transform == "log" and values[0] <= 0:
+                said = "expected numbers above 0, as the transform log needs"
+                raise wrong(said, f"{self.where} {key}", values[0])
+        if self.split:
+            for key in ("curve", "at"):
+                if getattr(self, key):
+                    said = "does not go with split, which makes two terms of the predictor: delete "
+                    raise wrong(f"{said}one of them", f"{self.where} {key}")
+
+
+class OrderedPredictorTable(PredictorTable):
+    """Labels in an order, of which a higher one never counts less."""
+
+    kind: Literal["ordered"]
+    levels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
+
+
+class WalkTable(PredictorTable):
+    """Periods, of which each differs a little from the one before."""
+
+    kind: Literal["walk"]
+    #: In the order of time, where they are neither numbers nor dates.
+    levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.levels:
+            _different(self.levels, f"{self.where} levels", _PERIODS, 2)
 
 
 class NestedTable(VariantTable):
@@ -617,6 +761,18 @@ class ByOutcomeTable(VariantTable):
 
     kind: Literal["outcome"]
     outcome: str
+
+
+class TermsTable(VariantTable):
+    """The same study with other terms."""
+
+    kind: Literal["terms"]
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        both = (*self.add, *self.drop)
+        _different(both, f"{self.where} add and drop", "one or more names, each once", 1)
 
 
 class OutcomeTable(TomlTable):
@@ -815,6 +971,14 @@ def period_weights(
 # -- all tables of a study ---------------------------------------------------------------
 
 Predictors = dict[str, CategoryTable | ContrastTable | NumericTable]
+#: Predictors of rows that are read one by one.
+RowPredictors = dict[
+    str, CategoryTable | ContrastTable | NumericTable | OrderedPredictorTable | WalkTable
+]
+#: What an interaction, the precision or structural zeros may depend on.
+_PLAIN = ("category", "contrast", "numeric")
+#: A column with its file, as groups of claims name it.
+_PLACE = re.compile(r"[^:]+\.csv\s*:.*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -828,10 +992,14 @@ class ShareFile:
     numbers: NumbersTable | None = None
     opportunity: Opportunity | None = None
     cluster: ClusterTable | None = None
+    precision: PartTable | None = None
+    zeros: PartTable | None = None
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
-    predictors: Predictors
+    predictors: RowPredictors
+    interactions: dict[str, InteractionTable] = field(default_factory=dict)
     variants: dict[
-        str, NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable
+        str,
+        NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable | TermsTable,
     ] = field(default_factory=dict)
     outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
@@ -839,6 +1007,8 @@ class ShareFile:
     profiles: Sequence[Mapping[str, Any]] = ()
     groups: Any = field(default_factory=dict)
     claims: Any = ()
+    #: Those of the tables [groups.NAME] whose groups have effects of their own.
+    groupings: dict[str, GroupingTable] = field(init=False, default_factory=dict)
 
     @property
     def listing(self) -> FirmsTable | RowsTable:
@@ -857,6 +1027,13 @@ class ShareFile:
         if not (self.firms or self.rows):
             said = "the table [firms] is missing; expected it, or [rows] where firms may repeat"
             raise StudyError(said, file=FILE)
+        if isinstance(self.groups, dict):
+            table = TableType(GroupingTable, keys_of(GroupingTable))
+            own = [name for name, group in self.groups.items() if _is_grouping(group, table.keys)]
+            groupings = by_name({name: self.groups[name] for name in own}, "groups", table)
+            object.__setattr__(self, "groupings", groupings)
+            others = {name: group for name, group in self.groups.items() if name not in own}
+            object.__setattr__(self, "groups", others)
         _check_variant_names(self.variants, "share")
         _check_variant_names(self.outcomes, "share", "outcomes")
         variants = {name.lower(): name for name in self.variants}
@@ -869,21 +1046,136 @@ class ShareFile:
                 )
         taken = _check_predictors(self.predictors)
         names = [(name, f"[predictors.{name}]") for name in self.predictors]
+        for group, tables in (("interactions", self.interactions), ("groups", self.groupings)):
+            for name in tables:
+                where = f"[{group}.{name}]"
+                if name == CLUSTER and group == "groups":
+                    raise wrong("expected another name; [cluster] has this one", where, name)
+                _check_variable(name, where, taken)
+                taken[name.lower()] = where
+                names.append((name, where))
         for name, variant in self.variants.items():
             new = dict(taken)
             for variable in _variables(name, variant):
                 _check_variable(variable, variant.where, new)
                 new[variable.lower()] = variant.where
                 names.append((variable, variant.where))
-        for name, where in names if self.cluster else ():
-            low = name.lower()
-            if low == CLUSTER or low.startswith(f"{CLUSTER}_") or f"_by_{CLUSTER}" in low:
+        for name, where in names:
+            if own_table := self._own_table(name.lower()):
                 raise wrong(
-                    "expected another name; with [cluster] the models use this one for themselves",
+                    f"expected another name; with {own_table} the models use this one for "
+                    "themselves",
                     where,
                     name,
                 )
+        self._check_terms()
         _check_profiles(self.profiles, self.predictors, (CLUSTER,) if self.cluster else ())
+
+    def _own_table(self, low: str) -> str:
+        """The table of study.toml because of which the models use a name for themselves."""
+        if self.cluster and (low == CLUSTER or low.startswith(f"{CLUSTER}_")):
+            return f"[{CLUSTER}]"
+        if self.cluster and f"_by_{CLUSTER}" in low:
+            return f"[{CLUSTER}]"
+        for name in map(str.lower, self.groupings):
+            if f"_by_{name}" in low or low in (f"{name}_code", f"{name}_correlation"):
+                return f"[groups.{name}]"
+        if self.precision and low.startswith("phi_"):
+            return "[precision]"
+        return "[zeros]" if self.zeros and low.startswith("never_") else ""
+
+    @property
+    def added(self) -> list[str]:
+        """Terms that are not in the default, since a variant adds them."""
+        variants = [own for own in self.variants.values() if isinstance(own, TermsTable)]
+        return [name for own in variants for name in own.add]
+
+    def _check_terms(self) -> None:
+        """Check what interactions, groupings, [precision], [zeros] and variants name."""
+        pairs: dict[frozenset[str], str] = {}
+        for own in self.interactions.values():
+            for name in own.of:
+                self._require_predictor(name, f"{own.where} of", "an interaction")
+            if (pair := frozenset(own.of)) in pairs:
+                said = f"expected other predictors; {pairs[pair]} has these two"
+                raise wrong(said, f"{own.where} of", listed(own.of))
+            pairs[pair] = own.where
+        terms = [*self.predictors, *self.interactions]
+        for grouping in self.groupings.values():
+            for name in grouping.slopes:
+                _require_known(name, terms, f"{grouping.where} slopes", "predictor or interaction")
+        for table, part, what in (
+            ("precision", self.precision, "the precision"),
+            ("zeros", self.zeros, "the probability of structural zeros"),
+        ):
+            for name in part.predictors if part else ():
+                self._require_predictor(name, f"[{table}] predictors", what)
+        if self.zeros and self.outcome.zeros != "structural":
+            said = 'predictors of structural zeros; expected zeros = "structural" in [outcome], or '
+            raise wrong(f"{said}this table deleted", "[zeros]")
+        self._check_variants(terms)
+
+    def _require_predictor(self, name: str, where: str, what: str) -> None:
+        """Refuse a name that is not that of a category, contrast or number."""
+        _require_known(name, self.predictors, where, "predictor")
+        kind = self.predictors[name].kind
+        if kind not in _PLAIN:
+            said = f"{what} takes predictors of the kinds {listed(_PLAIN)}; this one is"
+            raise wrong(f"{said} {kind}", where, name)
+
+    def _check_variants(self, terms: Sequence[str]) -> None:
+        """Check that what variants change is there, and that no interaction loses a predictor."""
+        groups = [*([CLUSTER] if self.cluster else []), *self.groupings]
+        known, added = [*terms, *groups, *(["firm"] if self.rows else [])], self.added
+        default = [name for name in known if name not in added]
+        if not any(name in default for name in self.predictors):
+            raise wrong("variants add every predictor; expected one that none adds", "[variants]")
+        self._check_margins(default, "[variants]", "a variant adds")
+        for own in self.variants.values():
+            match own:
+                case TermsTable():
+                    for name in (*own.add, *own.drop):
+                        _require_known(name, known, f"{own.where} add and drop", "term")
+                    if "firm" in own.add:
+                        said = "firms that repeat have effects in the default; expected it in drop"
+                        raise wrong(said, f"{own.where} add", "firm")
+                    for name in own.drop:
+                        if name in added:
+                            said = "a variant adds it, so it is not in the default; expected a term"
+                            raise wrong(f"{said} of the default", f"{own.where} drop", name)
+                    there = [n for n in (*default, *own.add) if n not in own.drop]
+                    if not any(name in there for name in self.predictors):
+                        said = "expected a predictor that is left: drop fewer"
+                        raise wrong(said, f"{own.where} drop")
+                    self._check_margins(there, own.where, "it drops, or does not add,")
+                case NestedTable() | MembershipTable() | AxesTable():
+                    self._check_changed(own, added)
+
+    def _check_margins(self, there: Sequence[str], where: str, how: str) -> None:
+        """Refuse terms with an interaction without one of its predictors."""
+        for name, own in self.interactions.items():
+            for predictor in own.of if name in there else ():
+                if predictor not in there:
+                    raise wrong(
+                        f"{how} {shown(predictor)} but not the interaction {shown(name)}, which "
+                        "needs it; expected both or neither",
+                        where,
+                    )
+
+    def _check_changed(
+        self, own: NestedTable | MembershipTable | AxesTable, added: Sequence[str]
+    ) -> None:
+        """Refuse a change to a predictor that is not in the default, or has an interaction."""
+        key = "replaces" if isinstance(own, AxesTable) else "predictor"
+        name = getattr(own, key)
+        if name in added:
+            raise own.error(key, "another variant adds it; expected a predictor of the default")
+        if isinstance(own, NestedTable):
+            return
+        used = [f"[interactions.{n}]" for n, one in self.interactions.items() if name in one.of]
+        used += [one.where for one in self.groupings.values() if name in one.slopes]
+        if used:
+            raise own.error(key, f"{used[0]} uses it as it is; expected another predictor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -914,9 +1206,11 @@ class ShareRegisterFile:
     study: StudyTable
     register: RegisterTable
     cluster: Annotated[ClusterTable | None, ("file", "key")] = None
-    outcome: Annotated[ShareTable, ("file",)]
+    outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
-    predictors: Annotated[Predictors, ("file", "key", "family_separator")]
+    predictors: Annotated[
+        Predictors, ("file", "key", "family_separator", "split", "curve", "knots", "at")
+    ]
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
 
@@ -976,6 +1270,9 @@ def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:
         if group in document:
             elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
             given[group] = by_kind(document[group], group, kinds, elsewhere)
+    for group, table in vocabulary.named.items():
+        if group in document:
+            given[group] = by_name(document[group], group, table)
     priors = document.get("priors", {})
     if not isinstance(priors, dict):
         raise wrong('expected lines such as phi = "Gamma(2, 0.1)"', "[priors]", priors)
@@ -1026,7 +1323,26 @@ def _check_variant_names(names: Iterable[str], model: str, group: str = "variant
         seen.add(low)
 
 
-def _check_predictors(predictors: Predictors) -> dict[str, str]:
+def _is_grouping(group: object, keys: Keys) -> bool:
+    """Whether a table [groups.NAME] is of groups with effects, not of rows that claims speak of."""
+    if not isinstance(group, dict) or "column" not in group or not set(group) <= set(keys):
+        return False
+    plain = not set(group) - {"column", "label"}
+    return not (plain and isinstance(group["column"], str) and _PLACE.fullmatch(group["column"]))
+
+
+def _require_known(name: str, known: Iterable[str], where: str, what: str) -> None:
+    """Refuse a name that stands for none of what is known."""
+    names = list(known)
+    if name not in names:
+        raise wrong(
+            f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}",
+            where,
+            name,
+        )
+
+
+def _check_predictors(predictors: Mapping[str, PredictorTable]) -> dict[str, str]:
     """Check the names of predictors; those in small letters, and the tables that have them."""
     if not predictors:
         raise StudyError("no predictor; expected at least one [predictors.NAME]", file=FILE)
@@ -1034,7 +1350,21 @@ def _check_predictors(predictors: Predictors) -> dict[str, str]:
     for name, predictor in predictors.items():
         _check_variable(name, predictor.where, taken)
         taken[name.lower()] = predictor.where
+    for name, predictor in predictors.items():
+        for term in _terms(name, predictor):
+            if term.lower() in taken:
+                said = f"expected another name; the models use it beside {shown(name)}"
+                raise wrong(said, taken[term.lower()], term)
+        taken |= {term.lower(): predictor.where for term in _terms(name, predictor)}
     return taken
+
+
+def _terms(name: str, predictor: PredictorTable) -> list[str]:
+    """Names of the terms that a predictor has beside its own."""
+    if not isinstance(predictor, NumericTable):
+        return []
+    squared = [f"{name}_squared"] if predictor.curve == "quadratic" else []
+    return squared + ([f"{name}_between", f"{name}_within"] if predictor.split else [])
 
 
 def _variables(name: str, variant: VariantTable) -> list[str]:

@@ -25,17 +25,20 @@ from intlmodels.study.columns import (
     Outcome,
     Panel,
     Predictor,
-    cluster_lines,
     coded,
     frozen,
     further_line,
+    grouping_lines,
     lookalike_lines,
+    outcome_lines,
     panel_lines,
     read_clusters,
     read_further,
+    read_grouping,
     read_outcome,
     read_panel,
     read_predictor,
+    require_known,
 )
 from intlmodels.study.fitrules import RULES
 from intlmodels.study.schema import (
@@ -43,11 +46,13 @@ from intlmodels.study.schema import (
     AxesTable,
     ByOutcomeTable,
     CovariateTable,
+    InteractionTable,
     MembershipTable,
     NestedTable,
     Opportunity,
     RowsTable,
     ShareFile,
+    TermsTable,
     finite,
     wrong,
 )
@@ -149,7 +154,7 @@ class Interaction:
 
 def read_variant(
     name: str,
-    spec: NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable,
+    spec: NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable | TermsTable,
     predictors: Mapping[str, Predictor],
     sources: Sources,
     outcome: Outcome,
@@ -167,6 +172,11 @@ def read_variant(
             return _membership(name, spec, category, sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
+        case TermsTable():
+            if "firm" in spec.drop and len(set(sources.units)) == len(sources.units):
+                said = "no firm repeats, so that there are no effects of firms; expected a term"
+                raise wrong(f"{said} of this study", f"{spec.where} drop", "firm")
+            return Terms(name, spec.note, spec.add, spec.drop)
     return _by_outcome(name, spec, further)
 
 
@@ -326,9 +336,9 @@ class ShareStudy(Study):
         pandas.DataFrame
             One row a firm, or of a panel a row, with the ``firm`` and the period it is of.
             ``printed_pct`` is the outcome in percent; then a column for each
-            predictor and each covariate: ordered levels (low, high) for a contrast, levels
-            for a category, numbers before any transform for a numeric predictor; and, of a study
-            with clusters, ``cluster``.
+            predictor and each covariate: ordered levels for a contrast (low, high), an ordered
+            predictor and periods, levels for a category, numbers before any transform for a
+            numeric predictor; and one for each grouping, by its name, such as ``cluster``.
         """
         import pandas as pd
 
@@ -359,18 +369,18 @@ class ShareStudy(Study):
         outcome = self.outcome
         yield from self.first_lines()
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
-        low, high = outcome.printed.min(), outcome.printed.max()
-        yield (
-            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-            f"points; from {low:.10g} to {high:.10g} percent"
-        )
-        if outcome.unit == "percent" and high <= 1:
-            yield '            none is above 1 percent; for fractions write unit = "fraction"'
+        yield from outcome_lines(outcome)
         yield "predictors"
         for predictor in self.predictors.values():
             yield from _predictor_lines(predictor, self.firms)
-        if self.clusters is not None:
-            yield from cluster_lines(self.clusters)
+        for interaction in self.interactions.values():
+            pair = " and ".join(interaction.of)
+            yield one_line(f"  {interaction.name}: interaction of {pair}, {interaction.label}")
+        for what, names in (("precision", self.precision), ("structural zeros", self.never)):
+            if names:
+                yield one_line(f"predictors of the {what}: {listed(names)}")
+        for grouping in self.groupings.values():
+            yield from grouping_lines(grouping)
         if self.outcomes:
             yield "further outcomes, on the same predictors"
             for further in self.outcomes.values():
@@ -401,9 +411,11 @@ def _as_read(predictor: Predictor) -> Any:
         known = ~np.isnan(predictor.values)
         cells = zip(predictor.printed, known, strict=True)
         return np.array([parse_number(text) if there else np.nan for text, there in cells])
-    contrast = predictor.kind == "contrast"
-    codes = (predictor.values > 0).astype(int) if contrast else predictor.codes
-    return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=contrast)
+    codes = predictor.codes
+    if predictor.kind == "contrast":
+        codes = (predictor.values > 0).astype(np.intp)
+    ordered = predictor.kind != "category"
+    return pd.Categorical.from_codes(codes, list(predictor.levels), ordered=ordered)
 
 
 def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
@@ -424,12 +436,26 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
         name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
     }
-    clusters = read_clusters(toml.cluster, sources, outcome, predictors)
-    profiles = checked_profiles(toml.profiles, predictors, clusters)
+    interactions = {
+        name: _interaction(name, spec, predictors, sources)
+        for name, spec in toml.interactions.items()
+    }
+    groupings: dict[str, Grouping] = {}
+    if toml.cluster is not None:
+        groupings[CLUSTER] = read_clusters(toml.cluster, sources, outcome, predictors)
+    for name, group in toml.groupings.items():
+        groupings[name] = read_grouping(name, group, sources, outcome, predictors)
+        _check_slopes(groupings[name], group.where, predictors, interactions, sources)
+    parts = {"precision": toml.precision, "structural zeros": toml.zeros}
+    for what, part in parts.items():
+        for name in part.predictors if part else ():
+            _require_known(predictors[name], sources, f"place among the predictors of {what}")
+    profiles = checked_profiles(toml.profiles, predictors, groupings.get(CLUSTER))
     crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
     ledger = read_ledger(RULES, toml, sources)
     if toml.opportunity is not None:
-        _check_opportunity(toml.opportunity, predictors)
+        default = {name: own for name, own in predictors.items() if name not in toml.added}
+        _check_opportunity(toml.opportunity, default)
     return ShareStudy(
         **common(files, toml, "share", sources),
         outcome=outcome,
@@ -441,9 +467,51 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
         crosschecks=tuple(crosschecks),
         **ledger,
         opportunity=toml.opportunity,
-        groupings={} if clusters is None else {CLUSTER: clusters},
+        groupings=groupings,
         panel=panel,
+        interactions=interactions,
+        precision=toml.precision.predictors if toml.precision else (),
+        never=toml.zeros.predictors if toml.zeros else (),
     )
+
+
+def _require_known(predictor: Predictor, sources: Sources, what: str) -> None:
+    """Refuse a predictor with missing values for a term that takes none."""
+    require_known(predictor, sources.cells(predictor.file, predictor.column, ""), what)
+
+
+def _interaction(
+    name: str, spec: InteractionTable, predictors: Mapping[str, Predictor], sources: Sources
+) -> Interaction:
+    """Make an interaction of predictors that are known of every row."""
+    one, other = (predictors[own] for own in spec.of)
+    for predictor in (one, other):
+        _require_known(predictor, sources, "interaction")
+    label = spec.label or f"{one.label} \N{MULTIPLICATION SIGN} {other.label}"
+    return Interaction(name, (one.name, other.name), label)
+
+
+def _check_slopes(
+    grouping: Grouping,
+    where: str,
+    predictors: Mapping[str, Predictor],
+    interactions: Mapping[str, Interaction],
+    sources: Sources,
+) -> None:
+    """Refuse slopes of what is not known of every row, or differs within no group."""
+    for name in grouping.slopes or ():
+        of = interactions[name].of if name in interactions else (name,)
+        columns: list[Any] = [grouping.codes]
+        for predictor in (predictors[own] for own in of):
+            _require_known(predictor, sources, "slope that differs between groups")
+            columns.append(predictor.codes if len(predictor.codes) else predictor.values)
+        if len(set(zip(*columns, strict=True))) == len(grouping.labels):
+            raise wrong(
+                f"{shown(name)} is the same in all rows of each group; expected what differs "
+                "within groups: delete it here",
+                f"{where} slopes",
+                name,
+            )
 
 
 def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) -> None:
@@ -496,6 +564,8 @@ def checked_profiles(
 
 
 def _value(value: object, predictor: Predictor, key: str) -> str:
+    if predictor.kind == "walk" and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if predictor.kind != "numeric":
         return _level(value, predictor.levels, key)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not finite(value):
@@ -532,6 +602,8 @@ def _predictor_lines(
             f"{indent}  {log}values{unit}: {known.size} known, mean {predictor.center:.4g}, "
             f"sd {predictor.scale:.4g}"
         )
+        for said in _shape(predictor):
+            yield one_line(f"{indent}  {said}")
         if missing.any():
             without = tuple(firms[i] for i in np.flatnonzero(missing))
             yield one_line(f"{indent}  missing for {shortened(without)}")
@@ -543,6 +615,20 @@ def _predictor_lines(
     for level, count in zip(predictor.levels, counts, strict=True):
         yield one_line(f"{indent}  {count:>3}  {level}")
     yield from lookalike_lines(predictor.levels, f"{indent}  ")
+
+
+def _shape(predictor: Predictor) -> Iterator[str]:
+    """The terms of a numeric predictor that is not a single slope, and where it is compared."""
+    back = np.exp if predictor.transform == "log" else np.asarray
+    if predictor.split:
+        yield "split into the mean of each firm and the deviation from it"
+    if predictor.curve == "quadratic":
+        yield "curve: quadratic"
+    if predictor.curve == "spline":
+        knots = ", ".join(f"{knot:.4g}" for knot in back(predictor.knots))
+        yield f"curve: natural cubic spline with knots at {knots}"
+    if predictor.at:
+        yield f"compared at {', '.join(f'{value:.10g}' for value in predictor.at)}"
 
 
 def _variant_line(variant: Variant) -> str:

@@ -132,6 +132,8 @@ class Sources:
         self._places = tuple(range(len(self.firms)))
         if rows is not None:
             self._list_rows(rows)
+        #: The same of all that are listed, also of those that are left out.
+        self.listed = self.firms, self.units
 
     def key(self, file: str) -> str:
         """The column of a file that has the names of the firms."""
