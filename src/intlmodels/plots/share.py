@@ -93,7 +93,9 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.predicted(firms, places, table, 1.2 * thick, 3 * thick)
     s.observed(firms, table["observed"], places, 3.8 if named else 1.8)
     if named:
-        s.row_labels(firms, places, [s.shortened(name, 24) for name in table["firm"]])
+        s.row_labels(
+            firms, places, [s.shortened(name, 24) for name in table[share.row_dimension(fit)]]
+        )
     else:
         s.no_rows(firms)
     firms.set_ylim(len(table) - 0.3, -0.7)

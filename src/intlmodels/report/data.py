@@ -22,7 +22,6 @@ from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
 from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
-from intlmodels.core.rounding import intervals as rounding_intervals
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
@@ -35,6 +34,7 @@ from intlmodels.study import (
     Axes,
     ByOutcome,
     DecayStudy,
+    Panel,
     RegisterStudy,
     SequenceStudy,
     ShareStudy,
@@ -229,9 +229,23 @@ class ShareReportData(ReportData):
     @property
     def firms(self) -> str:
         """Who they are, with their number."""
-        if self.register is None:
+        if self.register is not None:
+            return f"{int(self.register.rows.sum()):,} {plural(self.study.firm_label)}"
+        if self.panel is None:
             return super().firms
-        return f"{int(self.register.rows.sum()):,} {plural(self.study.firm_label)}"
+        units = counted(len(self.panel.unit.labels), self.study.firm_label)
+        return f"{len(self.study.firms):,} rows of {units}"
+
+    @property
+    def panel(self) -> Panel | None:
+        """Firms that repeat; None if every row is of another firm."""
+        return self.study.panel
+
+    @property
+    def years(self) -> str:
+        """From the first to the last period of a panel, after a comma; empty without periods."""
+        periods = self.panel.periods if self.panel else ()
+        return f", {periods[0]} to {periods[-1]}" if periods else ""
 
     @property
     def subtitle(self) -> str:
@@ -239,7 +253,7 @@ class ShareReportData(ReportData):
         clusters = self.study.clusters
         of_them = "" if clusters is None else f" of {len(clusters.labels)} clusters"
         of_them = of_them if self.register is None else " of a register"
-        return f"{self.study.outcome.label}: {self.firms}{of_them}, model share"
+        return f"{self.study.outcome.label}: {self.firms}{self.years}{of_them}, model share"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -285,8 +299,22 @@ class ShareReportData(ReportData):
     @cached_property
     def predicted(self) -> pd.DataFrame:
         """Predictions of every firm, or of every combination of levels in a register."""
-        table = share.predicted_firms if self.register is None else share.combination_table
-        return table(self.fit, self.prob)
+        if self.register is not None:
+            return share.combination_table(self.fit, self.prob)
+        table = share.predicted_firms(self.fit, self.prob)
+        for place, (name, values) in enumerate(self._units().items(), start=1):
+            table.insert(place, name, values)
+        return table
+
+    def _units(self) -> dict[str, list[str]]:
+        """Firm and period of each row of a panel, in columns; empty without one."""
+        if self.panel is None:
+            return {}
+        unit = self.panel.unit
+        found = {unit.name: [unit.labels[code] for code in unit.codes]}
+        if self.panel.periods:
+            found[self.panel.column] = [self.panel.periods[code] for code in self.panel.codes]
+        return found
 
     @cached_property
     def prediction(self) -> Dataset:
@@ -310,18 +338,19 @@ class ShareReportData(ReportData):
 
         study, outcome, register = self.study, self.study.outcome, self.register
         columns: dict[str, Any] = {}
-        group: dict[str, Any] = {}
-        if study.clusters is not None:
-            group["cluster"] = [study.clusters.labels[code] for code in study.clusters.codes]
+        group: dict[str, Any] = {
+            name: [own.labels[code] for code in own.codes] for name, own in study.groupings.items()
+        }
         if register is not None:
             columns = group | {name: list(p.printed) for name, p in study.predictors.items()}
             columns |= {"printed_pct": outcome.printed, "rows": register.rows}
             table = pd.DataFrame(columns)
             return table.sort_values("rows", ascending=False, kind="stable").head(MOST_CELLS)
-        lower, upper = rounding_intervals(outcome.printed, outcome.width)
-        columns[study.firm_label] = list(study.firms)
+        columns |= self._units() or {study.firm_label: list(study.firms)}
         columns |= {"printed_pct": outcome.printed}
-        columns |= {"lower_pct": 100 * lower, "upper_pct": 100 * upper}
+        columns |= {"lower_pct": 100 * outcome.lower, "upper_pct": 100 * outcome.upper}
+        if outcome.weights is not None:
+            columns["weight"] = outcome.weights
         for name, predictor in study.predictors.items():
             columns[f"{name}_printed"] = list(predictor.printed)
             if predictor.kind == "category":

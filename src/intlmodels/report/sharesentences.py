@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.share.design import CLUSTER
+from intlmodels.models.share.design import CLUSTER, FIRM, Design
 from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (
@@ -20,7 +20,7 @@ from intlmodels.results.wording import (
     still_sentence,
     verdict,
 )
-from intlmodels.study import FurtherOutcome
+from intlmodels.study import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,6 +198,70 @@ def _scatter(checks: pd.DataFrame, firms: str) -> str:
         f"{f.number(first.observed, 1)} percentage points; the model expects "
         f"{f.span(first.ci_low, first.ci_high)} ({f.interval_name(first.ci_prob, first.ci_kind)})."
     )
+
+
+# -- the model ---------------------------------------------------------------------------
+
+
+def term_sentences(design: Design, study: ShareStudy) -> list[str]:
+    """What the terms of a model beyond single predictors mean, those that it has."""
+    row, found = study.row_label, []
+    if study.panel is not None and design.grouping(FIRM) is not None:
+        firm = study.firm_label
+        found.append(
+            f"The rows of one {firm} share an effect of that {firm}, drawn around zero with an "
+            f"estimated spread: rows of one {firm} are alike in ways that no predictor tells, and "
+            "do not count as independent."
+        )
+    for own in design.groupings:
+        if own.name in (CLUSTER, FIRM):
+            continue
+        varies = [block.label for block in design.slopes(own)]
+        effects = f"; the effects of {f.listed(varies)} vary by group as well" if varies else ""
+        found.append(
+            f"Each of the {len(own.labels):,} groups by {own.label} has a level of its own, drawn "
+            f"around zero with an estimated spread{effects}."
+        )
+    split = [p.label for p in study.predictors.values() if p.split]
+    if split and study.panel is not None:
+        firm = study.firm_label
+        found.append(
+            f"{f.listed(split)}: the mean of {f.a(firm)} over its rows (between) and the deviation "
+            "from it (within) are predictors of their own, each standardized on its own (Mundlak "
+            f"1978). Between says how {f.plural(firm)} differ, within what goes with a change in "
+            f"one {firm}."
+        )
+    curved = {
+        kind: [p.label for p in study.predictors.values() if p.curve == kind]
+        for kind in ("quadratic", "spline")
+    }
+    if curved["quadratic"]:
+        found.append(f"{f.listed(curved['quadratic'])}: the effect has a quadratic part.")
+    if curved["spline"]:
+        found.append(
+            f"{f.listed(curved['spline'])}: the effect is a natural cubic spline, straight beyond "
+            "the outer knots."
+        )
+    if design.precision:
+        names = list(dict.fromkeys(block.label for block in design.precision))
+        found.append(
+            f"How far shares scatter around their expectation depends on {f.listed(names)} as well "
+            "(a regression of the logarithm of the precision; Smithson and Verkuilen 2006)."
+        )
+    if design.family == "hurdle":
+        names = list(dict.fromkeys(block.label for block in design.never))
+        which = f", with a probability that depends on {f.listed(names)}" if names else ""
+        found.append(
+            f"A printed 0 is a {row} that has no share at all{which}, or a small share that rounds "
+            "to 0; both are summed."
+        )
+    if design.family == "ordered-beta":
+        found.append(
+            "Shares of exactly 0 and exactly 100 percent have probabilities of their own, which "
+            "follow the same linear predictor (Kubinec 2023); a printed 0 is one of these or a "
+            "small share that rounds to 0, and both are summed."
+        )
+    return found
 
 
 # -- priors ------------------------------------------------------------------------------

@@ -518,9 +518,9 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
 
 def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
-    """Printed share of each firm beside what the fit predicts for a firm like it."""
-    draws = outcomes(fit, PREDICTED)
-    columns = {"firm": texts(draws[row_dimension(fit)]), "observed": observed(fit)}
+    """Printed share of each firm, or row of a panel, beside what the fit predicts for it."""
+    draws, row = outcomes(fit, PREDICTED), row_dimension(fit)
+    columns = {row: texts(draws[row]), "observed": observed(fit)}
     return table_of(fit, columns, flat(draws), prob)
 
 

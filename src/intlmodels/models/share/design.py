@@ -447,9 +447,7 @@ def _named(study: ShareStudy, names: Sequence[str], of: str, prior: str) -> tupl
         for block in predictor_blocks(study.predictors[name], study.panel):
             own = f"{of}_{block.name}"
             rows = {f"{of}_{other}": values for other, values in block.rows.items()}
-            pairs = tuple(
-                ((f"{of}_{a}", i), (f"{of}_{b}", j)) for (a, i), (b, j) in block.of
-            )
+            pairs = tuple(((f"{of}_{a}", i), (f"{of}_{b}", j)) for (a, i), (b, j) in block.of)
             found.append(replace(block, name=own, rows=rows, of=pairs, prior=prior, predictor=name))
     return tuple(found)
 

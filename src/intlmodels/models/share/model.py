@@ -157,7 +157,6 @@ class _Groups:
             return pm.Deterministic(name, self.drawn[name], dims=(self.level, *dims))
         return _spread(name, (self.level, *dims), self.priors)
 
-
     def _draw_correlated(self, model: pm.Model, design: Design, grouping: Grouping) -> None:
         """Draw level and slopes of each group with correlations from LKJ(2)."""
         name, terms = self.name, design.correlated(grouping)

@@ -159,9 +159,7 @@ def interval_log_probability(
     return fine
 
 
-def _ordered_parts(
-    linear: Array, parameters: Mapping[str, Array]
-) -> tuple[Array, Array, Array]:
+def _ordered_parts(linear: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array, Array]:
     """Log probabilities of an exact 0, of a share between, and of an exact 1 (Kubinec 2023)."""
     first, width = np.asarray(parameters["cut_zero"]), np.asarray(parameters["cut_range"])
     below, above = first - linear, linear - first - width

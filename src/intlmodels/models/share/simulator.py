@@ -150,7 +150,9 @@ def _draw_groups(
     spreads = np.array([truth[f"sigma_{own}"] for own in variables])
     covariance = correlation * np.outer(spreads, spreads)
     # A spread that is next to zero leaves no digits of the smallest eigenvalues.
-    drawn = rng.multivariate_normal(np.zeros(len(terms)), covariance, size=count, check_valid="ignore")
+    drawn = rng.multivariate_normal(
+        np.zeros(len(terms)), covariance, size=count, check_valid="ignore"
+    )
     for own in dict.fromkeys(variables):
         places = np.flatnonzero(variables == own)
         several = "[" in terms[places[0]]
@@ -280,7 +282,9 @@ def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
         if grouping.correlated and design.slopes(grouping):
             terms = design.correlated(grouping)
             found[f"{grouping.name}_correlation"] = tuple(
-                f"{a}, {b}" if i < j else "" for i, a in enumerate(terms) for j, b in enumerate(terms)
+                f"{a}, {b}" if i < j else ""
+                for i, a in enumerate(terms)
+                for j, b in enumerate(terms)
             )
     scalars = [n for n in observation.PARAMETERS[design.family] if n not in observation.VECTORS]
     return found | dict.fromkeys(scalars, ())
