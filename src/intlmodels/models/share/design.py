@@ -37,13 +37,15 @@ from intlmodels.study import (
     Terms,
 )
 
+# fmt: off
 Kind = Literal[
-    *("contrast", "numeric", "category", "nested", "membership", "monotonic"),
-    *("spline", "walk", "product", "interaction"),
+    "contrast", "numeric", "category", "nested", "membership", "monotonic",
+    "spline", "walk", "product", "interaction",
 ]
 Family = Literal[
-    *("beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary"),
+    "beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary",
 ]
+# fmt: on
 
 Array = NDArray[np.float64]
 
