@@ -299,7 +299,8 @@ def by_name(tables: object, group: str, table: TableType) -> dict[str, TomlTable
 
 def _value(value: object, key: Key, where: str) -> Any:
     if key.holds == "number or text":
-        return (check_text if isinstance(value, str) else _number)(value, key, where)
+        text = isinstance(value, str) and not re.fullmatch(r"[-+\d., ]+%?", value)
+        return (check_text if text else _number)(value, key, where)
     match key.holds:
         case "text" | "label" | "prose":
             return check_text(value, key, where)
