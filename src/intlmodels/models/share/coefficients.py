@@ -487,7 +487,9 @@ class Coefficients:
 
         ``own``: parameters in place of those in common, of the shape of ``linear``.
         """
-        parameters = {name: value[pick] for name, value in self.parameters.items()} | dict(own or {})
+        parameters = {name: value[pick] for name, value in self.parameters.items()} | dict(
+            own or {}
+        )
         width = self.width or COARSE
         return observation.printed_probabilities(self.family, linear, parameters, width)
 
