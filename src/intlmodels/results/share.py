@@ -166,9 +166,14 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
     if block["kind"] == "contrast":
         return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
-    if block["kind"] == "numeric":
-        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
+    if block["kind"] in ("numeric", "spline"):
+        return np.repeat(~np.isnan(weights[:, :1]), len(block["settings"]), axis=1)
     return weights > 0
+
+
+def has_levels(block: Mapping[str, Any]) -> bool:
+    """Whether each firm stands at one of the levels of a predictor that are compared."""
+    return block["kind"] not in ("numeric", "spline", "nested")
 
 
 def rows_of(fit: DataTree) -> NDArray[np.int64]:
@@ -316,7 +321,7 @@ def crossings(fit: DataTree) -> pd.DataFrame:
     import pandas as pd
 
     found = [(block, membership(fit, block)) for block in parts(fit)]
-    found = [(block, at) for block, at in found if block["kind"] not in ("numeric", "nested")]
+    found = [(block, at) for block, at in found if has_levels(block)]
     rows = []
     for (a, at_a), (b, at_b) in itertools.combinations(found, 2):
         counts = at_a.T.astype(int) @ at_b.astype(int)
@@ -545,7 +550,7 @@ def rows_by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, lis
     StudyError
         For a predictor that has no levels.
     """
-    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] != "numeric"}
+    with_levels = {b["name"]: b for b in blocks(fit) if b["settings"] and has_levels(b)}
     if predictor is not None and predictor not in with_levels:
         raise StudyError(
             f"'{predictor}' has no levels; these predictors have: {listed(with_levels)}",
@@ -570,7 +575,7 @@ def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
 
     Numeric covariates are left out of a profile: hardly two firms share a value.
     """
-    parts = [block for block in blocks(fit) if block["kind"] not in ("numeric", "nested")]
+    parts = [block for block in blocks(fit) if block["settings"] and has_levels(block)]
     if not parts:
         return []
     codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])
