@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from intlmodels.core.errors import StudyError
     from intlmodels.fitting.jobs import NotConverged, fit_study
     from intlmodels.study import list_studies, load_study, new_study
+    from intlmodels.study.frame import study
 
 __all__ = [
     "NotConverged",
@@ -66,6 +67,7 @@ __all__ = [
     "reconstruct",
     "reduce",
     "sensitivity",
+    "study",
     "trust_tables",
     "variant_table",
     "write_report",
@@ -87,11 +89,11 @@ def __getattr__(name: str) -> Any:
     """Import what is public when it is first used: ``intlmodels --help`` needs none of it."""
     if name not in __all__:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
-    module = "plots" if name == "plots" else _ELSEWHERE.get(name, "api")
+    module = name if name in ("plots", "study") else _ELSEWHERE.get(name, "api")
     if module in ("api", "fitting.jobs", "plots"):  # what compiles or draws
         import_module("intlmodels.core.processes").require_caches()
     found = import_module(f"intlmodels.{module}")
-    return found if name == "plots" else getattr(found, name)
+    return found if module == name else getattr(found, name)
 
 
 def __dir__() -> list[str]:

@@ -409,6 +409,14 @@ def _check_width(record: list[str], expected: int, file: str, row: int, one: str
         )
 
 
+def table_text(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Cells of text as the CSV that :func:`read_table` reads, unchanged."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows([header, *rows])
+    return buffer.getvalue()
+
+
 # -- tables as CSV text that a spreadsheet opens without surprises ---------------------
 
 

@@ -52,6 +52,7 @@ class StudyError(ValueError):
         where = ", ".join(parts)
         found = "" if value is None else f"found {shown(value)}; "
         super().__init__(one_line(f"{where}{': ' if where else ''}{found}{message}"))
+        self.message = message
         self.file = file
         self.row = row
         self.column = column

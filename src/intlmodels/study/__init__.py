@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from intlmodels.core.csvtable import Files, Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.core.files import write_all
+from intlmodels.core.files import require_new, write_all
 from intlmodels.core.settings import checked
 from intlmodels.study.base import Study
 from intlmodels.study.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
 from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.study.decisions import Decisions
+from intlmodels.study.frame import study as _from_data
 from intlmodels.study.register import (
     DecisionRegister,
     Register,
@@ -275,19 +278,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
 
 def _name_for(folder: Path) -> str:
     """The name of the study in a folder that can be made."""
-    if folder.exists():
-        if not folder.is_dir():
-            raise StudyError("this is a file; expected a folder to make", file=str(folder))
-        if any(folder.iterdir()):
-            raise StudyError(
-                "the folder is not empty, and nothing in it is written over; expected a new name, "
-                "or an empty folder",
-                file=str(folder),
-            )
-    elif not folder.parent.is_dir():
-        raise StudyError(
-            f"there is no folder {folder.parent} to make it in; make that first", file=str(folder)
-        )
+    require_new(folder)
     name = study_name(folder.resolve().name)
     if name in list_studies():
         raise StudyError(
@@ -303,3 +294,12 @@ def study_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:64]
     return name if re.fullmatch(NAME, name) else "study"
+
+
+class _Callable(ModuleType):
+    """A package that can be called: ``intlmodels.study(...)`` makes a study of a DataFrame."""
+
+    __call__ = staticmethod(_from_data)
+
+
+sys.modules[__name__].__class__ = _Callable

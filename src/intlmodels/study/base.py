@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intlmodels.core.csvtable import Files, Table, read_text
+from intlmodels.core.csvtable import Files, Table, read_text, table_text
 from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.core.files import write_new
 from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
@@ -64,10 +65,39 @@ class Study:
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
 
+    def save(self, folder: str | Path) -> Path:
+        """Write this study as a folder with study.toml and its tables.
+
+        The same study is read from there: fits of it have the same fingerprints and draws.
+
+        Parameters
+        ----------
+        folder : str or path
+            The folder to make, or one that is empty; the folder that holds it must be there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        StudyError
+            If the folder holds something or cannot be made, or the rows of this study stay in
+            files of their own, as those of a register do; nothing is left behind.
+        """
+        if not self.tables:
+            message = "the rows of a register stay in their files; copy the folder of the study"
+            raise StudyError(message, value=self.name)
+        texts = {name: table_text(own.header, own.rows) for name, own in self.tables.items()}
+        texts[FILE] = self.document
+        return write_new({name: text.encode() for name, text in texts.items()}, folder)
+
     def first_lines(self, model: str = "") -> Iterator[str]:
         """The beginning of a description of a study; the firms where they are listed."""
         yield one_line(f"{self.name}: {self.title}")
-        yield one_line(f"  folder    {self.folder}")
+        saved = self.folder if self.folder.is_absolute() else "none; save(folder) writes one"
+        yield one_line(f"  folder    {saved}")
         yield f"  model     {model or self.model}"
         if not model:
             yield from self.firm_lines(self.firms)

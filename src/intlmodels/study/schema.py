@@ -1247,7 +1247,12 @@ _REGISTERS = {
 
 def read_study_toml(files: Files) -> StudyFile | RegisterFile:
     """Read and check study.toml."""
-    return checked_document(parsed(read_text(files, FILE)))
+    document = parsed(read_text(files, FILE))
+    if "model" in document:
+        from intlmodels.study.formula import with_formula
+
+        document = with_formula(document, files)
+    return checked_document(document)
 
 
 def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:

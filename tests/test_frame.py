@@ -1,0 +1,299 @@
+"""Studies from a DataFrame: the same as from a folder, saved and read again."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import intlmodels as im
+from intlmodels.core.toml import toml_text
+from intlmodels.fitting.jobs import settings_of
+from intlmodels.fitting.store import fingerprint
+from intlmodels.models import priors_of
+from intlmodels.study.schema import parsed
+from studies import STUDY, VARIANTS, write_study
+
+
+def firms(rows=24, seed=1):
+    """Rows of made-up firms, with a column of every kind."""
+    rng = np.random.default_rng(seed)
+    stages = pd.CategoricalDtype(["low", "middle", "high"], ordered=True)
+    return pd.DataFrame(
+        {
+            "code": [f"F{i:02}" for i in range(rows)],
+            "share": rng.integers(0, 101, rows),
+            "owner": rng.choice(["family", "other"], rows),
+            "sector": rng.choice(["tools", "toys", "boats"], rows),
+            "size": np.exp(rng.normal(3, 1, rows)),
+            "listed": rng.random(rows) < 0.5,
+            "stage": pd.Series(rng.choice(stages.categories, rows)).astype(stages),
+        }
+    )
+
+
+def panel(**columns):
+    frame = firms(30).assign(code=np.repeat([f"F{i}" for i in range(10)], 3))
+    return frame.assign(**{"year": np.tile([2001, 2002, 2003], 10)} | columns)
+
+
+def fingerprints(study):
+    return fingerprint(study, "default", priors_of(study), settings_of(study))
+
+
+def test_kinds_follow_from_columns():
+    frame = firms()
+    study = im.study(
+        frame,
+        outcome="share",
+        unit="code",
+        predictors=["owner", "sector", "size", "listed"],
+        rounding_width=1,
+    )
+    kinds = {name: own.kind for name, own in study.predictors.items()}
+    assert kinds == {
+        "owner": "contrast",
+        "sector": "category",
+        "size": "numeric",
+        "listed": "contrast",
+    }
+    assert study.predictors["owner"].levels == ("family", "other")
+    assert study.predictors["sector"].levels == ("boats", "tools", "toys")
+    assert study.predictors["listed"].levels == ("no", "yes")
+    assert (study.predictors["listed"].values > 0).tolist() == frame["listed"].tolist()
+    assert study.predictors["size"].values.tolist() == frame["size"].tolist()
+    assert study.outcome.printed.tolist() == frame["share"].tolist()
+    assert study.firms == tuple(frame["code"])
+    assert study.panel is None
+
+
+def test_keys_of_study_toml_say_more():
+    study = im.study(
+        firms(),
+        outcome={"column": "share", "label": "Sales abroad"},
+        predictors={
+            "ownership": {"column": "owner", "low": "other", "high": "family", "label": "Owner"},
+            "size": {"transform": "log", "unit": "million euros"},
+            "listed": {"low": True, "high": False},
+        },
+        rounding_width=1,
+        name="made-up",
+        title="Made up",
+        priors={"phi": "LogNormal(2, 0.5)"},
+        variants={"bigger": {"kind": "covariate", "column": "size", "note": "again"}},
+        fit={"draws": 50},
+    )
+    assert (study.name, study.title, study.outcome.label) == ("made-up", "Made up", "Sales abroad")
+    assert study.predictors["ownership"].levels == ("other", "family")
+    assert study.predictors["size"].transform == "log"
+    assert study.predictors["listed"].levels == ("yes", "no")
+    assert study.settings == {"draws": 50}
+    assert list(study.variants) == ["bigger"]
+    assert study.priors == {"phi": "LogNormal(2, 0.5)"}
+
+
+def test_a_formula_says_the_same_as_tables():
+    frame = firms()
+    text = "share ~ owner + log(size) + C(stage)"
+    one = im.study(text, data=frame, rounding_width=1, unit="code")
+    other = im.study(
+        frame,
+        outcome="share",
+        unit="code",
+        predictors={
+            "owner": None,
+            "size": {"transform": "log"},
+            "stage": {"kind": "category"},
+        },
+        rounding_width=1,
+    )
+    assert one.document == other.document
+    assert one.tables == other.tables
+
+
+def test_firms_that_repeat_are_a_panel():
+    rows = panel(year=np.tile([2002, 2001, 2003], 10))
+    study = im.study(
+        "share ~ owner + (1 | code)", data=rows, unit="code", time="year", rounding_width=1
+    )
+    assert study.panel is not None
+    labels = study.panel.unit.labels
+    assert [labels[code] for code in study.panel.unit.codes] == rows["code"].tolist()
+    assert study.panel.periods == ("2001", "2002", "2003")
+    # A column called firm needs no word.
+    same = im.study("share ~ owner", data=rows.rename(columns={"code": "firm"}), rounding_width=1)
+    assert same.panel is not None
+    words = pd.CategoricalDtype(["before", "during", "after"], ordered=True)
+    named = rows.assign(year=pd.Categorical.from_codes(rows["year"] - 2001, dtype=words))
+    study = im.study("share ~ owner", data=named, unit="code", time="year", rounding_width=1)
+    assert study.panel.periods == ("before", "during", "after")
+
+
+def test_without_a_unit_rows_have_the_names_of_the_index():
+    frame = firms().drop(columns="code")
+    assert im.study("share ~ owner", data=frame, rounding_width=1).firms[:2] == ("0", "1")
+    named = frame.set_index(pd.Index([f"N{i}" for i in frame.index], name="who"))
+    study = im.study("share ~ owner", data=named, rounding_width=1)
+    assert study.firms[:2] == ("N0", "N1")
+    assert study.tables["data.csv"].header[-1] == "who"
+    assert "who" not in named.columns
+
+
+def test_what_pandas_takes_is_taken_and_what_has_to_pandas():
+    class Foreign:
+        def to_pandas(self):
+            return firms()
+
+    columns = {name: own.tolist() for name, own in firms()[["share", "owner"]].items()}
+    one = im.study("share ~ owner", data=columns, rounding_width=1)
+    other = im.study("share ~ owner", data=Foreign(), rounding_width=1)
+    assert one.tables == other.tables
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1.0, 2.0, np.nan], ["1", "2", ""]),
+        ([0.1, 2.0, np.nan], ["0.1", "2.0", ""]),
+        (np.array([0.1, 2.5, 3], dtype=np.float32), ["0.1", "2.5", "3.0"]),
+        ([1e300, 5e-324, 1 / 3], ["1e+300", "5e-324", "0.3333333333333333"]),
+        (pd.array([1, None, 3], dtype="Int64"), ["1", "", "3"]),
+        ([True, False, None], ["yes", "no", ""]),
+        ([Decimal("12.30"), Decimal(4), None], ["12.30", "4", ""]),
+        (pd.to_datetime(["2001-02-03", None, "2004-05-06"]), ["2001-02-03", "", "2004-05-06"]),
+        (["a", None, " b,\n'"], ["a", "", " b,\n'"]),
+        (pd.Categorical([3, 1, 2]), ["3", "1", "2"]),
+    ],
+)
+def test_cells_are_what_the_column_holds(values, texts):
+    from intlmodels.study.frame import _cells
+
+    assert _cells(pd.Series(values)) == texts
+
+
+def test_numbers_in_text_are_read_as_the_same_numbers():
+    rng = np.random.default_rng(2)
+    values = np.concatenate([rng.normal(size=200) * 10.0 ** rng.integers(-140, 140, 200), [2**53]])
+    frame = pd.DataFrame({"share": rng.integers(2, 9, 201), "x": values})
+    study = im.study(frame, outcome="share", predictors=["x"], rounding_width=1)
+    assert study.predictors["x"].values.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda f: {"data": f.assign(share=f["share"].where(f.index != 7, 130))},
+            "data, row 7, column 'share': found '130'; expected a share from 0 to 100",
+        ),
+        (
+            lambda f: {
+                "data": f.assign(size=f["size"].where(f.index != 4, -1)).set_index(f.index + 50)
+            },
+            "data, row 54, column 'size': found '-1.0'",
+        ),
+        (lambda f: {"formula": "share ~ ovner"}, "did you mean 'owner'?"),
+        (lambda f: {"rounding_width": None}, "expected rounding_width"),
+        (lambda f: {"rounding_width": -3}, "study.toml, key [outcome] rounding_width"),
+        (lambda f: {"rounding_width": "wide"}, "found 'wide'; no such column"),
+        (lambda f: {"unit": "kode"}, "did you mean 'code'?"),
+        (lambda f: {"time": "size", "unit": ""}, "expected unit"),
+        (lambda f: {"predictors": ["size"]}, "expected one of both"),
+        (lambda f: {"data": f[:0]}, "there are none"),
+        (lambda f: {"data": 3}, "expected a DataFrame"),
+        (lambda f: {"data": f[["share", "owner", "owner"]]}, "every name of a column once"),
+        (lambda f: {"outcom": {}}, "did you mean 'outcome'?"),
+        (lambda f: {"data": f.assign(share=f["share"] / 100)}, "unit_of_measure='fraction'"),
+    ],
+)
+def test_errors_name_the_row_and_column_of_the_frame(change, said):
+    frame = firms()
+    asked = {"data": frame, "unit": "code", "rounding_width": 1}
+    asked |= {"formula": "share ~ owner + log(size)"} | change(frame)
+    with pytest.raises(im.StudyError) as error:
+        im.study(**asked)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_printed_decimals_are_those_of_the_longest_number():
+    from intlmodels.study.frame import _cells
+
+    assert _cells(pd.Series([0.1, 2.125, 3, np.nan]), True) == ["0.100", "2.125", "3.000", ""]
+    assert _cells(pd.Series([1.0, 2.0]), True) == ["1", "2"]
+    assert _cells(pd.Series(["1.50", "2"]), True) == ["1.50", "2"]
+
+
+# -- saved and read again ------------------------------------------------------------------
+
+
+def same_study(one, other):
+    assert one.document == other.document
+    assert one.tables == other.tables
+    assert fingerprints(one) == fingerprints(other)
+
+
+def test_a_saved_study_is_the_same(tmp_path):
+    frame = panel(note=["a, 'b'\n\"c\""] * 30)
+    study = im.study(
+        "share ~ owner + log(size) + stage + sector",
+        data=frame.assign(stage=frame["stage"].astype(str)),
+        unit="code",
+        time="year",
+        rounding_width=1,
+        title='Quotes " and \\ and ü',
+    )
+    folder = study.save(tmp_path / "new")
+    assert sorted(path.name for path in folder.iterdir()) == ["data.csv", "study.toml"]
+    same_study(study, im.load_study(folder))
+
+
+@pytest.mark.parametrize("name", ["rochester", "norway"])
+def test_studies_of_folders_are_saved_as_they_are(name, tmp_path):
+    study = im.load_study(name)
+    (tmp_path / "empty").mkdir()
+    same_study(study, im.load_study(study.save(tmp_path / "empty")))
+
+
+def test_cells_that_look_odd_come_back(tmp_path):
+    odd = [("Alder,10,1.5,Tools,", '  Alder ,10,1.5,"To""ols, \nall",')]
+    study = im.load_study(write_study(tmp_path / "a", toml=STUDY, edit_firms=odd))
+    same_study(study, im.load_study(study.save(tmp_path / "b")))
+
+
+def test_nothing_is_written_over(tmp_path):
+    study = im.load_study(write_study(tmp_path / "a"))
+    before = {path: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    with pytest.raises(im.StudyError, match="not empty"):
+        study.save(tmp_path / "a")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    for wrong in (tmp_path / "none" / "b", tmp_path / "a" / "study.toml", "", "a\nb", "x" * 5000):
+        with pytest.raises(im.StudyError):
+            study.save(wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_saved_study_has_the_same_draws(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = im.study("share ~ owner + log(size)", data=firms(), rounding_width=1, unit="code")
+    few = {"draws": 20, "tune": 20, "chains": 2, "cores": 1}
+    with pytest.warns(im.NotConverged):
+        fit = im.fit_study(study, **few)
+    assert not list(tmp_path.iterdir())
+    folder = study.save(tmp_path / "made")
+    with pytest.warns(im.NotConverged):
+        again = im.fit_study(folder, **few)
+    assert fit["posterior"].to_dataset().identical(again["posterior"].to_dataset())
+    assert fit.attrs["fingerprint"] == again.attrs["fingerprint"]
+
+
+def test_toml_is_read_as_it_was_meant():
+    document = parsed(STUDY + VARIANTS) | {
+        "numbers": {"whole": 3, "half": 0.5, "small": 1e-7, "large": 1e22, "truth": True},
+        "odd names": {"ü.x": ['a"b\\c\n\t\x7f\x01', "é"], "empty": []},
+    }
+    assert parsed(toml_text(document)) == document
+    assert re.findall(r"^\[study\]$", toml_text(document), re.M)
