@@ -242,6 +242,11 @@ class ShareReportData(ReportData):
         return self.study.panel
 
     @property
+    def rows(self) -> str:
+        """What the rows are called: firms, or just rows where firms repeat."""
+        return "firms" if self.panel is None else "rows"
+
+    @property
     def years(self) -> str:
         """From the first to the last period of a panel, after a comma; empty without periods."""
         periods = self.panel.periods if self.panel else ()
@@ -262,6 +267,12 @@ class ShareReportData(ReportData):
         used = {
             "beta": True,
             "clusters": self.study.clusters is not None,
+            "groups": bool(self.design.groupings) and self.study.clusters is None,
+            "split": any(p.split for p in self.study.predictors.values()),
+            "turning": any(p.curve == "quadratic" for p in self.study.predictors.values()),
+            "precision": bool(self.design.precision),
+            "ordered-beta": "ordered-beta" in self.variants,
+            "weights": self.study.outcome.weights is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
             "ordered": any(block.kind == "monotonic" for block in self.design.blocks)

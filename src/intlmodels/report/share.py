@@ -13,6 +13,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models.base import flat
+from intlmodels.models.share.design import CLUSTER, FIRM
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
 from intlmodels.report import sections, sharesentences
@@ -65,7 +66,8 @@ def answer(m: ShareReportData) -> Section:
 def _answer(m: ShareReportData) -> list[str]:
     tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
     many = (m.many_levels, m.level_spread) if len(m.many_levels) else None
-    return sharesentences.answer(*tables, m.firms, many)
+    groups = [own.name for own in m.design.groupings]
+    return sharesentences.answer(*tables, m.firms, many, groups, m.rows)
 
 
 # -- the data ----------------------------------------------------------------------------
@@ -78,7 +80,7 @@ def data(m: ShareReportData) -> Section:
     study, outcome = m.study, m.study.outcome
     text = (
         f"{outcome.label} of {m.firms}{m.years}, printed in {outcome.unit} ({outcome.file}, column "
-        f"{outcome.column}) {_how_rounded(m)} {_weighted(m)}"
+        f"{outcome.column}) {_how_rounded(m)}{_weighted(m)}"
     )
     low, high = outcome.printed.min(), outcome.printed.max()
     figure = picture(
@@ -135,13 +137,12 @@ def _weighted(m: ShareReportData) -> str:
     weights = m.study.outcome.weights
     if weights is None:
         return ""
-    effective = weights.sum() ** 2 / (weights**2).sum()
     rows = f.plural(m.study.row_label)
     return (
         f" The {rows} are weighted: each probability is raised to its weight, and the weights sum "
         f"to the number of {rows}. The result is a pseudo-posterior: its centre is that of the "
         "weighted population, its width holds only roughly. By Kish's formula the weighted "
-        f"{rows} are worth {effective:,.0f} of equal weight."
+        f"{rows} are worth {share.effective_rows(weights):,.0f} of equal weight."
     )
 
 
@@ -287,13 +288,14 @@ def model(m: ShareReportData) -> Section:
 
 def priors(m: ShareReportData) -> Section:
     """Priors, and the shares that they imply before seeing data."""
-    implied = sharesentences.prior_predictive_sentence(prior_quantiles(m), m.prob, m.firms)
+    quantiles, one = prior_quantiles(m), "firm" if m.panel is None else "row"
+    implied = sharesentences.prior_predictive_sentence(quantiles, m.prob, m.firms, one)
     blocks: list[Block] = [Paragraph(implied)]
     between = sharesentences.prior_difference_sentences(m.prior_differences)
     if between:
         blocks.append(Items(tuple(between)))
     one, every = ("firm", "study") if m.register is None else ("row", "register")
-    one = "firm" if one == "firm" and m.panel is None else "row"
+    one = one if m.panel is None else "row"
     figure = picture(
         "prior-predictive",
         plots.prior_predictive(m.fit),
@@ -346,7 +348,7 @@ def estimates(m: ShareReportData) -> Section:
         blocks += [
             Table(
                 f"Average expected printed share at each level ({name})",
-                ("predictor", "level", "firms", "median", "interval"),
+                ("predictor", "level", m.rows, "median", "interval"),
                 level_rows(m.levels, MOST_LEVELS),
                 numeric=(2, 3, 4),
                 file="tables/estimates.csv",
@@ -487,13 +489,13 @@ def _variation(m: ShareReportData) -> list[Block]:
     figure = picture(
         "variation",
         plots.variation(m.fit, m.prob),
-        f"Part of the variation of shares between firms by source: median, 50{f.SPACE}% and "
+        f"Part of the variation of shares between {m.rows} by source: median, 50{f.SPACE}% and "
         f"{name}.",
         "Dots with intervals, one a source. The numbers are in the table of the variation.",
         not m.passed,
     )
     note = (
-        "Shapley values of the variance of the firms' mean shares (Shorrocks 2013): the order in "
+        f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order in "
         "which predictors enter does not matter. A part below zero means that a predictor works "
         "against others that it goes together with."
     )
@@ -502,7 +504,7 @@ def _variation(m: ShareReportData) -> list[Block]:
             " Of clusters it is their level; what one adds to an effect belongs to the predictor."
         )
     table = Table(
-        f"Variation of shares between firms by source, in percent ({name})",
+        f"Variation of shares between {m.rows} by source, in percent ({name})",
         ("source", "median", "interval"),
         tuple(
             (row.label, *median_and_interval(row, 1)) for row in m.variation.itertuples(index=False)
@@ -531,6 +533,13 @@ def new_firms(m: ShareReportData) -> Section:
             f" A profile that names no cluster is {f.a(firm)} of a cluster that was not in the "
             "study: its level and its effects are drawn from the spread between the clusters."
         )
+    for own in m.design.groupings:
+        if own.name != CLUSTER:
+            what = m.study.firm_label if own.name == FIRM else f"group by {own.label}"
+            text += (
+                f" A profile that names no {what} is of one that was not in the study: its level "
+                "is drawn from the spread between them."
+            )
     text += (
         " The expected share is known as far as the parameters are; what a single firm prints "
         "scatters around it."
@@ -574,7 +583,8 @@ def predictions(m: ShareReportData) -> Section:
             "(posterior predictive p-value)."
         )
         alt = (
-            "Above, how many firms print each value, observed and predicted; below, each firm's "
+            f"Above, how many {m.rows} print each value, observed and predicted; below, each "
+            f"{m.rows.removesuffix('s')}'s "
             "printed share beside its predictive interval."
         )
     else:
@@ -656,7 +666,7 @@ def _only_in_variants(m: ShareReportData) -> list[Block]:
 def limits(m: ShareReportData) -> Section:
     """What the study leaves open."""
     tables = (m.levels, m.differences, m.parameters, m.crossings)
-    computed = sharesentences.cannot_tell(*tables, m.firms)
+    computed = sharesentences.cannot_tell(*tables, m.firms, m.rows)
     more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:

@@ -23,6 +23,8 @@ from intlmodels.results.wording import (
 from intlmodels.study import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
 
@@ -55,20 +57,22 @@ def answer(
     checks: pd.DataFrame,
     firms: str,
     many: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    groups: Collection[str] = (CLUSTER,),
+    rows: str = "firms",
 ) -> list[str]:
     """The answer in three sentences: differences, order of levels, variation.
 
     Where a study has too few predictors for one of them, the average and the scatter of the firms
     take its place. The tables are those of the same names in :mod:`intlmodels.results.share`;
     ``firms`` says who they are, with their number: ``22 firms``; ``many`` are ``many_levels`` and
-    ``level_spread``.
+    ``level_spread``; ``groups`` the names of groupings, ``rows`` what rows are called.
     """
     passed = bool(average["converged"].all())
     candidates = [
         answer_differences(differences, firms),
         answer_many_levels(*many) if many else "",
         answer_ranks(ranks, levels),
-        answer_variation(variation),
+        answer_variation(variation, groups, rows),
         _average(average, firms),
         _scatter(checks, firms),
     ]
@@ -164,8 +168,8 @@ def _contrast_levels(levels: pd.DataFrame) -> str:
     )
 
 
-def answer_variation(table: pd.DataFrame) -> str:
-    """How much of the variation between firms each source takes up."""
+def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str) -> str:
+    """How much of the variation between firms, or rows, each source takes up."""
     known = table[table["source"] != NOT_EXPLAINED]
     if not len(known):
         return ""
@@ -173,11 +177,17 @@ def answer_variation(table: pd.DataFrame) -> str:
     ordered = known.sort_values("median", ascending=False, kind="stable")
     largest = next(ordered.itertuples(index=False))
     by_all = "the predictor" if len(known) == 1 else f"all {len(known)} predictors together"
-    if CLUSTER in set(known["source"]):
-        others = len(known) - 1
-        by_all = f"the clusters{f' and {f.counted(others, "predictor")}' * (others > 0)} together"
+    named = [
+        "the clusters" if row.source == CLUSTER else f"the groups by {row.label}"
+        for row in known.itertuples(index=False)
+        if row.source in groups
+    ]
+    if named:
+        others = len(known) - len(named)
+        named += [f.counted(others, "predictor")] if others else []
+        by_all = f"{f.listed(named)} together"
     return (
-        f"Of the variation of shares between firms {in_percent(left)} is left unexplained by "
+        f"Of the variation of shares between {between} {in_percent(left)} is left unexplained by "
         f"{by_all}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
@@ -267,7 +277,9 @@ def term_sentences(design: Design, study: ShareStudy) -> list[str]:
 # -- priors ------------------------------------------------------------------------------
 
 
-def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
+def prior_predictive_sentence(
+    values: dict[str, float], prob: float, firms: str, one: str = "firm"
+) -> str:
     """What the priors imply for printed shares, before any data.
 
     ``values`` are in percent: ``low``, ``median`` and ``high`` of one firm's printed share, the
@@ -275,7 +287,7 @@ def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str)
     """
     name = f.interval_name(prob)
     return (
-        f"Before seeing data the model expects one firm to print {f.percent(values['median'])} "
+        f"Before seeing data the model expects one {one} to print {f.percent(values['median'])} "
         f"({name} {f.span(values['low'], values['high'], 0)}), a printed 0 with probability "
         f"{f.probability(values['zero'])}, and an average over the {firms} of "
         f"{f.percent(values['mean_median'])} "
@@ -315,6 +327,7 @@ def cannot_tell(
     parameters: pd.DataFrame,
     crossings: pd.DataFrame,
     firms: str,
+    rows: str = "firms",
 ) -> list[str]:
     """What so few firms leave open, from the fit itself."""
     passed = bool(parameters["converged"].all())
@@ -330,7 +343,7 @@ def cannot_tell(
         parts = [f"{row.level} ({row.firms})" for row in few.itertuples(index=False)][:12]
         more = f" and {len(few) - 12} more" if len(few) > 12 else ""
         sentences.append(
-            f"Levels with {FEW_FIRMS} firms or fewer borrow most of their estimate from the "
+            f"Levels with {FEW_FIRMS} {rows} or fewer borrow most of their estimate from the "
             f"others: {'; '.join(parts)}{more}."
         )
     sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]

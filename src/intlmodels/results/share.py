@@ -171,6 +171,11 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     return weights > 0
 
 
+def effective_rows(weights: Array) -> float:
+    """Number of rows of equal weight that weighted ones are worth (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
 def has_levels(block: Mapping[str, Any]) -> bool:
     """Whether each firm stands at one of the levels of a predictor that are compared."""
     return block["kind"] not in ("numeric", "spline", "nested")
