@@ -1,104 +1,115 @@
-"""Made-up panels: firms in several years, with every kind of term."""
+"""A small made-up panel for tests of reading: seven firms in two to four years each."""
 
-from __future__ import annotations
+#: A firm without a share in one year, one with a share of 0, decimals that differ.
+ROWS = """\
+firm,year,share,size,age,owner,stage,sector,count,weight,from,to
+Ash,1999,12.5,10,3,own,low,food,4,1,10,25
+Ash,2000,14,12,4,own,low,food,4,2,10,25
+Ash,2001,15.0,30,5,foreign,mid,food,2,1,10,25
+Bay,1999,0,5,7,own,low,tools,5,1,0,10
+Bay,2001,2,6,9,own,mid,tools,5,1,0,10
+Cob,1999,55,80,1,foreign,high,food,10,0,50,100
+Cob,2000,60,90,2,foreign,high,food,10,1,50,100
+Cob,2001,,95,3,foreign,high,food,10,1,,
+Cob,2003,62.5,99,5,foreign,mid,food,10,2,50,100
+Dog,2000,30,20,11,own,mid,tools,1,1,25,50
+Dog,2001,35,22,12,foreign,mid,food,1,1,25,50
+Elm,2000,8,15,2,own,low,tools,1,1,0,10
+Elm,2003,9.5,9,5,own,high,tools,1,1,0,10
+Fig,1999,45,40,6,foreign,high,tools,3,1,25,50
+Fig,2000,47,45,7,own,high,tools,3,1,25,50
+Gum,2003,20,25,9,own,low,food,3,1,10,25
+"""
 
-import csv
-import io
-from pathlib import Path
+#: What holds for a firm in all of its years.
+FIRMS = """\
+name,country,founder
+Ash,North,family
+Bay,North,fund
+Cob,South,fund
+Dog,South,family
+Elm,North,family
+Fig,South,fund
+Gum,North,fund
+"""
 
-import numpy as np
-
-STUDY = """\
+PANEL = """\
 [study]
 name = "orchard"
-title = "Made-up growers over four years"
-question = "Does it matter?"
+title = "Seven made-up firms in up to four years"
 model = "share"
 source = "made up for tests"
 
 [rows]
 file = "rows.csv"
-unit = "grower"
+unit = "firm"
 time = "year"
-label = "grower"
 
 [outcome]
 column = "share"
 label = "Share abroad"
 unit = "percent"
-rounding_width = 1
-
-[predictors.owner]
-kind = "contrast"
-column = "owner"
-label = "Owner"
-low = "Family"
-high = "Fund"
+rounding_width = 0.5
 
 [predictors.size]
 kind = "numeric"
 column = "size"
 label = "Size"
-unit = "people"
 transform = "log"
-curve = "quadratic"
+unit = "employees"
 
-[predictors.spending]
+[predictors.owner]
+kind = "contrast"
+column = "owner"
+label = "Owner"
+low = "own"
+high = "foreign"
+"""
+
+#: Every term that a panel may have.
+TERMS = """
+[predictors.age]
 kind = "numeric"
-column = "spending"
-label = "Spending"
-unit = "dollars"
-split = "within"
+column = "age"
+curve = "quadratic"
+at = [2, 5, 10]
+
+[predictors.stage]
+kind = "ordered"
+column = "stage"
+levels = ["low", "mid", "high"]
 
 [predictors.year]
 kind = "walk"
 column = "year"
-label = "Year"
+
+[predictors.founder]
+kind = "category"
+file = "firms.csv"
+key = "name"
+column = "founder"
 
 [interactions.owner_size]
 of = ["owner", "size"]
 
-[groups.region]
-column = "region"
-label = "Region"
-slopes = ["owner"]
+[groups.sector]
+column = "sector"
+slopes = ["owner", "owner_size"]
+correlated = true
+
+[groups.place]
+file = "firms.csv"
+key = "name"
+column = "country"
 
 [precision]
 predictors = ["owner"]
+
+[variants.plain]
+kind = "terms"
+drop = ["owner_size", "sector", "firm"]
+
+[variants.older]
+kind = "terms"
+add = ["age"]
 """
-YEARS, REGIONS = (2001, 2002, 2003, 2004), ("East", "North", "South", "West")
-
-
-def rows(growers: int = 15, seed: int = 5) -> list[dict[str, str]]:
-    """Rows of growers, each in every year."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for i in range(growers):
-        size, spending = rng.lognormal(3, 1), rng.uniform(50, 150)
-        for year in YEARS:
-            mean = 1 / (1 + np.exp(1.2 - 0.4 * np.log(size) + 0.3 * (i % 2)))
-            made.append(
-                {
-                    "grower": f"Grower {i + 1:02}",
-                    "year": str(year),
-                    "share": f"{100 * rng.beta(8 * mean, 8 * (1 - mean)):.0f}",
-                    "owner": ("Family", "Fund")[i % 2],
-                    "size": f"{size * rng.uniform(0.8, 1.25):.1f}",
-                    "spending": f"{spending + rng.normal(0, 10):.1f}",
-                    "region": REGIONS[i // 2 % 4],
-                }
-            )
-    return made
-
-
-def write_panel(folder: Path, toml: str = STUDY, made: list[dict[str, str]] | None = None) -> Path:
-    """Write a panel and return its folder."""
-    made = made or rows()
-    folder.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(made[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(made)
-    (folder / "rows.csv").write_text(text.getvalue(), encoding="utf-8")
-    (folder / "study.toml").write_text(toml, encoding="utf-8")
-    return folder

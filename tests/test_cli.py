@@ -531,3 +531,17 @@ def test_an_interrupt_at_any_moment_is_one_line(folder, tmp_path, after):
         "interrupted: finished fits are kept; run the same command to go on"
     ]
     assert below(out) == []
+
+
+def test_every_error_of_a_file_is_a_line(capsys, tmp_path):
+    path = write_study(tmp_path / "study")
+    toml = path / "study.toml"
+    text = toml.read_text().replace('unit = "percent"', 'unit = "fraction"')
+    toml.write_text(text.replace("rounding_width = 5", "rounding_width = 0.05"))
+    code, out, err = run(capsys, "check", path)
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert len(lines) == 11
+    assert all(line.startswith("error: ") for line in lines)
+    assert "row 2, column" in lines[0]
+    assert lines[-1].startswith("error: and ")

@@ -453,3 +453,63 @@ def test_no_kinds_without_bound(tmp_path, monkeypatch):
     folder = write_decisions(tmp_path)
     write_rows(folder / "rows" / "a.csv", random_rows(np.random.default_rng(3), 20))
     assert "more than 5 kinds of firms" in refusal(folder)
+
+
+# -- the study's own codes -----------------------------------------------------------------
+
+OWN_CODES = 'yes = ["joint", "1"]\nno = ["solo"]\n'
+OWN_SIZES = 'sizes = ["SME", "=multinational"]\n'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "form", ["%d.%m.%Y", "%d %b %Y", "%B %d, %Y", "%m/%Y", "%Y/%m/%d %H:%M", "on %d (%Y/%m)"]
+)
+def test_codes_of_the_study_s_own_are_counted_like_the_usual_ones(tmp_path, kind, form):
+    rng = np.random.default_rng(20261)
+    rows = random_rows(rng, 30)
+    folder = write_decisions(tmp_path / "usual", (STUDY + PERIODS).replace("*.csv", f"*.{kind}"))
+    write_rows(folder / f"rows/a.{kind}", rows)
+    usual = im.reduce(tmp_path / "usual", tmp_path / "usual-out")
+
+    def own(row):
+        firm, when, flag, size = row
+        month, day = (5, 3) if "%d" in form else (12, 1)
+        date = datetime.date(int(when), month, day).strftime(form.replace("%H:%M", "09:05"))
+        return firm, date, {"yes": "joint", "no": "solo"}[flag], OWN[size]
+
+    labels = STUDY.replace('size = "size"\n', f'size = "size"\n{OWN_SIZES}date_format = "{form}"\n')
+    labels = labels.replace("[outcome]\n", f"[outcome]\n{OWN_CODES}")
+    folder = write_decisions(tmp_path / "own", (labels + PERIODS).replace("*.csv", f"*.{kind}"))
+    write_rows(folder / f"rows/a.{kind}", [own(row) for row in rows])
+    study = im.reduce(folder, tmp_path / "own-out")
+    assert counts_of(study) == counts_of(usual)
+    assert study.size_labels == ("=multinational", "SME")
+    again = im.reduce(folder, tmp_path / "own-out")  # from what was stored
+    assert counts_of(again) == counts_of(usual)
+    assert "SME" in describe(study)
+
+
+OWN = {"large": "=multinational", "other": "SME"}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("a", "2001-05-31", "joint", "SME"), "a date that exists, as 31.05.2006"),
+        (("a", "30.02.2001", "joint", "SME"), "day is out of range for month"),
+        (("a", "1.1.2001", "yes", "SME"), "expected one of 'joint', '1', 'solo'"),
+        (("a", "1.1.2001", "1", "other"), "expected one of '=multinational', 'SME'"),
+    ],
+)
+def test_cells_that_are_no_codes_of_the_study(tmp_path, row, said):
+    labels = STUDY.replace(
+        'size = "size"\n', f'size = "size"\n{OWN_SIZES}date_format = "%d.%m.%Y"\n'
+    )
+    labels = labels.replace("[outcome]\n", f"[outcome]\n{OWN_CODES}")
+    folder = write_decisions(tmp_path, labels)
+    good = [(f"firm {i}", f"{k}.12.2001", "solo", "SME") for i in range(4) for k in (2, 10)]
+    write_rows(folder / "rows/a.csv", [*good, row])
+    text = refusal(folder)
+    assert "row 10" in text
+    assert said in text

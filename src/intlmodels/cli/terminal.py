@@ -167,7 +167,7 @@ def run_to_exit(command: Callable[[], int]) -> int:
             raise
         text = _in_one_line(error)
         if text:
-            return _ended(f"error: {text}", UNUSABLE)
+            return _ended("\n".join(f"error: {line}" for line in text.split("\n")), UNUSABLE)
         return _ended(traceback.format_exc().rstrip(), CRASHED)
     finally:
         _give_up(sys.stdout)

@@ -1,19 +1,24 @@
-"""The one error that a user can cause, always told in a single line."""
+"""The one error that a user can cause: one line, or a line for each of several in one file."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 #: Longest value shown in a message; a whole paragraph in a cell would hide the message.
 LONGEST_SHOWN = 60
+#: Most errors of a file that are reported at once.
+MOST_ERRORS = 10
 #: Names that a mistyped one is compared with; a message must not take minutes.
 _MOST_COMPARED = 5000
 
 
 class StudyError(ValueError):
-    """An unusable study, setting or option, told in one line.
+    """An unusable study, setting or option, in one line.
+
+    Of several errors of one file (:func:`together`) the text has a line for each, up to ten, and
+    then says how many more there are; the attributes are those of the first.
 
     Parameters
     ----------
@@ -57,6 +62,40 @@ class StudyError(ValueError):
         self.row = row
         self.column = column
         self.value = value
+        #: Errors that were found together with this one, without further ones of their own.
+        self.further: tuple[StudyError, ...] = ()
+
+    def __str__(self) -> str:
+        """One line for each error, and how many more there are."""
+        lines = [str(error.args[0]) for error in (self, *self.further)]
+        more = len(lines) - MOST_ERRORS
+        return "\n".join(lines[:MOST_ERRORS] + [f"and {more:,} more like these"] * (more > 0))
+
+
+def together(errors: Sequence[StudyError]) -> StudyError:
+    """One error for all that were found, in the order of files and rows."""
+    single = [one for error in errors for one in (error, *error.further)]
+    first, *rest = sorted(single, key=lambda error: (error.file or "", error.row or 0))
+    for error in rest:
+        error.further = ()
+    first.further = tuple(rest)
+    return first
+
+
+def read_each[T, R](read: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Read all items; what cannot be read is reported at once, in one error.
+
+    Raises StudyError.
+    """
+    found, errors = [], []
+    for item in items:
+        try:
+            found.append(read(item))
+        except StudyError as error:
+            errors.append(error)
+    if errors:
+        raise together(errors)
+    return found
 
 
 def one_line(text: str) -> str:

@@ -156,6 +156,11 @@ class Model[Study, Design](Protocol):
     def build(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """The model of one variant as a PyMC model."""
 
+    def prior(
+        self, study: Study, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+    ) -> Dataset:
+        """Draws from the prior alone, in numpy; one chain."""
+
     def draw(
         self,
         study: Study,

@@ -37,7 +37,6 @@ from intlmodels.register.files import (
 from intlmodels.register.rows import readable
 from intlmodels.study import Register, RegisterStudy, RowFiles, SequenceStudy, Study, describe
 from intlmodels.study.columns import Integers, frozen
-from intlmodels.study.counts import SIZES
 from intlmodels.study.register import (
     COUNTED,
     Cells,
@@ -177,12 +176,14 @@ Decisions = tuple[Sequences, ReadDecisions]
 
 def decision_shape(register: DecisionRegister) -> DataShape[Decisions]:
     """Decisions become kinds of firms, and places in sequences."""
+    own = [list(register.outcome.yes), list(register.outcome.no), register.date_format]
+    own = [*own, list(register.size_labels)] if any(own) else []
     periods = [list(register.periods), list(register.starts)]
     return DataShape(
         register,
         "decisions",
         (CELLS, PLACES),
-        [register.columns, register.by_number, *periods, register.bad_rows],
+        [register.columns, register.by_number, *periods, register.bad_rows, *own],
         partial(count_decisions, register),
         lambda counts: (counts[1], counts[1].bad + counts[1].fellows),
         partial(_write_decisions, register),
@@ -195,14 +196,14 @@ def _write_decisions(register: DecisionRegister, counts: Decisions, out: Path) -
     own, periods = counts[0], register.periods
     made = [f"decisions {name}" if len(periods) > 1 else "decisions" for name in periods]
     firms = zip(
-        [SIZES[i] for i in own.size],
+        [register.size_labels[i] for i in own.size],
         *own.made.T.tolist(),
         own.flagged.tolist(),
         own.firms.tolist(),
         strict=True,
     )
     places = zip(
-        [SIZES[i] for i in own.at_size],
+        [register.size_labels[i] for i in own.at_size],
         [periods[i] for i in own.at_period],
         own.at_entries.tolist(),
         own.at_made.tolist(),
@@ -225,11 +226,13 @@ def _load_decisions(register: DecisionRegister, out: Path, read: dict[str, Any])
     entries, at_made, at_flagged = (frozen(column, np.int64) for column in at)
     periods = [register.periods.index(from_plain_cell(name)) for name in at_period]
     sequences = Sequences(
-        size=frozen([SIZES.index(name) for name in size], np.int64),
+        size=frozen([register.size_labels.index(from_plain_cell(name)) for name in size], np.int64),
         made=frozen(np.column_stack(made), np.int64),
         flagged=flagged,
         firms=firms,
-        at_size=frozen([SIZES.index(name) for name in at_size], np.int64),
+        at_size=frozen(
+            [register.size_labels.index(from_plain_cell(name)) for name in at_size], np.int64
+        ),
         at_period=frozen(periods, np.int64),
         at_entries=entries,
         at_made=at_made,

@@ -39,8 +39,16 @@ from intlmodels.register.rows import (
     why_unread,
 )
 from intlmodels.study.columns import MOST_NOTES, appearance, frozen, lookalikes
-from intlmodels.study.counts import FLAGS, SIZES
-from intlmodels.study.decisions import EXAMPLES, FORMS, NUMBER, UNCLEAR, expected
+from intlmodels.study.counts import FLAGS
+from intlmodels.study.decisions import (
+    EXAMPLES,
+    FORMS,
+    NUMBER,
+    UNCLEAR,
+    expected,
+    stated_form,
+    stated_pattern,
+)
 from intlmodels.study.register import DecisionRegister, ReadDecisions, Reader, Sequences
 from intlmodels.study.sources import Cell
 
@@ -122,7 +130,7 @@ def _survey(
         few = ", ".join(f"{texts.get(key, literal(''))} AS {key}" for key in FEW)
         # Grouped first: there are fewer different dates than rows.
         grouped = (
-            f"SELECT {few}, {texts['when']} AS said, {nobody(texts['firm'])} AS nobody, "
+            f"SELECT {few}, {_date(register, texts)} AS said, {nobody(texts['firm'])} AS nobody, "
             f"count(*) AS rows FROM {source.rows()} GROUP BY ALL"
         )
         some = connection.execute(
@@ -144,7 +152,7 @@ def _survey(
 
 def _readings(survey: Sequence[tuple[Any, ...]], register: DecisionRegister) -> Readings:
     """What texts mean, and how dates are written: as most of them are."""
-    options = {"flag": FLAGS, "size": SIZES, "period": register.periods}
+    options = {"flag": FLAGS, "size": register.size_labels, "period": register.periods}
     codes: dict[str, dict[str, int]] = {}
     for place, key in enumerate(FEW):
         if key in register.columns:
@@ -332,6 +340,17 @@ def no_year(text: str) -> str:
     return f"NOT {_fits(f"trim({text}, ' \t')", _YEARS)}"
 
 
+def _date(register: DecisionRegister, texts: Mapping[str, str]) -> str:
+    """SQL of dates in a form that is known; empty for those not in the stated format."""
+    if not register.date_format:
+        return texts["when"]
+    bare = f"trim({texts['when']}, ' \t')"
+    read = f"try_strptime({bare}, {literal(register.date_format)})"
+    known = f"strftime({read}, {literal(stated_form(register.date_format)[1])})"
+    fits = _fits(bare, stated_pattern(register.date_format))
+    return f"CASE WHEN {fits} THEN coalesce({known}, '') ELSE '' END"
+
+
 def _when(text: str, readings: Readings) -> str:
     """SQL of a number that orders decisions; null where the date is written in another way."""
     bare, name = f"trim({text}, ' \t')", readings.form
@@ -354,7 +373,7 @@ def _period(register: DecisionRegister, readings: Readings, texts: Mapping[str, 
         return _code(texts["period"], readings.codes["period"])
     if not register.starts:
         return "0"
-    bare = f"trim({texts['when']}, ' \t')"
+    bare = f"trim({_date(register, texts)}, ' \t')"
     year = f"TRY_CAST({bare}[:4] AS INTEGER)"
     if readings.form in ("number", "place"):
         year = f"CASE WHEN NOT {no_year(bare)} THEN {year} END"
@@ -376,7 +395,7 @@ def rows(
         selects.append(
             f"SELECT {number} AS part, row_number() OVER () AS n, {firm(texts['firm'])} AS firm, "
             f"{_code(texts['flag'], readings.codes['flag'])} AS y, "
-            f"{_when(texts['when'], readings)} AS w, {size} AS s, "
+            f"{_when(_date(register, texts), readings)} AS w, {size} AS s, "
             f"{_period(register, readings, texts)} AS p{said} FROM {source.rows()}"
         )
     return "(" + " UNION ALL ".join(selects) + ")"

@@ -40,7 +40,7 @@ from intlmodels.study import (
     ShareStudy,
     Study,
 )
-from intlmodels.study.counts import SIZES, rows
+from intlmodels.study.counts import rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -510,7 +510,9 @@ class DecayReportData(ReportData):
 
         counts, periods = register.sequences, register.periods
         several = len(periods) > 1
-        columns: dict[str, Any] = {"size": np.asarray(SIZES, dtype=object)[counts.size]}
+        columns: dict[str, Any] = {
+            "size": np.asarray(register.size_labels, dtype=object)[counts.size]
+        }
         for i, name in enumerate(periods):
             columns[f"decisions {name}" if several else "decisions"] = counts.made[:, i]
         columns |= {"flagged": counts.flagged, "firms": counts.firms}

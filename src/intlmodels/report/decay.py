@@ -62,6 +62,8 @@ def answer(m: DecayReportData) -> Section:
         decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
     ]
     said += marked([line for line in about if line], m.passed)
+    if study.decisions is not None and study.decisions.by_period and not m.latent:
+        said.insert(0, decaysentences.order_of_periods(study.firm_label, event))
     return sections.answer(m, asked, said, f"diagnostics{' and under reconstruction' * m.latent}")
 
 

@@ -98,6 +98,14 @@ def repair_sentence(repairs: pd.DataFrame) -> str:
     )
 
 
+def order_of_periods(firm: str, event: str) -> str:
+    """What experience means where only the names of periods put decisions in order."""
+    return (
+        f"The order of each {firm}'s {f.plural(event)} follows only from the names of their "
+        "periods; within a period it is that of the rows, which may not be the order in time."
+    )
+
+
 def experience(
     curves: pd.DataFrame, slopes: pd.DataFrame, firm: str, event: str, flag: str
 ) -> list[str]:

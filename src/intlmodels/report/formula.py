@@ -324,8 +324,8 @@ def decay_symbols(design: DecayDesign, firm: str, event: str, flag: str) -> list
     ]
     if design.two_sizes:
         rows += [
-            ("x", f"1 for large {plural(firm)}, 0 for the others"),
-            ("g(d)", "size, large or other"),
+            ("x", f"1 for {design.sizes[0]} {plural(firm)}, 0 for the others"),
+            ("g(d)", f"size, {design.sizes[0]} or {design.sizes[1]}"),
         ]
     if design.by_period:
         rows.append(("t(d)", "period"))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from intlmodels.core import formats as f
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
-from intlmodels.study.counts import SIZES, Count, Subjects
+from intlmodels.study.counts import Count, Subjects
 from intlmodels.study.groups import Column, Group, Number, Rows, read_groups, read_numbers
 from intlmodels.study.schema import NEEDED, PROSE, Key, Keys, StudyFile, check_text, section, wrong
 from intlmodels.study.sources import Sources
@@ -50,7 +50,7 @@ CLAIM = {
     "rule": NEEDED,
 }
 #: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
-CLAIM_PART = {"size": Key("text", options=SIZES), "periods": Key("texts")}
+CLAIM_PART = {"size": Key("text"), "periods": Key("texts")}
 
 Kind = Literal["number", "group", "column", "variant", "predictor", "level", "parameter"]
 
@@ -460,7 +460,9 @@ def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part
 
 def _check_size(size: str, key: str, subjects: Subjects) -> None:
     """Check that a size tells some firms from others."""
-    if size and not all(subjects.of_size(one) for one in SIZES):
+    if size and size not in (labels := subjects.size_labels):
+        raise wrong(f"expected one of {listed(labels)}{did_you_mean(size, labels)}", key, size)
+    if size and not all(map(subjects.of_size, subjects.size_labels)):
         raise wrong(
             "expected none, as all firms of this study are of one size: leave the key out",
             key,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
 from intlmodels.study.claims import shortened
 from intlmodels.study.schema import (
     CLUSTER,
@@ -212,18 +212,20 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
         if getattr(spec, name) == sources.key(file):
             said = "expected another column than the one with the firms"
             raise wrong(said, f"[outcome] {name}")
-    shares: dict[int, _Interval]
     if spec.lower:
         uppers = sources.cells(file, spec.upper, "[outcome] upper")
-        pairs = enumerate(zip(cells, uppers, strict=True))
-        shares = {i: _band(*ends, spec) for i, ends in pairs if not _open(*ends)}
-        _check_bands([(cells[i], shares[i]) for i in shares])
-    elif isinstance(spec.rounding_width, str):
-        share_of = _own_width(spec, sources, file)
-        shares = {i: share_of(i, c) for i, c in enumerate(cells) if not c.missing}
+        known = [i for i, ends in enumerate(zip(cells, uppers, strict=True)) if not _open(*ends)]
+        read = read_each(lambda i: _band(cells[i], uppers[i], spec), known)
+        _check_bands([(cells[i], band) for i, band in zip(known, read, strict=True)])
     else:
-        width, share = share_reader(spec)
-        shares = {i: (share(c), width) for i, c in enumerate(cells) if not c.missing}
+        known = [i for i, cell in enumerate(cells) if not cell.missing]
+        if isinstance(spec.rounding_width, str):
+            share_of = _own_width(spec, sources, file)
+            read = read_each(lambda i: share_of(i, cells[i]), known)
+        else:
+            width, share = share_reader(spec)
+            read = [(value, width) for value in read_each(lambda i: share(cells[i]), known)]
+    shares = dict(zip(known, read, strict=True))
     if len(shares) < FEWEST_FIRMS:
         one = sources.one
         have = f"only {len(shares)} of {len(cells)} {one}s have" if shares else f"no {one} has"
@@ -556,7 +558,7 @@ def read_predictor(
                 at=tuple(map(float, spec.at)),
             )
             if own.curve or own.split:
-                require_known(own, cells, f"a {own.curve} curve" if own.curve else "a split")
+                require_known(own, cells, f"{own.curve} curve" if own.curve else "split")
             if own.split:
                 _check_split(own, sources)
             return own
@@ -705,7 +707,7 @@ def _require_free(
     """Refuse columns that have the firms, the share or a predictor."""
     taken = {(outcome.file, column): "[outcome]" for column in outcome.columns}
     taken |= {(p.file, p.column): f"[predictors.{p.name}]" for p in predictors.values()}
-    taken[file, sources.key(file)] = "[firms]"
+    taken[file, sources.key(file)] = "[rows]" if sources.listing else "[firms]"
     for column in columns:
         if (file, column) in taken:
             raise wrong(f"expected another column; {taken[file, column]} uses it", key, column)

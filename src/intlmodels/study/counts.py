@@ -135,7 +135,7 @@ def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ..
 
 # -- published counts as a CSV file has them -------------------------------------------
 
-#: Sizes of a firm, as they are written.
+#: Sizes of a firm, the larger one first, where study.toml gives no other labels.
 SIZES = ("large", "other")
 #: Whether a count holds exactly, as it is written.
 STATUS = ("hard", "noisy")
@@ -154,6 +154,8 @@ class Subjects:
     #: One a firm.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
+    #: Labels of the two sizes, the larger one first.
+    size_labels: tuple[str, ...] = SIZES
 
     def of_size(self, size: str) -> tuple[str, ...]:
         """Firms of one size."""
@@ -222,7 +224,7 @@ class CountFile:
         if not identity:
             raise cells["id"].error("expected what the count is called, such as M01")
         firms = read_names(cells["firms"], subjects.firms, "firm")
-        size = word(cells["size"], (*SIZES, ""))
+        size = word(cells["size"], (*subjects.size_labels, ""))
         if size:
             if cells["firms"].text.strip():
                 raise cells["size"].error(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files
-from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.core.errors import StudyError, listed, one_line, read_each
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
 from intlmodels.study.counts import (
@@ -60,7 +60,7 @@ class Reading:
 class DecayStudy(Study):
     """A validated study of the decay model."""
 
-    #: ``large`` or ``other``, one a firm.
+    #: One of ``size_labels`` for each firm.
     sizes: tuple[str, ...]
     #: Names in order of time.
     periods: tuple[str, ...]
@@ -80,6 +80,8 @@ class DecayStudy(Study):
     event: str = "decision"
     #: What the flag says of it, such as ``motivated by the cluster``.
     flag_label: str = "flagged"
+    #: Labels of the two sizes, the larger one first.
+    size_labels: tuple[str, ...] = SIZES
     #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
 
@@ -88,7 +90,7 @@ class DecayStudy(Study):
         """Firms by size, where there are two sizes; else empty."""
         found = {
             size: tuple(f for f, own in zip(self.firms, self.sizes, strict=True) if own == size)
-            for size in SIZES
+            for size in self.size_labels
             if size in self.sizes
         }
         return found if len(found) > 1 else {}
@@ -96,7 +98,7 @@ class DecayStudy(Study):
     @property
     def total(self) -> int:
         """Number of decisions: as published, else as listed."""
-        subjects = Subjects(self.firms, self.sizes, self.periods)
+        subjects = Subjects(self.firms, self.sizes, self.periods, self.size_labels)
         for count in self.counts:
             if subjects.is_total(count):
                 return count.value
@@ -142,10 +144,11 @@ class DecayStudy(Study):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         yield from self.first_lines()
-        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == "large")
+        first, other = self.size_labels
+        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == first)
         rest = len(self.firms) - len(large)
         yield one_line(
-            f"  sizes     {len(large)} large ({shortened(large)}), {rest} other"
+            f"  sizes     {len(large)} {first} ({shortened(large)}), {rest} {other}"
             if large and rest
             else f"  sizes     all {len(self.firms)} of one size"
         )
@@ -198,15 +201,23 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
         )
-    sizes: tuple[str, ...] = ("other",) * len(sources.firms)
+    labels = spec.sizes[::-1] or SIZES
+    sizes: tuple[str, ...] = labels[1:] * len(sources.firms)
     if spec.size:
         cells = sources.cells(sources.file, spec.size, "[firms] size")
-        sizes = tuple(sources.word(cell, SIZES) for cell in cells)
+        sizes = tuple(read_each(lambda cell: sources.word(cell, labels), cells))
     periods = toml.periods or PeriodsTable(names=("all",))
     weights = period_weights(periods.weights, periods.names, "[periods]")
-    subjects = Subjects(sources.firms, sizes, periods.names)
+    subjects = Subjects(sources.firms, sizes, periods.names, labels)
     counts, readings, unused = _counts(toml, sources, subjects, weights)
-    decisions = read_decisions(toml.decisions, sources, periods) if toml.decisions else None
+    if toml.outcome.yes and not toml.decisions:
+        raise wrong(
+            "expected a table [decisions], whose cells these labels are of; leave yes and no out",
+            "[outcome] yes",
+        )
+    decisions = None
+    if toml.decisions:
+        decisions = read_decisions(toml.decisions, toml.outcome, sources, periods)
     published = toml.counts or CountsTable(file="")
     return DecayStudy(
         **common(files, toml, "decay", sources),
@@ -220,6 +231,7 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         readings=readings,
         event=toml.outcome.event,
         flag_label=toml.outcome.flag,
+        size_labels=labels,
         unused=unused,
         **read_ledger(RULES, toml, sources, counts, subjects),
     )
@@ -317,6 +329,8 @@ def _decision_lines(study: DecayStudy) -> Iterator[str]:
         yield f"  ties in time: {known.ties or 'none'}" + (
             "; they keep the order of the rows" if known.ties else ""
         )
+    elif known.by_period:
+        yield "  without dates: in the order of the periods, and within one in that of the rows"
     else:
         yield "  without dates: in the order of the rows"
     table = known.table(study.firms, study.periods)

@@ -1,25 +1,31 @@
 """Decisions known one by one, as a CSV file has them: one row a decision.
 
 Of dates only forms that mean one thing are read: as numbers, 31052001 and 05.2001 would not sort
-in time.
+in time. In other forms they are read where study.toml states the format.
+
+The rows of a firm may stand in any order. Dates put them in order; rows whose dates leave their
+order open, such as 2001 and 2001-05, keep the order of the file.
 """
 
 from __future__ import annotations
 
 import datetime
+import heapq
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import did_you_mean, listed
+from intlmodels.core.errors import StudyError, did_you_mean, listed, read_each, together
 from intlmodels.study.columns import frozen
 from intlmodels.study.counts import FLAGS
-from intlmodels.study.schema import DecisionsTable, PeriodsTable, wrong
+from intlmodels.study.schema import DecisionsTable, DecisionTable, PeriodsTable, wrong
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
@@ -69,10 +75,63 @@ def expected(table: str, numbers: bool) -> str:
         return f'expected {EXAMPLES["number"]}, as {table} has order = "number"'
     return (
         "expected a date, year-month-day as 2006-05-31 or 20060531, with or without a time, or "
-        f"2006-05 or 2006, or {EXAMPLES['place']}; write 31.05.2001 and 31052001 as 2001-05-31, "
-        "05.2001 and 200105 as 2001-05; if it is a number that orders, larger for later decisions, "
+        f"2006-05 or 2006, or {EXAMPLES['place']}; for dates such as 31.05.2001 write "
+        'date_format = "%d.%m.%Y", and if it is a number that orders, larger for later decisions, '
         f'write order = "number" in {table}'
     )
+
+
+#: Codes of a stated format, and what may stand for them.
+_OF_CODES = {
+    "Y": _YEAR,
+    "m": r"(0?[1-9]|1[0-2])",
+    "b": r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+    "B": r"(?i:january|february|march|april|may|june|july|august|september|october|november"
+    r"|december)",
+    "d": r"(0?[1-9]|[12]\d|3[01])",
+    "H": r"([01]?\d|2[0-3])",
+    "M": r"[0-5]?\d",
+    "S": r"[0-5]?\d",
+    "%": "%",
+}
+
+
+def stated_pattern(date_format: str) -> str:
+    """A regular expression, for Python and DuckDB, of the dates in a stated format."""
+    parts = re.split("%(.)", date_format)
+    return "".join(_OF_CODES[part] if i % 2 else re.escape(part) for i, part in enumerate(parts))
+
+
+def stated_form(date_format: str) -> tuple[str, str]:
+    """The form of :data:`FORMS` that dates in a stated format have, and its strftime codes."""
+    codes = set(re.findall("%(.)", date_format))
+    if "H" in codes:
+        return "moment", "%Y-%m-%d %H:%M:%S"
+    if "d" in codes:
+        return "day", "%Y-%m-%d"
+    return ("month", "%Y-%m") if codes & {*"mbB"} else ("year", "%Y")
+
+
+def read_stated(cell: Cell, date_format: str) -> str:
+    """A date in a stated format, as :data:`FORMS` has it."""
+    text = cell.text.strip()
+    try:
+        if re.fullmatch(stated_pattern(date_format), text, flags=re.ASCII):
+            return datetime.datetime.strptime(text, date_format).strftime(
+                stated_form(date_format)[1]
+            )
+        said = ""
+    except ValueError as error:
+        said = f" ({error})"
+    example = datetime.datetime(2006, 5, 31, 12).strftime(date_format)
+    raise cell.error(f"expected a date that exists{said}, as {example}: date_format says so")
+
+
+def read_flag(cell: Cell, outcome: DecisionTable) -> str:
+    """One of :data:`FLAGS`, by the labels of the study if it gives some."""
+    if not outcome.yes:
+        return cell.word(FLAGS)
+    return "yes" if cell.word((*outcome.yes, *outcome.no)) in outcome.yes else "no"
 
 
 def moments(text: str, form: str) -> tuple[int, int]:
@@ -119,6 +178,8 @@ class Decisions:
     #: Decisions whose date does not put them behind all earlier ones of their firm; they keep the
     #: order of the rows.
     ties: int = 0
+    #: Whether the order of a firm's decisions follows from the names of their periods only.
+    by_period: bool = False
 
     @property
     def entries(self) -> NDArray[np.int64]:
@@ -145,36 +206,70 @@ class _Time:
 
     cell: Cell
     form: str
+    #: As :data:`FORMS` has it.
+    text: str
     first: int | Decimal
     last: int | Decimal
 
 
-def read_decisions(spec: DecisionsTable, sources: Sources, periods: PeriodsTable) -> Decisions:
-    """Read decisions; rows of a firm that go back in time are refused."""
-    firms = _firms(_cells(spec, "firm", sources), sources)
-    flags = [FLAGS.index(sources.word(c, FLAGS)) for c in _cells(spec, "flag", sources)]
-    numbers = spec.order == "number"
-    times = _times(_cells(spec, "when", sources), numbers) if spec.when else []
+def read_decisions(
+    spec: DecisionsTable, outcome: DecisionTable, sources: Sources, periods: PeriodsTable
+) -> Decisions:
+    """Read decisions, and put the rows of each firm in order of time.
+
+    Raises StudyError for all cells that cannot be read, or else for all firms whose decisions have
+    no order.
+    """
+    cells = {key: _cells(spec, key, sources) for key in ("firm", "flag")}
+    dates = _cells(spec, "when", sources) if spec.when else []
+    errors: list[StudyError] = []
+    with _noted(errors):
+        firms = _firms(cells["firm"], sources)
+    with _noted(errors):
+        flags = [FLAGS.index(flag) for flag in _flags(cells["flag"], outcome, sources)]
+    times: list[_Time] = []
+    with _noted(errors):
+        times = _times(dates, spec)
+    if len(times) == len(dates):
+        with _noted(errors):
+            placed = _periods(spec, sources, periods.names, periods.starts, times)
+    if errors:
+        raise together(errors)
     of_firm: dict[str, list[int]] = {firm: [] for firm in sources.firms}
     for row, firm in enumerate(firms):
         of_firm[firm].append(row)
     ties = 0
+    order: list[int] = []
     for rows in of_firm.values():
-        if times and rows:
-            own = [times[row] for row in rows]
-            ties += _check_order(own)
-            _check_places(own)
-    placed = _periods(spec, sources, periods.names, periods.starts, times)
-    for rows in of_firm.values():
-        _check_periods([placed[row] for row in rows], periods.names)
-    order = [row for rows in of_firm.values() for row in rows]
+        with _noted(errors):
+            if times:
+                rows = [rows[place] for place in _in_time([times[row] for row in rows])]
+                ties += _check_places([times[row] for row in rows])
+                _check_periods([placed[row] for row in rows], periods.names)
+            else:
+                rows = sorted(rows, key=lambda row: periods.names.index(placed[row][0]))
+            order += rows
+    if errors:
+        raise together(errors)
     return Decisions(
         firm=tuple(firms[row] for row in order),
         period=tuple(placed[row][0] for row in order),
         when=tuple(times[row].cell.text.strip() if times else "" for row in order),
         flag=frozen([flags[row] for row in order], np.int64),
         ties=ties,
+        by_period=not times and len({name for name, _ in placed}) > 1,
     )
+
+
+@contextmanager
+def _noted(errors: list[StudyError]) -> Iterator[None]:
+    """Go on after an error in cells of a CSV file, which is noted."""
+    try:
+        yield
+    except StudyError as error:
+        if error.row in (None, 1):
+            raise
+        errors.append(error)
 
 
 def _cells(spec: DecisionsTable, key: str, sources: Sources) -> list[Cell]:
@@ -183,30 +278,54 @@ def _cells(spec: DecisionsTable, key: str, sources: Sources) -> list[Cell]:
 
 def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
     by_label = {clean_label(firm): firm for firm in sources.firms}
-    found = []
-    for cell in cells:
+
+    def read(cell: Cell) -> str:
         label = clean_label(cell.text)
         if label not in by_label:
             raise cell.error(
                 f"expected a firm of {sources.file}{did_you_mean(label, by_label)}; add it there "
                 "or mend the name"
             )
-        found.append(by_label[label])
         sources.note(cell, label)
-    return found
+        return by_label[label]
+
+    return read_each(read, cells)
+
+
+def _flags(cells: Sequence[Cell], outcome: DecisionTable, sources: Sources) -> list[str]:
+    def read(cell: Cell) -> str:
+        flag = read_flag(cell, outcome)
+        sources.note(cell, clean_label(cell.text))
+        return flag
+
+    return read_each(read, cells)
 
 
 # -- time --------------------------------------------------------------------------------
 
 
-def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
+def _times(cells: Sequence[Cell], spec: DecisionsTable) -> list[_Time]:
     """Read a column of dates, or of numbers that order the decisions."""
+    numbers = spec.order == "number"
+    if spec.date_format:
+        form = stated_form(spec.date_format)[0]
+
+        def read_date(cell: Cell) -> _Time:
+            text = read_stated(cell, spec.date_format)
+            return _Time(cell, form, text, *moments(text, form))
+
+        return read_each(read_date, cells)
     forms = [form_of(cell.text.strip(), numbers) for cell in cells]
     kinds = [_DATES.get(form, form) for form in forms]
     # A date among numbers tells what the column is for.
-    model = kinds.index("date") if "date" in kinds else 0
-    found = []
-    for cell, form, kind in zip(cells, forms, kinds, strict=True):
+    model = (
+        kinds.index("date")
+        if "date" in kinds
+        else next((i for i, kind in enumerate(kinds) if kind), 0)
+    )
+
+    def read(place: int) -> _Time:
+        cell, form, kind = cells[place], forms[place], kinds[place]
         text = cell.text.strip()
         if not form and cell.missing:
             raise cell.error(
@@ -224,37 +343,44 @@ def _times(cells: Sequence[Cell], numbers: bool) -> list[_Time]:
             first, last = moments(text, form) if kind in ("date", "zoned") else (Decimal(text),) * 2
         except ValueError as error:
             raise cell.error(f"expected a date that exists ({error})") from error
-        found.append(_Time(cell, form, first, last))
-    return found
+        return _Time(cell, form, text, first, last)
+
+    return read_each(read, range(len(cells)))
 
 
-def _check_places(times: Sequence[_Time]) -> None:
-    """Check that plain numbers count the decisions of one firm: others may be parts of dates."""
-    for place, time in enumerate(times, start=int(times[0].first > 0)):
+def _in_time(times: Sequence[_Time]) -> list[int]:
+    """Positions in order of time; where dates leave the order open, in that of the file."""
+    ends = sorted((time.last, place) for place, time in enumerate(times))
+    begins = sorted((time.first, place) for place, time in enumerate(times))
+    placed: set[int] = set()
+    able: list[int] = []
+    order: list[int] = []
+    end = begin = 0
+    while len(order) < len(times):
+        while ends[end][1] in placed:
+            end += 1
+        # Nothing that is left lies wholly before what begins by the first end.
+        while begin < len(begins) and begins[begin][0] <= ends[end][0]:
+            heapq.heappush(able, begins[begin][1])
+            begin += 1
+        order.append(heapq.heappop(able))
+        placed.add(order[-1])
+    return order
+
+
+def _check_places(times: Sequence[_Time]) -> int:
+    """Check that plain numbers count the decisions of one firm, as others may be parts of dates.
+
+    Returns how many decisions their dates do not put behind all earlier ones.
+    """
+    for place, time in enumerate(times, start=int(bool(times) and times[0].first > 0)):
         if time.form == "place" and time.first != place:
             raise time.cell.error(
-                "the numbers of this firm do not count its decisions 1, 2, 3 and so on, row by "
-                f"row; {expected('[decisions]', False)}"
+                "the numbers of this firm do not count its decisions 1, 2, 3 and so on, each "
+                f"once; {expected('[decisions]', False)}"
             )
-
-
-def _check_order(times: Sequence[_Time]) -> int:
-    """Check that the decisions of one firm do not go back in time; count what dates leave open."""
-    ties = 0
-    reached: int | Decimal = times[0].first - 1
-    latest: _Time | None = None
-    for time in times:
-        if latest is not None and time.last < latest.first:
-            raise time.cell.error(
-                f"row {latest.cell.row} has a later decision of the same firm "
-                f"({latest.cell.text.strip()}); expected the rows of a firm in order of time: move "
-                "the row"
-            )
-        ties += time.first <= reached
-        reached = max(reached, time.last)
-        if latest is None or time.first >= latest.first:
-            latest = time
-    return ties
+    reached = accumulate((time.last for time in times), max)
+    return sum(time.first <= last for time, last in zip(times[1:], reached, strict=False))
 
 
 # -- periods -----------------------------------------------------------------------------
@@ -270,10 +396,13 @@ def _periods(
     times: Sequence[_Time],
 ) -> list[Placed]:
     """The period of each row, and the cell that says so."""
-    dated = [_by_date(time, periods, starts) for time in times] if starts and times else []
+    dated: list[Placed] = []
+    if starts and times:
+        dated = read_each(lambda time: _by_date(time, periods, starts), times)
     if spec.period:
-        placed: list[Placed] = []
-        for row, cell in enumerate(_cells(spec, "period", sources)):
+
+        def read(place: tuple[int, Cell]) -> Placed:
+            row, cell = place
             name = clean_label(cell.text)
             if name not in periods:
                 raise cell.error(
@@ -285,8 +414,9 @@ def _periods(
                     "by [periods] starts; expected the two to agree: mend one"
                 )
             sources.note(cell, name)
-            placed.append((name, cell))
-        return placed
+            return name, cell
+
+        return read_each(read, enumerate(_cells(spec, "period", sources)))
     if dated:
         return dated
     if len(periods) == 1:
@@ -306,7 +436,7 @@ def _periods(
 
 
 def _by_date(time: _Time, periods: tuple[str, ...], starts: Sequence[int]) -> Placed:
-    text = time.cell.text.strip()
+    text = time.text
     year = re.match(r"[12]\d{3}", text)
     if year is None or (time.form == "number" and re.match(r"\d{5}", text)):
         raise time.cell.error(
@@ -324,8 +454,8 @@ def _check_periods(placed: Sequence[Placed], periods: tuple[str, ...]) -> None:
         position = periods.index(name)
         if cell is not None and position < reached:
             raise cell.error(
-                f"row {row} has a decision of the same firm in a later period "
-                f"({periods[reached]}); expected the rows of a firm in order of time: move the row"
+                f"row {row} has an earlier decision of the same firm in a later period "
+                f"({periods[reached]}); expected periods and dates to agree: mend one"
             )
         if position >= reached:
             reached, row = position, None if cell is None else cell.row

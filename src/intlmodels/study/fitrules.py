@@ -39,7 +39,7 @@ from intlmodels.study.claims import (
     Part,
     Rule,
 )
-from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.counts import FLAGS
 from intlmodels.study.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
@@ -161,10 +161,11 @@ class _HigherExpected(_OfShares, OfRows):
         b = claim.group("b", a.rest())
         if a.unknown or b.unknown:
             return Finding(CANNOT, numbers=NOT_OF_EVERY)
-        first, second = (np.isin(fit.labels("firm"), group.sure) for group in (a, b))
+        one = "row" if "row_share" in fit else "firm"
+        first, second = (np.isin(fit.labels(one), group.sure) for group in (a, b))
         if not first.any() or not second.any():
             return Finding(CANNOT, numbers=NO_FIRM)
-        shares = fit.values("firm_share")
+        shares = fit.values(f"{one}_share")
         off = shares[:, first].mean(axis=1) - shares[:, second].mean(axis=1)
         unit = fit.unit("difference")
         said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "
@@ -221,7 +222,7 @@ class _Effect(_OfShares):
 
 # -- of decay models: known decisions, or those reconstructed from counts, draw by draw ------------
 
-_SIZE, _PART = Key("text", options=SIZES), Key("tables", True)
+_PART = Key("tables", True)
 
 
 class _OfDecisions(_OfFit):
@@ -247,7 +248,7 @@ class _Falls(_OfDecisions):
     means = "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
     words = f"{POSTERIOR} that the decay of {{size}} is above zero"
     stand_ins: ClassVar = {"size": "every size"}
-    keys: ClassVar[Keys] = {"size": _SIZE}
+    keys: ClassVar[Keys] = {"size": Key("text")}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
@@ -267,7 +268,7 @@ class _FallsMore(_OfDecisions):
     name = "falls more"
     means = "and more so among firms of this `size` than among the others"
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
-    keys: ClassVar[Keys] = {"size": Key("text", True, SIZES)}
+    keys: ClassVar[Keys] = {"size": Key("text", True)}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]

@@ -40,15 +40,16 @@ from intlmodels.study.columns import (
     share_reader,
     transformed,
 )
-from intlmodels.study.counts import FLAGS, SIZES
+from intlmodels.study.counts import SIZES
 from intlmodels.study.decay import DecayStudy
-from intlmodels.study.decisions import expected, form_of
+from intlmodels.study.decisions import expected, form_of, read_flag, read_stated
 from intlmodels.study.schema import (
     CLUSTER,
     CategoryTable,
     ClusterTable,
     ContrastTable,
     DecisionRegisterFile,
+    DecisionTable,
     NumericTable,
     PeriodsTable,
     Predictors,
@@ -399,9 +400,12 @@ class DecisionRegister(RowFiles):
     periods: tuple[str, ...]
     #: First years of the second, third ... period; empty if a column has the periods.
     starts: tuple[int, ...]
-    #: As of :class:`intlmodels.study.DecayStudy`.
-    event: str
-    flag_label: str
+    #: What the flag is called, and its labels: the table [outcome].
+    outcome: DecisionTable
+    #: Format of the dates; empty where they are as :mod:`intlmodels.study.decisions` reads them.
+    date_format: str
+    #: Labels of the two sizes, the larger one first.
+    size_labels: tuple[str, ...]
 
     @property
     def labels(self) -> frozenset[str]:
@@ -412,14 +416,16 @@ class DecisionRegister(RowFiles):
         """How a cell of each of :attr:`columns` is read."""
         readers: dict[str, Reader] = {
             "firm": _firm,
-            "flag": lambda cell: cell.word(FLAGS),
+            "flag": lambda cell: read_flag(cell, self.outcome),
             "when": self._when,
-            "size": lambda cell: cell.word(SIZES),
+            "size": lambda cell: cell.word(self.size_labels),
             "period": self._period,
         }
         return {key: readers[key] for key in self.columns}
 
     def _when(self, cell: Cell) -> str:
+        if self.date_format:
+            return read_stated(cell, self.date_format)
         text = cell.text.strip()
         if not form_of(text, self.by_number):
             raise cell.error(expected("[register]", self.by_number))
@@ -473,8 +479,9 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
         by_number=spec.order == "number",
         periods=periods,
         starts=starts,
-        event=toml.outcome.event,
-        flag_label=toml.outcome.flag,
+        outcome=toml.outcome,
+        date_format=spec.date_format,
+        size_labels=spec.sizes[::-1] or SIZES,
     )
 
 
@@ -508,7 +515,7 @@ class ReadDecisions:
 class Sequences:
     """How many firms there are of each kind, and how many decisions at each place."""
 
-    #: Position in :data:`intlmodels.study.counts.SIZES` of the firms' size; shape (cell,).
+    #: Position among the labels of sizes of the firms' size; shape (cell,).
     size: Integers
     #: Decisions of each of these firms in each period; shape (cell, period).
     made: Integers
@@ -560,7 +567,7 @@ class SequenceStudy(DecayStudy):
         yield from lookalike_lines(read.alike, " " * 12)
         yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
         yield f"  longest   {self.longest:,} decisions of one firm"
-        for code, size in enumerate(SIZES):
+        for code, size in enumerate(self.size_labels):
             firms = int(counted.firms[counted.size == code].sum())
             here = counted.at_size == code
             if firms:
@@ -591,12 +598,13 @@ def study_of_sequences(
     periods = register.periods
     return SequenceStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__},
-        sizes=tuple(SIZES[i] for i in np.unique(sequences.size)),
+        sizes=tuple(register.size_labels[i] for i in np.unique(sequences.size)),
+        size_labels=register.size_labels,
         periods=periods,
         period_weights=(1 / len(periods),) * len(periods),
         counts=(),
-        event=register.event,
-        flag_label=register.flag_label,
+        event=register.outcome.event,
+        flag_label=register.outcome.flag,
         sequences=sequences,
         read=read,
         files=register.files,

@@ -443,6 +443,11 @@ class FirmsTable(TomlTable):
     column: Label
     label: Label = "firm"
     size: str = ""
+    #: Labels of the two sizes, the smaller one first.
+    sizes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_sizes(self.sizes, self.size, self.where)
 
 
 class RowsTable(TomlTable):
@@ -774,6 +779,9 @@ class TermsTable(VariantTable):
     def __post_init__(self) -> None:
         both = (*self.add, *self.drop)
         _different(both, f"{self.where} add and drop", "one or more names, each once", 1)
+        if "firm" in self.add:
+            said = "firms that repeat have effects in the default; expected it in drop"
+            raise wrong(said, f"{self.where} add", "firm")
 
 
 class OutcomeTable(TomlTable):
@@ -866,6 +874,20 @@ class DecisionTable(TomlTable):
 
     event: Label = "decision"
     flag: Label = "flagged"
+    #: Labels of decisions with the flag, and of those without it.
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.yes) != bool(self.no):
+            raise wrong(
+                "expected both yes and no: the labels of decisions with the flag, and of those "
+                "without it",
+                f"{self.where} {'no' if self.yes else 'yes'}",
+            )
+        for label in (*self.yes, *self.no):
+            if (*self.yes, *self.no).count(label) > 1:
+                raise wrong("expected every label once", f"{self.where} no", label)
 
 
 class PeriodsTable(TomlTable):
@@ -906,7 +928,11 @@ class DecisionsTable(TomlTable):
     flag: Label
     when: Label = ""
     order: Literal["date", "number"] = "date"
+    date_format: Label = ""
     period: Label = ""
+
+    def __post_init__(self) -> None:
+        _check_date_format(self)
 
 
 class DecisionRegisterTable(RegisterTable):
@@ -916,8 +942,61 @@ class DecisionRegisterTable(RegisterTable):
     flag: Label
     when: Label
     order: Literal["date", "number"] = "date"
+    date_format: Label = ""
     size: Label = ""
+    #: Labels of the two sizes, the smaller one first.
+    sizes: tuple[str, ...] = ()
     period: Label = ""
+
+    def __post_init__(self) -> None:
+        _check_date_format(self)
+        _check_sizes(self.sizes, self.size, self.where)
+
+
+#: Codes of a stated format of dates, as strftime has them, from long to short.
+DATE_CODES = "YmbBdHMS"
+
+
+def _check_date_format(table: DecisionsTable | DecisionRegisterTable) -> None:
+    """Refuse a format of dates that does not say which day, month or year a date means."""
+    if not table.date_format:
+        return
+    codes = re.findall("%(.?)", table.date_format.replace("%%", ""))
+    known = ", ".join(f"%{code}" for code in DATE_CODES)
+    if unknown := [code for code in codes if code not in list(DATE_CODES)]:
+        message = f"%{unknown[0]} is not read; expected codes out of {known}"
+    elif len(set(codes)) < len(codes):
+        message = "expected every code once"
+    elif "Y" not in codes or sum(code in "mbB" for code in codes) > 1:
+        message = "expected the year as %Y (four digits), and at most one code for the month"
+    elif any(
+        code in codes and not needed & set(codes)
+        for code, needed in {"d": {*"mbB"}, "H": {"d"}, "M": {"H"}, "S": {"M"}}.items()
+    ):
+        message = "expected larger units too: a day with its month, a time with its day"
+    elif table.order == "number" or not table.when:
+        message = "expected dates in the column when, not numbers that order"
+    else:
+        return
+    raise table.error("date_format", f'{message}; 31.05.2006 is "%d.%m.%Y"')
+
+
+def _check_sizes(sizes: tuple[str, ...], column: str, where: str) -> None:
+    """Refuse labels of sizes that are not two, or of which no column speaks."""
+    if not sizes:
+        return
+    key = f"{where} sizes"
+    if not column:
+        raise wrong(
+            "expected also the column with the size of each firm, in size", key, list(sizes)
+        )
+    if len(sizes) != 2 or sizes[0] == sizes[1] or "all" in sizes:
+        raise wrong(
+            "expected two different labels, the smaller size first; a column of more sizes can be "
+            'a predictor of known decisions: [predictors.NAME] with kind = "category"',
+            key,
+            list(sizes),
+        )
 
 
 class ReadingTable(VariantTable):
@@ -987,7 +1066,7 @@ class ShareFile:
     """A study of the share model; groups and claims are as written."""
 
     study: StudyTable
-    firms: Annotated[FirmsTable | None, ("size",)] = None
+    firms: Annotated[FirmsTable | None, ("size", "sizes")] = None
     rows: RowsTable | None = None
     outcome: ShareTable
     numbers: NumbersTable | None = None
@@ -1137,9 +1216,6 @@ class ShareFile:
                 case TermsTable():
                     for name in (*own.add, *own.drop):
                         _require_known(name, known, f"{own.where} add and drop", "term")
-                    if "firm" in own.add:
-                        said = "firms that repeat have effects in the default; expected it in drop"
-                        raise wrong(said, f"{own.where} add", "firm")
                     for name in own.drop:
                         if name in added:
                             said = "a variant adds it, so it is not in the default; expected a term"

@@ -45,6 +45,17 @@ class DecayModel:
 
         return model.build(study, variant, priors)
 
+    def prior(
+        self,
+        study: DecayStudy,
+        design: design.Design,
+        priors: Mapping[str, Prior],
+        draws: int,
+        seed: int,
+    ) -> Dataset:
+        """Draw from the prior: parameters, and tables where only counts are known."""
+        return inferencedata.prior(design, priors, draws, seed)
+
     def draw(
         self,
         study: DecayStudy,

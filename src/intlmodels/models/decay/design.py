@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
 from intlmodels.study import DecayStudy, Decisions, SequenceStudy
-from intlmodels.study.counts import Count, rows
+from intlmodels.study.counts import SIZES, Count, rows
 
 Shape = Literal["linear", "power", "step"]
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Design:
     firms: tuple[str, ...]
     #: Position in ``sizes`` of each firm.
     size_of_firm: tuple[int, ...]
-    #: ``("large", "other")``, or ``("all",)`` where firms are of one size only.
+    #: The two sizes, the larger one first; ``("all",)`` where firms are of one size only.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
     #: Prior chance of a decision's period.
@@ -94,8 +94,7 @@ def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
 
 def default_design(study: DecayStudy) -> Design:
     """The model as stated: from the counts if there are any, else from the decisions."""
-    named = ("large", "other")
-    sizes = tuple(size for size in named if size in study.sizes)
+    sizes = tuple(size for size in study.size_labels if size in study.sizes)
     aggregated = isinstance(study, SequenceStudy)
     if len(sizes) < 2:
         sizes = ("all",)
@@ -245,7 +244,7 @@ def _cheapest(
 
 def parameters(design: Design) -> dict[str, Prior]:
     """Parameters that have a prior of their own, with the default of each (models: section 3)."""
-    others = ", other firms" if design.two_sizes else ""
+    others = f", {design.sizes[1]} firms" if design.two_sizes else ""
     unit = {
         "linear": "for each prior entry",
         "power": "for each unit of log(1 + prior entries)",
@@ -254,7 +253,9 @@ def parameters(design: Design) -> dict[str, Prior]:
     mean = "" if design.common else ", mean of the sizes"
     real = [("intercept", "Normal(0, 1.5)", f"log odds of the flag at the first entry{others}")]
     if design.two_sizes:
-        real.append(("large", "Normal(0, 1)", "large firms against the others, log odds"))
+        against = "the others" if design.sizes == SIZES else f"{design.sizes[1]} firms"
+        who = f"{design.sizes[0]} firms against {against}"
+        real.append(("large", "Normal(0, 1)", f"{who}, log odds"))
     real.append(("decay_mean", "Normal(0, 0.5)", f"fall of the log odds {unit}{mean}"))
     spreads = [("sigma_firm", "HalfNormal(1)", "spread of the firms, log odds")]
     if not design.common:

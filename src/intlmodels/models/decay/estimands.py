@@ -70,9 +70,9 @@ def _curves(draws: Dataset, family: str) -> tuple[dict[str, Any], dict[str, Any]
     if "period" in draws:
         level = level + draws["period"].mean("period_level").to_numpy()
     decay = draws["decay"].transpose("chain", "draw", "size").to_numpy()
-    starts = np.stack(
-        [level + draws["large"].to_numpy() if size == "large" else level for size in sizes], axis=-1
-    )
+    starts = np.stack([level] * len(sizes), axis=-1)
+    if len(sizes) == 2:
+        starts[..., 0] = level + draws["large"].to_numpy()
     steps = basis(family, entries)  # type: ignore[arg-type]
     curve = 100 * inverse_logit(starts[..., None] - decay[..., None] * steps)
     values: dict[str, Any] = {

@@ -42,6 +42,14 @@ class ShareModel:
             return cells.build(study, variant, priors)
         return model.build(study, variant, priors)
 
+    def prior(
+        self, study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+    ) -> Dataset:
+        """Draw parameters of the model of rows."""
+        from intlmodels.models.share import simulator
+
+        return simulator.prior(study, design, priors, draws, seed)
+
     def draw(
         self,
         study: ShareStudy,
@@ -51,17 +59,22 @@ class ShareModel:
         progress: Progress | None,
     ) -> Drawn:
         """Draw from posterior and prior; of a register in coordinates of its own."""
-        from intlmodels.models import pymc
-        from intlmodels.models.share import cells
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.share import cells, panels
 
         if isinstance(study, RegisterStudy):
             return cells.draw(study, variant, priors, settings, progress)
+        if panels.suits(design_of(study, variant)):
+            return panels.draw(study, variant, priors, settings, progress)
         return pymc.draw_model(self.build(study, variant, priors), settings, progress)
 
     def refitter(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile the model of rows."""
-        from intlmodels.models import pymc
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.share import panels
 
+        if panels.suits(design_of(study, variant)):
+            return panels.refitter(study, variant, priors)
         return pymc.refitter(self.build(study, variant, priors))
 
     def observed_data(self, study: ShareStudy, design: Design) -> Dataset:

@@ -324,10 +324,10 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     """All estimands of a fit, draw by draw, from its posterior or prior.
 
     Dimensions chain and draw, and: ``expected_share`` (setting), the average expected reported
-    share with one predictor set to one level and the others as observed; ``difference`` (comparison),
-    between two levels of a predictor with at most ``MOST_CLUSTERS`` of them; ``firm_share`` (firm)
-    or ``row_share`` (row), not of a register; ``variation`` (source), each source's part of the
-    variation between firms, in percent. Shares in percent, differences in percentage points.
+    share with one predictor set to one level and the others as observed; ``difference``
+    (comparison), between two levels of a predictor with at most ``MOST_CLUSTERS`` of them;
+    ``firm_share`` (firm) or ``row_share`` (row), not of a register; ``variation`` (source), each
+    source's part of the variation between firms, in percent. Shares in percent, differences in percentage points.
 
     Of a study with clusters or other groupings a row is taken with the level and the effects of its
     own, and up to ``MOST_CLUSTERS`` groups are settings as well: all rows moved to one. Besides

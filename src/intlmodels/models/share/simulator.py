@@ -28,6 +28,7 @@ from intlmodels.models.share.design import (
     Design,
     covariate_data,
     lkj_shapes,
+    rows_of,
 )
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.study import Grouping, ShareStudy, Terms
@@ -114,6 +115,25 @@ def simulate(
         # Weights make no law that could be simulated: the rows count alike.
         given[WEIGHTS] = design.known(study).astype(np.float64)
     return {name: np.asarray(value) for name, value in truth.items()}, given
+
+
+def prior(
+    study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+) -> Dataset:
+    """Parameters and expected shares drawn from the priors, (chain, draw, ...), one chain."""
+    import xarray as xr
+
+    rng = np.random.default_rng([seed, 0])
+    each = [simulate(study, design, priors, rng)[0] for _ in range(draws)]
+    rows, variables = rows_of(study), {}
+    for name in each[0]:
+        values = np.stack([truth[name] for truth in each])[None]
+        dims = tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
+        if values.shape[2:] == (len(study.firms),):
+            dims = (rows,)
+        variables[name] = (("chain", "draw", *dims), values)
+    coords = {"chain": [0], "draw": np.arange(draws), rows: list(study.firms)}
+    return xr.Dataset(variables, coords)
 
 
 def reported(
