@@ -26,9 +26,11 @@ from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
-from intlmodels.results import decay, groups, intervals, share
+from intlmodels.results import decay, groups, interpret, intervals, share
+from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared
 from intlmodels.study import (
     Axes,
@@ -307,6 +309,44 @@ class ShareReportData(ReportData):
     cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
     new_firms = cached_property(lambda m: share.new_firm_table(m.fit, m.prediction, m.prob))
 
+    turning_points = cached_property(lambda m: interpret.turning_points(m.fit, m.prob))
+    coefficients = cached_property(lambda m: interpret.slopes_in_units(m.fit, m.prob))
+    labels = cached_property(lambda m: share.labels(m.fit))
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether there are terms that a coefficient or a level does not say enough of."""
+        if self.register is not None:
+            return False
+        others = [own for own in self.design.groupings if own.name != CLUSTER]
+        return bool(others or self.curved or self.interactions or self.design.precision)
+
+    @property
+    def curved(self) -> list[str]:
+        """Numeric predictors that are curved, or split within and between firms."""
+        blocks = share.blocks(self.fit)
+        bent = {name for block in blocks for pair in block.get("of") or () for name, _ in pair}
+        return [
+            block["name"]
+            for block in blocks
+            if block["kind"] == "spline"
+            or (block["kind"] == "numeric" and block["name"] in bent | self._halves)
+        ]
+
+    @property
+    def _halves(self) -> set[str]:
+        split = [name for name, p in self.study.predictors.items() if p.split]
+        return {f"{name}_{half}" for name in split for half in ("between", "within")}
+
+    @cached_property
+    def interactions(self) -> dict[str, Interpretation]:
+        """Expected shares by both predictors of each interaction of the default model."""
+        return {
+            block.name: interpret.interaction(self.fit, block.name, self.prob)
+            for block in self.design.blocks
+            if block.term in self.study.interactions
+        }
+
     @cached_property
     def predicted(self) -> pd.DataFrame:
         """Predictions of every firm, or of every combination of levels in a register."""
@@ -383,6 +423,13 @@ class ShareReportData(ReportData):
         if len(self.many_levels):
             found["level_ranks.csv"] = self.many_levels
             found["level_spread.csv"] = self.level_spread
+        if self.has_terms:
+            found["coefficients.csv"] = self.coefficients
+            found |= {
+                f"interaction_{name}.csv": own.table for name, own in self.interactions.items()
+            }
+            if len(self.turning_points):
+                found["turning_points.csv"] = self.turning_points
         if len(self.clusters):
             found["clusters.csv"] = self.clusters
             found["cluster_differences.csv"] = self.cluster_differences

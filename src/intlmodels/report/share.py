@@ -495,8 +495,8 @@ def _variation(m: ShareReportData) -> list[Block]:
         not m.passed,
     )
     note = (
-        f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order in "
-        "which predictors enter does not matter. A part below zero means that a predictor works "
+        f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order "
+        "in which predictors enter does not matter. A part below zero means that a predictor works "
         "against others that it goes together with."
     )
     if m.design.clusters is not None:

@@ -140,7 +140,9 @@ class PanelCoordinates:
         for part in self.parts:
             prior = spreads[part.spread][..., None] ** -2 if part.spread else part.precision
             precisions.append((one + prior) * np.ones(part.place.stop - part.place.start))
-        centre = np.concatenate([np.full(p.place.stop - p.place.start, p.centre) for p in self.parts])
+        centre = np.concatenate(
+            [np.full(p.place.stop - p.place.start, p.centre) for p in self.parts]
+        )
         linear, jacobian = whitened(
             *(raw[..., first:second], fixed.at, fixed.gradient, fixed.information),
             *(by.concatenate(precisions), centre, by),
@@ -326,7 +328,9 @@ def find_start(
     known_values = dict(spreads) | ({f"sigma_{points.large}": spread} if points.large else {})
     known_values |= {n: float(bound(n, v)) for n, v in zip(names, family, strict=True)}
     line = [
-        np.full(int(np.prod(shape)), onto[name](known_values[name]) if name in known_values else 0.0)
+        np.full(
+            int(np.prod(shape)), onto[name](known_values[name]) if name in known_values else 0.0
+        )
         for name, shape in points.others.items()
     ]
     return Fixed(
@@ -398,9 +402,7 @@ class Sampler:
         with pm.Model() as sampled:
             for name in (n for n in self.own.named_vars if _is_data(self.own, n)):
                 values[self.own[name]] = pm.Data(name, self.own[name].get_value())
-            held = {
-                f.name: _held(f"start_{f.name}", getattr(fixed, f.name)) for f in fields(Fixed)
-            }
+            held = {f.name: _held(f"start_{f.name}", getattr(fixed, f.name)) for f in fields(Fixed)}
             raw = pm.Flat(RAW, shape=self.points.size)
             found, jacobian = self.points.values(raw, Fixed(**held), self.back(), algebra())
             for rv in self.own.free_RVs:
@@ -484,14 +486,23 @@ class Sampler:
                 own = own * given[WEIGHTS]
                 if belongs is not None:
                     indicators = sparse.csr_matrix(
-                        (np.ones(len(belongs.codes)), (np.arange(len(belongs.codes)), belongs.codes))
+                        (
+                            np.ones(len(belongs.codes)),
+                            (np.arange(len(belongs.codes)), belongs.codes),
+                        )
                     )
                     own = np.asarray(own @ indicators)
                 logs.append(own)
         coords = {n: posterior[n] for n in ("chain", "draw")} | {rows: list(study.firms)}
         if shares:
             central = "eta" if design.family == "ordered" else "mu"
-            joined = np.concatenate(shares).reshape((*posterior[design.intercept].shape, -1)) if design.intercept else np.concatenate(shares).reshape((posterior.sizes["chain"], posterior.sizes["draw"], -1))
+            joined = (
+                np.concatenate(shares).reshape((*posterior[design.intercept].shape, -1))
+                if design.intercept
+                else np.concatenate(shares).reshape(
+                    (posterior.sizes["chain"], posterior.sizes["draw"], -1)
+                )
+            )
             posterior = posterior.assign_coords({rows: list(study.firms)}).assign(
                 {central: (("chain", "draw", rows), joined)}
             )

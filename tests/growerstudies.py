@@ -10,7 +10,7 @@ import numpy as np
 
 STUDY = """\
 [study]
-name = "orchard"
+name = "growers"
 title = "Made-up growers over four years"
 question = "Does it matter?"
 model = "share"
@@ -91,7 +91,9 @@ def rows(growers: int = 15, seed: int = 5) -> list[dict[str, str]]:
     return made
 
 
-def write_panel(folder: Path, toml: str = STUDY, made: list[dict[str, str]] | None = None) -> Path:
+def write_growers(
+    folder: Path, toml: str = STUDY, made: list[dict[str, str]] | None = None
+) -> Path:
     """Write a panel and return its folder."""
     made = made or rows()
     folder.mkdir(parents=True, exist_ok=True)
