@@ -175,12 +175,15 @@ def _outcome(study: ShareStudy, design: Design) -> tuple[float, dict[str, Any], 
 def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
     """What is reported of the same rows, drawn anew from draws of the parameters.
 
-    From every draw, or from some where there would be more than ``MOST_NUMBERS`` numbers.
+    From every draw, or from some where there would be too many numbers.
     """
     import xarray as xr
 
     rows = rows_of(study)
-    drawn = thinned(draws, len(study.firms))
+    most = MOST_NUMBERS if study.panel is None else MOST_OF_ROWS
+    total = draws.sizes["chain"] * draws.sizes["draw"]
+    step = max(1, -(-total * len(study.firms) // most))
+    drawn = draws.isel(draw=slice(None, None, step))
     values = {str(name): own.to_numpy() for name, own in drawn.data_vars.items()}
     family = design.family
     if {"mu", "eta"} & values.keys():
@@ -201,16 +204,12 @@ def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, ste
     )
 
 
-def thinned(draws: Dataset, rows: int) -> Dataset:
-    """So many of the draws that each row can have a number of each."""
-    total = draws.sizes["chain"] * draws.sizes["draw"]
-    return draws.isel(draw=slice(None, None, max(1, -(-total * rows // MOST_NUMBERS))))
-
-
 # -- registers: rows by what they have in common -------------------------------------------
 
 #: Numbers that the draws of something may have that each row has.
 MOST_NUMBERS = 20_000_000
+#: The same of a panel.
+MOST_OF_ROWS = 2_000_000
 #: Numbers that the draws from the prior may have.
 MOST_PRIOR = 5_000_000
 #: Registers that are predicted: so many, or fewer where each takes many probabilities.

@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from intlmodels.core.settings import Given, Progress, Settings
 from intlmodels.models import design_of
 from intlmodels.models.base import Drawn, Refitter
 from intlmodels.models.compilation import compile_model, one_at_a_time
-from intlmodels.models.coordinates import NUMPY, RAW, Algebra, algebra, whitened
+from intlmodels.models.coordinates import NUMPY, RAW, Algebra, algebra, uphill, whitened
 from intlmodels.models.priors import Prior, parse
 from intlmodels.models.pymc import (
     LOWER,
@@ -51,7 +52,7 @@ from intlmodels.models.pymc import (
 from intlmodels.models.share.cells import scales
 from intlmodels.models.share.design import VARYING, Block, Design, rows_of, walk
 from intlmodels.models.share.design import settings as settings_of
-from intlmodels.models.share.inferencedata import MOST_NUMBERS
+from intlmodels.models.share.inferencedata import MOST_NUMBERS, MOST_OF_ROWS
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import PARAMETERS, inverse_logit
@@ -73,7 +74,7 @@ _FIRST_SPREAD, _SPREADS = 0.5, (0.03, 3.0)
 _STEP, _STEPS, _NEAR = 1e-3, 40, 1e-3
 #: Coordinates from which fewer draws, less tuning and longer steps do as well; see `cells`.
 MANY = 200
-DRAWS, TUNE, ACCEPT = 1000, 500, 0.8
+DRAWS, TUNE, ACCEPT = 600, 250, 0.8
 USUAL, CAREFUL = 0.95, 0.9
 
 
@@ -289,12 +290,20 @@ def find_start(
             found = log_probability(study, design, linear, values, given)
         return weights * np.nan_to_num(np.maximum(found, -1e6), nan=-1e6)
 
+    def worth(theta: Array) -> float:
+        moved, own = theta[: len(centre)], theta[len(centre) :]
+        fit = each(matrix @ moved + own[codes], family).sum()
+        off = _precisions(points, spreads) @ (moved - centre) ** 2 + own @ own / spread**2
+        return float(fit - 0.5 * off)
+
     for _ in range(_STEPS):
         before = at
         linear = matrix @ at + effects[codes]
         here, above, below = (each(linear + off, family) for off in (0.0, _STEP, -_STEP))
         score = (above - below) / (2 * _STEP)
-        curvature = np.maximum(-(above - 2 * here + below) / _STEP**2, 0.01 * weights)
+        # Far from the maximum the law may be convex: squared scores stand for its information.
+        curvature = np.maximum(-(above - 2 * here + below) / _STEP**2, 0.1 * score**2)
+        curvature = np.maximum(curvature, 0.01 * weights)
         prior = _precisions(points, spreads)
         own = np.asarray(belongs @ curvature)
         together = np.asarray(belongs @ (curvature[:, None] * matrix))
@@ -306,10 +315,14 @@ def find_start(
             information = information - (together.T / total) @ together
             right = right - together.T @ (pull / total)
         inverse = np.linalg.inv(information + np.diag(prior))
-        step = np.clip(inverse @ right, -1.0, 1.0)
-        at = at + step
+        step = inverse @ right
+        own_step = (pull - together @ step) / total if points.large else np.zeros(1)
+
+        joined = np.concatenate([at, effects])
+        gained = uphill(worth, joined, np.concatenate([step, own_step]), worth(joined), 12)
+        if gained is not None:
+            at, effects = gained[0][: len(at)], gained[0][len(at) :]
         if points.large:
-            effects = effects + np.clip((pull - together @ step) / total, -1.0, 1.0)
             known = float((1 - 1 / (total * spread**2)).sum())
             spread = _limited((effects**2).sum() / max(known, 0.5))
         for part in points.parts:
@@ -320,9 +333,9 @@ def find_start(
         linear = matrix @ at + effects[codes]
         for i in range(len(family)):
             off = 0.1 * np.eye(len(family))[i]
-            high, same, low = (each(linear, family + o * off).sum() for o in (1, 0, -1))
+            high, same, low = (float(each(linear, family + o * off).sum()) for o in (1, 0, -1))
             bend = max((2 * same - high - low) / 0.01, 1.0)
-            family[i] += np.clip((high - low) / 0.2 / bend, -1.0, 1.0)
+            family[i] += np.clip((high - low) / 0.2 / bend, -0.7, 0.7)
         if np.abs(at - before).max() < _NEAR:
             break
     known_values = dict(spreads) | ({f"sigma_{points.large}": spread} if points.large else {})
@@ -389,12 +402,11 @@ class Sampler:
 
     def back(self) -> dict[str, Callable[[Any], Any]]:
         """How PyTensor takes variables from the whole line."""
-        return {
-            name: (lambda value: value)
-            if transform is None
-            else (lambda value, name=name, t=transform: t.backward(value, *self.inputs[name]))
-            for name, transform in self.transforms.items()
-        }
+        return {name: partial(self._backward, name) for name in self.transforms}
+
+    def _backward(self, name: str, value: Any) -> Any:
+        transform = self.transforms[name]
+        return value if transform is None else transform.backward(value, *self.inputs[name])
 
     def _in_coordinates(self) -> pm.Model:
         fixed = self.start({})
@@ -462,59 +474,44 @@ class Sampler:
         found, _ = derive(self.own, draws, log_likelihood=False, names=names)
         return found.drop_vars([str(n) for n in found.data_vars if str(n).endswith("_z")])
 
-    def by_row(self, posterior: Dataset, with_mu: bool = True) -> tuple[Dataset, Dataset]:
-        """Expected shares of the rows if these are not too many; log likelihoods.
+    def by_row(self, posterior: Dataset, log_likelihood: bool = True) -> tuple[Dataset, Dataset]:
+        """Draws with expected shares of the rows if these are not too many; log likelihoods.
 
-        The latter by row, or of all rows of a group of the large grouping together.
+        The latter are by row, or of all rows of a group of the large grouping together.
         """
         study, design, rows = self.study, self.design, rows_of(self.study)
-        total = posterior.sizes["chain"] * posterior.sizes["draw"]
-        many = total * len(study.firms) > MOST_NUMBERS // 4
-        given = self.given({})
-        logs, shares = [], []
-        step = max(1, MOST_NUMBERS // 8 // len(study.firms))
+        sizes = posterior.sizes["chain"], posterior.sizes["draw"]
+        total, given = sizes[0] * sizes[1], self.given({})
+        many = total * len(study.firms) > MOST_OF_ROWS
         values = {str(n): v.to_numpy() for n, v in posterior.data_vars.items()}
         values = {n: v.reshape((total, *v.shape[2:])) for n, v in values.items()}
-        belongs = design.grouping(self.points.large) if many else None
-        for i in range(0, total, step):
+        large = design.grouping(self.points.large) if many else None
+        dim, labels = rows, study.firms
+        if large is not None:
+            dim, labels = f"{large.name}_level", large.labels
+            places = np.arange(len(study.firms)), large.codes
+            belongs = sparse.csr_matrix((np.ones(len(study.firms)), places))
+        central = "eta" if design.family == "ordered" else "mu"
+        shares, logs = [], []
+        step = max(1, MOST_OF_ROWS // len(study.firms))
+        for i in range(0, total, step) if log_likelihood or not many else ():
             part = {n: v[i : i + step] for n, v in values.items()}
             linear = linear_predictor(design, part)
             if not many:
-                shares.append(linear if design.family == "ordered" else inverse_logit(linear))
-            if with_mu:
-                own = log_probability(study, design, linear, family_parameters(design, part), given)
-                own = own * given[WEIGHTS]
-                if belongs is not None:
-                    indicators = sparse.csr_matrix(
-                        (
-                            np.ones(len(belongs.codes)),
-                            (np.arange(len(belongs.codes)), belongs.codes),
-                        )
-                    )
-                    own = np.asarray(own @ indicators)
-                logs.append(own)
-        coords = {n: posterior[n] for n in ("chain", "draw")} | {rows: list(study.firms)}
+                shares.append(linear if central == "eta" else inverse_logit(linear))
+            if log_likelihood:
+                parameters = family_parameters(design, part)
+                own = log_probability(study, design, linear, parameters, given) * given[WEIGHTS]
+                logs.append(own if large is None else np.asarray(own @ belongs))
         if shares:
-            central = "eta" if design.family == "ordered" else "mu"
-            joined = (
-                np.concatenate(shares).reshape((*posterior[design.intercept].shape, -1))
-                if design.intercept
-                else np.concatenate(shares).reshape(
-                    (posterior.sizes["chain"], posterior.sizes["draw"], -1)
-                )
-            )
-            posterior = posterior.assign_coords({rows: list(study.firms)}).assign(
-                {central: (("chain", "draw", rows), joined)}
-            )
+            joined = np.concatenate(shares).reshape((*sizes, -1))
+            posterior = posterior.assign_coords({rows: list(study.firms)})
+            posterior = posterior.assign({central: (("chain", "draw", rows), joined)})
         if not logs:
             return posterior, xr.Dataset()
-        dim = rows if belongs is None else f"{belongs.name}_level"
-        if belongs is not None:
-            coords = {n: posterior[n] for n in ("chain", "draw")} | {dim: list(belongs.labels)}
+        coords = {n: posterior[n] for n in ("chain", "draw")} | {dim: list(labels)}
+        array = np.concatenate(logs).reshape((*sizes, -1))
         name = self.own.observed_RVs[-1].name
-        array = np.concatenate(logs).reshape(
-            (posterior.sizes["chain"], posterior.sizes["draw"], -1)
-        )
         return posterior, xr.Dataset({name: (("chain", "draw", dim), array)}, coords)
 
 
@@ -551,7 +548,7 @@ def draw(
     posterior = sampler.derived(sampler.free(draws[RAW].to_numpy(), fixed))
     posterior, log_likelihood = sampler.by_row(posterior)
     prior = sampler.derived(prior_draws(sampler.own, settings.seed))
-    prior, _ = sampler.by_row(prior, with_mu=False)
+    prior, _ = sampler.by_row(prior, log_likelihood=False)
     attributes: dict[str, Any] = {}
     if used != settings:
         attributes["settings_used"] = json.dumps(used.identity(settings_of(sampler.design)))
@@ -590,7 +587,7 @@ def refitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Re
         tree = run_nutpie(compiled.with_data(**given, **held), settings)
         raw = tree["posterior"].to_dataset()[RAW].to_numpy()
         posterior = sampler.derived(sampler.free(raw, fixed))
-        posterior, _ = sampler.by_row(posterior, with_mu=False)
+        posterior, _ = sampler.by_row(posterior, log_likelihood=False)
         return posterior, tree["sample_stats"].to_dataset()
 
     return refit

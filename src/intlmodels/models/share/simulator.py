@@ -332,41 +332,106 @@ def misspecified(
 
 # -- leaving a firm out ------------------------------------------------------------------
 
+#: New effects of a firm that is left out, for each draw of the parameters.
+EFFECTS = 20
+
 
 def units(study: ShareStudy, design: Design) -> list[str]:
-    """What can be left out: every firm."""
-    return list(study.firms)
+    """What can be left out: every firm, with all of its rows."""
+    return list(study.firms if study.panel is None else study.panel.unit.labels)
+
+
+def rows_of_unit(study: ShareStudy, unit: int) -> NDArray[np.intp]:
+    """Positions of the rows of a unit."""
+    if study.panel is None:
+        return np.array([unit])
+    return np.flatnonzero(study.panel.unit.codes == unit)
 
 
 def printed(study: ShareStudy, design: Design) -> Array:
-    """What was printed of each unit, in percent."""
-    return design.observed(study)
+    """What was printed of each unit, in percent; of a firm with several rows of the first one."""
+    observed = design.observed(study)
+    if study.panel is None:
+        return observed
+    return observed[[rows_of_unit(study, unit)[0] for unit in range(len(study.panel.unit.labels))]]
 
 
 def values(study: ShareStudy, designs: Mapping[str, Design]) -> Array:
     """Everything that could have been printed of a unit, in percent."""
-    return grid(study.outcome.width)
+    outcome = study.outcome
+    return grid(outcome.width) if outcome.width else np.unique(outcome.printed)
 
 
 def without(study: ShareStudy, design: Design, unit: int) -> dict[str, Array]:
-    """What a refit is given that does not see one firm's share."""
-    weights = np.ones(len(study.firms))
-    weights[unit] = 0
+    """What a refit is given that does not see the shares of one firm."""
+    weights = design.weights(study)
+    weights[rows_of_unit(study, unit)] = 0
     return {WEIGHTS: weights}
 
 
 def predict(
     study: ShareStudy, design: Design, draws: Dataset, unit: int, over: Array
 ) -> tuple[Array, Array]:
-    """Predict a firm from a fit that did not see its share.
+    """Predict a firm from a fit that did not see its shares.
 
     ``over`` (value,): from :func:`values`. Returns ``law`` (value,): probability of everything that
-    could have been printed; ``log_probability`` (chain, draw): of what was printed.
+    could have been printed, of a firm with several rows of the first one; ``log_probability``
+    (chain, draw): of what was printed in all of its rows together. The effect of a firm that was
+    left out is drawn from the population by the fit itself.
     """
-    linear = observation.linear_of(design.family, {"mu": draws["mu"].to_numpy()[..., unit]})
-    parameters = {n: draws[n].to_numpy() for n in observation.PARAMETERS[design.family]}
-    width = study.outcome.width
-    laws = observation.printed_probabilities(design.family, linear, parameters, width)
-    own = np.asarray(study.outcome.printed[unit])
-    logs = observation.printed_log_probability(design.family, linear, parameters, width, own)
-    return laws.mean(axis=(0, 1)), logs
+    rows = rows_of_unit(study, unit)
+    own = {str(n): draws[n].transpose("chain", "draw", ...).to_numpy() for n in draws}
+    if study.panel is None and {"mu"} <= own.keys():
+        linear = observation.linear_of(design.family, {"mu": own["mu"][..., rows]})
+        parameters = {n: own[n][..., None] for n in observation.PARAMETERS[design.family]}
+        if design.precision or design.never:
+            parameters = _at_rows(family_parameters(design, own), rows)
+        return _predicted(study, design, linear, parameters, rows, over)
+    sampled = linear_predictor(design, own)[..., rows]
+    parameters = _at_rows(family_parameters(design, own), rows)
+    law, log = _predicted(study, design, sampled, parameters, rows, over)
+    if design.grouping(FIRM) is None:
+        return law, log
+    # The mean over further effects of the firm leaves less to chance than the one of each draw.
+    rng = np.random.default_rng([unit, 5])
+    alone = sampled - own[FIRM][..., unit : unit + 1]
+    logs = [
+        _predicted(study, design, alone + effect[..., None], parameters, rows, over)[1]
+        for effect in own[f"sigma_{FIRM}"] * rng.normal(size=(EFFECTS, *log.shape))
+    ]
+    return law, np.logaddexp.reduce(logs, axis=0) - np.log(EFFECTS)
+
+
+def _at_rows(parameters: Mapping[str, Array], rows: NDArray[np.intp]) -> dict[str, Array]:
+    return {n: v[..., rows] if v.shape[-1] > 1 else v for n, v in parameters.items()}
+
+
+def _predicted(
+    study: ShareStudy,
+    design: Design,
+    linear: Array,
+    parameters: Mapping[str, Array],
+    rows: NDArray[np.intp],
+    over: Array,
+) -> tuple[Array, Array]:
+    """Law of the first of some rows, and log probability of what was printed in all of them."""
+    outcome, family = study.outcome, design.family
+    if design.own_ends:
+        given = {LOWER: outcome.lower[rows], UPPER: outcome.upper[rows]}
+        # Of all that is reported the intervals overlap: shares of what each would have.
+        _, place = np.unique(outcome.printed, return_index=True)
+        ends = outcome.lower[place], outcome.upper[place]
+        first = {n: v[..., :1] for n, v in parameters.items()}
+        laws = np.exp(observation.interval_log_probability(family, linear[..., :1], first, *ends))
+        law = laws.mean(axis=(0, 1))
+        law = law / law.sum()
+    else:
+        given = {OBSERVED: outcome.printed[rows]}
+        first = {n: v[..., 0] for n, v in parameters.items()}
+        width = outcome.width
+        laws = observation.printed_probabilities(family, linear[..., 0], first, width)
+        law = laws.mean(axis=(0, 1))
+    logs = log_probability(study, design, linear, parameters, given)
+    if outcome.weights is not None:
+        logs = logs * outcome.weights[rows]
+    return law, logs.sum(axis=-1)
