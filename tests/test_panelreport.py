@@ -32,7 +32,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    store_fits(study, folder, posterior=from_prior(study))
+    store_fits(study, folder, default=from_prior(study))
     return folder
 
 
@@ -162,7 +162,7 @@ def test_widths_that_differ_are_counted(tmp_path):
     study = load_study(write_growers(tmp_path / "study", toml, made))
     assert study.outcome.width == 0
     tree = from_prior(study)
-    store_fits(study, tmp_path / "out", posterior=tree)
+    store_fits(study, tmp_path / "out", default=tree)
     found = sections_of(study, tmp_path / "out", ["data", "model", "predictions"], tables=False)[1]
     assert "to 0.1 (30) and 1 (30) percentage points" in words(found["data"])
     (table,) = tables(found["data"])
@@ -184,7 +184,7 @@ def test_weights_make_a_pseudo_posterior(tmp_path):
     study = load_study(write_growers(tmp_path / "study", toml, made))
     # 60 rows, half with three times the weight of the others: (1 + 3)^2 / (2 (1 + 9)) = 0.8.
     assert share.effective_rows(study.outcome.weights) == pytest.approx(48)
-    store_fits(study, tmp_path / "out", posterior=from_prior(study))
+    store_fits(study, tmp_path / "out", default=from_prior(study))
     found = sections_of(study, tmp_path / "out", ["data"], tables=False)[1]
     assert "pseudo-posterior" in words(found["data"])
     assert "worth 48 of equal weight" in words(found["data"])
@@ -200,7 +200,7 @@ def test_very_many_levels_are_summarized(tmp_path):
     toml += '\n[predictors.region]\nkind = "category"\ncolumn = "region"\nlabel = "Region"\n'
     study = load_study(write_growers(tmp_path / "study", toml, made))
     tree = from_prior(study)
-    store_fits(study, tmp_path / "out", posterior=tree)
+    store_fits(study, tmp_path / "out", default=tree)
     m = gather(study, tmp_path / "out")
     assert "region" not in set(m.differences["predictor"])
     assert "region" not in set(m.ranks["predictor"])

@@ -96,16 +96,16 @@ def made_up(
     return tree
 
 
-def from_prior(study: Study, variant: str = "default") -> xr.DataTree:
+def from_prior(study: Study, variant: str = "default", length: int = 50) -> xr.DataTree:
     """A fit whose posterior is the prior, drawn in towards its mean; for any terms of rows."""
-    tree = prior_predictive(study, variant, draws=DRAWS, seed=1)
+    tree = prior_predictive(study, variant, draws=CHAINS * length, seed=1)
     wide = tree["prior"].to_dataset().isel(chain=0, drop=True).drop_vars("draw")
     near = (0.9 * wide.mean("draw") + 0.1 * wide).rename(draw="all")
     drawn = (
-        near.coarsen(all=LENGTH).construct(all=("chain", "draw")).transpose("chain", "draw", ...)
+        near.coarsen(all=length).construct(all=("chain", "draw")).transpose("chain", "draw", ...)
     )
-    drawn = drawn.assign_coords(chain=np.arange(CHAINS), draw=np.arange(LENGTH))
-    none = np.zeros((CHAINS, LENGTH), dtype=bool)
+    drawn = drawn.assign_coords(chain=np.arange(CHAINS), draw=np.arange(length))
+    none = np.zeros((CHAINS, length), dtype=bool)
     energy = np.random.default_rng(1).normal(size=none.shape)
     stats = {"diverging": none, "energy": energy, "maxdepth_reached": none}
     design = design_of(study, variant)
