@@ -24,8 +24,7 @@ def columns(study):
     """Shares, districts, and the predictors of the exercise."""
     table = study.tables["districts.csv"]
     read = {
-        name: np.array([float(row[i]) for row in table.rows])
-        for i, name in enumerate(table.header)
+        name: np.array([float(row[i]) for row in table.rows]) for i, name in enumerate(table.header)
     }
     years = [read["year"] == year for year in range(1994, 1999)]
     logs = [np.log(read[n]) for n in ("spending", "spending_year_before", "enrolment")]

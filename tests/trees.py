@@ -116,13 +116,12 @@ def from_prior(study: Study, variant: str = "default", length: int = 50) -> xr.D
     }
     for name, group in groups.items():
         tree[name] = xr.DataTree(group)
+    priors, settings = priors_of(study, variant), jobs.settings_of(study)
+    tree.attrs = fit.attributes(study, variant, design, priors, settings)
     tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
     tree = jobs._with_estimands(tree)
     tree.attrs["retried"] = ""
-    made_with = store.fingerprint(
-        study, variant, priors_of(study, variant), jobs.settings_of(study)
-    )
-    tree.attrs["fingerprint"] = json.dumps(made_with)
+    tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
 
 
