@@ -137,7 +137,7 @@ REFUSED = {
     "y ~ a:a": "with itself",
     "y ~ x + x:I(x ** 2)": "with itself",
     "y ~ c + a:b": "among the predictors as well",
-    "y ~ a + size + a:log(size)": "write it the same everywhere",
+    "y ~ a + size + a:log(size)": "expected size, as the predictor is written elsewhere",
     "y ~ owner * x + I(x ** 2)": "the whole curve",
     "y ~ x + (z | g)": "among the predictors as well",
     "y ~ x + z + (x:z | g)": "interaction among the terms",

@@ -132,6 +132,70 @@ def test_firms_that_repeat_are_a_panel():
     assert study.panel.periods == ("before", "during", "after")
 
 
+def test_terms_of_a_formula_are_those_of_study_toml():
+    rows = panel(year=np.tile([2002, 2001, 2003], 10), weight=1.5, group=list("abcde") * 6)
+    study = im.study(
+        "share ~ owner * poly(log(size), 2) + mo(stage) + (1 | sector / group) + (owner | group_2)",
+        data=rows.assign(group_2=list("vwxyz") * 6),
+        unit="code",
+        time="year",
+        rounding_width=1,
+        weights="weight",
+        zeros=["owner"],
+        precision=["size"],
+        variants={"plain": {"kind": "terms", "drop": ["owner_size", "firm"]}},
+    )
+    assert study.predictors["size"].curve == "quadratic"
+    assert study.predictors["stage"].levels == ("low", "middle", "high")
+    assert study.interactions["owner_size"].of == ("owner", "size")
+    assert list(study.groupings) == ["sector", "group", "group_2"]
+    assert study.groupings["group_2"].slopes == ("owner",)
+    assert study.groupings["group_2"].correlated
+    assert set(study.groupings["group"].labels) == {
+        f"{one} / {other}" for one, other in zip(rows["sector"], rows["group"], strict=True)
+    }
+    assert study.outcome.zeros == "structural"
+    assert (study.never, study.precision) == (("owner",), ("size",))
+    same = im.study(
+        rows.assign(group_2=list("vwxyz") * 6),
+        outcome="share",
+        predictors={
+            "owner": None,
+            "size": {"transform": "log", "curve": "quadratic"},
+            "stage": None,
+        },
+        interactions=["owner:size"],
+        groups={
+            "sector": None,
+            "group": {"within": "sector"},
+            "group_2": {"slopes": ["owner"], "correlated": True},
+        },
+        unit="code",
+        time="year",
+        rounding_width=1,
+        weights="weight",
+        zeros=["owner"],
+        precision=["size"],
+        variants={"plain": {"kind": "terms", "drop": ["owner_size", "firm"]}},
+    )
+    assert study.document == same.document
+
+
+def test_bands_and_widths_come_from_columns():
+    rows = firms().assign(low=lambda f: f["share"] // 25 * 25, width=5)
+    rows = rows.assign(high=rows["low"] + 25)
+    rows = rows[rows["high"] <= 100]
+    banded = im.study("bands(low, high) ~ owner", data=rows, unit="code")
+    assert banded.outcome.lower.tolist() == (rows["low"] / 100).tolist()
+    assert banded.outcome.upper.tolist() == (rows["high"] / 100).tolist()
+    fives = rows.assign(share=rows["share"] // 5 * 5)
+    wide = im.study("share ~ owner", data=fives, unit="code", rounding_width="width")
+    assert (wide.outcome.widths == 5).all()
+    eighths = rows.assign(share=rows["share"] / 8)
+    printed = im.study("share ~ owner", data=eighths, unit="code", rounding_width="printed")
+    assert set(printed.outcome.widths.round(9)) == {0.001}
+
+
 def test_without_a_unit_rows_have_the_names_of_the_index():
     frame = firms().drop(columns="code")
     assert im.study("share ~ owner", data=frame, rounding_width=1).firms[:2] == ("0", "1")

@@ -10,9 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from intlmodels.core.errors import StudyError
 from intlmodels.study import describe, load_study
+from panelstudies import FIRMS as PANEL_FIRMS
+from panelstudies import PANEL, ROWS, TERMS
 from studies import FIRMS, STUDY, TRAITS, VARIANTS, csv_text, write_study
 
 TEXTS = (
@@ -74,11 +77,13 @@ def test_a_changed_cell_is_read_right_or_refused(tmp_path: Path) -> None:
     assert held > 10
 
 
-def test_a_changed_key_is_refused_or_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("toml", [STUDY + VARIANTS, PANEL + TERMS], ids=["firms", "rows"])
+def test_a_changed_key_is_refused_or_told(tmp_path: Path, toml: str) -> None:
     drawn = random.Random(20261)
-    lines = (STUDY + VARIANTS).splitlines()
+    lines = toml.splitlines()
     given = [place for place, line in enumerate(lines) if re.match(r"\w+ = ", line)]
-    before = describe(load_study(write_study(tmp_path)))
+    tables = {"rows.csv": ROWS, "firms.csv": PANEL_FIRMS} if toml.startswith(PANEL) else {}
+    before = describe(load_study(write_study(tmp_path, toml=toml, tables=tables)))
     for _ in range(250):
         place, changed = drawn.choice(given), list(lines)
         key, _, value = changed[place].partition(" = ")
@@ -91,10 +96,10 @@ def test_a_changed_key_is_refused_or_told(tmp_path: Path) -> None:
                 changed.insert(place, changed[place])
             case _:
                 del changed[place]
-        study = read(write_study(tmp_path, toml="\n".join(changed)))
+        study = read(write_study(tmp_path, toml="\n".join(changed), tables=tables))
         # Words that only the report shows, and keys whose default is what was written.
         if study is not None and describe(study) == before:
-            assert key in ("question", "source", "limits", "note", "label", "file"), (
+            assert key in ("question", "source", "limits", "note", "label", "file", "key"), (
                 lines[place],
                 changed[place],
             )

@@ -22,24 +22,30 @@ if TYPE_CHECKING:
         calibrate,
         claim_table,
         compare,
+        comparisons,
         differences,
         estimates,
         export,
         gate_table,
         parameter_table,
         predict,
+        predictions,
         prior_table,
         read_fit,
         read_trust,
         reconstruct,
         reduce,
         sensitivity,
+        slopes,
+        slopes_in_units,
         trust_tables,
+        turning_points,
         variant_table,
         write_report,
     )
     from intlmodels.core.errors import StudyError
     from intlmodels.fitting.jobs import NotConverged, fit_study
+    from intlmodels.fitting.prior import prior_predictive
     from intlmodels.study import list_studies, load_study, new_study
     from intlmodels.study.frame import study
 
@@ -50,6 +56,7 @@ __all__ = [
     "calibrate",
     "claim_table",
     "compare",
+    "comparisons",
     "differences",
     "estimates",
     "export",
@@ -61,14 +68,19 @@ __all__ = [
     "parameter_table",
     "plots",
     "predict",
+    "predictions",
+    "prior_predictive",
     "prior_table",
     "read_fit",
     "read_trust",
     "reconstruct",
     "reduce",
     "sensitivity",
+    "slopes",
+    "slopes_in_units",
     "study",
     "trust_tables",
+    "turning_points",
     "variant_table",
     "write_report",
 ]
@@ -82,6 +94,7 @@ _ELSEWHERE = {
     "list_studies": "study",
     "load_study": "study",
     "new_study": "study",
+    "prior_predictive": "fitting.prior",
 }
 
 
@@ -90,7 +103,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
     module = name if name in ("plots", "study") else _ELSEWHERE.get(name, "api")
-    if module in ("api", "fitting.jobs", "plots"):  # what compiles or draws
+    if module in ("api", "fitting.jobs", "fitting.prior", "plots"):  # what compiles or draws
         import_module("intlmodels.core.processes").require_caches()
     found = import_module(f"intlmodels.{module}")
     return found if module == name else getattr(found, name)

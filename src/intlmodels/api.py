@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import Dataset, DataTree
 
+    from intlmodels.results.interpret import Interpretation
+
 
 #: Models of which fits are about shares.
 _OF_SHARES = ("share", "register")
@@ -232,7 +234,8 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     fit : xarray.DataTree
     profiles : mapping or list of mapping
         Predictor -> level (number for a covariate); of a study with clusters also ``cluster``,
-        or else a firm of a cluster that is not among them.
+        or else a firm of a cluster that is not among them. Likewise other groupings; the effect of
+        a firm of a panel is drawn anew.
 
     Returns
     -------
@@ -255,6 +258,162 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     if not listed:
         raise StudyError("expected at least one firm to predict, and there is none")
     return new_firms(fit, listed, seed=int(fit.attrs["seed"]))
+
+
+@checked
+def predictions(
+    fit: DataTree,
+    at: Mapping[str, Any] | None = None,
+    by: str | Sequence[str] | None = None,
+    prob: float = 0.95,
+) -> Interpretation:
+    """Average expected shares, draw by draw: of the rows as observed, at given values, by groups.
+
+    As ``avg_predictions`` of marginaleffects: the share that is expected of each row, averaged over
+    the rows of the study. A row keeps its own values of what is not set, and its own groups and
+    firm; products, squares and terms of the precision follow what is set.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of the share model, of a panel or of a register.
+    at : mapping of str to value or list of values, optional
+        Predictor (or grouping) -> levels, or numbers in its own unit, at which all rows are set;
+        every combination is one prediction.
+    by : str or list of str, optional
+        Predictors or groupings: averages over the rows that are at each of their levels.
+    prob : float
+        Probability of the equal-tailed intervals in the table.
+
+    Returns
+    -------
+    Interpretation
+        With ``table``, ``draws`` and ``contrast``; see
+        :class:`intlmodels.results.interpret.Interpretation`. :func:`intlmodels.plots.predictions`
+        draws it. Percent; of a further outcome stages, or the probability of yes in percent.
+
+    Raises
+    ------
+    StudyError
+        For an unknown predictor or level, or a fit of another model.
+
+    Examples
+    --------
+    ::
+
+        im.predictions(fit)                                            # all rows, as they are
+        im.predictions(fit, at={"size": [10, 100]}, by="sector").table
+        im.plots.predictions(im.predictions(fit, at={"owner": ["home", "foreign"]}))
+    """
+    from intlmodels.results import interpret
+
+    return interpret.predictions(fit, at, by, prob)
+
+
+@checked
+def comparisons(
+    fit: DataTree,
+    variables: str | Sequence[str] | Mapping[str, Any],
+    at: Mapping[str, Any] | None = None,
+    by: str | Sequence[str] | None = None,
+    prob: float = 0.95,
+) -> Interpretation:
+    """Differences of expected shares if a predictor changes, in percentage points, draw by draw.
+
+    As ``avg_comparisons`` of marginaleffects, each row with itself, averaged over the rows.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    variables : str, list of str, or mapping
+        What changes. By default each level is compared with the first, and a number with one unit
+        more. In a mapping a predictor with levels takes ``"reference"``, ``"sequential"``,
+        ``"pairwise"`` or a list of levels, of which each is compared with the first; a numeric one
+        a step in its own unit, a list of values, of which each is compared with the first, or
+        ``"sd"``, one standard deviation around its mean.
+    at, by, prob
+        As for :func:`predictions`.
+
+    Returns
+    -------
+    Interpretation
+        See :func:`predictions`; its draws have the dimension ``contrast``, its table
+        ``p_positive`` and ``p_direction``.
+
+    Raises
+    ------
+    StudyError
+        For an unknown predictor or level, or a fit of another model.
+
+    Examples
+    --------
+    ::
+
+        im.comparisons(fit, "owner", by="sector")
+        im.comparisons(fit, {"size": [10, 100]}, at={"owner": ["home", "foreign"]})
+    """
+    from intlmodels.results import interpret
+
+    return interpret.comparisons(fit, variables, at, by, prob)
+
+
+@checked
+def slopes(
+    fit: DataTree,
+    variables: str | Sequence[str],
+    at: Mapping[str, Any] | None = None,
+    by: str | Sequence[str] | None = None,
+    prob: float = 0.95,
+) -> Interpretation:
+    """Slopes of expected shares in numeric predictors, in percentage points per unit of each.
+
+    As ``avg_slopes`` of marginaleffects: the derivative at each row's own value, averaged over the
+    rows; draw by draw, by central differences.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    variables : str or list of str
+        Numeric predictors.
+    at, by, prob
+        As for :func:`predictions`; ``at`` may set the predictor itself: its slope there.
+
+    Returns
+    -------
+    Interpretation
+        See :func:`predictions`; its draws have the dimension ``slope``, its table ``p_positive``
+        and ``p_direction``.
+
+    Raises
+    ------
+    StudyError
+        For an unknown predictor or one with levels, or a fit of another model.
+    """
+    from intlmodels.results import interpret
+
+    return interpret.slopes(fit, variables, at, by, prob)
+
+
+@checked
+def turning_points(fit: DataTree, prob: float = 0.95) -> DataFrame:
+    """Where quadratic curves turn, and the probability of a U or an inverted U.
+
+    See :func:`intlmodels.results.interpret.turning_points`.
+    """
+    from intlmodels.results.interpret import turning_points as table
+
+    return table(fit, prob)
+
+
+@checked
+def slopes_in_units(fit: DataTree, prob: float = 0.95) -> DataFrame:
+    """Coefficients of numeric predictors per standard deviation and in the predictor's own unit.
+
+    See :func:`intlmodels.results.interpret.slopes_in_units`.
+    """
+    from intlmodels.results.interpret import slopes_in_units as table
+
+    return table(fit, prob)
 
 
 def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:

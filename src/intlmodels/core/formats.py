@@ -51,6 +51,22 @@ def significant(value: float, digits: int = 3) -> str:
     return number(value, decimals)
 
 
+def amount(value: float, unit: str = "") -> str:
+    """A number with its unit, as in a sentence: at most six digits, thousands separated.
+
+    >>> amount(10000, "dollars"), amount(-0.25), amount(2.50, "million euros")
+    ('10,000 dollars', '−0.25', '2.5 million euros')
+    """
+    if value != 0 and not 1e-6 <= abs(value) < 1e15:
+        text = f"{value:.6g}"
+    else:
+        digits = 0 if value == 0 else max(0, 5 - math.floor(math.log10(abs(value))))
+        text = f"{value:,.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    text = text.replace("-", MINUS)
+    return f"{text} {unit}" if unit else text
+
+
 def percent(value: float, decimals: int = 0) -> str:
     """A share in percent."""
     return f"{number(value, decimals)}{SPACE}%"

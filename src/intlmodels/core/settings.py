@@ -94,7 +94,7 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             if name == "out" and value is not None:
                 output_folder(value, writes=not reads)
             if _is_a(value, "DataTree"):
-                _require_fit(value)
+                _require_fit(value, before=function.__name__ == "prior_predictive")
         return function(*args, **kwargs)
 
     return call
@@ -113,7 +113,7 @@ def _is_of(value: Any, kind: str) -> bool:
             return isinstance(value, Real) and not isinstance(value, bool)
         case "Path":
             return isinstance(value, os.PathLike)
-        case "Progress":
+        case "Progress" | "Callable":
             return callable(value)
         case "Sequence" | "list":
             plain = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
@@ -138,8 +138,11 @@ def _in_words(annotation: str) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _require_fit(tree: Any) -> None:
+def _require_fit(tree: Any, before: bool) -> None:
+    """Refuse a tree that is no fit; ``before``: one with draws from the prior alone will do."""
     attributes, groups = {"model", "gate", "seed"}, {"posterior", "constant_data"}
+    if before and "posterior" not in tree.children:
+        attributes, groups = {"model"}, {"prior_predictive", "constant_data"}
     if not (attributes <= set(tree.attrs) and groups <= set(tree.children)):
         raise StudyError(
             "this tree is not a fit of intlmodels; expected one from fit_study or read_fit",

@@ -101,8 +101,8 @@ MANY_CHECKS: tuple[Check, ...] = (
 )
 #: Quantities that are looked at at a time: ranks and autocovariances of all take their memory.
 CHUNK = 1000
-#: Dimension of the clusters, and how many are very many.
-CLUSTERS, MANY = "cluster_level", 30
+#: How many groups are very many: clusters, firms of a panel, or its rows.
+MANY = 30
 #: Draws of very many clusters that are looked at.
 MANY_DRAWS = 1000
 
@@ -217,7 +217,11 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     whole = [tree[group].to_dataset() for group in groups]
     # Cells of a drawn table are quantities of their own: they must mix as well.
     whole = [d.assign(table=d["table"].astype(float)) if "table" in d else d for d in whole]
-    many = [[n for n, d in w.data_vars.items() if d.sizes.get(CLUSTERS, 0) > MANY] for w in whole]
+    groups = _of_groups(tree)
+    many = [
+        [n for n, d in w.data_vars.items() if any(d.sizes.get(dim, 0) > MANY for dim in groups)]
+        for w in whole
+    ]
     worst = {"rhat": "rhat", "ess_bulk": "ess_bulk", "ess_tail": "ess_tail"}
     found = _worst([part.drop_vars(n) for part, n in zip(whole, many, strict=True)], worst)
     if any(many):
@@ -236,6 +240,14 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
         total = int(counts.sum())
         found[name] = (float(total), f"chain {int(counts.argmax())}" if total else "")
     return found
+
+
+def _of_groups(tree: DataTree) -> list[str]:
+    """Dimensions of the groups of a fit, and of the rows of a panel."""
+    constant = tree["constant_data"].attrs if "constant_data" in tree.children else {}
+    groupings = parse_json(str(constant.get("groupings", "[]")))
+    names = {"cluster", *(own["name"] for own in groupings)}
+    return ["row", *(f"{name}_level" for name in sorted(names))]
 
 
 def _thinned(draws: Dataset) -> Dataset:

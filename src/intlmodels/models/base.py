@@ -37,6 +37,10 @@ class Variant[Design]:
     #: The further outcome that it explains; empty if it explains the study's own, as a variant
     #: that is set beside the default does.
     outcome: str = ""
+    #: Of a function of the user's own: hash of its text; and, if it changes the likelihood, the
+    #: function from PyMC model to model.
+    source: str = ""
+    of_model: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,11 @@ class Model[Study, Design](Protocol):
 
     def build(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """The model of one variant as a PyMC model."""
+
+    def prior(
+        self, study: Study, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+    ) -> Dataset:
+        """Draws from the prior alone, in numpy; one chain."""
 
     def draw(
         self,

@@ -80,7 +80,7 @@ def whitened(
     by: Algebra,
 ) -> tuple[Any, Any]:
     """The coefficients t at a point, and the logarithm of their Jacobian; arguments as above."""
-    eye = np.eye(len(at))
+    eye = np.eye(len(centre))
     factor = by.cholesky(information + precision[..., None] * eye)
     pulled = gradient - precision * (at - centre)
     off = by.solve(factor, by.solve(factor, pulled, False) + raw, True)

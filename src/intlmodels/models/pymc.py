@@ -7,7 +7,7 @@ calibration and leave-one-out change their values and compile nothing (:func:`re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -208,8 +208,13 @@ def prior_draws(model: pm.Model, seed: int) -> Dataset:
 
 
 @one_at_a_time
-def derive(model: pm.Model, draws: Dataset, log_likelihood: bool = True) -> tuple[Dataset, Dataset]:
-    """Deterministic quantities and pointwise log likelihood, for all draws at once.
+def derive(
+    model: pm.Model,
+    draws: Dataset,
+    log_likelihood: bool = True,
+    names: Sequence[str] | None = None,
+) -> tuple[Dataset, Dataset]:
+    """Deterministic quantities, all or some, and pointwise log likelihood, for all draws at once.
 
     The model's own graph is evaluated with a leading dimension for the draws, through
     PyTensor's Python linker: nothing to compile, and no second copy of the formulas.
@@ -217,7 +222,7 @@ def derive(model: pm.Model, draws: Dataset, log_likelihood: bool = True) -> tupl
     import pymc as pm
     import xarray as xr
 
-    wanted = {rv.name: rv for rv in model.deterministics}
+    wanted = {rv.name: rv for rv in model.deterministics if names is None or rv.name in names}
     if log_likelihood:
         # The outcome is observed last: before it may come covariates with missing values.
         observed = model.observed_RVs[-1]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import number
 from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.design import OUTCOME
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import style as s
 from intlmodels.plots.counts import caption, events, flag_words, group_name, word
@@ -338,6 +339,49 @@ def _smoothed(counts: Array, width: float, axis: int) -> Array:
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(width, 0.3)) ** 2)
     weights /= weights.sum()
     return np.apply_along_axis(np.convolve, axis, counts, weights, "same")
+
+
+# -- before any data ---------------------------------------------------------------------
+
+
+@styled
+def prior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
+    """What the priors imply before seeing data: each count, or how many decisions have the flag.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        With the group ``prior_predictive``.
+    prob : float
+        Probability of the outer equal-tailed interval of a count.
+    """
+    group = fit["prior_predictive"].to_dataset()
+    (name,) = map(str, group.data_vars)
+    notes = ["from the priors alone; no data have entered"]
+    values = flat(group[name])
+    if name == OUTCOME:
+        figure, axes = s.one_panel(2.9)
+        heights, edges = np.histogram(
+            100 * values.mean(axis=1), bins=min(25, values.shape[1] + 1), range=(0, 100)
+        )
+        axes.stairs(100 * heights / len(values), edges, fill=True, color=s.PRIOR)
+        axes.set_ylabel("Probability, percent")
+        s.percent_axis(axes, f"Percent of the {events(fit)} {flag_words(fit)}", grid=False)
+    else:
+        ends = [(1 - prob) / 2, 0.25, 0.75, (1 + prob) / 2]
+        names = ("ci_low", "ci50_low", "ci50_high", "ci_high")
+        rows = dict(zip(names, np.quantile(values, ends, axis=0), strict=True))
+        places = np.arange(values.shape[1], dtype=float)
+        figure, axes = s.one_panel(1.25 + 0.19 * len(places))
+        s.predicted(axes, places, rows)
+        s.observed(axes, fit["observed_data"][name].to_numpy(), places, 3.4)
+        labels = [s.shortened(label, 24) for label in texts(group["count"])]
+        s.row_labels(axes, places, labels, 8)
+        axes.set_ylim(len(places) - 0.4, -0.6)
+        axes.set_xlabel(f"Number of {events(fit, 22)}")
+        notes.append(f"orange: as printed; thick: 50 %, thin: {100 * prob:g} % interval")
+    s.caption_below(figure, *notes)
+    return figure
 
 
 # -- pictures of a register of decisions -----------------------------------------------

@@ -24,6 +24,7 @@ from intlmodels.plots.checks import (
 )
 from intlmodels.plots.counts import cells, conflicts, true_counts
 from intlmodels.plots.decay import curves, experience_and_time
+from intlmodels.plots.interpret import curve, interaction, predictions
 from intlmodels.plots.share import (
     differences,
     estimates,
@@ -44,6 +45,7 @@ __all__ = [
     "clusters",
     "conflicts",
     "coverage",
+    "curve",
     "curves",
     "data",
     "decisions",
@@ -51,10 +53,12 @@ __all__ = [
     "elpds",
     "estimates",
     "experience_and_time",
+    "interaction",
     "new_firms",
     "opportunity",
     "posterior_predictive",
     "power_scaling",
+    "predictions",
     "prior_posterior",
     "prior_predictive",
     "rank_differences",
@@ -103,7 +107,9 @@ def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 data = _also_of_rows(sharedata.data, register=sharedata.register_data, sequences=decay.data)
 decisions = _also_of_rows(counts.decisions, sequences=decay.data)
-prior_predictive = _also_of_rows(prior_predictive)
+prior_predictive = _also_of_rows(
+    prior_predictive, decay=decay.prior_predictive, sequences=decay.prior_predictive
+)
 posterior_predictive = _also_of_rows(
     share.posterior_predictive,
     register=share.register_predictive,

@@ -551,7 +551,7 @@ def read_predictor(
             _require_two([periods[code] for code in codes], file, column)
             return predictor(kind="walk", levels=periods, codes=frozen(codes, np.intp))
         case NumericTable():
-            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
             own = predictor(
                 kind="numeric",
@@ -566,12 +566,12 @@ def read_predictor(
                 at=tuple(map(float, spec.at)),
             )
             if own.curve or own.split:
-                require_known(own, cells, f"a {own.curve} curve" if own.curve else "a split")
+                require_known(own, cells, f"{own.curve} curve" if own.curve else "split")
             if own.split:
                 _check_split(own, sources)
             return own
         case _:
-            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
             return predictor(
                 kind="numeric",
@@ -581,6 +581,17 @@ def read_predictor(
                 scale=scale,
                 unit=spec.unit,
             )
+
+
+def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
+    """Read a column of numbers on the scale of the model; NaN where one is missing."""
+    for cell in cells if sources.listing and cells[0].file != sources.file else ():
+        if cell.missing:
+            raise cell.error(
+                "what is not known of a firm would be estimated anew in each of its rows; expected "
+                "a number: write it, or delete the firm"
+            )
+    return frozen([transformed(cell, transform) for cell in cells])
 
 
 def _require_two(labels: Sequence[str], file: str, column: str) -> None:
@@ -715,7 +726,7 @@ def _require_free(
     """Refuse columns that have the firms, the share or a predictor."""
     taken = {(outcome.file, column): "[outcome]" for column in outcome.columns}
     taken |= {(p.file, p.column): f"[predictors.{p.name}]" for p in predictors.values()}
-    taken[file, sources.key(file)] = "[firms]"
+    taken[file, sources.key(file)] = "[rows]" if sources.listing else "[firms]"
     for column in columns:
         if (file, column) in taken:
             raise wrong(f"expected another column; {taken[file, column]} uses it", key, column)

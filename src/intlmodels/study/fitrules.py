@@ -161,10 +161,11 @@ class _HigherExpected(_OfShares, OfRows):
         b = claim.group("b", a.rest())
         if a.unknown or b.unknown:
             return Finding(CANNOT, numbers=NOT_OF_EVERY)
-        first, second = (np.isin(fit.labels("firm"), group.sure) for group in (a, b))
+        one = "row" if "row_share" in fit else "firm"
+        first, second = (np.isin(fit.labels(one), group.sure) for group in (a, b))
         if not first.any() or not second.any():
             return Finding(CANNOT, numbers=NO_FIRM)
-        shares = fit.values("firm_share")
+        shares = fit.values(f"{one}_share")
         off = shares[:, first].mean(axis=1) - shares[:, second].mean(axis=1)
         unit = fit.unit("difference")
         said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "

@@ -397,12 +397,11 @@ def _folded(terms: Sequence[_Term], predictors: Mapping[str, _Factor]) -> Iterat
         for name, factor in zip(names, term, strict=True):
             own = predictors.get(name)
             keys = own.keys[: len(own.keys) - (own.power > 1)] if own else ()
-            if own is None or factor.keys != keys or factor.power > own.power:
-                raise _error(
-                    f"expected {factor.text} among the predictors as well: add + {factor.text}, or "
-                    "write it the same everywhere",
-                    ":".join(factor.text for factor in term),
-                )
+            written = ":".join(factor.text for factor in term)
+            if own is None or factor.power > own.power:
+                raise _error(f"expected {factor.text} among the predictors as well", written)
+            if factor.keys != keys:
+                raise _error(f"expected {own.text}, as the predictor is written elsewhere", written)
         powers = tuple(factor.power for factor in term)
         if names[::-1] in found:
             names, powers = names[::-1], powers[::-1]

@@ -206,7 +206,7 @@ def _named(given: Named, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
         column = table.setdefault("column", name)
         if not isinstance(column, str):
             raise _error(f"expected columns, or tables with a column, in {what}", own)
-        yield name or variable_name(column), table
+        yield name or variable_name(column), {"column": column} | table
 
 
 def _pairs(given: Named) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -808,6 +808,9 @@ class TermsTable(VariantTable):
     def __post_init__(self) -> None:
         both = (*self.add, *self.drop)
         _different(both, f"{self.where} add and drop", "one or more names, each once", 1)
+        if "firm" in self.add:
+            said = "firms that repeat have effects in the default; expected it in drop"
+            raise wrong(said, f"{self.where} add", "firm")
 
 
 class OutcomeTable(TomlTable):
@@ -1236,9 +1239,6 @@ class ShareFile:
                 case TermsTable():
                     for name in (*own.add, *own.drop):
                         _require_known(name, known, f"{own.where} add and drop", "term")
-                    if "firm" in own.add:
-                        said = "firms that repeat have effects in the default; expected it in drop"
-                        raise wrong(said, f"{own.where} add", "firm")
                     for name in own.drop:
                         if name in added:
                             said = "a variant adds it, so it is not in the default; expected a term"

@@ -41,9 +41,21 @@ class DecayModel:
 
     def build(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of known decisions."""
+        from intlmodels.models import changed
         from intlmodels.models.decay import model
 
-        return model.build(study, variant, priors)
+        return changed(study, variant, model.build(study, variant, priors))
+
+    def prior(
+        self,
+        study: DecayStudy,
+        design: design.Design,
+        priors: Mapping[str, Prior],
+        draws: int,
+        seed: int,
+    ) -> Dataset:
+        """Draw from the prior: parameters, and tables where only counts are known."""
+        return inferencedata.prior(design, priors, draws, seed)
 
     def draw(
         self,

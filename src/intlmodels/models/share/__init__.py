@@ -36,11 +36,20 @@ class ShareModel:
 
     def build(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of rows; of a register each cell weighs as much as it has rows."""
+        from intlmodels.models import changed
         from intlmodels.models.share import cells, model
 
         if isinstance(study, RegisterStudy):
             return cells.build(study, variant, priors)
-        return model.build(study, variant, priors)
+        return changed(study, variant, model.build(study, variant, priors))
+
+    def prior(
+        self, study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int
+    ) -> Dataset:
+        """Draw parameters of the model of rows."""
+        from intlmodels.models.share import simulator
+
+        return simulator.prior(study, design, priors, draws, seed)
 
     def draw(
         self,
@@ -51,17 +60,22 @@ class ShareModel:
         progress: Progress | None,
     ) -> Drawn:
         """Draw from posterior and prior; of a register in coordinates of its own."""
-        from intlmodels.models import pymc
-        from intlmodels.models.share import cells
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.share import cells, panels
 
         if isinstance(study, RegisterStudy):
             return cells.draw(study, variant, priors, settings, progress)
+        if panels.suits(design_of(study, variant)):
+            return panels.draw(study, variant, priors, settings, progress)
         return pymc.draw_model(self.build(study, variant, priors), settings, progress)
 
     def refitter(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile the model of rows."""
-        from intlmodels.models import pymc
+        from intlmodels.models import design_of, pymc
+        from intlmodels.models.share import panels
 
+        if panels.suits(design_of(study, variant)):
+            return panels.refitter(study, variant, priors)
         return pymc.refitter(self.build(study, variant, priors))
 
     def observed_data(self, study: ShareStudy, design: Design) -> Dataset:

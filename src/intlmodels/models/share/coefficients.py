@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,104 +29,218 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Deviations:
-    """Draws of the level and the effects of every cluster, as deviations."""
+class GroupEffects:
+    """Draws of the level and the effects of every group of a grouping, as deviations."""
 
-    labels: tuple[str, ...]  #: names of the clusters
-    codes: NDArray[np.intp]  #: (firm,), position of each firm's cluster
-    level: Array  #: (draw, cluster), what a cluster adds to the intercept
-    #: (draw, cluster, coefficient), what it adds to the coefficients of each block; of an ordered
-    #: block to the total, one coefficient.
+    name: str  #: of the grouping
+    labels: tuple[str, ...]  #: names of the groups
+    codes: NDArray[np.intp]  #: (row,), position of each row's group
+    level: Array  #: (draw, group), what a group adds to the intercept
+    places: tuple[slice, ...]  #: of the blocks with slopes among all coefficients
+    #: (draw, group, coefficient), what it adds to the coefficients of each of these blocks; of an
+    #: ordered block to the total, one coefficient.
     effects: tuple[Array, ...]
     #: Of an ordered block the part of the total that is reached at each level, (draw, level).
     climbs: tuple[Array | None, ...]
     spreads: tuple[Array, ...]  #: (draw,), of the levels, then of the effects of each block
+    size: int  #: number of all coefficients
+    #: Factor of the correlations of level and effects, (draw, effect, effect).
+    mixing: Array | None = None
 
-    def of_cluster(self, cluster: int) -> Array:
-        """What one cluster adds to all coefficients, (draw, coefficient)."""
+    def of_group(self, group: int) -> Array:
+        """What one group adds to all coefficients, (draw, coefficient)."""
         parts = zip(self.effects, self.climbs, strict=True)
-        return self._joined([_climbing(own[:, cluster], climb) for own, climb in parts])
+        return self._placed([_climbing(own[:, group], climb) for own, climb in parts])
 
     def added(self) -> Iterator[Array]:
-        """What each cluster adds to all coefficients, (draw, coefficient), one after the other."""
-        return (self.of_cluster(cluster) for cluster in range(len(self.labels)))
+        """What each group adds to all coefficients, (draw, coefficient), one after the other."""
+        return (self.of_group(group) for group in range(len(self.labels)))
+
+    def of_rows(self, weights: Array, codes: NDArray[np.intp]) -> Array:
+        """What rows in given groups gain, level and effects, (draw, row).
+
+        ``weights`` (row, coefficient), without missing values; ``codes`` (row,).
+        """
+        total = self.level[:, codes]
+        for place in range(len(self.places)):
+            total += self.of_block(place, weights, codes)
+        return total
+
+    def of_block(self, place: int, weights: Array, codes: NDArray[np.intp]) -> Array:
+        """What the effects of one of the blocks with slopes add to rows, (draw, row)."""
+        own, climb, taken = self.effects[place], self.climbs[place], weights[:, self.places[place]]
+        if climb is not None:
+            return own[:, codes, 0] * (climb @ taken.T)
+        total = own[:, codes, 0] * taken[:, 0]
+        for k in range(1, taken.shape[1]):
+            total += own[:, codes, k] * taken[:, k]
+        return total
 
     def of_new(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Draw a cluster that was not in the study: its level, and what it adds to all."""
+        """Draw a group that was not in the study: its level, and what it adds to all."""
         count = len(self.level)
         level, *spreads = (spread[:, None] for spread in self.spreads)
-        drawn = rng.normal(size=(count, 1)) * level
+        sizes = [1, *(own.shape[2] for own in self.effects)]
+        drawn = [rng.normal(size=(count, size)) for size in sizes]
+        if self.mixing is not None:
+            mixed = np.einsum("dkl,dl->dk", self.mixing, np.concatenate(drawn, axis=1))
+            drawn = np.split(mixed, np.cumsum(sizes)[:-1], axis=1)
         parts = [
-            _climbing(rng.normal(size=(count, own.shape[2])) * spread, climb)
-            for own, climb, spread in zip(self.effects, self.climbs, spreads, strict=True)
+            _climbing(standard * spread, climb)
+            for standard, spread, climb in zip(drawn[1:], spreads, self.climbs, strict=True)
         ]
-        return drawn[:, 0], self._joined(parts)
+        return (drawn[0] * level)[:, 0], self._placed(parts)
 
-    def of_new_level(self, block: int, rng: np.random.Generator) -> Array:
-        """Draw what a cluster adds to a level of a block that was not in the study, (draw,)."""
-        return rng.normal(size=len(self.level)) * self.spreads[1 + block]
+    def of_new_level(self, columns: slice, rng: np.random.Generator) -> Array:
+        """Draw what a group adds to a level of a block that was not in the study, (draw,)."""
+        if columns not in self.places:
+            return np.zeros(len(self.level))
+        return rng.normal(size=len(self.level)) * self.spreads[1 + self.places.index(columns)]
 
-    def at(self, pick: NDArray[np.intp]) -> Deviations:
+    def at(self, pick: Any) -> GroupEffects:
         """The same at some of the draws."""
-        return Deviations(
-            self.labels,
-            self.codes,
-            self.level[pick],
-            tuple(own[pick] for own in self.effects),
-            tuple(None if climb is None else climb[pick] for climb in self.climbs),
-            tuple(spread[pick] for spread in self.spreads),
+        return replace(
+            self,
+            level=self.level[pick],
+            effects=tuple(own[pick] for own in self.effects),
+            climbs=tuple(None if climb is None else climb[pick] for climb in self.climbs),
+            spreads=tuple(spread[pick] for spread in self.spreads),
+            mixing=None if self.mixing is None else self.mixing[pick],
         )
 
-    def _joined(self, parts: list[Array]) -> Array:
-        return np.concatenate([np.empty((len(self.level), 0)), *parts], axis=1)
+    def _placed(self, parts: list[Array]) -> Array:
+        total = np.zeros((len(self.level), self.size))
+        for columns, part in zip(self.places, parts, strict=True):
+            total[:, columns] = part
+        return total
 
 
 def _climbing(own: Array, climb: Array | None) -> Array:
     return own if climb is None else own * climb
 
 
-def deviations(
+def _group_effects(
+    name: str,
     draws: Dataset,
     constant: Dataset,
     blocks: Sequence[Mapping[str, Any]],
+    place: Mapping[str, slice],
     flat: Callable[[DataArray], Array],
-) -> Deviations | None:
-    """What the clusters of a fit deviate by; None if its study has no clusters.
-
-    ``draws``: group of the fit with the parameters; ``constant``: its constant data; ``blocks``:
-    parts of its linear predictor; ``flat``: from an array to (draw, everything else).
-    """
-    if f"{CLUSTER}_code" not in constant:
-        return None
-    level = flat(draws[CLUSTER])
+) -> GroupEffects:
+    """What the groups of a grouping deviate by; ``flat``: see :meth:`Coefficients._flat`."""
+    level = flat(draws[name])
+    sloped = [block for block in blocks if f"{block['name']}_by_{name}" in draws]
     effects, climbs = [], []
-    for block in blocks:
-        own = flat(draws[f"{block['name']}_by_{CLUSTER}"])
+    for block in sloped:
+        own = flat(draws[f"{block['name']}_by_{name}"])
         effects.append(own.reshape(*level.shape, -1))
         climb = None
         if block["kind"] == "monotonic":
             steps = flat(draws[f"{block['name']}_steps"]).cumsum(axis=1)
             climb = np.concatenate([np.zeros((len(steps), 1)), steps], axis=1)
         climbs.append(climb)
-    spreads = [CLUSTER, *(f"{block['name']}_by_{CLUSTER}" for block in blocks)]
-    return Deviations(
-        tuple(str(label) for label in constant[f"{CLUSTER}_level"].to_numpy()),
-        constant[f"{CLUSTER}_code"].to_numpy().astype(np.intp),
+    spreads = [name, *(f"{block['name']}_by_{name}" for block in sloped)]
+    mixing = None
+    if f"{name}_correlation" in draws:
+        matrix = flat(draws[f"{name}_correlation"])
+        size = round(matrix.shape[1] ** 0.5)
+        mixing = np.linalg.cholesky(matrix.reshape(-1, size, size))
+    return GroupEffects(
+        name,
+        tuple(str(label) for label in constant[f"{name}_level"].to_numpy()),
+        constant[f"{name}_code"].to_numpy().astype(np.intp),
         level,
+        tuple(place[block["name"]] for block in sloped),
         tuple(effects),
         tuple(climbs),
-        tuple(flat(draws[f"sigma_{name}"])[:, 0] for name in spreads),
+        tuple(flat(draws[f"sigma_{spread}"])[:, 0] for spread in spreads),
+        sum(columns.stop - columns.start for columns in place.values()),
+        mixing,
     )
+
+
+def groupings_of(constant: Dataset) -> dict[str, dict[str, Any]]:
+    """Groupings of a fit by name: label, slopes, whether they are correlated."""
+    if "groupings" in constant.attrs:
+        return {own["name"]: own for own in json.loads(constant.attrs["groupings"])}
+    if f"{CLUSTER}_code" not in constant:
+        return {}
+    label = str(constant.attrs.get(f"{CLUSTER}_label", CLUSTER))
+    return {CLUSTER: {"name": CLUSTER, "label": label, "slopes": None, "correlated": False}}
+
+
+# -- weights of rows under changes -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """What rows take in place of what is observed of them."""
+
+    #: Block -> weights, (coefficient,) for all rows or (row, coefficient).
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    #: Grouping -> the group in which all rows are.
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Blocks of a linear predictor beside that of the mean, with the draws of its coefficients."""
+
+    blocks: list[dict[str, Any]]
+    place: dict[str, slice]
+    design: Array  #: (row, coefficient)
+    values: Array  #: (draw, coefficient)
+
+    def linear(self, change: Change) -> Array:
+        """What they add under a change, (draw, row)."""
+        return self.values @ changed(self, change).T
+
+    def at(self, pick: Any) -> Terms:
+        """The same at some of the draws."""
+        return replace(self, values=self.values[pick])
+
+
+def places_of(blocks: Sequence[Mapping[str, Any]]) -> dict[str, slice]:
+    """Columns of each block among all coefficients."""
+    starts = np.cumsum([0, *(max(len(block["levels"]), 1) for block in blocks)]).tolist()
+    return {b["name"]: slice(*ends) for b, ends in zip(blocks, pairwise(starts), strict=True)}
+
+
+def changed(terms: Terms | Coefficients, change: Change) -> Array:
+    """Weights of all rows under a change, products made anew, (row, coefficient)."""
+    place, moved = terms.place, set(change.weights)
+    if not moved:
+        return terms.design
+    design = terms.design.copy()
+    for name in moved & set(place):
+        design[:, place[name]] = change.weights[name]
+    for block in terms.blocks:
+        products = block.get("of") or ()
+        if block["name"] in change.weights or not moved & {n for p in products for n, _ in p}:
+            continue
+        moved.add(block["name"])  # products of products follow
+        for column, product in enumerate(products, place[block["name"]].start):
+            design[:, column] = 1.0
+            for name, k in product:
+                design[:, column] *= design[:, place[name].start + k]
+    return design
 
 
 # -- draws of the coefficients of a fit ------------------------------------------------
 
 #: Rounding width, in percentage points, up to which the mean share stands for the printed one.
 FINE = 0.5
-#: Combinations of a register up to which probabilities are computed for each; beyond, at nodes.
+#: Rows, or combinations of a register, up to which probabilities are computed for each; beyond, at
+#: nodes.
 FEW = 400
-#: Draws whose probabilities over the grid are held at a time.
+#: Draws whose probabilities over the grid are held at a time, and their number with those.
 CHUNK = 10_000
+MOST_HELD = 10_000_000
+#: Distance of reported shares, in percentage points, that pictures and predictions show if there is
+#: no common rounding width; below, and the least that they show.
+COARSE, FINEST_SHOWN = 1.0, 0.1
+#: Precisions between the least and the largest at which expected shares are computed.
+PRECISIONS = 8
 
 
 class Coefficients:
@@ -145,11 +260,7 @@ class Coefficients:
         self.intercept = self._flat(draws[start])[:, 0] if start else np.zeros(count)
         parts = [self._flat(draws[block["variable"]]) for block in self.blocks]
         self.values: Array = np.concatenate([np.empty((count, 0)), *parts], axis=1)
-        starts = np.cumsum([0, *(part.shape[1] for part in parts)])
-        self.place = {
-            block["name"]: slice(int(starts[i]), int(starts[i + 1]))
-            for i, block in enumerate(self.blocks)
-        }
+        self.place = places_of(self.blocks)
         self.parameters = {
             name: self._flat(draws[name])[:, slice(None) if name in observation.VECTORS else 0]
             for name in observation.PARAMETERS[self.family]
@@ -159,9 +270,15 @@ class Coefficients:
             for block in self.blocks
             if f"sigma_{block['name']}" in draws
         }
-        #: Of a study with clusters: what each adds to all of these.
-        self.clusters = deviations(draws, constant, self.blocks, self._flat)
+        #: What groups of rows add to all of these: clusters, further groupings, firms of a panel.
+        self.groupings = tuple(
+            _group_effects(name, draws, constant, self.blocks, self.place, self._flat)
+            for name in groupings_of(constant)
+        )
         self.design = constant["design"].to_numpy()
+        #: Terms of the logarithm of the precision, and of the log odds of a structural zero.
+        self.precision = self._terms("precision", "phi_", draws, constant)
+        self.never = self._terms("never", "never_", draws, constant)
         #: Of a register: how many rows each row of the design stands for.
         self.rows = constant["rows"].to_numpy() if "rows" in constant else None
         # Missing covariates are parameters: (column, firm) -> draws of the weight.
@@ -173,10 +290,47 @@ class Coefficients:
             for k, firm in enumerate(block["missing"])
         }
 
+    def _terms(self, name: str, prefix: str, draws: Dataset, constant: Dataset) -> Terms | None:
+        """Terms of another parameter, by the names that their predictors have elsewhere."""
+        blocks = json.loads(constant.attrs.get(name, "[]"))
+        if not blocks:
+            return None
+        values = [self._flat(draws[block["variable"]]) for block in blocks]
+        for block in blocks:
+            block["name"] = block["name"].removeprefix(prefix)
+            block["of"] = [
+                [(factor.removeprefix(prefix), k) for factor, k in product]
+                for product in block.get("of") or ()
+            ]
+        design = constant[f"{name}_design"].to_numpy()
+        return Terms(blocks, places_of(blocks), design, np.concatenate(values, axis=1))
+
+    @property
+    def clusters(self) -> GroupEffects | None:
+        """What clusters add, of a study that has them."""
+        return next((own for own in self.groupings if own.name == CLUSTER), None)
+
+    @property
+    def by_profile(self) -> bool:
+        """Whether rows with the same weights, and the same cluster, have the same expectation.
+
+        If so, each combination is computed once; otherwise row by row (:meth:`rows_linear`).
+        """
+        return (
+            all(own.name == CLUSTER for own in self.groupings)
+            and not any(block.get("of") for block in self.blocks)
+            and self.precision is None
+            and self.never is None
+            and self.family != "ordered-beta"
+        )
+
     @property
     def grid(self) -> Array:
-        """Everything that can be printed: shares in percent, or what each level counts."""
-        return self.worth if self.family in observation.LEVELLED else grid(self.width)
+        """Everything that can be reported: shares in percent, or what each level counts.
+
+        Without a common rounding width whole percents.
+        """
+        return self.worth if self.family in observation.LEVELLED else grid(self.width or COARSE)
 
     def mean(self, values: Array, firms: NDArray[np.intp] | None = None) -> Array:
         """Mean over the firms, or some of them, of (draw, firm); of a register over its rows."""
@@ -212,13 +366,20 @@ class Coefficients:
         if cluster is None or self.clusters is None:
             return self.intercept, self.values
         own = self.clusters
-        return self.intercept + own.level[:, cluster], self.values + own.of_cluster(cluster)
+        return self.intercept + own.level[:, cluster], self.values + own.of_group(cluster)
 
     def contribution(self, columns: slice) -> Array:
         """What some coefficients add to the linear predictor of the firms, (draw, firm).
 
-        Each firm with the coefficients of its own cluster.
+        Each firm with the coefficients of its own cluster or groups.
         """
+        if not self.by_profile:
+            weights = np.nan_to_num(self.design)
+            total = self.added(self.values, columns)
+            for own in self.groupings:
+                if columns in own.places:
+                    total += own.of_block(own.places.index(columns), weights, own.codes)
+            return total
         parts = [
             (firms, self.added(self.in_cluster(cluster)[1], columns, firms))
             for cluster, firms in self.groups()
@@ -303,24 +464,145 @@ class Coefficients:
         at = observation.nodes(observation.COUNTS[0])
         return self._expected(np.broadcast_to(at, (len(self.intercept), len(at))))
 
-    def _expected(self, linear: Array) -> Array:
+    def _expected(self, linear: Array, own: Mapping[str, Array] | None = None) -> Array:
+        """``own``: parameters that differ by row, (draw, profile)."""
         result = np.empty_like(linear)
         summed = np.ones(linear.shape, bool)
         if self.width <= FINE:
-            mean, variance = moments(self, linear)
+            mean, variance = moments(self, linear, own)
             summed = variance < (self.width / 100) ** 2
             result = 100 * mean
+        values = self.grid
+        many = max(1, min(CHUNK, MOST_HELD // len(values)))
         for column in range(linear.shape[1]):
             draws = np.flatnonzero(summed[:, column])
-            for start in range(0, len(draws), CHUNK):
-                pick = draws[start : start + CHUNK]
-                result[pick, column] = self.chances(linear[pick, column], pick) @ self.grid
+            for start in range(0, len(draws), many):
+                pick = draws[start : start + many]
+                parts = {name: value[pick, column] for name, value in (own or {}).items()}
+                result[pick, column] = self.chances(linear[pick, column], pick, parts) @ values
         return result
 
-    def chances(self, linear: Array, pick: Any) -> Array:
-        """Probability of every printed value, (..., grid), under some of the draws."""
-        parameters = {name: value[pick] for name, value in self.parameters.items()}
-        return observation.printed_probabilities(self.family, linear, parameters, self.width)
+    def chances(self, linear: Array, pick: Any, own: Mapping[str, Array] | None = None) -> Array:
+        """Probability of every reported value, (..., grid), under some of the draws.
+
+        ``own``: parameters in place of those in common, of the shape of ``linear``.
+        """
+        parameters = {name: value[pick] for name, value in self.parameters.items()} | dict(
+            own or {}
+        )
+        width = self.width or COARSE
+        return observation.printed_probabilities(self.family, linear, parameters, width)
+
+    # -- row by row ------------------------------------------------------------------------
+
+    def rows_linear(self, change: Change) -> Array:
+        """Linear predictor of rows under a change, (draw, row)."""
+        weights = changed(self, change)
+        known = np.nan_to_num(weights)
+        total = self.intercept[:, None] + self.values @ known.T
+        for own in self.groupings:
+            if own.name in change.groups:
+                total += own.of_rows(known, np.full(len(known), change.groups[own.name]))
+            elif weights is not self.design and any(
+                not np.array_equal(weights[:, at], self.design[:, at]) for at in own.places
+            ):
+                total += own.of_rows(known, own.codes)
+            else:
+                total += self._as_observed(own)
+        for (column, row), draws in self.imputed.items():
+            if np.isnan(weights[row, column]):
+                slope = self.values[:, column].copy()
+                for own in self.groupings:
+                    group = change.groups.get(own.name, own.codes[row])
+                    slope += own.of_group(group)[:, column]
+                total[:, row] += slope * draws
+        return total
+
+    def _as_observed(self, own: GroupEffects) -> Array:
+        """What rows gain in their own groups, kept for further changes, (draw, row)."""
+        kept = self.__dict__.setdefault("_kept", {})
+        if own.name not in kept:
+            kept[own.name] = own.of_rows(np.nan_to_num(self.design), own.codes)
+        return kept[own.name]
+
+    def rows_parameters(self, change: Change) -> dict[str, Array]:
+        """Parameters of the family that differ by row under a change, each (draw, row)."""
+        found = {}
+        if self.precision is not None:
+            log_phi = np.log(self.parameters["phi"])[:, None]
+            found["phi"] = np.exp(log_phi + self.precision.linear(change))
+        if self.never is not None:
+            never = self.parameters["never"]
+            start = (np.log(never) - np.log1p(-never))[:, None]
+            found["never"] = observation.inverse_logit(start + self.never.linear(change))
+        return found
+
+    def rows_expected(self, linear: Array, own: Mapping[str, Array], points: int) -> Array:
+        """Expected reported share of rows in percent, (draw, row).
+
+        If there are many ``points`` for each draw, it is interpolated between nodes of the linear
+        predictor and, where the precision differs by row, between precisions. ``own``: see
+        :meth:`rows_parameters`.
+        """
+        if points <= FEW or self.width <= FINE or self.family in observation.LEVELLED:
+            return self._expected(linear, own)
+        if "phi" not in own:
+            total = _interpolated(linear, self._expected_evenly)
+        else:
+            total = self._expected_by_precision(linear, np.log(own["phi"]))
+        if "never" in own:
+            total *= (1 - own["never"]) / (1 - self.parameters["never"])[:, None]
+        return total
+
+    def _expected_by_precision(self, linear: Array, log_phi: Array) -> Array:
+        """The same where the precision differs by row, linear in its logarithm between nodes."""
+        low, step, at_nodes = self._expected_at_precisions
+        place = (log_phi - low) / step
+        first = np.clip(place.astype(int), 0, PRECISIONS - 2)
+        total = np.zeros_like(linear)
+        for k, values in enumerate(at_nodes):
+            weight = np.where(first == k, 1 - place + k, np.where(first == k - 1, place - k + 1, 0))
+            total += weight * _interpolated(linear, values)
+        return total
+
+    @cached_property
+    def _expected_at_precisions(self) -> tuple[Array, Array, list[Array]]:
+        """Logarithms of precisions as observed, least and step, (draw, 1); shares at each."""
+        log_phi = np.log(self.rows_parameters(Change())["phi"])
+        low = log_phi.min(axis=1, keepdims=True)
+        step = np.maximum(log_phi.max(axis=1, keepdims=True) - low, 1e-9) / (PRECISIONS - 1)
+        each = (np.exp(low + k * step) for k in range(PRECISIONS))
+        return low, step, [self._evenly({"phi": phi}) for phi in each]
+
+    @cached_property
+    def _expected_evenly(self) -> Array:
+        """Expected reported share at evenly spaced linear predictors, (draw, point)."""
+        return self._evenly({})
+
+    def _evenly(self, own: Mapping[str, Array]) -> Array:
+        """The same with parameters that differ by draw, each (draw, 1)."""
+        nodes = observation.nodes(observation.COUNTS[0])
+        nodes = np.broadcast_to(nodes, (len(self.intercept), len(nodes)))
+        own = {name: np.broadcast_to(value, nodes.shape) for name, value in own.items()}
+        points = np.broadcast_to(_EVENLY, (len(nodes), len(_EVENLY)))
+        points = np.ascontiguousarray(points)
+        return observation.interpolated_each(points, self._expected(nodes, own))
+
+    def among(self, rows: NDArray[np.intp]) -> Coefficients:
+        """The same of some of the rows."""
+        new = object.__new__(Coefficients)
+        new.__dict__.update(self.__dict__)
+        new.__dict__.pop("_kept", None)
+        new.design = self.design[rows]
+        new.rows = None if self.rows is None else self.rows[rows]
+        new.groupings = tuple(replace(own, codes=own.codes[rows]) for own in self.groupings)
+        for name in ("precision", "never"):
+            terms: Terms | None = getattr(self, name)
+            if terms is not None:
+                setattr(new, name, replace(terms, design=terms.design[rows]))
+        place = {row: i for i, row in enumerate(rows.tolist())}
+        new.imputed = {(c, place[r]): d for (c, r), d in self.imputed.items() if r in place}
+        return new
 
     def drawn_chances(self, draw: int) -> Array:
         """Probability of every printed value under one draw, (firm, grid); of a register."""
@@ -354,25 +636,73 @@ class Coefficients:
         new.sizes = (chains, index.shape[1])
         return new
 
-    def at(self, pick: NDArray[np.intp]) -> Coefficients:
-        """The same at some of the draws, as one chain."""
+    def at(self, pick: Any) -> Coefficients:
+        """The same at some of the draws, an index or a slice, as one chain."""
         new = object.__new__(Coefficients)
         new.__dict__.update(self.__dict__)
-        new.__dict__.pop("_expected_at_nodes", None)  # of the other draws
-        new.sizes = (1, len(pick))
+        for name in ("_expected_at_nodes", "_expected_at_precisions", "_expected_evenly", "_kept"):
+            new.__dict__.pop(name, None)  # of the other draws
         new.intercept, new.values = self.intercept[pick], self.values[pick]
-        new.clusters = None if self.clusters is None else self.clusters.at(pick)
+        new.sizes = (1, len(new.intercept))
+        new.groupings = tuple(own.at(pick) for own in self.groupings)
+        new.precision = None if self.precision is None else self.precision.at(pick)
+        new.never = None if self.never is None else self.never.at(pick)
         for name in ("parameters", "spread", "imputed"):
             setattr(new, name, {key: v[pick] for key, v in getattr(self, name).items()})
         return new
 
 
-def moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
+#: Linear predictors at which expected shares are tabulated, to be looked up for many rows.
+_EVENLY = np.linspace(-31.0, 29.0, 1201)
+
+
+@numba.njit(cache=True, nogil=True)
+def _interpolated(linear: Array, values: Array) -> Array:
+    """Row i of a table over ``_EVENLY`` at the points of row i, cubic, (row, point)."""
+    last = values.shape[1] - 1
+    found = np.empty(linear.shape)
+    for i in range(linear.shape[0]):
+        for j in range(linear.shape[1]):
+            at = min(max((linear[i, j] + 31.0) * 20.0, 1.0), last - 1.000001)
+            k = int(at)
+            f = at - k
+            a, b, c, d = values[i, k - 1], values[i, k], values[i, k + 1], values[i, k + 2]
+            found[i, j] = (
+                -a * f * (f - 1.0) * (f - 2.0) / 6.0
+                + b * (f + 1.0) * (f - 1.0) * (f - 2.0) / 2.0
+                - c * (f + 1.0) * f * (f - 2.0) / 2.0
+                + d * (f + 1.0) * f * (f - 1.0) / 6.0
+            )
+    return found
+
+
+def means_by_group(
+    values: Array, codes: NDArray[np.intp], size: int, rows: NDArray[Any] | None = None
+) -> Array:
+    """Means over the rows of each group, (draw, group); NaN of a group without rows.
+
+    ``values`` (draw, row); ``codes`` (row,); ``rows``: how many each row stands for.
+    """
+    counts = np.bincount(codes, rows, size)
+    order = np.argsort(codes, kind="stable")
+    weighted = values[:, order] if rows is None else values[:, order] * rows[order]
+    there = np.flatnonzero(counts)
+    starts = np.searchsorted(codes[order], there)
+    found = np.full((len(values), size), np.nan)
+    found[:, there] = np.add.reduceat(weighted, starts, axis=1) / counts[there]
+    return found
+
+
+def moments(
+    coefficients: Coefficients, linear: Array, own: Mapping[str, Array] | None = None
+) -> tuple[Array, Array]:
     """Mean and variance given the linear predictor, (draw, profile).
 
-    Of a share (not printed), of yes as 1 and no as 0, or of the position of a level.
+    Of a share (not printed), of yes as 1 and no as 0, or of the position of a level. ``own``:
+    parameters that differ by row, (draw, profile).
     """
     parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
+    parameters |= own or {}
     if coefficients.family in observation.LEVELLED:
         chances = observation.printed_probabilities(
             coefficients.family, linear, parameters, coefficients.width
@@ -394,4 +724,11 @@ def moments(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]:
     if coefficients.family == "hurdle":
         sells = 1 - parameters["never"]
         return sells * mu, sells * within + sells * (1 - sells) * mu**2
+    if coefficients.family == "ordered-beta":
+        zero = observation.inverse_logit(parameters["cut_zero"] - linear)
+        top = parameters["cut_zero"] + parameters["cut_range"]
+        one = observation.inverse_logit(linear - top)
+        inside = 1 - zero - one
+        mean = one + inside * mu
+        return mean, one + inside * (within + mu**2) - mean**2
     return mu, within

@@ -37,13 +37,15 @@ from intlmodels.study import (
     Terms,
 )
 
+# fmt: off
 Kind = Literal[
-    *("contrast", "numeric", "category", "nested", "membership", "monotonic"),
-    *("spline", "walk", "product", "interaction"),
+    "contrast", "numeric", "category", "nested", "membership", "monotonic",
+    "spline", "walk", "product", "interaction",
 ]
 Family = Literal[
-    *("beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary"),
+    "beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary",
 ]
+# fmt: on
 
 Array = NDArray[np.float64]
 
@@ -143,6 +145,7 @@ class Design:
     precision: tuple[Block, ...] = ()
     never: tuple[Block, ...] = ()
 
+    own_ends: bool = False  #: whether rows differ in the width of their intervals
     #: Why shares cannot be simulated from it; empty if they can.
     not_simulated: str = ""
 
@@ -414,6 +417,7 @@ def default_design(study: ShareStudy) -> Design:
         "hurdle" if structural else "beta",
         precision=_named(study, study.precision, "phi", "Normal(0, 0.25)"),
         never=_named(study, study.never, "never", "Normal(0, 0.5)") if structural else (),
+        own_ends=not study.outcome.width,
         not_simulated=_not_simulated(study),
     )
     return with_names(design, study, [name for name in every if name not in added])

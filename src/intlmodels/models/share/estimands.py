@@ -8,16 +8,31 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.models.share.coefficients import CHUNK, FINE, Array, Coefficients, moments
-from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
+from intlmodels.core.formats import plural
+from intlmodels.models.base import DEFAULT
+from intlmodels.models.share.coefficients import (
+    CHUNK,
+    FINE,
+    FINEST_SHOWN,
+    MOST_HELD,
+    Array,
+    Change,
+    Coefficients,
+    GroupEffects,
+    changed,
+    groupings_of,
+    means_by_group,
+    moments,
+)
+from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS, spline_basis
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,8 +42,14 @@ if TYPE_CHECKING:
 #: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
 #: evenly spaced draws.
 MOST_PROBABILITIES = 100_000_000
-#: Draws that are kept of a register or of clusters, however many probabilities that takes.
+#: Draws that are kept of a register, of groups or of many rows, however much work that takes.
 FEWEST_DRAWS = 1000
+#: Draws by rows by changes up to which every draw is used where rows are gone through one by one.
+MOST_SHARES = 300_000_000
+#: Draws by rows that are held at a time.
+MOST_CELLS = 4_000_000
+#: Numbers of rows by draws from which shares of rows are stored with half the digits.
+MANY_STORED = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -41,14 +62,21 @@ class Averages:
     by_cluster: Array
     #: (draw, change, level), of an ordered outcome: see :meth:`Coefficients.reached`.
     reached: Array | None
+    #: Grouping -> averages over the own rows of each group, as observed, (draw, group).
+    by_group: dict[str, Array] = field(default_factory=dict)
+    #: With structural zeros: percent of rows that are none, and their share, (draw, change).
+    abroad: Array | None = None
+    if_abroad: Array | None = None
 
 
 def averages(coefficients: Coefficients, changes: Array) -> Averages:
-    """Average expected printed share under each of several changes, draw by draw.
+    """Average expected reported share under each of several changes, draw by draw.
 
     ``changes`` (change, coefficient): weights to use instead of the observed ones; NaN leaves them
     as observed.
     """
+    if not few(coefficients, len(changes)):
+        return row_averages(coefficients, [change_of(coefficients, row) for row in changes])
     count, size = len(coefficients.intercept), len(coefficients.design)
     firm_share = np.empty((count, size if coefficients.rows is None else 0))
     parts, levels = [], []
@@ -75,6 +103,82 @@ def averages(coefficients: Coefficients, changes: Array) -> Averages:
     )
 
 
+def few(coefficients: Coefficients, changes: int) -> bool:
+    """Whether combinations of weights are few, so that each is computed with all draws at once.
+
+    Of a register they always are.
+    """
+    if coefficients.rows is not None:
+        return True
+    most = max(len(coefficients.intercept), coefficients.design.shape[1])
+    work = changes * len(coefficients.design) * most
+    return coefficients.by_profile and work <= 2 * MOST_CELLS
+
+
+def change_of(coefficients: Coefficients, weights: Array) -> Change:
+    """What a row of weights changes, (coefficient,): NaN leaves a block as observed."""
+    return Change(
+        {
+            name: weights[columns]
+            for name, columns in coefficients.place.items()
+            if not np.isnan(weights[columns]).any()
+        }
+    )
+
+
+def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Averages:
+    """The same as :func:`averages`, row by row and some draws at a time; the first as observed."""
+    count, size = len(coefficients.intercept), len(coefficients.design)
+    kind = np.float32 if count * size > MANY_STORED else np.float64
+    each = np.empty((count, size), kind)
+    shares = np.empty((count, len(changes)))
+    by_group = {own.name: np.empty(own.level.shape) for own in coefficients.groupings}
+    own = coefficients.clusters
+    clusters = np.empty((count, 1 if own is None else len(own.labels), len(changes)))
+    zeros = coefficients.family == "hurdle"
+    abroad, if_abroad = (np.empty_like(shares), np.empty_like(shares)) if zeros else (None, None)
+    levels: list[Array] = []
+    many = max(1, MOST_CELLS // (4 * size))
+    for start in range(0, count, many):
+        pick = slice(start, start + many)
+        part = coefficients.at(pick)
+        reached = []
+        for i, change in enumerate(changes):
+            linear = part.rows_linear(change)
+            parameters = part.rows_parameters(change)
+            expected = part.rows_expected(linear, parameters, size * len(changes))
+            shares[pick, i] = part.mean(expected)
+            if own is None:
+                clusters[pick, 0, i] = shares[pick, i]
+            else:
+                clusters[pick, :, i] = means_by_group(
+                    expected, own.codes, len(own.labels), part.rows
+                )
+            if i == 0:
+                each[pick] = expected
+                for group in part.groupings:
+                    by_group[group.name][pick] = means_by_group(
+                        expected, group.codes, len(group.labels), part.rows
+                    )
+            if abroad is not None and if_abroad is not None:
+                sells = 1 - parameters.get("never", part.parameters["never"][:, None])
+                abroad[pick, i] = 100 * np.broadcast_to(sells, expected.shape).mean(axis=1)
+                if_abroad[pick, i] = part.mean(expected / sells)
+            if coefficients.family == "ordered":
+                reached.append(part.reached(linear).mean(axis=1))
+        if reached:
+            levels.append(np.stack(reached, axis=1))
+    return Averages(
+        each if coefficients.rows is None else each[:, :0],
+        shares,
+        clusters,
+        np.concatenate(levels) if levels else None,
+        by_group,
+        abroad,
+        if_abroad,
+    )
+
+
 def moved(coefficients: Coefficients) -> tuple[Array, Array | None]:
     """Average expected share if all firms were in one cluster, whatever else they are.
 
@@ -97,10 +201,13 @@ def step_for(coefficients: Coefficients, changes: Array, moves: int = 0) -> int:
 
     ``changes`` (change, coefficient): for :func:`averages`; ``moves``: clusters for :func:`moved`.
     """
+    count = len(coefficients.intercept)
+    if not few(coefficients, len(changes) + moves):
+        work = count * len(coefficients.design) * (len(changes) + moves)
+        return max(1, min(math.ceil(work / MOST_SHARES), count // FEWEST_DRAWS))
     values = 1 if coefficients.width <= FINE else len(coefficients.grid)
     rows = sum(len(coefficients.profiles(changes, firms)[0]) for _, firms in coefficients.groups())
     rows += moves * len(coefficients.design)
-    count = len(coefficients.intercept)
     step = max(1, math.ceil(count * rows * values / MOST_PROBABILITIES))
     if coefficients.rows is None and coefficients.clusters is None:
         return step
@@ -122,8 +229,8 @@ def _together(parts: list[Array], weights: list[float]) -> Array:
 
 #: Predictors up to which the variation is split exactly (2^n subsets).
 MOST_SOURCES = 8
-#: Draws by firms that are split at a time.
-MOST_CELLS = 4_000_000
+#: Rows up to which it is the variation between all of them; of more, between so many at random.
+MOST_ROWS = 5_000
 
 
 def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
@@ -135,18 +242,22 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
     at its mean contribution. What the predictors leave is the average variance of a firm's
     share around its mean.
 
-    Of a study with clusters their levels are one more source; what a cluster adds to an effect
-    belongs to its predictor.
+    The levels of clusters, and of each further grouping, are one more source; what a group adds to
+    an effect belongs to its predictor, and so does the square of a predictor. Of more than
+    ``MOST_ROWS`` rows a random sample of that size is taken.
 
-    Returns predictors, clusters, then ``not explained``. Empty with more than ``MOST_SOURCES``;
+    Returns predictors, groupings, then ``not explained``. Empty with more than ``MOST_SOURCES``;
     (draw, source): in percent of the total; the parts sum to 100.
     """
-    names = [block["name"] for block in coefficients.blocks]
-    names += [CLUSTER] if coefficients.clusters is not None else []
+    names = _sources(coefficients)
     count = len(coefficients.intercept)
+    if coefficients.rows is None and len(coefficients.design) > MOST_ROWS:
+        rows = np.random.default_rng(0).choice(len(coefficients.design), MOST_ROWS, replace=False)
+        coefficients = coefficients.among(np.sort(rows))
     if len(names) > MOST_SOURCES:
         return [], np.empty((count, 0))
-    size = max(1, MOST_CELLS // len(coefficients.design))
+    # Each source is held twice.
+    size = max(1, MOST_CELLS // (len(coefficients.design) * max(1, len(names))))
     if count <= size:
         return [*names, "not explained"], _variation(coefficients, names)
     found = [
@@ -156,15 +267,33 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
     return [*names, "not explained"], np.concatenate(found)
 
 
+def _sources(coefficients: Coefficients) -> list[str]:
+    """Names of blocks, without the squares of others, and of groupings."""
+    blocks = [block["name"] for block in coefficients.blocks if not _curved(block)]
+    return blocks + [own.name for own in coefficients.groupings]
+
+
+def _curved(block: Mapping[str, Any]) -> str:
+    """Name of the predictor that a block has the square of; empty for any other block."""
+    names = {name for product in block.get("of") or () for name, _ in product}
+    return names.pop() if len(names) == 1 else ""
+
+
 def _variation(coefficients: Coefficients, names: list[str]) -> Array:
     """Each source's part, in percent, (draw, source)."""
     n = len(names)
+    own = {group.name: group for group in coefficients.groupings}
     parts = [
-        coefficients.contribution(coefficients.place[block["name"]])
-        for block in coefficients.blocks
+        own[name].level[:, own[name].codes]
+        if name in own
+        else coefficients.contribution(coefficients.place[name])
+        for name in names
     ]
-    if coefficients.clusters is not None:
-        parts.append(coefficients.clusters.level[:, coefficients.clusters.codes])
+    for block in coefficients.blocks:
+        if block["name"] not in names:
+            part = parts[names.index(_curved(block))]
+            part += coefficients.contribution(coefficients.place[block["name"]])
+    parameters = coefficients.rows_parameters(Change())
     means = [coefficients.mean(part)[:, None] for part in parts]
     level = coefficients.intercept[:, None] + sum(means)
     centred = [part - mean for part, mean in zip(parts, means, strict=True)]
@@ -173,7 +302,7 @@ def _variation(coefficients: Coefficients, names: list[str]) -> Array:
         for subset in itertools.combinations(range(n), size):
             linear = level + sum(centred[i] for i in subset)
             linear = np.broadcast_to(linear, (len(level), len(coefficients.design)))
-            worth[subset] = coefficients.variance(moments(coefficients, linear)[0])
+            worth[subset] = coefficients.variance(moments(coefficients, linear, parameters)[0])
     explained = np.zeros((len(level), n))
     for i in range(n):
         for subset in worth:
@@ -183,7 +312,7 @@ def _variation(coefficients: Coefficients, names: list[str]) -> Array:
             gain = worth[tuple(sorted((*subset, i)))] - worth[subset]
             explained[:, i] += weight / math.factorial(n) * gain
     full = level + sum(centred) if n else np.broadcast_to(level, (len(level), 1))
-    left = moments(coefficients, full)[1]
+    left = moments(coefficients, full, parameters)[1]
     left = coefficients.mean(left) if n else left[:, 0]
     total = worth[tuple(range(n))] + left
     return 100 * np.column_stack([explained, left]) / total[:, None]
@@ -195,16 +324,21 @@ def _variation(coefficients: Coefficients, names: list[str]) -> Array:
 def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     """All estimands of a fit, draw by draw, from its posterior or prior.
 
-    Dimensions chain and draw, and: ``expected_share`` (setting), the average expected printed share
-    with one predictor set to one level and the others as observed; ``difference`` (comparison),
-    between two levels of a predictor; ``firm_share`` (firm; not of a register); ``variation``
-    (source), each source's part of the variation between firms, in percent. Shares in percent,
-    differences in percentage points.
+    Dimensions chain and draw, and: ``expected_share`` (setting), the average expected reported
+    share with one predictor set to one level and the others as observed; ``difference``
+    (comparison), between two levels of a predictor with at most ``MOST_CLUSTERS`` of them;
+    ``firm_share`` (firm) or ``row_share`` (row), not of a register; ``variation`` (source), each
+    source's part of the variation between firms, in percent. Shares in percent, differences in
+    percentage points.
 
-    Of a study with clusters a firm is taken with the level and the effects of its own, and up to
-    ``MOST_CLUSTERS`` clusters are settings as well: all firms moved to one. Besides
-    ``cluster_share`` (cluster_level), the average over the cluster's own firms as observed, and
-    ``cluster_difference`` (cluster_level, within), the difference over its own firms.
+    Of a study with clusters or other groupings a row is taken with the level and the effects of its
+    own, and up to ``MOST_CLUSTERS`` groups are settings as well: all rows moved to one. Besides
+    ``GROUPING_share`` (GROUPING_level), the average over the group's own rows as observed, and
+    ``cluster_difference`` (cluster_level, within), the difference over a cluster's own firms.
+
+    With structural zeros that the study itself has, ``abroad`` (setting), the percentage of rows
+    that are none, and ``share_if_abroad`` (setting), their share; ``expected_share`` is of both
+    together. ``abroad_difference`` and ``share_if_abroad_difference`` (comparison) are theirs.
 
     Of a further outcome of two labels the same of the probability of yes; of an ordered one of the
     average position of the level, counted from 0, in stages, and ``reached`` (setting,
@@ -216,20 +350,29 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     constant = tree["constant_data"].to_dataset()
     weights = constant["setting_weights"].to_numpy()
     changes = np.concatenate([np.full((1, weights.shape[1]), np.nan), weights])
-    moves = compared_clusters(constant)
+    moves = [
+        Change(groups={name: code})
+        for name, labels in compared_groups(constant).items()
+        for code in range(len(labels))
+    ]
     step = step_for(coefficients, changes, len(moves))
     coefficients = coefficients.thinned(step)
 
     def shape(values: Array) -> Array:
         return values.reshape(*coefficients.sizes, *values.shape[1:])
 
-    average = averages(coefficients, changes)
-    shares, reached = average.shares[:, 1:], average.reached
-    if moves:
-        own, own_reached = moved(coefficients)
-        shares = np.concatenate([shares, own], axis=1)
-        if reached is not None and own_reached is not None:
-            reached = np.concatenate([reached, own_reached], axis=1)
+    if few(coefficients, len(changes) + len(moves)):
+        average = averages(coefficients, changes)
+        shares, reached = average.shares[:, 1:], average.reached
+        if moves:
+            own, own_reached = moved(coefficients)
+            shares = np.concatenate([shares, own], axis=1)
+            if reached is not None and own_reached is not None:
+                reached = np.concatenate([reached, own_reached], axis=1)
+    else:
+        every = [change_of(coefficients, row) for row in changes] + moves
+        average = row_averages(coefficients, every)
+        shares, reached = average.shares[:, 1:], average.reached
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
     differences = shares[:, above] - shares[:, below]
@@ -242,18 +385,26 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     ordered = coefficients.family == "ordered"
     unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
     percent = {"units": "percent"}
+    row = str(constant["design"].dims[0])
     found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
         "average_share": ((), shape(average.shares[:, 0]), {"units": unit}),
         "expected_share": (("setting",), shape(shares), {"units": unit}),
         "difference": (("comparison",), shape(differences), {"units": points}),
-        "firm_share": (("firm",), shape(average.firm), {"units": unit}),
+        f"{row}_share": ((row,), shape(average.firm), {"units": unit}),
         "variation": (("source",), shape(variation), percent),
     }
     if coefficients.rows is not None:  # nobody asks for single firms of a register
-        del found["firm_share"], coords["firm"]
+        del found[f"{row}_share"], coords[row]
     if reached is not None:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
-        found["reached"] = (("setting", "stage_level"), shape(reached[:, 1:]), percent)
+        reached = reached[:, 1:]
+        found["reached"] = (("setting", "stage_level"), shape(reached), percent)
+    if average.abroad is not None and average.if_abroad is not None and _has_zeros(tree):
+        for name, values in (("abroad", average.abroad), ("share_if_abroad", average.if_abroad)):
+            values = values[:, 1:]
+            found[name] = (("setting",), shape(values), percent)
+            off = values[:, above] - values[:, below]
+            found[f"{name}_difference"] = (("comparison",), shape(off), {"units": points})
     if coefficients.clusters is not None:
         above, below, labels = _within(constant, coefficients.blocks)
         coords |= labels
@@ -262,6 +413,10 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         by = f"{CLUSTER}_level"
         found[f"{CLUSTER}_share"] = ((by,), shape(average.by_cluster[..., 0]), {"units": unit})
         found[f"{CLUSTER}_difference"] = ((by, "within"), shape(off), {"units": points})
+    for name, values in average.by_group.items():
+        by = f"{name}_level"
+        coords[by] = constant[by].to_numpy()
+        found[f"{name}_share"] = ((by,), shape(values), {"units": unit})
     return xr.Dataset(
         {name: (("chain", "draw", *dims), v, units) for name, (dims, v, units) in found.items()},
         coords,
@@ -269,29 +424,43 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     )
 
 
+def _has_zeros(tree: DataTree) -> bool:
+    """Whether structural zeros belong to the study's own model, not to a variant only."""
+    terms = json.loads(tree["constant_data"].attrs.get("never", "[]"))
+    return bool(terms) or tree.attrs["variant"] == DEFAULT
+
+
 def compared_clusters(constant: Dataset) -> list[str]:
     """Names of the clusters, if they are set beside each other one by one."""
-    if f"{CLUSTER}_level" not in constant or constant.sizes[f"{CLUSTER}_level"] > MOST_CLUSTERS:
-        return []
-    return [str(label) for label in constant[f"{CLUSTER}_level"].to_numpy()]
+    return compared_groups(constant).get(CLUSTER, [])
+
+
+def compared_groups(constant: Dataset) -> dict[str, list[str]]:
+    """Groupings of which the groups are set beside each other one by one, with their names."""
+    return {
+        name: [str(label) for label in constant[f"{name}_level"].to_numpy()]
+        for name in groupings_of(constant)
+        if constant.sizes[f"{name}_level"] <= MOST_CLUSTERS
+    }
 
 
 def _coordinates(
     constant: Dataset, blocks: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], list[tuple[int, int]]]:
-    """Labels of firms, settings and comparisons, and which two settings each compares.
+    """Labels of rows, settings and comparisons, and which two settings each compares.
 
-    Clusters come last, as one more predictor.
+    Groupings come last, as further predictors.
     """
-    moves = compared_clusters(constant)
     predictors, levels = _settings(constant)
     pairs = _comparisons(predictors, blocks)
-    count = len(predictors)
-    pairs += list(itertools.combinations(range(count, count + len(moves)), 2))
-    predictors = np.concatenate([predictors, np.full(len(moves), CLUSTER)])
-    levels = np.concatenate([levels, np.array(moves, dtype=str)])
+    for name, moves in compared_groups(constant).items():
+        count = len(predictors)
+        pairs += list(itertools.combinations(range(count, count + len(moves)), 2))
+        predictors = np.concatenate([predictors, np.full(len(moves), name)])
+        levels = np.concatenate([levels, np.array(moves, dtype=str)])
+    row = str(constant["design"].dims[0])
     return {
-        "firm": constant["firm"].to_numpy(),
+        row: constant[row].to_numpy(),
         "setting": _labels([f"{p}: {v}" for p, v in zip(predictors, levels, strict=True)]),
         "setting_predictor": ("setting", _labels(predictors)),
         "setting_level": ("setting", _labels(levels)),
@@ -341,10 +510,13 @@ def _comparisons(
     pairs = []
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
-        if block["kind"] == "numeric":
+        number = block["kind"] in ("numeric", "spline")
+        if number and "(at the mean)" in "".join(block["settings"]):
             pairs.append((int(places[-1]), int(places[0])))
             continue
-        upwards = block["kind"] in ("contrast", "monotonic")
+        if len(places) > MOST_CLUSTERS:  # all pairs would be no table
+            continue
+        upwards = number or block["kind"] in ("contrast", "monotonic", "walk")
         for one, other in itertools.combinations(map(int, places), 2):
             pairs.append((other, one) if upwards else (one, other))
     return pairs
@@ -384,6 +556,8 @@ def new_firms(
     import xarray as xr
 
     coefficients = Coefficients(tree, group)
+    if 0 < coefficients.width < FINEST_SHOWN:
+        coefficients.width = FINEST_SHOWN
     rng = np.random.default_rng(seed)
     # One profile at a time: with all draws, a fine grid is large.
     predicted = [
@@ -413,8 +587,9 @@ def _predicted(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]
     """Probability of every printed value, and the expected printed share of every draw."""
     values = coefficients.grid
     total, expected = np.zeros(len(values)), np.empty(len(linear))
-    for start in range(0, len(linear), CHUNK):
-        part = slice(start, start + CHUNK)
+    many = max(1, min(CHUNK, MOST_HELD // len(values)))
+    for start in range(0, len(linear), many):
+        part = slice(start, start + many)
         chance = coefficients.chances(linear[part], part)
         total += chance.sum(axis=0)
         expected[part] = chance @ values
@@ -430,65 +605,119 @@ def _profile(
     coefficients: Coefficients, profile: Mapping[str, Any], rng: np.random.Generator
 ) -> Array:
     known = {block["name"]: block for block in coefficients.blocks}
-    clusters = coefficients.clusters
-    names = [*known, *([] if clusters is None else [CLUSTER])]
+    products = [name for name, block in known.items() if block.get("of")]
+    groupings = {own.name: own for own in coefficients.groupings}
+    names = [*(name for name in known if name not in products), *groupings]
     for name in profile:
         if name not in names:
             raise StudyError(
                 f"no predictor is called '{name}'; the predictors are {', '.join(names)}",
                 value=name,
             )
-    total, values = _of_its_cluster(coefficients, profile, rng)
-    for number, (name, block) in enumerate(known.items()):
+    total, values = _of_its_groups(coefficients, profile, rng)
+    moved = {}
+    for name, block in known.items():
         columns = coefficients.place[name]
         if name in profile:
             total += _set_level(block, values[:, columns], profile[name])
-        elif name in coefficients.spread:
+            moved[name] = weights_at(block, profile[name])
+        elif name in products:
+            continue
+        elif name in coefficients.spread and block["kind"] != "walk":
             total += rng.normal(size=len(total)) * coefficients.spread[name]
-            if clusters is not None:
-                total += clusters.of_new_level(number, rng)
+            for own in coefficients.groupings:
+                if own.name not in profile:
+                    total += own.of_new_level(columns, rng)
         else:
             total += coefficients.mean(coefficients.added(values, columns))
+    design = changed(coefficients, Change(moved)) if products else coefficients.design
+    for name in products:
+        columns = coefficients.place[name]
+        # Each row's weights; of a category's levels one is not zero.
+        each = coefficients.mean(design[:, columns].T)
+        factors = {factor for product in known[name]["of"] for factor, _ in product}
+        if any(f in coefficients.spread and f not in profile for f in factors):
+            total += rng.normal(size=len(total)) * coefficients.spread[name] * each.sum()
+        else:
+            total += values[:, columns] @ each
     return total
 
 
-def _of_its_cluster(
+def _of_its_groups(
     coefficients: Coefficients, profile: Mapping[str, Any], rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Intercept and coefficients of the cluster of a new firm; of a new one where none is named."""
-    clusters = coefficients.clusters
-    if clusters is None:
-        return coefficients.intercept.copy(), coefficients.values
-    if CLUSTER not in profile:
-        level, own = clusters.of_new(rng)
-        return coefficients.intercept + level, coefficients.values + own
-    if profile[CLUSTER] not in clusters.labels:
+    """Intercept and coefficients of the groups of a new firm; of new ones where none is named."""
+    total, values = coefficients.intercept.copy(), coefficients.values
+    for own in coefficients.groupings:
+        if own.name not in profile:
+            level, effects = own.of_new(rng)
+        else:
+            group = group_named(own, profile[own.name])
+            level, effects = own.level[:, group], own.of_group(group)
+        total, values = total + level, values + effects
+    return total, values
+
+
+def group_named(own: GroupEffects, label: Any) -> int:
+    """Position of a group by its name."""
+    if label not in own.labels:
         raise StudyError(
-            f"no cluster is called '{profile[CLUSTER]}'; the clusters are "
-            f"{listed(clusters.labels)}",
-            value=str(profile[CLUSTER]),
+            f"no {own.name} is called '{label}'; the {plural(own.name)} are {listed(own.labels)}",
+            value=str(label),
         )
-    return coefficients.in_cluster(clusters.labels.index(profile[CLUSTER]))
+    return own.labels.index(label)
+
+
+def weights_at(block: Mapping[str, Any], value: Any) -> Array:
+    """Weights of a predictor at a level, or at a number in its own unit, (coefficient,)."""
+    if block["kind"] in ("numeric", "spline"):
+        return weights_of(block, np.array([_number(block, value)]))[0]
+    if block["kind"] == "contrast":
+        return np.array([_level(block, value) - 0.5])
+    return np.eye(len(block["levels"]))[_level(block, value)]
+
+
+def weights_of(block: Mapping[str, Any], numbers: Array) -> Array:
+    """Weights at numbers in a predictor's own unit, (number, coefficient)."""
+    values = np.log(numbers) if block["transform"] == "log" else numbers
+    center, scale = block["center"], block["scale"]
+    if block["kind"] == "spline":
+        return spline_basis((values - center) / scale, (np.array(block["knots"]) - center) / scale)
+    return ((values - center) / scale)[:, None]
+
+
+def _number(block: Mapping[str, Any], value: Any) -> float:
+    name = block["name"]
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"'{name}' takes a number", value=str(value)) from error
+    if not math.isfinite(number) or (block["transform"] == "log" and number <= 0):
+        above = " above 0, because its logarithm is taken" if block["transform"] == "log" else ""
+        raise StudyError(f"'{name}' takes a number{above}", value=str(value))
+    return number
+
+
+def _level(block: Mapping[str, Any], value: Any) -> int:
+    levels = block["settings"] if block["kind"] == "contrast" else block["levels"]
+    if value not in levels:
+        raise StudyError(
+            f"'{block['name']}' has no level '{value}'; the levels are {', '.join(levels)}",
+            value=str(value),
+        )
+    return list(levels).index(value)
 
 
 def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:
-    name, kind = block["name"], block["kind"]
-    if kind == "numeric":
-        try:
-            number = float(value)
-            number = math.log(number) if block["transform"] == "log" else number
-        except ValueError as error:
-            raise StudyError(f"'{name}' takes a number", value=str(value)) from error
+    if block["kind"] == "numeric":
+        number = _number(block, value)
+        number = math.log(number) if block["transform"] == "log" else number
         return draws[:, 0] * (number - block["center"]) / block["scale"]
-    levels = block["settings"] if kind == "contrast" else block["levels"]
-    if value not in levels:
-        raise StudyError(
-            f"'{name}' has no level '{value}'; the levels are {', '.join(levels)}",
-            value=str(value),
-        )
-    if kind == "contrast":
-        return draws[:, 0] * (levels.index(value) - 0.5)
-    return draws[:, levels.index(value)]
+    if block["kind"] == "spline":
+        return draws @ weights_at(block, value)
+    if block["kind"] == "contrast":
+        return draws[:, 0] * (_level(block, value) - 0.5)
+    return draws[:, _level(block, value)]
 
 
 # -- ranks -------------------------------------------------------------------------------
@@ -506,7 +735,8 @@ def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> Data
     shares = estimands["expected_share"].to_numpy()
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
-        if block["kind"] in ("numeric", "contrast") or not len(places):
+        unranked = block["kind"] in ("numeric", "contrast", "spline")
+        if unranked or not 0 < len(places) <= MOST_CLUSTERS:
             continue
         ranks = (-shares[..., places]).argsort(axis=-1).argsort(axis=-1)
         for i, place in enumerate(places):

@@ -20,9 +20,10 @@ from intlmodels.models.priors import Prior, draw
 from intlmodels.models.pymc import PRIOR_DRAWS
 from intlmodels.models.share import observation
 from intlmodels.models.share.coefficients import Coefficients
-from intlmodels.models.share.design import CLUSTER, Design
+from intlmodels.models.share.design import CLUSTER, Block, Design, rows_of
+from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.register.rows import keys
-from intlmodels.study import RegisterStudy, ShareStudy
+from intlmodels.study import Grouping, RegisterStudy, ShareStudy
 from intlmodels.study.columns import Predictor, frozen
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ def observed_data(study: ShareStudy, design: Design) -> Dataset:
     """Printed shares in percent; positions of levels, NaN where none is printed."""
     import xarray as xr
 
+    rows = rows_of(study)
     seen = np.where(design.known(study), design.observed(study), np.nan)
     return xr.Dataset(
-        {observation.outcome_of(design.family): ("firm", seen, {"units": units(design)})},
-        coords={"firm": list(study.firms)},
+        {observation.outcome_of(design.family): (rows, seen, {"units": units(design)})},
+        coords={rows: list(study.firms)},
     )
 
 
@@ -51,73 +53,104 @@ def units(design: Design) -> str:
 def constant_data(study: ShareStudy, design: Design) -> Dataset:
     """The design in numbers: what the estimands need instead of the model.
 
-    ``design[firm, coefficient]`` holds the weights (NaN where a covariate is missing);
+    ``design[row, coefficient]`` holds the weights (NaN where a covariate is missing);
     ``setting_weights[setting, coefficient]`` what changes when one predictor is set to one
-    level (NaN: as observed). Of a study with clusters: ``cluster_code[firm]``, the position of
-    each firm's cluster in ``cluster_level``.
+    level (NaN: as observed). Of a grouping G: ``G_code[row]``, the position of each row's group in
+    ``G_level``; of terms of the precision and of structural zeros ``precision_design`` and
+    ``never_design``. The dimension of the rows is ``firm`` where each is of another firm.
     """
     import xarray as xr
 
-    blocks = design.blocks
+    blocks, rows = design.blocks, rows_of(study)
     width, outcome, attributes = _outcome(study, design)
     starts = np.cumsum([0, *(block.weights.shape[1] for block in blocks)])
     place = {b.name: slice(starts[i], starts[i + 1]) for i, b in enumerate(blocks)}
-    labels = [
-        f"{block.name}[{level}]" if block.levels else block.name
-        for block in blocks
-        for level in (block.levels or ("",))
-    ]
+    labels = [label for block in blocks for label in _coefficients(block)]
     settings = [(block, i) for block in blocks for i in range(len(block.settings))]
     weights = np.full((len(settings), len(labels)), np.nan)
     for row, (block, i) in enumerate(settings):
         for name, values in block.rows.items():
             weights[row, place[name]] = values[i]
-    described = [
-        {
-            "name": block.name,
-            "kind": block.kind,
-            "label": block.label,
-            "variable": block.variable,
-            "levels": list(block.levels),
-            "settings": list(block.settings),
-            "center": block.center,
-            "scale": block.scale,
-            "transform": block.transform,
-            "unit": block.unit,
-            "missing": [int(i) for i in block.missing],
-        }
-        for block in blocks
-    ]
     variables: dict[str, Any] = {}
     names: dict[str, Any] = {}
+    for own in design.groupings:
+        variables[f"{own.name}_code"] = (rows, own.codes)
+        names[f"{own.name}_level"] = np.asarray(own.labels, dtype=object)
     if design.clusters is not None:
-        variables[f"{CLUSTER}_code"] = ("firm", design.clusters.codes)
-        names[f"{CLUSTER}_level"] = np.asarray(design.clusters.labels, dtype=object)
         attributes[f"{CLUSTER}_label"] = design.clusters.label
+    if design.groupings:
+        attributes["groupings"] = json.dumps([_grouping(design, own) for own in design.groupings])
+    for part in ("precision", "never"):
+        terms: tuple[Block, ...] = getattr(design, part)
+        if terms:
+            attributes[part] = json.dumps([_described(block) for block in terms])
+            labels_of = [label for block in terms for label in _coefficients(block)]
+            names[f"{part}_coefficient"] = np.asarray(labels_of, dtype=object)
+            variables[f"{part}_design"] = (
+                (rows, f"{part}_coefficient"),
+                np.concatenate([block.weights for block in terms], axis=1),
+            )
+    if study.outcome.weights is not None:
+        variables["row_weights"] = (rows, study.outcome.weights)
     return xr.Dataset(
         {
             **outcome,
             "design": (
-                ("firm", "coefficient"),
+                (rows, "coefficient"),
                 np.concatenate([np.empty((len(study.firms), 0)), *(b.weights for b in blocks)], 1),
             ),
             "setting_weights": (("setting", "coefficient"), weights),
             **variables,
         },
         coords={
-            "firm": list(study.firms),
+            rows: list(study.firms),
             "coefficient": np.asarray(labels, dtype=object),
             "setting_predictor": ("setting", np.asarray([b.name for b, _ in settings], object)),
             "setting_level": ("setting", np.asarray([b.settings[i] for b, i in settings], object)),
             **names,
         },
         attrs={
-            "blocks": json.dumps(described),
+            "blocks": json.dumps([_described(block) for block in blocks]),
             "rounding_width": width,
             "firm_label": study.firm_label,
             **attributes,
         },
     )
+
+
+def _coefficients(block: Block) -> list[str]:
+    return [f"{block.name}[{level}]" for level in block.levels] or [block.name]
+
+
+def _described(block: Block) -> dict[str, Any]:
+    """A block in what JSON can hold."""
+    found = {
+        "name": block.name,
+        "kind": block.kind,
+        "label": block.label,
+        "variable": block.variable,
+        "levels": list(block.levels),
+        "settings": list(block.settings),
+        "center": block.center,
+        "scale": block.scale,
+        "transform": block.transform,
+        "unit": block.unit,
+        "missing": [int(i) for i in block.missing],
+    }
+    if block.of:
+        found["of"] = [[list(factor) for factor in pair] for pair in block.of]
+    if block.knots:
+        found["knots"] = list(block.knots)
+    if block.term != block.name:
+        found["term"] = block.term
+    return found
+
+
+def _grouping(design: Design, own: Grouping) -> dict[str, Any]:
+    """A grouping in what JSON can hold; its slopes are names of blocks."""
+    slopes = [block.name for block in design.slopes(own)]
+    correlated = own.correlated and bool(slopes)
+    return {"name": own.name, "label": own.label, "slopes": slopes, "correlated": correlated}
 
 
 def _outcome(study: ShareStudy, design: Design) -> tuple[float, dict[str, Any], dict[str, str]]:
@@ -127,38 +160,56 @@ def _outcome(study: ShareStudy, design: Design) -> tuple[float, dict[str, Any], 
         unit = {"units": "percent" if further.kind == "binary" else "stages"}
         words = {"outcome_label": further.label, "outcome_levels": json.dumps(further.levels)}
         return float(further.worth[1]), {"printed_grid": ("grid", further.worth, unit)}, words
-    width = study.outcome.width
-    lower, upper = intervals(study.outcome.printed, width)
+    width, rows = study.outcome.width, rows_of(study)
+    lower, upper = study.outcome.lower, study.outcome.upper
+    if width:
+        lower, upper = intervals(study.outcome.printed, width)
     variables = {
-        "lower": ("firm", lower, {"units": "share"}),
-        "upper": ("firm", upper, {"units": "share"}),
-        "printed_grid": ("grid", grid(width), {"units": "percent"}),
+        "lower": (rows, lower, {"units": "share"}),
+        "upper": (rows, upper, {"units": "share"}),
+        "printed_grid": ("grid", grid(width or 1.0), {"units": "percent"}),
     }
     return float(width), variables, {"outcome_label": study.outcome.label}
 
 
 def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, step: int) -> Dataset:
-    """What is printed of the same firms, drawn anew from every draw of the parameters."""
+    """What is reported of the same rows, drawn anew from draws of the parameters.
+
+    From every draw, or from some where there would be too many numbers.
+    """
     import xarray as xr
 
+    rows = rows_of(study)
+    most = MOST_NUMBERS if study.panel is None else MOST_OF_ROWS
+    total = draws.sizes["chain"] * draws.sizes["draw"]
+    step = max(1, -(-total * len(study.firms) // most))
+    drawn = draws.isel(draw=slice(None, None, step))
+    values = {str(name): own.to_numpy() for name, own in drawn.data_vars.items()}
     family = design.family
-    central = "eta" if family == "ordered" else "mu"
-    linear = observation.linear_of(family, {central: draws[central].to_numpy()})
-    parameters = {
-        name: observation.for_firms(name, draws[name].to_numpy())
-        for name in observation.PARAMETERS[family]
-    }
+    if {"mu", "eta"} & values.keys():
+        linear = observation.linear_of(family, values)
+    else:
+        linear = linear_predictor(design, values)
+    parameters = family_parameters(design, values)
     rng = np.random.default_rng([seed, step])
-    printed = observation.simulate(family, linear, parameters, study.outcome.width, rng)
+    if design.own_ends and design.further is None:
+        share = observation.simulate_share(family, linear, parameters, rng)
+        printed = observation.report(share, study.outcome)[0]
+    else:
+        printed = observation.simulate(family, linear, parameters, study.outcome.width, rng)
     name = observation.outcome_of(family)
     return xr.Dataset(
-        {name: (("chain", "draw", "firm"), printed, {"units": units(design)})},
-        coords={name: draws[name] for name in ("chain", "draw", "firm")},
+        {name: (("chain", "draw", rows), printed, {"units": units(design)})},
+        coords={"chain": drawn["chain"], "draw": drawn["draw"], rows: list(study.firms)},
     )
 
 
 # -- registers: rows by what they have in common -------------------------------------------
 
+#: Numbers that the draws of something may have that each row has.
+MOST_NUMBERS = 20_000_000
+#: The same of a panel.
+MOST_OF_ROWS = 2_000_000
 #: Numbers that the draws from the prior may have.
 MOST_PRIOR = 5_000_000
 #: Registers that are predicted: so many, or fewer where each takes many probabilities.

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core.rounding import grid, intervals
 from intlmodels.models.share import intervalkernels
+from intlmodels.study import Outcome
 
 Array = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "hurdle": ("phi", "never"),
     "heaped": ("phi", "heaping"),
     "density": ("phi",),
+    "ordered-beta": ("phi", "cut_zero", "cut_range"),
     "binary": (),
     "ordered": ("cutpoints",),
 }
@@ -94,6 +96,12 @@ def printed_probabilities(
         mixed = (1 - never) * fine
         mixed[..., :1] += never
         return mixed
+    if family == "ordered-beta":
+        none, between, all_of_it = _ordered_parts(linear, parameters)
+        mixed = np.exp(between)[..., None] * fine
+        mixed[..., 0] += np.exp(none)
+        mixed[..., -1] += np.exp(all_of_it)
+        return mixed
     if family == "heaped":
         heaping = np.asarray(parameters["heaping"])[..., None]
         mixed = (1 - heaping) * fine
@@ -116,22 +124,47 @@ def printed_log_probability(
         places = np.broadcast_to(printed, chances.shape[:-1]).astype(np.intp)
         with np.errstate(divide="ignore"):
             return np.log(np.take_along_axis(chances, places[..., None], axis=-1)[..., 0])
-    if family == "logit-normal":
-        spread = parameters["sigma"]
-        return logit_normal_interval_logprob_numpy(linear, spread, *intervals(printed, width))[0]
-    mu, phi = inverse_logit(linear), parameters["phi"]
-    fine = interval_logprob_numpy(mu * phi, (1 - mu) * phi, *intervals(printed, width))[0]
-    if family == "hurdle":
-        sells = np.log1p(-parameters["never"]) + fine
-        return np.where(printed == 0, np.logaddexp(np.log(parameters["never"]), sells), sells)
     if family == "heaped":
+        mu, phi = inverse_logit(linear), parameters["phi"]
+        fine = interval_logprob_numpy(mu * phi, (1 - mu) * phi, *intervals(printed, width))[0]
         on_coarse = np.rint(printed / width) % 2 == 0
         lower, upper = intervals(np.where(on_coarse, printed, 0.0), 2 * width)
         coarse = interval_logprob_numpy(mu * phi, (1 - mu) * phi, lower, upper)[0]
         own = np.log1p(-parameters["heaping"]) + fine
         both = np.logaddexp(own, np.log(parameters["heaping"]) + coarse)
         return np.where(on_coarse, both, own)
+    return interval_log_probability(family, linear, parameters, *intervals(printed, width))
+
+
+def interval_log_probability(
+    family: str, linear: Array, parameters: Mapping[str, Array], lower: Array, upper: Array
+) -> Array:
+    """Log probability of shares that are reported as intervals; no further outcomes, no heaping.
+
+    ``lower``, ``upper``: ends from 0 to 1, broadcast against ``linear``; an interval from 0 holds
+    exact zeros, one up to 1 exact ones.
+    """
+    if family == "logit-normal":
+        return logit_normal_interval_logprob_numpy(linear, parameters["sigma"], lower, upper)[0]
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    fine = interval_logprob_numpy(mu * phi, (1 - mu) * phi, lower, upper)[0]
+    if family == "hurdle":
+        sells = np.log1p(-parameters["never"]) + fine
+        return np.where(lower == 0, np.logaddexp(np.log(parameters["never"]), sells), sells)
+    if family == "ordered-beta":
+        none, between, all_of_it = _ordered_parts(linear, parameters)
+        found = between + fine
+        found = np.where(lower == 0, np.logaddexp(none, found), found)
+        return np.where(upper == 1, np.logaddexp(all_of_it, found), found)
     return fine
+
+
+def _ordered_parts(linear: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    """Log probabilities of an exact 0, of a share between, and of an exact 1 (Kubinec 2023)."""
+    first, width = np.asarray(parameters["cut_zero"]), np.asarray(parameters["cut_range"])
+    below, above = first - linear, linear - first - width
+    between = np.log(-np.expm1(-width)) - np.logaddexp(0, below) - np.logaddexp(0, above)
+    return -np.logaddexp(0, -below), between, -np.logaddexp(0, -above)
 
 
 def _level_probabilities(linear: Array, cutpoints: Array) -> Array:
@@ -168,25 +201,63 @@ def simulate(
         # A logistic variable around the linear predictor, and the cutpoints that it is above.
         latent = rng.logistic(linear, size=shape)
         return (latent[..., None] > cutpoints).sum(axis=-1).astype(float)
+    share = simulate_share(family, linear, parameters, rng, shape)
+    if family == "heaped":
+        coarse = rng.random(share.shape) < np.asarray(parameters["heaping"], dtype=float)
+        step = np.where(coarse, 2 * width, width)
+    else:
+        step = np.full(share.shape, width)
+    printed = step * np.rint(100 * share / step)
+    return np.minimum(printed, grid(width)[-1])
+
+
+def simulate_share(
+    family: str,
+    linear: Array,
+    parameters: Mapping[str, Array],
+    rng: np.random.Generator,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
+    """Draw shares from 0 to 1 as they are before they are reported; arguments as above."""
     values = [np.asarray(parameters[name], dtype=float) for name in PARAMETERS[family]]
     if shape is None:
         shape = np.broadcast_shapes(np.shape(linear), *(v.shape for v in values))
     if family == "logit-normal":
-        share = inverse_logit(rng.normal(linear, values[0], size=shape))
-    else:
-        mu = inverse_logit(linear)
-        tiny = np.finfo(float).tiny
-        # numpy's Beta needs shapes above zero; the logit has underflowed there anyway.
-        a, b = np.maximum(mu * values[0], tiny), np.maximum((1 - mu) * values[0], tiny)
-        share = rng.beta(a, b, size=shape)
+        return np.asarray(inverse_logit(rng.normal(linear, values[0], size=shape)))
+    mu = inverse_logit(linear)
+    tiny = np.finfo(float).tiny
+    # numpy's Beta needs shapes above zero; the logit has underflowed there anyway.
+    a, b = np.maximum(mu * values[0], tiny), np.maximum((1 - mu) * values[0], tiny)
+    share = rng.beta(a, b, size=shape)
     if family == "hurdle":
         share = np.where(rng.random(shape) < values[1], 0.0, share)
-    if family == "heaped":
-        step = np.where(rng.random(shape) < values[1], 2 * width, width)
-    else:
-        step = np.full(shape, width)
-    printed = step * np.rint(100 * share / step)
-    return np.minimum(printed, grid(width)[-1])
+    if family == "ordered-beta":
+        # A logistic variable around the linear predictor, and the cutpoints that it is beyond.
+        latent = rng.logistic(linear, size=shape)
+        share = np.where(latent < values[1], 0.0, share)
+        share = np.where(latent > values[1] + values[2], 1.0, share)
+    return share
+
+
+def report(share: Array, outcome: Outcome) -> tuple[Array, Array, Array]:
+    """Report shares as the rows of an outcome are: rounded to each one's width, or in bands.
+
+    ``share`` (..., row), from 0 to 1. Returns what is reported in percent, of a band its middle,
+    and the ends of the intervals from 0 to 1.
+    """
+    value, lower, upper = np.empty((3, *share.shape))
+    for width in np.unique(outcome.widths[np.isfinite(outcome.widths)]):
+        rows = outcome.widths == width
+        own = np.minimum(width * np.rint(100 * share[..., rows] / width), grid(width)[-1])
+        value[..., rows] = own
+        lower[..., rows], upper[..., rows] = intervals(own, width)
+    rows = np.isnan(outcome.widths)
+    if rows.any():
+        ends = np.array(outcome.bands)
+        place = np.searchsorted(ends[1:, 0], share[..., rows], side="right")
+        lower[..., rows], upper[..., rows] = ends[place, 0], ends[place, 1]
+        value[..., rows] = 50 * (lower + upper)[..., rows]
+    return value, lower, upper
 
 
 # -- log probabilities of printed shares -----------------------------------------------

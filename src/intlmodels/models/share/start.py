@@ -26,9 +26,12 @@ from intlmodels.models.share.observation import COUNTS, cells_density, error, in
 Array = NDArray[np.float64]
 
 #: First values of the parameters of the families.
-_FIRST = {"phi": 10.0, "sigma": 1.0, "never": 0.05, "heaping": 0.5}
+FIRST = {"phi": 10.0, "sigma": 1.0, "never": 0.05, "heaping": 0.5}
+FIRST |= {"cut_zero": -4.0, "cut_range": 6.0}
 #: Those between 0 and 1; the others are above 0.
 UNIT = frozenset({"never", "heaping"})
+#: Those that may be any number.
+REAL = frozenset({"cut_zero"})
 #: Step of the numerical derivatives, on the logit and log scale.
 _STEP = 1e-4
 #: Distance from the maximum, in standard deviations, at which it counts as found.
@@ -84,7 +87,7 @@ def find_start(
     weights = columns(design)
     size = weights.shape[1]
     mean = np.clip(np.average(printed, weights=rows) / 100, 0.001, 0.999)
-    first = [np.log(mean / (1 - mean)), *np.zeros(size - 1), *(free(n, _FIRST[n]) for n in names)]
+    first = [np.log(mean / (1 - mean)), *np.zeros(size - 1), *(free(n, FIRST[n]) for n in names)]
     center = np.array(first)
     # A weak pull towards where it starts holds what the data do not tell.
     pull = np.array([0.25, *np.ones(size - 1), *np.full(len(names), 0.25)])
@@ -128,11 +131,15 @@ def find_start(
 
 def free(name: str, value: float) -> float:
     """A parameter on the log or logit scale."""
+    if name in REAL:
+        return value
     return float(np.log(value) - (np.log1p(-value) if name in UNIT else 0.0))
 
 
 def bound(name: str, value: Array | float) -> Array:
     """A parameter from the log or logit scale."""
+    if name in REAL:
+        return np.asarray(value)
     return np.asarray(observation.inverse_logit(value) if name in UNIT else np.exp(value))
 
 
