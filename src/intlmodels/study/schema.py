@@ -521,19 +521,6 @@ class RegisterTable(TomlTable):
     label: Label = "firm"
 
 
-class ShareRegisterTable(RegisterTable):
-    """A register whose rows have shares."""
-
-    #: Column with the firm of each row, and what happens where firms have several rows.
-    unit: Label = ""
-    repeated: Literal["independent"] | None = None
-
-    def __post_init__(self) -> None:
-        if self.repeated and not self.unit:
-            said = "expected also the column with the firm of each row, in unit"
-            raise self.error("repeated", said)
-
-
 class VariantTable(TomlTable):
     """A variant of the study's own, or a crosscheck."""
 
@@ -1319,7 +1306,7 @@ class ShareRegisterFile:
     """The share model where rows are read as counts: what asks for single firms is not there."""
 
     study: StudyTable
-    register: ShareRegisterTable
+    register: RegisterTable
     cluster: Annotated[ClusterTable | None, ("file", "key")] = None
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
