@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.scheduler import Bar, Workers, cluster, threads_here
+from intlmodels.register.decisions import firm, nobody
 from intlmodels.register.files import (
     File,
     RegisterFiles,
@@ -139,13 +140,16 @@ def count_cells(
 def _firms(
     register: Register, found: RegisterFiles, connection: DuckDBPyConnection
 ) -> tuple[int, int]:
-    """Number of firms, and of those with several rows; a row without a name is of none."""
-    asked = replace(register, columns={UNIT: register.unit})
-    files = [ready(connection, source) for source in sources(asked, found, connection)]
-    names = " UNION ALL ".join(
-        f"SELECT trim({s.texts()[0]}) AS name FROM {s.rows()}" for s in files
-    )
-    often = f"SELECT count(*) AS often FROM ({names}) WHERE name <> '' GROUP BY name"
+    """Number of firms with a share, and of those with several; a row without a name is of none."""
+    asked = replace(register, columns={"share": register.columns["share"], UNIT: register.unit})
+    selects = []
+    for source in (ready(connection, part) for part in sources(asked, found, connection)):
+        share, name = source.texts()
+        selects.append(
+            f"SELECT {firm(name)} AS name FROM {source.rows()} WHERE NOT {nobody(share)}"
+        )
+    names = " UNION ALL ".join(selects)
+    often = f"SELECT count(*) AS often FROM ({names}) WHERE name IS NOT NULL GROUP BY name"
     row = connection.execute(
         f"SELECT count(*), count(*) FILTER (WHERE often > 1) FROM ({often})"
     ).fetchone()
