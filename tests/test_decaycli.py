@@ -205,10 +205,14 @@ def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
         columns=("firm", "period", "flag", "mode"),
         periods=periods,
         sizes=["SME", "MNE", "SME", "MNE"],
-        toml=f'{terms}\n[outcome]\nyes = ["1"]\nno = ["0"]\n',
+        toml=terms,
     )
     toml = folder / "study.toml"
-    toml.write_text(toml.read_text().replace("[firms]", '[firms]\nsizes = ["SME", "MNE"]'))
+    own = {"[firms]": 'sizes = ["SME", "MNE"]', "[outcome]": 'yes = ["1"]\nno = ["0"]'}
+    text = toml.read_text()
+    for table, keys in own.items():
+        text = text.replace(table, f"{table}\n{keys}")
+    toml.write_text(text)
     out = tmp_path / "out"
     code, _, err = run(capsys, "fit", folder, "--out", out, *SETTINGS)
     assert code in (0, 1), err  # so few draws need not converge
