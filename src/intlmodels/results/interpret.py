@@ -652,7 +652,7 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         :func:`.intervals.table_of` of the turning point in the predictor's own unit, ``p_inside``
         (probability that it lies within the observed range), ``p_u``, ``p_inverted``.
     """
-    coefficients = Coefficients(fit)
+    coefficients = _asked(fit, "curves").coefficients
     blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[Any]] = {
         name: [] for name in ("predictor", "label", "unit", "observed_low", "observed_high")
@@ -706,7 +706,7 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         the square of a predictor followed by "squared"), and the columns of
         :func:`.intervals.table_of`, ``p_positive``, ``p_direction``.
     """
-    coefficients = Coefficients(fit)
+    coefficients = _asked(fit, "slopes").coefficients
     blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[str]] = {"predictor": [], "label": [], "per": []}
     draws = []
