@@ -107,6 +107,9 @@ def test_odd_arguments_are_refused_where_they_enter(
         "down": "y",
         "vulnerable": "z",
         "prediction": xr.Dataset(),
+        "variables": "size",
+        "predictor": "size",
+        "name": "ease",
         "found": None,
         "figure": None,
     }

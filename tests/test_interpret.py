@@ -119,7 +119,7 @@ def test_setting_a_predictor_moves_its_square_its_products_and_the_slopes_of_gro
     size = found["difference"].isel(comparison=found["comparison_predictor"] == "size")
     np.testing.assert_allclose(size[..., 0], larger - smaller, atol=1e-6)
     names = set(found["setting_predictor"].to_numpy().tolist())
-    assert names == {"owner", "size", "sector", "land", "port", "firm"}
+    assert names == {"owner", "size", "sector", "land", "port"}  # firms are the units
 
 
 def test_groups_are_settings_to_which_all_rows_move(study, fit):
@@ -481,13 +481,12 @@ def test_the_curve_drawn_is_that_of_the_predictions(study, fit):
 def test_tables_have_a_row_for_each_level_and_each_group(study, fit):
     levels = share.levels(fit)
     counts = levels.groupby("predictor", sort=False)["firms"].agg(list)
-    assert list(counts.index) == ["owner", "size", "sector", "land", "port", "firm"]
+    assert list(counts.index) == ["owner", "size", "sector", "land", "port"]
     assert counts["land"] == [12, 12, 12, 12]
-    assert counts["firm"] == [4] * 12
     assert counts["sector"] == np.bincount(study.predictors["sector"].codes).tolist()
     assert set(share.variation(fit)["label"]) >= {"Land", "Firm", "Owner by size"}
-    assert set(share.ranks(fit)["predictor"]) == {"sector", "land", "port", "firm"}
-    assert len(im.differences(fit)) == 1 + 1 + 3 + 6 + 3 + 66
+    assert set(share.ranks(fit)["predictor"]) == {"sector", "land", "port"}
+    assert len(im.differences(fit)) == 1 + 1 + 3 + 6 + 3
 
 
 # -- fits of section 2 -------------------------------------------------------------------

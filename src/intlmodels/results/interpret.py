@@ -649,10 +649,11 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``predictor``, ``label``, ``unit``, ``observed_low``, ``observed_high``, the columns of
-        :func:`.intervals.table_of` of the turning point in the predictor's own unit, ``p_inside``
+        :func:`.intervals.table_of` of the turning point in the predictor's own unit (without mean
+        and sd, which a ratio does not have), ``p_inside``
         (probability that it lies within the observed range), ``p_u``, ``p_inverted``.
     """
-    coefficients = Coefficients(fit)
+    coefficients = _asked(fit, "curves").coefficients
     blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[Any]] = {
         name: [] for name in ("predictor", "label", "unit", "observed_low", "observed_high")
@@ -685,7 +686,8 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
         chances.append([float(x.mean()) for x in (u | inverted, u, inverted)])
     draws = np.stack(turning, axis=-1) if turning else np.empty((len(coefficients.values), 0))
-    table = table_of(fit, columns, draws, prob)
+    # A ratio of coefficients has no mean.
+    table = table_of(fit, columns, draws, prob).drop(columns=["mean", "sd"])
     for name, values in zip(
         ("p_inside", "p_u", "p_inverted"), np.reshape(chances, (-1, 3)).T, strict=True
     ):
@@ -706,7 +708,7 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         the square of a predictor followed by "squared"), and the columns of
         :func:`.intervals.table_of`, ``p_positive``, ``p_direction``.
     """
-    coefficients = Coefficients(fit)
+    coefficients = _asked(fit, "slopes").coefficients
     blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[str]] = {"predictor": [], "label": [], "per": []}
     draws = []
