@@ -14,6 +14,7 @@ import pytest
 
 from intlmodels.core.errors import StudyError
 from intlmodels.study import ShareStudy, Terms, describe, load_study
+from intlmodels.study.claims import Evidence, Finding
 from intlmodels.study.schema import ShareFile, checked_document
 from panelstudies import FIRMS, PANEL, ROWS, TERMS
 from studies import STUDY, edited, write_study
@@ -340,6 +341,58 @@ column = "sector"
     # Every row that is listed counts, also one without a share.
     assert "Cob, 2001" in study.row_groups["large"].sure
     assert study.row_groups["both"].sure == ()
+
+
+class RowDraws:
+    """Draws of a fit of a panel: two, of the expected share of each row."""
+
+    def __init__(self, rows: tuple[str, ...], shares: np.ndarray) -> None:
+        self.rows, self.shares = rows, shares
+
+    def __contains__(self, name: str) -> bool:
+        return name == "row_share"
+
+    def labels(self, name: str) -> list[str]:
+        return {"row": list(self.rows)}[name]
+
+    def values(self, name: str) -> np.ndarray:
+        return {"row_share": self.shares}[name]
+
+    def unit(self, name: str) -> str:
+        return "percentage points"
+
+    def interval(self, draws: np.ndarray) -> tuple[float, float]:
+        return float(draws.min()), float(draws.max())
+
+    def judge(self, holds, effect, unit, numbers, kept=None) -> Finding:
+        return Finding("", median=float(np.median(effect)), numbers=numbers)
+
+
+def test_a_claim_compares_rows_of_a_panel(tmp_path: Path, frame: pd.DataFrame) -> None:
+    claim = """
+[groups.north]
+column = "firms.csv: country"
+is = ["North"]
+[[claims]]
+id = "C1"
+text = "The north sells more abroad"
+rule = "higher expected"
+a = "north"
+[predictors.founder]
+kind = "category"
+file = "firms.csv"
+key = "name"
+column = "founder"
+"""
+    study = read(tmp_path, PANEL + claim)
+    shares = np.random.default_rng(1).uniform(0, 100, (2, 15))
+    draws = RowDraws(study.firms, shares)
+    (own,) = study.claims
+    found = own.rule.evaluate(own, Evidence(study, {own.fit: draws}, 0.95))
+    north = frame["firm"].isin(["Ash", "Bay", "Elm", "Gum"]).to_numpy()
+    by_hand = shares[:, north].mean(axis=1) - shares[:, ~north].mean(axis=1)
+    assert found.median == pytest.approx(np.median(by_hand))
+    assert f"({north.sum()}) against the others ({(~north).sum()})" in found.numbers
 
 
 #: what is wrong -> (added to study.toml, edits, texts that the message must hold)
