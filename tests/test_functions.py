@@ -68,6 +68,7 @@ def test_its_priors_follow_from_its_design(study):
     changed, name = with_function(study, without_branch)
     assert list(priors_of(changed, name)) == ["intercept", "ease", "phi"]
     assert "without_branch" not in catalogue(study)
+    assert "sigma_branch" not in set(im.prior_table(study, without_branch)["name"])
     before = im.prior_predictive(study, without_branch, draws=20)
     shares = before["prior"]["mu"].to_numpy()[0]
     assert [len(np.unique(row)) for row in shares] == [2] * 20
