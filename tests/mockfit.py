@@ -65,7 +65,9 @@ def without_sampling(model, settings, progress=None):
     draws = draws.transpose("chain", "draw", ...)
     draws = draws.assign_coords(chain=np.arange(shape[0]), draw=np.arange(shape[1]))
     energy = np.random.default_rng(1).normal(size=shape)
-    return draws, xr.Dataset({"energy": (("chain", "draw"), energy)})
+    none = np.zeros(shape, bool)
+    stats = {"energy": energy, "diverging": none, "maxdepth_reached": none}
+    return draws, xr.Dataset({name: (("chain", "draw"), v) for name, v in stats.items()})
 
 
 def _draws(rng, study, design, chains, draws):

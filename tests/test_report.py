@@ -370,7 +370,7 @@ def test_every_variant_can_be_written_as_mathematics(study, variant):
     text = " ".join(written.tex)
     for block in design.blocks:
         assert block.name.replace("_", "\\_") in text
-    assert share_symbols(design, 5.0, "firm", "Share")
+    assert share_symbols(design, study.outcome, "firm")
 
 
 def test_mathematics_keeps_names_whole_and_text_as_text():

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from intlmodels.fitting import fit, jobs, store
+from intlmodels.fitting.prior import prior_predictive
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.share import inferencedata, observation
 from intlmodels.models.share.design import VARYING, Block, Design
@@ -91,6 +92,35 @@ def made_up(
         tree.attrs["retried"] = "divergences failed at target acceptance 0.95"
         used = {**json.loads(tree.attrs["settings"]), "target_accept": 0.99}
         tree.attrs["settings_used"] = json.dumps(used)
+    tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
+    return tree
+
+
+def from_prior(study: Study, variant: str = "default", length: int = 50) -> xr.DataTree:
+    """A fit whose posterior is the prior, drawn in towards its mean; for any terms of rows."""
+    tree = prior_predictive(study, variant, draws=CHAINS * length, seed=1)
+    wide = tree["prior"].to_dataset().isel(chain=0, drop=True).drop_vars("draw")
+    near = (0.9 * wide.mean("draw") + 0.1 * wide).rename(draw="all")
+    drawn = (
+        near.coarsen(all=length).construct(all=("chain", "draw")).transpose("chain", "draw", ...)
+    )
+    drawn = drawn.assign_coords(chain=np.arange(CHAINS), draw=np.arange(length))
+    none = np.zeros((CHAINS, length), dtype=bool)
+    energy = np.random.default_rng(1).normal(size=none.shape)
+    stats = {"diverging": none, "energy": energy, "maxdepth_reached": none}
+    design = design_of(study, variant)
+    groups = {
+        "posterior": drawn,
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
+        "posterior_predictive": inferencedata.predictive(study, design, drawn, 1, step=1),
+    }
+    for name, group in groups.items():
+        tree[name] = xr.DataTree(group)
+    priors, settings = priors_of(study, variant), jobs.settings_of(study)
+    tree.attrs = fit.attributes(study, variant, design, priors, settings)
+    tree.attrs["versions"] = json.dumps({"intlmodels": "0.0.test", "pymc": "0.test"})
+    tree = jobs._with_estimands(tree)
+    tree.attrs["retried"] = ""
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
 

@@ -17,13 +17,16 @@ import numpy as np
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.models.decay.sampler import TABLE_STEPS
+from intlmodels.models.share.design import CLUSTER, FIRM
 from intlmodels.paper.markup import DATA, Cite, Passage, cite
 from intlmodels.report import decaysentences, provenance
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
 from intlmodels.report.provenance import OWN, Reference
 from intlmodels.report.rows import check_value, prior_rows
 from intlmodels.results import share
+from intlmodels.results.share import effective_rows
 from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.study import Outcome
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -154,16 +157,57 @@ def _of_the_fit(m: ReportData) -> dict[str, Any]:
 
 
 def _of_shares(m: ShareReportData) -> dict[str, Any]:
+    blocks = share.blocks(m.fit)
+    weights = m.study.outcome.weights
     return {
         "template": "share.j2",
-        "effects": [_effect(block) for block in share.blocks(m.fit)],
+        "row": m.study.row_label,
+        "rounded": _rounded(m.study.outcome),
+        "effects": [_effect(block) for block in blocks],
+        "terms": _of_groups(m),
+        "of_precision": list(dict.fromkeys(block.label for block in m.design.precision)),
+        "effective": "" if weights is None else f"{effective_rows(weights):,.0f}",
         "missing": int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum()),
     }
+
+
+def _rounded(outcome: Outcome) -> str:
+    """How the shares were reported, after a comma."""
+    if outcome.bands:
+        return f"reported in {f.counted(len(outcome.bands), 'band')}"
+    if outcome.width:
+        return f"printed in steps of {outcome.width:g} percentage points"
+    widths = [f"{width:g}" for width in np.unique(np.round(outcome.widths, 9))]
+    return f"printed in steps of {f.listed(widths)} percentage points"
+
+
+def _of_groups(m: ShareReportData) -> list[str]:
+    """Sentences on the groups of rows that have effects of their own, clusters apart."""
+    found = []
+    for own in m.design.groupings:
+        if own.name == CLUSTER:
+            continue
+        panel = own.name == FIRM
+        who = f"Each {m.study.firm_label}" if panel else f"Each group by {own.label}"
+        effects = [block.label for block in m.design.slopes(own)]
+        more = f", and effects of its own of {f.listed(effects)}" if effects else ""
+        drawn = "correlated deviations" if own.correlated else "deviations"
+        found.append(
+            f"{who} ({len(own.labels):,}) has a level of its own{more}: {drawn} from normal "
+            "distributions around zero with estimated standard deviations."
+        )
+    return found
 
 
 def _effect(block: dict[str, Any]) -> str:
     label, settings = block["label"], block["settings"]
     match block["kind"]:
+        case "product" | "interaction":
+            return f"{label} (products of their codes)"
+        case "spline":
+            return f"{label} (natural cubic spline with {len(block['knots'])} knots)"
+        case "walk":
+            return f"{label} (first-order random walk over {len(block['levels'])} periods)"
         case "contrast":
             return f"{label} ({settings[1]} against {settings[0]})"
         case "numeric":

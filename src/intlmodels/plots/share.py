@@ -93,7 +93,9 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.predicted(firms, places, table, 1.2 * thick, 3 * thick)
     s.observed(firms, table["observed"], places, 3.8 if named else 1.8)
     if named:
-        s.row_labels(firms, places, [s.shortened(name, 24) for name in table["firm"]])
+        s.row_labels(
+            firms, places, [s.shortened(name, 24) for name in table[share.row_dimension(fit)]]
+        )
     else:
         s.no_rows(firms)
     firms.set_ylim(len(table) - 0.3, -0.7)
@@ -224,10 +226,11 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         axes.set_xlim(*_share_limits(table))
     _scale(axes, fit, "Average {what}")
     left_out = everything - len(table)
+    rows = "firms" if share.row_dimension(fit) == "firm" else "rows"
     s.caption_below(
         figure,
         s.interval_words(prob),
-        "dashed: average of all firms; in brackets: number of firms",
+        f"dashed: average of all {rows}; in brackets: number of {rows}",
         f"{left_out} levels between the largest and the smallest are not shown" * (left_out > 0),
         *textwrap.wrap(share.measured(fit).key, 76),
     )
@@ -358,7 +361,8 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.dots(axes, places[left], table[left], s.MUTED)
     s.row_labels(axes, places, [s.wrapped(label, 28) for label in table["label"]])
     axes.set_xlim(min(-1.0, float(table["ci_low"].min()) - 1) if len(table) else -1, 101)
-    s.percent_axis(axes, "Part of the variation between firms")
+    rows = "firms" if share.row_dimension(fit) == "firm" else "rows"
+    s.percent_axis(axes, f"Part of the variation between {rows}")
     s.caption_below(figure, s.interval_words(prob))
     return s.mark(figure, fit)
 

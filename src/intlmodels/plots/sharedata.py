@@ -34,7 +34,7 @@ _Groups = dict[str, tuple[str, list[str], NDArray[np.intp]]]
 
 
 def _groups(source: ShareStudy | DataTree) -> _Groups:
-    """Predictors with levels, and the clusters, of a study or of a fit."""
+    """Predictors with levels, and groups of rows, of a study or of a fit."""
     if not isinstance(source, ShareStudy):
         return {
             block["name"]: (
@@ -43,16 +43,15 @@ def _groups(source: ShareStudy | DataTree) -> _Groups:
                 results.membership(source, block).argmax(axis=1),
             )
             for block in results.parts(source)
-            if block["kind"] != "numeric"
+            if results.has_levels(block)
         }
     found: _Groups = {}
     for p in source.predictors.values():
         if p.kind != "numeric":
-            codes = p.codes if p.kind == "category" else (p.values > 0).astype(int)
+            codes = (p.values > 0).astype(int) if p.kind == "contrast" else p.codes
             found[p.name] = (p.label, list(p.levels), codes)
-    if source.clusters is not None:
-        own = source.clusters
-        found[CLUSTER] = (own.label, list(own.labels), own.codes)
+    for name, own in source.groupings.items():
+        found[name] = (own.label, list(own.labels), own.codes)
     return found
 
 

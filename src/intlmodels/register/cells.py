@@ -49,7 +49,7 @@ from intlmodels.register.rows import (
 )
 from intlmodels.study import Register
 from intlmodels.study.columns import frozen
-from intlmodels.study.register import Cells, Coded, Read
+from intlmodels.study.register import UNIT, Cells, Coded, Read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -109,6 +109,8 @@ def count_cells(
     """Count the rows of a register, in the order of levels and shares, or set them ``aside``."""
     with connected(register) as connection:
         files = sources(register, found, connection)
+        firms = _firms(register, found, connection) if register.unit else (0, 0)
+        register.require_independent(*firms)
         with _counting(register, files, found, connection, scheduler, bar) as counting:
             distinct = counting.distinct(MOST_DISTINCT)
             if distinct is None:
@@ -126,12 +128,29 @@ def count_cells(
             if unusable and register.bad_rows == "stop":
                 with closing(counting.bad(bad, MOST_NAMED)) as first:
                     raise stop(register, unusable, distinct.total, first)
-            read = Read(len(found.paths), distinct.total, 0, unusable)
+            read = Read(len(found.paths), distinct.total, 0, unusable, *firms)
             cells = _cells(distinct, ~wrong, known, register, read)
             if unusable:
                 written = set_aside(register, counting.bad(bad, None), aside)
                 require_found_again(written, unusable, aside)
     return cells
+
+
+def _firms(
+    register: Register, found: RegisterFiles, connection: DuckDBPyConnection
+) -> tuple[int, int]:
+    """Number of firms, and of those with several rows; a row without a name is of none."""
+    asked = replace(register, columns={UNIT: register.unit})
+    files = [ready(connection, source) for source in sources(asked, found, connection)]
+    names = " UNION ALL ".join(
+        f"SELECT trim({s.texts()[0]}) AS name FROM {s.rows()}" for s in files
+    )
+    often = f"SELECT count(*) AS often FROM ({names}) WHERE name <> '' GROUP BY name"
+    row = connection.execute(
+        f"SELECT count(*), count(*) FILTER (WHERE often > 1) FROM ({often})"
+    ).fetchone()
+    firms, repeated = row or (0, 0)
+    return int(firms), int(repeated)
 
 
 @contextmanager
@@ -212,7 +231,7 @@ def _cells(
         frozen(np.array(share.levels)[share.codes[first]]),
         dict(zip(register.explaining, coded, strict=True)),
         frozen(rows, np.int64),
-        Read(read.files, read.rows, without, read.bad),
+        replace(read, without=without),
     )
 
 

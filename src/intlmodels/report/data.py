@@ -22,19 +22,21 @@ from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
 from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
-from intlmodels.core.rounding import intervals as rounding_intervals
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
+from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
-from intlmodels.results import decay, groups, intervals, share
+from intlmodels.results import decay, groups, interpret, intervals, share
+from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared
 from intlmodels.study import (
     Axes,
     ByOutcome,
     DecayStudy,
+    Panel,
     RegisterStudy,
     SequenceStudy,
     ShareStudy,
@@ -229,9 +231,28 @@ class ShareReportData(ReportData):
     @property
     def firms(self) -> str:
         """Who they are, with their number."""
-        if self.register is None:
+        if self.register is not None:
+            return f"{int(self.register.rows.sum()):,} {plural(self.study.firm_label)}"
+        if self.panel is None:
             return super().firms
-        return f"{int(self.register.rows.sum()):,} {plural(self.study.firm_label)}"
+        units = counted(len(self.panel.unit.labels), self.study.firm_label)
+        return f"{len(self.study.firms):,} rows of {units}"
+
+    @property
+    def panel(self) -> Panel | None:
+        """Firms that repeat; None if every row is of another firm."""
+        return self.study.panel
+
+    @property
+    def rows(self) -> str:
+        """What the rows are called: firms, or just rows where firms repeat."""
+        return "firms" if self.panel is None else "rows"
+
+    @property
+    def years(self) -> str:
+        """From the first to the last period of a panel, after a comma; empty without periods."""
+        periods = self.panel.periods if self.panel else ()
+        return f", {periods[0]} to {periods[-1]}" if periods else ""
 
     @property
     def subtitle(self) -> str:
@@ -239,7 +260,7 @@ class ShareReportData(ReportData):
         clusters = self.study.clusters
         of_them = "" if clusters is None else f" of {len(clusters.labels)} clusters"
         of_them = of_them if self.register is None else " of a register"
-        return f"{self.study.outcome.label}: {self.firms}{of_them}, model share"
+        return f"{self.study.outcome.label}: {self.firms}{self.years}{of_them}, model share"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -248,6 +269,12 @@ class ShareReportData(ReportData):
         used = {
             "beta": True,
             "clusters": self.study.clusters is not None,
+            "groups": bool(self.design.groupings) and self.study.clusters is None,
+            "split": any(p.split for p in self.study.predictors.values()),
+            "turning": any(p.curve == "quadratic" for p in self.study.predictors.values()),
+            "precision": bool(self.design.precision),
+            "ordered-beta": "ordered-beta" in self.variants,
+            "weights": self.study.outcome.weights is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
             "ordered": any(block.kind == "monotonic" for block in self.design.blocks)
@@ -282,11 +309,63 @@ class ShareReportData(ReportData):
     cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
     new_firms = cached_property(lambda m: share.new_firm_table(m.fit, m.prediction, m.prob))
 
+    turning_points = cached_property(lambda m: interpret.turning_points(m.fit, m.prob))
+    coefficients = cached_property(lambda m: interpret.slopes_in_units(m.fit, m.prob))
+    labels = cached_property(lambda m: share.labels(m.fit))
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether there are terms that a coefficient or a level does not say enough of."""
+        if self.register is not None:
+            return False
+        others = [own for own in self.design.groupings if own.name != CLUSTER]
+        return bool(others or self.curved or self.interactions or self.design.precision)
+
+    @property
+    def curved(self) -> list[str]:
+        """Numeric predictors that are curved, or split within and between firms."""
+        blocks = share.blocks(self.fit)
+        bent = {name for block in blocks for pair in block.get("of") or () for name, _ in pair}
+        return [
+            block["name"]
+            for block in blocks
+            if block["kind"] == "spline"
+            or (block["kind"] == "numeric" and block["name"] in bent | self._halves)
+        ]
+
+    @property
+    def _halves(self) -> set[str]:
+        split = [name for name, p in self.study.predictors.items() if p.split]
+        return {f"{name}_{half}" for name in split for half in ("between", "within")}
+
+    @cached_property
+    def interactions(self) -> dict[str, Interpretation]:
+        """Expected shares by both predictors of each interaction of the default model."""
+        return {
+            block.name: interpret.interaction(self.fit, block.name, self.prob)
+            for block in self.design.blocks
+            if block.term in self.study.interactions
+        }
+
     @cached_property
     def predicted(self) -> pd.DataFrame:
         """Predictions of every firm, or of every combination of levels in a register."""
-        table = share.predicted_firms if self.register is None else share.combination_table
-        return table(self.fit, self.prob)
+        if self.register is not None:
+            return share.combination_table(self.fit, self.prob)
+        table = share.predicted_firms(self.fit, self.prob)
+        for place, (name, values) in enumerate(self._units().items(), start=1):
+            table.insert(place, name, values)
+        return table
+
+    def _units(self) -> dict[str, list[str]]:
+        """Firm and period of each row of a panel, in columns; empty without one."""
+        if self.panel is None:
+            return {}
+        unit = self.panel.unit
+        found = {unit.name: [unit.labels[code] for code in unit.codes]}
+        if self.panel.periods:
+            found[self.panel.column] = [self.panel.periods[code] for code in self.panel.codes]
+        return found
 
     @cached_property
     def prediction(self) -> Dataset:
@@ -310,18 +389,19 @@ class ShareReportData(ReportData):
 
         study, outcome, register = self.study, self.study.outcome, self.register
         columns: dict[str, Any] = {}
-        group: dict[str, Any] = {}
-        if study.clusters is not None:
-            group["cluster"] = [study.clusters.labels[code] for code in study.clusters.codes]
+        group: dict[str, Any] = {
+            name: [own.labels[code] for code in own.codes] for name, own in study.groupings.items()
+        }
         if register is not None:
             columns = group | {name: list(p.printed) for name, p in study.predictors.items()}
             columns |= {"printed_pct": outcome.printed, "rows": register.rows}
             table = pd.DataFrame(columns)
             return table.sort_values("rows", ascending=False, kind="stable").head(MOST_CELLS)
-        lower, upper = rounding_intervals(outcome.printed, outcome.width)
-        columns[study.firm_label] = list(study.firms)
+        columns |= self._units() or {study.firm_label: list(study.firms)}
         columns |= {"printed_pct": outcome.printed}
-        columns |= {"lower_pct": 100 * lower, "upper_pct": 100 * upper}
+        columns |= {"lower_pct": 100 * outcome.lower, "upper_pct": 100 * outcome.upper}
+        if outcome.weights is not None:
+            columns["weight"] = outcome.weights
         for name, predictor in study.predictors.items():
             columns[f"{name}_printed"] = list(predictor.printed)
             if predictor.kind == "category":
@@ -343,6 +423,13 @@ class ShareReportData(ReportData):
         if len(self.many_levels):
             found["level_ranks.csv"] = self.many_levels
             found["level_spread.csv"] = self.level_spread
+        if self.has_terms:
+            found["coefficients.csv"] = self.coefficients
+            found |= {
+                f"interaction_{name}.csv": own.table for name, own in self.interactions.items()
+            }
+            if len(self.turning_points):
+                found["turning_points.csv"] = self.turning_points
         if len(self.clusters):
             found["clusters.csv"] = self.clusters
             found["cluster_differences.csv"] = self.cluster_differences

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from intlmodels.core.formats import MINUS, a, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
-from intlmodels.models.share.design import CLUSTER, VARYING, Block
+from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
 from intlmodels.report.blocks import Formula
+from intlmodels.study import Grouping, Outcome
+
+#: Effects that stand in one line of the linear predictor.
+MOST_EFFECTS = 6
 
 
 def _name(text: str) -> str:
@@ -24,7 +30,7 @@ def _normal(indexed: str, mean: str, sd: str) -> str:
 
 # -- the share model ---------------------------------------------------------------------
 
-_BETA = r"\mathrm{Beta} ( {\mu}_{i} \cdot \varphi , ( 1 - {\mu}_{i} ) \cdot \varphi )"
+_BETA = r"\mathrm{Beta} ( {\mu}_{i} \cdot PHI , ( 1 - {\mu}_{i} ) \cdot PHI )"
 _MASS = "F ( {u}_{i} ) - F ( {l}_{i} )"
 #: Family -> likelihood of a share known up to rounding, and the distribution that F belongs to.
 _ROUNDED = {
@@ -34,12 +40,17 @@ _ROUNDED = {
         r"\text{the inverse logit of } \mathrm{Normal} ( {\eta}_{i} , \mathrm{sigma} )",
     ),
     "hurdle": (
-        rf"\mathrm{{never}} \cdot [ {{r}}_{{i}} = 0 ] + ( 1 - \mathrm{{never}} ) [ {_MASS} ]",
+        rf"NEVER \cdot [ {{r}}_{{i}} = 0 ] + ( 1 - NEVER ) [ {_MASS} ]",
         _BETA,
     ),
     "heaped": (
         rf"( 1 - \mathrm{{heaping}} ) [ {_MASS} ] + "
         r"\mathrm{heaping} \cdot {\mathrm{Pr}}_{COARSE} ( {r}_{i} )",
+        _BETA,
+    ),
+    "ordered-beta": (
+        rf"{{p}}_{{i}} \cdot [ {{l}}_{{i}} = 0 ] + {{q}}_{{i}} \cdot [ {{u}}_{{i}} = 1 ] + "
+        rf"( 1 - {{p}}_{{i}} - {{q}}_{{i}} ) [ {_MASS} ]",
         _BETA,
     ),
 }
@@ -49,97 +60,194 @@ _EXACT = {
     "binary": r"\mathrm{Pr} ( {y}_{i} = 1 ) = {\mu}_{i}",
     "ordered": r"\mathrm{logit} ( \mathrm{Pr} ( {y}_{i} \le  k ) ) = {c}_{k} - {\eta}_{i}",
 }
+#: Chances of an exact 0 and an exact 100 of the family ``ordered-beta``.
+_CUTS = (
+    rf"\mathrm{{logit}} ( {{p}}_{{i}} ) = {_name('cut_zero')} - {{\eta}}_{{i}}",
+    rf"\mathrm{{logit}} ( {{q}}_{{i}} ) = {{\eta}}_{{i}} - {_name('cut_zero')} - "
+    + _name("cut_range"),
+)
 
 
-def _likelihood(family: str, width: float) -> list[str]:
-    if family in _EXACT:
-        return [_EXACT[family]]
-    chance, law = _ROUNDED[family]
-    half = f"{width / 2:g}"
-    return [
-        rf"\mathrm{{Pr}} ( {{r}}_{{i}} ) = {chance.replace('COARSE', f'{2 * width:g}')}",
-        rf"F \text{{ is the CDF of }} {law}",
-        rf"{{l}}_{{i}} = \mathrm{{max}} ( 0 , {{r}}_{{i}} - {half} ) / 100 ,\quad "
-        rf"{{u}}_{{i}} = \mathrm{{min}} ( 100 , {{r}}_{{i}} + {half} ) / 100",
+def _likelihood(design: ShareDesign, width: float) -> list[str]:
+    own_phi, own_never = (
+        _sub(symbol, "i") if terms else symbol
+        for symbol, terms in ((r"\varphi", design.precision), (_name("never"), design.never))
+    )
+
+    def filled(text: str) -> str:
+        return text.replace("PHI", own_phi).replace("NEVER", own_never)
+
+    if design.family in _EXACT:
+        return [filled(_EXACT[design.family])]
+    chance, law = _ROUNDED[design.family]
+    chance = filled(chance.replace("COARSE", f"{2 * width:g}"))
+    lines = [
+        rf"\mathrm{{Pr}} ( {{r}}_{{i}} ) = {chance}",
+        rf"F \text{{ is the CDF of }} {filled(law)}",
+        *(_CUTS if design.family == "ordered-beta" else ()),
     ]
+    if width:
+        half = f"{width / 2:g}"
+        lines.append(
+            rf"{{l}}_{{i}} = \mathrm{{max}} ( 0 , {{r}}_{{i}} - {half} ) / 100 ,\quad "
+            rf"{{u}}_{{i}} = \mathrm{{min}} ( 100 , {{r}}_{{i}} + {half} ) / 100"
+        )
+    return lines
 
 
-def _effect(block: Block, clustered: bool) -> str:
-    """What a block adds to the linear predictor of firm i."""
-    if block.kind == "membership":
-        return rf"\sum_k {{w}}_{{i k}} {_coefficient(block, clustered, 'k')}"
-    if block.kind in VARYING:
-        return _coefficient(block, clustered, "k ( i )")
+#: Kinds of blocks of which a row takes every coefficient by a weight of its own -> the weight.
+_WEIGHTED = {"membership": "w", "spline": "b", "product": "p", "interaction": "p"}
+
+
+def _effect(block: Block, groups: Sequence[Grouping] = ()) -> str:
+    """What a block adds to the linear predictor of row i; ``groups``: those that it varies by."""
+    if block.kind in _WEIGHTED:
+        letter = _WEIGHTED[block.kind]
+        if not block.levels:
+            return rf"{_coefficient(block, groups)} \cdot {_sub(letter, 'i')}"
+        return rf"\sum_k {_sub(letter, 'i k')} {_coefficient(block, groups, 'k')}"
+    if block.kind in (*VARYING, "walk"):
+        return _coefficient(block, groups, "k ( i )")
     factor = {"monotonic": r"{\mathrm{climb}}_{k ( i )}", "contrast": "{x}_{i}"}
-    return rf"{_coefficient(block, clustered)} \cdot {factor.get(block.kind, '{z}_{i}')}"
+    return rf"{_coefficient(block, groups)} \cdot {factor.get(block.kind, '{z}_{i}')}"
 
 
-def _coefficient(block: Block, clustered: bool, level: str = "") -> str:
-    """A coefficient, of a level where there are levels, and what the firm's cluster adds to it."""
+def _coefficient(block: Block, groups: Sequence[Grouping], level: str = "") -> str:
+    """A coefficient, of a level where there are levels, and what groups add to it."""
     common = _sub(_name(block.name), level) if level else _name(block.name)
-    if not clustered:
+    if not groups:
         return common
-    index = f"c ( i ) , {level}" if level else "c ( i )"
-    both = f"{common} + {_sub(_name(block.by_cluster), index)}"
+    parts = [common]
+    for grouping in groups:
+        group = f"{_letter(grouping)} ( i )"
+        index = f"{group} , {level}" if level else group
+        parts.append(_sub(_name(block.by(grouping.name)), index))
+    both = " + ".join(parts)
     # A level takes its coefficient as it is; nothing is multiplied.
-    return both if level and block.kind != "membership" else f"( {both} )"
+    return both if level and block.kind not in _WEIGHTED else f"( {both} )"
+
+
+def _letter(grouping: Grouping) -> str:
+    """The function from rows to the groups of a grouping."""
+    return {CLUSTER: "c", FIRM: "f"}.get(grouping.name, "g")
+
+
+def _varying(design: ShareDesign, block: Block) -> list[Grouping]:
+    """Groupings by which the effects of a block vary."""
+    return [own for own in design.groupings if block in design.slopes(own)]
 
 
 def share_formula(design: ShareDesign, width: float) -> Formula:
-    """The share model of one design, for shares rounded to ``width`` percentage points."""
-    clustered = design.clusters is not None
-    terms = [_name(design.intercept)] if design.intercept else []
-    terms += [_sub(_name(CLUSTER), "c ( i )")] if clustered else []
-    effects = [_effect(block, clustered) for block in design.blocks]
-    # With clusters each effect has a line of its own: together they are wider than a page.
-    below = effects if clustered else []
-    total = " + ".join(terms if clustered else terms + effects) or "0"
+    """The share model of one design, for shares rounded to ``width`` percentage points.
+
+    ``width`` 0: rows differ in it.
+    """
+    levels = [_sub(_name(own.name), f"{_letter(own)} ( i )") for own in design.groupings]
+    effects = [_effect(block, _varying(design, block)) for block in design.blocks]
+    terms = [*([_name(design.intercept)] if design.intercept else []), *levels]
+    # With groups, or many effects, each has a line of its own: together they are wider than a page.
+    below = effects if design.groupings or len(effects) > MOST_EFFECTS else []
+    total = " + ".join(terms if below else terms + effects) or "0"
     latent = design.family in ("logit-normal", "ordered")
     left = r"{\eta}_{i}" if latent else r"\mathrm{logit} ( {\mu}_{i} )"
-    lines = [*_likelihood(design.family, width), f"{left} = {total}", *(f"+ {e}" for e in below)]
-    drawn = [(block.name, "k") for block in design.blocks if block.kind in VARYING]
-    if clustered:
-        drawn.append((CLUSTER, "c"))
-        drawn += [(b.by_cluster, "c , k" if b.kind in VARYING else "c") for b in design.blocks]
+    if design.family == "ordered-beta":
+        left += r" = {\eta}_{i}"
+    lines = [*_likelihood(design, width), f"{left} = {total}", *(f"+ {e}" for e in below)]
+    for symbol, start, further in (
+        (r"\mathrm{log} ( {\varphi}_{i} )", r"\mathrm{log} ( \varphi )", design.precision),
+        (
+            r"\mathrm{logit} ( {\mathrm{never}}_{i} )",
+            r"\mathrm{logit} ( \mathrm{never} )",
+            design.never,
+        ),
+    ):
+        if further:
+            lines.append(f"{symbol} = {' + '.join([start, *map(_effect, further)])}")
+    drawn: list[tuple[str, str]] = []
+    for block in (*design.blocks, *design.precision, *design.never):
+        if block.kind in VARYING:
+            drawn.append((block.name, "k"))
+        elif block.kind == "walk":
+            name = _name(block.name)
+            step = f"{_sub(name, 'k')} - {_sub(name, 'k - 1')}"
+            lines.append(_normal(step, "0", f"sigma_{block.name}"))
+    for own in design.groupings:
+        letter = _letter(own)
+        drawn.append((own.name, letter))
+        drawn += [
+            (b.by(own.name), f"{letter} , k" if b.levels and b.kind != "monotonic" else letter)
+            for b in design.slopes(own)
+        ]
     lines += [_normal(_sub(_name(name), index), "0", f"sigma_{name}") for name, index in drawn]
     return Formula(tuple(lines))
 
 
-def share_symbols(
-    design: ShareDesign, width: float, firm: str, outcome: str
-) -> list[tuple[str, str]]:
-    """What the symbols of :func:`share_formula` stand for, as (symbol, meaning)."""
+def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple[str, str]]:
+    """What the symbols of :func:`share_formula` stand for, as (symbol, meaning).
+
+    ``row`` says what a row is called: firm, or row where firms repeat.
+    """
     rows = [
-        ("i", f"a {firm}"),
-        ("rᵢ", f"{outcome} as printed, in percent, rounded to {width:g} percentage points"),
+        ("i", f"a {row}"),
+        ("rᵢ", f"{outcome.label} as printed, in percent{_rounded(outcome)}"),
         ("lᵢ, uᵢ", "lower and upper end of the shares that round to rᵢ"),
-        ("μᵢ", f"expected share of a {firm} like i"),
+        ("μᵢ", f"expected share of a {row} like i"),
         ("φ", "phi in the tables: precision of the shares around their expectation"),
-        ("k(i)", f"the level of a predictor that {firm} i has"),
+        ("k(i)", f"the level of a predictor that {row} i has"),
     ]
+    if outcome.bands:
+        rows[2] = ("lᵢ, uᵢ", f"lower and upper end of what {row} i reports, from 0 to 1")
     if design.family == "logit-normal":
         rows[3:5] = [("ηᵢ", "centre of the share on the logit scale")]
     if design.family == "density":
         rows[1:3] = [("yᵢ", "printed share, squeezed into (0, 1)")]
-    if not any(block.kind in (*VARYING, "monotonic") for block in design.blocks):
+    if not any(block.kind in (*VARYING, "monotonic", "walk") for block in design.blocks):
         rows.pop()
-    rows += [(_symbol(block), _meaning(block)) for block in design.blocks]
-    if design.clusters is None:
-        return rows
-    return [
-        *rows,
-        ("c(i)", f"the cluster of {firm} i ({design.clusters.label})"),
-        (CLUSTER, f"what each of the {len(design.clusters.labels)} clusters adds to the level"),
-        (f"…_by_{CLUSTER}", "what each cluster adds to the effect of that name"),
-    ]
+    if design.family == "ordered-beta":
+        rows.append(("pᵢ, qᵢ", f"probability that {row} i has a share of exactly 0, or of 100 %"))
+    if outcome.weights is not None:
+        rows.append(("vᵢ", f"weight of {row} i: the power to which its probability is raised"))
+    rows += [(_symbol(block), _meaning(block, row)) for block in design.blocks]
+    for block in (*design.precision, *design.never):
+        rows.append((block.name, f"the same on the scale of {block.name.split('_')[0]}"))
+    for own in design.groupings:
+        rows += _group_symbols(design, own, row)
+    return rows
+
+
+def _rounded(outcome: Outcome) -> str:
+    """How shares were rounded, in words, after a comma."""
+    if outcome.width:
+        return f", rounded to {outcome.width:g} percentage points"
+    return ", in bands" if outcome.bands else ", each rounded as it is printed"
+
+
+def _group_symbols(design: ShareDesign, own: Grouping, row: str) -> list[tuple[str, str]]:
+    count, letter = f"{len(own.labels):,}", _letter(own)
+    if own.name == CLUSTER:
+        one, many = "cluster", "clusters"
+        first = (f"{letter}(i)", f"the cluster of {row} i ({own.label})")
+    else:
+        one = own.label[:1].lower() + own.label[1:]
+        many = f"groups by {one}" if own.name != FIRM else plural(one)
+        first = (f"{letter}(i)", f"the {one} of {row} i")
+    each = one if own.name in (CLUSTER, FIRM) else "group"
+    found = [first, (own.name, f"what each of the {count} {many} adds to the level")]
+    if design.slopes(own):
+        found.append((f"…_by_{own.name}", f"what each {each} adds to the effect of that name"))
+    if own.correlated:
+        matrix = "level and effects of a group are correlated; their correlations are LKJ(2)"
+        found.append((f"{own.name}_correlation", matrix))
+    return found
 
 
 def _symbol(block: Block) -> str:
     forms = {"contrast": "xᵢ (for {})", "numeric": "zᵢ (for {})", "membership": "w, {}"}
+    forms |= {"spline": "b, {}", "product": "p, {}", "interaction": "p, {}"}
     return forms.get(block.kind, "{}").format(block.name)
 
 
-def _meaning(block: Block) -> str:
+def _meaning(block: Block, row: str = "firm") -> str:
     what = block.label
     match block.kind:
         case "contrast":
@@ -153,9 +261,22 @@ def _meaning(block: Block) -> str:
             center, scale = number(block.center, 2), number(block.scale, 2)
             return f"({log}{what}{unit} {MINUS} {center}) / {scale}{missing}"
         case "membership":
-            return f"weight of each level of {what} for firm i, and the effect of the level"
+            return f"weight of each level of {what} for {row} i, and the effect of the level"
         case "monotonic":
             return f"{what}: how much of the whole effect is reached at its level (0 to 1)"
+        case "spline":
+            knots = ", ".join(number(knot, 2) for knot in block.knots)
+            return f"{what}: a natural cubic spline, its basis at {row} i; knots at {knots}"
+        case "product" | "interaction":
+            factors = dict.fromkeys(
+                " and ".join(dict.fromkeys(name for name, _ in pair)) for pair in block.of
+            )
+            return f"{what}: products of the codes of {'; '.join(factors)}"
+        case "walk":
+            return (
+                f"{what}: a level for each of {len(block.levels)} periods, from "
+                f"{block.levels[0]} to {block.levels[-1]}, their mean 0"
+            )
     levels = ", ".join(block.levels[:8])
     more = f" and {len(block.levels) - 8} more" if len(block.levels) > 8 else ""
     return f"effect of each of the {len(block.levels)} levels of {what}: {levels}{more}"

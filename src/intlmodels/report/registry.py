@@ -9,7 +9,17 @@ from typing import Any
 
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
-from intlmodels.report import checks, claims, clusters, decay, outcomes, provenance, sections, share
+from intlmodels.report import (
+    checks,
+    claims,
+    clusters,
+    decay,
+    outcomes,
+    provenance,
+    sections,
+    share,
+    terms,
+)
 from intlmodels.report.blocks import Report, Section
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData, gather
 from intlmodels.study import Study
@@ -46,6 +56,7 @@ SHARE = ReportParts[ShareReportData](
         "diagnostics": sections.diagnostics,
         "prior_posterior": sections.prior_posterior,
         "estimates": share.estimates,
+        "terms": terms.terms,
         "clusters": clusters.clusters,
         "opportunity": clusters.opportunity,
         "new_firms": share.new_firms,

@@ -13,6 +13,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models.base import flat
+from intlmodels.models.share.design import CLUSTER, FIRM
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
 from intlmodels.report import sections, sharesentences
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 MOST_FIRMS, MOST_CELLS = 120, 40
 #: Levels and differences listed in the report itself, of these the clearest; the files have all.
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
+#: Bands listed in a sentence.
+MOST_BANDS = 12
 #: Levels at either end of a predictor with very many of them.
 MOST_ENDS = 10
 #: Differences of a predictor that only a variant has.
@@ -63,7 +66,8 @@ def answer(m: ShareReportData) -> Section:
 def _answer(m: ShareReportData) -> list[str]:
     tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
     many = (m.many_levels, m.level_spread) if len(m.many_levels) else None
-    return sharesentences.answer(*tables, m.firms, many)
+    groups = [own.name for own in m.design.groupings]
+    return sharesentences.answer(*tables, m.firms, many, groups, m.rows)
 
 
 # -- the data ----------------------------------------------------------------------------
@@ -75,28 +79,28 @@ def data(m: ShareReportData) -> Section:
         return _register_data(m, m.register)
     study, outcome = m.study, m.study.outcome
     text = (
-        f"{outcome.label} of {m.firms}, printed in {outcome.unit} ({outcome.file}, column "
-        f"{outcome.column}) and rounded to {outcome.width:g} percentage points. A printed number "
-        "says no more than the interval that rounds to it; the model uses the interval."
+        f"{outcome.label} of {m.firms}{m.years}, printed in {outcome.unit} ({outcome.file}, column "
+        f"{outcome.column}) {_how_rounded(m)}{_weighted(m)}"
     )
     low, high = outcome.printed.min(), outcome.printed.max()
     figure = picture(
         "data",
         dataplots.data(study),
-        f"{outcome.label} of each {study.firm_label}: every bar spans the shares that round to "
+        f"{outcome.label} of each {study.row_label}: every bar spans the shares that round to "
         "the printed number.",
         f"Printed shares of {m.firms} as intervals, from {low:g} to {high:g} percent. The numbers "
         "are in the table of the data.",
         failed=False,
     )
     labels = [predictor.label for predictor in study.predictors.values()]
-    labels += [] if study.clusters is None else [study.clusters.label]
-    listed = _firm_rows(m)[:MOST_FIRMS]
+    labels += [own.label for own in study.groupings.values()]
+    listed = _firm_rows(m, MOST_FIRMS)
+    places = [study.firm_label, *([m.panel.column] if m.panel and m.panel.periods else [])]
     table = Table(
         "The data as printed, and the interval each printed share stands for",
-        (study.firm_label, "printed %", "stands for %", *labels),
+        (*places, "printed %", "stands for %", *labels),
         listed,
-        numeric=(1, 2),
+        numeric=(len(places), len(places) + 1),
         file="tables/data.csv",
         note=f"The first {len(listed)} of {m.firms}." if len(study.firms) > len(listed) else "",
     )
@@ -104,24 +108,76 @@ def data(m: ShareReportData) -> Section:
     return Section("data", "The data as printed", blocks)
 
 
-def _firm_rows(m: ShareReportData) -> Rows:
-    """Firm, printed share, interval, and every predictor as printed."""
+def _how_rounded(m: ShareReportData) -> str:
+    """How the shares were rounded, and what follows for the model."""
+    outcome, row = m.study.outcome, m.study.row_label
+    if outcome.bands:
+        bands = [f.span(100 * low, 100 * high, 0) for low, high in outcome.bands]
+        more = f" and {len(bands) - MOST_BANDS} more" if len(bands) > MOST_BANDS else ""
+        return (
+            f"in bands: {', '.join(bands[:MOST_BANDS])}{more}. A band says that the share lies "
+            "within it, not where; the model uses the band."
+        )
+    if outcome.width:
+        return (
+            f"and rounded to {outcome.width:g} percentage points. A printed number "
+            "says no more than the interval that rounds to it; the model uses the interval."
+        )
+    widths, counts = np.unique(np.round(outcome.widths, 9), return_counts=True)
+    each = [f"{width:g} ({count:,})" for width, count in zip(widths, counts, strict=True)]
+    return (
+        f"and rounded as each number was printed, to {f.listed(each)} percentage points; in "
+        f"brackets the number of {f.plural(row)}. A printed number says no more than the interval "
+        f"that rounds to it; the model uses the interval of each {row}."
+    )
+
+
+def _weighted(m: ShareReportData) -> str:
+    """What weights make of the posterior, and what they cost."""
+    weights = m.study.outcome.weights
+    if weights is None:
+        return ""
+    rows = f.plural(m.study.row_label)
+    return (
+        f" The {rows} are weighted: each probability is raised to its weight, and the weights sum "
+        f"to the number of {rows}. The result is a pseudo-posterior: its centre is that of the "
+        "weighted population, its width holds only roughly. By Kish's formula the weighted "
+        f"{rows} are worth {share.effective_rows(weights):,.0f} of equal weight."
+    )
+
+
+def _firm_rows(m: ShareReportData, most: int) -> Rows:
+    """Firm (of a panel firm and period), printed share, interval, and predictors as printed."""
+    study = m.study
+    count = min(most, len(study.firms))
     columns = [
-        [_as_printed(predictor, i) for i in range(len(m.study.firms))]
-        for predictor in m.study.predictors.values()
+        [_as_printed(predictor, i) for i in range(count)] for predictor in study.predictors.values()
     ]
-    clusters = m.study.clusters
-    columns += [] if clusters is None else [[clusters.labels[code] for code in clusters.codes]]
-    width = m.study.outcome.width
-    shares = (m.data[name] for name in ("printed_pct", "lower_pct", "upper_pct"))
+    columns += [[own.labels[c] for c in own.codes[:count]] for own in study.groupings.values()]
+    places = m.data.iloc[:, : m.data.columns.get_loc("printed_pct")]
+    shares = m.data[["printed_pct", "lower_pct", "upper_pct"]]
+    both = zip(
+        places.head(count).itertuples(index=False),
+        shares.head(count).itertuples(index=False),
+        study.outcome.widths,
+        *columns,
+        strict=False,
+    )
     return tuple(
-        (firm, f.number(printed, _places(width)), f.span(low, high, _places(width / 2)), *values)
-        for firm, printed, low, high, *values in zip(m.study.firms, *shares, *columns, strict=True)
+        (
+            *map(str, where),
+            f.number(printed, _places(width)),
+            f.span(low, high, _places(width / 2)),
+            *values,
+        )
+        for where, (printed, low, high), width, *values in both
     )
 
 
 def _places(step: float) -> int:
-    """Decimals that multiples of a step need."""
+    """Decimals that multiples of a step need; none for a band, which has no step."""
+    if np.isnan(step):
+        return 0
     for decimals in range(4):
         if abs(step * 10**decimals - round(step * 10**decimals)) < 1e-9:
             return decimals
@@ -214,7 +270,7 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Section:
 def model(m: ShareReportData) -> Section:
     """The model in mathematics."""
     study, width = m.study, m.study.outcome.width
-    meanings = share_symbols(m.design, width, study.firm_label, study.outcome.label)
+    meanings = share_symbols(m.design, study.outcome, study.row_label)
     text = (
         "The share itself is continuous; what is observed is the interval that rounds to the "
         "printed number. Effects add up on the logit scale. The effects of the levels of a "
@@ -225,23 +281,26 @@ def model(m: ShareReportData) -> Section:
             " So are the clusters: each has a level and effects of its own, and what it differs by "
             "is estimated with how much clusters differ at all (partial pooling)."
         )
+    text += "".join(f" {sentence}" for sentence in sharesentences.term_sentences(m.design, study))
     table = Table("Symbols", ("symbol", "meaning"), tuple(meanings))
     return Section("model", "The model", (Paragraph(text), share_formula(m.design, width), table))
 
 
 def priors(m: ShareReportData) -> Section:
     """Priors, and the shares that they imply before seeing data."""
-    implied = sharesentences.prior_predictive_sentence(prior_quantiles(m), m.prob, m.firms)
+    quantiles, one = prior_quantiles(m), "firm" if m.panel is None else "row"
+    implied = sharesentences.prior_predictive_sentence(quantiles, m.prob, m.firms, one)
     blocks: list[Block] = [Paragraph(implied)]
     between = sharesentences.prior_difference_sentences(m.prior_differences)
     if between:
         blocks.append(Items(tuple(between)))
     one, every = ("firm", "study") if m.register is None else ("row", "register")
+    one = one if m.panel is None else "row"
     figure = picture(
         "prior-predictive",
         plots.prior_predictive(m.fit),
         "What the priors imply before seeing data: the printed share of one "
-        f"{m.study.firm_label}, and the average over the {every}.",
+        f"{m.study.row_label}, and the average over the {every}.",
         f"Two bar charts of printed shares drawn from the priors alone: one {one}, and the "
         "average.",
         failed=False,
@@ -275,7 +334,7 @@ def estimates(m: ShareReportData) -> Section:
     failed = not m.passed
     text = (
         "In percent of the printed scale, computed draw by draw. A level's average sets every "
-        f"{m.study.firm_label} to that level and leaves its other predictors as observed."
+        f"{m.study.row_label} to that level and leaves its other predictors as observed."
     )
     if m.design.clusters is not None:
         text += (
@@ -289,7 +348,7 @@ def estimates(m: ShareReportData) -> Section:
         blocks += [
             Table(
                 f"Average expected printed share at each level ({name})",
-                ("predictor", "level", "firms", "median", "interval"),
+                ("predictor", "level", m.rows, "median", "interval"),
                 level_rows(m.levels, MOST_LEVELS),
                 numeric=(2, 3, 4),
                 file="tables/estimates.csv",
@@ -430,14 +489,14 @@ def _variation(m: ShareReportData) -> list[Block]:
     figure = picture(
         "variation",
         plots.variation(m.fit, m.prob),
-        f"Part of the variation of shares between firms by source: median, 50{f.SPACE}% and "
+        f"Part of the variation of shares between {m.rows} by source: median, 50{f.SPACE}% and "
         f"{name}.",
         "Dots with intervals, one a source. The numbers are in the table of the variation.",
         not m.passed,
     )
     note = (
-        "Shapley values of the variance of the firms' mean shares (Shorrocks 2013): the order in "
-        "which predictors enter does not matter. A part below zero means that a predictor works "
+        f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order "
+        "in which predictors enter does not matter. A part below zero means that a predictor works "
         "against others that it goes together with."
     )
     if m.design.clusters is not None:
@@ -445,7 +504,7 @@ def _variation(m: ShareReportData) -> list[Block]:
             " Of clusters it is their level; what one adds to an effect belongs to the predictor."
         )
     table = Table(
-        f"Variation of shares between firms by source, in percent ({name})",
+        f"Variation of shares between {m.rows} by source, in percent ({name})",
         ("source", "median", "interval"),
         tuple(
             (row.label, *median_and_interval(row, 1)) for row in m.variation.itertuples(index=False)
@@ -474,6 +533,13 @@ def new_firms(m: ShareReportData) -> Section:
             f" A profile that names no cluster is {f.a(firm)} of a cluster that was not in the "
             "study: its level and its effects are drawn from the spread between the clusters."
         )
+    for own in m.design.groupings:
+        if own.name != CLUSTER:
+            what = m.study.firm_label if own.name == FIRM else f"group by {own.label}"
+            text += (
+                f" A profile that names no {what} is of one that was not in the study: its level "
+                "is drawn from the spread between them."
+            )
     text += (
         " The expected share is known as far as the parameters are; what a single firm prints "
         "scatters around it."
@@ -517,7 +583,8 @@ def predictions(m: ShareReportData) -> Section:
             "(posterior predictive p-value)."
         )
         alt = (
-            "Above, how many firms print each value, observed and predicted; below, each firm's "
+            f"Above, how many {m.rows} print each value, observed and predicted; below, each "
+            f"{m.rows.removesuffix('s')}'s "
             "printed share beside its predictive interval."
         )
     else:
@@ -599,7 +666,7 @@ def _only_in_variants(m: ShareReportData) -> list[Block]:
 def limits(m: ShareReportData) -> Section:
     """What the study leaves open."""
     tables = (m.levels, m.differences, m.parameters, m.crossings)
-    computed = sharesentences.cannot_tell(*tables, m.firms)
+    computed = sharesentences.cannot_tell(*tables, m.firms, m.rows)
     more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.share.design import CLUSTER
+from intlmodels.models.share.design import CLUSTER, FIRM, Design
 from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
 from intlmodels.results.wording import (
@@ -20,9 +20,11 @@ from intlmodels.results.wording import (
     still_sentence,
     verdict,
 )
-from intlmodels.study import FurtherOutcome
+from intlmodels.study import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
 
@@ -55,20 +57,22 @@ def answer(
     checks: pd.DataFrame,
     firms: str,
     many: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    groups: Collection[str] = (CLUSTER,),
+    rows: str = "firms",
 ) -> list[str]:
     """The answer in three sentences: differences, order of levels, variation.
 
     Where a study has too few predictors for one of them, the average and the scatter of the firms
     take its place. The tables are those of the same names in :mod:`intlmodels.results.share`;
     ``firms`` says who they are, with their number: ``22 firms``; ``many`` are ``many_levels`` and
-    ``level_spread``.
+    ``level_spread``; ``groups`` the names of groupings, ``rows`` what rows are called.
     """
     passed = bool(average["converged"].all())
     candidates = [
         answer_differences(differences, firms),
         answer_many_levels(*many) if many else "",
         answer_ranks(ranks, levels),
-        answer_variation(variation),
+        answer_variation(variation, groups, rows),
         _average(average, firms),
         _scatter(checks, firms),
     ]
@@ -164,8 +168,8 @@ def _contrast_levels(levels: pd.DataFrame) -> str:
     )
 
 
-def answer_variation(table: pd.DataFrame) -> str:
-    """How much of the variation between firms each source takes up."""
+def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str) -> str:
+    """How much of the variation between firms, or rows, each source takes up."""
     known = table[table["source"] != NOT_EXPLAINED]
     if not len(known):
         return ""
@@ -173,11 +177,17 @@ def answer_variation(table: pd.DataFrame) -> str:
     ordered = known.sort_values("median", ascending=False, kind="stable")
     largest = next(ordered.itertuples(index=False))
     by_all = "the predictor" if len(known) == 1 else f"all {len(known)} predictors together"
-    if CLUSTER in set(known["source"]):
-        others = len(known) - 1
-        by_all = f"the clusters{f' and {f.counted(others, "predictor")}' * (others > 0)} together"
+    named = [
+        "the clusters" if row.source == CLUSTER else f"the groups by {row.label}"
+        for row in known.itertuples(index=False)
+        if row.source in groups
+    ]
+    if named:
+        others = len(known) - len(named)
+        named += [f.counted(others, "predictor")] if others else []
+        by_all = f"{f.listed(named)} together"
     return (
-        f"Of the variation of shares between firms {in_percent(left)} is left unexplained by "
+        f"Of the variation of shares between {between} {in_percent(left)} is left unexplained by "
         f"{by_all}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
@@ -200,10 +210,76 @@ def _scatter(checks: pd.DataFrame, firms: str) -> str:
     )
 
 
+# -- the model ---------------------------------------------------------------------------
+
+
+def term_sentences(design: Design, study: ShareStudy) -> list[str]:
+    """What the terms of a model beyond single predictors mean, those that it has."""
+    row, found = study.row_label, []
+    if study.panel is not None and design.grouping(FIRM) is not None:
+        firm = study.firm_label
+        found.append(
+            f"The rows of one {firm} share an effect of that {firm}, drawn around zero with an "
+            f"estimated spread: rows of one {firm} are alike in ways that no predictor tells, and "
+            "do not count as independent."
+        )
+    for own in design.groupings:
+        if own.name in (CLUSTER, FIRM):
+            continue
+        varies = [block.label for block in design.slopes(own)]
+        effects = f"; the effects of {f.listed(varies)} vary by group as well" if varies else ""
+        found.append(
+            f"Each of the {len(own.labels):,} groups by {own.label} has a level of its own, drawn "
+            f"around zero with an estimated spread{effects}."
+        )
+    split = [p.label for p in study.predictors.values() if p.split]
+    if split and study.panel is not None:
+        firm = study.firm_label
+        found.append(
+            f"{f.listed(split)}: the mean of {f.a(firm)} over its rows (between) and the deviation "
+            "from it (within) are predictors of their own, each standardized on its own (Mundlak "
+            f"1978). Between says how {f.plural(firm)} differ, within what goes with a change in "
+            f"one {firm}."
+        )
+    curved = {
+        kind: [p.label for p in study.predictors.values() if p.curve == kind]
+        for kind in ("quadratic", "spline")
+    }
+    if curved["quadratic"]:
+        found.append(f"{f.listed(curved['quadratic'])}: the effect has a quadratic part.")
+    if curved["spline"]:
+        found.append(
+            f"{f.listed(curved['spline'])}: the effect is a natural cubic spline, straight beyond "
+            "the outer knots."
+        )
+    if design.precision:
+        names = list(dict.fromkeys(block.label for block in design.precision))
+        found.append(
+            f"How far shares scatter around their expectation depends on {f.listed(names)} as well "
+            "(a regression of the logarithm of the precision; Smithson and Verkuilen 2006)."
+        )
+    if design.family == "hurdle":
+        names = list(dict.fromkeys(block.label for block in design.never))
+        which = f", with a probability that depends on {f.listed(names)}" if names else ""
+        found.append(
+            f"A printed 0 is a {row} that has no share at all{which}, or a small share that rounds "
+            "to 0; both are summed."
+        )
+    if design.family == "ordered-beta":
+        found.append(
+            "Shares of exactly 0 and exactly 100 percent have probabilities of their own, which "
+            "follow the same linear predictor (Kubinec 2023); a printed 0 is one of these or a "
+            "small share that rounds to 0, and both are summed."
+        )
+    return found
+
+
 # -- priors ------------------------------------------------------------------------------
 
 
-def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str) -> str:
+def prior_predictive_sentence(
+    values: dict[str, float], prob: float, firms: str, one: str = "firm"
+) -> str:
     """What the priors imply for printed shares, before any data.
 
     ``values`` are in percent: ``low``, ``median`` and ``high`` of one firm's printed share, the
@@ -211,7 +287,7 @@ def prior_predictive_sentence(values: dict[str, float], prob: float, firms: str)
     """
     name = f.interval_name(prob)
     return (
-        f"Before seeing data the model expects one firm to print {f.percent(values['median'])} "
+        f"Before seeing data the model expects one {one} to print {f.percent(values['median'])} "
         f"({name} {f.span(values['low'], values['high'], 0)}), a printed 0 with probability "
         f"{f.probability(values['zero'])}, and an average over the {firms} of "
         f"{f.percent(values['mean_median'])} "
@@ -251,6 +327,7 @@ def cannot_tell(
     parameters: pd.DataFrame,
     crossings: pd.DataFrame,
     firms: str,
+    rows: str = "firms",
 ) -> list[str]:
     """What so few firms leave open, from the fit itself."""
     passed = bool(parameters["converged"].all())
@@ -266,7 +343,7 @@ def cannot_tell(
         parts = [f"{row.level} ({row.firms})" for row in few.itertuples(index=False)][:12]
         more = f" and {len(few) - 12} more" if len(few) > 12 else ""
         sentences.append(
-            f"Levels with {FEW_FIRMS} firms or fewer borrow most of their estimate from the "
+            f"Levels with {FEW_FIRMS} {rows} or fewer borrow most of their estimate from the "
             f"others: {'; '.join(parts)}{more}."
         )
     sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]

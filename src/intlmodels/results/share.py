@@ -20,8 +20,9 @@ from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.formats import MINUS, plural
 from intlmodels.core.rounding import grid, on_grid
 from intlmodels.models.base import flat, texts
-from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS
-from intlmodels.models.share.estimands import compared_clusters, estimate, rank_probabilities
+from intlmodels.models.share.coefficients import groupings_of
+from intlmodels.models.share.design import FIRM, MOST_CLUSTERS
+from intlmodels.models.share.estimands import compared_groups, estimate, rank_probabilities
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
     CI_PROB,
@@ -57,8 +58,10 @@ COMPARED = Compared(
 MOST_STRIPS = 12
 #: Values that can be printed and are counted one by one.
 MOST_VALUES = 200
-#: Name of the firms that repeat, among the groups of rows.
-FIRM = "firm"
+#: Kinds of predictors that are numbers.
+NUMBERS = ("numeric", "spline")
+#: Kind of the groups of rows among what shares are compared by.
+GROUPING = "grouping"
 #: Group of a fit with data predicted from the posterior.
 PREDICTED = "posterior_predictive"
 #: Draws, firms and settings (their product) up to which estimands of the prior are computed.
@@ -99,19 +102,26 @@ def blocks(fit: DataTree) -> list[dict[str, Any]]:
 
 
 def parts(fit: DataTree) -> list[dict[str, Any]]:
-    """What expected shares are compared by: the predictors, and the clusters if they are few."""
-    named = compared_clusters(fit["constant_data"].to_dataset())
-    if not named:
-        return blocks(fit)
-    own = {"name": CLUSTER, "kind": CLUSTER, "label": labels(fit)[CLUSTER]}
-    return [*blocks(fit), {**own, "levels": named, "settings": named}]
+    """What expected shares are compared by: the predictors, and groups of rows if they are few."""
+    compared, known = compared_groups(fit["constant_data"].to_dataset()), groupings(fit)
+    return [
+        *(block for block in blocks(fit) if block["settings"]),
+        *(
+            {**known[name], "kind": GROUPING, "levels": levels, "settings": levels}
+            for name, levels in compared.items()
+        ),
+    ]
+
+
+def groupings(fit: DataTree) -> dict[str, dict[str, Any]]:
+    """Groups of rows that have effects of their own, by name: see the coefficients of a fit."""
+    return groupings_of(fit["constant_data"].to_dataset())
 
 
 def labels(fit: DataTree) -> dict[str, str]:
-    """Name of each predictor, and of the clusters -> what it is called in words."""
-    own = str(fit["constant_data"].attrs.get(f"{CLUSTER}_label", ""))
-    named = {block["name"]: block["label"] for block in blocks(fit)}
-    return {**named, CLUSTER: own} if own else named
+    """Name of each predictor, and of each grouping -> what it is called in words."""
+    own = {name: str(group["label"]) for name, group in groupings(fit).items()}
+    return {block["name"]: block["label"] for block in blocks(fit)} | own
 
 
 def observed(fit: DataTree) -> Array:
@@ -135,7 +145,7 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     import xarray as xr
 
     constant = fit["constant_data"].to_dataset()
-    work = fit[group].sizes["draw"] * constant.sizes["firm"] * constant.sizes["setting"]
+    work = fit[group].sizes["draw"] * constant.sizes[row_dimension(fit)] * constant.sizes["setting"]
     step = max(1, math.ceil(work / MOST_PRIOR))
     thinned = fit[group].to_dataset().isel(draw=slice(None, None, step))
     tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
@@ -150,17 +160,27 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     known values at every setting, since all of them bear on the slope.
     """
     constant = fit["constant_data"].to_dataset()
-    if block["kind"] == CLUSTER:
-        of_firm = constant[f"{CLUSTER}_code"].to_numpy()
+    if block["kind"] == GROUPING:
+        of_firm = constant[f"{block['name']}_code"].to_numpy()
         return np.asarray(of_firm[:, None] == np.arange(len(block["levels"])))
     names = texts(constant["coefficient"])
     own = [f"{block['name']}[{level}]" for level in block["levels"]] or [block["name"]]
     weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
     if block["kind"] == "contrast":
         return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
-    if block["kind"] == "numeric":
-        return np.repeat(~np.isnan(weights), len(block["settings"]), axis=1)
+    if block["kind"] in NUMBERS:
+        return np.repeat(~np.isnan(weights[:, :1]), len(block["settings"]), axis=1)
     return weights > 0
+
+
+def effective_rows(weights: Array) -> float:
+    """Number of rows of equal weight that weighted ones are worth (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def has_levels(block: Mapping[str, Any]) -> bool:
+    """Whether each firm stands at one of the levels of a predictor that are compared."""
+    return block["kind"] not in ("numeric", "spline", "nested")
 
 
 def rows_of(fit: DataTree) -> NDArray[np.int64]:
@@ -168,7 +188,7 @@ def rows_of(fit: DataTree) -> NDArray[np.int64]:
     constant = fit["constant_data"].to_dataset()
     if "rows" in constant:
         return constant["rows"].to_numpy().astype(np.int64)
-    return np.ones(constant.sizes["firm"], dtype=np.int64)
+    return np.ones(constant.sizes[row_dimension(fit)], dtype=np.int64)
 
 
 def levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -308,7 +328,7 @@ def crossings(fit: DataTree) -> pd.DataFrame:
     import pandas as pd
 
     found = [(block, membership(fit, block)) for block in parts(fit)]
-    found = [(block, at) for block, at in found if block["kind"] not in ("numeric", "nested")]
+    found = [(block, at) for block, at in found if has_levels(block)]
     rows = []
     for (a, at_a), (b, at_b) in itertools.combinations(found, 2):
         counts = at_a.T.astype(int) @ at_b.astype(int)
@@ -450,7 +470,7 @@ def _of_groups(fit: DataTree, reported: Array) -> dict[str, float]:
     """How far groups of rows differ in one set of data, and firms that repeat within themselves."""
     rows = rows_of(fit)
     found: dict[str, float] = {}
-    for group in groupings(fit):
+    for group in groupings(fit).values():
         codes = fit["constant_data"][f"{group['name']}_code"].to_numpy()
         counts = np.bincount(codes, rows)
         means = np.bincount(codes, rows * reported) / counts
@@ -461,17 +481,6 @@ def _of_groups(fit: DataTree, reported: Array) -> dict[str, float]:
             within = np.sqrt(squares / (rows.sum() - len(counts)))
             found[f"standard deviation within {plural(what)}"] = within
     return found
-
-
-def groupings(fit: DataTree) -> list[dict[str, Any]]:
-    """Groups of rows that have effects of their own: name, label, slopes, whether correlated."""
-    constant = fit["constant_data"]
-    if "groupings" in constant.attrs:
-        found: list[dict[str, Any]] = json.loads(constant.attrs["groupings"])
-        return found
-    if f"{CLUSTER}_code" not in constant:
-        return []
-    return [{"name": CLUSTER, "label": constant.attrs[f"{CLUSTER}_label"]}]
 
 
 def heap_step(width: float) -> float:
@@ -518,9 +527,9 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
 
 def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
-    """Printed share of each firm beside what the fit predicts for a firm like it."""
-    draws = outcomes(fit, PREDICTED)
-    columns = {"firm": texts(draws[row_dimension(fit)]), "observed": observed(fit)}
+    """Printed share of each firm, or row of a panel, beside what the fit predicts for it."""
+    draws, row = outcomes(fit, PREDICTED), row_dimension(fit)
+    columns = {row: texts(draws[row]), "observed": observed(fit)}
     return table_of(fit, columns, flat(draws), prob)
 
 
@@ -548,7 +557,7 @@ def rows_by_level(fit: DataTree, predictor: str | None = None) -> tuple[str, lis
     StudyError
         For a predictor that has no levels.
     """
-    with_levels = {b["name"]: b for b in blocks(fit) if b["kind"] != "numeric"}
+    with_levels = {b["name"]: b for b in blocks(fit) if b["settings"] and has_levels(b)}
     if predictor is not None and predictor not in with_levels:
         raise StudyError(
             f"'{predictor}' has no levels; these predictors have: {listed(with_levels)}",
@@ -573,7 +582,7 @@ def observed_profiles(fit: DataTree, most: int = 8) -> list[dict[str, str]]:
 
     Numeric covariates are left out of a profile: hardly two firms share a value.
     """
-    parts = [block for block in blocks(fit) if block["kind"] not in ("numeric", "nested")]
+    parts = [block for block in blocks(fit) if block["settings"] and has_levels(block)]
     if not parts:
         return []
     codes = np.column_stack([membership(fit, block).argmax(axis=1) for block in parts])

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.core.errors import StudyError, listed, one_line, shown
 from intlmodels.study import decay
 from intlmodels.study.base import Study, common
 from intlmodels.study.columns import (
@@ -62,6 +62,8 @@ from intlmodels.study.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
+#: What the column with the firms of a register is for.
+UNIT = "unit"
 _SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
 
 #: What stands in a cell, in one form for all ways to write the same.
@@ -140,6 +142,9 @@ class Register(RowFiles):
     cluster: ClusterTable | None
     #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
+    #: Column with the firm of each row, if it is named; and whether firms may repeat.
+    unit: str = ""
+    independent: bool = False
 
     @property
     def explaining(self) -> dict[str, ClusterTable | CategoryTable | ContrastTable | NumericTable]:
@@ -153,12 +158,25 @@ class Register(RowFiles):
 
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
+        if key == UNIT:
+            return super().named_by(key)
         return f"{(self.outcome if key == 'share' else self.explaining[key]).where} column"
+
+    def require_independent(self, firms: int, repeated: int) -> None:
+        """Refuse firms with several rows, unless study.toml says that they may have these."""
+        if repeated and not self.independent:
+            raise in_column(
+                f"{repeated:,} of {firms:,} firms have several rows, which a register takes for "
+                'independent; expected repeated = "independent" in [register] if that is meant, or '
+                "a study that lists its rows under [rows]",
+                *(self.files, self.unit),
+            )
 
     @property
     def labels(self) -> frozenset[str]:
         """Keys of columns that hold labels."""
-        return frozenset(name for name in self.explaining if self.kind(name) != "numeric")
+        labels = (name for name in self.explaining if self.kind(name) != "numeric")
+        return frozenset((*labels, UNIT))
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read; None stands for no share."""
@@ -168,7 +186,8 @@ class Register(RowFiles):
 
     def about(self) -> tuple[str, list[str]]:
         """The model in words, and lines on the columns that are read."""
-        return _SHARES, [f"  columns   {listed(self.columns.values())}"]
+        firms = [f"  firms     in {shown(self.unit)}"] if self.unit else []
+        return _SHARES, [f"  columns   {listed(self.columns.values())}", *firms]
 
 
 def _reader(spec: ClusterTable | CategoryTable | ContrastTable | NumericTable) -> Reader:
@@ -201,6 +220,8 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
         predictors=toml.predictors,
         cluster=toml.cluster,
         profiles=toml.profiles,
+        unit=toml.register.unit,
+        independent=toml.register.repeated is not None,
     )
     if register.cluster and CLUSTER in register.predictors:
         raise wrong("expected another name than that of [cluster]", "[predictors]", CLUSTER)
@@ -215,6 +236,9 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
                 table.column,
             )
         seen[table.column] = table.where
+    if register.unit in seen:
+        said = f"expected another column than that of {seen[register.unit]}"
+        raise wrong(said, "[register] unit", register.unit)
     return register
 
 
@@ -229,6 +253,9 @@ class Read:
     without: int
     #: Rows that cannot be read, which were set aside.
     bad: int
+    #: Firms, and those of them with several rows, if the column with the firms is named.
+    firms: int = 0
+    repeated: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +307,9 @@ class RegisterStudy(ShareStudy):
         yield f"  cells     {len(self.firms):,}"
         yield f"  left out  {read.without:,} rows without a share"
         yield f"  set aside {read.bad:,} rows that cannot be read"
+        if read.firms:
+            several = f"{read.repeated:,} with several rows, taken for independent"
+            yield f"  firms     {read.firms:,}, {several if read.repeated else 'each in one row'}"
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
         yield "predictors"
         for predictor in self.predictors.values():

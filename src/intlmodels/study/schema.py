@@ -513,6 +513,20 @@ class RegisterTable(TomlTable):
     label: Label = "firm"
 
 
+class ShareRegisterTable(RegisterTable):
+    """A register whose rows have a share, and perhaps the name of a firm."""
+
+    #: Column with the firm of each row: how many repeat is counted.
+    unit: Label = ""
+    #: Whether the rows of firms that repeat may be taken for independent.
+    repeated: Literal["independent"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeated and not self.unit:
+            said = "expected the column with the firms as well: how many repeat is counted"
+            raise wrong(said, f"{self.where} unit")
+
+
 class VariantTable(TomlTable):
     """A variant of the study's own, or a crosscheck."""
 
@@ -1304,7 +1318,7 @@ class ShareRegisterFile:
     """The share model where rows are read as counts: what asks for single firms is not there."""
 
     study: StudyTable
-    register: RegisterTable
+    register: ShareRegisterTable
     cluster: Annotated[ClusterTable | None, ("file", "key")] = None
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)

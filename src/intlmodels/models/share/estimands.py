@@ -32,7 +32,7 @@ from intlmodels.models.share.coefficients import (
     means_by_group,
     moments,
 )
-from intlmodels.models.share.design import CLUSTER, MOST_CLUSTERS, spline_basis
+from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_basis
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -436,11 +436,14 @@ def compared_clusters(constant: Dataset) -> list[str]:
 
 
 def compared_groups(constant: Dataset) -> dict[str, list[str]]:
-    """Groupings of which the groups are set beside each other one by one, with their names."""
+    """Groupings of which the groups are set beside each other one by one, with their names.
+
+    The firms of a panel are not: they are the units, no predictor.
+    """
     return {
         name: [str(label) for label in constant[f"{name}_level"].to_numpy()]
         for name in groupings_of(constant)
-        if constant.sizes[f"{name}_level"] <= MOST_CLUSTERS
+        if name != FIRM and constant.sizes[f"{name}_level"] <= MOST_CLUSTERS
     }
 
 
