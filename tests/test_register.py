@@ -388,59 +388,7 @@ def test_mistakes_in_study_toml_are_told(tmp_path):
     told('files = "rows/*.csv"', 'files = "a"\nmemory_limit = "lots"', "expected memory")
     told('files = "rows/*.csv"', 'files = "a"\nbad_rows = "drop"', "expected one of")
     told("[predictors.age]", "[predictors.rows]", "expected another name")
-    told('model = "share"', 'model = "decay"', "table .register.")
-
-
-def with_firms(tmp_path, kind, firms, **edits):
-    """A register whose rows have the names of firms, in two files."""
-    folder = write_register(tmp_path, files=f"rows/*.{kind}", **edits)
-    rows = [(*row, name) for row, name in zip(some_rows(len(firms)), firms, strict=True)]
-    header, types = (*HEADER, "firm"), ("DOUBLE", "VARCHAR", "VARCHAR", "DOUBLE", "VARCHAR")
-    for number, part in enumerate((rows[:40], rows[40:])):
-        path = folder / "rows" / f"{number}.{kind}"
-        if kind == "csv":
-            write_csv(path, part, header)
-        else:
-            write_parquet(path, part, header, types)
-    return folder
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_firms_that_repeat_are_counted_and_refused(tmp_path, kind):
-    # Two of 57 firms repeat, one of them in the other file; a row without a name is of none.
-    names = [f"Firm {i}" for i in range(60)]
-    names[50], names[51], names[3], names[52], names[53] = "Firm 1", " Firm 1", "Firm 2", "", ""
-    refused(
-        with_firms(tmp_path, kind, names, unit="firm"),
-        '2 of 55 firms have several rows, .*expected repeated = "independent"',
-    )
-    folder = with_firms(tmp_path, kind, names, unit="firm", repeated="independent")
-    study = im.reduce(folder, tmp_path / "out")
-    assert (study.read.firms, study.read.repeated) == (55, 2)
-    assert "firms     55, 2 with several rows, taken for independent" in describe(study)
-    again = im.reduce(folder, tmp_path / "out")
-    assert again.read == study.read
-    plain = im.reduce(with_firms(tmp_path, kind, names), tmp_path / "out")
-    assert cells_of(plain) == cells_of(study)
-    assert plain.read.firms == 0
-
-
-def test_firms_that_do_not_repeat_are_counted(tmp_path):
-    folder = with_firms(tmp_path, "csv", [f"Firm {i}" for i in range(60)], unit="firm")
-    assert "firms     60, each in one row" in describe(im.reduce(folder))
-
-
-@pytest.mark.parametrize(
-    ("edits", "match"),
-    [
-        ({"unit": "firms"}, r"named by \[register\] unit in study.toml.*did you mean 'firm'"),
-        ({"unit": "share"}, r"\[register\] unit.*another column than that of \[outcome\]"),
-        ({"repeated": "independent"}, r"\[register\] unit.*the column with the firms as well"),
-        ({"unit": "firm", "repeated": "yes"}, r"\[register\] repeated.*one of 'independent'"),
-    ],
-)
-def test_mistakes_with_firms_are_told(tmp_path, edits, match):
-    refused(with_firms(tmp_path, "csv", [f"Firm {i}" for i in range(60)], **edits), match)
+    told('model = "share"', 'model = "decay"', "it belongs to studies")
 
 
 def test_without_duckdb_it_says_what_to_install(tmp_path, monkeypatch):

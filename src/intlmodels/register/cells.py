@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.scheduler import Bar, Workers, cluster, threads_here
+from intlmodels.register.decisions import firm, nobody
 from intlmodels.register.files import (
     File,
     RegisterFiles,
@@ -49,7 +50,7 @@ from intlmodels.register.rows import (
 )
 from intlmodels.study import Register
 from intlmodels.study.columns import frozen
-from intlmodels.study.register import UNIT, Cells, Coded, Read
+from intlmodels.study.register import Cells, Coded, Read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -108,9 +109,8 @@ def count_cells(
 ) -> Cells:
     """Count the rows of a register, in the order of levels and shares, or set them ``aside``."""
     with connected(register) as connection:
+        firms, repeated = _firms(register, found, connection)
         files = sources(register, found, connection)
-        firms = _firms(register, found, connection) if register.unit else (0, 0)
-        register.require_independent(*firms)
         with _counting(register, files, found, connection, scheduler, bar) as counting:
             distinct = counting.distinct(MOST_DISTINCT)
             if distinct is None:
@@ -128,7 +128,7 @@ def count_cells(
             if unusable and register.bad_rows == "stop":
                 with closing(counting.bad(bad, MOST_NAMED)) as first:
                     raise stop(register, unusable, distinct.total, first)
-            read = Read(len(found.paths), distinct.total, 0, unusable, *firms)
+            read = Read(len(found.paths), distinct.total, 0, unusable, firms, repeated)
             cells = _cells(distinct, ~wrong, known, register, read)
             if unusable:
                 written = set_aside(register, counting.bad(bad, None), aside)
@@ -139,18 +139,39 @@ def count_cells(
 def _firms(
     register: Register, found: RegisterFiles, connection: DuckDBPyConnection
 ) -> tuple[int, int]:
-    """Number of firms, and of those with several rows; a row without a name is of none."""
-    asked = replace(register, columns={UNIT: register.unit})
-    files = [ready(connection, source) for source in sources(asked, found, connection)]
-    names = " UNION ALL ".join(
-        f"SELECT trim({s.texts()[0]}) AS name FROM {s.rows()}" for s in files
-    )
-    often = f"SELECT count(*) AS often FROM ({names}) WHERE name <> '' GROUP BY name"
-    row = connection.execute(
-        f"SELECT count(*), count(*) FILTER (WHERE often > 1) FROM ({often})"
-    ).fetchone()
-    firms, repeated = row or (0, 0)
-    return int(firms), int(repeated)
+    """How many firms have shares, and several of them; refused unless these may count alone."""
+    if not register.unit:
+        return 0, 0
+    own = replace(register, columns={"share": register.columns["share"], "unit": register.unit})
+    selects = []
+    for source in (ready(connection, part) for part in sources(own, found, connection)):
+        share, unit = source.texts()
+        selects.append(
+            f"SELECT {firm(unit)} AS firm, count(*) AS n FROM {source.rows()} "
+            f"WHERE NOT {nobody(share)} GROUP BY ALL"
+        )
+    counted = connection.execute(
+        "SELECT count(firm), count(firm) FILTER (n > 1), coalesce(sum(n) FILTER (n > 1 AND firm IS "
+        "NOT NULL), 0), coalesce(sum(n) FILTER (firm IS NULL), 0) FROM (SELECT firm, sum(n) AS n "
+        f"FROM ({' UNION ALL '.join(selects)}) GROUP BY firm)"
+    ).fetchall()
+    firms, repeated, rows, without = (int(value) for value in counted[0])
+    if without:
+        raise StudyError(
+            f"{without:,} rows with a share have no firm; expected the name of one in every row",
+            file=register.files,
+            column=register.unit,
+        )
+    if repeated and not register.independent:
+        raise StudyError(
+            f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
+            "register takes rows as independent; expected one row a firm: list the rows in a table "
+            "[rows] with unit, which gives firms effects of their own, or write repeated = "
+            '"independent" in [register]',
+            file=register.files,
+            column=register.unit,
+        )
+    return firms, repeated
 
 
 @contextmanager

@@ -62,8 +62,6 @@ from intlmodels.study.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
-#: What the column with the firms of a register is for.
-UNIT = "unit"
 _SHARES, _DECISIONS = "share, from a register", "decay, from a register of decisions"
 
 #: What stands in a cell, in one form for all ways to write the same.
@@ -138,13 +136,14 @@ class Register(RowFiles):
     #: Rounding width in percentage points.
     width: float
     predictors: Predictors
+    #: Column with the firm of each row; empty if that is not said.
+    unit: str
+    #: Whether rows of one firm may count as independent.
+    independent: bool
     #: None if all firms are one cluster.
     cluster: ClusterTable | None
     #: The tables [[profiles]], as written.
     profiles: Sequence[Mapping[str, Any]]
-    #: Column with the firm of each row, if it is named; and whether firms may repeat.
-    unit: str = ""
-    independent: bool = False
 
     @property
     def explaining(self) -> dict[str, ClusterTable | CategoryTable | ContrastTable | NumericTable]:
@@ -158,25 +157,14 @@ class Register(RowFiles):
 
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
-        if key == UNIT:
-            return super().named_by(key)
+        if key == "unit":
+            return "[register] unit"
         return f"{(self.outcome if key == 'share' else self.explaining[key]).where} column"
-
-    def require_independent(self, firms: int, repeated: int) -> None:
-        """Refuse firms with several rows, unless study.toml says that they may have these."""
-        if repeated and not self.independent:
-            raise in_column(
-                f"{repeated:,} of {firms:,} firms have several rows, which a register takes for "
-                'independent; expected repeated = "independent" in [register] if that is meant, or '
-                "a study that lists its rows under [rows]",
-                *(self.files, self.unit),
-            )
 
     @property
     def labels(self) -> frozenset[str]:
         """Keys of columns that hold labels."""
-        labels = (name for name in self.explaining if self.kind(name) != "numeric")
-        return frozenset((*labels, UNIT))
+        return frozenset(name for name in self.explaining if self.kind(name) != "numeric")
 
     def readers(self) -> dict[str, Reader]:
         """How a cell of each of :attr:`columns` is read; None stands for no share."""
@@ -217,11 +205,11 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
         **_declared(folder, toml, "register", {"share": toml.outcome.column, **columns}),
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
+        unit=toml.register.unit,
+        independent=toml.register.repeated == "independent",
         predictors=toml.predictors,
         cluster=toml.cluster,
         profiles=toml.profiles,
-        unit=toml.register.unit,
-        independent=toml.register.repeated is not None,
     )
     if register.cluster and CLUSTER in register.predictors:
         raise wrong("expected another name than that of [cluster]", "[predictors]", CLUSTER)
@@ -253,7 +241,7 @@ class Read:
     without: int
     #: Rows that cannot be read, which were set aside.
     bad: int
-    #: Firms, and those of them with several rows, if the column with the firms is named.
+    #: Firms, and how many of them have several rows with a share; 0 if no column has the firms.
     firms: int = 0
     repeated: int = 0
 
@@ -298,6 +286,14 @@ class RegisterStudy(ShareStudy):
     rows: Integers = field(kw_only=True)
     read: Read = field(kw_only=True)
 
+    def repeated_firms(self) -> str:
+        """How many firms have several rows, and what that means, in words."""
+        many = self.read.repeated
+        if not many:
+            return "each has one row"
+        have = "1 of them has" if many == 1 else f"{many:,} of them have"
+        return f"{have} several rows, which are counted as independent"
+
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         read, outcome = self.read, self.outcome
@@ -305,11 +301,10 @@ class RegisterStudy(ShareStudy):
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield f"  cells     {len(self.firms):,}"
+        if read.firms:
+            yield f"  firms     {read.firms:,}; {self.repeated_firms()}"
         yield f"  left out  {read.without:,} rows without a share"
         yield f"  set aside {read.bad:,} rows that cannot be read"
-        if read.firms:
-            several = f"{read.repeated:,} with several rows, taken for independent"
-            yield f"  firms     {read.firms:,}, {several if read.repeated else 'each in one row'}"
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")
         yield "predictors"
         for predictor in self.predictors.values():
