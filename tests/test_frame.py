@@ -286,6 +286,17 @@ def test_errors_name_the_row_and_column_of_the_frame(change, said):
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_all_errors_of_the_frame_come_at_once():
+    frame = firms().assign(share=lambda f: f["share"] + 200 * f.index.isin([3, 8]))
+    with pytest.raises(im.StudyError) as error:
+        im.study("share ~ owner", data=frame.set_index(frame.index + 10), rounding_width=1)
+    lines = str(error.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "data, row 13, column 'share'",
+        "data, row 18, column 'share'",
+    ]
+
+
 def test_printed_decimals_are_those_of_the_longest_number():
     from intlmodels.study.frame import _cells
 

@@ -10,7 +10,7 @@ import pytest
 
 import intlmodels as im
 from intlmodels.fitting import jobs, store
-from intlmodels.models import catalogue, design_of, priors_of
+from intlmodels.models import catalogue, design_of, model_of, priors_of
 from intlmodels.models.functions import function_variant, source_hash, with_function
 from intlmodels.models.share.design import with_family
 from studies import LEAST, write_study
@@ -68,6 +68,7 @@ def test_its_priors_follow_from_its_design(study):
     changed, name = with_function(study, without_branch)
     assert list(priors_of(changed, name)) == ["intercept", "ease", "phi"]
     assert "without_branch" not in catalogue(study)
+    assert "sigma_branch" not in set(im.prior_table(study, without_branch)["name"])
     before = im.prior_predictive(study, without_branch, draws=20)
     shares = before["prior"]["mu"].to_numpy()[0]
     assert [len(np.unique(row)) for row in shares] == [2] * 20
@@ -173,3 +174,12 @@ def test_a_design_is_changed_only_in_the_variant(study):
     row = function_variant(without_branch)
     assert [block.name for block in row.apply(design_of(study)).blocks] == ["ease"]
     assert row.comparable
+
+
+def test_a_design_may_have_no_terms(study):
+    def constant(design):
+        return replace(design, blocks=())
+
+    changed, name = with_function(study, constant)
+    built = model_of(changed).build(changed, name, priors_of(changed, name))
+    assert built["mu"].eval().shape == (8,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
+from intlmodels.models.functions import with_function
 from intlmodels.register.counts import as_study, reduced, require_firms
 from intlmodels.study import (
     DecayStudy,
@@ -113,7 +114,7 @@ def prior_rows(
 @checked
 def prior_table(
     study: Study | str | Path,
-    variant: str = DEFAULT,
+    variant: str | Callable[[Any], Any] = DEFAULT,
     priors: Mapping[str, str] | None = None,
 ) -> DataFrame:
     """Priors of a variant.
@@ -121,7 +122,8 @@ def prior_table(
     Parameters
     ----------
     study : Study, str or path
-    variant : str
+    variant : str or function
+        As for :func:`intlmodels.fit_study`.
     priors : mapping of str to str, optional
         Overrides, as for :func:`intlmodels.fit_study`.
 
@@ -132,7 +134,7 @@ def prior_table(
     """
     import pandas as pd
 
-    rows = prior_rows(_study(study), variant, priors)
+    rows = prior_rows(*with_function(_study(study), variant), priors)
     return pd.DataFrame(rows, columns=["name", "prior", "from", "meaning"])
 
 

@@ -362,13 +362,15 @@ class _Rows:
         message = error.message.replace(_TABLE, _DATA)
         if here:
             message = re.sub(r"\brow (\d+)\b", lambda m: f"row {label(int(m[1]))}", message)
-        return StudyError(
+        found = StudyError(
             message,
             file=_DATA if here else error.file,
             row=label(error.row) if here and error.row is not None else error.row,
             column=error.column,
             value=error.value,
         )
+        found.further = tuple(map(self.located, error.further))
+        return found
 
 
 def _texts(value: Any) -> Iterator[str]:

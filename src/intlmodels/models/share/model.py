@@ -86,6 +86,8 @@ def build(
             linear = linear + own.effects(own.name)[own.codes]
         for block in design.blocks:
             linear = linear + _contribution(model, block, priors, groups)
+        if not (design.blocks or design.groupings):
+            linear = linear * np.ones(len(study.firms))
         if design.family == "ordered":
             mu = pm.Deterministic("eta", linear, dims=rows)
             arguments = [_cutpoints(model, design)]
