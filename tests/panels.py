@@ -141,10 +141,13 @@ def random_draws(design: Design, shape: tuple[int, int] = (2, 20), seed: int = 1
 
 
 def random_fit(
-    study: ShareStudy, variant: str = "default", shape: tuple[int, int] = (2, 20), **values: Any
+    study: ShareStudy,
+    design: Design | None = None,
+    shape: tuple[int, int] = (2, 20),
+    **values: Any,
 ) -> xr.DataTree:
     """A fit with draws at random, without predictions; ``values`` replace draws of parameters."""
-    design = design_of(study, variant)
+    design = design or design_of(study, "default")
     draws = random_draws(design, shape)
     for name, value in values.items():
         draws[name] = (draws[name].dims, np.broadcast_to(value, draws[name].shape).copy())
@@ -155,7 +158,7 @@ def random_fit(
         "model": "share",
         "family": design.family,
         "seed": 1,
-        "variant": variant,
+        "variant": "default",
         "gate": "[]",
     }
     return tree

@@ -541,7 +541,6 @@ def test_every_error_of_a_file_is_a_line(capsys, tmp_path):
     code, out, err = run(capsys, "check", path)
     assert (code, out) == (2, "")
     lines = err.splitlines()
-    assert len(lines) == 11
+    assert len(lines) == 7
     assert all(line.startswith("error: ") for line in lines)
     assert "row 2, column" in lines[0]
-    assert lines[-1].startswith("error: and ")

@@ -25,15 +25,21 @@ TEMPLATES = Path(intlmodels.__file__).parent / "study" / "templates"
 #: Template -> the options that ask for it.
 OPTIONS = {
     "share": ("--model", "share"),
+    "panel": ("--model", "share", "--rows"),
     "decay": ("--model", "decay"),
     "decisions": ("--model", "decay", "--decisions"),
 }
 FILES = {
     "share": ["README.md", "firms.csv", "study.toml"],
+    "panel": ["README.md", "firms.csv", "rows.csv", "study.toml"],
     "decay": ["README.md", "counts.csv", "firms.csv", "study.toml"],
     "decisions": ["README.md", "decisions.csv", "firms.csv", "study.toml"],
 }
-MODEL = {"share": "share", "decay": "decay", "decisions": "decay"}
+MODEL = {"share": "share", "panel": "share", "decay": "decay", "decisions": "decay"}
+
+
+def made_from(template, folder):
+    return new_study(folder, MODEL[template], template == "decisions", template == "panel")
 
 
 def text_of(template, name="study.toml"):
@@ -80,7 +86,7 @@ def test_nobody_can_take_an_example_for_data(template):
 
 @pytest.mark.parametrize("template", OPTIONS)
 def test_the_guide_names_the_folder_and_commands_that_there_are(tmp_path, template):
-    made = new_study(tmp_path / "my valley", MODEL[template], template == "decisions")
+    made = made_from(template, tmp_path / "my valley")
     guide = (made / "README.md").read_text(encoding="utf-8")
     assert "intlmodels check 'my valley'" in guide
     assert "reports/my-valley/index.html" in guide
@@ -158,6 +164,7 @@ def test_what_is_made_has_the_usual_permissions(tmp_path):
         (("valley", "--model", "shares"), "did you mean 'share'"),
         (("valley",), "expected 'share' (a share of every firm, such as exports) or 'decay'"),
         (("valley", "--model", "share", "--decisions"), "are of the model 'decay'"),
+        (("valley", "--model", "decay", "--rows"), "are of the model 'share'"),
         (("", "--model", "share"), "expected the path of a folder"),
         (("a\nb", "--model", "share"), "expected the path of a folder"),
         (("x" * 300, "--model", "share"), "cannot make this folder"),
@@ -240,13 +247,21 @@ def keys_of(model):
     """Every key and kind that study.toml may have for a model."""
     vocabulary = studytoml.VOCABULARIES[model]
     found = {*vocabulary.top, *(key for table in vocabulary.tables.values() for key in table.keys)}
+    for table in vocabulary.named.values():
+        found |= {*table.keys}
+    if model == "share":
+        found |= {*studytoml.keys_of(studytoml.GroupingTable)}
     for kinds in vocabulary.kinds.values():
         found |= {*kinds, *(key for table in kinds.values() for key in table.keys)}
     # Of rules there are too many for a template: a command lists them.
     return {*found, *CLAIM, *CLAIM_PART, *GROUP, "intlmodels claims"}
 
 
-@pytest.mark.parametrize("template", OPTIONS)
+#: Those that show everything; the example of a panel names the one of shares for the rest.
+WHOLE = [template for template in OPTIONS if template != "panel"]
+
+
+@pytest.mark.parametrize("template", WHOLE)
 def test_a_template_mentions_every_key_that_a_study_may_have(template):
     text = text_of(template)
     assert {key for key in keys_of(MODEL[template]) if not re.search(rf"\b{key}\b", text)} == set()
@@ -263,8 +278,9 @@ def test_what_stands_in_comments_is_in_the_vocabulary(tmp_path, template):
     assert len(tomllib.loads(text)) > len(tomllib.loads(text_of(template)))
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     read = studytoml.read_study_toml(tmp_path)
-    assert {variant.kind for variant in read.variants.values()} == set(
-        studytoml.VOCABULARIES[MODEL[template]].kinds["variants"]
+    kinds = set(studytoml.VOCABULARIES[MODEL[template]].kinds["variants"])
+    assert {variant.kind for variant in read.variants.values()} == (
+        kinds if template in WHOLE else {"terms"}
     )
     assert {"draws", "tune", "chains", "seed", "target_accept"} <= set(read.fit.written)
 
@@ -322,7 +338,7 @@ def test_the_examples_of_the_decay_model_give_whole_reports(capsys, tmp_path, te
 @pytest.mark.slow
 @pytest.mark.parametrize("template", OPTIONS)
 def test_examples_converge_in_every_variant(capsys, tmp_path, template):
-    made = new_study(tmp_path / "valley", MODEL[template], template == "decisions")
+    made = made_from(template, tmp_path / "valley")
     code, _, err = run(capsys, "fit", made, "--variants", "all", "--out", tmp_path / "out")
     assert code == 0, err
     assert "DID NOT CONVERGE" not in err

@@ -491,6 +491,22 @@ BAD_TERMS = {
         [],
         ["column 'weight'", "two of the knots", "coincide", "[predictors.x]"],
     ),
+    "a missing value of a firm": (
+        '[predictors.x]\nkind = "numeric"\nfile = "firms.csv"\nkey = "name"\ncolumn = "older"',
+        [
+            ("name,country,founder", "name,country,founder,older"),
+            ("Ash,North,family", "Ash,North,family,"),
+            *(
+                (f"{f},fund\n", f"{f},fund,{i}\n")
+                for i, f in enumerate(("Bay,North", "Cob,South", "Fig,South", "Gum,North"))
+            ),
+            *(
+                (f"{f},family\n", f"{f},family,{i}\n")
+                for i, f in enumerate(("Dog,South", "Elm,North"))
+            ),
+        ],
+        ["firms.csv, row 2, column 'older'", "estimated anew in each of its rows"],
+    ),
     "knots of no spline": (
         "",
         [('curve = "quadratic"', 'curve = "quadratic"\nknots = [1, 2, 3]')],

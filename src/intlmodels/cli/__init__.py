@@ -234,11 +234,14 @@ def new(
         bool,
         typer.Option("--decisions", help="Of decay: every decision is known, not only counts."),
     ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Of share: firms repeat, as in firm-years.")
+    ] = False,
 ) -> None:
     """Make the folder of a study of your own: a made-up example to replace piece by piece."""
     from intlmodels.study import new_study
 
-    made = new_study(folder, model, decisions)
+    made = new_study(folder, model, decisions, rows)
     typer.echo(f"written to {made}: {', '.join(sorted(path.name for path in made.iterdir()))}")
     typer.echo("a made-up example that runs as it is:")
     for command in ("check", "fit"):

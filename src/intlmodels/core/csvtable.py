@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import LONGEST_SHOWN, StudyError, did_you_mean, listed, shown
+from intlmodels.core.workbook import sheet_rows, split_book
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,8 +277,16 @@ def _perhaps(raw: bytes, at: int) -> str:
 
 
 def read_table(files: Files, file: str, one: str = "firm") -> Table:
-    """Read a CSV file: commas between cells, double quotes around cells that need them."""
-    text = read_text(files, file)
+    """Read a CSV file, or the sheet of a workbook, such as ``book.xlsx`` or ``book.xlsx: Sheet``.
+
+    In a CSV file commas stand between cells, and double quotes around cells that need them.
+    """
+    book = split_book(file)
+    if book is not None and isinstance(files, Path):
+        rows = sheet_rows(_read_bytes(files, book[0]), book[1], file)
+        text = _plain_text(table_text(rows[0], rows[1:]) if rows else "", file)
+    else:
+        text = read_text(files, file)
     try:
         records = _records(text, file)
         if not records:

@@ -113,7 +113,7 @@ def _is_of(value: Any, kind: str) -> bool:
             return isinstance(value, Real) and not isinstance(value, bool)
         case "Path":
             return isinstance(value, os.PathLike)
-        case "Progress":
+        case "Progress" | "Callable":
             return callable(value)
         case "Sequence" | "list":
             plain = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import versions
+from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.base import Refitter
@@ -51,6 +52,13 @@ def fit(
     priors = priors_of(study, variant) if priors is None else priors
     settings = settings or Settings()
     model, design = model_of(study), design_of(study, variant)
+    own = find_variant(study, variant).of_model
+    if own is not None and model.latent(design):
+        raise StudyError(
+            "tables of decisions are drawn without a PyMC model; expected a function from design "
+            "to design",
+            value=variant,
+        )
     begun = perf_counter()
     drawn = model.draw(study, variant, priors, settings, progress)
     seconds = perf_counter() - begun
@@ -60,11 +68,14 @@ def fit(
     if "log_likelihood" in groups:
         groups["log_likelihood"] = _of_observed(groups["log_likelihood"], observed)
         groups["log_prior"] = log_prior(after, priors)
+    if own is None:
+        groups |= {
+            "posterior_predictive": model.predictive(study, design, after, settings.seed, 1),
+            "prior_predictive": model.predictive(study, design, before, settings.seed, 2),
+        }
     tree = xr.DataTree.from_dict(
         {
             **groups,
-            "posterior_predictive": model.predictive(study, design, after, settings.seed, 1),
-            "prior_predictive": model.predictive(study, design, before, settings.seed, 2),
             "observed_data": observed,
             "constant_data": model.constant_data(study, design),
         }
@@ -85,6 +96,7 @@ def attributes(
         "variant": variant,
         "family": design.family,
         "comparable": int(find_variant(study, variant).comparable),
+        **_of_function(study, variant),
         "priors": json.dumps({name: asdict(prior) for name, prior in priors.items()}),
         "shown": json.dumps(model.shown(design)),
         "settings": json.dumps(settings.identity(model.settings(design))),
@@ -92,6 +104,12 @@ def attributes(
         "machine": versions.kind(),
         "versions": json.dumps({name: version(name) for name in model.packages(design)}),
     }
+
+
+def _of_function(study: Study, variant: str) -> dict[str, str]:
+    """What is stored of a variant that is a function of the user's own: what it changes."""
+    row = find_variant(study, variant)
+    return {"function": f"{row.change} ({row.source})"} if row.source else {}
 
 
 def _of_observed(log_likelihood: Dataset, observed: Dataset) -> Dataset:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from intlmodels.models import (
     priors_of,
     require_names,
 )
+from intlmodels.models.functions import with_function
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import as_study
 from intlmodels.study import Study, load_study
@@ -167,7 +169,7 @@ def _with_estimands(tree: DataTree) -> DataTree:
 @checked
 def fit_study(
     study: Study | str | Path,
-    variant: str = DEFAULT,
+    variant: str | Callable[[Any], Any] = DEFAULT,
     *,
     priors: Mapping[str, str] | None = None,
     out: str | Path | None = None,
@@ -181,8 +183,14 @@ def fit_study(
     ----------
     study : Study, str or path
         A study, the name of one that ships with the package, or a study folder.
-    variant : str
-        Name in :func:`intlmodels.variants`.
+    variant : str or function
+        Name in :func:`intlmodels.variant_table`; or a function of your own, which the variant is
+        called after: from the default design to another (a dataclass; see
+        :class:`intlmodels.models.share.design.Design`), or, if its parameter is called ``model``,
+        from the PyMC model of the default design to one with another likelihood (setting the data
+        ``likelihood_weights`` to 0 takes out the one that is there). Nothing is predicted from
+        another likelihood. The fingerprint of the fit follows the design and the function's text
+        with the plain values it refers to.
     priors : mapping of str to str, optional
         Parameter -> prior, such as ``{"phi": "Gamma(2, 0.1)"}``.
     out : str or path, optional
@@ -213,7 +221,8 @@ def fit_study(
         If the fit does not pass the gate, also after one retry.
     """
     loaded = study if isinstance(study, Study) else load_study(study)
-    study = as_study(loaded, None if out is None else Path(out), scheduler)
+    study, variant = with_function(loaded, variant)
+    study = as_study(study, None if out is None else Path(out), scheduler)
     asked = settings_of(study, settings)
     if out is None:
         require_consistent_counts(study)
@@ -300,7 +309,20 @@ def stored_fits(study: Study, out: Path) -> list[Stored]:
                 stored.gate,
             )
         )
-    return found
+    return found + list(_of_functions(study, out))
+
+
+def _of_functions(study: Study, out: Path) -> Iterator[Stored]:
+    """Stored fits of variants that are Python functions, which a study alone cannot make again."""
+    for path in sorted((out / "variants").glob("*.nc")):
+        if path.stem in catalogue(study):
+            continue
+        with suppress(StudyError):  # a file that is no fit, of whatever origin
+            stored = store.header(path)
+            if stored is not None and "function" in stored.fingerprint["model"]:
+                why = "it is by a Python function, which only the notebook that made it has"
+                code = files.short_hash(stored.fingerprint)
+                yield Stored(path.stem, path, code, (why,), stored.gate)
 
 
 def stored_overrides(study: Study, out: Path) -> dict[str, str]:

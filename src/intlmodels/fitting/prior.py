@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import checked
 from intlmodels.fitting.fit import attributes
 from intlmodels.fitting.jobs import settings_of
-from intlmodels.models import DEFAULT, design_of, model_of, priors_of
+from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
+from intlmodels.models.functions import with_function
 from intlmodels.register.counts import require_firms
 from intlmodels.study import Study, load_study
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 @checked
 def prior_predictive(
     study: Study | str | Path,
-    variant: str = DEFAULT,
+    variant: str | Callable[[Any], Any] = DEFAULT,
     *,
     priors: Mapping[str, str] | None = None,
     draws: int = 1000,
@@ -33,7 +35,7 @@ def prior_predictive(
     Parameters
     ----------
     study : Study, str or path
-    variant : str
+    variant : str or function from design to design
     priors : mapping of str to str, optional
         Overrides, as for :func:`intlmodels.fit_study`.
     draws : int
@@ -54,7 +56,11 @@ def prior_predictive(
     import xarray as xr
 
     loaded = study if isinstance(study, Study) else load_study(study)
+    loaded, variant = with_function(loaded, variant)
     require_firms(loaded, "a prior predictive distribution without a fit")
+    if find_variant(loaded, variant).of_model is not None:
+        message = "nothing is predicted from another likelihood; expected a function of the design"
+        raise StudyError(message, value=variant)
     settings = settings_of(loaded, {"draws": draws} | ({} if seed is None else {"seed": seed}))
     model, design = model_of(loaded), design_of(loaded, variant)
     used = priors_of(loaded, variant, priors)

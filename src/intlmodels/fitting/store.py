@@ -23,7 +23,7 @@ from intlmodels.core.jsonvalues import build, field_types, parse_json
 from intlmodels.core.settings import Settings
 from intlmodels.core.versions import MODEL_VERSION, release_series
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.models import design_of, model_of
+from intlmodels.models import design_of, find_variant, model_of
 from intlmodels.models.priors import Prior
 from intlmodels.study import Study
 
@@ -40,12 +40,14 @@ def fingerprint(
     """Everything the draws of one fit depend on, in named parts."""
     design, model = design_of(study, variant), model_of(study)
     parts = model.data_parts(study, design)
+    source = find_variant(study, variant).source
     return {
         "data": {name: short_hash(*values) for name, values in parts.items()},
         "model": {
             "version": MODEL_VERSION[study.model],
             "variant": variant,
             "family": design.family,
+            **({"function": source} if source else {}),
         },
         "libraries": release_series(model.packages(design)),
         "priors": {name: prior.text for name, prior in priors.items()},

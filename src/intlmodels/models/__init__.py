@@ -14,6 +14,7 @@ from typing import Any
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.models import decay, share
 from intlmodels.models.base import DEFAULT, Model, Variant
+from intlmodels.models.functions import function_variant
 from intlmodels.models.priors import Prior, apply_overrides
 from intlmodels.study import Study
 from intlmodels.study.schema import wrong
@@ -43,7 +44,12 @@ def catalogue(study: Study) -> dict[str, Variant[Any]]:
 @lru_cache(maxsize=16)
 def _catalogue(study: Study) -> dict[str, Variant[Any]]:
     # Asked for hundreds of times in a run; a study does not change.
-    return {row.name: row for row in model_of(study).variants(study)}
+    rows = {row.name: row for row in model_of(study).variants(study)}
+    for name, function in study.functions.items():
+        if name in rows:
+            raise StudyError("a variant has this name; expected another", value=name)
+        rows[name] = function_variant(function)
+    return rows
 
 
 def find_variant(study: Study, name: str) -> Variant[Any]:
@@ -58,6 +64,12 @@ def find_variant(study: Study, name: str) -> Variant[Any]:
         f"the variants are {', '.join(rows)}",
         value=name,
     )
+
+
+def changed(study: Study, variant: str, model: Any) -> Any:
+    """The PyMC model of a variant; a function of the user's own may give it another likelihood."""
+    own = find_variant(study, variant).of_model
+    return model if own is None else own(model)
 
 
 def design_of(study: Study, variant: str = DEFAULT) -> Any:

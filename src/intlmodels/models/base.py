@@ -37,6 +37,10 @@ class Variant[Design]:
     #: The further outcome that it explains; empty if it explains the study's own, as a variant
     #: that is set beside the default does.
     outcome: str = ""
+    #: Of a function of the user's own: hash of its text; and, if it changes the likelihood, the
+    #: function from PyMC model to model.
+    source: str = ""
+    of_model: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)

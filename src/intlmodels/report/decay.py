@@ -315,6 +315,12 @@ def priors(m: DecayReportData) -> Section:
 def estimates(m: DecayReportData) -> Section:
     """Curves, falls and halving."""
     study, failed, name = m.study, not m.passed, f.interval_name(m.prob)
+    # A slope multiplies 0 there, and effects of levels are 0 on average.
+    besides = (
+        ", as is the effect of every level; numbers are at their mean, contrasts in the middle"
+        if m.design.terms
+        else ""
+    )
     blocks: list[Block] = [
         _curves(m),
         Table(
@@ -323,7 +329,7 @@ def estimates(m: DecayReportData) -> Section:
             _curve_rows(m),
             numeric=(1, 2, 3),
             file="tables/curves.csv",
-            note=f"Of a typical {study.firm_label} of the size: its own effect is zero.",
+            note=f"Of a typical {study.firm_label} of the size: its own effect is zero{besides}.",
             failed=failed,
         ),
         Table(

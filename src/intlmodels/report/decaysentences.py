@@ -117,7 +117,7 @@ def experience(
         known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
         said = _VERDICTS[known][row.p_positive < 0.5]
         sentences.append(
-            f"{group_name(row.size, firm).capitalize()}: the probability that {f.a(event)} is "
+            f"{group_name(row.size, firm, start=True)}: the probability that {f.a(event)} is "
             f"{flag} goes from {first} at the first {event} to {later} after "
             f"{FALL_AFTER} earlier ones. That it falls has probability "
             f"{f.probability(row.p_positive)}: {said}."
@@ -212,7 +212,7 @@ def experience_or_time(table: pd.DataFrame, slopes: pd.DataFrame, firm: str) -> 
         for row in slopes[slopes["quantity"] == "decay"].itertuples(index=False)
     }
     sentences = [
-        f"{group_name(row.size, firm).capitalize()}: with an effect of each period in the model as "
+        f"{group_name(row.size, firm, start=True)}: with an effect of each period in the model as "
         f"well, the probability that experience lowers the odds is "
         f"{f.probability(row.p_decay_positive)} instead of {f.probability(default[row.size])}; the "
         f"decay and the fall over calendar time have a posterior correlation of "
@@ -239,7 +239,7 @@ def halving(table: pd.DataFrame, firm: str, event: str) -> list[str]:
     for row in table.itertuples(index=False):
         digits = decimals(row.ci_low, row.ci_high, 1)
         sentences.append(
-            f"{group_name(row.size, firm).capitalize()}: "
+            f"{group_name(row.size, firm, start=True)}: "
             + (
                 "the odds most probably never halve"
                 if np.isinf(row.median)
@@ -300,7 +300,7 @@ def cannot_tell(
     sentences = []
     for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
         sentences.append(
-            f"{group_name(row.size, firm).capitalize()}: the interval of the fall after "
+            f"{group_name(row.size, firm, start=True)}: the interval of the fall after "
             f"{FALL_AFTER} entries is "
             f"{f.number(row.ci_high - row.ci_low, decimals(row.ci_low, row.ci_high, 0))} "
             "percentage points wide."

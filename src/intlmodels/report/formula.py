@@ -175,16 +175,28 @@ def decay_formula(design: DecayDesign) -> Formula:
     """The decay model of one design: flags, effects, and how the counts weigh a table."""
     large = r" + \mathrm{large} \cdot {x}_{d}" * design.two_sizes
     period = r" + {\mathrm{period}}_{t ( d )}" * design.by_period
+    terms = "".join(
+        rf" + {{{_name(term.name)}}}_{{j ( d )}}"
+        if term.varying
+        else rf" + {_name(term.name)} \cdot {{{_name(f'x_{term.name}')}}}_{{d}}"
+        for term in design.terms
+    )
     slope = _name("decay_mean") if design.common else r"{\mathrm{decay}}_{g ( d )}"
     lines = [
         rf"\mathrm{{logit}} ( \mathrm{{Pr}} ( {{y}}_{{d}} = 1 ) ) = \mathrm{{intercept}}{large} + "
-        rf"{{\mathrm{{firm}}}}_{{f ( d )}}{period} - {slope} \cdot {_STEPS[design.family]}",
+        rf"{{\mathrm{{firm}}}}_{{f ( d )}}{period}{terms} - {slope} \cdot "
+        f"{_STEPS[design.family]}",
         _normal(r"{\mathrm{firm}}_{f}", "0", "sigma_firm"),
     ]
     if not design.common:
         lines.append(_normal(r"{\mathrm{decay}}_{g}", _name("decay_mean"), "sigma_decay"))
     if design.by_period:
         lines.append(_normal(r"{\mathrm{period}}_{t}", "0", "sigma_period"))
+    lines += [
+        _normal(rf"{{{_name(term.name)}}}_{{j}}", "0", f"sigma_{term.name}")
+        for term in design.terms
+        if term.varying
+    ]
     if design.counts:
         lines.append(
             r"\text{weight of a table} = \text{its prior} \cdot \prod_c "
@@ -208,6 +220,19 @@ def decay_symbols(design: DecayDesign, firm: str, event: str, flag: str) -> list
         ]
     if design.by_period:
         rows.append(("t(d)", "period"))
+    for term in design.terms:
+        if term.varying:
+            what = "group" if term.kind == "groups" else "level"
+            rows.append((f"{term.name}[j(d)]", f"effect of the {what} of {term.label}"))
+        elif term.kind == "contrast":
+            high, low = reversed(term.levels)
+            said = f"{term.label}: 1/2 for {high}, {MINUS}1/2 for {low}"
+            rows.append((f"x_{term.name}", said))
+        else:
+            log, unit = "log of " * (term.transform == "log"), f" in {term.unit}" * bool(term.unit)
+            center, scale = number(term.center, 2), number(term.scale, 2)
+            said = f"({log}{term.label}{unit} {MINUS} {center}) / {scale}"
+            rows.append((f"x_{term.name}", said))
     if design.counts:
         rows += [
             ("r", "a published count"),

@@ -299,9 +299,10 @@ def decay_and_period_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
     return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
 
 
-def group_name(size: str, firm: str) -> str:
-    """Firms of one size in words."""
-    return formats.plural(firm) if size == "all" else f"{size} {formats.plural(firm)}"
+def group_name(size: str, firm: str, start: bool = False) -> str:
+    """Firms of one size in words, which may start a sentence."""
+    name = formats.plural(firm) if size == "all" else f"{size} {formats.plural(firm)}"
+    return name[:1].upper() + name[1:] if start else name
 
 
 # -- a register of decisions against registers predicted by its fit --------------------

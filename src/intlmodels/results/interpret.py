@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -162,9 +162,13 @@ class Interpretation:
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
         words = [", ".join(str(v) for v in side.values()) for side in (one, other)]
-        draws = draws.expand_dims({CONTRAST: [f" {MINUS} ".join(words)]}, axis=2)
-        kind: Kind = "comparison"
-        return Interpretation(kind, draws, self.labels, self.units, self.passed, self.prob)
+        label = f" {MINUS} ".join(words)
+        if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
+            labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
+            draws = draws.assign_coords({CONTRAST: np.asarray(labels, dtype=object)})
+        else:
+            draws = draws.expand_dims({CONTRAST: np.asarray([label], dtype=object)}, axis=2)
+        return replace(self, kind="comparison", draws=draws)
 
 
 # -- what can be asked about -------------------------------------------------------------
@@ -396,7 +400,7 @@ def _averaged(
     """Averages of items over the rows of each group, some draws at a time; (draw, item, group)."""
     count, rows = len(coefficients.intercept), len(codes)
     found = np.empty((count, len(items), size))
-    many = max(1, MOST_CELLS // (2 * rows))
+    many = max(1, MOST_CELLS // (4 * rows))
     for start in range(0, count, many):
         pick = slice(start, start + many)
         part = coefficients.at(pick)
@@ -568,7 +572,7 @@ def _sloping(asked: _Asked, name: str) -> Any:
 # -- curves and interactions -------------------------------------------------------------
 
 #: Values of a predictor at which its curve is computed, and draws that are enough for a picture.
-POINTS, DRAWS = 41, 400
+POINTS, DRAWS = 33, 250
 
 
 def observed_numbers(fit: DataTree, predictor: str) -> Array:

@@ -219,7 +219,7 @@ _GUIDE = "README.md"
 
 
 @checked
-def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
+def new_study(folder: str | Path, model: str, decisions: bool = False, rows: bool = False) -> Path:
     """Make the folder of a study, with a made-up example in it that can be fitted.
 
     Parameters
@@ -230,6 +230,8 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
     model : {"share", "decay"}
     decisions : bool
         Of the decay model: every decision is known, rather than counts of them.
+    rows : bool
+        Of the share model: firms repeat, as in firm-years.
 
     Returns
     -------
@@ -246,6 +248,12 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
         known = " or ".join(f"{shown(name)} ({what})" for name, what in MODELS.items())
         message = f"expected {known}{did_you_mean(model, MODELS)}"
         raise StudyError(message, file="model", value=model)
+    if rows and model != "share":
+        raise StudyError(
+            "studies of rows are of the model 'share'; expected that model, or no rows",
+            file="model",
+            value=model,
+        )
     if decisions and model != "decay":
         raise StudyError(
             "studies of known decisions are of the model 'decay'; expected that model, or no "
@@ -253,7 +261,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False) -> Path:
             file="model",
             value=model,
         )
-    template = _TEMPLATES / ("decisions" if decisions else model)
+    template = _TEMPLATES / ("decisions" if decisions else "panel" if rows else model)
     text = str(folder)
     if not text.strip() or not text.isprintable():
         raise StudyError("expected the path of a folder to make", value=text)

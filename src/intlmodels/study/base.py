@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from intlmodels.core.csvtable import Files, Table, read_text, table_text
 from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.core.files import write_new
+from intlmodels.core.toml import toml_text
+from intlmodels.core.workbook import split_book
 from intlmodels.study.claims import Claim, shortened
 from intlmodels.study.columns import lookalike_lines
 from intlmodels.study.groups import Group, Number
-from intlmodels.study.schema import FILE, DecayFile, RegisterFile, ShareFile, StudyFile, wrong
+from intlmodels.study.schema import (
+    FILE,
+    DecayFile,
+    RegisterFile,
+    ShareFile,
+    StudyFile,
+    parsed,
+    wrong,
+)
 from intlmodels.study.sources import Sources
 
 
@@ -54,6 +64,8 @@ class Study:
     settings: dict[str, Any]
     #: The text of study.toml.
     document: str = field(default="", kw_only=True)
+    #: Variants that are Python functions of the user's own, by name.
+    functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict, kw_only=True)
     #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     #: Further numbers that the publication prints.
@@ -89,8 +101,12 @@ class Study:
         if not self.tables:
             message = "the rows of a register stay in their files; copy the folder of the study"
             raise StudyError(message, value=self.name)
-        texts = {name: table_text(own.header, own.rows) for name, own in self.tables.items()}
-        texts[FILE] = self.document
+        names = _csv_names(self.tables)
+        document = self.document
+        if any(name != new for name, new in names.items()):
+            document = toml_text(_renamed(parsed(document), names))
+        texts = {names[n]: table_text(own.header, own.rows) for n, own in self.tables.items()}
+        texts[FILE] = document
         return write_new({name: text.encode() for name, text in texts.items()}, folder)
 
     def first_lines(self, model: str = "") -> Iterator[str]:
@@ -126,6 +142,35 @@ class Study:
             yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
         if self.claims:
             yield one_line(f"claims: {', '.join(claim.id for claim in self.claims)}")
+
+
+def _csv_names(files: Iterable[str]) -> dict[str, str]:
+    """Names of CSV files for the tables of a study; sheets of workbooks get new ones."""
+    found: dict[str, str] = {}
+    for file in sorted(files, key=lambda file: split_book(file) is not None):
+        book = split_book(file)
+        new = file
+        if book is not None:
+            words = [str(PurePosixPath(book[0]).with_suffix("")), book[1]]
+            stem = "-".join(re.sub(r"[^\w./-]+", "-", word) for word in words if word)
+            new, number = f"{stem}.csv", 2
+            while new in found.values():
+                new, number = f"{stem}-{number}.csv", number + 1
+        found[file] = new
+    return found
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A document with other names of files, alone or before a column."""
+    if isinstance(value, dict):
+        return {key: _renamed(own, names) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_renamed(own, names) for own in value]
+    if isinstance(value, str):
+        for name in sorted(names, key=len, reverse=True):
+            if value == name or (value.startswith(f"{name}:") and names[name] != name):
+                return names[name] + value.removeprefix(name)
+    return value
 
 
 def common(

@@ -209,8 +209,9 @@ def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def shortened(names: Sequence[str], limit: int = 30) -> str:
     """Names in one line, and how many more there are."""
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    more, listed_names = len(names) - limit, names[:limit]
+    mark = "; " if any(", " in name for name in listed_names) else ", "
+    return mark.join(listed_names) + (f" and {more} more" if more > 0 else "")
 
 
 def plain(value: float) -> str:

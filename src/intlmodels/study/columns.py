@@ -142,6 +142,14 @@ class Outcome:
         return self.ends or (self.column,)
 
 
+@dataclass(frozen=True)
+class OutcomeColumns:
+    """Where an outcome stands that is no share."""
+
+    file: str
+    columns: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """A column that may explain the shares."""
@@ -493,7 +501,7 @@ def read_predictor(
     | WalkTable
     | CovariateTable,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
 ) -> Predictor:
     """Read a predictor, or a covariate that a variant adds to them."""
     file, column = spec.file or sources.file, spec.column
@@ -543,7 +551,7 @@ def read_predictor(
             _require_two([periods[code] for code in codes], file, column)
             return predictor(kind="walk", levels=periods, codes=frozen(codes, np.intp))
         case NumericTable():
-            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
             own = predictor(
                 kind="numeric",
@@ -563,7 +571,7 @@ def read_predictor(
                 _check_split(own, sources)
             return own
         case _:
-            values = frozen([transformed(cell, spec.transform) for cell in cells])
+            values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
             return predictor(
                 kind="numeric",
@@ -573,6 +581,17 @@ def read_predictor(
                 scale=scale,
                 unit=spec.unit,
             )
+
+
+def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
+    """Read a column of numbers on the scale of the model; NaN where one is missing."""
+    for cell in cells if sources.listing and cells[0].file != sources.file else ():
+        if cell.missing:
+            raise cell.error(
+                "what is not known of a firm would be estimated anew in each of its rows; expected "
+                "a number: write it, or delete the firm"
+            )
+    return frozen([transformed(cell, transform) for cell in cells])
 
 
 def _require_two(labels: Sequence[str], file: str, column: str) -> None:
@@ -701,7 +720,7 @@ def _require_free(
     file: str,
     key: str,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
     predictors: Mapping[str, Predictor],
 ) -> None:
     """Refuse columns that have the firms, the share or a predictor."""
@@ -791,7 +810,7 @@ def read_grouping(
     name: str,
     spec: GroupingTable,
     sources: Sources,
-    outcome: Outcome,
+    outcome: Outcome | OutcomeColumns,
     predictors: Mapping[str, Predictor],
 ) -> Grouping:
     """Read which group of [groups.NAME] each row belongs to; slopes are checked elsewhere."""

@@ -10,6 +10,7 @@ from intlmodels.core.csvtable import Files
 from intlmodels.core.errors import StudyError, listed, one_line, read_each
 from intlmodels.study.base import Study, common
 from intlmodels.study.claims import read_ledger, shortened
+from intlmodels.study.columns import grouping_lines
 from intlmodels.study.counts import (
     FLAGS,
     SIZES,
@@ -217,7 +218,7 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         )
     decisions = None
     if toml.decisions:
-        decisions = read_decisions(toml.decisions, toml.outcome, sources, periods)
+        decisions = read_decisions(toml, toml.decisions, sources, periods)
     published = toml.counts or CountsTable(file="")
     return DecayStudy(
         **common(files, toml, "decay", sources),
@@ -333,6 +334,14 @@ def _decision_lines(study: DecayStudy) -> Iterator[str]:
         yield "  without dates: in the order of the periods, and within one in that of the rows"
     else:
         yield "  without dates: in the order of the rows"
+    for predictor in known.predictors.values():
+        if predictor.kind == "numeric":
+            said = f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
+        else:
+            said = listed(predictor.levels)
+        yield one_line(f"  {predictor.name}: {predictor.kind}, {predictor.label}; {said}")
+    for grouping in known.groupings.values():
+        yield from grouping_lines(grouping)
     table = known.table(study.firms, study.periods)
     for firm, cells in zip(study.firms, table, strict=True):
         no, yes = cells.sum(axis=0)

@@ -12,20 +12,36 @@ from __future__ import annotations
 import datetime
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, read_each, together
-from intlmodels.study.columns import frozen
+from intlmodels.study.columns import (
+    Grouping,
+    OutcomeColumns,
+    Predictor,
+    frozen,
+    read_grouping,
+    read_predictor,
+    require_known,
+)
 from intlmodels.study.counts import FLAGS
-from intlmodels.study.schema import DecisionsTable, DecisionTable, PeriodsTable, wrong
+from intlmodels.study.schema import (
+    DecayFile,
+    DecisionsTable,
+    DecisionTable,
+    PeriodsTable,
+    RowsTable,
+    wrong,
+)
 from intlmodels.study.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
@@ -178,6 +194,9 @@ class Decisions:
     #: Decisions whose date does not put them behind all earlier ones of their firm; they keep the
     #: order of the rows.
     ties: int = 0
+    #: What the log odds depend on besides, in the order of the decisions.
+    predictors: dict[str, Predictor] = field(default_factory=dict)
+    groupings: dict[str, Grouping] = field(default_factory=dict)
     #: Whether the order of a firm's decisions follows from the names of their periods only.
     by_period: bool = False
 
@@ -213,7 +232,7 @@ class _Time:
 
 
 def read_decisions(
-    spec: DecisionsTable, outcome: DecisionTable, sources: Sources, periods: PeriodsTable
+    toml: DecayFile, spec: DecisionsTable, sources: Sources, periods: PeriodsTable
 ) -> Decisions:
     """Read decisions, and put the rows of each firm in order of time.
 
@@ -226,7 +245,7 @@ def read_decisions(
     with _noted(errors):
         firms = _firms(cells["firm"], sources)
     with _noted(errors):
-        flags = [FLAGS.index(flag) for flag in _flags(cells["flag"], outcome, sources)]
+        flags = [FLAGS.index(f) for f in _flags(cells["flag"], toml.outcome, sources)]
     times: list[_Time] = []
     with _noted(errors):
         times = _times(dates, spec)
@@ -257,8 +276,59 @@ def read_decisions(
         when=tuple(times[row].cell.text.strip() if times else "" for row in order),
         flag=frozen([flags[row] for row in order], np.int64),
         ties=ties,
+        **_terms(toml, spec, sources, order),
         by_period=not times and len({name for name, _ in placed}) > 1,
     )
+
+
+class _DecisionRows(Sources):
+    """The tables of a study by decision; others may have firms without decisions."""
+
+    def _match(self, file: str, found: Mapping[str, Cell]) -> None:
+        known = self._rows[self.file]
+        super()._match(file, {name: cell for name, cell in found.items() if name in known})
+
+
+def _terms(
+    toml: DecayFile, spec: DecisionsTable, sources: Sources, order: list[int]
+) -> dict[str, Any]:
+    """Predictors and groups of decisions, these in a new order."""
+    if not (toml.predictors or toml.groupings):
+        return {}
+    tables = [*toml.predictors.values(), *toml.groupings.values()]
+    keys = {sources.file: sources.column}
+    keys |= {own.file: own.key for own in tables if own.file and own.key}
+    rows = _DecisionRows(
+        sources.files, spec.file, spec.firm, keys, RowsTable(file=spec.file, unit=spec.firm)
+    )
+    taken = OutcomeColumns(spec.file, (spec.flag,))
+    predictors = {
+        name: read_predictor(name, own, rows, taken) for name, own in toml.predictors.items()
+    }
+    for predictor in predictors.values():
+        if predictor.kind == "numeric":
+            cells = rows.cells(predictor.file, predictor.column, "")
+            require_known(predictor, cells, "place among the predictors of decisions")
+    groupings = {
+        name: read_grouping(name, own, rows, taken, predictors)
+        for name, own in toml.groupings.items()
+    }
+    sources.read_as |= rows.read_as
+    return {
+        "predictors": {
+            name: replace(
+                own,
+                printed=tuple(own.printed[row] for row in order),
+                codes=frozen(own.codes[order] if len(own.codes) else own.codes, np.intp),
+                values=frozen(own.values[order] if len(own.values) else own.values),
+            )
+            for name, own in predictors.items()
+        },
+        "groupings": {
+            name: replace(own, codes=frozen(own.codes[order], np.intp))
+            for name, own in groupings.items()
+        },
+    }
 
 
 @contextmanager

@@ -392,6 +392,14 @@ RESERVED = frozenset(
         *("prior_arguments", "likelihood_weights", "observed_outcome"),
     )
 )
+#: Names that the decay model uses for itself.
+OF_DECISIONS = frozenset(
+    (
+        *("large", "decay", "decay_mean", "period", "size", "flag", "flagged", "table"),
+        *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
+        *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
+    )
+)
 #: A model appends these to a name, for example ``product_level``.
 ENDINGS = (
     *("level", "label", "z", "step", "steps", "effect", "mean", "sd"),
@@ -1107,13 +1115,7 @@ class ShareFile:
         if not (self.firms or self.rows):
             said = "the table [firms] is missing; expected it, or [rows] where firms may repeat"
             raise StudyError(said, file=FILE)
-        if isinstance(self.groups, dict):
-            table = TableType(GroupingTable, keys_of(GroupingTable))
-            own = [name for name, group in self.groups.items() if _is_grouping(group, table.keys)]
-            groupings = by_name({name: self.groups[name] for name in own}, "groups", table)
-            object.__setattr__(self, "groupings", groupings)
-            others = {name: group for name, group in self.groups.items() if name not in own}
-            object.__setattr__(self, "groups", others)
+        _take_groupings(self)
         _check_variant_names(self.variants, "share")
         _check_variant_names(self.outcomes, "share", "outcomes")
         variants = {name.lower(): name for name in self.variants}
@@ -1267,13 +1269,34 @@ class DecayFile:
     decisions: DecisionsTable | None = None
     numbers: NumbersTable | None = None
     fit: FitTable = field(default_factory=FitTable)
+    predictors: Annotated[Predictors, ("split", "curve", "knots", "at")] = field(
+        default_factory=dict
+    )
     variants: dict[str, ReadingTable | MoreCountsTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     groups: Any = field(default_factory=dict)
     claims: Any = ()
+    #: Those of the tables [groups.NAME] whose groups have effects of their own.
+    groupings: dict[str, GroupingTable] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_variant_names(self.variants, "decay")
+        _take_groupings(self, "slopes", "correlated", "within")
+        taken: dict[str, str] = {}
+        terms = [(name, own.where) for name, own in self.predictors.items()]
+        terms += [(name, own.where) for name, own in self.groupings.items()]
+        for name, where in terms:
+            if not self.decisions or self.counts:
+                raise wrong(
+                    "predictors and groups with effects are for studies whose decisions are all "
+                    "known; expected a table [decisions], and no [counts]",
+                    where,
+                )
+            _check_variable(name, where, taken)
+            if name.lower() in OF_DECISIONS:
+                said = "expected another name; the models use this one for themselves"
+                raise wrong(said, where, name)
+            taken[name.lower()] = where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1403,6 +1426,19 @@ def _check_variant_names(names: Iterable[str], model: str, group: str = "variant
         if low in seen:
             raise wrong("expected names that differ by more than capitals", where, name)
         seen.add(low)
+
+
+def _take_groupings(file: ShareFile | DecayFile, *without: str) -> None:
+    """Read the groups with effects among the tables [groups.NAME], which may lack some keys."""
+    if not isinstance(file.groups, dict):
+        return
+    keys = keys_of(GroupingTable)
+    own = [name for name, group in file.groups.items() if _is_grouping(group, keys)]
+    table = TableType(GroupingTable, keys_of(GroupingTable, *without))
+    groupings = by_name({name: file.groups[name] for name in own}, "groups", table)
+    object.__setattr__(file, "groupings", groupings)
+    others = {name: group for name, group in file.groups.items() if name not in own}
+    object.__setattr__(file, "groups", others)
 
 
 def _is_grouping(group: object, keys: Keys) -> bool:

@@ -27,6 +27,7 @@ from intlmodels.core.csvtable import (
     read_table,
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.core.workbook import split_book
 from intlmodels.study.schema import AtMostTable, RowsTable, SameTable, wrong
 
 if TYPE_CHECKING:
@@ -376,8 +377,14 @@ def read_crosscheck(name: str, spec: SameTable | AtMostTable, sources: Sources) 
 
 
 def split_place(text: str, where: str) -> tuple[str, str]:
-    """File and column of a text such as ``table1.csv: product_line``."""
+    """File and column of a text such as ``table1.csv: product_line``.
+
+    Of a workbook ``book.xlsx: Sheet: column``, or without the sheet.
+    """
     file, colon, column = text.partition(":")
+    if split_book(file) and ":" in column:
+        sheet, colon, column = column.partition(":")
+        file = f"{file.strip()}: {sheet.strip()}"
     if not colon or not file.strip() or not column.strip():
         raise wrong('expected "file: column", as in "table1.csv: product_line"', where, text)
     return file.strip(), clean_label(column)

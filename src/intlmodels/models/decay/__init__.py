@@ -41,9 +41,10 @@ class DecayModel:
 
     def build(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of known decisions."""
+        from intlmodels.models import changed
         from intlmodels.models.decay import model
 
-        return model.build(study, variant, priors)
+        return changed(study, variant, model.build(study, variant, priors))
 
     def prior(
         self,

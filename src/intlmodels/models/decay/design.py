@@ -7,6 +7,9 @@ the size of the firm::
 
     logit Pr(flag) = intercept + firm[f] + large * [g = large] - decay[g] * k
 
+Where the decisions are known, terms of the study's own may stand beside these: a slope of a
+contrast or a standardized number, and effects of the levels of a category or of groups.
+
 A study either knows its decisions (:mod:`intlmodels.models.decay.model`), or only counts of them.
 Then the table of decisions is unknown, has a prior (a Polya urn over firms, periods drawn at
 random) and is sampled together with the parameters (:mod:`intlmodels.models.decay.sampler`).
@@ -14,7 +17,7 @@ random) and is sampled together with the parameters (:mod:`intlmodels.models.dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
@@ -37,6 +40,34 @@ OTHER_RHO = (0.01, 0.2)
 OTHER_CONCENTRATION = (0.5, 5.0)
 #: Cheapest repairs that become variants, at most.
 MOST_REPAIRS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A predictor or a grouping of known decisions, as it enters their log odds."""
+
+    name: str
+    kind: str
+    label: str
+    #: Of effects; of a contrast (low, high); else empty.
+    levels: tuple[str, ...]
+    #: Of each decision the code of its level, or the value that a slope multiplies; (decision,).
+    codes: NDArray[np.intp]
+    values: Array
+    #: Of a number: before it is standardized.
+    unit: str = ""
+    transform: str = "none"
+    center: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def varying(self) -> bool:
+        """Whether levels have effects of their own, rather than one slope."""
+        return self.kind in ("category", "groups")
+
+    def of(self, effects: Any) -> Any:
+        """What it adds to the log odds, (..., decision), of effects or slopes (...)."""
+        return effects[..., self.codes] if self.varying else effects[..., None] * self.values
 
 
 @dataclass(frozen=True)
@@ -70,6 +101,8 @@ class Design:
     #: Of a register: firms are not listed, their effects are integrated out, and only the spread
     #: of the effects is a parameter.
     aggregated: bool = False
+    #: Predictors and groupings of known decisions.
+    terms: tuple[Term, ...] = ()
 
     @property
     def two_sizes(self) -> bool:
@@ -113,7 +146,18 @@ def default_design(study: DecayStudy) -> Design:
         concentration=study.concentration,
         common=len(sizes) < 2,
         aggregated=aggregated,
+        terms=() if study.counts or study.decisions is None else tuple(_terms(study.decisions)),
     )
+
+
+def _terms(decisions: Decisions) -> Iterator[Term]:
+    nothing = np.zeros(0)
+    for own in decisions.predictors.values():
+        values = (own.values - own.center) / own.scale if len(own.values) else nothing
+        about = own.unit, own.transform, own.center, own.scale
+        yield Term(own.name, own.kind, own.label, own.levels, own.codes, values, *about)
+    for group in decisions.groupings.values():
+        yield Term(group.name, "groups", group.label, group.labels, group.codes, nothing)
 
 
 # -- variants ----------------------------------------------------------------------------
@@ -262,9 +306,24 @@ def parameters(design: Design) -> dict[str, Prior]:
         spreads.append(("sigma_decay", "HalfNormal(0.5)", "spread of the decay between sizes"))
     if design.by_period:
         spreads.append(("sigma_period", "HalfNormal(1)", "spread of the periods, log odds"))
+    for term in design.terms:
+        if term.varying:
+            what = "groups" if term.kind == "groups" else "levels"
+            meaning = f"spread of the {what} of {term.label}, log odds"
+            spreads.append((f"sigma_{term.name}", "HalfNormal(0.5)", meaning))
+        else:
+            real.append((term.name, "Normal(0, 0.5)", _slope(term)))
     listed = [parameter(name, text, "real", meaning) for name, text, meaning in real]
     listed += [parameter(name, text, "positive", meaning) for name, text, meaning in spreads]
     return {prior.name: prior for prior in listed}
+
+
+def _slope(term: Term) -> str:
+    """What the slope of a term means."""
+    if term.kind == "contrast":
+        return f"{term.label}, {term.levels[1]} against {term.levels[0]}, log odds"
+    log = "log of " * (term.transform == "log")
+    return f"one standard deviation ({term.scale:.3g}) of the {log}{term.label}, log odds"
 
 
 def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
@@ -276,6 +335,16 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
         rows.append(("decay", "= decay_mean", "fall of the log odds, the same for all sizes"))
     if design.by_period:
         rows.append(("period", "Normal(0, sigma_period)", "effect of each period, log odds"))
+    rows += [
+        (
+            term.name,
+            f"Normal(0, sigma_{term.name})",
+            f"effect of each {'group' if term.kind == 'groups' else 'level'} of {term.label}, log "
+            "odds",
+        )
+        for term in design.terms
+        if term.varying
+    ]
     if design.counts:
         rows += [
             (
@@ -300,7 +369,8 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
 def shown(design: Design) -> list[str]:
     """Variables of the posterior that a table of parameters shows, in their order."""
     firms = [] if design.aggregated else ["firm"]
-    return [*parameters(design), "decay", *firms, *["period"] * design.by_period]
+    effects = [term.name for term in design.terms if term.varying]
+    return [*parameters(design), "decay", *firms, *["period"] * design.by_period, *effects]
 
 
 def latent(design: Design) -> bool:
@@ -342,6 +412,8 @@ def data_parts(study: DecayStudy, design: Design) -> dict[str, list[Any]]:
     if design.decisions is not None:
         made = design.decisions
         parts["decisions"] = [list(made.firm), list(made.period), made.flag]
+    for term in design.terms:
+        parts[term.name] = [term.kind, list(term.levels), term.codes, term.values]
     for count in design.counts:
         parts[count.id] = [
             list(count.firms),

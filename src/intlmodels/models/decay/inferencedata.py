@@ -49,6 +49,10 @@ def labels(design: Design) -> dict[str, Any]:
         "period_level": np.asarray(design.periods, dtype=object),
         "flag": np.asarray(FLAGS, dtype=object),
         "size": np.asarray(design.sizes, dtype=object),
+    } | {
+        f"{term.name}_level": np.asarray(term.levels, dtype=object)
+        for term in design.terms
+        if term.varying
     }
 
 
@@ -95,8 +99,9 @@ def dataset(design: Design, values: Mapping[str, Array], tables: Any = None) -> 
     import xarray as xr
 
     chains, number = values["intercept"].shape[:2]
+    own = DIMENSIONS | {term.name: f"{term.name}_level" for term in design.terms if term.varying}
     variables: dict[str, Any] = {
-        name: (("chain", "draw", DIMENSIONS[name]) if name in DIMENSIONS else ("chain", "draw"), v)
+        name: (("chain", "draw", own[name]) if name in own else ("chain", "draw"), v)
         for name, v in values.items()
     }
     if tables is not None:
@@ -107,9 +112,14 @@ def dataset(design: Design, values: Mapping[str, Array], tables: Any = None) -> 
     return xr.Dataset(variables, coords | {"chain": np.arange(chains), "draw": np.arange(number)})
 
 
-def flat_parameters(draws: Dataset) -> dict[str, Array]:
+def of_odds(design: Design) -> set[str]:
+    """Names of what a log odds depends on."""
+    return OF_ODDS | {term.name for term in design.terms}
+
+
+def flat_parameters(draws: Dataset, design: Design) -> dict[str, Array]:
     """Parameters with chains joined, (draw, ...), as :func:`log_odds` takes them."""
-    return {str(n): flat(array) for n, array in draws.data_vars.items() if n in OF_ODDS}
+    return {str(n): flat(array) for n, array in draws.data_vars.items() if n in of_odds(design)}
 
 
 def prior(design: Design, priors: Mapping[str, Prior], number: int, seed: int) -> Dataset:
@@ -138,6 +148,10 @@ def prior_values(
         values["period"] = values["sigma_period"][:, None] * rng.normal(
             size=(number, len(design.periods))
         )
+    for term in design.terms:
+        if term.varying:
+            standard = rng.normal(size=(number, len(term.levels)))
+            values[term.name] = values[f"sigma_{term.name}"][:, None] * standard
     return values, simulate_tables(design, values, rng)[1] if latent(design) else None
 
 
@@ -176,7 +190,7 @@ def predictive(study: DecayStudy, design: Design, draws: Dataset, seed: int, ste
     if design.decisions is None:
         return printed_counts(design, draws, seed, step)
     firm, period = design.codes
-    odds = log_odds(design, flat_parameters(draws), firm, period, design.decisions.entries)
+    odds = log_odds(design, flat_parameters(draws, design), firm, period, design.decisions.entries)
     rng = np.random.default_rng([seed, step])
     flags = (rng.random(odds.shape) < inverse_logit(odds)).astype(np.int8)
     shape = draws.sizes["chain"], draws.sizes["draw"], len(firm)
@@ -251,6 +265,11 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
             "period_of_decision": ("decision", period),
             "prior_entries": ("decision", design.decisions.entries),
         }
+        for term in design.terms:
+            if term.varying:
+                variables[f"{term.name}_code"] = ("decision", term.codes)
+            else:
+                variables[f"{term.name}_value"] = ("decision", term.values)
         return xr.Dataset(variables, coords, words)
     system = rows(design.counts, design.firms, design.periods)
     coords |= {
@@ -316,9 +335,10 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
     if seed is not None:
         Settings(seed=seed)  # one rule for every seed
     pick = np.linspace(0, len(stored) - 1, draws).round().astype(int)
-    parameters = {name: values[pick] for name, values in flat_parameters(posterior).items()}
-    rng = np.random.default_rng([int(fit.attrs["seed"]) if seed is None else seed, 4])
     design = _design(fit)
+    known = flat_parameters(posterior, design)
+    parameters = {name: values[pick] for name, values in known.items()}
+    rng = np.random.default_rng([int(fit.attrs["seed"]) if seed is None else seed, 4])
     made = arrange(design, parameters, stored[pick], rng)
     size = made["firm"].shape[1]
     return pd.DataFrame(
@@ -365,7 +385,7 @@ def log_odds(
 ) -> Array:
     """Log odds of the flag, (draw, decision) (models: section 3).
 
-    ``parameters``: those of :data:`OF_ODDS`, draws first; ``firm``, ``period``: codes, (draw,
+    ``parameters``: those of :func:`of_odds`, draws first; ``firm``, ``period``: codes, (draw,
     decision) or (decision,), as prior ``entries`` are.
     """
     size = np.asarray(design.size_of_firm)[firm]
@@ -376,6 +396,8 @@ def log_odds(
         total = total + parameters["large"][:, None] * (size == 0)
     if design.by_period:
         total = total + parameters["period"][each, period]
+    for term in design.terms:
+        total = total + term.of(parameters[term.name])
     return total - parameters["decay"][each, size] * basis(design.family, entries)
 
 

@@ -48,7 +48,7 @@ from intlmodels.models.decay.aggregated import (
     natural,
     require_able,
 )
-from intlmodels.models.decay.design import OUTCOME, Design, basis
+from intlmodels.models.decay.design import OUTCOME, Design, Term, basis
 from intlmodels.models.decay.estimands import points_of
 from intlmodels.models.priors import Prior
 from intlmodels.models.pymc import (
@@ -90,6 +90,7 @@ def build(
         "decision": np.arange(len(firm)) + 1,
         "firm_level": list(design.firms),
         "size": list(design.sizes),
+        **{f"{term.name}_level": list(term.levels) for term in design.terms if term.varying},
     }
     with pm.Model(coords=coords) as model:
         flags, weights = register_data(priors, made.flag)
@@ -105,6 +106,8 @@ def build(
         linear = linear + effect[firm] - decay[size[firm]] * basis(design.family, made.entries)
         if design.by_period:
             linear = linear + _period(priors, design)[period]
+        for term in design.terms:
+            linear = linear + term.of(_effects(priors, term))
         _observe(flags, weights, linear)
     return model
 
@@ -130,6 +133,17 @@ def _period(priors: Mapping[str, Prior], design: Design) -> Any:
     between = draw_pymc(priors, "sigma_period")
     standard = pm.Normal("period_z", 0, 1, dims="period_level")
     return pm.Deterministic("period", between * standard, dims="period_level")
+
+
+def _effects(priors: Mapping[str, Prior], term: Term) -> Any:
+    """Register the slope of a term, or the effects of its levels."""
+    import pymc as pm
+
+    if not term.varying:
+        return draw_pymc(priors, term.name)
+    spread, dims = draw_pymc(priors, f"sigma_{term.name}"), f"{term.name}_level"
+    standard = pm.Normal(f"{term.name}_z", 0, 1, dims=dims)
+    return pm.Deterministic(term.name, spread * standard, dims=dims)
 
 
 def _observe(flags: Any, weights: Any, linear: Any) -> None:

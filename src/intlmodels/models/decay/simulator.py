@@ -121,6 +121,12 @@ def quantities(
     labels = {"decay": design.sizes, "firm": design.firms, "period": design.periods}
     names = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm", "sigma_period")
     found = {name: values[name] for name in names if name in values}
+    for term in design.terms:
+        if term.varying:
+            labels[term.name] = term.levels
+            found[f"sigma_{term.name}"] = values[f"sigma_{term.name}"]
+        else:
+            found[term.name] = values[term.name]
     for name, own in labels.items():
         if name in values and not (name == "decay" and design.common):
             found |= {f"{name}[{label}]": values[name][..., i] for i, label in enumerate(own)}
@@ -151,7 +157,7 @@ def _odds(design: Design, values: Mapping[str, Array]) -> Array:
 def _log_flags(design: Design, values: Mapping[str, Array], flags: Array) -> Array:
     """Log probability of flags, (..., decision), of values with any leading dimensions."""
     lead = values["intercept"].shape
-    names = inferencedata.OF_ODDS & values.keys()
+    names = inferencedata.of_odds(design) & values.keys()
     flat = {n: values[n].reshape(-1, *values[n].shape[len(lead) :]) for n in names}
     odds = _odds(design, flat).reshape(*lead, -1)
     return -np.logaddexp(0.0, (1 - 2 * flags) * odds)

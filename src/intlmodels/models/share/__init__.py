@@ -36,11 +36,12 @@ class ShareModel:
 
     def build(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> pm.Model:
         """Build the model of rows; of a register each cell weighs as much as it has rows."""
+        from intlmodels.models import changed
         from intlmodels.models.share import cells, model
 
         if isinstance(study, RegisterStudy):
             return cells.build(study, variant, priors)
-        return model.build(study, variant, priors)
+        return changed(study, variant, model.build(study, variant, priors))
 
     def prior(
         self, study: ShareStudy, design: Design, priors: Mapping[str, Prior], draws: int, seed: int

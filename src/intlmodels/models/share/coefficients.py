@@ -191,9 +191,9 @@ class Terms:
     design: Array  #: (row, coefficient)
     values: Array  #: (draw, coefficient)
 
-    def linear(self, change: Change, rows: Any) -> Array:
+    def linear(self, change: Change) -> Array:
         """What they add under a change, (draw, row)."""
-        return self.values @ changed(self, change)[rows].T
+        return self.values @ changed(self, change).T
 
     def at(self, pick: Any) -> Terms:
         """The same at some of the draws."""
@@ -495,36 +495,46 @@ class Coefficients:
 
     # -- row by row ------------------------------------------------------------------------
 
-    def rows_linear(self, change: Change, rows: Any = slice(None)) -> Array:
+    def rows_linear(self, change: Change) -> Array:
         """Linear predictor of rows under a change, (draw, row)."""
-        weights = changed(self, change)[rows]
+        weights = changed(self, change)
         known = np.nan_to_num(weights)
         total = self.intercept[:, None] + self.values @ known.T
         for own in self.groupings:
-            codes = own.codes[rows]
             if own.name in change.groups:
-                codes = np.full(len(known), change.groups[own.name])
-            total += own.of_rows(known, codes)
-        numbers = np.arange(len(self.design))[rows]
+                total += own.of_rows(known, np.full(len(known), change.groups[own.name]))
+            elif weights is not self.design and any(
+                not np.array_equal(weights[:, at], self.design[:, at]) for at in own.places
+            ):
+                total += own.of_rows(known, own.codes)
+            else:
+                total += self._as_observed(own)
         for (column, row), draws in self.imputed.items():
-            for position in np.flatnonzero((numbers == row) & np.isnan(weights[:, column])):
+            if np.isnan(weights[row, column]):
                 slope = self.values[:, column].copy()
                 for own in self.groupings:
                     group = change.groups.get(own.name, own.codes[row])
                     slope += own.of_group(group)[:, column]
-                total[:, position] += slope * draws
+                total[:, row] += slope * draws
         return total
 
-    def rows_parameters(self, change: Change, rows: Any = slice(None)) -> dict[str, Array]:
+    def _as_observed(self, own: GroupEffects) -> Array:
+        """What rows gain in their own groups, kept for further changes, (draw, row)."""
+        kept = self.__dict__.setdefault("_kept", {})
+        if own.name not in kept:
+            kept[own.name] = own.of_rows(np.nan_to_num(self.design), own.codes)
+        return kept[own.name]
+
+    def rows_parameters(self, change: Change) -> dict[str, Array]:
         """Parameters of the family that differ by row under a change, each (draw, row)."""
         found = {}
         if self.precision is not None:
             log_phi = np.log(self.parameters["phi"])[:, None]
-            found["phi"] = np.exp(log_phi + self.precision.linear(change, rows))
+            found["phi"] = np.exp(log_phi + self.precision.linear(change))
         if self.never is not None:
             never = self.parameters["never"]
             start = (np.log(never) - np.log1p(-never))[:, None]
-            found["never"] = observation.inverse_logit(start + self.never.linear(change, rows))
+            found["never"] = observation.inverse_logit(start + self.never.linear(change))
         return found
 
     def rows_expected(self, linear: Array, own: Mapping[str, Array], points: int) -> Array:
@@ -582,6 +592,7 @@ class Coefficients:
         """The same of some of the rows."""
         new = object.__new__(Coefficients)
         new.__dict__.update(self.__dict__)
+        new.__dict__.pop("_kept", None)
         new.design = self.design[rows]
         new.rows = None if self.rows is None else self.rows[rows]
         new.groupings = tuple(replace(own, codes=own.codes[rows]) for own in self.groupings)
@@ -629,7 +640,7 @@ class Coefficients:
         """The same at some of the draws, an index or a slice, as one chain."""
         new = object.__new__(Coefficients)
         new.__dict__.update(self.__dict__)
-        for name in ("_expected_at_nodes", "_expected_at_precisions", "_expected_evenly"):
+        for name in ("_expected_at_nodes", "_expected_at_precisions", "_expected_evenly", "_kept"):
             new.__dict__.pop(name, None)  # of the other draws
         new.intercept, new.values = self.intercept[pick], self.values[pick]
         new.sizes = (1, len(new.intercept))

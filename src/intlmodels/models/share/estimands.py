@@ -138,7 +138,7 @@ def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Avera
     zeros = coefficients.family == "hurdle"
     abroad, if_abroad = (np.empty_like(shares), np.empty_like(shares)) if zeros else (None, None)
     levels: list[Array] = []
-    many = max(1, MOST_CELLS // (2 * size))
+    many = max(1, MOST_CELLS // (4 * size))
     for start in range(0, count, many):
         pick = slice(start, start + many)
         part = coefficients.at(pick)
@@ -256,7 +256,8 @@ def variation_by_source(coefficients: Coefficients) -> tuple[list[str], Array]:
         coefficients = coefficients.among(np.sort(rows))
     if len(names) > MOST_SOURCES:
         return [], np.empty((count, 0))
-    size = max(1, MOST_CELLS // len(coefficients.design))
+    # Each source is held twice.
+    size = max(1, MOST_CELLS // (len(coefficients.design) * max(1, len(names))))
     if count <= size:
         return [*names, "not explained"], _variation(coefficients, names)
     found = [
@@ -327,7 +328,8 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     share with one predictor set to one level and the others as observed; ``difference``
     (comparison), between two levels of a predictor with at most ``MOST_CLUSTERS`` of them;
     ``firm_share`` (firm) or ``row_share`` (row), not of a register; ``variation`` (source), each
-    source's part of the variation between firms, in percent. Shares in percent, differences in percentage points.
+    source's part of the variation between firms, in percent. Shares in percent, differences in
+    percentage points.
 
     Of a study with clusters or other groupings a row is taken with the level and the effects of its
     own, and up to ``MOST_CLUSTERS`` groups are settings as well: all rows moved to one. Besides
