@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 
 import intlmodels as im
@@ -182,3 +183,39 @@ def test_public_functions_do_the_same(fitted):
     assert set(im.estimates(fit)["variable"]) >= {"curve", "fall", "halvings", "true_count"}
     with pytest.raises(im.StudyError, match="share model"):
         im.predict(fit, {})
+
+
+def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
+    rng = np.random.default_rng(20261)
+    periods = ("early", "late")
+    rows = [
+        (
+            firm,
+            periods[int(rng.integers(2))],
+            str(rng.choice(["1", "0"])),
+            str(rng.choice(["A", "B"])),
+        )
+        for firm in ("Ash", "Box", "Cob", "Dot")
+        for _ in range(6)
+    ]
+    terms = '[predictors.mode]\nkind = "contrast"\ncolumn = "mode"\nlow = "A"\nhigh = "B"\n'
+    folder = write_decisions_study(
+        tmp_path / "study",
+        decisions=rows,
+        columns=("firm", "period", "flag", "mode"),
+        periods=periods,
+        sizes=["SME", "MNE", "SME", "MNE"],
+        toml=f'{terms}\n[outcome]\nyes = ["1"]\nno = ["0"]\n',
+    )
+    toml = folder / "study.toml"
+    toml.write_text(toml.read_text().replace("[firms]", '[firms]\nsizes = ["SME", "MNE"]'))
+    out = tmp_path / "out"
+    code, _, err = run(capsys, "fit", folder, "--out", out, *SETTINGS)
+    assert code in (0, 1), err  # so few draws need not converge
+    text = (out / "report.md").read_text(encoding="utf-8")
+    first = next(line for line in text.splitlines() if line.startswith("1. The order"))
+    assert "each firm's decisions follows only from the names of their periods" in first
+    assert "MNE firms: the probability" in text
+    assert "SME firms: the probability" in text
+    assert "mode, B against A, log odds" in text
+    assert "mode: 1/2 for B" in text

@@ -61,7 +61,7 @@ def test_the_sheet_and_the_file_hold_the_same():
 
 @pytest.mark.parametrize(
     "page",
-    [PAGE, IN_R, ROOT / "docs/speed.md", ROOT / "README.md"],
+    [PAGE, IN_R, ROOT / "docs/panels.md", ROOT / "docs/speed.md", ROOT / "README.md"],
     ids=lambda path: path.name.removesuffix(".md"),
 )
 def test_pages_name_commands_and_files_that_there_are(page):

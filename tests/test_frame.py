@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import intlmodels as im
 from intlmodels.core.toml import toml_text
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.fitting.store import fingerprint
-from intlmodels.models import priors_of
+from intlmodels.models import design_of, priors_of
+from intlmodels.models.functions import with_function
+from intlmodels.study.formula import parse_formula
 from intlmodels.study.schema import parsed
 from studies import STUDY, VARIANTS, write_study
 
@@ -361,3 +364,54 @@ def test_toml_is_read_as_it_was_meant():
     }
     assert parsed(toml_text(document)) == document
     assert re.findall(r"^\[study\]$", toml_text(document), re.M)
+
+
+# -- the page for users --------------------------------------------------------------------
+
+PAGE = Path(__file__).parent.parent / "docs" / "from-a-dataframe.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
+def test_the_page_is_followed_to_the_letter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = panel().rename(columns={"code": "firm", "share": "fsts"})
+    rows.to_csv("firms.csv", index=False)
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 3
+    assert len([line for line in blocks[0].splitlines() if line]) == 6
+    names = {}
+
+    # What would be fitted, in place of the fit.
+    def fit_study(study, variant="default"):
+        return design_of(*with_function(study, variant))
+
+    monkeypatch.setattr(im, "fit_study", fit_study, raising=False)
+    monkeypatch.setattr(im, "estimates", lambda fit: None, raising=False)
+    exec(blocks[0], names)
+    assert [own.name for own in names["fit"].groupings] == ["sector", "firm"]
+    first = names["study"]
+    exec(blocks[1], names)
+    second = names["study"]
+    assert first.interactions.keys() == second.interactions.keys() == {"owner_size"}
+    assert first.predictors["size"].values.tolist() == second.predictors["size"].values.tolist()
+    exec(blocks[2], names)
+    assert [own.name for own in names["fit"].groupings] == ["firm"]
+    assert [path.name for path in tmp_path.iterdir()] == ["firms.csv"]
+    saved = first.save("abroad")
+    assert im.load_study(saved).tables == first.tables
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
+def test_every_line_of_the_table_of_formulas_is_read():
+    cells = re.findall(r"^\| (`.+`) \| ", PAGE.read_text("utf-8"), re.MULTILINE)
+    written = [
+        text.replace("\\|", "|") for cell in cells for text in re.findall(r"`([^`]+)`", cell)
+    ]
+    assert len(written) >= 15
+    for text in written:
+        terms = f"y ~ {text}" if "~" not in text else text.replace("...", "x")
+        if ":" in text:
+            terms += " + a + b"
+        if text.startswith("("):
+            terms += " + x"
+        assert parse_formula(terms).predictors

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 import intlmodels as im
@@ -16,7 +17,7 @@ from intlmodels.models.share.coefficients import Change, Coefficients, means_by_
 from intlmodels.models.share.design import default_design
 from intlmodels.models.share.estimands import estimate, new_firms, variation_by_source
 from intlmodels.models.share.linear import family_parameters, linear_predictor
-from intlmodels.results import interpret
+from intlmodels.results import interpret, share
 from panels import CENTER, SCALE, category, contrast, grouping, numeric, panel_study, random_fit
 
 LEVELS = ("Boats", "Tools", "Toys")
@@ -169,6 +170,52 @@ def test_precision_and_zeros_differ_by_row(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FEW", 0)
     near = estimate(tree)
     np.testing.assert_allclose(near["expected_share"], found["expected_share"], atol=0.02)
+
+
+def test_splines_walks_and_ordered_predictors(tmp_path):
+    year = category("year", np.tile(np.arange(4), 12), ("2000", "2001", "2002", "2003"), "walk")
+    stage = category("stage", np.arange(48) % 3, ("low", "mid", "high"), "ordered")
+    knots = tuple(np.log([2.0, 10.0, 60.0, 250.0]))
+    base = panel_study(tmp_path, interactions={}, groupings={})
+
+    def study(size, stages=stage):
+        spline = numeric("size", np.broadcast_to(size, 48), curve="spline", knots=knots)
+        return replace(
+            with_predictor(base, size=spline, year=year, stage=stages),
+            groupings={"land": grouping("land", np.arange(48) % 4, slopes=("stage", "year"))},
+        )
+
+    tree = random_fit(study(sizes(base)))
+    # What an ordered predictor has in all levels is its total times the steps up to there.
+    draws = tree["posterior"].to_dataset()
+    steps = draws["stage_steps"].to_numpy().cumsum(axis=-1)
+    climb = np.concatenate([np.zeros((2, 20, 1)), steps], axis=-1)
+    total = draws["stage_effect"].to_numpy()[..., -1:]
+    effect = (draws["stage_effect"].dims, total * climb)
+    tree["posterior"] = xr.DataTree(draws.assign(stage_effect=effect))
+    found = estimate(tree)
+    by_hand = reported(study(sizes(base)), tree)
+    np.testing.assert_allclose(found["row_share"], by_hand, atol=1e-6)
+    got = im.predictions(tree, at={"size": [30.0], "stage": ["high"]}, by="year")
+    there = study(30.0, category("stage", np.full(48, 2), stage.levels, "ordered"))
+    by_hand = reported(there, tree)
+    for code, period in enumerate(year.levels):
+        expected = by_hand[..., year.codes == code].mean(axis=-1)
+        share_there = got.draws.sel(size=30.0, stage="high", year=period)
+        np.testing.assert_allclose(share_there, expected, atol=1e-8)
+    labels = found["comparison"].to_numpy()
+    assert "year: 2003 - 2000" in labels
+    assert "stage: high - low" in labels
+
+
+def test_a_split_predictor_is_asked_about_by_its_parts(tmp_path):
+    base = panel_study(tmp_path, interactions={})
+    study = with_predictor(base, size=numeric("size", sizes(base), split=True))
+    tree = random_fit(study)
+    found = im.predictions(tree, at={"owner": ["home"], "size_within": [1.0]})
+    assert found.draws.sizes["size_within"] == 1
+    with pytest.raises(StudyError, match="expected one of 'size_between', 'size_within'"):
+        im.slopes(tree, "size")
 
 
 def test_without_a_common_width_estimands_are_of_the_share_itself(tmp_path):
@@ -429,6 +476,18 @@ def test_the_curve_drawn_is_that_of_the_predictions(study, fit):
     by_hand = reported(sized(study, middle), fit).mean(axis=-1)
     # Of many points shares are looked up between nodes.
     np.testing.assert_allclose(found.draws[..., 16], by_hand, atol=1e-4)
+
+
+def test_tables_have_a_row_for_each_level_and_each_group(study, fit):
+    levels = share.levels(fit)
+    counts = levels.groupby("predictor", sort=False)["firms"].agg(list)
+    assert list(counts.index) == ["owner", "size", "sector", "land", "port", "firm"]
+    assert counts["land"] == [12, 12, 12, 12]
+    assert counts["firm"] == [4] * 12
+    assert counts["sector"] == np.bincount(study.predictors["sector"].codes).tolist()
+    assert set(share.variation(fit)["label"]) >= {"Land", "Firm", "Owner by size"}
+    assert set(share.ranks(fit)["predictor"]) == {"sector", "land", "port", "firm"}
+    assert len(im.differences(fit)) == 1 + 1 + 3 + 6 + 3 + 66
 
 
 # -- fits of section 2 -------------------------------------------------------------------

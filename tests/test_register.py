@@ -388,7 +388,7 @@ def test_mistakes_in_study_toml_are_told(tmp_path):
     told('files = "rows/*.csv"', 'files = "a"\nmemory_limit = "lots"', "expected memory")
     told('files = "rows/*.csv"', 'files = "a"\nbad_rows = "drop"', "expected one of")
     told("[predictors.age]", "[predictors.rows]", "expected another name")
-    told('model = "share"', 'model = "decay"', "table .register.")
+    told('model = "share"', 'model = "decay"', "it belongs to studies")
 
 
 def test_without_duckdb_it_says_what_to_install(tmp_path, monkeypatch):

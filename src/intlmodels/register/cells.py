@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.scheduler import Bar, Workers, cluster, threads_here
+from intlmodels.register.decisions import firm, nobody
 from intlmodels.register.files import (
     File,
     RegisterFiles,
@@ -108,6 +109,7 @@ def count_cells(
 ) -> Cells:
     """Count the rows of a register, in the order of levels and shares, or set them ``aside``."""
     with connected(register) as connection:
+        firms, repeated = _firms(register, found, connection)
         files = sources(register, found, connection)
         with _counting(register, files, found, connection, scheduler, bar) as counting:
             distinct = counting.distinct(MOST_DISTINCT)
@@ -126,12 +128,50 @@ def count_cells(
             if unusable and register.bad_rows == "stop":
                 with closing(counting.bad(bad, MOST_NAMED)) as first:
                     raise stop(register, unusable, distinct.total, first)
-            read = Read(len(found.paths), distinct.total, 0, unusable)
+            read = Read(len(found.paths), distinct.total, 0, unusable, firms, repeated)
             cells = _cells(distinct, ~wrong, known, register, read)
             if unusable:
                 written = set_aside(register, counting.bad(bad, None), aside)
                 require_found_again(written, unusable, aside)
     return cells
+
+
+def _firms(
+    register: Register, found: RegisterFiles, connection: DuckDBPyConnection
+) -> tuple[int, int]:
+    """How many firms have shares, and several of them; refused unless these may count alone."""
+    if not register.unit:
+        return 0, 0
+    own = replace(register, columns={"share": register.columns["share"], "unit": register.unit})
+    selects = []
+    for source in (ready(connection, part) for part in sources(own, found, connection)):
+        share, unit = source.texts()
+        selects.append(
+            f"SELECT {firm(unit)} AS firm, count(*) AS n FROM {source.rows()} "
+            f"WHERE NOT {nobody(share)} GROUP BY ALL"
+        )
+    counted = connection.execute(
+        "SELECT count(firm), count(firm) FILTER (n > 1), coalesce(sum(n) FILTER (n > 1 AND firm IS "
+        "NOT NULL), 0), coalesce(sum(n) FILTER (firm IS NULL), 0) FROM (SELECT firm, sum(n) AS n "
+        f"FROM ({' UNION ALL '.join(selects)}) GROUP BY firm)"
+    ).fetchall()
+    firms, repeated, rows, without = (int(value) for value in counted[0])
+    if without:
+        raise StudyError(
+            f"{without:,} rows with a share have no firm; expected the name of one in every row",
+            file=register.files,
+            column=register.unit,
+        )
+    if repeated and not register.independent:
+        raise StudyError(
+            f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
+            "register takes rows as independent; expected one row a firm: list the rows in a table "
+            "[rows] with unit, which gives firms effects of their own, or write repeated = "
+            '"independent" in [register]',
+            file=register.files,
+            column=register.unit,
+        )
+    return firms, repeated
 
 
 @contextmanager
@@ -212,7 +252,7 @@ def _cells(
         frozen(np.array(share.levels)[share.codes[first]]),
         dict(zip(register.explaining, coded, strict=True)),
         frozen(rows, np.int64),
-        Read(read.files, read.rows, without, read.bad),
+        replace(read, without=without),
     )
 
 

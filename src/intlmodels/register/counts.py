@@ -252,11 +252,12 @@ def cell_shape(
 ) -> DataShape[Cells]:
     """Rows with shares become cells; they may be counted by a scheduler's workers."""
     explaining = {name: table.written for name, table in register.explaining.items()}
+    unit = [register.unit, register.independent] if register.unit else []
     return DataShape(
         register,
         "rows",
         (CELLS,),
-        [register.outcome.written, explaining, register.bad_rows],
+        [register.outcome.written, explaining, register.bad_rows, *unit],
         lambda found, aside: count_cells(register, found, aside, scheduler, bar),
         lambda cells: (cells.read, cells.read.bad),
         _write_cells,

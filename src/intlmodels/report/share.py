@@ -234,6 +234,7 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Section:
     facts = (
         f"files: {read.files:,} ({outcome.file})",
         f"rows: {read.rows:,}",
+        *([f"firms: {read.firms:,}; {study.repeated_firms()}"] if read.firms else []),
         f"of these in the fit: {int(study.rows.sum()):,}, in {len(study.firms):,} cells",
         f"left out, without a share: {read.without:,}",
         f"set aside, since they cannot be read: {read.bad:,}" + " (set_aside.csv)" * (read.bad > 0),

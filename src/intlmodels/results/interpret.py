@@ -40,6 +40,7 @@ from intlmodels.results.intervals import (
     intervals,
     table_of,
 )
+from intlmodels.results.share import NUMBERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 
 Kind = Literal["prediction", "comparison", "slope"]
-#: Kinds of predictors that take numbers.
-NUMBERS = ("numeric", "spline")
 #: Change of the standardized predictor by which a slope is computed.
 _STEP = 1e-4
 #: Names of dimensions that are no predictors.

@@ -58,6 +58,8 @@ COMPARED = Compared(
 MOST_STRIPS = 12
 #: Values that can be printed and are counted one by one.
 MOST_VALUES = 200
+#: Kinds of predictors that are numbers.
+NUMBERS = ("numeric", "spline")
 #: Kind of the groups of rows among what shares are compared by.
 GROUPING = "grouping"
 #: Group of a fit with data predicted from the posterior.
@@ -166,7 +168,7 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     weights = constant["design"].to_numpy()[:, [names.index(name) for name in own]]
     if block["kind"] == "contrast":
         return np.column_stack([weights[:, 0] < 0, weights[:, 0] > 0])
-    if block["kind"] in ("numeric", "spline"):
+    if block["kind"] in NUMBERS:
         return np.repeat(~np.isnan(weights[:, :1]), len(block["settings"]), axis=1)
     return weights > 0
 

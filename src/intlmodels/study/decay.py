@@ -196,6 +196,13 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
             '["all"] where nothing was counted by period)',
             file=FILE,
         )
+    for table in (*toml.predictors.values(), *toml.groupings.values()):
+        if toml.counts or not toml.decisions:
+            raise wrong(
+                "predictors and groups with effects are for studies whose decisions are all known; "
+                "expected a table [decisions], and no [counts]",
+                table.where,
+            )
     spec = toml.firms
     sources = Sources(files, spec.file, spec.column, {})
     if len(sources.firms) < FEWEST_FIRMS:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import StudyError, listed, one_line
+from intlmodels.core.errors import StudyError, listed, one_line, shown
 from intlmodels.study import decay
 from intlmodels.study.base import Study, common
 from intlmodels.study.columns import (
@@ -136,6 +136,10 @@ class Register(RowFiles):
     #: Rounding width in percentage points.
     width: float
     predictors: Predictors
+    #: Column with the firm of each row; empty if that is not said.
+    unit: str
+    #: Whether rows of one firm may count as independent.
+    independent: bool
     #: None if all firms are one cluster.
     cluster: ClusterTable | None
     #: The tables [[profiles]], as written.
@@ -153,6 +157,8 @@ class Register(RowFiles):
 
     def named_by(self, key: str) -> str:
         """The key of study.toml that names a column."""
+        if key == "unit":
+            return "[register] unit"
         return f"{(self.outcome if key == 'share' else self.explaining[key]).where} column"
 
     @property
@@ -168,7 +174,8 @@ class Register(RowFiles):
 
     def about(self) -> tuple[str, list[str]]:
         """The model in words, and lines on the columns that are read."""
-        return _SHARES, [f"  columns   {listed(self.columns.values())}"]
+        firms = [f"  firms     in {shown(self.unit)}"] if self.unit else []
+        return _SHARES, [f"  columns   {listed(self.columns.values())}", *firms]
 
 
 def _reader(spec: ClusterTable | CategoryTable | ContrastTable | NumericTable) -> Reader:
@@ -198,6 +205,8 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
         **_declared(folder, toml, "register", {"share": toml.outcome.column, **columns}),
         outcome=toml.outcome,
         width=share_reader(toml.outcome)[0],
+        unit=toml.register.unit,
+        independent=toml.register.repeated == "independent",
         predictors=toml.predictors,
         cluster=toml.cluster,
         profiles=toml.profiles,
@@ -215,6 +224,9 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
                 table.column,
             )
         seen[table.column] = table.where
+    if register.unit in seen:
+        said = f"expected another column than that of {seen[register.unit]}"
+        raise wrong(said, "[register] unit", register.unit)
     return register
 
 
@@ -229,6 +241,9 @@ class Read:
     without: int
     #: Rows that cannot be read, which were set aside.
     bad: int
+    #: Firms, and how many of them have several rows with a share; 0 if no column has the firms.
+    firms: int = 0
+    repeated: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,6 +286,14 @@ class RegisterStudy(ShareStudy):
     rows: Integers = field(kw_only=True)
     read: Read = field(kw_only=True)
 
+    def repeated_firms(self) -> str:
+        """How many firms have several rows, and what that means, in words."""
+        many = self.read.repeated
+        if not many:
+            return "each has one row"
+        have = "1 of them has" if many == 1 else f"{many:,} of them have"
+        return f"{have} several rows, which are counted as independent"
+
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         read, outcome = self.read, self.outcome
@@ -278,6 +301,8 @@ class RegisterStudy(ShareStudy):
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
         yield f"  cells     {len(self.firms):,}"
+        if read.firms:
+            yield f"  firms     {read.firms:,}; {self.repeated_firms()}"
         yield f"  left out  {read.without:,} rows without a share"
         yield f"  set aside {read.bad:,} rows that cannot be read"
         yield one_line(f"  outcome   {outcome.label} ({outcome.file}, {outcome.column})")

@@ -266,9 +266,16 @@ def section(
 
 
 def by_kind(
-    tables: object, group: str, kinds: Mapping[str, TableType], elsewhere: Mapping[str, str]
+    tables: object,
+    group: str,
+    kinds: Mapping[str, TableType],
+    others: Mapping[str, Mapping[str, TableType]],
 ) -> dict[str, TomlTable]:
-    """Check the tables [group.NAME], whose keys depend on their kind."""
+    """Check the tables [group.NAME], whose keys depend on their kind.
+
+    ``others``: the kinds of other studies, by whose they are.
+    """
+    elsewhere = {kind: other for other, own in others.items() for kind in own}
     if not isinstance(tables, dict):
         raise wrong(f"expected tables [{group}.NAME]", f"[{group}]", tables)
     checked = {}
@@ -286,7 +293,8 @@ def by_kind(
                 said,
             )
         kind = check_text(said, Key("text", options=tuple(kinds)), f"{where} kind")
-        checked[name] = kinds[kind].read(table, where)
+        known = {k: o for o, own in others.items() if kind in own for k in own[kind].keys}
+        checked[name] = kinds[kind].read(table, where, known)
     return checked
 
 
@@ -511,6 +519,19 @@ class RegisterTable(TomlTable):
         ),
     ] = "2GB"
     label: Label = "firm"
+
+
+class ShareRegisterTable(RegisterTable):
+    """A register whose rows have shares."""
+
+    #: Column with the firm of each row, and what happens where firms have several rows.
+    unit: Label = ""
+    repeated: Literal["independent"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeated and not self.unit:
+            said = "expected also the column with the firm of each row, in unit"
+            raise self.error("repeated", said)
 
 
 class VariantTable(TomlTable):
@@ -1286,12 +1307,6 @@ class DecayFile:
         terms = [(name, own.where) for name, own in self.predictors.items()]
         terms += [(name, own.where) for name, own in self.groupings.items()]
         for name, where in terms:
-            if not self.decisions or self.counts:
-                raise wrong(
-                    "predictors and groups with effects are for studies whose decisions are all "
-                    "known; expected a table [decisions], and no [counts]",
-                    where,
-                )
             _check_variable(name, where, taken)
             if name.lower() in OF_DECISIONS:
                 said = "expected another name; the models use this one for themselves"
@@ -1304,7 +1319,7 @@ class ShareRegisterFile:
     """The share model where rows are read as counts: what asks for single firms is not there."""
 
     study: StudyTable
-    register: RegisterTable
+    register: ShareRegisterTable
     cluster: Annotated[ClusterTable | None, ("file", "key")] = None
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
@@ -1373,8 +1388,8 @@ def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:
             given[name] = table.read(document[name], f"[{name}]", elsewhere)
     for group, kinds in vocabulary.kinds.items():
         if group in document:
-            elsewhere = {k: o for o, v in others.items() for k in v.kinds.get(group, {})}
-            given[group] = by_kind(document[group], group, kinds, elsewhere)
+            of_others = {other: v.kinds.get(group, {}) for other, v in others.items()}
+            given[group] = by_kind(document[group], group, kinds, of_others)
     for group, table in vocabulary.named.items():
         if group in document:
             given[group] = by_name(document[group], group, table)

@@ -241,7 +241,8 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
             precision = precision + own.astype(float) / spreads[name] ** 2
         theta, jacobian = whitened(
             raw[2 * len(groups) :],
-            *(start.at, start.gradient, start.information, precision, 0.0, algebra()),
+            *(start.at, start.gradient, start.information, precision),
+            *(np.zeros(len(where)), algebra()),
         )
         found: dict[str, Any] = {
             "intercept": theta[where.index("level")],

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.core.formats import amount
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -409,8 +410,6 @@ def shown(design: Design) -> list[str]:
 
 def default_design(study: ShareStudy) -> Design:
     """Every term of the study that no variant adds (models: sections 2 and 6, default)."""
-    added = {n for own in study.variants.values() if isinstance(own, Terms) for n in own.add}
-    every = (*study.predictors, *study.interactions, *study.groupings, FIRM)
     structural = study.outcome.zeros == "structural"
     design = Design(
         (),
@@ -420,7 +419,14 @@ def default_design(study: ShareStudy) -> Design:
         own_ends=not study.outcome.width,
         not_simulated=_not_simulated(study),
     )
-    return with_names(design, study, [name for name in every if name not in added])
+    return with_names(design, study, _default_names(study))
+
+
+def _default_names(study: ShareStudy) -> list[str]:
+    """Predictors, interactions and groupings that no variant adds."""
+    added = {n for own in study.variants.values() if isinstance(own, Terms) for n in own.add}
+    every = (*study.predictors, *study.interactions, *study.groupings, FIRM)
+    return [name for name in every if name not in added]
 
 
 def with_names(design: Design, study: ShareStudy, names: Sequence[str]) -> Design:
@@ -532,7 +538,7 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
         at = np.array(predictor.at)
         on_scale = np.log(at) if predictor.transform == "log" else at
         steps = (on_scale - predictor.center) / predictor.scale
-        return steps, tuple(f"{value:.6g}{unit}" for value in at)
+        return steps, tuple(amount(value, predictor.unit) for value in at)
     steps = np.array([-1.0, 0.0, 1.0])
     at = predictor.center + steps * predictor.scale
     if predictor.transform == "log":
@@ -813,6 +819,11 @@ _FAMILY_VARIANTS = (
         "the usual practice: Beta density at values squeezed into (0, 1); for comparison only",
         comparable=False,
     ),
+    _family_variant(
+        "ordered-beta",
+        "exact 0 and exact 100 by cutpoints on the same linear predictor, all else as by default "
+        "(Kubinec 2023); a reported 0 is an exact or a rounded one",
+    ),
 )
 
 
@@ -841,8 +852,8 @@ def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
 
 def with_terms(design: Design, spec: Terms, study: ShareStudy) -> Design:
     """Add terms and leave others out, and with a predictor its interactions."""
-    names = [*(block.term for block in design.blocks), *(own.name for own in design.groupings)]
-    return with_names(design, study, [n for n in (*names, *spec.add) if n not in spec.drop])
+    names = (*_default_names(study), *spec.add)
+    return with_names(design, study, [name for name in names if name not in spec.drop])
 
 
 def _study_variant(
@@ -895,6 +906,12 @@ def why_absent(study: ShareStudy, name: str) -> str:
         return "variant density moves shares off 0 and 1 row by row; a register has only cells"
     if name == "heaped" and not study.outcome.width:
         return "variant heaped needs one rounding width; here rows differ in it, or are bands"
+    ordinary = study.panel is None and study.outcome.width and study.outcome.zeros == "rounded"
+    if name == "ordered-beta" and ordinary:
+        return (
+            'variant ordered-beta is one of panels, and of studies with zeros = "structural" or '
+            "intervals that differ"
+        )
     if name != "heaped":
         return ""
     try:

@@ -182,8 +182,8 @@ def predictive(study: ShareStudy, design: Design, draws: Dataset, seed: int, ste
     rows = rows_of(study)
     most = MOST_NUMBERS if study.panel is None else MOST_OF_ROWS
     total = draws.sizes["chain"] * draws.sizes["draw"]
-    step = max(1, -(-total * len(study.firms) // most))
-    drawn = draws.isel(draw=slice(None, None, step))
+    every = max(1, -(-total * len(study.firms) // most))
+    drawn = draws.isel(draw=slice(None, None, every))
     values = {str(name): own.to_numpy() for name, own in drawn.data_vars.items()}
     family = design.family
     if {"mu", "eta"} & values.keys():

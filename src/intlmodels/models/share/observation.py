@@ -248,7 +248,9 @@ def report(share: Array, outcome: Outcome) -> tuple[Array, Array, Array]:
     value, lower, upper = np.empty((3, *share.shape))
     for width in np.unique(outcome.widths[np.isfinite(outcome.widths)]):
         rows = outcome.widths == width
-        own = np.minimum(width * np.rint(100 * share[..., rows] / width), grid(width)[-1])
+        values = grid(width)
+        place = np.rint(100 * share[..., rows] / width).astype(np.intp)
+        own = values[np.minimum(place, len(values) - 1)]
         value[..., rows] = own
         lower[..., rows], upper[..., rows] = intervals(own, width)
     rows = np.isnan(outcome.widths)

@@ -20,7 +20,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,7 +176,7 @@ def coordinates(design: Design, priors: Mapping[str, Prior], model: pm.Model) ->
     parts: list[Part] = []
     end = 0
 
-    def add(variable: str, spread: str, of: str) -> None:
+    def together(variable: str, spread: str, of: str) -> None:
         nonlocal end
         shape = shapes[variable]
         count = int(np.prod(shape))
@@ -188,26 +189,26 @@ def coordinates(design: Design, priors: Mapping[str, Prior], model: pm.Model) ->
         end += count
 
     if design.intercept and _normal(priors[design.intercept].text):
-        add(design.intercept, "", priors[design.intercept].text)
+        together(design.intercept, "", priors[design.intercept].text)
     largest = max(design.groupings, key=lambda own: len(own.labels))
     is_large = len(largest.labels) > FEW_GROUPS and not design.slopes(largest)
     for block in design.blocks:
         name = block.name
         if block.kind in (*VARYING, "walk"):
-            add(f"{name}_z", f"sigma_{name}", "")
+            together(f"{name}_z", f"sigma_{name}", "")
         elif block.kind != "monotonic" and not block.missing.size:
             text = priors[name].text if name in priors else block.prior
             if _normal(text):
-                add(name, "", text)
+                together(name, "", text)
     for own in design.groupings:
         if own.correlated and design.slopes(own):
             continue
         if not (is_large and own is largest):
-            add(f"{own.name}_z", f"sigma_{own.name}", "")
+            together(f"{own.name}_z", f"sigma_{own.name}", "")
         for block in design.slopes(own):
             if block.kind != "monotonic" and not block.missing.size:
                 name = block.by(own.name)
-                add(f"{name}_z", f"sigma_{name}", "")
+                together(f"{name}_z", f"sigma_{name}", "")
     large = largest.name if is_large else ""
     taken = {part.variable for part in parts} | {f"{large}_z"}
     others = {name: shape for name, shape in shapes.items() if name not in taken}
@@ -421,7 +422,9 @@ class Sampler:
                 own = self.own.rvs_to_values[rv]
                 shape = np.shape(self.own.initial_point()[own.name])
                 values[own] = pt.specify_shape(found[rv.name], shape)
-            density = graph_replace([self.own.logp()], values, strict=False)[0]
+            # One after the other: there are many terms, and some linkers add at most 32.
+            terms = [term.sum() for term in self.own.logp(sum=False)]
+            density = graph_replace([reduce(add, terms)], values, strict=False)[0]
             pm.Potential("posterior", density + jacobian)
         return sampled
 
