@@ -21,8 +21,9 @@ help:  ## list the targets
 setup: $(VENV)/project.stamp  ## create .venv and install everything (the other targets do this when needed)
 	@:
 
-fit: $(VENV)/project.stamp  ## fit both studies in all variants and write reports/
+fit: $(VENV)/project.stamp  ## fit the studies in data/, two of them in all variants, and write reports/
 	@$(BIN)/intlmodels fit rochester norway --variants all
+	@$(BIN)/intlmodels fit michigan
 
 calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (half an hour on two cores, resumes)
 	@status=0; for study in rochester norway; do \
