@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intlmodels.study import ShareStudy, load_study
+from intlmodels.studies import ShareStudy, load_study
 from outcomestudies import ABROAD, OUTCOMES
 from studies import STUDY, VARIANTS, csv_text, edited, write_study
 

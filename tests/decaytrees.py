@@ -21,8 +21,8 @@ from intlmodels.models.decay import design as decaydesign
 from intlmodels.models.decay import inferencedata, sampler
 from intlmodels.models.decay.design import Design, parameters
 from intlmodels.models.decay.estimands import estimate
-from intlmodels.study import Decisions
-from intlmodels.study.counts import Count
+from intlmodels.studies import Decisions
+from intlmodels.studies.counts import Count
 
 FIRMS = ("Alfa", "Beta", "Gamma", "Delta")
 PERIODS = ("early", "middle", "late")

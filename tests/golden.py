@@ -30,7 +30,7 @@ from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs, store
 from intlmodels.fitting.fit import fit
 from intlmodels.models import catalogue, priors_of
-from intlmodels.study import Study
+from intlmodels.studies import Study
 from trees import store_fits
 
 FOLDER = Path(__file__).parent / "golden"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from intlmodels.study import ShareStudy, load_study
+from intlmodels.studies import ShareStudy, load_study
 from studies import STUDY, edited, write_study
 
 ABROAD = """\

@@ -17,8 +17,8 @@ from intlmodels.models import design_of
 from intlmodels.models.share import observation
 from intlmodels.models.share.design import VARYING, Design
 from intlmodels.models.share.inferencedata import constant_data
-from intlmodels.study import Grouping, Interaction, Panel, Predictor, load_study
-from intlmodels.study.share import ShareStudy
+from intlmodels.studies import Grouping, Interaction, Panel, Predictor, load_study
+from intlmodels.studies.share import ShareStudy
 from studies import LEAST, write_study
 
 #: What every numeric predictor of these studies is centred by, and divided by.

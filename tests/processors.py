@@ -30,7 +30,7 @@ import hashlib, sys
 from intlmodels.fitting.fit import fit
 from intlmodels.core.settings import Settings
 from intlmodels.models import catalogue
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 study = load_study(sys.argv[1])
 for variant in sys.argv[2:] or catalogue(study):

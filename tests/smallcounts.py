@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from intlmodels.study.counts import FLAGS, Count, rows
+from intlmodels.studies.counts import FLAGS, Count, rows
 
 #: Shapes of small decision tables (firms, periods), and the largest value of a cell that is tried.
 SHAPES = [((2, 1), 8), ((1, 2), 8), ((3, 1), 5), ((1, 3), 5), ((2, 2), 4)]

@@ -15,7 +15,7 @@ from intlmodels.audit.consequences import interchangeable
 from intlmodels.audit.integers import Program
 from intlmodels.audit.system import MOST_COUNTS, MOST_VALUE, Slack, System, hard, revised, subset
 from intlmodels.core.errors import StudyError
-from intlmodels.study.counts import Count, rows
+from intlmodels.studies.counts import Count, rows
 
 FIRMS = tuple("ABCDEFGHIJKL")
 PERIODS = ("before 2000", "2000-07", "2008-13")

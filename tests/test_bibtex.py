@@ -5,7 +5,7 @@ import time
 import pytest
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study.base import check_bibtex, parse_entry
+from intlmodels.studies.base import check_bibtex, parse_entry
 
 GOOD = (
     '@Article { amdam2020 , author = {M{\\"u}ller, J. and {\\O}stg{\\aa}rd, K. and '

@@ -28,7 +28,7 @@ from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import catalogue, priors_of
 from intlmodels.report.blocks import Report, Section, Table
 from intlmodels.report.render import html
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from trees import made_up, store_fits
 
 ROOT = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.models import priors_of
 from intlmodels.models.priors import rescaled
 from intlmodels.models.share import simulator as share
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from priordraws import Here, PriorDraws
 from studies import write_study
 from test_tasks import finished

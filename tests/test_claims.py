@@ -22,10 +22,10 @@ from intlmodels.report.data import DecayReportData
 from intlmodels.report.registry import REPORTS
 from intlmodels.results.intervals import converged
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import DecayStudy, claims, describe, load_study
-from intlmodels.study.claims import Claim, Part
-from intlmodels.study.counts import FLAGS
-from intlmodels.study.fitrules import RULES
+from intlmodels.studies import DecayStudy, claims, describe, load_study
+from intlmodels.studies.claims import Claim, Part
+from intlmodels.studies.counts import FLAGS
+from intlmodels.studies.fitrules import RULES
 
 SIZES = ("large", "other")
 

@@ -8,7 +8,7 @@ from intlmodels import report
 from intlmodels.checks import calibration, runner
 from intlmodels.checks.stored import read_checks
 from intlmodels.fitting import jobs
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from mockfit import mock_fit
 from priordraws import Here, PriorDraws
 from studies import write_study

@@ -30,7 +30,7 @@ from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
-from intlmodels.study import describe, load_study, schema
+from intlmodels.studies import describe, load_study, schema
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
 

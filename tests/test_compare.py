@@ -14,8 +14,8 @@ from intlmodels.models.decay import simulator as decay
 from intlmodels.models.pymc import OBSERVED
 from intlmodels.models.share import observation
 from intlmodels.models.share import simulator as share
-from intlmodels.study import load_study
-from intlmodels.study.counts import rows
+from intlmodels.studies import load_study
+from intlmodels.studies.counts import rows
 from priordraws import Here
 from studies import write_study
 

@@ -21,7 +21,7 @@ from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import compilation
 from intlmodels.models.compilation import compile_model, import_nutpie
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 #: Fits in several threads of a new process, then one after the other.
 IN_THREADS = """
@@ -29,7 +29,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from intlmodels.fitting.fit import fit
 from intlmodels.core.settings import Settings
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 fits = [("rochester", "default"), ("rochester", "default"), ("rochester", "density")]
 fits += [("norway", "default"), ("norway", "default")]
@@ -50,7 +50,7 @@ ELSEWHERE = """
 import asyncio, multiprocessing
 from intlmodels.fitting.fit import fit
 from intlmodels.core.settings import Settings
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 def drawn(name):
     found = fit(load_study(name), settings=Settings(draws=10, tune=20, chains=2))
@@ -71,7 +71,7 @@ INTERRUPTED = """
 import signal, threading
 from intlmodels.fitting.fit import fit
 from intlmodels.core.settings import Settings
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 study, usual, found = load_study("rochester"), Settings(draws=10, tune=20, chains=2), []
 fit(study, settings=usual)

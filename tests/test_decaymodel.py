@@ -19,8 +19,8 @@ from intlmodels.models import catalogue, design_of, find_variant, priors_of
 from intlmodels.models.decay import inferencedata, sampler
 from intlmodels.models.decay.design import OUTCOME, repairs
 from intlmodels.models.decay.model import build
-from intlmodels.study import load_study
-from intlmodels.study.counts import Count, rows
+from intlmodels.studies import load_study
+from intlmodels.studies.counts import Count, rows
 
 NORWAY = load_study("norway")
 PLAIN = Mode(linker="py", optimizer=None)

@@ -15,7 +15,7 @@ from decisionregisters import write_decisions
 from intlmodels.core.errors import StudyError
 from intlmodels.models import design_of, model_of, priors_of
 from intlmodels.models.decay import inferencedata, model, simulator
-from intlmodels.study import DecayStudy, describe, load_study
+from intlmodels.studies import DecayStudy, describe, load_study
 
 FIRMS = ("Ash", "Box", "Cob", "Dot")
 COLUMNS = ("firm", "when", "flag", "mode", "distance", "host")

@@ -7,7 +7,7 @@ import pytest
 
 from intlmodels import cli
 from intlmodels.fitting import jobs
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from mockfit import mock_fit
 from studies import edited
 from test_cli import run

@@ -19,7 +19,7 @@ from intlmodels.models.share.estimands import (
 )
 from intlmodels.models.share.inferencedata import constant_data
 from intlmodels.results.intervals import interval, summary
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 STUDY = load_study("rochester")
 PRODUCTS = ["Photonics Subsystems", "Photonics Value Added", "Precision Optics"]

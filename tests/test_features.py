@@ -6,7 +6,7 @@ import pytest
 from clusterstudies import CODES, clusters_study
 from intlmodels.report.sharesentences import feature_decimals
 from intlmodels.results import share, wording
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from studies import write_study
 from trees import made_up
 

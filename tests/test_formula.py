@@ -9,8 +9,8 @@ import pytest
 from formulae import model_description
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study import load_study
-from intlmodels.study.formula import parse_formula
+from intlmodels.studies import load_study
+from intlmodels.studies.formula import parse_formula
 from studies import write_study
 
 PLAIN = [

@@ -16,8 +16,8 @@ from intlmodels.fitting.jobs import settings_of
 from intlmodels.fitting.store import fingerprint
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.functions import with_function
-from intlmodels.study.formula import parse_formula
-from intlmodels.study.schema import parsed
+from intlmodels.studies.formula import parse_formula
+from intlmodels.studies.schema import parsed
 from studies import STUDY, VARIANTS, write_study
 
 
@@ -236,7 +236,7 @@ def test_what_pandas_takes_is_taken_and_what_has_to_pandas():
     ],
 )
 def test_cells_are_what_the_column_holds(values, texts):
-    from intlmodels.study.frame import _cells
+    from intlmodels.studies.frame import _cells
 
     assert _cells(pd.Series(values)) == texts
 
@@ -298,7 +298,7 @@ def test_all_errors_of_the_frame_come_at_once():
 
 
 def test_printed_decimals_are_those_of_the_longest_number():
-    from intlmodels.study.frame import _cells
+    from intlmodels.studies.frame import _cells
 
     assert _cells(pd.Series([0.1, 2.125, 3, np.nan]), True) == ["0.100", "2.125", "3.000", ""]
     assert _cells(pd.Series([1.0, 2.0]), True) == ["1", "2"]

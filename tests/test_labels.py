@@ -13,8 +13,8 @@ import intlmodels as im
 from decisionregisters import write_decisions, write_rows
 from intlmodels.core.csvtable import MISSING, clean_label
 from intlmodels.register.decisions import firm
-from intlmodels.study import describe, load_study
-from intlmodels.study.columns import lookalike_lines, lookalikes
+from intlmodels.studies import describe, load_study
+from intlmodels.studies.columns import lookalike_lines, lookalikes
 from registers import write_csv, write_register
 from studies import csv_text
 

@@ -13,8 +13,8 @@ from intlmodels.core import settings
 from intlmodels.models import catalogue
 from intlmodels.report.data import REPORT_DATA
 from intlmodels.report.registry import REPORTS
-from intlmodels.study import load_study
-from intlmodels.study import schema as studytoml
+from intlmodels.studies import load_study
+from intlmodels.studies import schema as studytoml
 
 PACKAGE = Path(intlmodels.__file__).parent
 

@@ -22,11 +22,11 @@ from intlmodels.core.errors import StudyError
 from intlmodels.models import require_names
 from intlmodels.models.base import flat
 from intlmodels.results import intervals
-from intlmodels.study import ShareStudy, claimrules, load_study
-from intlmodels.study.claimrules import averages
-from intlmodels.study.claims import CANNOT, KINDS, Rule
-from intlmodels.study.fitrules import RULES, rules_of
-from intlmodels.study.groups import Group
+from intlmodels.studies import ShareStudy, claimrules, load_study
+from intlmodels.studies.claimrules import averages
+from intlmodels.studies.claims import CANNOT, KINDS, Rule
+from intlmodels.studies.fitrules import RULES, rules_of
+from intlmodels.studies.groups import Group
 from studies import STUDY, VARIANTS, write_study
 from trees import DRAWS, made_up, share_positive, store_fits
 

@@ -7,7 +7,7 @@ Econometrics; long-run effect within districts 6.59 (standard error 2.64).
 import numpy as np
 import pytest
 
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 #: Dummies of 1994 to 1998, log spending, log spending in the year before, log enrolment, lunch.
 POOLED = (6.38, 18.65, 18.03, 15.34, 30.40, 0.534, 9.05, 0.593, -0.407, -31.66)

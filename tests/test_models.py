@@ -11,7 +11,7 @@ from intlmodels.models import catalogue, design_of, find_variant, priors_of
 from intlmodels.models.share.design import fixed_priors
 from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import LEVEL, OUTCOME
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 STUDY = load_study("rochester")
 VARIANTS = list(catalogue(STUDY))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study import describe, load_study
+from intlmodels.studies import describe, load_study
 from panelstudies import FIRMS as PANEL_FIRMS
 from panelstudies import PANEL, ROWS, TERMS
 from studies import FIRMS, STUDY, TRAITS, VARIANTS, csv_text, write_study

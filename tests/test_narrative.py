@@ -9,7 +9,7 @@ from intlmodels.core import formats as f
 from intlmodels.report import sections, sharesentences
 from intlmodels.results import intervals, share, wording
 from intlmodels.results import share as shares
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 from studies import write_study
 from trees import made_up, share_positive
 

@@ -11,12 +11,12 @@ import pytest
 
 import intlmodels
 from intlmodels import cli
-from intlmodels import study as new
+from intlmodels import studies as new
 from intlmodels.fitting import jobs
-from intlmodels.study import load_study, new_study, study_name
-from intlmodels.study import schema as studytoml
-from intlmodels.study.claims import CLAIM, CLAIM_PART
-from intlmodels.study.groups import GROUP
+from intlmodels.studies import load_study, new_study, study_name
+from intlmodels.studies import schema as studytoml
+from intlmodels.studies.claims import CLAIM, CLAIM_PART
+from intlmodels.studies.groups import GROUP
 from mockfit import mock_fit
 from test_cli import below, run
 
@@ -298,7 +298,7 @@ def test_a_wheel_carries_the_templates():
         file.distribution_path for file in wheel.WheelBuilder(str(ROOT)).recurse_included_files()
     }
     for template, names in FILES.items():
-        assert {f"intlmodels/study/templates/{template}/{name}" for name in names} <= carried
+        assert {f"intlmodels/studies/templates/{template}/{name}" for name in names} <= carried
 
 
 # -- fits --------------------------------------------------------------------------------

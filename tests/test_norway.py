@@ -9,8 +9,8 @@ import pytest
 
 from intlmodels.audit import require_consistent_counts
 from intlmodels.core.csvtable import read_table
-from intlmodels.study import DecayStudy, describe, list_studies, load_study
-from intlmodels.study.counts import FLAGS, rows
+from intlmodels.studies import DecayStudy, describe, list_studies, load_study
+from intlmodels.studies.counts import FLAGS, rows
 
 NORWAY = Path(__file__).resolve().parents[1] / "data" / "norway"
 BEFORE, MIDDLE, LATE = PERIODS = ("before 2000", "2000-07", "2008-13")

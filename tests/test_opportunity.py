@@ -12,7 +12,7 @@ from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.plots.style import MARK
 from intlmodels.report.clusters import reading_sentences
 from intlmodels.results.groups import NEITHER, OPPORTUNITY, VULNERABLE, combinations, standing
-from intlmodels.study import describe, load_study
+from intlmodels.studies import describe, load_study
 from studies import STUDY, edited, write_study
 from trees import DRAWS, made_up, share_positive, store_fits
 

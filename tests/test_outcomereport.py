@@ -24,7 +24,7 @@ from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
 from intlmodels.results import intervals as comparison
 from intlmodels.results.share import compare_variants
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from outcomestudies import outcomes_study
 from studies import write_study
 from test_report import SECTIONS, Written

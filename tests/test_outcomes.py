@@ -19,7 +19,7 @@ from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import LEVEL
 from intlmodels.results import groups
 from intlmodels.results import share as results
-from intlmodels.study import describe, load_study
+from intlmodels.studies import describe, load_study
 from mockfit import without_sampling
 from outcomestudies import outcomes_study, write_outcomes
 from trees import made_up

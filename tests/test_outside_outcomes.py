@@ -15,7 +15,7 @@ from intlmodels.checks import calibration
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import priors_of
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from outcomestudies import ABROAD, OUTCOMES
 from priordraws import Here
 from studies import STUDY, edited, write_study

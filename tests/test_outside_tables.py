@@ -17,7 +17,7 @@ from scipy import special, stats
 import intlmodels as im
 from decaystudies import write_counts_study, write_decisions_study
 from intlmodels import audit
-from intlmodels.study.counts import rows
+from intlmodels.studies.counts import rows
 
 OUTSIDE = Path(__file__).parent / "outside"
 

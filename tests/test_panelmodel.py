@@ -31,7 +31,7 @@ from intlmodels.models.share.design import (
 from intlmodels.models.share.inferencedata import constant_data, predictive
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.models.share.model import _correlation_factor, build
-from intlmodels.study import Interaction, Terms
+from intlmodels.studies import Interaction, Terms
 from panels import category, contrast, grouping, numeric, panel_study, random_draws
 
 PLAIN = Mode(linker="py", optimizer=None)

@@ -18,7 +18,7 @@ from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import mathml
 from intlmodels.results import interpret, share
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from trees import from_prior, store_fits
 
 SECTIONS = ("answer", "data", "model", "priors", "estimates", "terms", "new_firms", "limits")

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study import ShareStudy, Terms, describe, load_study
-from intlmodels.study.claims import Evidence, Finding
-from intlmodels.study.schema import ShareFile, checked_document
+from intlmodels.studies import ShareStudy, Terms, describe, load_study
+from intlmodels.studies.claims import Evidence, Finding
+from intlmodels.studies.schema import ShareFile, checked_document
 from panelstudies import FIRMS, PANEL, ROWS, TERMS
 from studies import STUDY, edited, write_study
 

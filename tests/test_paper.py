@@ -33,7 +33,7 @@ from intlmodels.plots.style import LETTERS, printed_on
 from intlmodels.report import provenance
 from intlmodels.report.blocks import Section, Table
 from intlmodels.report.data import gather
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
 from test_cli import below, run
 from trees import made_up, store_fits

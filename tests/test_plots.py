@@ -21,7 +21,7 @@ from intlmodels.models.share.estimands import new_firms
 from intlmodels.plots import style
 from intlmodels.plots.style import MARK, svg
 from intlmodels.results import share
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 from studies import write_study
 from trees import made_up
 

@@ -12,7 +12,7 @@ from intlmodels.checks.tables import SENSITIVE
 from intlmodels.fitting import fit as fitting
 from intlmodels.models import priors_of, pymc
 from intlmodels.models.priors import parameter
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from mockfit import mock_fit, without_sampling
 
 CHAINS, DRAWS = 4, 1000

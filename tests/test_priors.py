@@ -19,7 +19,7 @@ from intlmodels.models.priors import (
     rescaled,
 )
 from intlmodels.models.pymc import draw_pymc, register_data
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, convergence, scalars
 from intlmodels.fitting.fit import fit
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from studies import write_study
 
 pytestmark = pytest.mark.slow

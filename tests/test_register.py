@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import intlmodels as im
 from intlmodels.core.errors import StudyError
 from intlmodels.register import cells as counting_cells
-from intlmodels.study import Register, describe
+from intlmodels.studies import Register, describe
 from registers import (
     AGES,
     BRANCHES,

@@ -17,7 +17,7 @@ from intlmodels.models.share.inferencedata import combinations
 from intlmodels.register import rows as coding
 from intlmodels.register.counts import cell_shape
 from intlmodels.register.rows import Distinct, added, keys, together
-from intlmodels.study.register import Cells, Coded, Read
+from intlmodels.studies.register import Cells, Coded, Read
 from registers import BRANCHES, STUDY, some_rows, write_csv, write_register
 
 CODES = st.lists(st.tuples(*(st.integers(0, 3),) * 3), min_size=1, max_size=20)

@@ -7,7 +7,7 @@ import pytest
 
 import intlmodels as im
 from intlmodels.core.errors import StudyError
-from intlmodels.study import describe
+from intlmodels.studies import describe
 from registers import HEADER, STUDY, write_csv, write_parquet, write_register
 
 COLUMNS = (*HEADER, "firm_id")

@@ -25,7 +25,7 @@ from intlmodels.fitting import jobs, store
 from intlmodels.report import record
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.render import TEMPLATES, fence, markdown_text, mathml
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 from studies import write_study
 from trees import made_up, store_fits
 
@@ -535,7 +535,7 @@ def test_a_model_without_a_report_is_refused(study):
 
 def test_writing_a_report_imports_no_sampler(failed):
     code = (
-        "import sys; from pathlib import Path; from intlmodels.study import load_study;"
+        "import sys; from pathlib import Path; from intlmodels.studies import load_study;"
         "from intlmodels import report;"
         "heavy = ('pandas', 'xarray', 'matplotlib', 'jinja2');"
         "print([m for m in heavy if m in sys.modules]);"

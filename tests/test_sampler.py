@@ -10,7 +10,7 @@ from bruteforce import exact
 from intlmodels.core.settings import Settings
 from intlmodels.models.decay import inferencedata, sampler
 from intlmodels.models.decay.design import Design, parameters
-from intlmodels.study.counts import Count, rows
+from intlmodels.studies.counts import Count, rows
 
 FIRMS = ("A", "B", "C")
 EARLY, LATE = "early", "late"

@@ -7,10 +7,10 @@ import pytest
 
 from intlmodels.core import csvtable
 from intlmodels.core.errors import StudyError
-from intlmodels.study import Decisions, columns, counts
-from intlmodels.study.counts import Count, rows
-from intlmodels.study.schema import _check_variable
-from intlmodels.study.sources import Cell
+from intlmodels.studies import Decisions, columns, counts
+from intlmodels.studies.counts import Count, rows
+from intlmodels.studies.schema import _check_variable
+from intlmodels.studies.sources import Cell
 
 
 class Counted(str):

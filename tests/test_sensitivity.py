@@ -11,7 +11,7 @@ from intlmodels.checks.stored import read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs
 from intlmodels.models import DEFAULT, catalogue, priors_of
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from mockfit import mock_fit
 from priordraws import Here
 from studies import write_study

@@ -42,7 +42,7 @@ from intlmodels.models.decay.design import basis
 from intlmodels.models.decay.estimands import chances, predictive
 from intlmodels.models.decay.model import build_register as build
 from intlmodels.models.decay.model import in_coordinates, off
-from intlmodels.study.counts import SIZES
+from intlmodels.studies.counts import SIZES
 
 PLAIN = Mode(linker="py", optimizer=None)
 VARIANTS = ("default", "power", "step", "common-decay", "period")

@@ -22,8 +22,8 @@ from decisionregisters import (
 )
 from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue
-from intlmodels.study import DecisionRegister, describe
-from intlmodels.study.counts import SIZES
+from intlmodels.studies import DecisionRegister, describe
+from intlmodels.studies.counts import SIZES
 
 KINDS = ("csv", "parquet")
 

@@ -8,8 +8,8 @@ import pytest
 
 from intlmodels.audit import conflicting, consequences, system
 from intlmodels.core.versions import COUNTS_VERSION
-from intlmodels.study import load_study
-from intlmodels.study.counts import rows
+from intlmodels.studies import load_study
+from intlmodels.studies.counts import rows
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from intlmodels.core.settings import Settings
 from intlmodels.fitting import store
 from intlmodels.models import catalogue, priors_of
 from intlmodels.results import intervals
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from studies import write_study
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label, clean_name, parse_number, read_table
 from intlmodels.core.errors import StudyError, did_you_mean, shown
-from intlmodels.study import (
+from intlmodels.studies import (
     Axes,
     Covariate,
     Membership,
@@ -439,7 +439,7 @@ def test_a_study_travels_to_other_processes(rochester: Study) -> None:
 
 
 def test_importing_is_light() -> None:
-    code = "import sys, intlmodels.study as s; s.load_study('rochester'); print(*sys.modules)"
+    code = "import sys, intlmodels.studies as s; s.load_study('rochester'); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in run.stdout.split()}
     assert not loaded & {"pandas", "xarray", "pymc", "arviz", "scipy", "numba", "matplotlib"}

@@ -19,8 +19,8 @@ from decaystudies import COUNTS, FIRMS, PERIODS, count_rows, write_counts_study
 from intlmodels.audit import require_consistent_counts
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError
-from intlmodels.study import DecayStudy, ShareStudy, describe, load_study
-from intlmodels.study.counts import FLAGS, rows
+from intlmodels.studies import DecayStudy, ShareStudy, describe, load_study
+from intlmodels.studies.counts import FLAGS, rows
 from studies import STUDY, csv_text, edited, write_study
 
 TOTAL = {"id": "all", "value": 6, "status": "hard"}
@@ -214,7 +214,7 @@ def test_a_study_travels_to_other_processes(tmp_path: Path) -> None:
 
 
 def test_importing_is_light() -> None:
-    code = "import sys, intlmodels.study as s; s.load_study('norway'); print(*sys.modules)"
+    code = "import sys, intlmodels.studies as s; s.load_study('norway'); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in run.stdout.split()}
     assert not loaded & {"pandas", "xarray", "pymc", "arviz", "scipy", "numba", "matplotlib"}

@@ -17,10 +17,10 @@ from decaystudies import DECISIONS, write_counts_study, write_decisions_study
 from intlmodels.audit import require_consistent_counts
 from intlmodels.core.errors import MOST_ERRORS, StudyError
 from intlmodels.models import design_of
-from intlmodels.study import DecayStudy, Decisions, describe, load_study
-from intlmodels.study.decisions import _in_time, _times
-from intlmodels.study.schema import DecisionsTable
-from intlmodels.study.sources import Cell
+from intlmodels.studies import DecayStudy, Decisions, describe, load_study
+from intlmodels.studies.decisions import _in_time, _times
+from intlmodels.studies.schema import DecisionsTable
+from intlmodels.studies.sources import Cell
 from studies import csv_text
 
 

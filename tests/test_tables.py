@@ -16,7 +16,7 @@ from intlmodels.models.decay import inferencedata, kernels
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.sampler import alike
 from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
-from intlmodels.study.counts import Count, rows
+from intlmodels.studies.counts import Count, rows
 
 FIRMS, PERIODS = ("A", "B", "C"), ("early", "late")
 LAWS = {

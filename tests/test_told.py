@@ -7,8 +7,8 @@ import re
 import pytest
 
 from intlmodels.audit import audit, audit_tables, audit_text, bound_table, conflict_sentences
-from intlmodels.study import load_study
-from intlmodels.study.counts import Count, rows
+from intlmodels.studies import load_study
+from intlmodels.studies.counts import Count, rows
 
 NORWAY = load_study("norway")
 

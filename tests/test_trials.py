@@ -22,8 +22,8 @@ from intlmodels.models.share import observation
 from intlmodels.models.share import simulator as share
 from intlmodels.models.share.design import covariate_data
 from intlmodels.models.share.model import build
-from intlmodels.study import load_study
-from intlmodels.study.counts import rows
+from intlmodels.studies import load_study
+from intlmodels.studies.counts import rows
 from studies import write_study
 
 ROCHESTER = load_study("rochester")

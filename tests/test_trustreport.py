@@ -32,7 +32,7 @@ from intlmodels.report import provenance
 from intlmodels.report.blocks import Code, Items, Paragraph, Picture, Report, Table
 from intlmodels.report.render import html, markdown
 from intlmodels.results.wording import NOT_CONVERGED
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 
 ALL_METHODS = (
     *("calibration", "uniformity"),

@@ -14,7 +14,7 @@ from intlmodels import cli
 from intlmodels.core.csvtable import from_plain_cell, parse_number, plain_cell, read_text
 from intlmodels.core.errors import StudyError, did_you_mean
 from intlmodels.paper.markup import latex
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from registers import write_csv, write_register
 from studies import FIRMS, LEAST, edited, write_study
 

@@ -14,7 +14,7 @@ from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.models import catalogue, priors_of
-from intlmodels.study import load_study
+from intlmodels.studies import load_study
 from mockfit import mock_fit
 from studies import STUDY, write_study
 

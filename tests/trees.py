@@ -21,7 +21,7 @@ from intlmodels.fitting.prior import prior_predictive
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.share import inferencedata, observation
 from intlmodels.models.share.design import VARYING, Block, Design
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 CHAINS, LENGTH = 4, 250
 DRAWS = CHAINS * LENGTH

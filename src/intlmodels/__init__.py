@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from intlmodels.core.errors import StudyError
     from intlmodels.fitting.jobs import NotConverged, fit_study
     from intlmodels.fitting.prior import prior_predictive
-    from intlmodels.study import list_studies, load_study, new_study
-    from intlmodels.study.frame import study
+    from intlmodels.studies import list_studies, load_study, new_study
+    from intlmodels.studies.frame import study
 
 __all__ = [
     "NotConverged",
@@ -91,10 +91,11 @@ _ELSEWHERE = {
     "NotConverged": "fitting.jobs",
     "StudyError": "core.errors",
     "fit_study": "fitting.jobs",
-    "list_studies": "study",
-    "load_study": "study",
-    "new_study": "study",
+    "list_studies": "studies",
+    "load_study": "studies",
+    "new_study": "studies",
     "prior_predictive": "fitting.prior",
+    "study": "studies.frame",
 }
 
 
@@ -102,7 +103,7 @@ def __getattr__(name: str) -> Any:
     """Import what is public when it is first used: ``intlmodels --help`` needs none of it."""
     if name not in __all__:
         raise AttributeError(f"module 'intlmodels' has no attribute {name!r}")
-    module = name if name in ("plots", "study") else _ELSEWHERE.get(name, "api")
+    module = name if name == "plots" else _ELSEWHERE.get(name, "api")
     if module in ("api", "fitting.jobs", "fitting.prior", "plots"):  # what compiles or draws
         import_module("intlmodels.core.processes").require_caches()
     found = import_module(f"intlmodels.{module}")

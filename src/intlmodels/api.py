@@ -19,7 +19,7 @@ from intlmodels.fitting.jobs import stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
 from intlmodels.models.functions import with_function
 from intlmodels.register.counts import as_study, reduced, require_firms
-from intlmodels.study import (
+from intlmodels.studies import (
     DecayStudy,
     RegisterStudy,
     RowFiles,

@@ -18,8 +18,8 @@ from intlmodels.audit.integers import TooLongError
 from intlmodels.audit.system import hard, revised
 from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, listed
-from intlmodels.study import DecayStudy, Study
-from intlmodels.study.counts import Count, Rows, rows
+from intlmodels.studies import DecayStudy, Study
+from intlmodels.studies.counts import Count, Rows, rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_LEAST, AT_MOST, Ints, Program, TooLongError
 from intlmodels.audit.system import MOST_SOLVED, Slack, System, answer, subset
-from intlmodels.study.counts import Rows
+from intlmodels.studies.counts import Rows
 
 #: Where listing ends. Whatever ends early says so.
 MOST_CONFLICTS = 1_000

@@ -20,7 +20,7 @@ from intlmodels.audit.system import (
     hard,
 )
 from intlmodels.core.errors import StudyError
-from intlmodels.study.counts import FLAGS, Rows
+from intlmodels.studies.counts import FLAGS, Rows
 
 #: Where listing ends. Whatever ends early says so.
 MOST_REPAIRS = 300

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.study.counts import RELATIONS
+from intlmodels.studies.counts import RELATIONS
 
 Ints = NDArray[np.int64]
 

@@ -19,7 +19,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.files import short_hash, write_text
 from intlmodels.core.jsonvalues import build, parse_json
 from intlmodels.core.versions import COUNTS_VERSION
-from intlmodels.study.counts import Rows, rows
+from intlmodels.studies.counts import Rows, rows
 
 #: Longest list of counts, and largest printed value, that an audit takes.
 MOST_COUNTS = 60

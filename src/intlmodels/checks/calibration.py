@@ -52,7 +52,7 @@ from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import require_firms
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

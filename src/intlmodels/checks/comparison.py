@@ -29,7 +29,7 @@ from intlmodels.fitting.diagnostics import LIMITS
 from intlmodels.fitting.jobs import more_careful
 from intlmodels.models import catalogue, design_of, model_of, priors_of
 from intlmodels.register.counts import require_firms
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 #: Below this many units there is nothing to compare.
 FEWEST = 3

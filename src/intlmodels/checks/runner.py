@@ -36,8 +36,8 @@ from intlmodels.models import design_of, model_named
 from intlmodels.models.base import Simulator
 from intlmodels.models.decay.simulator import pinned_to_zero
 from intlmodels.models.priors import Prior
-from intlmodels.study import DecayStudy, Study
-from intlmodels.study.counts import FLAGS, Count
+from intlmodels.studies import DecayStudy, Study
+from intlmodels.studies.counts import FLAGS, Count
 
 if TYPE_CHECKING:
     from xarray import Dataset

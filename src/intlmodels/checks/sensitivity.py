@@ -33,7 +33,7 @@ from intlmodels.models.priors import Prior, rescaled
 from intlmodels.register.counts import require_firms
 from intlmodels.results import decay, share
 from intlmodels.results.intervals import converged, read_summary
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree

@@ -19,7 +19,7 @@ from intlmodels.core.settings import Settings
 from intlmodels.core.versions import CHECKS_VERSION
 from intlmodels.fitting import store
 from intlmodels.models import DEFAULT, catalogue, priors_of
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 #: Below the output folder of a study.
 FOLDER = "trust"

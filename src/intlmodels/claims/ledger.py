@@ -18,8 +18,8 @@ from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.results import decay, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import Study
-from intlmodels.study.claims import (
+from intlmodels.studies import Study
+from intlmodels.studies.claims import (
     CANNOT,
     CONTRADICTED,
     HOLDS,
@@ -134,7 +134,7 @@ def verdict_of(probability: float) -> str:
 
 
 class _Draws:
-    """Draws of a stored fit, see :class:`intlmodels.study.claims.FitDraws`."""
+    """Draws of a stored fit, see :class:`intlmodels.studies.claims.FitDraws`."""
 
     fall_after = FALL_AFTER
 

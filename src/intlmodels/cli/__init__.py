@@ -178,7 +178,7 @@ def check(study: StudyArgument) -> None:
     from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
     from intlmodels.models import catalogue, priors_of, require_names
-    from intlmodels.study import RowFiles, describe
+    from intlmodels.studies import RowFiles, describe
 
     loaded = load(study)
     if isinstance(loaded, RowFiles):
@@ -206,7 +206,7 @@ def reduce(
 ) -> None:
     """Read a register of any size once, as counts of cells; a fit uses these."""
     from intlmodels.register.counts import CELLS
-    from intlmodels.study import RowFiles, describe
+    from intlmodels.studies import RowFiles, describe
 
     loaded = load(study)
     if not isinstance(loaded, RowFiles):
@@ -239,7 +239,7 @@ def new(
     ] = False,
 ) -> None:
     """Make the folder of a study of your own: a made-up example to replace piece by piece."""
-    from intlmodels.study import new_study
+    from intlmodels.studies import new_study
 
     made = new_study(folder, model, decisions, rows)
     typer.echo(f"written to {made}: {', '.join(sorted(path.name for path in made.iterdir()))}")
@@ -341,7 +341,7 @@ def claims(
     from intlmodels import api
     from intlmodels.claims.ledger import finding_text, verdict_lines
     from intlmodels.register.counts import require_firms
-    from intlmodels.study.fitrules import rules_of
+    from intlmodels.studies.fitrules import rules_of
 
     loaded = load(study)
     require_firms(loaded, "a ledger of claims")

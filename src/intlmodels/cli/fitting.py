@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from intlmodels.core.settings import Settings
     from intlmodels.fitting.diagnostics import Gate
     from intlmodels.fitting.jobs import Job
-    from intlmodels.study import Study
+    from intlmodels.studies import Study
 
 
 def fit_and_report(

@@ -24,7 +24,7 @@ from intlmodels.core.processes import require_caches
 
 if TYPE_CHECKING:
     from intlmodels.core.settings import Progress
-    from intlmodels.study import Study
+    from intlmodels.studies import Study
 
 
 StudyArgument = Annotated[
@@ -60,7 +60,7 @@ VariantOption = Annotated[
 
 def load(name: str) -> Study:
     """A study by its name or folder."""
-    from intlmodels.study import load_study
+    from intlmodels.studies import load_study
 
     return load_study(name)
 

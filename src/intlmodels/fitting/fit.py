@@ -21,7 +21,7 @@ from intlmodels.core.settings import Progress, Settings
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.base import Refitter
 from intlmodels.models.priors import Prior, log_density
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree

@@ -33,7 +33,7 @@ from intlmodels.models import (
 from intlmodels.models.functions import with_function
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import as_study
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree

@@ -13,7 +13,7 @@ from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.functions import with_function
 from intlmodels.register.counts import require_firms
-from intlmodels.study import Study, load_study
+from intlmodels.studies import Study, load_study
 
 if TYPE_CHECKING:
     from xarray import DataTree

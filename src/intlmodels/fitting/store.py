@@ -25,7 +25,7 @@ from intlmodels.core.versions import MODEL_VERSION, release_series
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.models import design_of, find_variant, model_of
 from intlmodels.models.priors import Prior
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 if TYPE_CHECKING:
     from xarray import DataTree

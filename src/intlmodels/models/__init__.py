@@ -16,8 +16,8 @@ from intlmodels.models import decay, share
 from intlmodels.models.base import DEFAULT, Model, Variant
 from intlmodels.models.functions import function_variant
 from intlmodels.models.priors import Prior, apply_overrides
-from intlmodels.study import Study
-from intlmodels.study.schema import wrong
+from intlmodels.studies import Study
+from intlmodels.studies.schema import wrong
 
 __all__ = ["DEFAULT", "Model", "Variant", "catalogue", "design_of", "find_variant"]
 __all__ += ["model_named", "model_of", "priors_of", "require_names"]

@@ -11,7 +11,7 @@ from typing import Any
 from intlmodels.core.errors import StudyError
 from intlmodels.core.files import short_hash
 from intlmodels.models.base import Variant
-from intlmodels.study import RegisterStudy, RowFiles, SequenceStudy, Study
+from intlmodels.studies import RegisterStudy, RowFiles, SequenceStudy, Study
 
 
 def with_function(study: Study, variant: str | Callable[[Any], Any]) -> tuple[Study, str]:

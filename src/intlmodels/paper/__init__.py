@@ -11,7 +11,7 @@ from pathlib import Path
 
 from intlmodels.core.errors import StudyError
 from intlmodels.report.record import current_fits
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 #: Below the output folder of a study.
 FOLDER = "paper"

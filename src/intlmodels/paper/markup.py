@@ -12,8 +12,8 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import SPACE
 from intlmodels.report.provenance import OWN, REFERENCES, Reference
 from intlmodels.report.render import markdown_text
-from intlmodels.study import Study
-from intlmodels.study.base import parse_entry
+from intlmodels.studies import Study
+from intlmodels.studies.base import parse_entry
 
 #: What LaTeX would take for a command, or not set as it is.
 _ESCAPES = {

@@ -26,7 +26,7 @@ from intlmodels.report.rows import check_value, prior_rows
 from intlmodels.results import share
 from intlmodels.results.share import effective_rows
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import Outcome
+from intlmodels.studies import Outcome
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -23,7 +23,7 @@ from intlmodels.report.data import ReportData, gather
 from intlmodels.report.provenance import command
 from intlmodels.report.registry import parts_of, sections_of
 from intlmodels.report.render import markdown_text as md
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 MANIFEST = "manifest.json"
 

@@ -19,7 +19,7 @@ from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import decay
 from intlmodels.results.intervals import Array
-from intlmodels.study.counts import FLAGS
+from intlmodels.studies.counts import FLAGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ MOST_COLUMNS = 24
 CAPTION = 80
 
 SIGNS = {"equal": "=", "at least": "≥", "at most": "≤"}
-#: Colours of decisions by flag, in the order of :data:`intlmodels.study.counts.FLAGS`.
+#: Colours of decisions by flag, in the order of :data:`intlmodels.studies.counts.FLAGS`.
 FLAG_COLORS = (s.ORANGE, s.BLUE)
 #: How far from the printed number a count is drawn; what lies beyond is gathered at the edge.
 FURTHEST = 12

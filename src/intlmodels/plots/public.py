@@ -36,7 +36,7 @@ from intlmodels.plots.share import (
 )
 from intlmodels.plots.sharedata import cluster_differences, clusters, opportunity
 from intlmodels.plots.style import Figure, svg
-from intlmodels.study import DecayStudy, RegisterStudy, RowFiles, SequenceStudy
+from intlmodels.studies import DecayStudy, RegisterStudy, RowFiles, SequenceStudy
 
 __all__ = [
     "cells",

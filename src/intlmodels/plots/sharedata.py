@@ -17,7 +17,7 @@ from intlmodels.plots.style import Figure, styled
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results.intervals import CI_PROB, Array, converged
-from intlmodels.study import FurtherOutcome, ShareStudy
+from intlmodels.studies import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
     import pandas as pd

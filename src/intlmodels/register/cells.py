@@ -48,9 +48,9 @@ from intlmodels.register.rows import (
     stop,
     together,
 )
-from intlmodels.study import Register
-from intlmodels.study.columns import frozen
-from intlmodels.study.register import Cells, Coded, Read
+from intlmodels.studies import Register
+from intlmodels.studies.columns import frozen
+from intlmodels.studies.register import Cells, Coded, Read
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

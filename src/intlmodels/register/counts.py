@@ -35,9 +35,9 @@ from intlmodels.register.files import (
     sources,
 )
 from intlmodels.register.rows import readable
-from intlmodels.study import Register, RegisterStudy, RowFiles, SequenceStudy, Study, describe
-from intlmodels.study.columns import Integers, frozen
-from intlmodels.study.register import (
+from intlmodels.studies import Register, RegisterStudy, RowFiles, SequenceStudy, Study, describe
+from intlmodels.studies.columns import Integers, frozen
+from intlmodels.studies.register import (
     COUNTED,
     Cells,
     Coded,

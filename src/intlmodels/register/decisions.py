@@ -38,9 +38,9 @@ from intlmodels.register.rows import (
     stop,
     why_unread,
 )
-from intlmodels.study.columns import MOST_NOTES, appearance, frozen, lookalikes
-from intlmodels.study.counts import FLAGS
-from intlmodels.study.decisions import (
+from intlmodels.studies.columns import MOST_NOTES, appearance, frozen, lookalikes
+from intlmodels.studies.counts import FLAGS
+from intlmodels.studies.decisions import (
     EXAMPLES,
     FORMS,
     NUMBER,
@@ -49,8 +49,8 @@ from intlmodels.study.decisions import (
     stated_form,
     stated_pattern,
 )
-from intlmodels.study.register import DecisionRegister, ReadDecisions, Reader, Sequences
-from intlmodels.study.sources import Cell
+from intlmodels.studies.register import DecisionRegister, ReadDecisions, Reader, Sequences
+from intlmodels.studies.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -280,7 +280,7 @@ class Readings:
 
     #: For ``flag``, and if they are read ``size`` and ``period``: text -> position
     codes: Mapping[str, Mapping[str, int]]
-    #: How dates are written: ``number``, or a name in :data:`intlmodels.study.decisions.FORMS`
+    #: How dates are written: ``number``, or a name in :data:`intlmodels.studies.decisions.FORMS`
     form: str
     sure: bool = False  # Whether all dates are known to be written so
 

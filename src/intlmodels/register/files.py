@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import clean_label, require_names
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study import RowFiles
-from intlmodels.study.schema import wrong
+from intlmodels.studies import RowFiles
+from intlmodels.studies.schema import wrong
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -20,8 +20,8 @@ from intlmodels.core.csvtable import csv_rows
 from intlmodels.core.errors import StudyError
 from intlmodels.core.files import atomically
 from intlmodels.register.files import File, Source, as_text, identifier, literal
-from intlmodels.study.register import Reader, RowFiles
-from intlmodels.study.sources import Cell
+from intlmodels.studies.register import Reader, RowFiles
+from intlmodels.studies.sources import Cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from intlmodels.core.files import write_all
 from intlmodels.report.record import current_fits, why_stale
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 if TYPE_CHECKING:
     from intlmodels.report.blocks import Report

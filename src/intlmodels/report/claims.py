@@ -7,8 +7,8 @@ from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.study import DecayStudy
-from intlmodels.study.claims import plain
+from intlmodels.studies import DecayStudy
+from intlmodels.studies.claims import plain
 
 
 def claims(m: ReportData) -> Section | None:

@@ -32,7 +32,7 @@ from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share
 from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared
-from intlmodels.study import (
+from intlmodels.studies import (
     Axes,
     ByOutcome,
     DecayStudy,
@@ -42,7 +42,7 @@ from intlmodels.study import (
     ShareStudy,
     Study,
 )
-from intlmodels.study.counts import rows
+from intlmodels.studies.counts import rows
 
 if TYPE_CHECKING:
     import pandas as pd

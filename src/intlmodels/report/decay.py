@@ -28,7 +28,7 @@ from intlmodels.report.rows import (
 )
 from intlmodels.report.sections import picture
 from intlmodels.results.wording import marked, misfit_sentences, verdict
-from intlmodels.study import SequenceStudy
+from intlmodels.studies import SequenceStudy
 
 #: Prior entries at which the table of the curves stops.
 ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)

@@ -9,7 +9,7 @@ from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
 from intlmodels.report.blocks import Formula
-from intlmodels.study import Grouping, Outcome
+from intlmodels.studies import Grouping, Outcome
 
 #: Effects that stand in one line of the linear predictor.
 MOST_EFFECTS = 6

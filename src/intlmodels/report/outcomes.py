@@ -20,7 +20,7 @@ from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
 from intlmodels.results.intervals import converged
-from intlmodels.study import FurtherOutcome
+from intlmodels.studies import FurtherOutcome
 
 if TYPE_CHECKING:
     from xarray import DataTree

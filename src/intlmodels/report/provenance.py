@@ -13,8 +13,8 @@ from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
-from intlmodels.study import Study, list_studies, load_study
-from intlmodels.study.base import parse_entry
+from intlmodels.studies import Study, list_studies, load_study
+from intlmodels.studies.base import parse_entry
 
 # -- what to cite ------------------------------------------------------------------------
 

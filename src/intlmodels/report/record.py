@@ -15,7 +15,7 @@ from intlmodels.core.versions import ESTIMANDS_VERSION, REPORT_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.jobs import Stored, settings_of, stored_fits, stored_path
 from intlmodels.models import DEFAULT, catalogue, priors_of
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 _MARK = re.compile(r"<!-- intlmodels-record (\{.*\}) -->")
 

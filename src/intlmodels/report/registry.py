@@ -22,7 +22,7 @@ from intlmodels.report import (
 )
 from intlmodels.report.blocks import Report, Section
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData, gather
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
 OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "calibration"})

@@ -14,7 +14,7 @@ from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.data import ReportData
 from intlmodels.results.intervals import clearest
 from intlmodels.results.wording import verdict
-from intlmodels.study import Study
+from intlmodels.studies import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -34,7 +34,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import share, wording
 from intlmodels.results.intervals import clearest, outermost
-from intlmodels.study import Covariate, RegisterStudy
+from intlmodels.studies import Covariate, RegisterStudy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,7 @@ from intlmodels.results.wording import (
     still_sentence,
     verdict,
 )
-from intlmodels.study import FurtherOutcome, ShareStudy
+from intlmodels.studies import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -28,7 +28,7 @@ from intlmodels.results.intervals import (
     table_of,
 )
 from intlmodels.results.wording import verdict
-from intlmodels.study import ByOutcome, FurtherOutcome, ShareStudy
+from intlmodels.studies import ByOutcome, FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
     import pandas as pd

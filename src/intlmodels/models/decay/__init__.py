@@ -10,7 +10,7 @@ from intlmodels.core.settings import Given, Progress, Settings
 from intlmodels.models.base import Drawn, Refitter
 from intlmodels.models.decay import design, estimands, inferencedata, simulator
 from intlmodels.models.priors import Prior
-from intlmodels.study import DecayStudy, SequenceStudy
+from intlmodels.studies import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -36,7 +36,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.models.coordinates import basis as differences
 from intlmodels.models.coordinates import uphill
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.study.register import Sequences
+from intlmodels.studies.register import Sequences
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
-from intlmodels.study import DecayStudy, Decisions, SequenceStudy
-from intlmodels.study.counts import SIZES, Count, rows
+from intlmodels.studies import DecayStudy, Decisions, SequenceStudy
+from intlmodels.studies.counts import SIZES, Count, rows
 
 Shape = Literal["linear", "power", "step"]
 Array = NDArray[np.float64]

@@ -19,7 +19,7 @@ from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.aggregated import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.decay.inferencedata import inverse_logit
-from intlmodels.study import DecayStudy, SequenceStudy
+from intlmodels.studies import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree

@@ -20,8 +20,8 @@ from intlmodels.core.settings import Settings
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.design import OUTCOME, Design, basis, latent, repairs
 from intlmodels.models.priors import Prior, draw
-from intlmodels.study import DecayStudy
-from intlmodels.study.counts import FLAGS, RELATIONS, Rows, rows
+from intlmodels.studies import DecayStudy
+from intlmodels.studies.counts import FLAGS, RELATIONS, Rows, rows
 
 if TYPE_CHECKING:
     import pandas as pd

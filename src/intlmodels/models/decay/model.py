@@ -60,7 +60,7 @@ from intlmodels.models.pymc import (
     register_data,
     sample,
 )
-from intlmodels.study import DecayStudy, SequenceStudy
+from intlmodels.studies import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
     import pymc as pm

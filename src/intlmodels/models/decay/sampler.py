@@ -23,7 +23,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.models.decay import kernels
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
-from intlmodels.study.counts import Rows, rows
+from intlmodels.studies.counts import Rows, rows
 
 if TYPE_CHECKING:
     from intlmodels.core.settings import Settings

@@ -19,8 +19,8 @@ from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.inferencedata import inverse_logit, log_odds
 from intlmodels.models.priors import Prior, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
-from intlmodels.study import DecayStudy
-from intlmodels.study.counts import FLAGS, Count, rows
+from intlmodels.studies import DecayStudy
+from intlmodels.studies.counts import FLAGS, Count, rows
 
 if TYPE_CHECKING:
     from xarray import Dataset

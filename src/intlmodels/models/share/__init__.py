@@ -10,7 +10,7 @@ from intlmodels.models.base import Drawn, Refitter, Simulator
 from intlmodels.models.priors import Prior
 from intlmodels.models.share import design
 from intlmodels.models.share.design import Design
-from intlmodels.study import RegisterStudy, ShareStudy
+from intlmodels.studies import RegisterStudy, ShareStudy
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -49,7 +49,7 @@ from intlmodels.models.share.start import (
     find_cluster_start,
     find_start,
 )
-from intlmodels.study import RegisterStudy
+from intlmodels.studies import RegisterStudy
 
 Array = NDArray[np.float64]
 

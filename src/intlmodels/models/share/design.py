@@ -22,7 +22,7 @@ from intlmodels.core.formats import amount
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
-from intlmodels.study import (
+from intlmodels.studies import (
     Axes,
     ByOutcome,
     Covariate,

@@ -23,8 +23,8 @@ from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.design import CLUSTER, Block, Design, rows_of
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.register.rows import keys
-from intlmodels.study import Grouping, RegisterStudy, ShareStudy
-from intlmodels.study.columns import Predictor, frozen
+from intlmodels.studies import Grouping, RegisterStudy, ShareStudy
+from intlmodels.studies.columns import Predictor, frozen
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from intlmodels.models.share import observation
 from intlmodels.models.share.design import Block, Design, covariate_data
-from intlmodels.study import Grouping
+from intlmodels.studies import Grouping
 
 Array = NDArray[np.float64]
 

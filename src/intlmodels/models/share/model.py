@@ -56,7 +56,7 @@ from intlmodels.models.share.design import (
     rows_of,
     walk,
 )
-from intlmodels.study import Grouping, ShareStudy
+from intlmodels.studies import Grouping, ShareStudy
 
 
 @one_at_a_time

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core.rounding import grid, intervals
 from intlmodels.models.share import intervalkernels
-from intlmodels.study import Outcome
+from intlmodels.studies import Outcome
 
 Array = NDArray[np.float64]
 

@@ -59,7 +59,7 @@ from intlmodels.models.share.model import build
 from intlmodels.models.share.observation import PARAMETERS, inverse_logit
 from intlmodels.models.share.simulator import log_probability
 from intlmodels.models.share.start import FIRST, bound, free
-from intlmodels.study import Grouping, ShareStudy
+from intlmodels.studies import Grouping, ShareStudy
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -31,7 +31,7 @@ from intlmodels.models.share.design import (
     rows_of,
 )
 from intlmodels.models.share.linear import family_parameters, linear_predictor
-from intlmodels.study import Grouping, ShareStudy, Terms
+from intlmodels.studies import Grouping, ShareStudy, Terms
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -12,8 +12,8 @@ from typing import Any
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
-from intlmodels.study.schema import PROSE, TEXT, Key, NumbersTable, section, wrong
-from intlmodels.study.sources import Cell, Sources, split_place
+from intlmodels.studies.schema import PROSE, TEXT, Key, NumbersTable, section, wrong
+from intlmodels.studies.sources import Cell, Sources, split_place
 
 #: Conditions on text, and conditions on numbers.
 _TEXTS = ("is", "contains")

@@ -19,10 +19,10 @@ from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.core.files import write_new
 from intlmodels.core.toml import toml_text
 from intlmodels.core.workbook import split_book
-from intlmodels.study.claims import Claim, shortened
-from intlmodels.study.columns import lookalike_lines
-from intlmodels.study.groups import Group, Number
-from intlmodels.study.schema import (
+from intlmodels.studies.claims import Claim, shortened
+from intlmodels.studies.columns import lookalike_lines
+from intlmodels.studies.groups import Group, Number
+from intlmodels.studies.schema import (
     FILE,
     DecayFile,
     RegisterFile,
@@ -31,7 +31,7 @@ from intlmodels.study.schema import (
     parsed,
     wrong,
 )
-from intlmodels.study.sources import Sources
+from intlmodels.studies.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files
 from intlmodels.core.errors import StudyError, listed, one_line, read_each
-from intlmodels.study.base import Study, common
-from intlmodels.study.claims import read_ledger, shortened
-from intlmodels.study.columns import grouping_lines
-from intlmodels.study.counts import (
+from intlmodels.studies.base import Study, common
+from intlmodels.studies.claims import read_ledger, shortened
+from intlmodels.studies.columns import grouping_lines
+from intlmodels.studies.counts import (
     FLAGS,
     SIZES,
     Count,
@@ -20,9 +20,9 @@ from intlmodels.study.counts import (
     require_total,
     unused_columns,
 )
-from intlmodels.study.decisions import Decisions, read_decisions
-from intlmodels.study.fitrules import RULES
-from intlmodels.study.schema import (
+from intlmodels.studies.decisions import Decisions, read_decisions
+from intlmodels.studies.fitrules import RULES
+from intlmodels.studies.schema import (
     FILE,
     MARK,
     CountsTable,
@@ -32,7 +32,7 @@ from intlmodels.study.schema import (
     period_weights,
     wrong,
 )
-from intlmodels.study.sources import Cell, Sources, in_column
+from intlmodels.studies.sources import Cell, Sources, in_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,9 +15,9 @@ import numpy as np
 
 from intlmodels.core.csvtable import Files, clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, shown
-from intlmodels.study.base import Study, common
-from intlmodels.study.claims import read_ledger, shortened
-from intlmodels.study.columns import (
+from intlmodels.studies.base import Study, common
+from intlmodels.studies.claims import read_ledger, shortened
+from intlmodels.studies.columns import (
     Floats,
     FurtherOutcome,
     Grouping,
@@ -40,8 +40,8 @@ from intlmodels.study.columns import (
     read_predictor,
     require_known,
 )
-from intlmodels.study.fitrules import RULES
-from intlmodels.study.schema import (
+from intlmodels.studies.fitrules import RULES
+from intlmodels.studies.schema import (
     CLUSTER,
     AxesTable,
     ByOutcomeTable,
@@ -56,7 +56,7 @@ from intlmodels.study.schema import (
     finite,
     wrong,
 )
-from intlmodels.study.sources import Crosscheck, Sources, in_column, read_crosscheck
+from intlmodels.studies.sources import Crosscheck, Sources, in_column, read_crosscheck
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,13 @@ from intlmodels.core.csvtable import clean_label, parse_number, table_text
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
-from intlmodels.study.formula import completed, no_column, parse_formula, variable_name
-from intlmodels.study.schema import FILE
+from intlmodels.studies.formula import completed, no_column, parse_formula, variable_name
+from intlmodels.studies.schema import FILE
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-    from intlmodels.study.base import Study
+    from intlmodels.studies.base import Study
 
 #: What a saved study calls the table of its rows, and what messages call it.
 _TABLE, _DATA = "data.csv", "data"
@@ -114,7 +114,7 @@ def study(
     >>> study = im.study("share ~ owner + log(size)", data, rounding_width=1)  # doctest: +SKIP
     >>> im.estimates(im.fit_study(study))  # doctest: +SKIP
     """
-    from intlmodels.study import read_study
+    from intlmodels.studies import read_study
 
     if not isinstance(formula, str) and data is None:
         formula, data = "", formula
@@ -190,7 +190,7 @@ def _frame(data: Any) -> DataFrame:
 
 def _about(name: str, title: str, outcome: Mapping[str, Any], more: Any) -> dict[str, Any]:
     """The table [study]."""
-    from intlmodels.study import study_name
+    from intlmodels.studies import study_name
 
     said = title or str(outcome.get("label") or outcome.get("column") or outcome.get("lower", ""))
     return {"name": name or study_name(said), "title": said or "study", **more, "model": "share"}

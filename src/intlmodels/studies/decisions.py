@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, read_each, together
-from intlmodels.study.columns import (
+from intlmodels.studies.columns import (
     Grouping,
     OutcomeColumns,
     Predictor,
@@ -33,8 +33,8 @@ from intlmodels.study.columns import (
     read_predictor,
     require_known,
 )
-from intlmodels.study.counts import FLAGS
-from intlmodels.study.schema import (
+from intlmodels.studies.counts import FLAGS
+from intlmodels.studies.schema import (
     DecayFile,
     DecisionsTable,
     DecisionTable,
@@ -42,7 +42,7 @@ from intlmodels.study.schema import (
     RowsTable,
     wrong,
 )
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.studies.sources import Cell, Sources
 
 # -- forms of dates ---------------------------------------------------------------------
 

@@ -1363,7 +1363,7 @@ def read_study_toml(files: Files) -> StudyFile | RegisterFile:
     """Read and check study.toml."""
     document = parsed(read_text(files, FILE))
     if "model" in document:
-        from intlmodels.study.formula import with_formula
+        from intlmodels.studies.formula import with_formula
 
         document = with_formula(document, files)
     return checked_document(document)

@@ -2,8 +2,8 @@
 
 A claim does not enter any model. Its rule is a class (:class:`Rule`): its keys, its check when the
 study is read, its evaluation and its words. Here are the classes that all rules share, and the
-tables [[claims]] are read. The rules are in :mod:`intlmodels.study.claimrules` and
-:mod:`intlmodels.study.fitrules`; what they find is gathered in :mod:`intlmodels.claims.ledger`.
+tables [[claims]] are read. The rules are in :mod:`intlmodels.studies.claimrules` and
+:mod:`intlmodels.studies.fitrules`; what they find is gathered in :mod:`intlmodels.claims.ledger`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,22 @@ from numpy.typing import NDArray
 from intlmodels.core import formats as f
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
-from intlmodels.study.counts import Count, Subjects
-from intlmodels.study.groups import Column, Group, Number, Rows, read_groups, read_numbers
-from intlmodels.study.schema import NEEDED, PROSE, Key, Keys, StudyFile, check_text, section, wrong
-from intlmodels.study.sources import Sources
+from intlmodels.studies.counts import Count, Subjects
+from intlmodels.studies.groups import Column, Group, Number, Rows, read_groups, read_numbers
+from intlmodels.studies.schema import (
+    NEEDED,
+    PROSE,
+    Key,
+    Keys,
+    StudyFile,
+    check_text,
+    section,
+    wrong,
+)
+from intlmodels.studies.sources import Sources
 
 if TYPE_CHECKING:
-    from intlmodels.study.base import Study
+    from intlmodels.studies.base import Study
 
 
 Array = NDArray[np.float64]

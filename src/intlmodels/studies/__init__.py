@@ -12,22 +12,19 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 from intlmodels.core.csvtable import Files, Table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import require_new, write_all
 from intlmodels.core.settings import checked
-from intlmodels.study.base import Study
-from intlmodels.study.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
-from intlmodels.study.decay import DecayStudy, Reading, read_decay_study
-from intlmodels.study.decisions import Decisions
-from intlmodels.study.frame import study as _from_data
-from intlmodels.study.register import (
+from intlmodels.studies.base import Study
+from intlmodels.studies.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
+from intlmodels.studies.decay import DecayStudy, Reading, read_decay_study
+from intlmodels.studies.decisions import Decisions
+from intlmodels.studies.register import (
     DecisionRegister,
     Register,
     RegisterStudy,
@@ -36,7 +33,7 @@ from intlmodels.study.register import (
     read_decision_register,
     read_register,
 )
-from intlmodels.study.schema import (
+from intlmodels.studies.schema import (
     FILE,
     NAME,
     DecayFile,
@@ -44,7 +41,7 @@ from intlmodels.study.schema import (
     ShareFile,
     read_study_toml,
 )
-from intlmodels.study.share import (
+from intlmodels.studies.share import (
     Axes,
     ByOutcome,
     Covariate,
@@ -302,12 +299,3 @@ def study_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:64]
     return name if re.fullmatch(NAME, name) else "study"
-
-
-class _Callable(ModuleType):
-    """A package that can be called: ``intlmodels.study(...)`` makes a study of a DataFrame."""
-
-    __call__ = staticmethod(_from_data)
-
-
-sys.modules[__name__].__class__ = _Callable

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import Table, clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.schema import MARK
-from intlmodels.study.sources import Cell, Sources
+from intlmodels.studies.schema import MARK
+from intlmodels.studies.sources import Cell, Sources
 
 Relation = Literal["equal", "at least", "at most"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
-from intlmodels.study.claims import shortened
-from intlmodels.study.schema import (
+from intlmodels.studies.claims import shortened
+from intlmodels.studies.schema import (
     CLUSTER,
     BinaryTable,
     CategoryTable,
@@ -33,7 +33,7 @@ from intlmodels.study.schema import (
     WalkTable,
     wrong,
 )
-from intlmodels.study.sources import Cell, Sources, in_column, in_time
+from intlmodels.studies.sources import Cell, Sources, in_column, in_time
 
 #: Notes on one column, and groups or bands that are listed.
 MOST_NOTES, MOST_LISTED = 20, 30

@@ -1,7 +1,7 @@
 """Rules on what is printed: numbers, rows of tables, and proportions behind them.
 
 Their verdict is a fact, or unknown where what is not printed could decide; of two proportions it
-is a probability that needs no fit. Rules that ask a fit are in :mod:`intlmodels.study.fitrules`.
+is a probability that needs no fit. Rules that ask a fit are in :mod:`intlmodels.studies.fitrules`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.core.errors import shown
-from intlmodels.study.claims import (
+from intlmodels.studies.claims import (
     CANNOT,
     CONTRADICTED,
     HOLDS,
@@ -30,8 +30,8 @@ from intlmodels.study.claims import (
     plain,
     shortened,
 )
-from intlmodels.study.groups import Column, Group
-from intlmodels.study.schema import Key, Keys, wrong
+from intlmodels.studies.groups import Column, Group
+from intlmodels.studies.schema import Key, Keys, wrong
 
 #: Why a comparison of two groups cannot be checked.
 NO_FIRM = "no firm in one of the two groups"

@@ -15,7 +15,7 @@ from typing import Any
 
 from intlmodels.core.csvtable import MISSING, Files, clean_label, parse_number, read_table
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.study.schema import Key, check_keys, check_text, wrong
+from intlmodels.studies.schema import Key, check_keys, check_text, wrong
 
 #: Longest formula in characters.
 LONGEST = 2000

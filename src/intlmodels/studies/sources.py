@@ -28,7 +28,7 @@ from intlmodels.core.csvtable import (
 )
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.workbook import split_book
-from intlmodels.study.schema import AtMostTable, RowsTable, SameTable, wrong
+from intlmodels.studies.schema import AtMostTable, RowsTable, SameTable, wrong
 
 if TYPE_CHECKING:
     import pandas as pd

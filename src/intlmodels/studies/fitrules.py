@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
-from intlmodels.study.claimrules import (
+from intlmodels.studies.claimrules import (
     CANNOT_RULE,
     GROUP,
     NO_FIRM,
@@ -25,7 +25,7 @@ from intlmodels.study.claimrules import (
     OfRows,
     fact,
 )
-from intlmodels.study.claims import (
+from intlmodels.studies.claims import (
     CANNOT,
     DEFAULT,
     POINTS,
@@ -39,12 +39,12 @@ from intlmodels.study.claims import (
     Part,
     Rule,
 )
-from intlmodels.study.counts import FLAGS
-from intlmodels.study.schema import Key, Keys, wrong
+from intlmodels.studies.counts import FLAGS
+from intlmodels.studies.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
-    from intlmodels.study.decay import DecayStudy
-    from intlmodels.study.share import ShareStudy
+    from intlmodels.studies.decay import DecayStudy
+    from intlmodels.studies.share import ShareStudy
 
 
 def _middle(draws: Array, fit: FitDraws, decimals: int | None = None) -> str:

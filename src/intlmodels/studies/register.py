@@ -25,9 +25,9 @@ import numpy as np
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line, shown
-from intlmodels.study import decay
-from intlmodels.study.base import Study, common
-from intlmodels.study.columns import (
+from intlmodels.studies import decay
+from intlmodels.studies.base import Study, common
+from intlmodels.studies.columns import (
     FEWEST_FIRMS,
     Floats,
     Grouping,
@@ -40,10 +40,10 @@ from intlmodels.study.columns import (
     share_reader,
     transformed,
 )
-from intlmodels.study.counts import SIZES
-from intlmodels.study.decay import DecayStudy
-from intlmodels.study.decisions import expected, form_of, read_flag, read_stated
-from intlmodels.study.schema import (
+from intlmodels.studies.counts import SIZES
+from intlmodels.studies.decay import DecayStudy
+from intlmodels.studies.decisions import expected, form_of, read_flag, read_stated
+from intlmodels.studies.schema import (
     CLUSTER,
     CategoryTable,
     ClusterTable,
@@ -57,8 +57,8 @@ from intlmodels.study.schema import (
     ShareTable,
     wrong,
 )
-from intlmodels.study.share import ShareStudy, checked_profiles
-from intlmodels.study.sources import Cell, in_column
+from intlmodels.studies.share import ShareStudy, checked_profiles
+from intlmodels.studies.sources import Cell, in_column
 
 #: Columns of the counts beside the predictors.
 COUNTED = ("printed_pct", "rows")
@@ -427,7 +427,7 @@ class DecisionRegister(RowFiles):
     starts: tuple[int, ...]
     #: What the flag is called, and its labels: the table [outcome].
     outcome: DecisionTable
-    #: Format of the dates; empty where they are as :mod:`intlmodels.study.decisions` reads them.
+    #: Format of the dates; empty where they are as :mod:`intlmodels.studies.decisions` reads them.
     date_format: str
     #: Labels of the two sizes, the larger one first.
     size_labels: tuple[str, ...]
