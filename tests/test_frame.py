@@ -264,6 +264,10 @@ def test_numbers_in_text_are_read_as_the_same_numbers():
         ),
         (lambda f: {"formula": "share ~ ovner"}, "did you mean 'owner'?"),
         (lambda f: {"rounding_width": None}, "expected rounding_width"),
+        (
+            lambda f: {"data": f.assign(share=["10-25", *f["share"][1:].astype(str)])},
+            "found '10-25'; expected a number; for shares in bands",
+        ),
         (lambda f: {"rounding_width": -3}, "study.toml, key [outcome] rounding_width"),
         (lambda f: {"rounding_width": "wide"}, "found 'wide'; no such column"),
         (lambda f: {"unit": "kode"}, "did you mean 'code'?"),
@@ -284,6 +288,36 @@ def test_errors_name_the_row_and_column_of_the_frame(change, said):
         im.study(**asked)
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_study_in_a_notebook_shows_what_check_prints():
+    study = im.study("share ~ owner", data=firms(), unit="code", rounding_width=1)
+    assert repr(study).splitlines() == list(study.lines())
+
+
+def test_numbers_standardized_before_are_compared_at_zero():
+    size = np.log(firms()["size"])
+    data = firms().assign(size=((size - size.mean()) / size.std()).round(3))
+    study = im.study("share ~ size", data=data, unit="code", rounding_width=1)
+    names = design_of(study, "default").blocks[0].settings
+    assert names[1] == "0 (at the mean)"
+
+
+def test_terms_of_the_precision_are_on_the_log_scale():
+    study = im.study(
+        "share ~ owner + sector",
+        data=firms(),
+        unit="code",
+        rounding_width=1,
+        precision=["owner", "sector"],
+        zeros=["owner"],
+    )
+    meaning = im.prior_table(study).set_index("name")["meaning"]
+    assert meaning["owner"] == "other against family, logit scale"
+    assert meaning["phi_owner"] == "phi: other against family, log scale"
+    assert meaning["sigma_phi_sector"] == "phi: spread of the effects of sector, log scale"
+    assert meaning["phi_sector"] == "phi: effect of each level of sector"
+    assert meaning["never_owner"] == "never: other against family, logit scale"
 
 
 def test_all_errors_of_the_frame_come_at_once():

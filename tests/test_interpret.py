@@ -122,6 +122,12 @@ def test_setting_a_predictor_moves_its_square_its_products_and_the_slopes_of_gro
     assert names == {"owner", "size", "sector", "land", "port"}  # firms are the units
 
 
+def test_what_is_asked_shows_its_table(fit):
+    found = im.comparisons(fit, "owner")
+    assert repr(found) == f"comparisons, percentage points:\n{found.table}"
+    assert found._repr_html_() == found.table._repr_html_()
+
+
 def test_groups_are_settings_to_which_all_rows_move(study, fit):
     found = estimate(fit)
     for name, group in (("land", 2), ("port", 0)):

@@ -234,6 +234,7 @@ def changed(row: int, column: int, cell: str) -> list[Sequence[str]]:
         (3, 2, "y", ["'flag'", "'y'", "write yes"]),
         (3, 2, "FALSE", ["'flag'", "'FALSE'", "write no"]),
         (3, 2, "No", ["'flag'", "'No'", "did you mean 'no'"]),
+        (3, 2, "Ja", ["'flag'", "'Ja'", "yes = [...] and no = [...] in [outcome]"]),
         (3, 2, "", ["'flag'", "found nothing", "'no', 'yes'"]),
         (3, 1, "", ["'when'", "found nothing", "sort the rows"]),
         (3, 1, "NA", ["'when'", "'NA'", "sort the rows"]),

@@ -143,6 +143,8 @@ def _mend(text: str) -> str:
     plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
     if plain != text and _NUMBER.fullmatch(plain):
         return f"; write a plain minus sign, as {plain}"
+    if re.fullmatch(r"\d{1,3}(\.\d+)? ?([-\u2013]|to) ?\d{1,3}(\.\d+)? ?%?", text, flags=re.ASCII):
+        return "; for shares in bands write the ends into two columns, lower and upper in [outcome]"
     if text.casefold().strip("-+") in _NOT_KNOWN:
         return "; if the value is not known leave the cell empty, or write NA or N/A"
     return " such as 5 or 2.5; if the value is not known leave the cell empty, or write NA"

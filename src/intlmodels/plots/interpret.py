@@ -141,8 +141,8 @@ def _lines(axes: Axes, found: Interpretation, dim: str) -> None:
     if others:
         title = ", ".join(found.labels.get(other, other) for other in others)
         axes.legend(title=s.shortened(title, 40), loc="best", title_fontsize=8.5)
-    unit = found.units.get(dim, "")
-    axes.set_xlabel(s.shortened(found.labels.get(dim, dim) + (f" ({unit})" if unit else ""), 60))
+    name, unit = found.labels.get(dim, dim), found.units.get(dim, "")
+    axes.set_xlabel(s.shortened(f"{name} ({unit})" if unit not in ("", name) else name, 60))
     _number_axis(axes, table[dim].to_numpy(dtype=float))
     if found.kind == "prediction":
         axes.set_ylim(max(0.0, axes.get_ylim()[0]), axes.get_ylim()[1])

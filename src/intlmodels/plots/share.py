@@ -127,6 +127,10 @@ def _counts_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     # Up to the largest value that was seen or is predicted.
     last = float(centers[np.flatnonzero((high > 0) | (seen > 0))[-1]])
     shown = centers <= last
+    if not fit["constant_data"].attrs[
+        "rounding_width"
+    ]:  # nothing lies between the middles of bands
+        shown &= (high > 0) | (seen > 0)
     axes.plot(centers[shown], drawn.mean(axis=0)[shown], "_", color=s.INK, markersize=6)
     s.observed(axes, centers[shown], seen[shown], 4.2)
     axes.grid(axis="y")

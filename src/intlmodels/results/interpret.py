@@ -54,7 +54,7 @@ _STEP = 1e-4
 CONTRAST, SLOPE = "contrast", "slope"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Interpretation:
     """Predictions, comparisons or slopes: the draws, and a table of them.
 
@@ -90,6 +90,12 @@ class Interpretation:
     units: Mapping[str, str] = field(default_factory=dict)
     passed: bool = True
     prob: float = CI_PROB
+
+    def __repr__(self) -> str:
+        return f"{self.kind}s, {self.draws.attrs['units']}:\n{self.table}"
+
+    def _repr_html_(self) -> str:
+        return str(self.table._repr_html_())
 
     @property
     def dims(self) -> tuple[str, ...]:

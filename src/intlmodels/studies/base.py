@@ -34,7 +34,7 @@ from intlmodels.studies.schema import (
 from intlmodels.studies.sources import Sources
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """A validated study: what all models have in common."""
 
@@ -72,6 +72,9 @@ class Study:
     numbers: dict[str, Number] = field(default_factory=dict, kw_only=True)
     #: What the publication says, to be held against the study.
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
 
     @abstractmethod
     def lines(self) -> Iterator[str]:

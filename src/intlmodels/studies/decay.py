@@ -57,7 +57,7 @@ class Reading:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DecayStudy(Study):
     """A validated study of the decay model."""
 

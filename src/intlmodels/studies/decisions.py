@@ -146,7 +146,8 @@ def read_stated(cell: Cell, date_format: str) -> str:
 def read_flag(cell: Cell, outcome: DecisionTable) -> str:
     """One of :data:`FLAGS`, by the labels of the study if it gives some."""
     if not outcome.yes:
-        return cell.word(FLAGS)
+        hint = "; for other labels write yes = [...] and no = [...] in [outcome]"
+        return cell.word(FLAGS, hint)
     return "yes" if cell.word((*outcome.yes, *outcome.no)) in outcome.yes else "no"
 
 

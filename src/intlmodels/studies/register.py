@@ -68,7 +68,7 @@ _SHARES, _DECISIONS = "share, from a register", "decay, from a register of decis
 Reader = Callable[[Cell], str | float | None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RowFiles(Study):
     """Rows in files as study.toml describes them; none of them is read yet."""
 
@@ -128,7 +128,7 @@ def _declared(
 # -- registers of shares -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Register(RowFiles):
     """A register of shares as study.toml describes it; none of its rows is read yet."""
 
@@ -278,7 +278,7 @@ class Cells:
     read: Read
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RegisterStudy(ShareStudy):
     """A register whose rows are counted: ``firms`` are the cells."""
 
@@ -415,7 +415,7 @@ def _standardized(spec: NumericTable, values: Coded, rows: Integers) -> dict[str
 # -- registers of decisions --------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DecisionRegister(RowFiles):
     """A register of decisions as study.toml describes it; none of its rows is read yet."""
 
@@ -557,7 +557,7 @@ class Sequences:
     at_flagged: Integers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SequenceStudy(DecayStudy):
     """A register of decisions whose rows are counted: ``firms`` are not listed, ``sizes`` occur."""
 

@@ -292,7 +292,7 @@ def _membership(
 # -- studies of the share model --------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ShareStudy(Study):
     """A validated study of the share model; ``firms`` are those with an outcome."""
 

@@ -87,7 +87,7 @@ class Cell:
             )
         return clean_label(self.text)
 
-    def word(self, options: Iterable[str]) -> str:
+    def word(self, options: Iterable[str], otherwise: str = "") -> str:
         """Read the cell as one of a few words; ``""`` among them allows an empty cell."""
         words = list(options)
         said = clean_label(self.text)
@@ -95,6 +95,7 @@ class Cell:
             return said
         meant = _MEANT.get(said.casefold(), "")
         hint = f": write {meant}" if meant in words and meant else did_you_mean(said, words)
+        hint = hint or otherwise
         nothing = ", or nothing" if "" in words else ""
         raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
 

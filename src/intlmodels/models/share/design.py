@@ -259,7 +259,8 @@ def parameters(design: Design) -> dict[str, Prior]:
     for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
         listed.append(parameter(name, prior, support, meaning))  # type: ignore[arg-type]
         for block in further.get(name, ()):
-            listed += _block_parameters(block)
+            own = _block_parameters(block)
+            listed += [replace(prior, meaning=_meaning(name, prior.meaning)) for prior in own]
     names = [prior.name for prior in listed]
     for name in names:
         if names.count(name) > 1:
@@ -269,6 +270,12 @@ def parameters(design: Design) -> dict[str, Prior]:
                 value=name,
             )
     return {prior.name: prior for prior in listed}
+
+
+def _meaning(name: str, meaning: str) -> str:
+    """What a term of the precision, or of structural zeros, means."""
+    scale = "log scale" if name == "phi" else "logit scale"
+    return f"{name}: {meaning.replace('logit scale', scale)}"
 
 
 def _block_parameters(block: Block) -> list[Prior]:
@@ -346,8 +353,9 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
         rows += _fixed_of_block(block)
     for grouping in design.groupings:
         rows += _fixed_of_grouping(design, grouping)
-    for block in (*design.precision, *design.never):
-        rows += _fixed_of_block(block)
+    for name, blocks in (("phi", design.precision), ("never", design.never)):
+        fixed = [row for block in blocks for row in _fixed_of_block(block)]
+        rows += [(own, prior, _meaning(name, meaning)) for own, prior, meaning in fixed]
     return rows
 
 
@@ -541,6 +549,8 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
         return steps, tuple(amount(value, predictor.unit) for value in at)
     steps = np.array([-1.0, 0.0, 1.0])
     at = predictor.center + steps * predictor.scale
+    # The mean of numbers that were standardized before is zero but for their last digits.
+    at[np.abs(at) < 1e-3 * predictor.scale] = 0.0
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
