@@ -7,7 +7,7 @@ passes, fails, or informs (it could not be computed, or has no limit).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,8 +103,11 @@ MANY_CHECKS: tuple[Check, ...] = (
 CHUNK = 1000
 #: How many groups are very many: clusters, firms of a panel, or its rows.
 MANY = 30
-#: Draws of very many clusters that are looked at.
-MANY_DRAWS = 1000
+#: Draws of very many clusters that are looked at, and rows of a panel: what rows are made of, the
+#: effects of firms and all else, is looked at anyway.
+MANY_DRAWS, MANY_ROWS = 1000, 2000
+#: What :func:`convergence` tells.
+MEASURES = ("rhat", "ess_bulk", "ess_tail", "mcse_mean")
 
 #: Name of a check -> its limit.
 LIMITS = {check.name: check.limit for check in (*CHECKS, *MANY_CHECKS)}
@@ -167,7 +170,7 @@ def scalars(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.float64]]]:
 
 
 def convergence(
-    dataset: Dataset,
+    dataset: Dataset, names: Sequence[str] = MEASURES
 ) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
     """``rhat``, ``ess_bulk``, ``ess_tail`` and ``mcse_mean`` of every scalar: (labels, values).
 
@@ -177,28 +180,30 @@ def convergence(
     pairs = [(label, draws) for label, draws in scalars(dataset) if (draws != draws.flat[0]).any()]
     labels = [label for label, _ in pairs]
     if not pairs:
-        return {name: ([], np.empty(0)) for name in ("rhat", "ess_bulk", "ess_tail", "mcse_mean")}
+        return {name: ([], np.empty(0)) for name in names}
     parts = [
-        _convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]], axis=-1))
+        _convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]], axis=-1), names)
         for start in range(0, len(pairs), CHUNK)
     ]
-    return {name: (labels, np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    return {name: (labels, np.concatenate([part[name] for part in parts])) for name in names}
 
 
-def _convergence(stacked: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _convergence(
+    stacked: NDArray[np.float64], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
     """The same of draws of shape (chain, draw, quantity)."""
     from arviz_stats.base import array_stats
 
     axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
     # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = {
-            "rhat": array_stats.rhat(stacked, **axes),
-            "ess_bulk": array_stats.ess(stacked, method="bulk", **axes),
-            "ess_tail": array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
-            "mcse_mean": array_stats.mcse(stacked, method="mean", **axes),
+        measures: dict[str, Callable[[], Any]] = {
+            "rhat": lambda: array_stats.rhat(stacked, **axes),
+            "ess_bulk": lambda: array_stats.ess(stacked, method="bulk", **axes),
+            "ess_tail": lambda: array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
+            "mcse_mean": lambda: array_stats.mcse(stacked, method="mean", **axes),
         }
-    return {name: np.asarray(value) for name, value in values.items()}
+        return {name: np.asarray(measures[name]()) for name in names}
 
 
 def gate(tree: DataTree) -> Gate:
@@ -251,14 +256,15 @@ def _of_groups(tree: DataTree) -> list[str]:
 
 
 def _thinned(draws: Dataset) -> Dataset:
-    """Some of the draws: enough to see chains that disagree, in thousands of quantities."""
+    """Some draws, and rows: enough to see chains that disagree, in thousands of quantities."""
     total = draws.sizes.get("chain", 1) * draws.sizes.get("draw", 1)
-    return draws.isel(draw=slice(None, None, max(1, total // MANY_DRAWS))) if total else draws
+    every = {"draw": total // MANY_DRAWS, "row": draws.sizes.get("row", 0) // MANY_ROWS}
+    return draws.isel({dim: slice(None, None, n) for dim, n in every.items() if n > 1})
 
 
 def _worst(parts: list[Dataset], wanted: dict[str, str]) -> dict[str, tuple[float, str]]:
     """The worst value of each check, named by what :func:`convergence` calls it, and of what."""
-    measured = [convergence(part) for part in parts]
+    measured = [convergence(part, [*wanted.values()]) for part in parts]
     found = {}
     for check, name in wanted.items():
         labels = [label for part in measured for label in part[name][0]]

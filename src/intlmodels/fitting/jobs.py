@@ -160,7 +160,7 @@ def _with_estimands(tree: DataTree) -> DataTree:
     tree["estimands"] = xr.DataTree(model_named(model).estimate(tree))
     posterior = tree["posterior"].to_dataset()
     named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
-    tree.attrs["ess"] = float(convergence(posterior[named])["ess_bulk"][1].min())
+    tree.attrs["ess"] = float(convergence(posterior[named], ["ess_bulk"])["ess_bulk"][1].min())
     tree.attrs["gate"] = gate(tree).to_json()
     tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
     return tree
