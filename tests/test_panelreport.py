@@ -10,6 +10,7 @@ import pytest
 from growerstudies import STUDY, rows, write_growers
 from intlmodels.models import design_of
 from intlmodels.models.base import flat
+from intlmodels.models.share.estimands import new_firms
 from intlmodels.paper import methods
 from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Picture, Section, Table
@@ -234,3 +235,30 @@ def test_very_many_levels_are_summarized(tmp_path):
 
 def test_a_study_without_terms_has_no_section_on_them(study):
     assert not replace(design_of(study), groupings=()).groupings
+
+
+def test_a_new_firm_is_at_its_mean_of_what_is_split_and_lacks_what_only_variants_have(tmp_path):
+    added = """
+[predictors.region_name]
+kind = "category"
+column = "region"
+
+[variants.more]
+kind = "terms"
+add = ["region_name"]
+
+[[profiles]]
+owner = "Fund"
+size = 20
+spending = 120
+year = "2003"
+region_name = "East"
+"""
+    without = STUDY.partition("[groups.region]")[0]
+    study = load_study(write_growers(tmp_path / "study", without + added))
+    tree = from_prior(study)
+    store_fits(study, tmp_path / "made", default=tree)
+    m = gather(study, tmp_path / "made")
+    known = {"owner": "Fund", "size": "20", "spending_between": "120", "year": "2003"}
+    named = new_firms(tree, [known], seed=int(tree.attrs["seed"]))
+    assert np.array_equal(named["expected_share"], m.prediction["expected_share"])

@@ -371,7 +371,13 @@ class ShareReportData(ReportData):
     def prediction(self) -> Dataset:
         """Draws for the profiles asked for, or else for the most common of those observed."""
         observed = self.study.profiles or share.observed_profiles(self.fit) or [{}]
-        profiles: list[Mapping[str, Any]] = [*observed]
+        # What only a variant adds is not in this model.
+        terms = {b.get("term", b["name"]) for b in share.blocks(self.fit)} | set(
+            share.groupings(self.fit)
+        )
+        profiles: list[Mapping[str, Any]] = [
+            {name: value for name, value in one.items() if name in terms} for one in observed
+        ]
         return new_firms(self.fit, profiles, seed=int(self.fit.attrs["seed"]))
 
     @cached_property

@@ -466,18 +466,21 @@ def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, 
     }
 
 
-def _of_groups(fit: DataTree, reported: Array) -> dict[str, float]:
-    """How far groups of rows differ in one set of data, and firms that repeat within themselves."""
+def _of_groups(fit: DataTree, reported: Array) -> dict[str, Array]:
+    """How far groups of rows differ in sets of data, and firms that repeat within themselves.
+
+    ``reported`` (data set, row).
+    """
     rows = rows_of(fit)
-    found: dict[str, float] = {}
+    found: dict[str, Array] = {}
     for group in groupings(fit).values():
         codes = fit["constant_data"][f"{group['name']}_code"].to_numpy()
         counts = np.bincount(codes, rows)
-        means = np.bincount(codes, rows * reported) / counts
+        means = np.stack([np.bincount(codes, rows * row) for row in reported]) / counts
         what = group["label"][:1].lower() + group["label"][1:]
-        found[f"standard deviation of the means by {what}"] = means.std(ddof=1)
+        found[f"standard deviation of the means by {what}"] = means.std(axis=1, ddof=1)
         if group["name"] == FIRM:
-            squares = rows @ (reported - means[codes]) ** 2
+            squares = (reported - means[:, codes]) ** 2 @ rows
             within = np.sqrt(squares / (rows.sum() - len(counts)))
             found[f"standard deviation within {plural(what)}"] = within
     return found
@@ -516,13 +519,10 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         each = flat(outcomes(fit, PREDICTED))
         drawn = [_values_and_counts(row) for row in each]
         data = _values_and_counts(observed(fit))
-    found = _features(*data, step, who) | _of_groups(fit, observed(fit))
-    replicated = np.array(
-        [
-            [*_features(*of_values, step, who).values(), *_of_groups(fit, row).values()]
-            for of_values, row in zip(drawn, each, strict=True)
-        ]
-    )
+    of_groups = _of_groups(fit, np.vstack([observed(fit), each]))
+    found = _features(*data, step, who) | {name: own[0] for name, own in of_groups.items()}
+    features = [[*_features(*of_values, step, who).values()] for of_values in drawn]
+    replicated = np.column_stack([features, *(own[1:] for own in of_groups.values())])
     return check_table(fit, {"feature": list(found)}, [*found.values()], replicated, prob)
 
 

@@ -538,7 +538,8 @@ def new_firms(
     tree : xarray.DataTree
         A fit.
     profiles : list of mapping
-        Predictor -> level (or number, for a numeric covariate, in its printed unit). A
+        Predictor -> level (or number, for a numeric covariate, in its printed unit; of one that is
+        split between and within firms the mean of the firm, which is at this mean). A
         predictor left out: for a categorical predictor a level drawn anew from the spread of
         its levels, for the others the average over the firms.
     seed : int
@@ -611,6 +612,12 @@ def _profile(
     products = [name for name, block in known.items() if block.get("of")]
     groupings = {own.name: own for own in coefficients.groupings}
     names = [*(name for name in known if name not in products), *groupings]
+    # A new firm is as it is on average: what is split is its mean.
+    means = {f"{name}_between" for name in profile if name not in known} & set(names)
+    profile = {
+        f"{name}_between" if f"{name}_between" in means else name: value
+        for name, value in profile.items()
+    }
     for name in profile:
         if name not in names:
             raise StudyError(

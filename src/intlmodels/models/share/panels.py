@@ -388,6 +388,8 @@ class Sampler:
         self.onto = scales(priors)[0]
         self.transforms = {rv.name: self.own.rvs_to_transforms[rv] for rv in self.own.free_RVs}
         self.inputs = {rv.name: rv.owner.inputs for rv in self.own.free_RVs}
+        #: Where the coordinates are zero with the data of the study.
+        self.fixed = self.start({})
         self.model = self._in_coordinates()
 
     def given(self, given: Given) -> dict[str, Array]:
@@ -410,8 +412,8 @@ class Sampler:
         return value if transform is None else transform.backward(value, *self.inputs[name])
 
     def _in_coordinates(self) -> pm.Model:
-        fixed = self.start({})
         values: dict[Any, Any] = {}
+        fixed = self.fixed
         with pm.Model() as sampled:
             for name in (n for n in self.own.named_vars if _is_data(self.own, n)):
                 values[self.own[name]] = pm.Data(name, self.own[name].get_value())
@@ -546,9 +548,8 @@ def draw(
     """Draw from posterior and prior; with many groups fewer draws than asked for."""
     sampler = Sampler(study, variant, priors)
     used = affordable(settings, sampler.points.size)
-    fixed = sampler.start({})
     draws, stats = sample(sampler.model, used, progress)
-    posterior = sampler.derived(sampler.free(draws[RAW].to_numpy(), fixed))
+    posterior = sampler.derived(sampler.free(draws[RAW].to_numpy(), sampler.fixed))
     posterior, log_likelihood = sampler.by_row(posterior)
     prior = sampler.derived(prior_draws(sampler.own, settings.seed))
     prior, _ = sampler.by_row(prior, log_likelihood=False)
