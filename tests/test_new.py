@@ -21,7 +21,7 @@ from mockfit import mock_fit
 from test_cli import below, run
 
 ROOT = Path(__file__).parent.parent
-TEMPLATES = Path(intlmodels.__file__).parent / "study" / "templates"
+TEMPLATES = Path(intlmodels.__file__).parent / "studies" / "templates"
 #: Template -> the options that ask for it.
 OPTIONS = {
     "share": ("--model", "share"),

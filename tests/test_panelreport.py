@@ -141,17 +141,29 @@ def test_groups_come_with_their_standard_deviations(sections):
     assert "60 rows" not in table.caption
 
 
+def text_of_methods(m):
+    passages = methods.passages(m, "key")
+    return " ".join(piece for own in passages for piece in own if isinstance(piece, str))
+
+
 def test_methods_say_what_the_terms_are(m):
-    text = " ".join(
-        piece
-        for passage in methods.passages(m, "key")
-        for piece in passage
-        if isinstance(piece, str)
-    )
+    text = text_of_methods(m)
+    assert "structural" not in text
     assert "60 rows of 15 growers, 2001 to 2004" in text
     assert "Each grower (15) has a level of its own" in text
     assert "random walk over 4 periods" in text
     assert {"mundlak1978", "smithson2006", "gelman2006"} <= set(methods.bibliography(m))
+
+
+def test_methods_say_that_zeros_may_be_structural(tmp_path):
+    toml = STUDY.replace("rounding_width = 1", 'rounding_width = 1\nzeros = "structural"')
+    toml += '\n[zeros]\npredictors = ["owner"]\n'
+    study = load_study(write_growers(tmp_path / "study", toml))
+    store_fits(study, tmp_path / "out", default=from_prior(study))
+    text = text_of_methods(gather(study, tmp_path / "out"))
+    assert (
+        "exactly 0 with a probability whose logit depends on owner, and otherwise" in text.lower()
+    )
 
 
 # -- intervals and weights ---------------------------------------------------------------

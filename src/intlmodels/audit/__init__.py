@@ -146,7 +146,7 @@ def _require_together(
     ]
     raise StudyError(
         f"hard counts that cannot hold together{where}: {', '.join(told)}; expected hard counts to "
-        "agree: mend one, or make one noisy",
+        "agree: fix one, or make one noisy",
         file=named[0].file if len(files) == 1 else None,
     )
 
@@ -162,7 +162,7 @@ def _require_agreement(study: DecayStudy) -> None:
         count = hard[system.count[row]]
         raise StudyError(
             f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
-            "mend one, or make the count noisy",
+            "fix one, or make the count noisy",
             file=count.file,
             row=count.row,
             column="value",

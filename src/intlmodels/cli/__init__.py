@@ -256,7 +256,7 @@ def audit(
         str | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
     ] = None,
 ) -> None:
-    """Tell whether what a study prints can all be true, and what would mend it."""
+    """Tell whether what a study prints can all be true, and what would fix it."""
     from intlmodels.api import audit_of
 
     loaded = load(study)

@@ -23,7 +23,7 @@ class StudyError(ValueError):
     Parameters
     ----------
     message : str
-        What was expected and how to mend it.
+        What was expected and how to fix it.
     file : str, optional
         The file, or what stands for it, such as ``command line``.
     row : int, optional

@@ -7,7 +7,7 @@ where a line ends in a blank and an empty line ends a paragraph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.models.decay.sampler import TABLE_STEPS
-from intlmodels.models.share.design import CLUSTER, FIRM
+from intlmodels.models.share.design import CLUSTER, FIRM, Block
 from intlmodels.paper.markup import DATA, Cite, Passage, cite
 from intlmodels.report import decaysentences, provenance
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
@@ -165,7 +165,8 @@ def _of_shares(m: ShareReportData) -> dict[str, Any]:
         "rounded": _rounded(m.study.outcome),
         "effects": [_effect(block) for block in blocks],
         "terms": _of_groups(m),
-        "of_precision": list(dict.fromkeys(block.label for block in m.design.precision)),
+        "of_precision": _labels(m.design.precision),
+        "of_zeros": _labels(m.design.never),
         "effective": "" if weights is None else f"{effective_rows(weights):,.0f}",
         "missing": int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum()),
     }
@@ -199,9 +200,20 @@ def _of_groups(m: ShareReportData) -> list[str]:
     return found
 
 
+def _labels(blocks: Iterable[Block]) -> list[str]:
+    """What terms are called within a sentence, each once."""
+    return list(dict.fromkeys(_within(block.label) for block in blocks))
+
+
+def _within(label: str) -> str:
+    return label.replace("Square of", "the square of")
+
+
 def _effect(block: dict[str, Any]) -> str:
-    label, settings = block["label"], block["settings"]
+    label, settings = _within(block["label"]), block["settings"]
     match block["kind"]:
+        case "product" if block["label"] != label:
+            return label
         case "product" | "interaction":
             return f"{label} (products of their codes)"
         case "spline":

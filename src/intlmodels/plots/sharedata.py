@@ -108,6 +108,9 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
         s.row_labels(axes, places, [s.shortened(firms[i], 22) for i in order])
     else:
         s.no_rows(axes)
+        narrow = upper - lower < 0.5  # too short a bar to be seen
+        middle = (lower + upper)[narrow] / 2
+        axes.scatter(middle, places[narrow], s=3, c=colors[narrow], linewidths=0)
     for group in np.unique(gaps):
         first = int(np.flatnonzero(gaps == group)[0])
         code = int(codes[order][first])

@@ -209,7 +209,7 @@ def copy_good(file: File, width: int, records: Records, target: Path) -> None:
     except OSError as error:
         raise StudyError(
             f"a copy without the bad records cannot be written ({error.strerror or error}); "
-            f"expected room for it in {target.parent}: mend the file, or set TMPDIR",
+            f"expected room for it in {target.parent}: fix the file, or set TMPDIR",
             file=file.name,
         ) from error
 

@@ -89,7 +89,7 @@ def count_decisions(
             out.find_conflicting()
             if register.bad_rows == "stop":
                 raise StudyError(
-                    f"{out.why(next(out.rows()))} -- firms like this one: {len(out.firms):,}; mend "
+                    f"{out.why(next(out.rows()))} -- firms like this one: {len(out.firms):,}; fix "
                     'the files, or write bad_rows = "set aside" in [register]'
                 )
             counts = _count(out)
@@ -508,7 +508,7 @@ class Unreadable:
         if count > MOST:
             raise StudyError(
                 f"more than {MOST:,} of its values belong to rows that cannot be read; expected "
-                "few: mend the files, or see whether study.toml names the right columns",
+                "few: fix the files, or see whether study.toml names the right columns",
                 file=self.register.files,
                 column=[*self.register.columns.values()][place],
             )

@@ -209,7 +209,7 @@ def stop(
     more = count - len(first)
     named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)
     return StudyError(
-        f"{why(first[0])} -- {count:,} of {rows:,} rows cannot be read{named}: mend the "
+        f"{why(first[0])} -- {count:,} of {rows:,} rows cannot be read{named}: fix the "
         'files, or write bad_rows = "set aside" in [register]'
     )
 
@@ -240,7 +240,7 @@ def require_found_again(found: int, bad: int, aside: Path | None) -> None:
     if found != bad:
         raise StudyError(
             f"{bad:,} rows cannot be read, but {found:,} of them were found again; expected files "
-            "that stay as they are, with cells that need no guessing: mend the rows set aside",
+            "that stay as they are, with cells that need no guessing: fix the rows set aside",
             file=str(aside),
         )
 

@@ -288,7 +288,7 @@ def _decimals(cell: Cell, scale: int) -> float:
     if scale == 100 and not decimals:
         raise cell.error(
             "expected a fraction with its decimals, such as 0.00 or 1.00: without them it would "
-            "be rounded to whole numbers; mend the cell, or give rounding_width as a number"
+            "be rounded to whole numbers; fix the cell, or give rounding_width as a number"
         )
     return float(Decimal(scale).scaleb(-len(decimals)))
 
@@ -337,7 +337,7 @@ def _check_bands(bands: Sequence[tuple[Cell, _Interval]]) -> None:
             raise first[band].error(
                 f"the band {band[0]:g} to {band[1]:g} percent and that of row "
                 f"{first[other].row}, {other[0]:g} to {other[1]:g}, overlap in part; expected "
-                "bands side by side, or one within the other: mend one of them"
+                "bands side by side, or one within the other: fix one of them"
             )
         around.append(band)
 
@@ -403,7 +403,7 @@ def _weights(spec: ShareTable, file: str, sources: Sources) -> Floats | None:
         if cell.missing:
             raise cell.error("expected a weight; write it, or 0 for a row that does not count")
         if cell.number() < 0:
-            raise cell.error("expected a weight of at least 0: what the row counts; mend the cell")
+            raise cell.error("expected a weight of at least 0: what the row counts; fix the cell")
     weights = np.array([cell.number() for cell in cells])
     with np.errstate(over="ignore"):
         total = float(weights.sum())
@@ -482,7 +482,7 @@ def _share(cell: Cell, grid: Floats, width: float, scale: int) -> float:
         neighbours = grid[above - 1 : above + 1]
         raise cell.error(
             f"expected a multiple of the rounding width {width / scale:.10g}: "
-            f"{' or '.join(f'{x / scale:.10g}' for x in neighbours)}; mend the share, or "
+            f"{' or '.join(f'{x / scale:.10g}' for x in neighbours)}; fix the share, or "
             f"rounding_width in study.toml{_FRACTION if scale == 1 and percent < 1 else ''}"
         )
     # 12.2 is printed, 122 * 0.1 is not quite 12.2: what the grid holds is taken.
@@ -606,7 +606,7 @@ def _ordered(spec: OrderedPredictorTable, cell: Cell, sources: Sources) -> str:
     label = sources.label(cell)
     if label not in spec.levels:
         raise cell.error(
-            f"expected one of {listed(spec.levels)}{did_you_mean(label, spec.levels)}; mend the "
+            f"expected one of {listed(spec.levels)}{did_you_mean(label, spec.levels)}; fix the "
             "cell, or levels in study.toml"
         )
     return label
@@ -695,7 +695,7 @@ def one_of(levels: tuple[str, str], cell: Cell, label: str) -> str:
     if label not in levels:
         raise cell.error(
             f"expected {shown(levels[0])} (low) or {shown(levels[1])} (high)"
-            f"{did_you_mean(label, levels)}; mend the cell, or low and high in study.toml"
+            f"{did_you_mean(label, levels)}; fix the cell, or low and high in study.toml"
         )
     return label
 
@@ -709,7 +709,7 @@ def transformed(cell: Cell, transform: str) -> float:
         return value
     if value <= 0:
         raise cell.error(
-            'expected a number above 0, because of transform = "log"; mend the cell, or write '
+            'expected a number above 0, because of transform = "log"; fix the cell, or write '
             'transform = "none" in study.toml'
         )
     return math.log(value)
@@ -946,7 +946,7 @@ def read_further(
         no, yes = levels = " or ".join(spec.no), " or ".join(spec.yes)
         readings = [(label, no, "") for label in spec.no]
         readings += [(label, yes, "") for label in spec.yes]
-        mend = f"mend the cell, or yes and no of [outcomes.{name}]"
+        mend = f"fix the cell, or yes and no of [outcomes.{name}]"
     _require_free(columns, file, key, sources, outcome, predictors)
     table = list(zip(*(sources.cells(file, c, key) for c in columns), strict=True))
     read = {label: levels.index(level) for label, level, _ in readings}
@@ -957,7 +957,7 @@ def read_further(
             said = "readings" if spec.kind == "ordered" else ("no", "yes")[read[label]]
             raise wrong(
                 f"no firm has this label{did_you_mean(label, used)}; expected a label of "
-                f"{file}: delete it, or mend it",
+                f"{file}: delete it, or fix it",
                 f"{spec.where} {said}",
                 label,
             )

@@ -234,7 +234,7 @@ class CountFile:
             if not firms:
                 raise cells["size"].error(
                     "no firm is of this size, so that nothing could be counted; expected another "
-                    "size: mend it, or the sizes of the firms"
+                    "size: fix it, or the sizes of the firms"
                 )
         flag = word(cells["flag"], (*FLAGS, ""))
         relation = word(cells["relation"], RELATIONS)

@@ -355,7 +355,7 @@ def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
         if label not in by_label:
             raise cell.error(
                 f"expected a firm of {sources.file}{did_you_mean(label, by_label)}; add it there "
-                "or mend the name"
+                "or fix the name"
             )
         sources.note(cell, label)
         return by_label[label]
@@ -482,7 +482,7 @@ def _periods(
             if dated and dated[row][0] != name:
                 raise cell.error(
                     f"the date {times[row].cell.text.strip()} is in the period {dated[row][0]!r} "
-                    "by [periods] starts; expected the two to agree: mend one"
+                    "by [periods] starts; expected the two to agree: fix one"
                 )
             sources.note(cell, name)
             return name, cell
@@ -526,7 +526,7 @@ def _check_periods(placed: Sequence[Placed], periods: tuple[str, ...]) -> None:
         if cell is not None and position < reached:
             raise cell.error(
                 f"row {row} has an earlier decision of the same firm in a later period "
-                f"({periods[reached]}); expected periods and dates to agree: mend one"
+                f"({periods[reached]}); expected periods and dates to agree: fix one"
             )
         if position >= reached:
             reached, row = position, None if cell is None else cell.row

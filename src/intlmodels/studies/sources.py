@@ -232,7 +232,7 @@ class Sources:
                 if row != cell.row:
                     raise cell.error(
                         f"{shown(unit)} has this period already in row {row}; expected every "
-                        "firm once in a period: mend or delete one of the two rows"
+                        "firm once in a period: fix or delete one of the two rows"
                     )
         often = Counter(self.units)
         if max(often.values()) == 1:
@@ -303,7 +303,7 @@ def in_time(
         for cell, text in zip(cells, texts, strict=True):
             if text not in place:
                 raise cell.error(
-                    f"expected one of {listed(levels)}{did_you_mean(text, levels)}; mend the cell, "
+                    f"expected one of {listed(levels)}{did_you_mean(text, levels)}; fix the cell, "
                     f"or {key} in study.toml"
                 )
         return tuple(levels), tuple(place[text] for text in texts)
