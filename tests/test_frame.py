@@ -273,6 +273,14 @@ def test_numbers_in_text_are_read_as_the_same_numbers():
         (lambda f: {"unit": "kode"}, "did you mean 'code'?"),
         (lambda f: {"time": "size", "unit": ""}, "expected unit"),
         (lambda f: {"predictors": ["size"]}, "expected one of both"),
+        (lambda f: {"formula": None, "outcome": "share", "predictors": [3]}, "found 3; expected"),
+        (
+            lambda f: {
+                "data": f.assign(w=np.where(f.index == 2, np.nan, 1)),
+                "rounding_width": "w",
+            },
+            "data, row 2, column 'w': found nothing; expected the rounding width of the row",
+        ),
         (lambda f: {"data": f[:0]}, "there are none"),
         (lambda f: {"data": 3}, "expected a DataFrame"),
         (lambda f: {"data": f[["share", "owner", "owner"]]}, "every name of a column once"),

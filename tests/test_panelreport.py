@@ -10,7 +10,10 @@ import pytest
 from growerstudies import STUDY, rows, write_growers
 from intlmodels.models import design_of
 from intlmodels.models.base import flat
+from intlmodels.models.pymc import prior_draws
+from intlmodels.models.share.design import predictor_blocks
 from intlmodels.models.share.estimands import new_firms
+from intlmodels.models.share.model import build
 from intlmodels.paper import methods
 from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Picture, Section, Table
@@ -20,6 +23,7 @@ from intlmodels.report.registry import sections_of
 from intlmodels.report.render import mathml
 from intlmodels.results import interpret, share
 from intlmodels.studies import load_study
+from intlmodels.studies.columns import Grouping, Panel, Predictor
 from trees import from_prior, store_fits
 
 SECTIONS = ("answer", "data", "model", "priors", "estimates", "terms", "new_firms", "limits")
@@ -131,7 +135,7 @@ def test_a_curve_comes_with_its_turning_point(m, sections):
 
 def test_coefficients_stand_per_sd_and_in_their_unit(m, sections):
     table = next(t for t in tables(sections["terms"]) if t.file == "tables/coefficients.csv")
-    per = [row[1] for row in table.rows if row[0] == "Spending (mean of the firm)"]
+    per = [row[1] for row in table.rows if row[0] == "Spending (mean of the grower)"]
     assert per == ["standard deviation", "10 dollars"]
 
 
@@ -262,3 +266,40 @@ region_name = "East"
     known = {"owner": "Fund", "size": "20", "spending_between": "120", "year": "2003"}
     named = new_firms(tree, [known], seed=int(tree.attrs["seed"]))
     assert np.array_equal(named["expected_share"], m.prediction["expected_share"])
+    assert m.prediction["profile"].item() == "Fund, 20 people, 120 dollars, 2003"
+
+
+def test_what_changes_within_firms_is_said_in_words(m):
+    levels = m.levels[m.levels["predictor"] == "spending_within"]
+    scale = next(b["scale"] for b in share.blocks(m.fit) if b["name"] == "spending_within")
+    away = f"{scale:.3g} dollars"
+    assert levels["level"].tolist() == [
+        f"{away} below the grower's mean (one sd)",
+        "the grower's mean itself",
+        f"{away} above the grower's mean (one sd)",
+    ]
+    # From the lowest to the highest, as other numbers.
+    assert (m.differences["predictor"] == "spending_within").sum() == 1
+    spread = np.log([2.0, 4, 8, 3, 6, 12, 1, 2, 4])
+    predictor = Predictor(
+        "size", "numeric", "Size", "a", "b", ("",) * 9, values=spread, transform="log", split=True
+    )
+    grower = Grouping(("a", "b", "c"), np.repeat([0, 1, 2], 3), "grower", "a", "b", "firm")
+    within = predictor_blocks(predictor, Panel(grower, "", (), np.array([])))[1]
+    assert within.label == "Size (deviation from the grower's mean)"
+    assert within.settings == (
+        "0.549 times the grower's mean (one sd below)",
+        "the grower's mean itself",
+        "1.82 times the grower's mean (one sd above)",
+    )
+
+
+def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path):
+    toml = STUDY.replace('slopes = ["owner"]', 'slopes = ["owner"]\ncorrelated = true')
+    study = load_study(write_growers(tmp_path / "study", toml))
+    drawn = prior_draws(build(study), seed=1)["region_partial"]
+    assert drawn.dims == ("chain", "draw", "region_pair")
+    # Of two variables LKJ(2) is Beta(2, 2) on (-1, 1).
+    values = drawn.to_numpy().ravel()
+    assert abs(values.mean() - 0.5) < 5 * np.sqrt(0.05 / values.size)
+    assert abs(values.var() - 0.05) < 5 * 0.05 * np.sqrt(2 / values.size)

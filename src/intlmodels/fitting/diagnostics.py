@@ -86,17 +86,17 @@ CHECKS: tuple[Check, ...] = (
 MANY_CHECKS: tuple[Check, ...] = (
     Check(
         "rhat_clusters",
-        "largest R-hat (rank-normalized) of any level or effect of a cluster",
+        "largest R-hat (rank-normalized) of any level or effect of a group or row",
         "at most",
         1.1,
-        "the chains disagree on some clusters: more tuning, or fewer clusters",
+        "the chains disagree on some groups: more tuning, or fewer groups",
     ),
     Check(
         "ess_clusters",
-        "smallest bulk effective sample size of any level or effect of a cluster",
+        "smallest bulk effective sample size of any level or effect of a group or row",
         "at least",
         100,
-        "too few effective draws of some clusters: more draws",
+        "too few effective draws of some groups: more draws",
     ),
 )
 #: Quantities that are looked at at a time: ranks and autocovariances of all take their memory.

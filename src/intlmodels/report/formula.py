@@ -256,6 +256,9 @@ def _meaning(block: Block, row: str = "firm") -> str:
         case "numeric":
             log = "log of " if block.transform == "log" else ""
             unit = f" in {block.unit}" if block.unit else ""
+            if block.name == f"{block.predictor}_within":
+                what += " of the logarithms" if log else unit
+                return f"({what}) / {number(block.scale, 2)}"
             gone = block.missing.size
             missing = f"; {gone} missing values are parameters" if gone else ""
             center, scale = number(block.center, 2), number(block.scale, 2)

@@ -346,7 +346,9 @@ def cannot_tell(
             f"Levels with {FEW_FIRMS} {rows} or fewer borrow most of their estimate from the "
             f"others: {'; '.join(parts)}{more}."
         )
-    sentences += [_crossing(row) for row in crossings.itertuples(index=False) if row.empty][:10]
+    sentences += [_crossing(row, rows) for row in crossings.itertuples(index=False) if row.empty][
+        :10
+    ]
     return marked([*sentences, *still_sentence(parameters)], passed)
 
 
@@ -365,10 +367,11 @@ def _width(part: pd.DataFrame, firms: str) -> str:
     )
 
 
-def _crossing(row: Any) -> str:
+def _crossing(row: Any, rows: str) -> str:
+    one = "row" if rows == "rows" else "firm"
     text = (
         f"{row.label_a} and {row.label_b} are not crossed: {row.empty} of {row.cells} combinations "
-        "of their levels have no firm"
+        f"of their levels have no {one}"
     )
     if row.tied:
         text += f", and {row.tied}"

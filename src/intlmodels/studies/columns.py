@@ -263,6 +263,9 @@ def _own_width(spec: ShareTable, sources: Sources, file: str) -> Callable[[int, 
         widths = sources.cells(file, column, "[outcome] rounding_width")
 
     def read(row: int, cell: Cell) -> _Interval:
+        if widths is not None and widths[row].missing:
+            said = "expected the rounding width of the row; write it, or delete the row"
+            raise widths[row].error(said)
         width = _decimals(cell, scale) if widths is None else _times(widths[row].number(), scale)
         if not FINEST_WIDTH <= width <= 100:
             where = cell if widths is None else widths[row]
@@ -523,7 +526,7 @@ def read_predictor(
             read = [sources.level(cell, spec.family_separator) for cell in cells]
             levels = tuple(sorted(set(read)))
             if len(levels) == 1:
-                said = "every firm has this level; expected two or more levels"
+                said = f"every {sources.one} has this level; expected two or more levels"
                 raise in_column(f"{said}: delete the predictor", file, column, levels[0])
             return predictor(
                 kind="category",
@@ -535,7 +538,7 @@ def read_predictor(
             both = (spec.low, spec.high)
             read = [one_of(both, cell, sources.label(cell)) for cell in cells]
             if len(set(read)) == 1:
-                said = f"every firm has this level; expected both {listed(both)}: "
+                said = f"every {sources.one} has this level; expected both {listed(both)}: "
                 raise in_column(f"{said}delete the predictor", file, column, read[0])
             halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
             return predictor(kind="contrast", levels=both, values=halves)

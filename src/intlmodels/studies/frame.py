@@ -202,7 +202,7 @@ def _named(given: Named, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
         given = [given]
     pairs = given.items() if isinstance(given, Mapping) else [(None, own) for own in given or ()]
     for name, own in pairs:
-        table = {"column": own} if isinstance(own, str) else dict(own or {})
+        table = dict(own) if isinstance(own, Mapping) else {"column": name if own is None else own}
         column = table.setdefault("column", name)
         if not isinstance(column, str):
             raise _error(f"expected columns, or tables with a column, in {what}", own)

@@ -9,6 +9,7 @@ Of a register a cell is to the design what a firm is; the number of its rows is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import amount
+from intlmodels.core.formats import MINUS, amount
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -554,7 +555,20 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
-    return steps, tuple(f"{v:.3g}{unit} ({n})" for v, n in zip(at, names, strict=True))
+    texts = [f"{value:.3g}".replace("-", MINUS) for value in at]
+    return steps, tuple(f"{text}{unit} ({n})" for text, n in zip(texts, names, strict=True))
+
+
+def _deviations(block: Block, unit: str) -> Block:
+    """The block of what deviates from the mean of each firm, with its settings in words."""
+    mean = f"the {unit}'s mean"
+    if block.transform == "log":
+        low, high = (f"{math.exp(step * block.scale):.3g} times {mean} (one sd" for step in (-1, 1))
+        names = (f"{low} below)", f"{mean} itself", f"{high} above)")
+        return replace(block, settings=names, unit=f"times {mean}")
+    away = f"{block.scale:.3g} {block.unit}".strip()
+    names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
+    return replace(block, settings=names)
 
 
 def spline_basis(values: Array, knots: Array) -> Array:
@@ -595,6 +609,8 @@ def predictor_blocks(predictor: Predictor, panel: Panel | None) -> list[Block]:
     found = []
     for part in parts:
         block = replace(_block(part), predictor=predictor.name if predictor.split else "")
+        if panel is not None and part.name == f"{predictor.name}_within":
+            block = _deviations(block, panel.unit.label)
         found.append(block)
         if part.curve == "quadratic":
             square = f"{block.name}_squared"
@@ -624,10 +640,10 @@ def split(predictor: Predictor, panel: Panel | None) -> list[Predictor]:
         )
     codes = panel.unit.codes
     means = (np.bincount(codes, predictor.values) / np.bincount(codes))[codes]
-    found = []
+    found, unit = [], panel.unit.label
     for name, what, values in (
-        ("between", "mean of the firm", means),
-        ("within", "deviation from it", predictor.values - means),
+        ("between", f"mean of the {unit}", means),
+        ("within", f"deviation from the {unit}'s mean", predictor.values - means),
     ):
         scale = float(values.std(ddof=1))
         # What rounding leaves of a constant is no spread.

@@ -514,7 +514,7 @@ def _comparisons(
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
         number = block["kind"] in ("numeric", "spline")
-        if number and "(at the mean)" in "".join(block["settings"]):
+        if number and "(one sd" in block["settings"][0]:
             pairs.append((int(places[-1]), int(places[0])))
             continue
         if len(places) > MOST_CLUSTERS:  # all pairs would be no table
@@ -569,7 +569,7 @@ def new_firms(
     ]
     probability = np.stack([p for p, _ in predicted])
     expected = np.stack([e for _, e in predicted], axis=-1)
-    names = [describe_profile(profile) for profile in profiles]
+    names = [_described(coefficients, profile) for profile in profiles]
     return xr.Dataset(
         {
             "probability": (("profile", "grid"), probability),
@@ -600,9 +600,12 @@ def _predicted(coefficients: Coefficients, linear: Array) -> tuple[Array, Array]
     return total / len(linear), expected
 
 
-def describe_profile(profile: Mapping[str, Any]) -> str:
-    """A profile in words: its levels, in the order given."""
-    return ", ".join(str(value) for value in profile.values()) or "any firm"
+def _described(coefficients: Coefficients, profile: Mapping[str, Any]) -> str:
+    """A profile in words: its levels and its numbers with their units, in the order given."""
+    units = {own.get("term", own["name"]): own["unit"] for own in coefficients.blocks[::-1]}
+    units |= {own["name"]: own["unit"] for own in coefficients.blocks}
+    named = [f"{value} {units.get(name) or ''}".strip() for name, value in profile.items()]
+    return ", ".join(named) or "any firm"
 
 
 def _profile(

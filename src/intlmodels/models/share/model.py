@@ -167,7 +167,9 @@ class _Groups:
         variables = [text.partition("[")[0] for text in terms]
         sigmas = {own: draw_pymc(self.priors, f"sigma_{own}") for own in dict.fromkeys(variables)}
         a = lkj_shapes(len(terms))
-        partial = pm.Beta(f"{name}_partial", a, a, shape=len(a))
+        pairs = [f"{one}, {other}" for i, one in enumerate(terms) for other in terms[:i]]
+        model.add_coord(f"{name}_pair", pairs)
+        partial = pm.Beta(f"{name}_partial", a, a, dims=f"{name}_pair")
         factor = _correlation_factor(2 * partial - 1, len(terms))
         pm.Deterministic(
             *(f"{name}_correlation", factor @ factor.T),
