@@ -398,6 +398,7 @@ def test_a_firm_is_left_out_with_all_of_its_rows(study):
 # -- coordinates -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_coordinates_change_nothing_but_the_names_of_points(study, monkeypatch):
     monkeypatch.setattr(panels, "FEW_GROUPS", 5)
     sampler = panels.Sampler(study, "default", priors_of(study))
@@ -431,6 +432,7 @@ def test_coordinates_change_nothing_but_the_names_of_points(study, monkeypatch):
     assert {f.name for f in fields(panels.Fixed)} >= {"at", "information"}
 
 
+@pytest.mark.slow
 def test_a_tiny_panel_has_the_posterior_of_an_integral(tmp_path):
     study = panel_study(tmp_path / "study", 6, 3, predictors={}, interactions={})
     rng = np.random.default_rng(2)
