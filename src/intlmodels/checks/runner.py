@@ -28,6 +28,7 @@ from intlmodels.core.jsonvalues import parse_json
 from intlmodels.core.processes import GOES_ON, helpers
 from intlmodels.core.scheduler import MACHINE, Bar, cluster
 from intlmodels.core.settings import Given, Progress, Settings
+from intlmodels.core.threads import THREADS
 from intlmodels.core.versions import CHECKS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import convergence
@@ -48,8 +49,6 @@ MOST = 1000
 APPLICATION = 0x696D6A33
 #: What decides the last digit of a result, apart from the code of this package.
 NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy", MACHINE)
-#: Dask's workers have one thread for linear algebra each; so do ours.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 # -- the journal -------------------------------------------------------------------------
