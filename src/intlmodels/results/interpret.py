@@ -692,8 +692,9 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
         chances.append([float(x.mean()) for x in (u | inverted, u, inverted)])
     draws = np.stack(turning, axis=-1) if turning else np.empty((len(coefficients.values), 0))
-    # A ratio of coefficients has no mean.
-    table = table_of(fit, columns, draws, prob).drop(columns=["mean", "sd"])
+    # A ratio of coefficients has no mean; where the square hardly counts, draws may be infinite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        table = table_of(fit, columns, draws, prob).drop(columns=["mean", "sd"])
     for name, values in zip(
         ("p_inside", "p_u", "p_inverted"), np.reshape(chances, (-1, 3)).T, strict=True
     ):
