@@ -537,7 +537,7 @@ def test_a_new_firm_of_a_named_cluster(study, known):
     eta += z * (v["size"] + v["size_by_cluster"][2])
     got = im.predict(tree, profile)
     assert float(got["expected_share"].squeeze()) == pytest.approx(printed_mean(eta, v["phi"]))
-    assert got["profile"].item() == "Easy, Toys, Both, 12.0, West"
+    assert got["profile"].item() == "Easy, Toys, Both, 12.0 million euros, West"
     with pytest.raises(StudyError, match="no cluster is called 'Wst'; the clusters are 'North'"):
         im.predict(tree, {**profile, "cluster": "Wst"})
 

@@ -808,7 +808,7 @@ BAD_SHARES = {
     "no width in a column": (
         [(_WIDTH, 'rounding_width = "weight"')],
         [("12.5,", "12,"), ("food,4,1,10", "food,4,,10")],
-        ["row 2", "column 'weight'", "expected a number"],
+        ["row 2", "column 'weight'", "expected the rounding width of the row"],
     ),
     "a width of 0": (
         [(_WIDTH, 'rounding_width = "weight"')],

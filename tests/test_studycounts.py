@@ -349,8 +349,8 @@ BAD_TOML: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "misspelled table": ([("[counts]", "[count]")], ["[count]", "did you mean 'counts'"]),
     "misspelled key": ([("names =", "name =")], ["[periods] name", "did you mean 'names'"]),
     "table of another model": (
-        [("[counts]", "[predictors.x]\n[counts]")],
-        ["[predictors]", "unknown key", "model 'share'", "valid here: study, firms"],
+        [("[counts]", "[interactions.x]\n[counts]")],
+        ["[interactions]", "unknown key", "model 'share'", "valid here: study, firms"],
     ),
     "profiles": ([("[counts]", "[[profiles]]\n[counts]")], ["[profiles]", "model 'share'"]),
     "key of another model": (

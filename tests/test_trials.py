@@ -192,7 +192,7 @@ def test_the_law_of_a_firms_flags_is_that_of_all_their_combinations(tmp_path):
     design = design_of(study)
     drawn = inferencedata.prior(design, priors_of(study), 50, 1)
     over = decay.values(study, {"default": design})
-    flat = inferencedata.flat_parameters(drawn)
+    flat = inferencedata.flat_parameters(drawn, design)
     odds = decay._odds(design, flat)
     for unit, firm in enumerate(decay.units(study, design)):
         which = np.array(design.decisions.firm) == firm
