@@ -74,6 +74,7 @@ def test_its_priors_follow_from_its_design(study):
     assert [len(np.unique(row)) for row in shares] == [2] * 20
 
 
+@pytest.mark.slow
 def test_a_function_of_the_model_brings_its_own_likelihood(study):
     settings = {**FEW, "draws": 500, "tune": 500}
     fit = im.fit_study(study, level_of_nothing, **settings)
@@ -113,6 +114,7 @@ def test_the_fingerprint_follows_the_text_and_plain_values():
     assert typed[0] == typed[2] != typed[1]
 
 
+@pytest.mark.slow
 def test_a_stored_fit_of_a_function_is_fitted_once_and_named_in_reports(study, tmp_path):
     im.fit_study(study, out=tmp_path, **FEW)
     first = im.fit_study(study, without_branch, out=tmp_path, **FEW)

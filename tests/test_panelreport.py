@@ -196,6 +196,7 @@ def share_of(row: dict[str, str], half: float, places: int) -> str:
     )
 
 
+@pytest.mark.slow
 def test_weights_make_a_pseudo_posterior(tmp_path):
     made = [row | {"w": "3" if i % 2 else "1"} for i, row in enumerate(rows())]
     toml = STUDY.replace("rounding_width = 1", 'rounding_width = 1\nweights = "w"')
@@ -211,6 +212,7 @@ def test_weights_make_a_pseudo_posterior(tmp_path):
 # -- very many levels --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_very_many_levels_are_summarized(tmp_path):
     made = [row | {"region": f"Region {i:02}"} for i, row in enumerate(rows())]
     made = [row | {"region": f"Region {i % 40:02}"} for i, row in enumerate(made)]

@@ -96,7 +96,7 @@ def made_up(
     return tree
 
 
-def from_prior(study: Study, variant: str = "default", length: int = 50) -> xr.DataTree:
+def from_prior(study: Study, variant: str = "default", length: int = 20) -> xr.DataTree:
     """A fit whose posterior is the prior, drawn in towards its mean; for any terms of rows."""
     tree = prior_predictive(study, variant, draws=CHAINS * length, seed=1)
     wide = tree["prior"].to_dataset().isel(chain=0, drop=True).drop_vars("draw")
