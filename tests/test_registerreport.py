@@ -69,6 +69,7 @@ def test_reduce_tells_and_keeps_the_counts(capsys, folder, tmp_path):
     assert run(capsys, "reduce", "rochester")[0] == 2
 
 
+@pytest.mark.slow
 def test_fit_report_and_export(capsys, quick, folder, tmp_path):
     out = tmp_path / "out"
     code, _, err = run(capsys, "fit", folder, "--out", out)

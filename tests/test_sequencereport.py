@@ -57,6 +57,7 @@ def test_check_looks_and_reads_nothing_more(capsys, folder, tmp_path, monkeypatc
     assert below(tmp_path / "reports") == []
 
 
+@pytest.mark.slow
 def test_reduce_fit_report_and_export(capsys, quick, folder, tmp_path):
     out = tmp_path / "out"
     code, told, err = run(capsys, "reduce", folder, "--out", out)
