@@ -447,11 +447,11 @@ def test_a_tiny_panel_has_the_posterior_of_an_integral(tmp_path):
     drawn = panels.draw(study, "default", priors, Settings(draws=1500, tune=500, seed=3), None)
     posterior = drawn.groups["posterior"]
     # Everything but the firms' effects on a grid, these by Gauss and Hermite.
-    level, spread = np.linspace(-4, 2.5, 61), np.linspace(0.02, 3.5, 60)
-    phi = np.exp(np.linspace(np.log(0.5), np.log(400), 60))
-    nodes, share = hermegauss(40)
+    level, spread = np.linspace(-4, 2.5, 41), np.linspace(0.02, 3.5, 44)
+    phi = np.exp(np.linspace(np.log(0.5), np.log(400), 40))
+    nodes, share = hermegauss(24)
     share = share / share.sum()
-    total = np.empty((61, 60, 60))
+    total = np.empty((41, 44, 40))
     prior = stats.norm(-1.5, 1).logpdf(level)[:, None, None]
     prior = prior + stats.halfnorm(scale=1).logpdf(spread)[:, None]
     prior = prior + stats.norm(np.log(10), 0.8).logpdf(np.log(phi))
