@@ -21,6 +21,7 @@ from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import mathml
+from intlmodels.report.sections import diagnostics
 from intlmodels.results import interpret, share
 from intlmodels.studies import load_study
 from intlmodels.studies.columns import Grouping, Panel, Predictor
@@ -305,3 +306,9 @@ def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path
     values = drawn.to_numpy().ravel()
     assert abs(values.mean() - 0.5) < 5 * np.sqrt(0.05 / values.size)
     assert abs(values.var() - 0.05) < 5 * 0.05 * np.sqrt(2 / values.size)
+
+
+def test_draws_are_counted_as_they_were_kept(m):
+    kept = m.fit["posterior"].sizes
+    assert kept["draw"] < m.attribute("settings")["draws"]
+    assert f"{4 * kept['draw']} draws in 4 chains" in words(diagnostics(m))

@@ -73,7 +73,8 @@ def _states(m: ShareReportData) -> Iterator[str]:
     for name, item in m.study.outcomes.items():
         what = f"{item.label} (fit {name})"
         if name in m.gates:
-            settings = json.loads(m.further[name].attrs["settings"])
+            found = m.further[name].attrs
+            settings = json.loads(found.get("settings_used", found["settings"]))
             count = settings["chains"] * settings["draws"]
             passed = m.gates[name].passed
             verdict = "passed every check" if passed else "DID NOT PASS and is not a posterior"

@@ -93,10 +93,10 @@ def priors(m: ReportData, implied: Iterable[Block]) -> Section:
 def diagnostics(m: ReportData) -> Section:
     """The gate."""
     gate = m.gates["default"]
-    settings = m.attribute("settings")
-    count = settings["chains"] * settings["draws"]
+    # As many as were kept: large fits keep fewer than were asked for.
+    number, each = (m.fit["posterior"].sizes[dim] for dim in ("chain", "draw"))
     verdict = "passed every check" if gate.passed else "DID NOT PASS and is not a posterior"
-    text = f"The default fit, {count} draws in {settings['chains']} chains, {verdict}."
+    text = f"The default fit, {number * each} draws in {number} chains, {verdict}."
     table = Table(
         "The gate: every check must pass",
         ("what is looked at", "value", "limit", "where", "outcome"),
