@@ -847,7 +847,22 @@ OPENED = {
 }
 #: Sentences that are in neither the text nor the tables of the paper.
 OWN = {
-    *("R07", "R27", "R37a", "R37b", "R38b", "R38c", "R39c", "R45b", "R49", "R50", "R51", "R52"),
+    *(
+        "R07",
+        "R11b",
+        "R21b",
+        "R27",
+        "R37a",
+        "R37b",
+        "R38b",
+        "R38c",
+        "R39c",
+        "R45b",
+        "R49",
+        "R50",
+        "R51",
+        "R52",
+    ),
     *("R53a", "R53b", "R54", "R55"),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.audit.consequences import suspects
+from intlmodels.audit import common_counts
 from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.results.decay import group_name
@@ -50,17 +50,8 @@ def conflict_sentence(found: Audit) -> str:
         f"The {count} published counts cannot all be true: they hold "
         f"{f.counted(len(found.conflicts), 'minimal contradiction')}. "
     )
-    either = suspects(repairs)
-    if len(found.conflicts) > 1 and all(
-        any(set(one) <= set(conflict) for one in either) for conflict in found.conflicts
-    ):
-        said = " or ".join(
-            f"both {f.listed(list(one))}" if len(one) > 1 else one[0] for one in either
-        )
-        start += f"Each contains {said}. At least "
-    else:
-        start += "At least "
-    start += f"{f.counted(least, 'count')} must be wrong, by {repairs[0].cost} in all; "
+    start += f"Each contains {common}. " if (common := common_counts(found)) else ""
+    start += f"At least {f.counted(least, 'count')} must be wrong, by {repairs[0].cost} in all; "
     if len(repairs) == 1:
         return f"{start}the one cheapest repair changes {changes[0]}."
     return f"{start}the cheapest repairs change {'; or '.join(changes)}{more}."
