@@ -622,14 +622,16 @@ def test_claims_of_our_own_are_counted_apart(tmp_path: Path) -> None:
 def test_how_many_verdicts_are_expected_to_be_wrong() -> None:
     table = pd.DataFrame(
         {
+            "origin": ["paper", "paper", "ours", "paper", "ours", "ours", "paper"],
             "verdict": ["supported", TABLE, "unsupported", "uncertain", FAILED, TABLE, TABLE],
             "in_model": ["", "leaning", "", "", "", "uncertain", ""],
             "probability": [0.98, 0.93, 0.04, 0.5, 0.99, 0.6, np.nan],
         }
     )
-    # 0.02 + 0.07 + 0.04: what is uncertain, failed or without a probability decides nothing.
+    # 0.02 + 0.07, and 0.04: what is uncertain, failed or without a probability decides nothing.
     assert ledger.expected_wrong(table) == (
-        "Of the 3 verdicts that a probability has decided, 0.13 are expected to be wrong."
+        "Expected to be wrong, where a probability has decided: of the 2 verdicts on the "
+        "publication's claims, 0.090 and of the 1 verdict on claims of our own, 0.040."
     )
 
 

@@ -277,7 +277,7 @@ def common_counts(found: Audit) -> str:
         any(set(one) <= set(conflict) for one in either) for conflict in found.conflicts
     ):
         return ""
-    return " or ".join(f"both {listed(one)}" if len(one) > 1 else one[0] for one in either)
+    return " or ".join(f"both {listed(list(one))}" if len(one) > 1 else one[0] for one in either)
 
 
 def conflict_sentences(found: Audit) -> list[str]:

@@ -26,6 +26,7 @@ from intlmodels.studies.claims import (
     HOLDS,
     ORIGINS,
     OURS,
+    PAPER,
     Array,
     Claim,
     Evidence,
@@ -320,18 +321,18 @@ def finding_sentences(ledger: pd.DataFrame) -> list[str]:
 
 def expected_wrong(ledger: pd.DataFrame) -> str:
     """How many of the verdicts on a probability are expected to be wrong; empty without any."""
-    said = [
-        own or verdict for own, verdict in zip(ledger["in_model"], ledger["verdict"], strict=True)
-    ]
-    undecided = np.isin(said, ("uncertain", FAILED))
+    verdicts = zip(ledger["in_model"], ledger["verdict"], strict=True)
+    undecided = np.isin([own or verdict for own, verdict in verdicts], ("uncertain", FAILED))
     decided = ledger[ledger["probability"].notna() & ~undecided]
-    if not len(decided):
+    said = []
+    for origin, of in ((PAPER, "the publication's claims"), (OURS, "claims of our own")):
+        p = decided["probability"][decided["origin"] == origin]
+        if len(p):
+            wrong = f.significant(float(np.minimum(p, 1 - p).sum()), 2)
+            said.append(f"of the {f.counted(len(p), 'verdict')} on {of}, {wrong}")
+    if not said:
         return ""
-    p = decided["probability"]
-    return (
-        f"Of the {f.counted(len(decided), 'verdict')} that a probability has decided, "
-        f"{f.significant(float(np.minimum(p, 1 - p).sum()), 2)} are expected to be wrong."
-    )
+    return f"Expected to be wrong, where a probability has decided: {f.listed(said)}."
 
 
 def summary(ledger: pd.DataFrame) -> str:

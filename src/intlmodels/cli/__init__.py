@@ -359,7 +359,7 @@ def claims(
         if row.pooled == row.pooled:
             lines.append(f"  pooled probability {f.probability(row.pooled)}")
         for line in lines:
-            typer.echo(one_line(line))
+            typer.echo(one_line(line.replace(f.SPACE, " ")))
     wrong = [text for text in [ledger.expected_wrong(table)] if text]
     lines = [*ledger.verdict_lines(table), *ledger.finding_sentences(table), *wrong]
     typer.echo("\n" + "\n".join(lines))

@@ -503,8 +503,10 @@ def averages(column: Column, group: Group, kind: str) -> tuple[float, float, flo
 MOST_INTERVALS = 100
 
 
-def _of_groups(study: Any, column: Column, a: Group, b: Group) -> twogroups.TwoGroups | None:
-    """The model of what is behind two averages: of shares as printed, or of known numbers.
+def _of_groups(
+    study: Any, column: Column, a: Group, b: Group
+) -> tuple[twogroups.TwoGroups, str] | None:
+    """The model of what is behind two averages, shares or known numbers, and its unit.
 
     None where rows are not of firms of their own, or nothing is known of one of the groups.
     """
@@ -515,13 +517,16 @@ def _of_groups(study: Any, column: Column, a: Group, b: Group) -> twogroups.TwoG
         ends = dict(zip(study.firms, zip(outcome.lower, outcome.upper, strict=True), strict=True))
         sides = [[ends[firm] for firm in group.sure if firm in ends] for group in (a, b)]
         few = len({interval for side in sides for interval in side}) <= MOST_INTERVALS
-        return twogroups.shares(*sides) if all(sides) and few else None
+        return (twogroups.shares(*sides), POINTS) if all(sides) and few else None
     values = dict(zip(column.rows, column.numbers(), strict=True))
     known = [np.array([values[row] for row in group.sure]) for group in (a, b)]
     known = [numbers[~np.isnan(numbers)] for numbers in known]
+    if not all(numbers.size for numbers in known):
+        return None
+    unit = "standard deviations"
     if all((numbers > 0).all() for numbers in known):
-        known = [np.log(numbers) for numbers in known]
-    return twogroups.numbers(*known) if all(numbers.size for numbers in known) else None
+        known, unit = [np.log(numbers) for numbers in known], f"{unit} of its logarithm"
+    return twogroups.numbers(*known), unit
 
 
 class _HigherAverage(OfRows):
@@ -558,7 +563,12 @@ class _HigherAverage(OfRows):
         said = f"{kind} {' against '.join(sides)}{_not_known(missing)}"
         found = fact(holds, "table", first[0] - second[0], said)
         model = None if holds is None else _of_groups(evidence.study, column, a, b)
-        return found if model is None else replace(found, probability=model.probability)
+        if model is None:
+            return found
+        median, low, high = model[0].difference(evidence.prob)
+        behind = f"; difference of what is behind them {f.number(median, 1)} "
+        behind += f"({f.span(low, high, 1)}) {model[1]}"
+        return replace(found, probability=model[0].probability, numbers=said + behind)
 
     def extremes(self, claim: Claim, evidence: Evidence) -> str:
         numbers = np.asarray(claim.columns[claim.terms["column"]].numbers())
@@ -642,7 +652,7 @@ class _HigherProportion(Rule):
     )
     words = (
         f"{POSTERIOR} that {{part}} of {{whole}} comes from a higher proportion than {{against}} "
-        f"of {{against_whole}} (two proportions, {twogroups.PRIORS})"
+        "of {against_whole} (two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = dict.fromkeys(("part", "whole", "against", "against_whole"), _ID)
 
@@ -682,7 +692,7 @@ class _MoreOften(OfRows):
     )
     words = (
         f"{POSTERIOR} that {{what}} are more frequent among {{among}} than among {{than}} "
-        f"(two proportions, {twogroups.PRIORS})"
+        "(two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = {"what": GROUP, "among": GROUP, "than": OTHER_GROUP}
 

@@ -170,20 +170,20 @@ class Silence:
 
     #: Whether it then stays unknown; otherwise it is absent.
     unknown: bool
-    #: Words of which the other holds, folded.
+    #: Words of which the other holds.
     excepted: tuple[str, ...]
     note: str
 
     def describe(self) -> str:
         """What is not named, in words."""
-        said = "may be there all the same" if self.unknown else "is not there"
-        but = "is not there" if self.unknown else "may be there all the same"
-        words = f", but {listed(self.excepted)} {but} unless named" if self.excepted else ""
-        return f"what is not named {said}{words}"
+        said, other = ("unknown", "absent") if self.unknown else ("absent", "unknown")
+        words = f", but {', '.join(self.excepted)}: {other}" if self.excepted else ""
+        return f"what is not named is {said}{words}"
 
     def tells(self, words: Iterable[str]) -> bool:
         """Whether none of the words, folded, is there if none is named."""
-        return all(any(own in word for own in self.excepted) == self.unknown for word in words)
+        folded = [own.casefold() for own in self.excepted]
+        return all(any(own in word for own in folded) == self.unknown for word in words)
 
 
 def read_silence(tables: object, rows: Rows) -> dict[str, Silence]:
@@ -199,7 +199,7 @@ def read_silence(tables: object, rows: Rows) -> dict[str, Silence]:
         name = rows.column((given["column"],), f"{where}, column").name
         if name in found:
             raise wrong("expected every column once", f"{where}, column", given["column"])
-        excepted = tuple(word.casefold() for word in given.get("except", ()))
+        excepted = tuple(given.get("except", ()))
         found[name] = Silence(given["unnamed"] == "unknown", excepted, given.get("note", ""))
     return found
 
