@@ -18,6 +18,7 @@ from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings, checked
+from intlmodels.core.threads import one_thread
 from intlmodels.core.versions import ESTIMANDS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, convergence, gate
@@ -153,6 +154,7 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
     return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps a draw"
 
 
+@one_thread()
 def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 
