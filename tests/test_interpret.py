@@ -107,6 +107,21 @@ def test_shares_of_rows_are_those_of_the_model(study, fit):
     np.testing.assert_allclose(found["firm_share"], each, atol=1e-6)
 
 
+def test_shares_of_too_many_rows_are_computed_when_asked_for(fit, monkeypatch):
+    stored = estimate(fit)
+    monkeypatch.setattr("intlmodels.models.share.estimands.MOST_STORED", 0)
+    few = estimate(fit)
+    assert set(stored.variables) - set(few.variables) == {"row", "row_share"}
+    assert few.equals(stored.drop_vars(["row", "row_share"]))
+    tree = fit.assign({"estimands": xr.DataTree(few)})
+    found = share.estimands_with_rows(tree)
+    np.testing.assert_allclose(found["row_share"], stored["row_share"], atol=1e-4)
+    assert found["row_share"].attrs == stored["row_share"].attrs
+    # A variant that is only compared is read without the effects of its groups.
+    tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset()[["intercept"]])
+    assert "row" not in share.estimands_with_rows(tree)
+
+
 def test_setting_a_predictor_moves_its_square_its_products_and_the_slopes_of_groups(study, fit):
     found = estimate(fit)
     for level, foreign in (("home", 0), ("foreign", 1)):
