@@ -268,7 +268,7 @@ def report(share: Array, outcome: Outcome) -> tuple[Array, Array, Array]:
 #: Nodes between which expected reported shares are looked up: of the linear predictor from -12 to
 #: 12, beyond which shares are below 0.001 or above 99.999 percent, and of the logarithm of the
 #: precision (or scale), so many per unit.
-_ENDS, _PER_LINEAR, _PER_LOG = 12.0, 32, 16
+_ENDS, _PER_LINEAR, _PER_LOG = 12.0, 32, 8
 #: Logarithms of precisions and scales that are looked up; beyond, the nearest.
 _LEAST_LOG, _LARGEST_LOG = -12.0, 25.0
 
