@@ -136,6 +136,7 @@ def checked_fit(
         asked = tree.attrs["settings"]
         careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
+        del tree  # many rows or levels take much room
         tree = _with_estimands(fit(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
