@@ -21,6 +21,8 @@ from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
 from intlmodels.models import require_names
 from intlmodels.models.base import flat
+from intlmodels.report import claims as section
+from intlmodels.report.data import ShareReportData
 from intlmodels.results import intervals
 from intlmodels.studies import ShareStudy, claimrules, load_study, twogroups
 from intlmodels.studies.claimrules import averages
@@ -635,6 +637,33 @@ def test_how_many_verdicts_are_expected_to_be_wrong() -> None:
     )
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_the_section_tells_silence_and_what_is_pooled(tmp_path: Path, several: bool) -> None:
+    keys = 'rule = "more often"\nwhat = "{}"\namong = "tools"'
+    wanted = [keys.format("makers")]
+    wanted += [keys.format("abroad") + '\norigin = "ours"'] * several
+    study = study_with(tmp_path, *wanted)
+    fit = made_up(study)
+    made = section.claims(ShareReportData(study, fit, {"default": fit}))
+    assert made is not None
+    blocks: Any = made.blocks
+    texts = [block.text for block in blocks if block.kind == "paragraph"]
+    assert "Where a text is silent:" in texts
+    assert any(twogroups.PRIORS in text for text in texts)
+    assert any("Claims of our own" in text for text in texts) == several
+    *_, silent, table = blocks
+    assert silent.items == (
+        "traits.csv: skill: what is not named is unknown, but Design: absent. One skill each",
+    )
+    # One comparison alone shares no scale with another.
+    assert table.header[-2:] == (("pooled", "where") if several else ("how it is checked", "where"))
+    rows = list(ledger.evaluate(study, {}).itertuples())
+    assert [row[2] for row in table.rows] == [ledger.verdict_text(row) for row in rows]
+    if several:
+        assert [row[-2] for row in table.rows] == [f"{row.pooled:.2f}" for row in rows]
+        assert [row[-1] for row in table.rows] == ["\N{EN DASH}", "our own; \N{EN DASH}"]
+
+
 # -- the posterior -------------------------------------------------------------------------
 
 
@@ -806,6 +835,7 @@ def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert out.startswith("C1: supported\n  So it is\n  probability 0.99")
     assert "supported: 1 of 1 (C1)" in out
+    assert "of the 1 verdict on the publication's claims, 0.010." in out
     table = claim_table(study, tmp_path / "out")
     assert table["verdict"].tolist() == ["supported"]
 

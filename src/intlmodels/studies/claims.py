@@ -338,7 +338,10 @@ def read_ledger(
     """Silence, groups, printed numbers and claims of a study: attributes of every study."""
     rows = Rows(sources)
     silence = read_silence(toml.silence, rows)
-    groups = {how: read_groups(toml.groups, rows, silence, own) for how, own in SILENT.items()}
+    stated = read_groups(toml.groups, rows, silence)
+    groups = dict.fromkeys(SILENT, stated)
+    if silence:
+        groups = {how: read_groups(toml.groups, rows, silence, own) for how, own in SILENT.items()}
     numbers = read_numbers(toml.numbers, sources)
     by_id = {count.id: count for count in counts}
     for name in numbers:
@@ -362,7 +365,7 @@ def read_ledger(
         claims.append(claim)
     return {
         "silence": silence,
-        "row_groups": groups["as stated"],
+        "row_groups": stated,
         "numbers": numbers,
         "claims": tuple(claims),
     }
