@@ -624,14 +624,14 @@ def test_every_claim_of_the_norwegian_paper_is_in_the_ledger(norway: pd.DataFram
 def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     table = norway.reset_index()
     assert table["id"][table["finding"] != ""].tolist() == ONE_FINDING
-    assert set(table["finding"]) == {"", "M33 and M36 or M37"}
+    assert set(table["finding"]) == {"", "M33, and M36 or M37"}
     # Of 56 claims of the paper four are one; they are all that is contradicted by counts.
     lines = ledger.verdict_lines(table)
     assert "contradicted by the printed counts: 1 of 53 (N04 + N05c + N08b + N09b)" in lines
     assert "53 claims are held" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
-        "2 printed numbers cannot be right: M33 and M36 or M37. N04, N05c, N08b and N09b fall with "
-        "this and are one finding, counted once."
+        "2 printed numbers do not fit: M33, and M36 or M37. N04, N05c, N08b and N09b rest on them "
+        "and are one finding, counted once."
     ]
 
 

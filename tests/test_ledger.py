@@ -609,8 +609,8 @@ def test_claims_of_our_own_are_counted_apart(tmp_path: Path) -> None:
     assert ledger.verdict_lines(table) == [
         f"{TABLE}: 1 of 2 (C1)",
         f"{CONTRA}, on one reading: 1 of 2 (C4)",
-        f"our own, {TABLE}: 1 of 2 (C2)",
-        f"our own, {CONTRA}: 1 of 2 (C3)",
+        f"our own: {TABLE}: 1 of 2 (C2)",
+        f"our own: {CONTRA}: 1 of 2 (C3)",
     ]
     said = ledger.summary(table)
     assert "2 claims are held" in said
@@ -632,8 +632,8 @@ def test_how_many_verdicts_are_expected_to_be_wrong() -> None:
     )
     # 0.02 + 0.07, and 0.04: what is uncertain, failed or without a probability decides nothing.
     assert ledger.expected_wrong(table) == (
-        "Expected to be wrong, where a probability has decided: of the 2 verdicts on the "
-        "publication's claims, 0.090 and of the 1 verdict on claims of our own, 0.040."
+        "Expected number of wrong verdicts, of those that rest on a probability: 0.090 of 2 on the "
+        "publication's claims and 0.040 of 1 on our own."
     )
 
 
@@ -835,7 +835,7 @@ def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert out.startswith("C1: supported\n  So it is\n  probability 0.99")
     assert "supported: 1 of 1 (C1)" in out
-    assert "of the 1 verdict on the publication's claims, 0.010." in out
+    assert "0.010 of 1 on the publication's claims." in out
     table = claim_table(study, tmp_path / "out")
     assert table["verdict"].tolist() == ["supported"]
 

@@ -50,6 +50,8 @@ FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 #: Where a text is silent, and that decides.
 OPEN = "depends on what the text does not name"
+#: Between sets of counts of which one each is wrong.
+AND = ", and "
 #: After a fact that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.split(" the printed")[0] for text in (HOLDS, CONTRADICTED))
@@ -159,7 +161,7 @@ def _findings(study: Study, table: pd.DataFrame) -> dict[str, str]:
         return {}
     repairs, _ = cheapest(rows_of(study.counts, study.firms, study.periods))
     either = suspects(repairs)
-    said = " and ".join(" or ".join(one) for one in either)
+    said = AND.join(" or ".join(one) for one in either)
     fallen = [
         claim
         for claim, names in named.items()
@@ -295,7 +297,7 @@ def verdict_lines(ledger: pd.DataFrame) -> list[str]:
     for origin in ORIGINS:
         units = _units(ledger[ledger["origin"] == origin])
         by_verdict = {str(verdict): list(ids) for verdict, ids in units.groupby("verdict")["id"]}
-        own = "our own, " if origin == OURS else ""
+        own = "our own: " if origin == OURS else ""
         lines += [
             f"{own}{verdict}: {len(by_verdict[verdict])} of {len(units)} "
             f"({', '.join(by_verdict[verdict])})"
@@ -313,8 +315,8 @@ def _units(ledger: pd.DataFrame) -> pd.DataFrame:
 def finding_sentences(ledger: pd.DataFrame) -> list[str]:
     """Which claims fall with the same printed numbers."""
     return [
-        f"{f.counted(counts.count(' and ') + 1, 'printed number')} cannot be right: {counts}. "
-        f"{f.listed(list(rows['id']))} fall with this and are one finding, counted once."
+        f"{f.counted(counts.count(AND) + 1, 'printed number')} do not fit: {counts}. "
+        f"{f.listed(list(rows['id']))} rest on them and are one finding, counted once."
         for counts, rows in ledger[ledger["finding"] != ""].groupby("finding", sort=False)
     ]
 
@@ -325,14 +327,16 @@ def expected_wrong(ledger: pd.DataFrame) -> str:
     undecided = np.isin([own or verdict for own, verdict in verdicts], ("uncertain", FAILED))
     decided = ledger[ledger["probability"].notna() & ~undecided]
     said = []
-    for origin, of in ((PAPER, "the publication's claims"), (OURS, "claims of our own")):
+    for origin, whose in ((PAPER, "on the publication's claims"), (OURS, "on our own")):
         p = decided["probability"][decided["origin"] == origin]
         if len(p):
             wrong = f.significant(float(np.minimum(p, 1 - p).sum()), 2)
-            said.append(f"of the {f.counted(len(p), 'verdict')} on {of}, {wrong}")
+            said.append(f"{wrong} of {len(p)} {whose}")
     if not said:
         return ""
-    return f"Expected to be wrong, where a probability has decided: {f.listed(said)}."
+    return (
+        f"Expected number of wrong verdicts, of those that rest on a probability: {f.listed(said)}."
+    )
 
 
 def summary(ledger: pd.DataFrame) -> str:

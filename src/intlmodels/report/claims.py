@@ -40,8 +40,8 @@ def claims(m: ReportData) -> Section | None:
     said = [introduction, expected_wrong(m.claims)]
     if (m.claims["origin"] == OURS).any():
         said.append(
-            "Claims of our own are not the publication's: they ask its data a question beside. "
-            "They are counted apart."
+            "Claims of our own are not the publication's: they put neighbouring questions to its "
+            "data, and are counted separately."
         )
     if m.claims["rule"].isin(_OF_TWO_GROUPS).any():
         said.append(
