@@ -97,7 +97,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
         ``id``, ``claim``, ``origin`` (``paper`` or ``ours``), ``where``, ``kind``, ``rule``,
         ``how`` (the rule in words), ``verdict``, ``in_model`` (what the posterior allows to say
         where the verdict is a fact), ``open`` (what follows under either, where a text is silent),
-        ``finding`` (what else falls with it, see :func:`findings`), ``probability`` (posterior),
+        ``finding`` (which counts do not fit, if the claim falls with them), ``probability``,
         ``pooled`` (the same with all comparisons of frequencies partially pooled),
         ``effect_median``, ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what was
         found, in words), ``reading`` (of the words, on which the verdict hangs), ``note``, ``fit``

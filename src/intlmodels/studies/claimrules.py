@@ -508,7 +508,8 @@ def _of_groups(
 ) -> tuple[twogroups.TwoGroups, str] | None:
     """The model of what is behind two averages, shares or known numbers, and its unit.
 
-    None where rows are not of firms of their own, or nothing is known of one of the groups.
+    None where rows are not of firms of their own, shares are exact or of too many intervals, or
+    nothing is known of one of the groups.
     """
     if getattr(study, "panel", None) is not None:
         return None
@@ -516,8 +517,11 @@ def _of_groups(
     if outcome is not None and column.name == f"{outcome.file}: {outcome.column}":
         ends = dict(zip(study.firms, zip(outcome.lower, outcome.upper, strict=True), strict=True))
         sides = [[ends[firm] for firm in group.sure if firm in ends] for group in (a, b)]
-        few = len({interval for side in sides for interval in side}) <= MOST_INTERVALS
-        return (twogroups.shares(*sides), POINTS) if all(sides) and few else None
+        different = {interval for side in sides for interval in side}
+        if not all(sides) or len(different) > MOST_INTERVALS:
+            return None
+        wide = all(low < high for low, high in different)
+        return (twogroups.shares(*sides), POINTS) if wide else None
     values = dict(zip(column.rows, column.numbers(), strict=True))
     known = [np.array([values[row] for row in group.sure]) for group in (a, b)]
     known = [numbers[~np.isnan(numbers)] for numbers in known]
