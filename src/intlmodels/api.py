@@ -598,6 +598,58 @@ def sensitivity(
 
 
 @checked
+def multiverse(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    axes: Sequence[str] = (),
+    priors: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> CheckResults:
+    """Fit every combination of readings, families and priors.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder in which finished combinations and the result are stored. An interrupted run resumes.
+    axes : sequence of str, optional
+        What is crossed, such as ``("family", "priors")``; all axes of the study if empty.
+    priors : mapping of str to str, optional
+        As for :func:`fit_study`; the axis ``priors`` multiplies their scales.
+    cores, scheduler
+        As for :func:`calibrate`.
+    **settings
+        Of each fit, as for :func:`calibrate`.
+
+    Returns
+    -------
+    CheckResults
+        With ``multiverse``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        For an unknown axis, setting or prior, or a register.
+    """
+    from intlmodels.checks.multiverse import run_multiverse
+    from intlmodels.checks.runner import ExecutionOptions
+
+    options = ExecutionOptions(cores, scheduler)
+    found = run_multiverse(
+        _loaded(study),
+        Path(out),
+        options,
+        axes=list(axes),
+        overrides=dict(priors or {}),
+        settings=settings,
+    )
+    return replace(NOTHING, multiverse=CachedResult(found))
+
+
+@checked
 def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     """Hold what a publication says against its tables and the fits stored in ``out``.
 

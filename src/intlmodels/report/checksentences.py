@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
-from intlmodels.checks.stored import PROBS, Calibration, Comparison, Detection, Sensitivity
+from intlmodels.checks.stored import (
+    PROBS,
+    Calibration,
+    Comparison,
+    Detection,
+    Multiverse,
+    Sensitivity,
+)
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
+from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,6 +263,45 @@ def _changed(part: pd.DataFrame) -> str:
     return (
         f"{rows[0]['quantity']}: {_SAID[rows[0]['base_verdict']]} in the default "
         f"({f.probability(rows[0]['base_p_direction'])}), but {instead}."
+    )
+
+
+def multiverse_sentences(found: Multiverse) -> list[str]:
+    """How many combinations there are, and how far differences and claims hold in them."""
+    fits = f.counted(len(found.specifications), "combination")
+    crossed = f.listed([f"{axis} ({len(names)})" for axis, names in found.axes.items()])
+    said = [f"{fits} of {crossed} were fitted."]
+    failed = [own.name for own in found.specifications if not own.converged]
+    if failed:
+        said.append(f"{len(failed)} did not converge and do not count: {some(failed)}.")
+    if not found.specifications[0].converged:
+        return [*said, "The default did not converge here: nothing is held against it."]
+    said += [
+        f"{row.name}: {stable_text(row)}." for row in t.key_contrasts(found).itertuples(index=False)
+    ]
+    claims = t.stability(t.claims_by_combination(found), (LEANING, CLEAR))
+    if len(claims):
+        clear = claims[(claims["default"] >= CLEAR) | (claims["default"] <= 1 - CLEAR)]
+        kept = clear[clear["clear"] == clear["combinations"]]
+        said.append(
+            f"Of {f.counted(len(claims), 'claim')} with a probability, {len(clear)} are clear in "
+            f"the default (at least {CLEAR:g} or at most {1 - CLEAR:.3g}); {len(kept)} of them are "
+            "clear in every combination."
+        )
+    return said
+
+
+def stable_text(row: Any) -> str:
+    """How far a verdict holds, from a row of :func:`intlmodels.checks.tables.stability`."""
+    side = "positive" if row.default >= 0.5 else "negative"
+    towards = [p if row.default >= 0.5 else 1 - p for p in (row.default, row.equal, row.stacked)]
+    low, high = sorted(p if row.default >= 0.5 else 1 - p for p in (row.lowest, row.highest))
+    stacked = "" if math.isnan(row.stacked) else f", {f.probability(towards[2])} by stacking"
+    return (
+        f"{side} with probability {f.probability(towards[0])} in the default; {side} in "
+        f"{row.same_side} of {row.combinations} combinations and clear in {row.clear} "
+        f"(probability {f.probability(low)} to {f.probability(high)}; on average "
+        f"{f.probability(towards[1])} with equal weights{stacked})"
     )
 
 

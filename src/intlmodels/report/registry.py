@@ -25,7 +25,7 @@ from intlmodels.report.data import DecayReportData, ReportData, ShareReportData,
 from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
-OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "calibration"})
+OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "multiverse", "calibration"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ SHARE = ReportParts[ShareReportData](
         "variants": share.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,
+        "multiverse": checks.multiverse,
         "calibration": checks.calibration,
         "limits": share.limits,
         "reproduce": provenance.reproduce,
@@ -95,6 +96,7 @@ DECAY = ReportParts[DecayReportData](
         "variants": decay.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,
+        "multiverse": checks.multiverse,
         "calibration": checks.calibration,
         "limits": decay.limits,
         "reproduce": provenance.reproduce,

@@ -178,8 +178,14 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
             "power",
             "log(1 + prior entries) in place of prior entries",
             partial(replace, family="power"),
+            axis="shape",
         ),
-        Variant("step", "a single drop after the first entry", partial(replace, family="step")),
+        Variant(
+            "step",
+            "a single drop after the first entry",
+            partial(replace, family="step"),
+            axis="shape",
+        ),
     ]
     if len(study.periods) > 1:
         rows.append(
@@ -225,6 +231,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             f"rho-{rho:g}",
             f"counts off by one weigh {rho:g} instead of {study.rho:g}",
             partial(replace, rho=rho),
+            axis="rho",
         )
         for rho in OTHER_RHO
         if rho != study.rho
@@ -235,6 +242,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             f"decisions {'more' if value < study.concentration else 'less'} concentrated in a "
             f"few firms before the counts speak (Polya urn with {value:g})",
             partial(replace, concentration=value),
+            axis="concentration",
         )
         for value in OTHER_CONCENTRATION
         if value != study.concentration
@@ -250,6 +258,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
                 counts=reading.counts,
             ),
             comparable=len(reading.counts) == len(study.counts),
+            axis="reading",
         )
         for name, reading in study.readings.items()
     ]

@@ -824,7 +824,8 @@ def with_family(design: Design, family: Family, further: FurtherOutcome | None =
 
 def _family_variant(family: Family, change: str, comparable: bool = True) -> Variant[Design]:
     """A variant in which a printed share comes about in another way, given the predictor."""
-    return Variant(family, change, partial(with_family, family=family), comparable=comparable)
+    apply = partial(with_family, family=family)
+    return Variant(family, change, apply, comparable, axis="family" if comparable else "")
 
 
 _FAMILY_VARIANTS = (
@@ -857,6 +858,7 @@ _ROUNDED = Variant[Design](
     "rounded",
     "a reported 0 is always a rounded small share: no firm has none at all",
     partial(with_family, family="beta"),
+    axis="family",
 )
 
 
@@ -891,16 +893,16 @@ def _study_variant(
         return Variant(spec.name, change, partial(with_terms, spec=spec, study=study))
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
-        return Variant(spec.name, change, partial(with_nested, spec=spec))
+        return Variant(spec.name, change, partial(with_nested, spec=spec), axis=spec.predictor)
     if isinstance(spec, Axes):
         change = (
             f"{spec.replaces} is replaced by {' and '.join(spec.axes)}, each "
             f"{' / '.join(spec.levels)}, with monotonic effects"
         )
-        return Variant(spec.name, change, partial(with_axes, spec=spec))
+        return Variant(spec.name, change, partial(with_axes, spec=spec), axis=spec.replaces)
     if isinstance(spec, Membership):
         change = f"the second {spec.predictor} of a firm enters by multiple membership"
-        return Variant(spec.name, change, partial(with_membership, spec=spec))
+        return Variant(spec.name, change, partial(with_membership, spec=spec), axis=spec.predictor)
     if isinstance(spec, ByOutcome):
         how = "a contrast" if len(spec.outcome.levels) == 2 else "a monotonic effect"
         change = f"adds {spec.outcome.label.lower()} as {how}"
