@@ -208,8 +208,8 @@ def multiverse(m: ReportData) -> Section | None:
         alternative = f"{len(part)} intervals side by side. {sentences.stable_text(row)}."
         drawn = checks.specifications(part, value.axes, m.passed)
         blocks.append(picture(f"multiverse-{number}", drawn, text, alternative, not m.passed))
-    claims = tables.stability(tables.claims_by_combination(value), (LEANING, CLEAR))
-    texts = {claim.id: claim.text for claim in m.study.claims}
+    claims = tables.stability(tables.claims_by_combination(value, m.claims), (LEANING, CLEAR))
+    texts = dict(zip(m.claims["id"], m.claims["claim"], strict=True))
     rows = tuple(
         (
             str(row.name),

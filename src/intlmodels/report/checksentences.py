@@ -279,15 +279,6 @@ def multiverse_sentences(found: Multiverse) -> list[str]:
     said += [
         f"{row.name}: {stable_text(row)}." for row in t.key_contrasts(found).itertuples(index=False)
     ]
-    claims = t.stability(t.claims_by_combination(found), (LEANING, CLEAR))
-    if len(claims):
-        clear = claims[(claims["default"] >= CLEAR) | (claims["default"] <= 1 - CLEAR)]
-        kept = clear[clear["clear"] == clear["combinations"]]
-        said.append(
-            f"Of {f.counted(len(claims), 'claim')} with a probability, {len(clear)} are clear in "
-            f"the default (at least {CLEAR:g} or at most {1 - CLEAR:.3g}); {len(kept)} of them are "
-            "clear in every combination."
-        )
     return said
 
 
