@@ -13,7 +13,7 @@ from intlmodels.core.formats import probability
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
-from intlmodels.results import share
+from intlmodels.results import share, steps
 from intlmodels.results.intervals import CI_PROB, clearest, outermost
 
 if TYPE_CHECKING:
@@ -303,6 +303,59 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
     left_out = everything - len(table)
     note = f"{left_out} differences with a less clear direction are not shown" if left_out else ""
     s.caption_below(figure, s.interval_words(prob), note)
+    return s.mark(figure, fit)
+
+
+@styled
+def zeros(fit: DataTree, prob: float = CI_PROB) -> Figure:
+    """Three averages at each level, with structural zeros: any at all, share if any, and both.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a study with ``zeros = "structural"``.
+    prob : float
+        Probability of the outer equal-tailed interval.
+
+    Notes
+    -----
+    Of predictors with more than 30 levels none is shown.
+    """
+    table = steps.zero_levels(fit, prob)
+    size = table.groupby("predictor")["level"].transform("size")
+    table = table[size <= 3 * MOST_CLUSTERS]
+    each = table[table["estimand"] == steps.BOTH]
+    groups = list(dict.fromkeys(each["predictor"]))
+    places, heads = [], []
+    position = 0.0
+    for name in groups:
+        here = position + 1.1 + 1.5 * np.arange((each["predictor"] == name).sum())
+        heads.append(here[0] - 1.0)
+        places += list(here)
+        position = here[-1] + 1.3
+    figure = s.new_figure(1.0 + s.ROW * (1.5 * len(each) + 1.5 * len(groups)))
+    panels = figure.subplots(1, 3, sharey=True)
+    average = steps.as_observed(fit, prob).set_index("estimand")["median"]
+    for axes, estimand in zip(panels, (steps.ANY, steps.IF_ANY, steps.BOTH), strict=True):
+        own = table[table["estimand"] == estimand]
+        for i, name in enumerate(groups):
+            rows = own["predictor"].to_numpy() == name
+            s.dots(axes, np.array(places)[rows], own[rows], s.CYCLE[i % len(s.CYCLE)], size=4)
+        s.center_line(axes, average[estimand])
+        s.small_title(axes, "both together" if estimand == steps.BOTH else estimand)
+        s.percent_axis(axes, "", ticks=3)
+    texts = [s.wrapped(level, 22) for level in each["level"]]
+    s.row_labels(panels[0], places, texts, 8, ends=(0.6, 1.3))
+    for axes in panels[1:]:
+        axes.tick_params(axis="y", labelleft=False)
+    labels = dict(zip(each["predictor"], each["label"], strict=True))
+    for place, name in zip(heads, groups, strict=True):
+        s.heading(panels[0], place, s.shortened(labels[name], 50), 8.5)
+    s.caption_below(
+        figure,
+        s.interval_words(prob),
+        "dashed: average as observed; both together: expected share of all",
+    )
     return s.mark(figure, fit)
 
 
