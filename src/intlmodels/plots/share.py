@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -210,17 +210,17 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
     table = table.head(0) if not ends else pd.concat(ends)
     groups = list(dict.fromkeys(table["predictor"]))
     texts = [
-        f"{s.wrapped(level, 24)} ({firms})"
+        f"{s.wrapped(level, 24, 3)} ({firms:,})"
         for level, firms in zip(table["level"], table["firms"], strict=True)
     ]
-    step = 1.5 if any("\n" in text for text in texts) else 1.1
+    step = (1.1, 1.5, 2.0)[max((text.count("\n") for text in texts), default=0)]
     figure, axes = s.one_panel(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
     places: list[float] = []
     position = 0.0
     for i, name in enumerate(groups):
         rows = table[table["predictor"] == name]
         here = position + 1.1 + step * np.arange(len(rows))
-        s.heading(axes, here[0] - 1.0, s.shortened(rows["label"].iloc[0], 50))
+        _heading(axes, here[0] - 1.0, rows["label"].iloc[0])
         s.dots(axes, here, rows, s.CYCLE[i % len(s.CYCLE)])
         places += list(here)
         position = here[-1] + 1.3
@@ -239,6 +239,12 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         *textwrap.wrap(share.measured(fit).key, 76),
     )
     return s.mark(figure, fit)
+
+
+def _heading(axes: Axes, place: float, label: str, **look: Any) -> None:
+    """The label of a predictor above its levels; a long one on two lines, in smaller letters."""
+    long = len(label) > 34
+    s.heading(axes, place, s.wrapped(label, 38 if long else 34), 8 if long else 9, **look)
 
 
 def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> None:
@@ -286,8 +292,10 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
     table = clearest(table, MOST_ROWS)
     groups = list(dict.fromkeys(table["predictor"]))
     texts = [
-        f"{s.wrapped(a, 27, 1)}\nminus {s.wrapped(b, 27, 1)}"
-        for a, b in zip(table["level"], table["against"], strict=True)
+        f"{s.shortened(a, 31)}\nminus {s.shortened(b, 31)}"
+        for a, b in zip(
+            *(map(steps.without_note, table[end]) for end in ("level", "against")), strict=True
+        )
     ]
     figure, axes = s.one_panel(1.15 + 0.36 * max(len(table), 1))
     places = np.arange(len(table), dtype=float)
@@ -343,14 +351,18 @@ def zeros(fit: DataTree, prob: float = CI_PROB) -> Figure:
             s.dots(axes, np.array(places)[rows], own[rows], s.CYCLE[i % len(s.CYCLE)], size=4)
         s.center_line(axes, average[estimand])
         s.small_title(axes, "both together" if estimand == steps.BOTH else estimand)
-        s.percent_axis(axes, "", ticks=3)
-    texts = [s.wrapped(level, 22) for level in each["level"]]
+        s.percent_axis(axes, "", ticks=2)
+    texts = [s.wrapped(steps.without_note(level), 20) for level in each["level"]]
     s.row_labels(panels[0], places, texts, 8, ends=(0.6, 1.3))
     for axes in panels[1:]:
-        axes.tick_params(axis="y", labelleft=False)
+        axes.tick_params(axis="y", labelleft=False, length=0)
+        axes.spines["left"].set_visible(False)
+    # Headings go on over the panels beside the first.
+    panels[0].set_zorder(1)
+    panels[0].patch.set_visible(False)
     labels = dict(zip(each["predictor"], each["label"], strict=True))
     for place, name in zip(heads, groups, strict=True):
-        s.heading(panels[0], place, s.shortened(labels[name], 50), 8.5)
+        _heading(panels[0], place, labels[name], in_layout=False)
     s.caption_below(
         figure,
         s.interval_words(prob),

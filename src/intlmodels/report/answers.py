@@ -113,17 +113,22 @@ def _split(m: ShareReportData) -> Iterator[str]:
 
 def _curved(m: ShareReportData) -> Iterator[str]:
     """Where quadratic curves turn, and the course of splines."""
-    yield from map(turning, m.turning_points.itertuples(index=False))
-    quadratic = set(m.turning_points["predictor"])
-    for name in m.curved:
-        levels = m.levels[m.levels["predictor"] == name]
-        if name in quadratic or m.study.predictors.get(name) is None or not len(levels):
-            continue
-        parts = [
-            f"{in_percent(row)} at {without_note(row.level)}"
-            for row in levels.itertuples(index=False)
-        ]
-        yield f"{levels['label'].iloc[0]}: the expected share is {f.listed(parts)}."
+    for row in m.turning_points.itertuples(index=False):
+        text = turning(row)
+        if max(row.p_u, row.p_inverted) < LEANING:
+            text += f" The expected share is {_course(m, row.predictor)}."
+        yield text
+    splines = [block for block in m.design.blocks if block.kind == "spline"]
+    for block in splines:
+        yield f"{block.label}: the expected share is {_course(m, block.name)}."
+
+
+def _course(m: ShareReportData, predictor: str) -> str:
+    """Expected shares at the numbers at which a predictor is compared."""
+    levels = m.levels[m.levels["predictor"] == predictor]
+    return f.listed(
+        [f"{in_percent(row)} at {without_note(row.level)}" for row in levels.itertuples()]
+    )
 
 
 def turning(row: Any) -> str:

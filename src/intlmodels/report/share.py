@@ -675,7 +675,9 @@ def limits(m: ShareReportData) -> Section:
     more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:
-        more.append(f"Firms with a missing covariate, which is estimated: {missing}.")
+        more.append(
+            f"{m.rows.capitalize()} with a missing covariate, which is estimated: {missing}."
+        )
     if m.register is not None:
         more.append(
             "A register is one of firms as they were counted: intervals tell what the model leaves "

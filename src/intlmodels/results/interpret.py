@@ -364,7 +364,9 @@ def _interpreted(
     wanted = [make(base) for make in makers.values() for base in bases]
     points = len(codes) * sum(1 if item.minus is None else 2 for item in wanted)
     count = len(coefficients.intercept)
-    step = max(1, min(math.ceil(count * points / MOST_SHARES), count // fewest))
+    # For a picture fewer draws are enough.
+    most = MOST_SHARES if fewest == FEWEST_DRAWS else MOST_SHARES // 10
+    step = max(1, min(math.ceil(count * points / most), count // fewest))
     coefficients = coefficients.thinned(step)
     found = _averaged(coefficients, wanted, codes, math.prod(sizes), points)
     shape = (*coefficients.sizes, len(makers), *map(len, values.values()), *sizes)

@@ -93,12 +93,15 @@ class _Predictors:
 
 
 def without_note(setting: str) -> str:
-    """A setting without the note that it is a standard deviation from the mean."""
-    head, found, _ = setting.partition(" (one sd")
-    if found:
-        return head
-    head, found, _ = setting.partition("; one sd")
-    return f"{head})" if found else setting
+    """A setting without the note on how far from the mean it is."""
+    for note in ("one sd", "at the mean"):
+        head, found, _ = setting.partition(f" ({note}")
+        if found:
+            return head
+        head, found, _ = setting.partition(f"; {note}")
+        if found:
+            return f"{head})"
+    return setting
 
 
 def rather(setting: str, against: str, unit: str) -> str:
@@ -253,7 +256,7 @@ def moderations(
             rows.append((*said, words[first], words[last]))
             draws += [found, (found[:, last] - found[:, first])[:, None]]
     columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-    every = np.concatenate(draws, axis=1) if draws else np.empty((1, 0))
+    every = np.concatenate(draws, axis=1) if draws else np.empty((2, 0))
     return table_of(fit, columns, every, prob).assign(**directions(every))
 
 

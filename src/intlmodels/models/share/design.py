@@ -566,8 +566,12 @@ def _deviations(block: Block, unit: str) -> Block:
     """The block of what deviates from the mean of each firm, with its settings in words."""
     mean = f"the {unit}'s mean"
     if block.transform == "log":
-        low, high = (f"{math.exp(step * block.scale):.3g} times {mean} (one sd" for step in (-1, 1))
-        names = (f"{low} below)", f"{mean} itself", f"{high} above)")
+        low, high = (100 * abs(math.expm1(step * block.scale)) for step in (-1, 1))
+        names = (
+            f"{rounded(low, 2):g} % below {mean} (one sd)",
+            f"{mean} itself",
+            f"{rounded(high, 2):g} % above {mean} (one sd)",
+        )
         return replace(block, settings=names, unit=f"times {mean}")
     away = amount(rounded(block.scale), block.unit)
     names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
