@@ -350,8 +350,10 @@ def zeros(fit: DataTree, prob: float = CI_PROB) -> Figure:
             rows = own["predictor"].to_numpy() == name
             s.dots(axes, np.array(places)[rows], own[rows], s.CYCLE[i % len(s.CYCLE)], size=4)
         s.center_line(axes, average[estimand])
-        s.small_title(axes, "both together" if estimand == steps.BOTH else estimand)
-        s.percent_axis(axes, "", ticks=2)
+        what = "both together" if estimand == steps.BOTH else estimand
+        s.small_title(axes, f"{what}, %")
+        s.percent_axis(axes, "", ticks=3)
+        axes.xaxis.set_major_formatter("{x:g}")
     texts = [s.wrapped(steps.without_note(level), 20) for level in each["level"]]
     s.row_labels(panels[0], places, texts, 8, ends=(0.6, 1.3))
     for axes in panels[1:]:
@@ -423,12 +425,14 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
 def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
     """Each source's part of the variation of shares between firms."""
     table = share.variation(fit, prob)
-    figure, axes = s.one_panel(0.95 + 0.32 * max(1, len(table)))
+    texts = [s.wrapped(label, 28, 3) for label in table["label"]]
+    each = 0.44 if any(text.count("\n") == 2 for text in texts) else 0.32
+    figure, axes = s.one_panel(0.95 + each * max(1, len(table)))
     places = np.arange(len(table), dtype=float)
     left = (table["source"] == share.NOT_EXPLAINED).to_numpy()
     s.dots(axes, places[~left], table[~left], s.BLUE)
     s.dots(axes, places[left], table[left], s.MUTED)
-    s.row_labels(axes, places, [s.wrapped(label, 28) for label in table["label"]])
+    s.row_labels(axes, places, texts)
     axes.set_xlim(min(-1.0, float(table["ci_low"].min()) - 1) if len(table) else -1, 101)
     rows = "firms" if share.row_dimension(fit) == "firm" else "rows"
     s.percent_axis(axes, f"Part of the variation between {rows}")

@@ -151,9 +151,18 @@ def turning(row: Any) -> str:
     return (
         f"{row.label}: {first} ({where}; probability {f.probability(likelier)}); it turns at "
         f"{f.amount(f.rounded(row.median), row.unit)} "
-        f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.amount(f.rounded(row.ci_low))} to "
-        f"{f.amount(f.rounded(row.ci_high))})."
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} {turn(row.ci_low, row)} to "
+        f"{turn(row.ci_high, row)})."
     )
+
+
+def turn(value: float, row: Any) -> str:
+    """Where a curve turns; outside of the observed range only on which side of it."""
+    if value < row.observed_low:
+        return f"below {f.amount(f.rounded(row.observed_low))}"
+    if value > row.observed_high:
+        return f"above {f.amount(f.rounded(row.observed_high))}"
+    return f.amount(f.rounded(value))
 
 
 def _moderated(m: ShareReportData) -> Iterator[str]:

@@ -344,7 +344,8 @@ class ShareReportData(ReportData):
     def curved(self) -> list[str]:
         """Numeric predictors that are curved, or split within and between firms."""
         blocks = share.blocks(self.fit)
-        bent = {name for block in blocks for pair in block.get("of") or () for name, _ in pair}
+        products = [pair for block in blocks for pair in block.get("of") or ()]
+        bent = {one[0] for one, other in products if one == other}
         return [
             block["name"]
             for block in blocks

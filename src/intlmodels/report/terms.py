@@ -51,6 +51,13 @@ def terms(m: ShareReportData) -> Section | None:
     return Section("terms", "Curves, interactions and groups", tuple(blocks)) if blocks else None
 
 
+#: Of which of its curves the turning point is that of a predictor with an interaction.
+_OF_INTERACTIONS = (
+    " Where the predictor is in an interaction, its curve is that midway between two levels, or at "
+    "the mean, of the other."
+)
+
+
 # -- curves ------------------------------------------------------------------------------
 
 
@@ -79,8 +86,8 @@ def _curves(m: ShareReportData) -> Iterator[Block]:
                 row.label,
                 f"{f.amount(f.rounded(row.observed_low))} to "
                 f"{f.amount(f.rounded(row.observed_high), row.unit)}",
-                f.amount(f.rounded(row.median)),
-                f"{f.amount(f.rounded(row.ci_low))} to {f.amount(f.rounded(row.ci_high))}",
+                answers.turn(row.median, row),
+                f"{answers.turn(row.ci_low, row)} to {answers.turn(row.ci_high, row)}",
                 *map(f.probability, (row.p_inside, row.p_u, row.p_inverted)),
             )
             for row in m.turning_points.itertuples(index=False)
@@ -89,7 +96,9 @@ def _curves(m: ShareReportData) -> Iterator[Block]:
         file="tables/turning_points.csv",
         note="Inside: probability that the curve turns within the observed range. U: that it falls "
         "at the lower end of the range and rises at the upper end, inverted U the reverse (the "
-        "Bayesian counterpart of the test of Lind and Mehlum 2010).",
+        "Bayesian counterpart of the test of Lind and Mehlum 2010)."
+        + _OF_INTERACTIONS
+        * bool(m.interactions),
         failed=not m.passed,
     )
 

@@ -751,7 +751,8 @@ def _units_of(
         return []
     log = base["transform"] == "log"
     step = math.log(2) if log else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
-    words = "doubling" if log else amount(step, base["unit"])
+    unit = "percentage points" if base["unit"] == "percent" else base["unit"]
+    words = "doubling" if log else amount(step, unit)
     each = (("standard deviation", 1.0), (words, step / base["scale"]))
     return [(per if power == 1 else f"{per}, squared", factor**power) for per, factor in each]
 
