@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Sentences on single predictors, those with the clearest direction; the tables have all.
 MOST_SAID = 6
+#: Sentences on structural zeros among them; their section has all.
+MOST_OF_ZEROS = 3
 #: What is said after a difference whose direction is not clear.
 _TAIL = {
     "clear": "",
@@ -33,7 +35,7 @@ def answer(m: ShareReportData) -> list[str]:
     """What the predictors of the question go with, the most telling first; empty without any."""
     said = [*_moderated(m), *_split(m), *_curved(m), *_single(m)]
     if m.has_zeros:
-        said += zero_sentences(m)[:1]
+        said += zero_sentences(m)[:MOST_OF_ZEROS]
     if not said:
         return []
     if len(m.many_levels):
@@ -48,15 +50,21 @@ def answer(m: ShareReportData) -> list[str]:
 
 def moved(row: Any, up: str = "higher", down: str = "lower", before: bool = False) -> str:
     """A difference with its interval, which way it goes said by a word after or before it."""
-    low, high = (row.ci_low, row.ci_high) if row.median >= 0 else (-row.ci_high, -row.ci_low)
-    decimals = f.decimals_for(high - low)
-    size = f.with_unit(f.number(abs(row.median), decimals), "percentage points")
+    size, span = _size(row)
     way = up if row.median >= 0 else down
     return (
         f"{f'{way} {size}' if before else f'{size} {way}'} "
-        f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
-        f"of direction {f.probability(row.p_direction)}){_TAIL[verdict(row.p_direction)]}"
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} {span}; probability of direction "
+        f"{f.probability(row.p_direction)}){_TAIL[verdict(row.p_direction)]}"
     )
+
+
+def _size(row: Any) -> tuple[str, str]:
+    """How large a difference is, whichever way it goes, and its interval."""
+    low, high = (row.ci_low, row.ci_high) if row.median >= 0 else (-row.ci_high, -row.ci_low)
+    decimals = f.decimals_for(high - low)
+    size = f.with_unit(f.number(abs(row.median), decimals), "percentage points")
+    return size, f.span(low, high, decimals)
 
 
 def _single(m: ShareReportData) -> list[str]:
@@ -83,8 +91,8 @@ def _single(m: ShareReportData) -> list[str]:
         found.append((periods, -float(row.p_direction), -abs(float(row.median)), text))
     said = [text for *_, text in sorted(found)]
     if len(said) > MOST_SAID:
-        left = f"The estimates have {len(said) - MOST_SAID} more predictors, less clear than these."
-        return [*said[:MOST_SAID], left]
+        left = f.counted(len(said) - MOST_SAID, "further predictor")
+        return [*said[:MOST_SAID], f"See the estimates for {left}."]
     return said
 
 
@@ -176,19 +184,15 @@ def _moderated(m: ShareReportData) -> Iterator[str]:
         else:
             what = f"the expected share of {change.level} is"
             words = f"above that of {change.against}", f"below that of {change.against}"
-        there = [f"{_size(row, *words)} {_where(row)}" for row in ends]
+        there = [
+            f"{size} ({span}) {words[row.median < 0]} {_where(row)}"
+            for row in ends
+            for size, span in [_size(row)]
+        ]
         yield (
             f"{change.label}, by {change.by}: {what} {there[0]} and {there[1]}; from the first to "
             f"the second the difference {moved(change, 'rises by', 'falls by', before=True)}."
         )
-
-
-def _size(row: Any, up: str, down: str) -> str:
-    """A difference with its interval, signed by a word."""
-    low, high = (row.ci_low, row.ci_high) if row.median >= 0 else (-row.ci_high, -row.ci_low)
-    decimals = f.decimals_for(high - low)
-    size = f.with_unit(f.number(abs(row.median), decimals), "percentage points")
-    return f"{size} ({f.span(low, high, decimals)}) {up if row.median >= 0 else down}"
 
 
 def _where(row: Any) -> str:
