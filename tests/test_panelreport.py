@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import madetrust
 from growerstudies import STUDY, rows, write_growers
 from intlmodels.models import design_of
 from intlmodels.models.base import flat
@@ -15,7 +16,7 @@ from intlmodels.models.share.design import predictor_blocks
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.models.share.model import build
 from intlmodels.paper import methods
-from intlmodels.report import answers, sharesentences, terms
+from intlmodels.report import answers, checks, sharesentences, terms
 from intlmodels.report.blocks import Picture, Section, Table
 from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.formula import share_formula, share_symbols
@@ -417,6 +418,17 @@ def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path
     values = drawn.to_numpy().ravel()
     assert abs(values.mean() - 0.5) < 5 * np.sqrt(0.05 / values.size)
     assert abs(values.var() - 0.05) < 5 * 0.05 * np.sqrt(2 / values.size)
+
+
+def test_a_firm_is_left_out_with_all_of_its_rows(m):
+    found = madetrust.comparison(15, {}, unit_label="grower", printed=[30.0] * 14 + [95.0])
+    data = replace(m, check_results=madetrust.trust(comparison=found))
+    section = checks.comparison(data)
+    text = words(section)
+    assert "Each of the 15 growers was left out in turn with all of its rows" in text
+    assert "1 of 15 growers is printed in the first of its rows outside of" in text
+    lowest = min(found.variants["default"], key=lambda unit: unit.lpd)
+    assert f"with the logarithm of the probability: {lowest.unit} (" in text
 
 
 def test_draws_are_counted_as_they_were_kept(m):
