@@ -12,6 +12,8 @@ import pytest
 
 import intlmodels as im
 from intlmodels.core.toml import toml_text
+from intlmodels.fitting import jobs
+from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.fitting.store import fingerprint
 from intlmodels.models import design_of, priors_of
@@ -400,12 +402,11 @@ def test_a_saved_study_has_the_same_draws(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = im.study("share ~ owner + log(size)", data=firms(), rounding_width=1, unit="code")
     few = {"draws": 20, "tune": 20, "chains": 2, "cores": 1}
-    with pytest.warns(im.NotConverged):
-        fit = im.fit_study(study, **few)
+    monkeypatch.setattr(jobs, "gate", lambda _: Gate(()))  # once is enough
+    fit = im.fit_study(study, **few)
     assert not list(tmp_path.iterdir())
     folder = study.save(tmp_path / "made")
-    with pytest.warns(im.NotConverged):
-        again = im.fit_study(folder, **few)
+    again = im.fit_study(folder, **few)
     assert fit["posterior"].to_dataset().identical(again["posterior"].to_dataset())
     assert fit.attrs["fingerprint"] == again.attrs["fingerprint"]
 

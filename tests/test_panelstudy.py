@@ -350,7 +350,7 @@ class RowDraws:
         self.rows, self.shares = rows, shares
 
     def __contains__(self, name: str) -> bool:
-        return name == "row_share"
+        return name in ("row", "row_share")
 
     def labels(self, name: str) -> list[str]:
         return {"row": list(self.rows)}[name]

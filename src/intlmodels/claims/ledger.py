@@ -61,7 +61,7 @@ _ORDER = (
 )
 #: Model -> the estimands of a fit: those stored with it, or computed now.
 _ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
-    "share": share.estimands,
+    "share": share.estimands_with_rows,
     "decay": decay.estimands,
 }
 

@@ -18,6 +18,7 @@ import numpy as np
 from intlmodels.core import versions
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
+from intlmodels.core.threads import one_thread
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.base import Refitter
 from intlmodels.models.priors import Prior, log_density
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from xarray import Dataset, DataTree
 
 
+@one_thread()
 def fit(
     study: Study,
     variant: str = DEFAULT,

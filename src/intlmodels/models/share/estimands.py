@@ -36,7 +36,7 @@ from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from xarray import Dataset, DataTree
+    from xarray import DataArray, Dataset, DataTree
 
 
 #: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
@@ -48,7 +48,9 @@ FEWEST_DRAWS = 1000
 MOST_SHARES = 300_000_000
 #: Draws by rows that are held at a time.
 MOST_CELLS = 4_000_000
-#: Numbers of rows by draws from which shares of rows are stored with half the digits.
+#: Draws by rows up to which the expected shares of the rows of a panel are stored one by one.
+MOST_STORED = 2_000_000
+#: The same from which shares are stored with half the digits.
 MANY_STORED = 5_000_000
 
 
@@ -56,7 +58,8 @@ MANY_STORED = 5_000_000
 class Averages:
     """Averages of expected printed shares under several changes."""
 
-    firm: Array  #: (draw, firm), of each under the first change; of a register without firms
+    #: (draw, firm), of each under the first change; without firms of a register, or if not asked.
+    firm: Array
     shares: Array  #: (draw, change), over all firms
     #: (draw, cluster, change), over the firms of each; without clusters all firms are one.
     by_cluster: Array
@@ -126,11 +129,13 @@ def change_of(coefficients: Coefficients, weights: Array) -> Change:
     )
 
 
-def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Averages:
+def row_averages(
+    coefficients: Coefficients, changes: Sequence[Change], with_rows: bool = True
+) -> Averages:
     """The same as :func:`averages`, row by row and some draws at a time; the first as observed."""
     count, size = len(coefficients.intercept), len(coefficients.design)
     kind = np.float32 if count * size > MANY_STORED else np.float64
-    each = np.empty((count, size), kind)
+    each = np.empty((count, size if with_rows and coefficients.rows is None else 0), kind)
     shares = np.empty((count, len(changes)))
     by_group = {own.name: np.empty(own.level.shape) for own in coefficients.groupings}
     own = coefficients.clusters
@@ -155,7 +160,8 @@ def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Avera
                     expected, own.codes, len(own.labels), part.rows
                 )
             if i == 0:
-                each[pick] = expected
+                if each.size:
+                    each[pick] = expected
                 for group in part.groupings:
                     by_group[group.name][pick] = means_by_group(
                         expected, group.codes, len(group.labels), part.rows
@@ -169,7 +175,7 @@ def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Avera
         if reached:
             levels.append(np.stack(reached, axis=1))
     return Averages(
-        each if coefficients.rows is None else each[:, :0],
+        each,
         shares,
         clusters,
         np.concatenate(levels) if levels else None,
@@ -327,9 +333,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     Dimensions chain and draw, and: ``expected_share`` (setting), the average expected reported
     share with one predictor set to one level and the others as observed; ``difference``
     (comparison), between two levels of a predictor with at most ``MOST_CLUSTERS`` of them;
-    ``firm_share`` (firm) or ``row_share`` (row), not of a register; ``variation`` (source), each
-    source's part of the variation between firms, in percent. Shares in percent, differences in
-    percentage points.
+    ``firm_share`` (firm), not of a register, or ``row_share`` (row), up to ``MOST_STORED`` numbers
+    (beyond, :func:`row_shares`); ``variation`` (source), each source's part of the variation
+    between firms, in percent. Shares in percent, differences in percentage points.
 
     Of a study with clusters or other groupings a row is taken with the level and the effects of its
     own, and up to ``MOST_CLUSTERS`` groups are settings as well: all rows moved to one. Besides
@@ -361,6 +367,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     def shape(values: Array) -> Array:
         return values.reshape(*coefficients.sizes, *values.shape[1:])
 
+    row = str(constant["design"].dims[0])
+    size = len(coefficients.intercept) * len(coefficients.design)
+    with_rows = coefficients.rows is None and (row == FIRM or size <= MOST_STORED)
     if few(coefficients, len(changes) + len(moves)):
         average = averages(coefficients, changes)
         shares, reached = average.shares[:, 1:], average.reached
@@ -376,7 +385,7 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
             average = replace(average, abroad=abroad, if_abroad=every / sells)
     else:
         under = [change_of(coefficients, row) for row in changes] + moves
-        average = row_averages(coefficients, under)
+        average = row_averages(coefficients, under, with_rows)
         shares, reached = average.shares[:, 1:], average.reached
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
@@ -390,7 +399,6 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     ordered = coefficients.family == "ordered"
     unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
     percent = {"units": "percent"}
-    row = str(constant["design"].dims[0])
     found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
         "average_share": ((), shape(average.shares[:, 0]), {"units": unit}),
         "expected_share": (("setting",), shape(shares), {"units": unit}),
@@ -398,7 +406,7 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         f"{row}_share": ((row,), shape(average.firm), {"units": unit}),
         "variation": (("source",), shape(variation), percent),
     }
-    if coefficients.rows is not None:  # nobody asks for single firms of a register
+    if not with_rows:  # nobody asks for single firms of a register
         del found[f"{row}_share"], coords[row]
     if reached is not None:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
@@ -427,6 +435,17 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         coords,
         attrs={"units": f"{unit}; differences in {points}", "every": step},
     )
+
+
+def row_shares(tree: DataTree) -> DataArray:
+    """Expected reported share of each row of a panel in percent, at the draws of the estimands."""
+    import xarray as xr
+
+    constant, found = (tree[name].to_dataset() for name in ("constant_data", "estimands"))
+    coefficients = Coefficients(tree).thinned(int(found.attrs["every"]))
+    shares = row_averages(coefficients, [Change()]).firm.reshape(*coefficients.sizes, -1)
+    coords = {"chain": found["chain"], "draw": found["draw"], "row": constant["row"].to_numpy()}
+    return xr.DataArray(shares, coords, ("chain", "draw", "row"), attrs={"units": "percent"})
 
 
 def _has_zeros(tree: DataTree) -> bool:
