@@ -347,7 +347,7 @@ def test_comparisons_are_differences_of_each_row_with_itself(study, fit):
 
 def test_a_number_is_compared_with_one_unit_more(study, fit):
     as_observed = reported(study, fit)
-    for step, label in ((1.0, "+1 dollars"), (0.5, "+0.5 dollars")):
+    for step, label in ((1.0, "+1 dollar"), (0.5, "+0.5 dollars")):
         more = reported(sized(study, sizes(study) + step), fit)
         asked = "size" if step == 1 else {"size": step}
         found = im.comparisons(fit, asked)

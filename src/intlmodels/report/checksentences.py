@@ -386,18 +386,23 @@ LEAST_WEIGHT = 0.01
 
 
 def comparison_sentences(
-    found: Comparison, made: t.Predicted | None = None, texts: Texts | None = None
+    found: Comparison,
+    made: t.Predicted | None = None,
+    texts: Texts | None = None,
+    several: bool = False,
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    ``texts`` says in words what a unit is, where its name does not.
+    ``texts`` says in words what a unit is, where its name does not; ``several``: whether units have
+    several rows, of which the first is shown.
     """
     made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
     said = [_best(made.elpds)]
     if len(made.elpds) > 1:
         said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
-    said += [_as_expected(made.pit, units), _hard(own, units, texts), _least_probable(own, texts)]
+    said += [_as_expected(made.pit, units), _hard(own, units, texts, several)]
+    said.append(_least_probable_together(own) if several else _least_probable(own, texts))
     return [*said, *_not_to_be_trusted(made.left_out)]
 
 
@@ -516,7 +521,7 @@ def _named(row: Mapping[Any, Any], texts: Texts, what: str) -> str:
     return f"{row['unit']} ({text}{'; ' * bool(text)}{what})"
 
 
-def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
+def _hard(own: pd.DataFrame, units: str, texts: Texts, several: bool) -> str:
     bad = own[own["outside"]].sort_values("p_tail", kind="stable")
     chance = f.number(own["p_outside"].sum(), 1)
     told = [
@@ -532,9 +537,8 @@ def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
     inside = f"the central {central} of what the other {units} lead to expect"
     start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
     listed = f": {some(told)}" if told else ""
-    return (
-        f"{start} {are(max(len(bad), 1))} printed outside of {inside} ({chance} by chance){listed}."
-    )
+    where = f"printed{' in the first of its rows' * several} outside of {inside}"
+    return f"{start} {are(max(len(bad), 1))} {where} ({chance} by chance){listed}."
 
 
 def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
@@ -543,6 +547,18 @@ def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
         for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
     ]
     return f"Least probable of what was printed, with its probability: {f.listed(told)}."
+
+
+def _least_probable_together(own: pd.DataFrame) -> str:
+    """Units of several rows that are least probable for how many rows they have."""
+    told = [
+        f"{row['unit']} ({f.number(row['lpd'], 1)})"
+        for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
+    ]
+    return (
+        "Least probable, all rows of each together, with the logarithm of the probability: "
+        f"{f.listed(told)}."
+    )
 
 
 def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from intlmodels.core.formats import MINUS, a, number, plural
+from intlmodels.core.formats import MINUS, a, amount, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
@@ -218,7 +218,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
 def _rounded(outcome: Outcome) -> str:
     """How shares were rounded, in words, after a comma."""
     if outcome.width:
-        return f", rounded to {outcome.width:g} percentage points"
+        return f", rounded to {amount(outcome.width, 'percentage points')}"
     return ", in bands" if outcome.bands else ", each rounded as it is printed"
 
 

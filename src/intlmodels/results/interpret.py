@@ -364,7 +364,9 @@ def _interpreted(
     wanted = [make(base) for make in makers.values() for base in bases]
     points = len(codes) * sum(1 if item.minus is None else 2 for item in wanted)
     count = len(coefficients.intercept)
-    step = max(1, min(math.ceil(count * points / MOST_SHARES), count // fewest))
+    # For a picture fewer draws are enough.
+    most = MOST_SHARES if fewest == FEWEST_DRAWS else MOST_SHARES // 10
+    step = max(1, min(math.ceil(count * points / most), count // fewest))
     coefficients = coefficients.thinned(step)
     found = _averaged(coefficients, wanted, codes, math.prod(sizes), points)
     shape = (*coefficients.sizes, len(makers), *map(len, values.values()), *sizes)
@@ -702,11 +704,13 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return table
 
 
-def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+def slopes_in_units(fit: DataTree, prob: float = CI_PROB, zeros: bool = False) -> pd.DataFrame:
     """Coefficients of numeric predictors, per standard deviation and in the predictor's own unit.
 
-    On the scale of the linear predictor (logit). Of a predictor that enters by its logarithm per
-    doubling; of others per a power of ten of its unit, the largest up to the standard deviation.
+    On the scale of the linear predictor (logit); with ``zeros`` those of the log odds of a
+    structural zero, where predictors with two levels are among them. Of a predictor that enters by
+    its logarithm per doubling; of others per a power of ten of its unit, the largest up to the
+    standard deviation.
 
     Returns
     -------
@@ -716,30 +720,41 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         :func:`.intervals.table_of`, ``p_positive``, ``p_direction``.
     """
     coefficients = _asked(fit, "slopes").coefficients
-    blocks = {block["name"]: block for block in coefficients.blocks}
+    terms = coefficients.never if zeros else coefficients
     columns: dict[str, list[str]] = {"predictor": [], "label": [], "per": []}
     draws = []
-    for block in coefficients.blocks:
-        base, power = block, 1
-        factors = [factor for product in block.get("of") or () for factor, _ in product]
-        if len(factors) == 2 and factors[0] == factors[1]:
-            base, power = blocks[factors[0]], 2
-        if base["kind"] != "numeric":
-            continue
-        step = (
-            math.log(2)
-            if base["transform"] == "log"
-            else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
-        )
-        words = "doubling" if base["transform"] == "log" else amount(step, base["unit"])
-        slope = coefficients.values[:, coefficients.place[block["name"]].start]
-        for per, factor in (("standard deviation", 1.0), (words, step / base["scale"])):
-            columns["predictor"].append(block["name"])
-            columns["label"].append(block["label"])
-            columns["per"].append(per if power == 1 else f"{per}, squared")
-            draws.append(slope * factor**power)
+    if terms is not None:
+        blocks = {block["name"]: block for block in terms.blocks}
+        for block in terms.blocks:
+            slope = terms.values[:, terms.place[block["name"]].start]
+            for per, factor in _units_of(block, blocks, zeros):
+                columns["predictor"].append(block["name"])
+                columns["label"].append(block["label"])
+                columns["per"].append(per)
+                draws.append(slope * factor)
     values = np.stack(draws, axis=-1) if draws else np.empty((len(coefficients.values), 0))
     return table_of(fit, columns, values, prob).assign(**directions(values))
+
+
+def _units_of(
+    block: Mapping[str, Any], blocks: Mapping[str, Mapping[str, Any]], contrasts: bool
+) -> list[tuple[str, float]]:
+    """Per what the slope of a block is told, and the factor that makes it so."""
+    base, power = block, 1
+    factors = [factor for product in block.get("of") or () for factor, _ in product]
+    if len(factors) == 2 and factors[0] == factors[1]:
+        base, power = blocks[factors[0]], 2
+    if contrasts and base["kind"] == "contrast":
+        low, high = base["settings"]
+        return [(f"{high} against {low}", 1.0)]
+    if base["kind"] != "numeric":
+        return []
+    log = base["transform"] == "log"
+    step = math.log(2) if log else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
+    unit = "percentage points" if base["unit"] == "percent" else base["unit"]
+    words = "doubling" if log else amount(step, unit)
+    each = (("standard deviation", 1.0), (words, step / base["scale"]))
+    return [(per if power == 1 else f"{per}, squared", factor**power) for per, factor in each]
 
 
 def what(fit: DataTree) -> str:

@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -378,9 +378,14 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
             shares = np.concatenate([shares, own], axis=1)
             if reached is not None and own_reached is not None:
                 reached = np.concatenate([reached, own_reached], axis=1)
+        if coefficients.family == "hurdle":
+            sells = 1 - coefficients.parameters["never"][:, None]
+            every = np.concatenate([average.shares[:, :1], shares], axis=1)
+            abroad = np.broadcast_to(100 * sells, every.shape)
+            average = replace(average, abroad=abroad, if_abroad=every / sells)
     else:
-        every = [change_of(coefficients, row) for row in changes] + moves
-        average = row_averages(coefficients, every, with_rows)
+        under = [change_of(coefficients, row) for row in changes] + moves
+        average = row_averages(coefficients, under, with_rows)
         shares, reached = average.shares[:, 1:], average.reached
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
@@ -533,7 +538,7 @@ def _comparisons(
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
         number = block["kind"] in ("numeric", "spline")
-        if number and "(one sd" in block["settings"][0]:
+        if number and "one sd" in block["settings"][0]:
             pairs.append((int(places[-1]), int(places[0])))
             continue
         if len(places) > MOST_CLUSTERS:  # all pairs would be no table
