@@ -62,7 +62,9 @@ def events(fit: DataTree, width: int = 30) -> str:
 
 def group_name(fit: DataTree, size: str) -> str:
     """A group of firms as a title: ``Large firms``."""
-    return s.shortened(f"{size.capitalize()} {plural(word(fit, 'firm_label', 'firm'))}", 22)
+    return s.shortened(
+        f"{size[:1].upper()}{size[1:]} {plural(word(fit, 'firm_label', 'firm'))}", 22
+    )
 
 
 def flag_words(fit: DataTree) -> str:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 ENOUGH = 1.0
 #: Cells a side on which a joint density is counted.
 CELLS = 64
+#: Panels beside each other.
+MOST_BESIDE = 4
+#: Panels of the picture of the variants.
+MOST_PANELS = 6
 
 
 # -- curves ------------------------------------------------------------------------------
@@ -97,11 +101,29 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
 def _panels_by_entries(
     sizes: int, height: float, ratios: Sequence[float]
 ) -> tuple[Figure, NDArray[Any]]:
-    """Two rows of panels over prior entries, one column a size."""
-    figure = s.new_figure(height)
-    grid = figure.subplots(2, sizes, squeeze=False, sharex=True, sharey="row", height_ratios=ratios)
+    """Two panels over prior entries, one above the other, for each size; (2, size).
+
+    Of many sizes only some are beside each other.
+    """
+    beside = min(sizes, MOST_BESIDE)
+    bands = -(-sizes // beside)
+    figure = s.new_figure(bands * height)
+    ratios = [*ratios] * bands
+    sharey: Any = "row" if bands == 1 else False
+    every = figure.subplots(
+        2 * bands, beside, squeeze=False, sharex=True, sharey=sharey, height_ratios=ratios
+    )
+    grid = every.reshape(bands, 2, beside).transpose(1, 0, 2).reshape(2, -1)
+    for row in grid if bands > 1 else ():
+        for i, axes in enumerate(row[1:], 1):
+            axes.sharey(row[0])
+            axes.tick_params(labelleft=i % beside == 0)
+    for axes in grid[:, sizes:].ravel():
+        axes.remove()
+    grid = grid[:, :sizes]
     for axes in grid[1]:
         axes.set_xlabel("Prior entries")
+        axes.tick_params(labelbottom=True)
     grid[1, 0].set_xlim(-0.6, MOST_ENTRIES + 0.6)
     grid[1, 0].set_xticks([0, 5, 10, 15])
     return figure, grid
@@ -212,14 +234,16 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
     decays = list(dict.fromkeys(table.loc[table["quantity"] == "decay", "size"]))
     between = [size for size in decays if size not in falls]
     chosen = [("fall", size) for size in falls]
-    return chosen + [("decay", size) for size in (between or decays[:1])]
+    return (chosen + [("decay", size) for size in (between or decays[:1])])[:MOST_PANELS]
 
 
 def _panel_title(quantity: str, size: str) -> str:
     if quantity == "fall":
-        return f"{size.capitalize()} firms:\nfall after {FALL_AFTER} entries"
+        return f"{size[:1].upper()}{size[1:]} firms:\nfall after {FALL_AFTER} entries"
     against = size.replace(" - ", " minus ")
-    return f"Decay,\n{against}" if against != size else f"{size.capitalize()} firms:\ndecay"
+    return (
+        f"Decay,\n{against}" if against != size else f"{size[:1].upper()}{size[1:]} firms:\ndecay"
+    )
 
 
 # -- experience and calendar time --------------------------------------------------------
@@ -248,7 +272,7 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
     (decay, fall), (decay_before, fall_before) = (
         results.decay_and_period_fall(fit, group) for group in ("posterior", "prior")
     )
-    sizes = texts(fit["posterior"].to_dataset()["size"])
+    sizes = texts(fit["posterior"].to_dataset()["size"])[:MOST_BESIDE]
     told = results.experience_and_time(fit)
     figure = s.new_figure(3.5)
     panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]

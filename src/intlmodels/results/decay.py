@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
-from intlmodels.models.decay.estimands import FALL_AFTER, estimate
+from intlmodels.models.decay.estimands import FALL_AFTER, estimate, pairs_of
 from intlmodels.results.intervals import (
     CI_KIND,
     CI_PROB,
@@ -65,7 +66,7 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
     pandas.DataFrame
         ``quantity`` (``fall``: percentage points from the first decision to the one after
         ``FALL_AFTER`` prior entries; ``decay``: fall of the log odds for one unit of
-        experience), ``size`` (or ``large - other``), the columns of
+        experience), ``size`` (or one less a smaller one, ``large - other``), the columns of
         :func:`.intervals.table_of`, ``p_positive``, ``p_direction`` and
         ``p_mcse``, the Monte Carlo error of the two.
     """
@@ -75,7 +76,8 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
     parts = [("fall", size, fall[:, i]) for i, size in enumerate(sizes)]
     parts += [("decay", size, decay[:, i]) for i, size in enumerate(sizes)]
     if "decay_difference" in draws:
-        parts.append(("decay", " - ".join(sizes), flat(draws["decay_difference"])))
+        between = flat(draws["decay_difference"]).reshape(len(decay), -1)
+        parts += [("decay", *pair) for pair in zip(pairs_of(sizes), between.T, strict=True)]
     values = np.stack([part[2] for part in parts], axis=-1)
     columns = {"quantity": [part[0] for part in parts], "size": [part[1] for part in parts]}
     table = table_of(fit, columns, values, prob).assign(**directions(values))
@@ -98,10 +100,9 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"fall {after}, {size} firms", "points", True, fall[..., i])
         for i, size in enumerate(sizes)
     ]
-    if len(sizes) == 2:
-        between = fall[..., 0] - fall[..., 1]
-        name = f"fall {after}, {sizes[0]} firms against {sizes[1]}"
-        told.append(Conclusion(name, "points", True, between))
+    for one, other in combinations(range(len(sizes)), 2):
+        name = f"fall {after}, {sizes[one]} firms against {sizes[other]}"
+        told.append(Conclusion(name, "points", True, fall[..., one] - fall[..., other]))
     return told
 
 

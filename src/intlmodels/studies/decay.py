@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,14 +81,14 @@ class DecayStudy(Study):
     event: str = "decision"
     #: What the flag says of it, such as ``motivated by the cluster``.
     flag_label: str = "flagged"
-    #: Labels of the two sizes, the larger one first.
+    #: Labels of the sizes, the largest one first.
     size_labels: tuple[str, ...] = SIZES
     #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """Firms by size, where there are two sizes; else empty."""
+        """Firms by size, where there is more than one size; else empty."""
         found = {
             size: tuple(f for f, own in zip(self.firms, self.sizes, strict=True) if own == size)
             for size in self.size_labels
@@ -145,12 +145,11 @@ class DecayStudy(Study):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         yield from self.first_lines()
-        first, other = self.size_labels
-        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == first)
-        rest = len(self.firms) - len(large)
+        *larger, smallest = self.groups.items() or [("", self.firms)]
+        said = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
         yield one_line(
-            f"  sizes     {len(large)} {first} ({shortened(large)}), {rest} {other}"
-            if large and rest
+            f"  sizes     {', '.join(said)}, {len(smallest[1])} {smallest[0]}"
+            if said
             else f"  sizes     all {len(self.firms)} of one size"
         )
         yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
@@ -214,6 +213,7 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     if spec.size:
         cells = sources.cells(sources.file, spec.size, "[firms] size")
         sizes = tuple(read_each(lambda cell: sources.word(cell, labels), cells))
+        require_sizes(sizes, spec.sizes, "[firms]", f"{sources.file}, column '{spec.size}'")
     periods = toml.periods or PeriodsTable(names=("all",))
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names, labels)
@@ -243,6 +243,20 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         unused=unused,
         **read_ledger(RULES, toml, sources, counts, subjects),
     )
+
+
+def require_sizes(
+    sizes: Collection[str], labels: Collection[str], where: str, said_by: str
+) -> None:
+    """Refuse labels of sizes, of more than two or stated by the user, of which no firm is."""
+    absent = [label for label in labels if label not in sizes]
+    if absent and labels != SIZES:
+        raise wrong(
+            f"no firm is of this size, says {said_by}; expected sizes that occur: leave it out "
+            "(where one is left, leave out size and sizes)",
+            f"{where} sizes",
+            absent[0],
+        )
 
 
 _Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
