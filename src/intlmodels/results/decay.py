@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER, estimate, pairs_of
+from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.results.intervals import (
     CI_KIND,
     CI_PROB,
@@ -150,6 +152,63 @@ def entries_until_half(halvings: Array, family: str) -> Array:
         if family == "step":  # one drop, after the first entry: it suffices or it does not
             return np.where(units <= 1, 1.0, np.inf)
         return np.expm1(units) if family == "power" else units
+
+
+# -- predictors and groups of known decisions --------------------------------------------
+
+
+def term_levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average probability of the flag, in percent, at levels of each predictor and in each group.
+
+    All decisions are set to a level, and keep their firm, size, prior entries and other terms. A
+    number is set to its mean and one standard deviation below and above it; terms with more than
+    ``MOST_CLUSTERS`` levels are left out.
+
+    Columns: ``predictor``, ``label``, ``level``, and those of :func:`.intervals.table_of`.
+    """
+    return _joined(
+        table_of(fit, {"predictor": name, "label": label, "level": levels}, draws, prob)
+        for name, label, levels, draws in _at_levels(fit)
+    )
+
+
+def term_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """All pairwise differences of :func:`term_levels`, in percentage points.
+
+    Columns: ``predictor``, ``label``, ``level``, ``against``, those of :func:`.intervals.table_of`
+    of level minus against, ``p_positive``, ``p_direction``.
+    """
+    tables = []
+    for name, label, levels, draws in _at_levels(fit):
+        one, other = np.array([*combinations(range(len(levels)), 2)]).T
+        named = {"level": [levels[i] for i in other], "against": [levels[i] for i in one]}
+        values = draws[:, other] - draws[:, one]
+        columns = {"predictor": name, "label": label, **named}
+        tables.append(table_of(fit, columns, values, prob).assign(**directions(values)))
+    return _joined(tables)
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _at_levels(fit: DataTree) -> Iterator[tuple[str, str, list[str], Array]]:
+    """Name and label of each term, its levels, and the draws at these, (draw, level)."""
+    from intlmodels.results.interpret import predictions
+
+    for term in json.loads(fit["constant_data"].attrs.get("terms", "[]")):
+        values: list[Any] = term["settings"]
+        if not values:
+            ends = term["center"] + term["scale"] * np.array([-1.0, 0.0, 1.0])
+            ends = np.exp(ends) if term["transform"] == "log" else ends
+            values = [float(f"{end:.3g}") for end in ends]
+        if len(values) <= MOST_CLUSTERS:
+            draws = flat(predictions(fit, at={term["name"]: values}).draws)
+            words = [v if isinstance(v, str) else formats.amount(v, term["unit"]) for v in values]
+            yield term["name"], term["label"], words, draws
 
 
 # -- tables of decisions -----------------------------------------------------------------

@@ -208,11 +208,12 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
                 partial(replace, by_period=True),
             )
         )
-    if not default_design(study).common:
+    sizes = default_design(study).sizes
+    if len(sizes) > 1:
         rows.append(
             Variant(
                 "common-decay",
-                f"one decay for {'both' if len(study.groups) == 2 else 'all'} sizes",
+                f"one decay for {'both' if len(sizes) == 2 else 'all'} sizes",
                 partial(replace, common=True),
             )
         )
