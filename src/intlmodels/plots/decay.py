@@ -30,7 +30,7 @@ ENOUGH = 1.0
 #: Cells a side on which a joint density is counted.
 CELLS = 64
 #: Panels beside each other.
-MOST_BESIDE = 4
+MOST_BESIDE = 3
 #: Panels of the picture of the variants.
 MOST_PANELS = 6
 
@@ -57,7 +57,7 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     for (above, below), size in zip(grid.T, sizes, strict=True):
         here = where[where["size"] == size]
         _curve(above, after[after["size"] == size], before[before["size"] == size], here)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         _decision_bars(below, here)
     article = "an" if event[0] in "aeiou" else "a"
     what = f"Probability that {article} {event} is {flag_words(fit)}"
@@ -202,8 +202,13 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
         table = results.compare_variants(table, prob)
     names = list(dict.fromkeys(table["variant"]))
     chosen = _panels(table)
-    figure = s.new_figure(1.5 + 0.185 * len(names), width=s.WIDTH + 0.6)
-    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    beside = min(len(chosen), MOST_BESIDE)
+    bands = -(-len(chosen) // beside)
+    figure = s.new_figure(bands * (1.5 + 0.185 * len(names)), width=s.WIDTH + 0.6)
+    every = figure.subplots(bands, beside, sharey=True, squeeze=False).ravel()
+    panels = every[: len(chosen)]
+    for axes in every[len(chosen) :]:
+        axes.remove()
     for axes, (quantity, size) in zip(panels, chosen, strict=True):
         part = table[(table["quantity"] == quantity) & (table["size"] == size)]
         axes.axvline(0, color=s.INK, linewidth=0.8)
@@ -239,11 +244,15 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _panel_title(quantity: str, size: str) -> str:
     if quantity == "fall":
-        return f"{size[:1].upper()}{size[1:]} firms:\nfall after {FALL_AFTER} entries"
+        return f"{_titled(size)} firms:\nfall after {FALL_AFTER} entries"
     against = size.replace(" - ", " minus ")
-    return (
-        f"Decay,\n{against}" if against != size else f"{size[:1].upper()}{size[1:]} firms:\ndecay"
-    )
+    if against == size:
+        return f"{_titled(size)} firms:\ndecay"
+    return f"Decay,\n{s.shortened(against, 26)}"
+
+
+def _titled(size: str) -> str:
+    return s.shortened(size[:1].upper() + size[1:], 20)
 
 
 # -- experience and calendar time --------------------------------------------------------
@@ -272,10 +281,14 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
     (decay, fall), (decay_before, fall_before) = (
         results.decay_and_period_fall(fit, group) for group in ("posterior", "prior")
     )
-    sizes = texts(fit["posterior"].to_dataset()["size"])[:MOST_BESIDE]
+    sizes = texts(fit["posterior"].to_dataset()["size"])
     told = results.experience_and_time(fit)
-    figure = s.new_figure(3.5)
-    panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
+    bands = -(-len(sizes) // 2)
+    figure = s.new_figure(3.5 * bands)
+    every = figure.subplots(bands, min(len(sizes), 2), sharex=True, sharey=True, squeeze=False)
+    panels = every.ravel()[: len(sizes)]
+    for axes in every.ravel()[len(sizes) :]:
+        axes.remove()
     frame = (
         _frame(np.concatenate([decay.ravel(), decay_before.ravel()])),
         _frame(np.concatenate([fall, fall_before])),
@@ -294,11 +307,13 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
             fontweight="normal",
         )
         axes.set_xlabel(s.wrapped(f"Fall of the log odds {_per_entry(fit)}", 26, 3))
+        axes.tick_params(labelbottom=True)
         axes.set_xlim(*frame[0])
         axes.set_ylim(*frame[1])
         s.signed_ticks(axes.xaxis, 5)
         s.signed_ticks(axes.yaxis, 5)
-    panels[0].set_ylabel("Fall of the log odds,\nfirst period to last")
+    for axes in every[:, 0]:
+        axes.set_ylabel("Fall of the log odds,\nfirst period to last")
     caption(
         figure,
         f"regions of highest density with 50 % and {100 * prob:g} % probability",
@@ -426,7 +441,7 @@ def data(fit: DataTree) -> Figure:
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
         above.plot(own["entries"], own["observed"], "D", color=s.ORANGE, markersize=4)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         above.set_ylim(bottom=0)
         above.grid(axis="y")
         _decision_bars(below, own)
@@ -460,7 +475,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
             axes.vlines(own["entries"], *ends, color=s.BLUE, linewidth=5, alpha=0.6)
             s.observed(axes, own["entries"], own["observed"] - less, 3.4)
         above.plot(own["entries"], own["median"], "-", color=s.BLUE, linewidth=1)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         above.set_ylim(bottom=0)
         above.grid(axis="y")
         below.axhline(0, color=s.MUTED, linewidth=0.6)
