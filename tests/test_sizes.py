@@ -180,11 +180,19 @@ def test_draws_are_those_of_weighted_draws_of_the_prior(study: DecayStudy) -> No
         (
             'sizes = ["micro", "mid", "large", "multi - national"]',
             {},
-            "[firms] sizes: found 'large'; no firm is of this size, says firms.csv, column 'size'",
+            "[firms] sizes: found 'large'; no firm has this size in firms.csv, column 'size'",
         ),
-        (LABELS, {"sizes": ("micro",) * 4}, "[firms] sizes: found 'mid'; no firm"),
+        (
+            LABELS,
+            {"sizes": ("micro",) * 4},
+            "[firms] sizes: found 'mid'; no firm has this size in firms.csv, column 'size'; expected sizes that occur: all firms",
+        ),
         (LABELS, {"sizes": ("micro", "mid", "Mid", "multi - national")}, "firms.csv, row 4"),
-        (LABELS, {"firms": ("Ash", "Box", "Ash", "Dot")}, "expected every firm once"),
+        (
+            LABELS,
+            {"firms": ("Ash", "Box", "Ash", "Dot")},
+            "every firm once: delete one; its decisions go into the table",
+        ),
         ('sizes = ["all", "mid"]', {}, "expected two or more different labels"),
     ],
 )
@@ -366,7 +374,7 @@ def test_a_register_whose_labels_do_not_all_occur(tmp_path: Path) -> None:
     labels = STUDY.replace('size = "size"', 'size = "size"\nsizes = ["other", "mid", "large"]')
     folder = write_decisions(tmp_path, labels)
     write_rows(folder / "rows" / "a.csv", random_rows(np.random.default_rng(7), 20))
-    with pytest.raises(StudyError, match=r"\[register\] sizes: found 'mid'; no firm is of this"):
+    with pytest.raises(StudyError, match=r"\[register\] sizes: found 'mid'; no firm has this"):
         im.reduce(folder)
 
 

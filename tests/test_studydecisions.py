@@ -388,7 +388,7 @@ def test_labels_of_flags_and_sizes(tmp_path: Path) -> None:
         tmp_path, decisions=rows, firms=["Ash", "Box", "Cob"], sizes=["SME", "multinational", "SME"]
     )
     refused = refusal(path)
-    assert "expected one of 'large', 'other'" in refused
+    assert "expected one of 'large', 'other'; list other labels in sizes under [firms]" in refused
     keys = 'yes = ["joint", "1"]\nno = ["solo", "0"]'
     toml = (path / "study.toml").read_text()
     assert "[outcome]" in toml or (path / "study.toml").write_text(f"{toml}\n[outcome]\n")

@@ -203,7 +203,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
                 table.where,
             )
     spec = toml.firms
-    sources = Sources(files, spec.file, spec.column, {})
+    where = "its decisions go into the table that [decisions] names"
+    sources = Sources(files, spec.file, spec.column, {}, repeated=where)
     if len(sources.firms) < FEWEST_FIRMS:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
@@ -212,7 +213,10 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     sizes: tuple[str, ...] = labels[1:] * len(sources.firms)
     if spec.size:
         cells = sources.cells(sources.file, spec.size, "[firms] size")
-        sizes = tuple(read_each(lambda cell: sources.word(cell, labels), cells))
+        own = "" if spec.sizes else "; list other labels in sizes under [firms], the smallest first"
+        sizes = tuple(
+            read_each(lambda cell: sources.note(cell, cell.word(spec.sizes or SIZES, own)), cells)
+        )
         require_sizes(sizes, spec.sizes, "[firms]", f"{sources.file}, column '{spec.size}'")
     periods = toml.periods or PeriodsTable(names=("all",))
     weights = period_weights(periods.weights, periods.names, "[periods]")
@@ -245,18 +249,18 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     )
 
 
-def require_sizes(
-    sizes: Collection[str], labels: Collection[str], where: str, said_by: str
-) -> None:
-    """Refuse labels of sizes, of more than two or stated by the user, of which no firm is."""
+def require_sizes(sizes: Collection[str], labels: Collection[str], table: str, column: str) -> None:
+    """Refuse labels of the user's own, or of more than two sizes, that no firm has."""
     absent = [label for label in labels if label not in sizes]
-    if absent and labels != SIZES:
-        raise wrong(
-            f"no firm is of this size, says {said_by}; expected sizes that occur: leave it out "
-            "(where one is left, leave out size and sizes)",
-            f"{where} sizes",
-            absent[0],
-        )
+    if not absent or labels == SIZES:
+        return
+    one = len(labels) - len(absent) < 2
+    mend = "all firms are of one size: leave out size and sizes" if one else "leave it out"
+    raise wrong(
+        f"no firm has this size in {column}; expected sizes that occur: {mend}",
+        f"{table} sizes",
+        absent[0],
+    )
 
 
 _Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
