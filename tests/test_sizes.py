@@ -185,7 +185,7 @@ def test_draws_are_those_of_weighted_draws_of_the_prior(study: DecayStudy) -> No
         (
             LABELS,
             {"sizes": ("micro",) * 4},
-            "[firms] sizes: found 'mid'; no firm has this size in firms.csv, column 'size'; expected sizes that occur: all firms",
+            "column 'size'; expected sizes that occur: all firms are of one size: leave out size",
         ),
         (LABELS, {"sizes": ("micro", "mid", "Mid", "multi - national")}, "firms.csv, row 4"),
         (

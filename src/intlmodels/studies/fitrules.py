@@ -266,7 +266,7 @@ class _Falls(_OfDecisions):
 
 class _FallsMore(_OfDecisions):
     name = "falls more"
-    means = "and more so among firms of this `size` than among the others"
+    means = "and more so among firms of this `size` than among those of any other"
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
     keys: ClassVar[Keys] = {"size": Key("text", True)}
 
