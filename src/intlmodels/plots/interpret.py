@@ -106,7 +106,7 @@ def _word(found: Interpretation, dim: str, value: Any) -> str:
 def _what(found: Interpretation) -> str:
     """What the axis with the shares shows."""
     if found.kind == "prediction":
-        return "expected share"
+        return str(found.draws.attrs.get("quantity", "expected share"))
     if found.kind == "comparison":
         return "difference in percentage points"
     return "slope, percentage points per unit"

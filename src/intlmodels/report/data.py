@@ -546,6 +546,8 @@ class DecayReportData(ReportData):
     prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
     slopes = cached_property(lambda m: decay.slopes(m.fit, m.prob))
     halving = cached_property(lambda m: decay.halving(m.fit, m.prob))
+    term_levels = cached_property(lambda m: decay.term_levels(m.fit, m.prob))
+    term_differences = cached_property(lambda m: decay.term_differences(m.fit, m.prob))
     true_counts = cached_property(lambda m: decay.true_counts(m.fit, m.prob))
     repairs = cached_property(lambda m: decay.repairs(m.fit))
     readings = cached_property(lambda m: decay.readings(m.fit))
@@ -616,6 +618,9 @@ class DecayReportData(ReportData):
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
+        if self.design.terms:
+            found["terms.csv"] = self.term_levels
+            found["term_differences.csv"] = self.term_differences
         if self.time is not None:
             found["experience_and_time.csv"] = self.time
         if self.register is not None:

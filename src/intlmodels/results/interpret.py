@@ -1,4 +1,7 @@
-"""What a user asks of a fit of the share model: predictions, comparisons and slopes, draw by draw.
+"""What a user asks of a fit: predictions, comparisons and slopes, draw by draw.
+
+Of the share model they are of the expected share; of known decisions of the probability of the
+flag, each decision with its own firm, size and prior entries.
 
 Named, and where they overlap behaving, as in the R and Python packages marginaleffects
 (Arel-Bundock, Greifer and Heiss 2024, Journal of Statistical Software 111(9)) and in
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.formats import MINUS, amount
 from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.coefficients import DecisionCoefficients
 from intlmodels.models.share.coefficients import Change, Coefficients, means_by_group
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.models.share.estimands import (
@@ -200,6 +204,8 @@ class _Asked:
     def settings(self) -> dict[tuple[str, str], Array]:
         """Weights of each level of each predictor, NaN for what stays as observed."""
         constant = self.fit["constant_data"].to_dataset()
+        if "setting_weights" not in constant:  # of decisions: every row has one level
+            return {}
         names = (texts(constant[f"setting_{what}"]) for what in ("predictor", "level"))
         return dict(
             zip(zip(*names, strict=True), constant["setting_weights"].to_numpy(), strict=True)
@@ -246,6 +252,8 @@ class _Asked:
             )
         if name in self.groupings:
             return Change(groups={name: levels.index(value)})
+        if (name, value) not in self.settings:
+            return Change({name: weights_at(self.blocks[name], value)})
         return change_of(self.coefficients, self.settings[name, value])
 
     def numbers(self, name: str, base: Change) -> Array:
@@ -299,12 +307,15 @@ type At = Mapping[str, Any]
 
 
 def _asked(fit: DataTree, what: str) -> _Asked:
-    if fit.attrs["model"] not in ("share", "register"):
-        raise StudyError(
-            f"{what} are for fits of the share model; see plots.curves for this one",
-            value=str(fit.attrs["model"]),
-        )
-    return _Asked(fit, Coefficients(fit))
+    if fit.attrs["model"] in ("share", "register"):
+        return _Asked(fit, Coefficients(fit))
+    if "prior_entries" in fit["constant_data"]:
+        return _Asked(fit, DecisionCoefficients(fit))
+    raise StudyError(
+        f"{what} are for fits of the share model and of decisions that are all known; see "
+        "plots.curves for this one",
+        value=str(fit.attrs["model"]),
+    )
 
 
 def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
@@ -382,7 +393,10 @@ def _interpreted(
         coords[name] = own if not asked.levels(name) else np.asarray(own, dtype=object)
     ordered = coefficients.family == "ordered"
     unit = "stages" if ordered else "percent" if kind == "prediction" else "percentage points"
-    draws = xr.DataArray(found.reshape(shape), coords, dims, attrs={"units": unit})
+    about = {"units": unit}
+    if coefficients.family == "decisions":
+        about["quantity"] = what(asked.fit, coefficients)
+    draws = xr.DataArray(found.reshape(shape), coords, dims, attrs=about)
     if not dim:
         draws = draws.isel(all=0, drop=True)
     known = {**asked.blocks, **{n: {"label": n.capitalize()} for n in asked.groupings}}
@@ -757,9 +771,11 @@ def _units_of(
     return [(per if power == 1 else f"{per}, squared", factor**power) for per, factor in each]
 
 
-def what(fit: DataTree) -> str:
+def what(fit: DataTree, coefficients: Coefficients | None = None) -> str:
     """What is predicted, in words."""
-    coefficients = Coefficients(fit)
+    coefficients = coefficients or _asked(fit, "predictions").coefficients
+    if coefficients.family == "decisions":
+        return f"probability of: {fit['constant_data'].attrs['flag_label']}"
     if coefficients.family in LEVELLED:
         return str(fit["constant_data"].attrs["outcome_label"])
     return "expected reported share" if coefficients.width else "expected share"

@@ -472,7 +472,7 @@ def _check_size(size: str, key: str, subjects: Subjects) -> None:
     """Check that a size tells some firms from others."""
     if size and size not in (labels := subjects.size_labels):
         raise wrong(f"expected one of {listed(labels)}{did_you_mean(size, labels)}", key, size)
-    if size and not all(map(subjects.of_size, subjects.size_labels)):
+    if size and len(set(subjects.sizes)) < 2:
         raise wrong(
             "expected none, as all firms of this study are of one size: leave the key out",
             key,

@@ -154,7 +154,7 @@ class Subjects:
     #: One a firm.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
-    #: Labels of the two sizes, the larger one first.
+    #: Labels of the sizes, the largest one first.
     size_labels: tuple[str, ...] = SIZES
 
     def of_size(self, size: str) -> tuple[str, ...]:

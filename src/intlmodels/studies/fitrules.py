@@ -266,14 +266,20 @@ class _Falls(_OfDecisions):
 
 class _FallsMore(_OfDecisions):
     name = "falls more"
-    means = "and more so among firms of this `size` than among the others"
+    means = "and more so among firms of this `size` than among those of any other"
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
     keys: ClassVar[Keys] = {"size": Key("text", True)}
 
+    def describe(self, claim: Claim, study: Any) -> str:
+        said = super().describe(claim, study)
+        return said if len(set(study.sizes)) < 3 else said.replace("larger", "largest")
+
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]
-        (other,) = (name for name in fit.labels("size") if name != size)
-        more, less = (fit.values("halvings", size=name) * math.log(2) for name in (size, other))
+        others = [name for name in fit.labels("size") if name != size]
+        more = fit.values("halvings", size=size) * math.log(2)
+        # Of several others the one whose decay is largest decides.
+        less = fit.values("halvings", size=others).max(axis=1) * math.log(2)
         unit = f"log odds {f.a(study.event)}"
         said = f"difference of the decays {_middle(more - less, fit, 2)} {unit}"
         return fit.judge(more > less, more - less, unit, said)

@@ -100,6 +100,10 @@ class Cell:
         raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
 
 
+#: Where the rows of a firm belong that the table of the firms has twice.
+_REPEATED = "rows of the same firm in several years go under [rows], with unit and time"
+
+
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
@@ -110,8 +114,11 @@ class Sources:
         column: str,
         keys: Mapping[str, str],
         rows: RowsTable | None = None,
+        repeated: str = _REPEATED,
     ) -> None:
         self.files = files
+        #: Where the rows of firms that are listed more than once belong.
+        self.repeated = repeated
         #: The table that lists the firms, or the rows, and the column with the firms' names.
         self.file, self.column = file, clean_label(column)
         #: How rows are listed, if firms may repeat; and what one of ``firms`` is.
@@ -209,10 +216,9 @@ class Sources:
             if name not in found:
                 found[name] = cell
             elif not repeat:
-                years = "; rows of the same firm in several years go under [rows], with unit and "
                 raise cell.error(
                     f"the firm is already in row {found[name].row}; expected every firm once: "
-                    f"delete one{f'{years}time' if file == self.file else ''}"
+                    f"delete one{f'; {self.repeated}' if file == self.file else ''}"
                 )
         self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
         return found
