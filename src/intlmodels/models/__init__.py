@@ -116,9 +116,11 @@ def require_names(study: Study) -> None:
             names = list(model_of(study).parameters(design_of(study, claim.fit)))
             _require(name, names, f"a parameter of the variant {claim.fit}", f"{where} {key}")
         for key, name in claim.names("predictor"):
-            levels = {block.name: block.settings for block in design_of(study, claim.fit).blocks}
+            design = design_of(study, claim.fit)
+            levels = {block.name: block.settings for block in design.blocks}
             what = f"a predictor of the variant {claim.fit}"
             _require(name, list(levels), what, f"{where} {key}")
+            claim.rule.check_design(claim, where, design)
             for side, level in claim.names("level"):
                 _require(level, list(levels[name]), f"a level of {name}", f"{where} {side}")
                 if side == "against" and level in claim.terms["levels"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -643,6 +643,43 @@ def interaction(fit: DataTree, name: str, prob: float = CI_PROB) -> Interpretati
     return _interpreted(asked, "prediction", both, None, None, prob, DRAWS)
 
 
+@dataclass(frozen=True)
+class Quadratic:
+    """Draws of a quadratic curve; (draw,)."""
+
+    block: Mapping[str, Any]
+    observed: tuple[float, float]  #: range of the predictor, in its own unit
+    turning: Array  #: where it turns, in the predictor's own unit
+    u: NDArray[
+        np.bool_
+    ]  #: whether it falls at the lower end of the range and rises at the upper one
+    inverted: NDArray[np.bool_]  #: whether the reverse holds
+
+
+def quadratics(coefficients: Coefficients) -> Iterator[Quadratic]:
+    """The quadratic curves of a fit."""
+    blocks = {block["name"]: block for block in coefficients.blocks}
+    for square in coefficients.blocks:
+        factors = [factor for product in square.get("of") or () for factor, _ in product]
+        if len(factors) != 2 or factors[0] != factors[1]:
+            continue
+        block = blocks[factors[0]]
+        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
+        slope = coefficients.values[:, coefficients.place[block["name"]].start]
+        bend = coefficients.values[:, coefficients.place[square["name"]].start]
+        ends = np.array([standardized.min(), standardized.max()])
+        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
+        at = -slope / (2 * bend)
+        log = block["transform"] == "log"
+        with np.errstate(over="ignore"):
+            (low, high), turning = [
+                np.exp(values) if log else values
+                for values in (block["center"] + block["scale"] * v for v in (ends, at))
+            ]
+        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
+        yield Quadratic(block, (float(low), float(high)), turning, u, inverted)
+
+
 def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Where quadratic curves turn, and whether they are U-shaped within the observed range.
 
@@ -660,37 +697,17 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         (probability that it lies within the observed range), ``p_u``, ``p_inverted``.
     """
     coefficients = _asked(fit, "curves").coefficients
-    blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[Any]] = {
         name: [] for name in ("predictor", "label", "unit", "observed_low", "observed_high")
     }
     turning, chances = [], []
-    for square in coefficients.blocks:
-        factors = [factor for product in square.get("of") or () for factor, _ in product]
-        if len(factors) != 2 or factors[0] != factors[1]:
-            continue
-        block = blocks[factors[0]]
-        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
-        slope = coefficients.values[:, coefficients.place[block["name"]].start]
-        bend = coefficients.values[:, coefficients.place[square["name"]].start]
-        ends = np.array([standardized.min(), standardized.max()])
-        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
-        at = -slope / (2 * bend)
-        log = block["transform"] == "log"
-        with np.errstate(over="ignore"):
-            own = [
-                np.exp(values) if log else values
-                for values in (block["center"] + block["scale"] * v for v in (ends, at))
-            ]
-        for name, value in zip(
-            columns,
-            (block["name"], block["label"], block["unit"], *own[0].tolist()),
-            strict=True,
-        ):
+    for own in quadratics(coefficients):
+        block = own.block
+        known = (block["name"], block["label"], block["unit"], *own.observed)
+        for name, value in zip(columns, known, strict=True):
             columns[name].append(value)
-        turning.append(own[1])
-        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
-        chances.append([float(x.mean()) for x in (u | inverted, u, inverted)])
+        turning.append(own.turning)
+        chances.append([float(x.mean()) for x in (own.u | own.inverted, own.u, own.inverted)])
     draws = np.stack(turning, axis=-1) if turning else np.empty((len(coefficients.values), 0))
     # A ratio of coefficients has no mean; where the square hardly counts, draws may be infinite.
     with np.errstate(over="ignore", invalid="ignore"):
