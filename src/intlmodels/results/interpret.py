@@ -27,6 +27,7 @@ from intlmodels.models.share.estimands import (
     MOST_CELLS,
     MOST_SHARES,
     change_of,
+    label_of,
     weights_at,
     weights_of,
 )
@@ -237,7 +238,7 @@ class _Asked:
         """All rows at one value of a predictor, or in one group."""
         if name in self.blocks and self.blocks[name]["kind"] in NUMBERS:
             return Change({name: weights_at(self.blocks[name], value)})
-        levels = self.levels(name)
+        levels, value = self.levels(name), label_of(value)
         if value not in levels:
             raise StudyError(
                 f"{what}: '{name}' has no level '{value}'{did_you_mean(str(value), levels)}; "
@@ -312,14 +313,14 @@ def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
     found = {}
     for name, given in (at or {}).items():
         asked.require(name, "at")
-        plain = isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray))
-        found[name] = [given] if plain else list(given)
+        several = hasattr(given, "__iter__") and not isinstance(given, (str, bytes))
+        found[name] = list(given) if several else [given]
         if not found[name]:
             raise StudyError(f"at: expected at least one value of '{name}', and there is none")
         for value in found[name]:
             asked.change(name, value, "at")
-        if not asked.levels(name):
-            found[name] = [float(value) for value in found[name]]
+        plain = label_of if asked.levels(name) else float
+        found[name] = [plain(value) for value in found[name]]
         if len(set(found[name])) < len(found[name]):
             raise StudyError(f"at: expected every value of '{name}' once", value=str(given))
     return found
@@ -348,6 +349,8 @@ def _interpreted(
     coefficients, values, groups = asked.coefficients, _values(asked, at), _named(by)
     for name in groups:
         asked.require(name, "by")
+        if groups.count(name) > 1:
+            raise StudyError("by: expected every name once", value=name)
         if name in values:
             said = f"'{name}' is in at as well; expected another predictor or grouping"
             raise StudyError(f"by: {said}", value=name)
@@ -502,12 +505,15 @@ def _pairs(asked: _Asked, name: str, how: Any) -> dict[str, Any]:
                 value=how,
             )
         else:
-            pairs = _of_levels(list(how), "reference")
+            pairs = _of_levels([label_of(value) for value in how], "reference")
         return {f"{a} {MINUS} {b}": (a, b) for a, b in pairs}
     block = asked.blocks[name]
     unit = block["unit"]
     if how is None or (isinstance(how, (int, float)) and not isinstance(how, bool)):
         step = 1.0 if how is None else float(how)
+        if step == 0 or not math.isfinite(step):
+            said = f"expected a step of '{name}' upwards or downwards"
+            raise StudyError(f"comparisons: {said}", value=step)
         sign = "+" if step > 0 else MINUS
         return {f"{sign}{amount(abs(step), unit)}": step}
     if how == "sd":

@@ -100,6 +100,21 @@ class Cell:
         raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
 
 
+def require_numbers(cells: Sequence[Cell]) -> None:
+    """Refuse a column without a single number in one line, not in one for each cell."""
+    known, first = [cell for cell in cells if not cell.missing], None
+    for cell in known:
+        try:
+            cell.number()
+        except StudyError as error:
+            first = first or error
+        else:
+            return
+    if first is not None and len(known) > 1:
+        said = f"no cell has a number: name another column; {first.message}"
+        raise in_column(said, known[0].file, known[0].column, known[0].text)
+
+
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
