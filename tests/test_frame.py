@@ -284,6 +284,13 @@ def test_numbers_in_text_are_read_as_the_same_numbers():
             },
             "data, row 2, column 'w': found nothing; expected the rounding width of the row",
         ),
+        (
+            lambda f: {
+                "data": f.assign(share=np.float32(f["share"] + 0.1).astype(float)),
+                "rounding_width": "printed",
+            },
+            "round the column, as with .round(1), or give rounding_width as a number",
+        ),
         (lambda f: {"data": f[:0]}, "there are none"),
         (lambda f: {"data": 3}, "expected a DataFrame"),
         (lambda f: {"data": f[["share", "owner", "owner"]]}, "every name of a column once"),

@@ -396,6 +396,9 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
     by_hand = found.draws.sel(sector="Toys") - found.draws.sel(sector="Boats")
     np.testing.assert_allclose(both.draws.squeeze(), by_hand.squeeze(), atol=1e-12)
     assert both.table["p_direction"].between(0.5, 1).all()
+    slopes = im.slopes(fit, "size", at={"owner": ["home", "foreign"], "size": [0.5, 2.0]})
+    words = slopes.contrast({"owner": "home", "size": 2.0}, {"owner": "home", "size": 0.5})
+    assert words.table["contrast"].tolist() == ["home, 2 − home, 0.5"]
     with pytest.raises(StudyError, match=r"no dimension is called 'sectr' \(did you mean 'sector'"):
         found.contrast({"sectr": "Toys"}, {"sector": "Boats"})
     with pytest.raises(StudyError, match="has no such value; expected one of 'Boats'"):

@@ -167,7 +167,7 @@ class Interpretation:
             )
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
-        words = [", ".join(str(v) for v in side.values()) for side in (one, other)]
+        words = [", ".join(map(_in_words, side.values())) for side in (one, other)]
         label = f" {MINUS} ".join(words)
         if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
             labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
@@ -175,6 +175,10 @@ class Interpretation:
         else:
             draws = draws.expand_dims({CONTRAST: np.asarray([label], dtype=object)}, axis=2)
         return replace(self, kind="comparison", draws=draws)
+
+
+def _in_words(value: Any) -> str:
+    return value if isinstance(value, str) else amount(float(value))
 
 
 # -- what can be asked about -------------------------------------------------------------

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: What a saved study calls the table of its rows, and what messages call it.
 _TABLE, _DATA = "data.csv", "data"
 
+#: Decimals of a printed share, in percent or as a fraction; more are those of binary numbers.
+_MOST_DECIMALS = 5
+
 Named = str | Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -435,6 +438,15 @@ def _cells(series: Series, same_decimals: bool = False) -> list[str]:
     texts = ["" if gone else _cell(own) for own, gone in zip(values, missing, strict=True)]
     if same_decimals and series.dtype.kind == "f":
         most = max(len(text.partition(".")[2]) for text in texts)
+        if most > _MOST_DECIMALS:
+            raise StudyError(
+                f"a number has {most} decimals, which nobody printed; expected numbers as they "
+                "were reported: round the column, as with .round(1), or give rounding_width as a "
+                "number",
+                file=_DATA,
+                column=str(series.name),
+                value=max(texts, key=len),
+            )
         texts = [text and f"{float(text):.{most}f}" for text in texts]
     return texts
 
