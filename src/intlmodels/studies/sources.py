@@ -214,9 +214,8 @@ class Sources:
         """First cell with the name of each firm by the name that joins them (single blanks)."""
         repeat = self.listing is not None and file == self.file
         found: dict[str, Cell] = {}
-        for cell in self.column_cells(
-            file, self.key(file), "[rows] unit or key" if repeat else "[firms] column or key"
-        ):
+        asked = "[rows] unit or key" if self.listing else "[firms] column or key"
+        for cell in self.column_cells(file, self.key(file), asked):
             name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import MINUS, amount
+from intlmodels.core.formats import amount
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -542,7 +542,6 @@ def _block(predictor: Predictor) -> Block:
 
 def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     """Where a numeric predictor is compared: standardized, and in words."""
-    unit = f" {predictor.unit}" if predictor.unit else ""
     if predictor.at:
         at = np.array(predictor.at)
         on_scale = np.log(at) if predictor.transform == "log" else at
@@ -555,8 +554,8 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
-    texts = [f"{value:.3g}".replace("-", MINUS) for value in at]
-    return steps, tuple(f"{text}{unit} ({n})" for text, n in zip(texts, names, strict=True))
+    texts = [amount(float(f"{value:.3g}"), predictor.unit) for value in at]
+    return steps, tuple(f"{text} ({n})" for text, n in zip(texts, names, strict=True))
 
 
 def _deviations(block: Block, unit: str) -> Block:
@@ -566,7 +565,7 @@ def _deviations(block: Block, unit: str) -> Block:
         low, high = (f"{math.exp(step * block.scale):.3g} times {mean} (one sd" for step in (-1, 1))
         names = (f"{low} below)", f"{mean} itself", f"{high} above)")
         return replace(block, settings=names, unit=f"times {mean}")
-    away = f"{block.scale:.3g} {block.unit}".strip()
+    away = amount(float(f"{block.scale:.3g}"), block.unit)
     names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
     return replace(block, settings=names)
 
