@@ -18,7 +18,6 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd

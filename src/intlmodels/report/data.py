@@ -652,13 +652,15 @@ def gather(study: Study, folder: Path) -> ReportData:
     fit = store.read(stored[0].path)
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
+    whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
     for item in stored[1:]:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            variants[item.variant] = intervals.read_summary(item.path)
+            read = store.read if item.variant in whole else intervals.read_summary
+            variants[item.variant] = read(item.path)
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +31,7 @@ from intlmodels.models.share.estimands import (
     MOST_CELLS,
     MOST_SHARES,
     change_of,
+    label_of,
     weights_at,
     weights_of,
 )
@@ -170,7 +171,7 @@ class Interpretation:
             )
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
-        words = [", ".join(str(v) for v in side.values()) for side in (one, other)]
+        words = [", ".join(map(_in_words, side.values())) for side in (one, other)]
         label = f" {MINUS} ".join(words)
         if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
             labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
@@ -178,6 +179,10 @@ class Interpretation:
         else:
             draws = draws.expand_dims({CONTRAST: np.asarray([label], dtype=object)}, axis=2)
         return replace(self, kind="comparison", draws=draws)
+
+
+def _in_words(value: Any) -> str:
+    return value if isinstance(value, str) else amount(float(value))
 
 
 # -- what can be asked about -------------------------------------------------------------
@@ -243,7 +248,7 @@ class _Asked:
         """All rows at one value of a predictor, or in one group."""
         if name in self.blocks and self.blocks[name]["kind"] in NUMBERS:
             return Change({name: weights_at(self.blocks[name], value)})
-        levels = self.levels(name)
+        levels, value = self.levels(name), label_of(value)
         if value not in levels:
             raise StudyError(
                 f"{what}: '{name}' has no level '{value}'{did_you_mean(str(value), levels)}; "
@@ -323,14 +328,14 @@ def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
     found = {}
     for name, given in (at or {}).items():
         asked.require(name, "at")
-        plain = isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray))
-        found[name] = [given] if plain else list(given)
+        several = hasattr(given, "__iter__") and not isinstance(given, (str, bytes))
+        found[name] = list(given) if several else [given]
         if not found[name]:
             raise StudyError(f"at: expected at least one value of '{name}', and there is none")
         for value in found[name]:
             asked.change(name, value, "at")
-        if not asked.levels(name):
-            found[name] = [float(value) for value in found[name]]
+        plain = label_of if asked.levels(name) else float
+        found[name] = [plain(value) for value in found[name]]
         if len(set(found[name])) < len(found[name]):
             raise StudyError(f"at: expected every value of '{name}' once", value=str(given))
     return found
@@ -359,6 +364,8 @@ def _interpreted(
     coefficients, values, groups = asked.coefficients, _values(asked, at), _named(by)
     for name in groups:
         asked.require(name, "by")
+        if groups.count(name) > 1:
+            raise StudyError("by: expected every name once", value=name)
         if name in values:
             said = f"'{name}' is in at as well; expected another predictor or grouping"
             raise StudyError(f"by: {said}", value=name)
@@ -518,12 +525,15 @@ def _pairs(asked: _Asked, name: str, how: Any) -> dict[str, Any]:
                 value=how,
             )
         else:
-            pairs = _of_levels(list(how), "reference")
+            pairs = _of_levels([label_of(value) for value in how], "reference")
         return {f"{a} {MINUS} {b}": (a, b) for a, b in pairs}
     block = asked.blocks[name]
     unit = block["unit"]
     if how is None or (isinstance(how, (int, float)) and not isinstance(how, bool)):
         step = 1.0 if how is None else float(how)
+        if step == 0 or not math.isfinite(step):
+            said = f"expected a step of '{name}' upwards or downwards"
+            raise StudyError(f"comparisons: {said}", value=step)
         sign = "+" if step > 0 else MINUS
         return {f"{sign}{amount(abs(step), unit)}": step}
     if how == "sd":
@@ -659,6 +669,43 @@ def interaction(fit: DataTree, name: str, prob: float = CI_PROB) -> Interpretati
     return _interpreted(asked, "prediction", both, None, None, prob, DRAWS)
 
 
+@dataclass(frozen=True)
+class Quadratic:
+    """Draws of a quadratic curve; (draw,)."""
+
+    block: Mapping[str, Any]
+    observed: tuple[float, float]  #: range of the predictor, in its own unit
+    turning: Array  #: where it turns, in the predictor's own unit
+    u: NDArray[
+        np.bool_
+    ]  #: whether it falls at the lower end of the range and rises at the upper one
+    inverted: NDArray[np.bool_]  #: whether the reverse holds
+
+
+def quadratics(coefficients: Coefficients) -> Iterator[Quadratic]:
+    """The quadratic curves of a fit."""
+    blocks = {block["name"]: block for block in coefficients.blocks}
+    for square in coefficients.blocks:
+        factors = [factor for product in square.get("of") or () for factor, _ in product]
+        if len(factors) != 2 or factors[0] != factors[1]:
+            continue
+        block = blocks[factors[0]]
+        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
+        slope = coefficients.values[:, coefficients.place[block["name"]].start]
+        bend = coefficients.values[:, coefficients.place[square["name"]].start]
+        ends = np.array([standardized.min(), standardized.max()])
+        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
+        at = -slope / (2 * bend)
+        log = block["transform"] == "log"
+        with np.errstate(over="ignore"):
+            (low, high), turning = [
+                np.exp(values) if log else values
+                for values in (block["center"] + block["scale"] * v for v in (ends, at))
+            ]
+        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
+        yield Quadratic(block, (float(low), float(high)), turning, u, inverted)
+
+
 def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Where quadratic curves turn, and whether they are U-shaped within the observed range.
 
@@ -676,37 +723,17 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         (probability that it lies within the observed range), ``p_u``, ``p_inverted``.
     """
     coefficients = _asked(fit, "curves").coefficients
-    blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[Any]] = {
         name: [] for name in ("predictor", "label", "unit", "observed_low", "observed_high")
     }
     turning, chances = [], []
-    for square in coefficients.blocks:
-        factors = [factor for product in square.get("of") or () for factor, _ in product]
-        if len(factors) != 2 or factors[0] != factors[1]:
-            continue
-        block = blocks[factors[0]]
-        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
-        slope = coefficients.values[:, coefficients.place[block["name"]].start]
-        bend = coefficients.values[:, coefficients.place[square["name"]].start]
-        ends = np.array([standardized.min(), standardized.max()])
-        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
-        at = -slope / (2 * bend)
-        log = block["transform"] == "log"
-        with np.errstate(over="ignore"):
-            own = [
-                np.exp(values) if log else values
-                for values in (block["center"] + block["scale"] * v for v in (ends, at))
-            ]
-        for name, value in zip(
-            columns,
-            (block["name"], block["label"], block["unit"], *own[0].tolist()),
-            strict=True,
-        ):
+    for own in quadratics(coefficients):
+        block = own.block
+        known = (block["name"], block["label"], block["unit"], *own.observed)
+        for name, value in zip(columns, known, strict=True):
             columns[name].append(value)
-        turning.append(own[1])
-        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
-        chances.append([float(x.mean()) for x in (u | inverted, u, inverted)])
+        turning.append(own.turning)
+        chances.append([float(x.mean()) for x in (own.u | own.inverted, own.u, own.inverted)])
     draws = np.stack(turning, axis=-1) if turning else np.empty((len(coefficients.values), 0))
     # A ratio of coefficients has no mean; where the square hardly counts, draws may be infinite.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -578,7 +578,11 @@ class ShareTable(TomlTable):
                 raise self.error(key, f"{said}column and rounding_width, or lower and upper")
         for key in ("lower", "upper") if bands else needed:
             if not getattr(self, key) and key not in self.written:
-                raise wrong("key is missing; expected it", f"{self.where} {key}")
+                said = "key is missing; expected it"
+                if key == "rounding_width":
+                    said += ": the distance between neighbouring reported shares, as in 1; or "
+                    said += '"printed", or a column with the width of each row'
+                raise wrong(said, f"{self.where} {key}")
         if bands and self.lower == self.upper:
             raise self.error("upper", "expected another column than that of the lower ends")
 

@@ -104,6 +104,21 @@ class Cell:
 _REPEATED = "rows of the same firm in several years go under [rows], with unit and time"
 
 
+def require_numbers(cells: Sequence[Cell]) -> None:
+    """Refuse a column without a single number in one line, not in one for each cell."""
+    known, first = [cell for cell in cells if not cell.missing], None
+    for cell in known:
+        try:
+            cell.number()
+        except StudyError as error:
+            first = first or error
+        else:
+            return
+    if first is not None and len(known) > 1:
+        said = f"no cell has a number: name another column; {first.message}"
+        raise in_column(said, known[0].file, known[0].column, known[0].text)
+
+
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
@@ -206,9 +221,8 @@ class Sources:
         """First cell with the name of each firm by the name that joins them (single blanks)."""
         repeat = self.listing is not None and file == self.file
         found: dict[str, Cell] = {}
-        for cell in self.column_cells(
-            file, self.key(file), "[rows] unit or key" if repeat else "[firms] column or key"
-        ):
+        asked = "[rows] unit or key" if self.listing else "[firms] column or key"
+        for cell in self.column_cells(file, self.key(file), asked):
             name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")

@@ -726,7 +726,7 @@ def weights_of(block: Mapping[str, Any], numbers: Array) -> Array:
 def _number(block: Mapping[str, Any], value: Any) -> float:
     name = block["name"]
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError) as error:
         raise StudyError(f"'{name}' takes a number", value=str(value)) from error
     if not math.isfinite(number) or (block["transform"] == "log" and number <= 0):
@@ -735,14 +735,21 @@ def _number(block: Mapping[str, Any], value: Any) -> float:
     return number
 
 
+def label_of(value: Any) -> Any:
+    """The label that a whole number or a truth value stands for among levels, which are texts."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (int, np.integer)) else value
+
+
 def _level(block: Mapping[str, Any], value: Any) -> int:
     levels = block["settings"] if block["kind"] == "contrast" else block["levels"]
-    if value not in levels:
+    if label_of(value) not in levels:
         raise StudyError(
             f"'{block['name']}' has no level '{value}'; the levels are {', '.join(levels)}",
             value=str(value),
         )
-    return list(levels).index(value)
+    return list(levels).index(label_of(value))
 
 
 def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:
