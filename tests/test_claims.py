@@ -352,9 +352,10 @@ def test_the_average_firm_falls_although_a_size_does_not(tmp_path: Path) -> None
     assert "the decay of the average firm" in row.how
 
 
-def test_falls_with_one_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", ["", '\nsizes = "average"'])
+def test_falls_with_one_size(tmp_path: Path, more: str) -> None:
     counts = [{"id": "all", "value": 6, "status": "hard"}]
-    study = study_with(tmp_path, 'rule = "falls"', sizes=None, counts=counts)
+    study = study_with(tmp_path, f'rule = "falls"{more}', sizes=None, counts=counts)
     row = only(study, fit_of(decay=decays(0.99, 0)[:, :1], sizes=("all",)))
     assert row.probability == pytest.approx(0.99)
 

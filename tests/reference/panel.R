@@ -1,5 +1,7 @@
 # A panel of sixty districts in brms; run from the root of the project.
 library(brms)
+# Debian has the headers of Boost outside of R.
+if (system.file("include", package = "BH") == "") rstan::rstan_options(boost_lib = "/usr/include")
 
 table <- read.csv("tests/reference/districts.csv")
 standard <- function(x) (x - mean(x)) / sd(x)
@@ -19,7 +21,7 @@ priors <- c(
   set_prior("normal(0, 0.5)", class = "b"), set_prior("normal(0, 1)", class = "sd"),
   set_prior("lognormal(log(10), 0.8)", class = "phi")
 )
-fit <- brm(formula, data = data, family = Beta(), prior = priors, chains = 2, iter = 1500,
+fit <- brm(formula, data = data, family = Beta(), prior = priors, chains = 1, iter = 2000,
            warmup = 500, seed = 1)
 found <- rstan::summary(fit$fit)$summary
 found <- found[grepl("^(b_|sd_|r_|phi)", rownames(found)), ]
