@@ -763,6 +763,7 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
+    "multiverse": made.multiverse([0.9, 0.5]),
 }
 
 
