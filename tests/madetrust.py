@@ -194,7 +194,7 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity")
+    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse")
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))
@@ -208,7 +208,11 @@ def material(
 ) -> Any:
     """What sections take of the material of a report."""
     study = SimpleNamespace(
-        name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
+        name="hedge",
+        folder=Path("somewhere/hedge"),
+        firm_label="firm",
+        model=model,
+        claims=(),
     )
     made = SimpleNamespace(study=study, check_results=found, passed=passed)
     if texts is not None:

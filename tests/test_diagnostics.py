@@ -85,6 +85,18 @@ def test_estimands_are_checked_as_well():
     assert worst["ess_bulk"] == "difference"
 
 
+def test_thinned_estimands_do_not_fail_by_chance_but_a_chain_elsewhere_does():
+    rng = np.random.default_rng(7)
+    tree = made_up(rng)
+    values = rng.normal(size=(4, 250, 600))
+    tree["estimands"] = xr.DataTree(xr.Dataset({"difference": (("chain", "draw", "pair"), values)}))
+    checks = {r.name: r for r in gate(tree).results}
+    assert gate(tree).passed
+    assert checks["rhat_clusters"].value > 1.01  # of 600 independent quantities, by chance
+    tree["estimands"]["difference"][0, :, 5] += 1.0
+    assert {r.name: r.where for r in gate(tree).failures}["rhat_clusters"] == "difference[5]"
+
+
 def test_a_gate_survives_storage():
     checks = gate(made_up(np.random.default_rng(8)))
     assert Gate.from_json(checks.to_json()) == checks

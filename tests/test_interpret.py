@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -100,11 +101,26 @@ def test_shares_of_rows_are_those_of_the_model(study, fit):
     found = estimate(fit)
     assert found["row_share"].dims == ("chain", "draw", "row")
     by_hand = reported(study, fit)
-    np.testing.assert_allclose(found["row_share"], by_hand, atol=1e-6)
-    np.testing.assert_allclose(found["average_share"], by_hand.mean(axis=-1), atol=1e-6)
+    np.testing.assert_allclose(found["row_share"], by_hand, atol=1e-5)
+    np.testing.assert_allclose(found["average_share"], by_hand.mean(axis=-1), atol=1e-5)
     codes = study.panel.unit.codes
     each = np.stack([by_hand[..., codes == c].mean(axis=-1) for c in range(12)], axis=-1)
-    np.testing.assert_allclose(found["firm_share"], each, atol=1e-6)
+    np.testing.assert_allclose(found["firm_share"], each, atol=1e-5)
+
+
+def test_shares_of_too_many_rows_are_computed_when_asked_for(fit, monkeypatch):
+    stored = estimate(fit)
+    monkeypatch.setattr("intlmodels.models.share.estimands.MOST_STORED", 0)
+    few = estimate(fit)
+    assert set(stored.variables) - set(few.variables) == {"row", "row_share"}
+    assert few.equals(stored.drop_vars(["row", "row_share"]))
+    tree = fit.assign({"estimands": xr.DataTree(few)})
+    found = share.estimands_with_rows(tree)
+    np.testing.assert_allclose(found["row_share"], stored["row_share"], atol=1e-4)
+    assert found["row_share"].attrs == stored["row_share"].attrs
+    # A variant that is only compared is read without the effects of its groups.
+    tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset()[["intercept"]])
+    assert "row" not in share.estimands_with_rows(tree)
 
 
 def test_setting_a_predictor_moves_its_square_its_products_and_the_slopes_of_groups(study, fit):
@@ -112,12 +128,12 @@ def test_setting_a_predictor_moves_its_square_its_products_and_the_slopes_of_gro
     for level, foreign in (("home", 0), ("foreign", 1)):
         got = found["expected_share"].sel(setting=f"owner: {level}")
         by_hand = reported(owned(study, foreign), fit).mean(axis=-1)
-        np.testing.assert_allclose(got, by_hand, atol=1e-6)
+        np.testing.assert_allclose(got, by_hand, atol=1e-5)
     larger, smaller = (
         reported(sized(study, np.exp(CENTER + step * SCALE)), fit).mean(axis=-1) for step in (1, -1)
     )
     size = found["difference"].isel(comparison=found["comparison_predictor"] == "size")
-    np.testing.assert_allclose(size[..., 0], larger - smaller, atol=1e-6)
+    np.testing.assert_allclose(size[..., 0], larger - smaller, atol=1e-5)
     names = set(found["setting_predictor"].to_numpy().tolist())
     assert names == {"owner", "size", "sector", "land", "port"}  # firms are the units
 
@@ -134,7 +150,7 @@ def test_groups_are_settings_to_which_all_rows_move(study, fit):
         label = study.groupings[name].labels[group]
         got = found["expected_share"].sel(setting=f"{name}: {label}")
         by_hand = reported(with_groups(study, name, group), fit).mean(axis=-1)
-        np.testing.assert_allclose(got, by_hand, atol=1e-6)
+        np.testing.assert_allclose(got, by_hand, atol=1e-5)
 
 
 def test_of_many_rows_shares_are_looked_up_between_nodes(study, fit, monkeypatch):
@@ -143,7 +159,7 @@ def test_of_many_rows_shares_are_looked_up_between_nodes(study, fit, monkeypatch
     monkeypatch.setattr(module, "FEW", 0)
     found = estimate(fit)
     for name in ("row_share", "expected_share", "difference"):
-        np.testing.assert_allclose(found[name], exact[name], atol=1e-4)
+        np.testing.assert_allclose(found[name], exact[name], atol=1e-5)
 
 
 def test_some_draws_at_a_time_are_all_draws(fit, monkeypatch):
@@ -175,7 +191,7 @@ def test_precision_and_zeros_differ_by_row(tmp_path, monkeypatch):
     np.testing.assert_allclose(got, sells, atol=1e-8)
     monkeypatch.setattr(module, "FEW", 0)
     near = estimate(tree)
-    np.testing.assert_allclose(near["expected_share"], found["expected_share"], atol=0.02)
+    np.testing.assert_allclose(near["expected_share"], found["expected_share"], atol=1e-4)
 
 
 def test_splines_walks_and_ordered_predictors(tmp_path):
@@ -201,7 +217,7 @@ def test_splines_walks_and_ordered_predictors(tmp_path):
     tree["posterior"] = xr.DataTree(draws.assign(stage_effect=effect))
     found = estimate(tree)
     by_hand = reported(study(sizes(base)), tree)
-    np.testing.assert_allclose(found["row_share"], by_hand, atol=1e-6)
+    np.testing.assert_allclose(found["row_share"], by_hand, atol=1e-5)
     got = im.predictions(tree, at={"size": [30.0], "stage": ["high"]}, by="year")
     there = study(30.0, category("stage", np.full(48, 2), stage.levels, "ordered"))
     by_hand = reported(there, tree)
@@ -243,7 +259,7 @@ def test_ordered_beta_sums_exact_and_rounded_shares(study):
     top = (values["cut_zero"] + values["cut_range"])[..., None]
     full = 1 / (1 + np.exp(top - linear))
     between = reported(study, tree)
-    np.testing.assert_allclose(found, 100 * full + (1 - none - full) * between, atol=1e-6)
+    np.testing.assert_allclose(found, 100 * full + (1 - none - full) * between, atol=1e-5)
     mean, variance = module.moments(Coefficients(tree), linear.reshape(40, -1))
     rng = np.random.default_rng(3)
     mu, phi = 1 / (1 + np.exp(-linear[0, 0, 0])), values["phi"][0, 0]
@@ -332,7 +348,7 @@ def test_comparisons_are_differences_of_each_row_with_itself(study, fit):
 
 def test_a_number_is_compared_with_one_unit_more(study, fit):
     as_observed = reported(study, fit)
-    for step, label in ((1.0, "+1 dollars"), (0.5, "+0.5 dollars")):
+    for step, label in ((1.0, "+1 dollar"), (0.5, "+0.5 dollars")):
         more = reported(sized(study, sizes(study) + step), fit)
         asked = "size" if step == 1 else {"size": step}
         found = im.comparisons(fit, asked)
@@ -377,12 +393,27 @@ def test_slopes_are_derivatives_per_unit_of_the_predictor(study, fit):
     np.testing.assert_allclose(there, (up - down).mean(axis=-1) / 0.02, rtol=1e-4, atol=1e-5)
 
 
+def test_values_may_be_of_pandas_or_a_generator_and_levels_whole_numbers(tmp_path):
+    study = panel_study(tmp_path)
+    year = category("year", np.tile(np.arange(4), 12), ("2000", "2001", "2002", "2003"), "walk")
+    tree = random_fit(with_predictor(study, year=year))
+    plain = im.predictions(tree, at={"size": [10.0, 20.0], "year": ["2001", "2003"]}).draws
+    for values in (pd.Series([10, 20]), (x for x in (10, 20)), np.array([10, 20])):
+        found = im.predictions(tree, at={"size": values, "year": [2001, np.int64(2003)]})
+        xr.testing.assert_equal(found.draws, plain)
+    one = im.comparisons(tree, {"year": [2001, 2003]}).draws
+    np.testing.assert_array_equal(one, im.comparisons(tree, {"year": ["2001", "2003"]}).draws)
+
+
 def test_a_contrast_of_ones_own_is_one_line(fit):
     found = im.comparisons(fit, "owner", by="sector")
     both = found.contrast({"sector": "Toys"}, {"sector": "Boats"})
     by_hand = found.draws.sel(sector="Toys") - found.draws.sel(sector="Boats")
     np.testing.assert_allclose(both.draws.squeeze(), by_hand.squeeze(), atol=1e-12)
     assert both.table["p_direction"].between(0.5, 1).all()
+    slopes = im.slopes(fit, "size", at={"owner": ["home", "foreign"], "size": [0.5, 2.0]})
+    words = slopes.contrast({"owner": "home", "size": 2.0}, {"owner": "home", "size": 0.5})
+    assert words.table["contrast"].tolist() == ["home, 2 − home, 0.5"]
     with pytest.raises(StudyError, match=r"no dimension is called 'sectr' \(did you mean 'sector'"):
         found.contrast({"sectr": "Toys"}, {"sector": "Boats"})
     with pytest.raises(StudyError, match="has no such value; expected one of 'Boats'"):
@@ -412,6 +443,10 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
         (lambda f: im.comparisons(f, "owner", by="owner"), "is compared"),
         (lambda f: im.comparisons(f, "owner", at={"owner": "home"}), "is compared"),
         (lambda f: im.slopes(f, "owner"), "has levels, not numbers"),
+        (lambda f: im.predictions(f, by=["land", "land"]), "expected every name once"),
+        (lambda f: im.predictions(f, at={"size": True}), "takes a number"),
+        (lambda f: im.comparisons(f, {"size": 0}), "a step of 'size' upwards or downwards"),
+        (lambda f: im.comparisons(f, {"size": np.nan}), "a step of 'size' upwards or downwards"),
         (lambda f: im.plots.curve(f, "owner"), "has levels; expected a numeric predictor: 'size'"),
         (lambda f: im.plots.interaction(f, "owner_sise"), "did you mean 'owner_size'"),
     ],

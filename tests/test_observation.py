@@ -70,3 +70,29 @@ def test_simulation_survives_extreme_parameters():
     linear = np.array([-800.0, 800.0, 0.0])
     drawn = observation.simulate("beta", linear, {"phi": np.array(1e-6)}, 5.0, rng)
     assert np.isin(drawn, grid(5.0)).all()
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "ordered-beta"])
+@pytest.mark.parametrize("width", [2.0, 5.0, 20.0])
+def test_expected_shares_of_many_rows_are_looked_up(family, width):
+    """Held against the sum over what can be printed, within the bounds of the docstring."""
+    rng = np.random.default_rng(5)
+    narrowest = 0.25 / (width / 200) ** 2  # the precision at which shares scatter by half a width
+    given = {
+        "phi": np.exp(rng.uniform(0, np.log(min(narrowest, 500)), (40, 60))),  # of each row
+        "sigma": np.geomspace(max(0.2, width / 50), 3, 40)[:, None],
+        "never": rng.uniform(size=(40, 60)),
+        "heaping": rng.uniform(size=(40, 1)),
+        "cut_zero": rng.uniform(-6, -2, (40, 1)),
+        "cut_range": rng.uniform(4, 8, (40, 1)),
+    }
+    parameters = {name: given[name] for name in observation.PARAMETERS[family]}
+    linear = rng.uniform(-7, 6, (40, 60))
+    found = observation.expected_reported(family, linear, parameters, width)
+    each = observation.printed_probabilities(family, linear, parameters, width)
+    np.testing.assert_allclose(found, each @ grid(width), rtol=0, atol=1e-3)
+    far = np.array([[-800.0, -40.0, 40.0, 800.0]])
+    one = {name: value[:1, :1] for name, value in parameters.items()}
+    found = observation.expected_reported(family, far, one, width)
+    ends = observation.printed_probabilities(family, far, one, width) @ grid(width)
+    np.testing.assert_allclose(found, ends, rtol=0, atol=1e-3)

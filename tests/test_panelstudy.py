@@ -350,7 +350,7 @@ class RowDraws:
         self.rows, self.shares = rows, shares
 
     def __contains__(self, name: str) -> bool:
-        return name == "row_share"
+        return name in ("row", "row_share")
 
     def labels(self, name: str) -> list[str]:
         return {"row": list(self.rows)}[name]
@@ -884,7 +884,17 @@ BAD_SHARES = {
     "no rounding width": (
         [(f"{_WIDTH}\n", "")],
         [],
-        ["[outcome] rounding_width", "key is missing; expected it"],
+        ["[outcome] rounding_width", "the distance between neighbouring reported shares"],
+    ),
+    "the same groups twice": (
+        [
+            (
+                "[predictors.owner]",
+                '[groups.a]\ncolumn = "sector"\n[groups.b]\ncolumn = "sector"\n[predictors.owner]',
+            )
+        ],
+        [],
+        ["[groups.b] column: found 'sector'; the same groups as in 'a'; expected others"],
     ),
     "a negative weight": (
         [(_WIDTH, f'{_WIDTH}\nweights = "weight"')],

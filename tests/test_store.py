@@ -194,6 +194,16 @@ def test_labels_of_any_kind_survive_storage(tmp_path):
     assert list(back["posterior"]["firm"].to_numpy()) == ['Å, "b" <i>', "日本"]
 
 
+def test_predictions_of_many_rows_take_little_room(tmp_path):
+    printed = np.random.default_rng(1).integers(0, 1000, (2, 100, 5000)) / 10
+    predicted = xr.Dataset({"printed_share": (("chain", "draw", "row"), printed)})
+    tree = small_tree()
+    tree["posterior_predictive"] = xr.DataTree(predicted)
+    store.write(tree, tmp_path / "a.nc")
+    assert (tmp_path / "a.nc").stat().st_size < printed.nbytes / 2
+    assert store.read(tmp_path / "a.nc")["posterior_predictive"].to_dataset().identical(predicted)
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     files.write_text("old", path)

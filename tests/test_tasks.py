@@ -23,7 +23,7 @@ import numbered
 from intlmodels.checks import runner
 from intlmodels.checks.runner import Journal, executor, run
 from intlmodels.core import scheduler as cluster
-from intlmodels.core import versions
+from intlmodels.core import threads, versions
 from intlmodels.core.errors import StudyError
 
 NUMBERS = {str(number): number for number in range(20)}
@@ -476,12 +476,12 @@ def test_an_interrupt_at_the_keyboard_stops_everything_at_once(tmp_path):
 
 
 def test_processes_have_one_thread_for_linear_algebra(journal, processes, monkeypatch):
-    given = {name: name for name in runner.THREADS}
+    given = {name: name for name in threads.THREADS}
     assert run(numbered.variable, given, journal, processes) == dict.fromkeys(given, "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     with executor(1):
-        assert {os.environ[name] for name in runner.THREADS} == {"1"}
+        assert {os.environ[name] for name in threads.THREADS} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "MKL_NUM_THREADS" not in os.environ
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import NoReturn
 
 from intlmodels.core.interrupts import handle_interrupts, interrupt_reported, is_interrupt
-from intlmodels.core.threads import THREADS
 
 
 def main() -> NoReturn:
     """Run the command line; an interrupt while it loads is reported like any other."""
     handle_interrupts()
-    # Read when NumPy is imported. Chains run side by side: more threads would only wait.
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
     try:
         from intlmodels import cli
 

@@ -271,6 +271,8 @@ def predictions(
 ) -> Interpretation:
     """Average expected shares, draw by draw: of the rows as observed, at given values, by groups.
 
+    Of decisions that are all known, the average probability of the flag: a row is a decision.
+
     As ``avg_predictions`` of marginaleffects: the share that is expected of each row, averaged over
     the rows of the study. A row keeps its own values of what is not set, and its own groups and
     firm; products, squares and terms of the precision follow what is set.
@@ -278,7 +280,7 @@ def predictions(
     Parameters
     ----------
     fit : xarray.DataTree
-        Of the share model, of a panel or of a register.
+        Of the share model (also of a panel or a register), or of known decisions.
     at : mapping of str to value or list of values, optional
         Predictor (or grouping) -> levels, or numbers in its own unit, at which all rows are set;
         every combination is one prediction.
@@ -595,6 +597,58 @@ def sensitivity(
 
     found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
     return replace(NOTHING, sensitivity=CachedResult(found))
+
+
+@checked
+def multiverse(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    axes: Sequence[str] = (),
+    priors: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> CheckResults:
+    """Fit every combination of readings, families and priors.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder in which finished combinations and the result are stored. An interrupted run resumes.
+    axes : sequence of str, optional
+        What is crossed, such as ``("family", "priors")``; all axes of the study if empty.
+    priors : mapping of str to str, optional
+        As for :func:`fit_study`; the axis ``priors`` multiplies their scales.
+    cores, scheduler
+        As for :func:`calibrate`.
+    **settings
+        Of each fit, as for :func:`calibrate`.
+
+    Returns
+    -------
+    CheckResults
+        With ``multiverse``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        For an unknown axis, setting or prior, or a register.
+    """
+    from intlmodels.checks.multiverse import run_multiverse
+    from intlmodels.checks.runner import ExecutionOptions
+
+    options = ExecutionOptions(cores, scheduler)
+    found = run_multiverse(
+        _loaded(study),
+        Path(out),
+        options,
+        axes=list(axes),
+        overrides=dict(priors or {}),
+        settings=settings,
+    )
+    return replace(NOTHING, multiverse=CachedResult(found))
 
 
 @checked

@@ -28,7 +28,6 @@ from intlmodels.core.jsonvalues import parse_json
 from intlmodels.core.processes import GOES_ON, helpers
 from intlmodels.core.scheduler import MACHINE, Bar, cluster
 from intlmodels.core.settings import Given, Progress, Settings
-from intlmodels.core.threads import THREADS
 from intlmodels.core.versions import CHECKS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import convergence
@@ -335,16 +334,8 @@ def executor(cores: int, scheduler: str | None = None) -> Iterator[Executor]:
         with cluster(scheduler, NUMERICAL, GOES_ON) as workers:
             yield workers
         return
-    before = dict(os.environ)
-    # Read when a process loads its libraries: too late for this one, in time for the others.
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        with helpers(cores) as pool:
-            yield pool
-    finally:
-        for name in THREADS:
-            os.environ.pop(name)
-            os.environ.update({name: before[name]} if name in before else {})
+    with helpers(cores) as pool:
+        yield pool
 
 
 # -- what is fitted ----------------------------------------------------------------------

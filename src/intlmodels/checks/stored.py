@@ -23,6 +23,8 @@ from intlmodels.studies import Study
 
 #: Below the output folder of a study.
 FOLDER = "trust"
+#: The axis of a multiverse on which the scale of every prior is multiplied.
+PRIORS = "priors"
 #: Probabilities of the intervals whose coverage is counted.
 PROBS = (0.5, 0.8, 0.95)
 
@@ -145,6 +147,27 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
+class Specification:
+    """One combination of choices in a multiverse."""
+
+    name: str
+    choices: tuple[str, ...]  # One on each axis
+    converged: bool
+    weight: float  # By stacking of approximate leave-one-out; NaN where there is none
+    unreliable: int  # Units of which that is unreliable
+    claims: dict[str, float]  # Id and rule of each claim that asks the default -> probability
+
+
+@dataclass(frozen=True)
+class Multiverse:
+    """Every combination of readings, families and priors."""
+
+    axes: dict[str, tuple[str, ...]]  # Choices on each axis, the default first
+    specifications: tuple[Specification, ...]  # The default first
+    moved: tuple[Moved, ...]  # Differences, for each specification
+
+
+@dataclass(frozen=True)
 class CachedResult[T]:
     """What is stored of one kind, if it is what the study asks for; or why it is not shown."""
 
@@ -160,10 +183,11 @@ class CheckResults:
     wrong: CachedResult[tuple[Detection, ...]]
     comparison: CachedResult[Comparison]
     sensitivity: CachedResult[Sensitivity]
+    multiverse: CachedResult[Multiverse]
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 4)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 5)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -174,6 +198,7 @@ _TYPES: dict[str, Any] = {
     "wrong": tuple[Detection, ...],
     "comparison": Comparison,
     "sensitivity": Sensitivity,
+    "multiverse": Multiverse,
 }
 KINDS = tuple(_TYPES)
 
@@ -237,6 +262,9 @@ def _variants_of(value: Any) -> list[str]:
         return [*value.variants, *value.skipped]
     if isinstance(value, Sensitivity):
         return [refit.name for refit in value.refits if refit.kind == "reading"]
+    if isinstance(value, Multiverse):
+        axes = (names for axis, names in value.axes.items() if axis != PRIORS)
+        return [name for names in axes for name in names[1:]]
     return []
 
 

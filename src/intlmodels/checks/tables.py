@@ -17,11 +17,12 @@ from intlmodels.checks.stored import (
     Comparison,
     LeftOut,
     Moved,
+    Multiverse,
     Sensitivity,
 )
 from intlmodels.fitting.diagnostics import LIMITS
 from intlmodels.results.intervals import CI_KIND, CI_PROB
-from intlmodels.results.wording import verdict
+from intlmodels.results.wording import CLEAR, LEANING, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,6 +259,118 @@ def shifts(found: Sensitivity) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
     return moved, farthest(moved), scaled(found)
 
 
+# -- multiverse --------------------------------------------------------------------------
+
+
+def curves(found: Multiverse) -> pd.DataFrame:
+    """Every difference under every combination that converged.
+
+    Columns: ``quantity``, ``unit``, ``specification``, an axis each (what was chosen),
+    ``default``, ``median``, ``ci_low``, ``ci_high``, ``p_positive``, ``weight``.
+    """
+    import pandas as pd
+
+    own = {s.name: s for s in found.specifications}
+    rows = [
+        {
+            "quantity": row.quantity,
+            "unit": row.unit,
+            "specification": row.refit,
+            **dict(zip(found.axes, own[row.refit].choices, strict=True)),
+            "default": row.refit == found.specifications[0].name,
+            "median": row.median,
+            "ci_low": row.low,
+            "ci_high": row.high,
+            "p_positive": row.p_positive,
+            "weight": own[row.refit].weight,
+        }
+        for row in found.moved
+        if own[row.refit].converged
+    ]
+    columns = ["quantity", "unit", "specification", *found.axes, "default", "median"]
+    return pd.DataFrame(rows, columns=[*columns, "ci_low", "ci_high", "p_positive", "weight"])
+
+
+def stability(probabilities: pd.DataFrame, limits: tuple[float, float]) -> pd.DataFrame:
+    """In how many combinations something has the verdict of the default, by ``name``.
+
+    Parameters
+    ----------
+    probabilities : pandas.DataFrame
+        ``name``, ``specification``, ``default``, ``probability``, ``weight`` (of stacking; may be
+        missing), a row for each combination that converged.
+    limits : tuple of float
+        Probabilities from which a direction is leaning and clear, such as 0.9 and 0.975.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name``, ``default`` (its probability), ``combinations``, ``same_side`` (with the
+        probability on the default's side of one half), ``leaning`` and ``clear`` (at least as
+        probable as that, on the default's side), ``lowest``, ``highest``, ``equal`` and
+        ``stacked`` (average probability with equal weights and with those of stacking).
+    """
+    import pandas as pd
+
+    rows = []
+    for name, part in probabilities.groupby("name", sort=False):
+        if not part["default"].any():
+            continue  # the default did not converge, or does not have it
+        p = part["probability"].to_numpy(dtype=float)
+        default = float(p[part["default"]][0])
+        towards = p if default >= 0.5 else 1 - p
+        weight = part["weight"].to_numpy(dtype=float)
+        total = weight.sum()
+        rows.append(
+            {
+                "name": name,
+                "default": default,
+                "combinations": len(part),
+                "same_side": int((towards >= 0.5).sum()),
+                "leaning": int((towards >= limits[0]).sum()),
+                "clear": int((towards >= limits[1]).sum()),
+                "lowest": float(p.min()),
+                "highest": float(p.max()),
+                "equal": float(p.mean()),
+                "stacked": float(p @ weight / total) if total > 0 else float("nan"),
+            }
+        )
+    columns = ["name", "default", "combinations", "same_side", "leaning", "clear"]
+    return pd.DataFrame(rows, columns=[*columns, "lowest", "highest", "equal", "stacked"])
+
+
+def key_contrasts(found: Multiverse, most: int = 4) -> pd.DataFrame:
+    """The stability of the differences that are the most probable in the default."""
+    table = stability(of_differences(curves(found)), (LEANING, CLEAR))
+    away = (table["default"] - 0.5).abs()
+    return table.loc[away.sort_values(ascending=False, kind="stable").index[:most]]
+
+
+def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
+    """Probability that each difference of :func:`curves` is positive, for :func:`stability`."""
+    renamed = curves.rename(columns={"quantity": "name", "p_positive": "probability"})
+    return renamed[["name", "specification", "default", "probability", "weight"]]
+
+
+def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Probability of every claim under every combination, as :func:`stability` takes it.
+
+    Of the claims of ``ledger`` those that had the same rule when the combinations were fitted.
+    """
+    import pandas as pd
+
+    first = found.specifications[0].name
+    rows = [
+        (row.id, s.name, s.name == first, s.claims[key], s.weight)
+        for row in ledger.itertuples(index=False)
+        for key in [f"{row.id} {row.rule} {row.how}"]
+        for s in found.specifications
+        if s.converged and key in s.claims
+    ]
+    columns = ["name", "specification", "default", "probability", "weight"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 # -- leave-one-out -----------------------------------------------------------------------
 
 
@@ -466,4 +579,6 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     if checks.sensitivity.value is not None:
         made["sensitivity.csv"] = moves(checks.sensitivity.value)
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)
+    if checks.multiverse.value is not None:
+        made["multiverse.csv"] = curves(checks.multiverse.value)
     return made

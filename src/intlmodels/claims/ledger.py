@@ -15,7 +15,8 @@ from intlmodels.core import formats as f
 from intlmodels.models import require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
-from intlmodels.results import decay, share
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.results import decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING
 from intlmodels.studies import Study
@@ -24,6 +25,7 @@ from intlmodels.studies.claims import (
     CONTRADICTED,
     HOLDS,
     Array,
+    Bools,
     Claim,
     Evidence,
     Finding,
@@ -61,7 +63,7 @@ _ORDER = (
 )
 #: Model -> the estimands of a fit: those stored with it, or computed now.
 _ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
-    "share": share.estimands,
+    "share": share.estimands_with_rows,
     "decay": decay.estimands,
 }
 
@@ -74,7 +76,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     study : Study
     fits : mapping of str to DataTree
         Fits by variant, the default among them; light ones will do
-        (:func:`intlmodels.results.intervals.read_summary`).
+        (:func:`intlmodels.results.intervals.read_summary`) but for rules on coefficients.
     prob : float
         Of the intervals.
 
@@ -163,6 +165,25 @@ class _Draws:
     def membership(self, predictor: str) -> NDArray[np.bool_]:
         (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
         return share.membership(self.fit, block)
+
+    def effect(
+        self, predictor: str, levels: tuple[str, ...], at: Mapping[str, Any]
+    ) -> tuple[Array, str]:
+        (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
+        if block["kind"] in share.NUMBERS:
+            found = interpret.slopes(self.fit, predictor, at)
+            unit = f"{found.draws.attrs['units']} per unit of {predictor}"
+        else:
+            high, low = levels or (block["settings"][-1], block["settings"][0])
+            found = interpret.comparisons(self.fit, {predictor: [low, high]}, at)
+            unit = str(found.draws.attrs["units"])
+        draws = flat(found.draws)
+        return draws.reshape(len(draws)), unit
+
+    def curve(self, predictor: str) -> tuple[Array, Bools, Bools, str]:
+        curves = interpret.quadratics(Coefficients(self.fit))
+        (own,) = (own for own in curves if own.block["name"] == predictor)
+        return own.turning, own.u, own.inverted, own.block["unit"]
 
     def interval(self, draws: Array) -> tuple[float, float]:
         return interval(draws, self.prob)

@@ -359,6 +359,7 @@ def claims(
 app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(fitting.calibrate)
 app.command(epilog="Example: intlmodels compare rochester")(fitting.compare)
 app.command(epilog="Example: intlmodels sensitivity rochester")(fitting.sensitivity)
+app.command(epilog="Example: intlmodels multiverse rochester")(fitting.multiverse)
 
 
 # -- the whole ---------------------------------------------------------------------------

@@ -220,6 +220,41 @@ def sensitivity(
     _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
 
 
+def multiverse(
+    study: StudyArgument,
+    axes: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="What is crossed, separated by commas.  [default: all axes]"
+        ),
+    ] = "",
+    out: OutOption = None,
+    prior: PriorOption = None,
+    seed: SeedOption = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    sweeps: SweepsOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Fit every combination of readings, families and priors, and see what holds in all of them."""
+    from intlmodels.checks.multiverse import run_multiverse
+    from intlmodels.report.checksentences import multiverse_sentences
+
+    _report_check(
+        load(study),
+        out,
+        (cores, scheduler, again),
+        run_multiverse,
+        multiverse_sentences,
+        axes=[name.strip() for name in axes.split(",") if name.strip()],
+        overrides=prior_overrides(prior),
+        settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
+    )
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Options that were given."""
     return {name: value for name, value in options.items() if value is not None}

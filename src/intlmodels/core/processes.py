@@ -22,6 +22,7 @@ from pathlib import Path
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.files import probe
+from intlmodels.core.threads import one_thread_each
 
 #: New objects between two collections; Python's own number is 2000 or less.
 NEW_OBJECTS = 10_000
@@ -126,7 +127,8 @@ def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
     # spawn: a forked child would inherit the threads of numba and BLAS in an unknown state.
     pool = _Helpers(count, mp_context=multiprocessing.get_context("spawn"), initializer=_as_helper)
     try:
-        yield pool
+        with one_thread_each():
+            yield pool
     except BrokenExecutor as error:
         raise StudyError(
             f"a worker process ended unexpectedly, perhaps for lack of memory; {GOES_ON}"

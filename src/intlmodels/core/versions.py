@@ -17,11 +17,11 @@ from importlib.metadata import version
 #: Draws and everything stored beside them, by model: design, priors, density, sampler.
 MODEL_VERSION = {"share": 1, "register": 1, "decay": 1, "sequences": 1}
 #: What is computed from the draws: estimands and the gate.
-ESTIMANDS_VERSION = {"share": 1, "register": 1, "decay": 1, "sequences": 1}
+ESTIMANDS_VERSION = {"share": 2, "register": 1, "decay": 1, "sequences": 1}
 #: Calibration, leave-one-out and sensitivity: simulators, ranks, predictions and refits.
 CHECKS_VERSION = {"share": 1, "decay": 1}
 #: Reports: their text, tables and figures.
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 #: Counts of registers, and what the solver found about published counts.
 COUNTS_VERSION = 1
 

@@ -81,19 +81,22 @@ CHECKS: tuple[Check, ...] = (
     ),
 )
 
-#: Of levels and effects of very many clusters: among thousands of quantities some exceed the usual
-#: limits by chance, in draws that have converged as well.
+#: Of levels and effects of very many groups, and of estimands of which not every draw was computed:
+#: among hundreds of quantities some exceed the usual limits by chance, in draws that have converged
+#: as well.
 MANY_CHECKS: tuple[Check, ...] = (
     Check(
         "rhat_clusters",
-        "largest R-hat (rank-normalized) of any level or effect of a group or row",
+        "largest R-hat (rank-normalized) of any level or effect of a group or row, or thinned "
+        "estimand",
         "at most",
         1.1,
         "the chains disagree on some groups: more tuning, or fewer groups",
     ),
     Check(
         "ess_clusters",
-        "smallest bulk effective sample size of any level or effect of a group or row",
+        "smallest bulk effective sample size of any level or effect of a group or row, or thinned "
+        "estimand",
         "at least",
         100,
         "too few effective draws of some groups: more draws",
@@ -223,8 +226,13 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     # Cells of a drawn table are quantities of their own: they must mix as well.
     whole = [d.assign(table=d["table"].astype(float)) if "table" in d else d for d in whole]
     groups = _of_groups(tree)
+    draws = whole[0].sizes["draw"]
     many = [
-        [n for n, d in w.data_vars.items() if any(d.sizes.get(dim, 0) > MANY for dim in groups)]
+        [
+            n
+            for n, d in w.data_vars.items()
+            if d.sizes["draw"] < draws or any(d.sizes.get(dim, 0) > MANY for dim in groups)
+        ]
         for w in whole
     ]
     worst = {"rhat": "rhat", "ess_bulk": "ess_bulk", "ess_tail": "ess_tail"}

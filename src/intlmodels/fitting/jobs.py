@@ -18,6 +18,7 @@ from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings, checked
+from intlmodels.core.threads import one_thread
 from intlmodels.core.versions import ESTIMANDS_VERSION
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, convergence, gate
@@ -135,6 +136,7 @@ def checked_fit(
         asked = tree.attrs["settings"]
         careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
+        del tree  # many rows or levels take much room
         tree = _with_estimands(fit(study, variant, priors, careful, progress))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
@@ -153,6 +155,7 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
     return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps a draw"
 
 
+@one_thread()
 def _with_estimands(tree: DataTree) -> DataTree:
     import xarray as xr
 

@@ -202,12 +202,23 @@ def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
 _END = b"\nintlmodels crc32 %08x\n"
 _END_SIZE = len(_END % 0)
 _BLOCK = 2**18
+#: Predictions with so many numbers are compressed: they take few values.
+_MANY = 1_000_000
 
 
 def write(tree: DataTree, path: Path) -> None:
     """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
+    encoding = {
+        group: {
+            name: {"zlib": True, "complevel": 1, "shuffle": True}
+            for name, array in tree[group].data_vars.items()
+            if array.size >= _MANY
+        }
+        for group in ("/posterior_predictive", "/prior_predictive")
+        if group[1:] in tree.children
+    }
     with (
-        tree.to_netcdf(engine="h5netcdf") as content,
+        tree.to_netcdf(engine="h5netcdf", encoding=encoding) as content,
         atomically(path) as temporary,
         temporary.open("wb") as file,
     ):

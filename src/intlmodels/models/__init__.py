@@ -17,10 +17,16 @@ from intlmodels.models.base import DEFAULT, Model, Variant
 from intlmodels.models.functions import function_variant
 from intlmodels.models.priors import Prior, apply_overrides
 from intlmodels.studies import Study
+from intlmodels.studies.claims import Claim
 from intlmodels.studies.schema import wrong
 
-__all__ = ["DEFAULT", "Model", "Variant", "catalogue", "design_of", "find_variant"]
-__all__ += ["model_named", "model_of", "priors_of", "require_names"]
+__all__ = ["DEFAULT", "JOINT", "Model", "Variant", "catalogue", "combinations", "design_of"]
+__all__ += ["find_variant"]
+__all__ += ["model_named", "model_of", "priors_of", "require_claim"]
+__all__ += ["require_names"]
+
+#: Stands between the names of variants that are combined.
+JOINT = "+"
 
 _EVERY: tuple[Model[Any, Any], ...] = (share.MODEL, decay.MODEL)
 _MODELS = {shape: model for model in _EVERY for shape in model.shapes}
@@ -53,8 +59,13 @@ def _catalogue(study: Study) -> dict[str, Variant[Any]]:
 
 
 def find_variant(study: Study, name: str) -> Variant[Any]:
-    """Look a variant up by name; StudyError lists the valid ones if it is unknown."""
+    """Look a variant up by name, or combine several, as in ``heaped+nested-expertise``.
+
+    StudyError lists the valid ones if it is unknown, or says why two cannot be combined.
+    """
     rows, model = catalogue(study), model_of(study)
+    if JOINT in name:
+        return _combined([find_variant(study, part) for part in name.split(JOINT)])
     name = model.alias(study, name)
     if name in rows:
         return rows[name]
@@ -64,6 +75,36 @@ def find_variant(study: Study, name: str) -> Variant[Any]:
         f"the variants are {', '.join(rows)}",
         value=name,
     )
+
+
+def _combined(parts: list[Variant[Any]]) -> Variant[Any]:
+    """Several changes at once, each of a choice of its own."""
+    name = JOINT.join(part.name for part in parts)
+    axes = [part.axis for part in parts]
+    for part in parts:
+        if not part.axis or axes.count(part.axis) > 1:
+            why = f"two choices of its {part.axis}" if part.axis else f"{part.name} stands alone"
+            raise StudyError(f"these variants cannot be combined: {why}", value=name)
+
+    def apply(design: Any) -> Any:
+        for part in parts:
+            design = part.apply(design)
+        return design
+
+    change = "; ".join(part.change for part in parts)
+    return Variant(name, change, apply, all(part.comparable for part in parts))
+
+
+def combinations(study: Study) -> dict[str, tuple[str, ...]]:
+    """Names of the variants on each axis along which those of a study may be combined.
+
+    Every axis starts with the default.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for row in catalogue(study).values():
+        if row.axis:
+            found[row.axis] = (*found.get(row.axis, (DEFAULT,)), row.name)
+    return found
 
 
 def changed(study: Study, variant: str, model: Any) -> Any:
@@ -109,20 +150,27 @@ def require_names(study: Study) -> None:
     Raises StudyError for the first that is not there.
     """
     for claim in study.claims:
-        where = f"[[claims]] {claim.id},"
-        for key, name in claim.names("variant"):
-            _require(name, list(catalogue(study)), "a variant", f"{where} {key}")
-        for key, name in claim.names("parameter"):
-            names = list(model_of(study).parameters(design_of(study, claim.fit)))
-            _require(name, names, f"a parameter of the variant {claim.fit}", f"{where} {key}")
-        for key, name in claim.names("predictor"):
-            levels = {block.name: block.settings for block in design_of(study, claim.fit).blocks}
-            what = f"a predictor of the variant {claim.fit}"
-            _require(name, list(levels), what, f"{where} {key}")
-            for side, level in claim.names("level"):
-                _require(level, list(levels[name]), f"a level of {name}", f"{where} {side}")
-                if side == "against" and level in claim.terms["levels"]:
-                    raise wrong("expected a level on one side only", f"{where} {side}", level)
+        require_claim(study, claim, claim.fit)
+
+
+def require_claim(study: Study, claim: Claim, variant: str) -> None:
+    """Check that what a claim names is there in a variant; StudyError for the first that is not."""
+    where = f"[[claims]] {claim.id},"
+    for key, name in claim.names("variant"):
+        _require(name, list(catalogue(study)), "a variant", f"{where} {key}")
+    for key, name in claim.names("parameter"):
+        names = list(model_of(study).parameters(design_of(study, variant)))
+        _require(name, names, f"a parameter of the variant {variant}", f"{where} {key}")
+    for key, name in claim.names("predictor"):
+        design = design_of(study, variant)
+        levels = {block.name: block.settings for block in design.blocks}
+        what = f"a predictor of the variant {variant}"
+        _require(name, list(levels), what, f"{where} {key}")
+        claim.rule.check_design(claim, where, design)
+        for side, level in claim.names("level"):
+            _require(level, list(levels[name]), f"a level of {name}", f"{where} {side}")
+            if side == "against" and level in claim.terms["levels"]:
+                raise wrong("expected a level on one side only", f"{where} {side}", level)
 
 
 def _require(name: str, names: list[str], what: str, where: str) -> None:

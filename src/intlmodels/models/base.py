@@ -40,6 +40,9 @@ class Variant[Design]:
     #: Of a function of the user's own: hash of its text; and, if it changes the likelihood, the
     #: function from PyMC model to model.
     source: str = ""
+    #: What it is another choice of, such as the family of the outcome; variants of different axes
+    #: may be combined. Empty if it is combined with none.
+    axis: str = ""
     of_model: Callable[[Any], Any] | None = None
 
 

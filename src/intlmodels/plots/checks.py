@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import intervals
 from intlmodels.results.intervals import Array
+from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,6 +330,51 @@ def _moved(axes: Axes, rows: pd.DataFrame, place: float, color: str) -> None:
             alpha=0.75,
             markeredgewidth=0,
         )
+
+
+@styled
+def specifications(
+    table: pd.DataFrame, axes: Mapping[str, Sequence[str]], passed: bool = True
+) -> Figure:
+    """Specification curve of one difference (Simonsohn et al. 2020, Nature Human Behaviour 4).
+
+    ``table``: its rows of :func:`intlmodels.checks.tables.curves`; ``axes``: the choices that were
+    combined. The lowest median stands on the left.
+    """
+    rows = table.sort_values("median", kind="stable").reset_index(drop=True)
+    choices = [(axis, name) for axis, names in axes.items() for name in names]
+    figure = s.new_figure(2.6 + 0.17 * len(choices))
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(choices)))
+    places = np.arange(len(rows))
+    towards = np.maximum(rows["p_positive"], 1 - rows["p_positive"])
+    for limits, color, word in (
+        ((CLEAR, 2.0), s.BLUE, f"probability of the sign at least {CLEAR:g}"),
+        ((LEANING, CLEAR), s.ORANGE, f"at least {LEANING:g}"),
+        ((0.0, LEANING), s.MUTED, "less"),
+    ):
+        which = ((towards >= limits[0]) & (towards < limits[1])).to_numpy()
+        if which.any():
+            low, high = rows["ci_low"][which], rows["ci_high"][which]
+            top.vlines(places[which], low, high, color=color, linewidth=0.8, alpha=0.6)
+            top.plot(places[which], rows["median"][which], "o", color=color, ms=2.4, label=word)
+    default = np.flatnonzero(rows["default"])
+    top.plot(default, rows["median"][default], "D", color=s.INK, ms=5, label="default", zorder=5)
+    top.axhline(0, color=s.INK, linewidth=0.8)
+    top.set_ylabel(rows["unit"].iloc[0])
+    s.signed_ticks(top.yaxis, 6)
+    top.legend(loc="upper left", ncols=2, fontsize=7)
+    low, high = float(rows["ci_low"].min()), float(rows["ci_high"].max())
+    top.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low))
+    for row, (axis, name) in enumerate(choices):
+        chosen = (rows[axis] == name).to_numpy()
+        below.vlines(places[chosen], row - 0.35, row + 0.35, color=s.INK, linewidth=0.8)
+    first = {axis: names[0] for axis, names in axes.items()}
+    labels = [f"{axis}: {name}" if first[axis] == name else name for axis, name in choices]
+    below.set_yticks(range(len(choices)), labels, fontsize=7)
+    below.set_ylim(len(choices) - 0.5, -0.5)
+    below.tick_params(axis="x", bottom=False, labelbottom=False)
+    below.grid(visible=False)
+    return s.mark(figure, passed)
 
 
 @styled

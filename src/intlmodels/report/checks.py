@@ -18,7 +18,7 @@ from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
 from intlmodels.report import checksentences as sentences
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
-from intlmodels.report.data import ReportData
+from intlmodels.report.data import ReportData, ShareReportData
 from intlmodels.report.provenance import study_argument
 from intlmodels.report.sections import picture
 from intlmodels.results.intervals import CI_PROB
@@ -188,6 +188,60 @@ def sensitivity(m: ReportData) -> Section | None:
     return Section("sensitivity", title, tuple(blocks))
 
 
+def multiverse(m: ReportData) -> Section | None:
+    """Whether conclusions and claims hold in every combination of readings, families and priors."""
+    title = "Does it hold: every combination of readings, families and priors"
+    found = m.check_results.multiverse
+    if found.value is None:
+        return Section("multiverse", title, tuple(absent(m, title, found, "multiverse")))
+    value = found.value
+    said = sentences.multiverse_sentences(value)
+    blocks: list[Block] = [Items(tuple(marked(said, m.passed)))]
+    curves = tables.curves(value)
+    for number, row in enumerate(tables.key_contrasts(value).itertuples(index=False), start=1):
+        part = curves[curves["quantity"] == row.name]
+        text = (
+            f"{row.name} in each combination, from the lowest median to the highest: median and "
+            f"{f.interval_name(CI_PROB)}. Below, what each combination chose; the diamond is the "
+            "default."
+        )
+        alternative = f"{len(part)} intervals side by side. {sentences.stable_text(row)}."
+        drawn = checks.specifications(part, value.axes, m.passed)
+        blocks.append(picture(f"multiverse-{number}", drawn, text, alternative, not m.passed))
+    claims = tables.stability(tables.claims_by_combination(value, m.claims), (LEANING, CLEAR))
+    texts = dict(zip(m.claims["id"], m.claims["claim"], strict=True))
+    rows = tuple(
+        (
+            str(row.name),
+            texts.get(str(row.name), ""),
+            f.probability(row.default),
+            f"{f.probability(row.lowest)} to {f.probability(row.highest)}",
+            f"{row.same_side} of {row.combinations}",
+            f"{row.clear} of {row.combinations}",
+            f.probability(row.equal),
+            f.DASH if math.isnan(row.stacked) else f.probability(row.stacked),
+        )
+        for row in claims.itertuples(index=False)
+    )
+    if rows:
+        header = ("id", "claim", "default", "range", "same side", "clear", "equal", "stacked")
+        blocks.append(
+            _table(
+                m,
+                "Probability of each claim over all combinations",
+                header,
+                rows,
+                numeric=(2, 6, 7),
+                file="tables/multiverse.csv",
+                note="Same side: combinations in which the claim is on the same side of one half "
+                f"as in the default; clear: those with at least {CLEAR:g} on that side. Equal and "
+                "stacked: average probability with equal weights, and with those of stacking by "
+                "approximate leave-one-out.",
+            )
+        )
+    return Section("multiverse", title, tuple(blocks))
+
+
 def _refits(value: Sensitivity) -> Table:
     rows = tuple(
         (
@@ -290,16 +344,23 @@ def comparison(m: ReportData) -> Section | None:
     made = tables.predicted(value)
     elpds, own = made.elpds, made.own
     one = value.unit_label
+    several = isinstance(m, ShareReportData) and m.panel is not None
+    rows = " with all of its rows" * several
     intro = (
-        f"Each of the {f.counted(len(own), one)} was left out in turn, every variant was fitted "
-        f"again without it, and what was printed of it was held against that fit's predictive "
-        "law: the probability of every value that could have been printed. The log probabilities "
-        "of what was printed, summed, are the variant's elpd: the larger, the better it predicts "
-        "what it has not seen. Nothing is approximated by re-weighting one fit; each "
+        f"Each of the {f.counted(len(own), one)} was left out in turn{rows}, every variant was "
+        "fitted again without it, and what was printed of it was held against that fit's "
+        "predictive law: the probability of every value that could have been printed. The log "
+        "probabilities of what was printed, summed, are the variant's elpd: the larger, the better "
+        "it predicts what it has not seen. Nothing is approximated by re-weighting one fit; each "
         f"{one} has a fit of its own in each variant ({settings_words(value.settings)})."
     )
+    if several:
+        intro += (
+            f" Log probabilities are of all rows of {f.a(one)} together; the printed values that "
+            "are shown beside predictions are those of its first row."
+        )
     texts = m.texts if value.unit == "count" else {}
-    said = sentences.comparison_sentences(value, made, texts)
+    said = sentences.comparison_sentences(value, made, texts, several)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
     skipped = sentences.skipped_sentences(value)
     if skipped:

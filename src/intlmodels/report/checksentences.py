@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
-from intlmodels.checks.stored import PROBS, Calibration, Comparison, Detection, Sensitivity
+from intlmodels.checks.stored import (
+    PROBS,
+    Calibration,
+    Comparison,
+    Detection,
+    Multiverse,
+    Sensitivity,
+)
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
 
@@ -258,6 +265,36 @@ def _changed(part: pd.DataFrame) -> str:
     )
 
 
+def multiverse_sentences(found: Multiverse) -> list[str]:
+    """How many combinations there are, and how far differences and claims hold in them."""
+    fits = f.counted(len(found.specifications), "combination")
+    crossed = f.listed([f"{axis} ({len(names)})" for axis, names in found.axes.items()])
+    said = [f"{fits} of {crossed} were fitted."]
+    failed = [own.name for own in found.specifications if not own.converged]
+    if failed:
+        said.append(f"{len(failed)} did not converge and do not count: {some(failed)}.")
+    if not found.specifications[0].converged:
+        return [*said, "The default did not converge here: nothing is held against it."]
+    said += [
+        f"{row.name}: {stable_text(row)}." for row in t.key_contrasts(found).itertuples(index=False)
+    ]
+    return said
+
+
+def stable_text(row: Any) -> str:
+    """How far a verdict holds, from a row of :func:`intlmodels.checks.tables.stability`."""
+    side = "positive" if row.default >= 0.5 else "negative"
+    towards = [p if row.default >= 0.5 else 1 - p for p in (row.default, row.equal, row.stacked)]
+    low, high = sorted(p if row.default >= 0.5 else 1 - p for p in (row.lowest, row.highest))
+    stacked = "" if math.isnan(row.stacked) else f", {f.probability(towards[2])} by stacking"
+    return (
+        f"{side} with probability {f.probability(towards[0])} in the default; {side} in "
+        f"{row.same_side} of {row.combinations} combinations and clear in {row.clear} "
+        f"(probability {f.probability(low)} to {f.probability(high)}; on average "
+        f"{f.probability(towards[1])} with equal weights{stacked})"
+    )
+
+
 def value(number: float, width: float, unit: str) -> str:
     """A number with its unit, and the digits that an interval of this width deserves."""
     text = f.significant(number) if width < 0.01 else f.number(number, f.decimals_for(width) + 1)
@@ -348,18 +385,23 @@ LEAST_WEIGHT = 0.01
 
 
 def comparison_sentences(
-    found: Comparison, made: t.Predicted | None = None, texts: Texts | None = None
+    found: Comparison,
+    made: t.Predicted | None = None,
+    texts: Texts | None = None,
+    several: bool = False,
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    ``texts`` says in words what a unit is, where its name does not.
+    ``texts`` says in words what a unit is, where its name does not; ``several``: whether units have
+    several rows, of which the first is shown.
     """
     made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
     said = [_best(made.elpds)]
     if len(made.elpds) > 1:
         said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
-    said += [_as_expected(made.pit, units), _hard(own, units, texts), _least_probable(own, texts)]
+    said += [_as_expected(made.pit, units), _hard(own, units, texts, several)]
+    said.append(_least_probable_together(own) if several else _least_probable(own, texts))
     return [*said, *_not_to_be_trusted(made.left_out)]
 
 
@@ -478,7 +520,7 @@ def _named(row: Mapping[Any, Any], texts: Texts, what: str) -> str:
     return f"{row['unit']} ({text}{'; ' * bool(text)}{what})"
 
 
-def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
+def _hard(own: pd.DataFrame, units: str, texts: Texts, several: bool) -> str:
     bad = own[own["outside"]].sort_values("p_tail", kind="stable")
     chance = f.number(own["p_outside"].sum(), 1)
     told = [
@@ -494,9 +536,8 @@ def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
     inside = f"the central {central} of what the other {units} lead to expect"
     start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
     listed = f": {some(told)}" if told else ""
-    return (
-        f"{start} {are(max(len(bad), 1))} printed outside of {inside} ({chance} by chance){listed}."
-    )
+    where = f"printed{' in the first of its rows' * several} outside of {inside}"
+    return f"{start} {are(max(len(bad), 1))} {where} ({chance} by chance){listed}."
 
 
 def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
@@ -505,6 +546,18 @@ def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
         for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
     ]
     return f"Least probable of what was printed, with its probability: {f.listed(told)}."
+
+
+def _least_probable_together(own: pd.DataFrame) -> str:
+    """Units of several rows that are least probable for how many rows they have."""
+    told = [
+        f"{row['unit']} ({f.number(row['lpd'], 1)})"
+        for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
+    ]
+    return (
+        "Least probable, all rows of each together, with the logarithm of the probability: "
+        f"{f.listed(told)}."
+    )
 
 
 def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:

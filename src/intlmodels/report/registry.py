@@ -25,7 +25,7 @@ from intlmodels.report.data import DecayReportData, ReportData, ShareReportData,
 from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
-OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "calibration"})
+OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "multiverse", "calibration"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ SHARE = ReportParts[ShareReportData](
         "prior_posterior": sections.prior_posterior,
         "estimates": share.estimates,
         "terms": terms.terms,
+        "zeros": terms.zeros,
         "clusters": clusters.clusters,
         "opportunity": clusters.opportunity,
         "new_firms": share.new_firms,
@@ -65,6 +66,7 @@ SHARE = ReportParts[ShareReportData](
         "variants": share.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,
+        "multiverse": checks.multiverse,
         "calibration": checks.calibration,
         "limits": share.limits,
         "reproduce": provenance.reproduce,
@@ -95,6 +97,7 @@ DECAY = ReportParts[DecayReportData](
         "variants": decay.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,
+        "multiverse": checks.multiverse,
         "calibration": checks.calibration,
         "limits": decay.limits,
         "reproduce": provenance.reproduce,

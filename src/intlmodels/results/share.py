@@ -22,7 +22,12 @@ from intlmodels.core.rounding import grid, on_grid
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share.coefficients import groupings_of
 from intlmodels.models.share.design import FIRM, MOST_CLUSTERS
-from intlmodels.models.share.estimands import compared_groups, estimate, rank_probabilities
+from intlmodels.models.share.estimands import (
+    compared_groups,
+    estimate,
+    rank_probabilities,
+    row_shares,
+)
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
     CI_PROB,
@@ -151,6 +156,18 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     tree = xr.DataTree.from_dict({"prior": thinned, "constant_data": constant})
     tree.attrs = dict(fit.attrs)
     return estimate(tree, group)
+
+
+def estimands_with_rows(fit: DataTree) -> Dataset:
+    """The same with the expected shares of the rows of a panel, where these are too many to store.
+
+    They are left out of a fit that was read without all of its parameters.
+    """
+    found = estimands(fit)
+    known = {block["variable"] for block in blocks(fit)} | set(groupings(fit))
+    if row_dimension(fit) in ("firm", *found.coords) or known - set(fit["posterior"].data_vars):
+        return found
+    return found.assign(row_share=row_shares(fit))
 
 
 def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:

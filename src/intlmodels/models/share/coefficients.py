@@ -13,7 +13,6 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -239,8 +238,6 @@ MOST_HELD = 10_000_000
 #: Distance of reported shares, in percentage points, that pictures and predictions show if there is
 #: no common rounding width; below, and the least that they show.
 COARSE, FINEST_SHOWN = 1.0, 0.1
-#: Precisions between the least and the largest at which expected shares are computed.
-PRECISIONS = 8
 
 
 class Coefficients:
@@ -540,53 +537,13 @@ class Coefficients:
     def rows_expected(self, linear: Array, own: Mapping[str, Array], points: int) -> Array:
         """Expected reported share of rows in percent, (draw, row).
 
-        If there are many ``points`` for each draw, it is interpolated between nodes of the linear
-        predictor and, where the precision differs by row, between precisions. ``own``: see
+        If there are many ``points`` for each draw, it is looked up between nodes. ``own``: see
         :meth:`rows_parameters`.
         """
         if points <= FEW or self.width <= FINE or self.family in observation.LEVELLED:
             return self._expected(linear, own)
-        if "phi" not in own:
-            total = _interpolated(linear, self._expected_evenly)
-        else:
-            total = self._expected_by_precision(linear, np.log(own["phi"]))
-        if "never" in own:
-            total *= (1 - own["never"]) / (1 - self.parameters["never"])[:, None]
-        return total
-
-    def _expected_by_precision(self, linear: Array, log_phi: Array) -> Array:
-        """The same where the precision differs by row, linear in its logarithm between nodes."""
-        low, step, at_nodes = self._expected_at_precisions
-        place = (log_phi - low) / step
-        first = np.clip(place.astype(int), 0, PRECISIONS - 2)
-        total = np.zeros_like(linear)
-        for k, values in enumerate(at_nodes):
-            weight = np.where(first == k, 1 - place + k, np.where(first == k - 1, place - k + 1, 0))
-            total += weight * _interpolated(linear, values)
-        return total
-
-    @cached_property
-    def _expected_at_precisions(self) -> tuple[Array, Array, list[Array]]:
-        """Logarithms of precisions as observed, least and step, (draw, 1); shares at each."""
-        log_phi = np.log(self.rows_parameters(Change())["phi"])
-        low = log_phi.min(axis=1, keepdims=True)
-        step = np.maximum(log_phi.max(axis=1, keepdims=True) - low, 1e-9) / (PRECISIONS - 1)
-        each = (np.exp(low + k * step) for k in range(PRECISIONS))
-        return low, step, [self._evenly({"phi": phi}) for phi in each]
-
-    @cached_property
-    def _expected_evenly(self) -> Array:
-        """Expected reported share at evenly spaced linear predictors, (draw, point)."""
-        return self._evenly({})
-
-    def _evenly(self, own: Mapping[str, Array]) -> Array:
-        """The same with parameters that differ by draw, each (draw, 1)."""
-        nodes = observation.nodes(observation.COUNTS[0])
-        nodes = np.broadcast_to(nodes, (len(self.intercept), len(nodes)))
-        own = {name: np.broadcast_to(value, nodes.shape) for name, value in own.items()}
-        points = np.broadcast_to(_EVENLY, (len(nodes), len(_EVENLY)))
-        points = np.ascontiguousarray(points)
-        return observation.interpolated_each(points, self._expected(nodes, own))
+        in_common = {name: value[:, None] for name, value in self.parameters.items()}
+        return observation.expected_reported(self.family, linear, in_common | dict(own), self.width)
 
     def among(self, rows: NDArray[np.intp]) -> Coefficients:
         """The same of some of the rows."""
@@ -638,9 +595,9 @@ class Coefficients:
 
     def at(self, pick: Any) -> Coefficients:
         """The same at some of the draws, an index or a slice, as one chain."""
-        new = object.__new__(Coefficients)
+        new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
-        for name in ("_expected_at_nodes", "_expected_at_precisions", "_expected_evenly", "_kept"):
+        for name in ("_expected_at_nodes", "_kept"):
             new.__dict__.pop(name, None)  # of the other draws
         new.intercept, new.values = self.intercept[pick], self.values[pick]
         new.sizes = (1, len(new.intercept))
@@ -650,30 +607,6 @@ class Coefficients:
         for name in ("parameters", "spread", "imputed"):
             setattr(new, name, {key: v[pick] for key, v in getattr(self, name).items()})
         return new
-
-
-#: Linear predictors at which expected shares are tabulated, to be looked up for many rows.
-_EVENLY = np.linspace(-31.0, 29.0, 1201)
-
-
-@numba.njit(cache=True, nogil=True)
-def _interpolated(linear: Array, values: Array) -> Array:
-    """Row i of a table over ``_EVENLY`` at the points of row i, cubic, (row, point)."""
-    last = values.shape[1] - 1
-    found = np.empty(linear.shape)
-    for i in range(linear.shape[0]):
-        for j in range(linear.shape[1]):
-            at = min(max((linear[i, j] + 31.0) * 20.0, 1.0), last - 1.000001)
-            k = int(at)
-            f = at - k
-            a, b, c, d = values[i, k - 1], values[i, k], values[i, k + 1], values[i, k + 2]
-            found[i, j] = (
-                -a * f * (f - 1.0) * (f - 2.0) / 6.0
-                + b * (f + 1.0) * (f - 1.0) * (f - 2.0) / 2.0
-                - c * (f + 1.0) * f * (f - 2.0) / 2.0
-                + d * (f + 1.0) * f * (f - 1.0) / 6.0
-            )
-    return found
 
 
 def means_by_group(

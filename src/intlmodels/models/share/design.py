@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import MINUS, amount
+from intlmodels.core.formats import amount, rounded
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -515,7 +515,7 @@ def _block(predictor: Predictor) -> Block:
             name,
             "spline",
             label,
-            ("linear", *(f"bend from {knot:.4g}" for knot in own[:-2])),
+            ("linear", *(f"bend from {amount(rounded(knot, 4))}" for knot in own[:-2])),
             spline_basis(standardized, knots),
             {name: spline_basis(steps, knots)},
             names,
@@ -542,7 +542,6 @@ def _block(predictor: Predictor) -> Block:
 
 def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     """Where a numeric predictor is compared: standardized, and in words."""
-    unit = f" {predictor.unit}" if predictor.unit else ""
     if predictor.at:
         at = np.array(predictor.at)
         on_scale = np.log(at) if predictor.transform == "log" else at
@@ -555,18 +554,26 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
-    texts = [f"{value:.3g}".replace("-", MINUS) for value in at]
-    return steps, tuple(f"{text}{unit} ({n})" for text, n in zip(texts, names, strict=True))
+    texts = [amount(rounded(value), predictor.unit) for value in at]
+    return steps, tuple(
+        # A unit in brackets shares them with the note.
+        f"{text[:-1]}; {name})" if text.endswith(")") else f"{text} ({name})"
+        for text, name in zip(texts, names, strict=True)
+    )
 
 
 def _deviations(block: Block, unit: str) -> Block:
     """The block of what deviates from the mean of each firm, with its settings in words."""
     mean = f"the {unit}'s mean"
     if block.transform == "log":
-        low, high = (f"{math.exp(step * block.scale):.3g} times {mean} (one sd" for step in (-1, 1))
-        names = (f"{low} below)", f"{mean} itself", f"{high} above)")
+        low, high = (100 * abs(math.expm1(step * block.scale)) for step in (-1, 1))
+        names = (
+            f"{rounded(low, 2):g} % below {mean} (one sd)",
+            f"{mean} itself",
+            f"{rounded(high, 2):g} % above {mean} (one sd)",
+        )
         return replace(block, settings=names, unit=f"times {mean}")
-    away = f"{block.scale:.3g} {block.unit}".strip()
+    away = amount(rounded(block.scale), block.unit)
     names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
     return replace(block, settings=names)
 
@@ -824,7 +831,8 @@ def with_family(design: Design, family: Family, further: FurtherOutcome | None =
 
 def _family_variant(family: Family, change: str, comparable: bool = True) -> Variant[Design]:
     """A variant in which a printed share comes about in another way, given the predictor."""
-    return Variant(family, change, partial(with_family, family=family), comparable=comparable)
+    apply = partial(with_family, family=family)
+    return Variant(family, change, apply, comparable, axis="family" if comparable else "")
 
 
 _FAMILY_VARIANTS = (
@@ -857,6 +865,7 @@ _ROUNDED = Variant[Design](
     "rounded",
     "a reported 0 is always a rounded small share: no firm has none at all",
     partial(with_family, family="beta"),
+    axis="family",
 )
 
 
@@ -891,16 +900,16 @@ def _study_variant(
         return Variant(spec.name, change, partial(with_terms, spec=spec, study=study))
     if isinstance(spec, Nested):
         change = f"adds an effect of the printed label within its {spec.predictor} family"
-        return Variant(spec.name, change, partial(with_nested, spec=spec))
+        return Variant(spec.name, change, partial(with_nested, spec=spec), axis=spec.predictor)
     if isinstance(spec, Axes):
         change = (
             f"{spec.replaces} is replaced by {' and '.join(spec.axes)}, each "
             f"{' / '.join(spec.levels)}, with monotonic effects"
         )
-        return Variant(spec.name, change, partial(with_axes, spec=spec))
+        return Variant(spec.name, change, partial(with_axes, spec=spec), axis=spec.replaces)
     if isinstance(spec, Membership):
         change = f"the second {spec.predictor} of a firm enters by multiple membership"
-        return Variant(spec.name, change, partial(with_membership, spec=spec))
+        return Variant(spec.name, change, partial(with_membership, spec=spec), axis=spec.predictor)
     if isinstance(spec, ByOutcome):
         how = "a contrast" if len(spec.outcome.levels) == 2 else "a monotonic effect"
         change = f"adds {spec.outcome.label.lower()} as {how}"

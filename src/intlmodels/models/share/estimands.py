@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from xarray import Dataset, DataTree
+    from xarray import DataArray, Dataset, DataTree
 
 
 #: Probabilities (draws by profiles by printed values) up to which every draw is used; beyond,
@@ -48,7 +48,9 @@ FEWEST_DRAWS = 1000
 MOST_SHARES = 300_000_000
 #: Draws by rows that are held at a time.
 MOST_CELLS = 4_000_000
-#: Numbers of rows by draws from which shares of rows are stored with half the digits.
+#: Draws by rows up to which the expected shares of the rows of a panel are stored one by one.
+MOST_STORED = 2_000_000
+#: The same from which shares are stored with half the digits.
 MANY_STORED = 5_000_000
 
 
@@ -56,7 +58,8 @@ MANY_STORED = 5_000_000
 class Averages:
     """Averages of expected printed shares under several changes."""
 
-    firm: Array  #: (draw, firm), of each under the first change; of a register without firms
+    #: (draw, firm), of each under the first change; without firms of a register, or if not asked.
+    firm: Array
     shares: Array  #: (draw, change), over all firms
     #: (draw, cluster, change), over the firms of each; without clusters all firms are one.
     by_cluster: Array
@@ -126,11 +129,13 @@ def change_of(coefficients: Coefficients, weights: Array) -> Change:
     )
 
 
-def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Averages:
+def row_averages(
+    coefficients: Coefficients, changes: Sequence[Change], with_rows: bool = True
+) -> Averages:
     """The same as :func:`averages`, row by row and some draws at a time; the first as observed."""
     count, size = len(coefficients.intercept), len(coefficients.design)
     kind = np.float32 if count * size > MANY_STORED else np.float64
-    each = np.empty((count, size), kind)
+    each = np.empty((count, size if with_rows and coefficients.rows is None else 0), kind)
     shares = np.empty((count, len(changes)))
     by_group = {own.name: np.empty(own.level.shape) for own in coefficients.groupings}
     own = coefficients.clusters
@@ -155,7 +160,8 @@ def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Avera
                     expected, own.codes, len(own.labels), part.rows
                 )
             if i == 0:
-                each[pick] = expected
+                if each.size:
+                    each[pick] = expected
                 for group in part.groupings:
                     by_group[group.name][pick] = means_by_group(
                         expected, group.codes, len(group.labels), part.rows
@@ -169,7 +175,7 @@ def row_averages(coefficients: Coefficients, changes: Sequence[Change]) -> Avera
         if reached:
             levels.append(np.stack(reached, axis=1))
     return Averages(
-        each if coefficients.rows is None else each[:, :0],
+        each,
         shares,
         clusters,
         np.concatenate(levels) if levels else None,
@@ -327,9 +333,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     Dimensions chain and draw, and: ``expected_share`` (setting), the average expected reported
     share with one predictor set to one level and the others as observed; ``difference``
     (comparison), between two levels of a predictor with at most ``MOST_CLUSTERS`` of them;
-    ``firm_share`` (firm) or ``row_share`` (row), not of a register; ``variation`` (source), each
-    source's part of the variation between firms, in percent. Shares in percent, differences in
-    percentage points.
+    ``firm_share`` (firm), not of a register, or ``row_share`` (row), up to ``MOST_STORED`` numbers
+    (beyond, :func:`row_shares`); ``variation`` (source), each source's part of the variation
+    between firms, in percent. Shares in percent, differences in percentage points.
 
     Of a study with clusters or other groupings a row is taken with the level and the effects of its
     own, and up to ``MOST_CLUSTERS`` groups are settings as well: all rows moved to one. Besides
@@ -361,6 +367,9 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     def shape(values: Array) -> Array:
         return values.reshape(*coefficients.sizes, *values.shape[1:])
 
+    row = str(constant["design"].dims[0])
+    size = len(coefficients.intercept) * len(coefficients.design)
+    with_rows = coefficients.rows is None and (row == FIRM or size <= MOST_STORED)
     if few(coefficients, len(changes) + len(moves)):
         average = averages(coefficients, changes)
         shares, reached = average.shares[:, 1:], average.reached
@@ -369,9 +378,14 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
             shares = np.concatenate([shares, own], axis=1)
             if reached is not None and own_reached is not None:
                 reached = np.concatenate([reached, own_reached], axis=1)
+        if coefficients.family == "hurdle":
+            sells = 1 - coefficients.parameters["never"][:, None]
+            every = np.concatenate([average.shares[:, :1], shares], axis=1)
+            abroad = np.broadcast_to(100 * sells, every.shape)
+            average = replace(average, abroad=abroad, if_abroad=every / sells)
     else:
-        every = [change_of(coefficients, row) for row in changes] + moves
-        average = row_averages(coefficients, every)
+        under = [change_of(coefficients, row) for row in changes] + moves
+        average = row_averages(coefficients, under, with_rows)
         shares, reached = average.shares[:, 1:], average.reached
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
@@ -385,7 +399,6 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     ordered = coefficients.family == "ordered"
     unit, points = ("stages", "stages") if ordered else ("percent", "percentage points")
     percent = {"units": "percent"}
-    row = str(constant["design"].dims[0])
     found: dict[str, tuple[tuple[str, ...], Array, dict[str, str]]] = {
         "average_share": ((), shape(average.shares[:, 0]), {"units": unit}),
         "expected_share": (("setting",), shape(shares), {"units": unit}),
@@ -393,7 +406,7 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         f"{row}_share": ((row,), shape(average.firm), {"units": unit}),
         "variation": (("source",), shape(variation), percent),
     }
-    if coefficients.rows is not None:  # nobody asks for single firms of a register
+    if not with_rows:  # nobody asks for single firms of a register
         del found[f"{row}_share"], coords[row]
     if reached is not None:
         coords["stage_level"] = _labels(json.loads(constant.attrs["outcome_levels"])[1:])
@@ -422,6 +435,17 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
         coords,
         attrs={"units": f"{unit}; differences in {points}", "every": step},
     )
+
+
+def row_shares(tree: DataTree) -> DataArray:
+    """Expected reported share of each row of a panel in percent, at the draws of the estimands."""
+    import xarray as xr
+
+    constant, found = (tree[name].to_dataset() for name in ("constant_data", "estimands"))
+    coefficients = Coefficients(tree).thinned(int(found.attrs["every"]))
+    shares = row_averages(coefficients, [Change()]).firm.reshape(*coefficients.sizes, -1)
+    coords = {"chain": found["chain"], "draw": found["draw"], "row": constant["row"].to_numpy()}
+    return xr.DataArray(shares, coords, ("chain", "draw", "row"), attrs={"units": "percent"})
 
 
 def _has_zeros(tree: DataTree) -> bool:
@@ -514,7 +538,7 @@ def _comparisons(
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
         number = block["kind"] in ("numeric", "spline")
-        if number and "(one sd" in block["settings"][0]:
+        if number and "one sd" in block["settings"][0]:
             pairs.append((int(places[-1]), int(places[0])))
             continue
         if len(places) > MOST_CLUSTERS:  # all pairs would be no table
@@ -702,7 +726,7 @@ def weights_of(block: Mapping[str, Any], numbers: Array) -> Array:
 def _number(block: Mapping[str, Any], value: Any) -> float:
     name = block["name"]
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError) as error:
         raise StudyError(f"'{name}' takes a number", value=str(value)) from error
     if not math.isfinite(number) or (block["transform"] == "log" and number <= 0):
@@ -711,14 +735,21 @@ def _number(block: Mapping[str, Any], value: Any) -> float:
     return number
 
 
+def label_of(value: Any) -> Any:
+    """The label that a whole number or a truth value stands for among levels, which are texts."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (int, np.integer)) else value
+
+
 def _level(block: Mapping[str, Any], value: Any) -> int:
     levels = block["settings"] if block["kind"] == "contrast" else block["levels"]
-    if value not in levels:
+    if label_of(value) not in levels:
         raise StudyError(
             f"'{block['name']}' has no level '{value}'; the levels are {', '.join(levels)}",
             value=str(value),
         )
-    return list(levels).index(value)
+    return list(levels).index(label_of(value))
 
 
 def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:

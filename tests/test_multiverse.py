@@ -1,0 +1,157 @@
+"""The multiverse: which combinations there are, what each fit adds, and what holds in how many."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import madetrust
+from intlmodels.checks import multiverse as mv
+from intlmodels.checks import tables
+from intlmodels.checks.stored import Moved, Multiverse, Specification, read_checks, write
+from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
+from intlmodels.fitting import jobs
+from intlmodels.models import design_of, find_variant
+from intlmodels.plots import checks as plots
+from intlmodels.report import checks as sections
+from intlmodels.report.checksentences import multiverse_sentences
+from intlmodels.studies import load_study
+from mockfit import mock_fit
+from priordraws import Here
+from studies import write_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    full = [("Cedar,0,,Toys", "Cedar,0,4,Toys")]  # made-up fits have no missing values
+    return load_study(write_study(tmp_path / "study", edit_firms=full))
+
+
+def test_choices_of_different_axes_are_combined(study):
+    variant = find_variant(study, "hurdle+nested-skill")
+    both = design_of(study, "hurdle+nested-skill")
+    assert both.family == "hurdle"
+    assert [b.name for b in both.blocks] == [
+        b.name for b in design_of(study, "nested-skill").blocks
+    ]
+    assert variant.change == "; ".join(
+        find_variant(study, name).change for name in ("hurdle", "nested-skill")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("hurdle+heaped", "two choices of its family"),
+        ("density+nested-skill", "density stands alone"),
+        ("hurdle+nonsense", "no variant is called 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused(study, name, why):
+    with pytest.raises(StudyError, match=why):
+        design_of(study, name)
+
+
+def test_an_unknown_axis_is_refused_with_those_there_are(study):
+    with pytest.raises(StudyError, match=r"no such axis.*family"):
+        mv.axes_of(study, ["famly"])
+
+
+def test_every_combination_is_fitted_once_with_a_seed_of_its_own(monkeypatch, study, tmp_path):
+    monkeypatch.setattr(jobs, "fit", mock_fit)
+    axes = mv.axes_of(study, ["family", "priors"])
+    check = mv.multiverse(study, axes, {}, Settings(draws=500, tune=500, cores=1), tmp_path)
+    plans = list(check.tasks.values())
+    assert len(plans) == len(axes["family"]) * 3
+    assert len({plan.settings.seed for plan in plans}) == len(plans)
+    halved, doubled = (
+        next(p for p, c in zip(plans, _choices(axes), strict=True) if c == ("default", word))
+        for word in ("halved", "doubled")
+    )
+    assert halved.priors["phi"].args[1] == pytest.approx(0.4)
+    assert doubled.priors["phi"].args[1] == pytest.approx(1.6)
+    found = check.run(Here())
+    assert [s.choices for s in found.specifications] == list(_choices(axes))
+    assert sum(s.weight for s in found.specifications) == pytest.approx(1)
+    write("multiverse", found, study, {}, tmp_path)
+    read = read_checks(study, tmp_path, {}).multiverse
+    assert read.reasons == ()
+    assert [s.name for s in read.value.specifications] == [s.name for s in found.specifications]
+    # What is finished is not fitted again.
+    monkeypatch.setattr(jobs, "fit", partial(pytest.fail, "fitted again"))
+    assert check.run(Here()) == found
+
+
+def _choices(axes):
+    return [(family, prior) for family in axes["family"] for prior in axes["priors"]]
+
+
+def made(probabilities, weights=None, claims=None):
+    """One difference under as many combinations; the first is the default."""
+    names = [f"c{i}" for i in range(len(probabilities))]
+    weights = weights or [float("nan")] * len(names)
+    claims = claims or [{} for _ in names]
+    return Multiverse(
+        {"family": tuple(names)},
+        tuple(
+            Specification(name, (name,), True, weight, 0, own)
+            for name, weight, own in zip(names, weights, claims, strict=True)
+        ),
+        tuple(
+            Moved(name, "Easy against Hard", "points", 10 * p, 10 * p - 9, 10 * p + 9, 4.0, p, True)
+            for name, p in zip(names, probabilities, strict=True)
+        ),
+    )
+
+
+def test_stability_counts_combinations_on_the_side_of_the_default():
+    found = made([0.02, 0.01, 0.08, 0.3, 0.6], weights=[0.5, 0.5, 0.0, 0.0, 0.0])
+    (row,) = tables.key_contrasts(found).itertuples(index=False)
+    assert (row.combinations, row.same_side, row.leaning, row.clear) == (5, 4, 3, 2)
+    assert (row.lowest, row.highest) == (0.01, 0.6)
+    assert row.equal == pytest.approx(np.mean([0.02, 0.01, 0.08, 0.3, 0.6]))
+    assert row.stacked == pytest.approx(0.015)
+    said = " ".join(multiverse_sentences(found))
+    assert "negative in 4 of 5 combinations and clear in 2" in said
+    assert "0.98 in the default" in said
+
+
+def test_claims_that_a_combination_does_not_have_are_counted_where_they_are():
+    claims = [{"C1": 0.99, "C2": 0.5}, {"C1": 0.98}, {"C1": 0.93, "C2": 0.7}]
+    table = tables.stability(
+        tables.claims_by_combination(made([0.9] * 3, claims=claims)), (0.9, 0.975)
+    ).set_index("name")
+    assert table.loc["C1", ["combinations", "clear"]].tolist() == [3, 2]
+    assert table.loc["C2", ["combinations", "same_side"]].tolist() == [2, 2]
+
+
+def test_combinations_that_did_not_converge_do_not_count():
+    found = made([0.99, 0.2, 0.98])
+    parts = list(found.specifications)
+    parts[1] = Specification("c1", ("c1",), False, 0.0, 0, {})
+    found = Multiverse(found.axes, tuple(parts), found.moved)
+    assert tables.curves(found)["specification"].tolist() == ["c0", "c2"]
+    assert "1 did not converge and do not count: c1" in " ".join(multiverse_sentences(found))
+
+
+def test_the_section_draws_a_curve_and_the_specifications_in_order():
+    found = made([0.9, 0.99, 0.3])
+    figure = plots.specifications(tables.curves(found), found.axes)
+    top, below = figure.axes
+    medians = np.concatenate([line.get_ydata() for line in top.lines[:3]])
+    assert sorted(medians) == pytest.approx([3.0, 9.0, 9.9])
+    assert [tick.get_text() for tick in below.get_yticklabels()] == ["family: c0", "c1", "c2"]
+    section = sections.multiverse(madetrust.material(madetrust.trust(multiverse=found)))
+    assert section is not None
+    assert section.anchor == "multiverse"
+
+
+def test_without_a_default_that_converged_nothing_is_compared():
+    found = made([0.9, 0.99])
+    parts = [Specification("c0", ("c0",), False, 0.0, 0, {}), found.specifications[1]]
+    found = Multiverse(found.axes, tuple(parts), found.moved)
+    assert "The default did not converge" in multiverse_sentences(found)[-1]
+    assert isinstance(tables.key_contrasts(found), pd.DataFrame)
+    assert not len(tables.key_contrasts(found))
