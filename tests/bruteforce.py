@@ -110,7 +110,7 @@ def probability(design: Design, level: list, decay: list, sigma: float) -> float
     # The level of each firm's own size stands in its effect.
     theta = {
         "intercept": np.zeros_like(z),
-        "large": np.zeros_like(z),
+        "large": np.zeros((len(z), 1)),
         "decay": np.tile(decay, (len(z), 1)),
         "firm": np.array(level)[list(design.size_of_firm)] + sigma * z[:, None],
     }

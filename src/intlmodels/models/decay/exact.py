@@ -189,7 +189,7 @@ def _first_nodes(design: Design, priors: Mapping[str, Prior], count: int) -> Nod
     drawn = {name: draw(prior, rng, _RANGE_DRAWS) for name, prior in priors.items()}
     spread = drawn["sigma_firm"].max()
     levels = [drawn["intercept"]]
-    if design.two_sizes:
+    if design.by_size:
         levels.insert(0, drawn["intercept"] + drawn["large"])
     decay = drawn["decay_mean"]
     if not design.common:
@@ -407,6 +407,8 @@ def why_not(design: Design) -> str:
         return "its decisions are known, so that there is no table to sum over"
     if design.by_period:
         return "effects of periods are too many integrals"
+    if len(design.sizes) > 2:
+        return "firms of more than two sizes are too many integrals"
     return ""
 
 
@@ -457,7 +459,7 @@ def posterior(
     mean["curve"] = np.array([means[f"curve {g}"] for g in range(len(design.sizes))])
     square = np.array([each["decay squared"] for each in own])
     above = {"decay": np.array([each["decay above 0"] for each in own])}
-    if design.two_sizes:
+    if design.by_size:
         mean["decay_difference"] = float(mean["decay"][0] - mean["decay"][1])
         above["decay_difference"] = means["difference above 0"] * (not design.common)
     if all(kind.hard.all() for block in system.blocks for kind in block.kinds):
