@@ -763,6 +763,12 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
+    "multiverse": stored.Multiverse(
+        {"family": ("default", "heaped")},
+        (stored.Specification("default", ("default",), True, 0.4, 1, {"R01 effect": 0.9}),),
+        (made.moved("default", "Easy against Hard", 3.0, 0.8),),
+    ),
+    "evidence": made.evidence(),
 }
 
 
@@ -779,7 +785,7 @@ def placed(value, path=()):
 def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
     study = load_study("rochester")
     found = FINDINGS[kind]
-    if kind == "comparison":
+    if kind in ("comparison", "evidence"):
         names = [name for name, row in catalogue(study).items() if not row.outcome]
         found = replace(found, skipped={n: "not here" for n in names if n not in found.variants})
     stored.write(kind, found, study, {}, tmp_path)
