@@ -19,6 +19,7 @@ from intlmodels.checks.stored import (
     CheckResults,
     Comparison,
     Detection,
+    Evidence,
     LeftOut,
     Moved,
     Multiverse,
@@ -26,6 +27,7 @@ from intlmodels.checks.stored import (
     Scaled,
     Sensitivity,
     Specification,
+    Summed,
 )
 
 LEVELS = 100
@@ -158,6 +160,21 @@ def changed_unit(found: Comparison, variant: str, place: int, **changes: Any) ->
     return replace(found, variants={**found.variants, variant: tuple(units)})
 
 
+def evidence(logs: Mapping[str, float] | None = None, **changes: Any) -> Evidence:
+    """Log evidence of variants, of which the posteriors agree."""
+    every = {"default": -36.0, "heaped": -37.0} if logs is None else logs
+    falls = {"large": 0.97, "other": 0.12}
+    value = Evidence(
+        determined=("M02", "M03"),
+        variants={
+            name: Summed(log, 0.001, {"large": 0.6, "other": -0.5}, falls)
+            for name, log in every.items()
+        },
+        skipped={"period": "effects of periods are too many integrals"},
+    )
+    return replace(value, **changes)
+
+
 def moved(refit: str, quantity: str, median: float, p: float, **changes: Any) -> Moved:
     """One conclusion, with a standard deviation of 4 points."""
     item = Moved(refit, quantity, "points", median, median - 8, median + 8, 4.0, p, True)
@@ -218,7 +235,7 @@ def multiverse(
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse")
+    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "evidence")
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from intlmodels.audit import require_consistent_counts
+from intlmodels.checks.evidence import of_counts, run_evidence
 from intlmodels.checks.leaveout import log_mean_exp, lpd_error
 from intlmodels.checks.runner import (
     Check,
@@ -22,7 +23,7 @@ from intlmodels.checks.runner import (
     run_and_store,
     simulator,
 )
-from intlmodels.checks.stored import FOLDER, Comparison, LeftOut
+from intlmodels.checks.stored import FOLDER, Comparison, Evidence, LeftOut
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.diagnostics import LIMITS
@@ -33,6 +34,8 @@ from intlmodels.studies import Study
 
 #: Below this many units there is nothing to compare.
 FEWEST = 3
+#: Why variants are not compared by leaving out counts.
+DETERMINED = "counts that determine each other do not compare variants by leaving one out"
 
 
 def run_comparison(
@@ -42,14 +45,26 @@ def run_comparison(
     *,
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Comparison:
-    """Leave out every unit once under every variant of the same printed outcomes."""
+) -> tuple[Comparison, Evidence | None]:
+    """Leave out every unit once under every variant of the same printed outcomes.
+
+    Of published counts the evidence is computed as well; where some of them are determined by
+    others, that alone compares variants, and counts are left out under the default only.
+    """
     require_firms(study, "leaving out firms")
     require_consistent_counts(study)
     given = dict(overrides or {})
     used = settings_for(study, require_known(settings))
     plans, skipped = plans_of(study, list(catalogue(study)), given, used)
-    return run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    found = None
+    if of_counts(plans):
+        found = run_evidence(plans, skipped, out, options, given)
+        if found.determined:
+            default = next(iter(plans))
+            skipped |= {name: DETERMINED for name in plans if name != default}
+            plans = {default: plans[default]}
+    left = run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    return left, found
 
 
 def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
