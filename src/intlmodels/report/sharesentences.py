@@ -23,13 +23,15 @@ from intlmodels.results.wording import (
 from intlmodels.studies import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import pandas as pd
 
 
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
+#: Levels up to which the spread between them is said to be hardly known.
+FEW_LEVELS = 6
 
 
 def difference(row: Any, points: str = "percentage points") -> str:
@@ -354,6 +356,61 @@ def cannot_tell(
         :10
     ]
     return marked([*sentences, *still_sentence(parameters)], passed)
+
+
+def explained(table: pd.DataFrame) -> str:
+    """What predictors explain of the variation together, of one row or none."""
+    for row in table.itertuples(index=False):
+        name = f.interval_name(row.ci_prob, row.ci_kind)
+        before = f"{row.prior_median:.0f}{f.SPACE}% ({name} "
+        after = f"{row.median:.0f}{f.SPACE}% ({f.span(row.ci_low, row.ci_high, 0)})"
+        return (
+            f"Before seeing data the predictors together explain {before}"
+            f"{f.span(row.prior_low, row.prior_high, 0)}) of the variation of shares, after it "
+            f"{after}."
+        )
+    return ""
+
+
+def few_levels(parameters: pd.DataFrame, levels: Mapping[str, int]) -> list[str]:
+    """That a few levels say little about the spread of their effects, from prior and posterior.
+
+    ``levels``: number of levels of each predictor with a spread.
+    """
+    ratios = dict(zip(parameters["name"], parameters["spread_ratio"], strict=True))
+    known = {name: float(ratios.get(f"sigma_{name}", 0.0)) for name in levels}
+    open_ = [
+        f"sigma_{name} ({levels[name]} levels) is {ratio:.2f} times as wide"
+        for name, ratio in known.items()
+        if levels[name] <= FEW_LEVELS and ratio >= WIDE
+    ]
+    if not open_:
+        return []
+    return [
+        "A few levels say little about how far they differ at all: the posterior of "
+        f"{f.listed(open_)} as its prior, so that the prior decides how far levels are drawn "
+        "towards each other."
+    ]
+
+
+def confounded(table: pd.DataFrame, rows: str) -> list[str]:
+    """Levels of two predictors that are those of the same firms: see :func:`.share.confounded`."""
+    found = []
+    for row in table.itertuples(index=False):
+        if row.both == row.of_a == row.of_b:
+            same = f"all {row.of_a} {rows} of {row.level_a} are the {row.of_b} of {row.level_b}"
+            only = "only the prior tells"
+        else:
+            same = (
+                f"{row.both} of the {row.of_a} {rows} of {row.level_a} are among the {row.of_b} of "
+                f"{row.level_b}"
+            )
+            only = "little but the prior tells"
+        found.append(
+            f"{row.label_a} and {row.label_b} are confounded here: {same}, so that {only} the "
+            "effects of these two levels apart."
+        )
+    return found
 
 
 def _width(part: pd.DataFrame, firms: str) -> str:

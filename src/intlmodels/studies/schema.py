@@ -426,7 +426,10 @@ ENDINGS = (
 #: Names of variants that a study cannot give to its own, by model: every study has these, and
 #: ``all`` stands for all of them on the command line.
 BUILT_IN_VARIANTS = {
-    "share": ("default", "logit-normal", "hurdle", "heaped", "density", "all"),
+    "share": (
+        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity"),
+        "all",
+    ),
     "decay": ("default", "power", "step", "period", "common-decay", "complete", "all"),
 }
 #: Starts of names of variants that the decay model numbers itself, such as ``repair-1``.
