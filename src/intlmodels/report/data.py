@@ -587,6 +587,21 @@ class DecayReportData(ReportData):
         cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
         return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
 
+    @property
+    def allowed(self) -> dict[str, float]:
+        """By size, how many earlier decisions a single firm can have had by the counts."""
+        if not self.latent:
+            return {}
+        constant, bounds = self.fit["constant_data"], self.bounds
+        rows = bounds[(bounds["kind"] == "firm") & (bounds["period"] == "all")]
+        rows = rows[(rows["flag"] == "both") & (rows["basis"] == bounds["basis"].iloc[0])]
+        most = rows.set_index("name")["high"]
+        names, sizes = (constant[name].to_numpy() for name in ("firm_level", "firm_size"))
+        return {
+            str(size): float(max(most[str(name)] for name in names[sizes == size])) - 1
+            for size in dict.fromkeys(sizes)
+        }
+
     @cached_property
     def firm_cells(self) -> pd.DataFrame:
         """Cells of firm, period and flag, with what the counts alone allow."""

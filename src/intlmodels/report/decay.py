@@ -64,6 +64,8 @@ def answer(m: DecayReportData) -> Section:
         *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
+        "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
+        decaysentences.at_most_experienced(plots.decisions_at(m.fit), m.allowed, firm, event),
         decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
     ]
     said += marked([line for line in about if line], m.passed)
