@@ -10,10 +10,12 @@ import pytest
 from scipy import stats
 
 from intlmodels import load_study
+from intlmodels.checks.tables import elpds
 from intlmodels.models import catalogue, combinations, find_variant, priors_of
 from intlmodels.models.share.design import PENALIZED
 from intlmodels.report import sharesentences
 from intlmodels.results import share
+from madetrust import comparison
 from studies import LEAST, edited, write_study
 from trees import made_up
 
@@ -142,3 +144,50 @@ def test_few_levels_are_said_to_say_little_about_their_spread():
     assert "expertise" not in said
     assert "town" not in said
     assert sharesentences.few_levels(table.assign(spread_ratio=math.nan), levels) == []
+
+
+# -- heaping -----------------------------------------------------------------------------
+
+
+def checks(**p_larger):
+    names = {"tens": "firms at a multiple of 10 %", "zeros": "firms at 0 %"}
+    return pd.DataFrame(
+        [{"feature": names[name], "p_larger": p, "converged": True} for name, p in p_larger.items()]
+    )
+
+
+def directions(**p_direction):
+    """Of one comparison by variant, and a second one that never changes."""
+    return pd.DataFrame(
+        [
+            {"variant": name.replace("_", "-"), "predictor": "ease", "level": "Easy"}
+            | {"against": against, "p_direction": p}
+            for name, own in p_direction.items()
+            for against, p in (("Hard", own), ("None", 0.6))
+        ]
+    )
+
+
+def test_why_heaping_is_no_default_follows_from_checks_elpd_and_evidence():
+    found = comparison(evidence={"default": (-55.8, 0.1), "heaped": (-54.1, 0.1)})
+    text = sharesentences.heaping(
+        checks(tens=0.01, zeros=0.5),
+        checks(tens=0.3, zeros=0.99),
+        elpds(found),
+        directions(default=0.99, heaped=0.92, two_axes=0.5),
+    )
+    gap = elpds(found).set_index("variant").loc["heaped", "difference"]
+    assert "The default fails firms at a multiple of 10 %, which heaped passes; heaped" in text
+    assert "heaped fails firms at 0 %, which the default passes." in text
+    assert f"heaped is {'better' if gap > 0 else 'worse'} by {abs(gap):.1f} in elpd" in text
+    assert "its log evidence is −54.1, that of the default −55.8." in text
+    assert "it changes 1 verdict of 2 comparisons." in text
+
+
+def test_without_a_comparison_only_the_checks_speak():
+    same = checks(tens=0.4, zeros=0.5)
+    text = sharesentences.heaping(same, same, None, directions(default=0.7, heaped=0.8))
+    assert "Both pass and fail the same of these checks." in text
+    assert "elpd" not in text
+    assert "evidence" not in text
+    assert "it changes no verdict of 2 comparisons." in text

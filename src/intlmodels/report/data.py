@@ -345,6 +345,14 @@ class ShareReportData(ReportData):
     )
 
     @cached_property
+    def heaped_checks(self) -> pd.DataFrame | None:
+        """Predictive checks of the variant ``heaped``; None without one that passed."""
+        paths = [item.path for item in self.stored if item.variant == "heaped" and not item.reasons]
+        if not paths or "heaped" not in self.gates or not self.gates["heaped"].passed:
+            return None
+        return share.predictive_checks(store.read(paths[0]), self.prob)
+
+    @cached_property
     def moderations(self) -> pd.DataFrame:
         """How the difference that one predictor makes depends on another one, by interaction."""
         of = {name: self.study.interactions[name].of for name in self.interactions}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.checks import tables
 from intlmodels.core import formats as f
 from intlmodels.models.base import flat
 from intlmodels.models.share.design import CLUSTER, FIRM
@@ -619,8 +620,20 @@ def predictions(m: ShareReportData) -> Section:
         not m.passed,
     )
     table = feature_table(m, f"Features of {against}", m.checks, decimals, note=note)
-    said = map(Paragraph, wording.misfit_sentences(m.checks, decimals))
+    said = map(Paragraph, [*wording.misfit_sentences(m.checks, decimals), *_heaping(m)])
     return Section("predictions", title, (*said, figure, table))
+
+
+def _heaping(m: ShareReportData) -> list[str]:
+    """Why heaping is not part of the default, if the variant was fitted."""
+    if m.heaped_checks is None:
+        return []
+    found = m.check_results.comparison.value
+    elpds = None if found is None else tables.elpds(found)
+    differences = m.compared.rows(m.comparison)
+    return wording.marked(
+        [sharesentences.heaping(m.checks, m.heaped_checks, elpds, differences)], m.passed
+    )
 
 
 # -- variants and limits -----------------------------------------------------------------

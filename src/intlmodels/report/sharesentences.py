@@ -17,6 +17,7 @@ from intlmodels.results.wording import (
     WIDE,
     in_percent,
     marked,
+    misfits,
     still_sentence,
     verdict,
 )
@@ -391,6 +392,55 @@ def few_levels(parameters: pd.DataFrame, levels: Mapping[str, int]) -> list[str]
         f"{f.listed(open_)} as its prior, so that the prior decides how far levels are drawn "
         "towards each other."
     ]
+
+
+def heaping(
+    own: pd.DataFrame, heaped: pd.DataFrame, elpds: pd.DataFrame | None, differences: pd.DataFrame
+) -> str:
+    """How the default fares beside the variant ``heaped``, and why it is the default all the same.
+
+    ``own`` and ``heaped`` are predictive checks, ``elpds`` compares variants, if that was done, and
+    ``differences`` are those of the variants side by side.
+    """
+    missed, of_heaped = (set(misfits(table)["feature"]) for table in (own, heaped))
+    mended = [name for name in own["feature"] if name in missed - of_heaped]
+    broken = [name for name in own["feature"] if name in of_heaped - missed]
+    said = [f"the default fails {f.listed(mended)}, which heaped passes"] if mended else []
+    said += [f"heaped fails {f.listed(broken)}, which the default passes"] if broken else []
+    checked = "; ".join(said) or "both pass and fail the same of these checks"
+    text = (
+        "Heaping: the default takes every share as rounded to the width that the study states; in "
+        "the variant heaped a multiple of twice that width may have been rounded to twice the "
+        f"width. {checked[:1].upper()}{checked[1:]}."
+    )
+    if elpds is not None and {"default", "heaped"} <= set(elpds["variant"]):
+        text += _heaped_against_default(elpds.set_index("variant"))
+    wide = differences.assign(verdict=differences["p_direction"].map(verdict)).pivot_table(
+        "verdict", ["predictor", "level", "against"], "variant", "first"
+    )
+    both = wide[["default", "heaped"]].dropna()
+    changed = int((both["default"] != both["heaped"]).sum())
+    return (
+        f"{text} It stays a variant, since the default is the same for every study and not chosen "
+        f"by these results; it changes {f.counted(changed, 'verdict') if changed else 'no verdict'}"
+        f" of {f.counted(len(both), 'comparison')}."
+    )
+
+
+def _heaped_against_default(elpds: pd.DataFrame) -> str:
+    row, default = elpds.loc["heaped"], elpds.loc["default"]
+    text = (
+        f" In predicting what is left out heaped is {'better' if row.difference > 0 else 'worse'} "
+        f"by {f.number(abs(row.difference), 1)} in elpd "
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} of the difference "
+        f"{f.span(row.ci_low, row.ci_high, 1)})"
+    )
+    if not np.isnan(row.log_evidence - default.log_evidence):
+        text += (
+            f"; its log evidence is {f.number(row.log_evidence, 1)}, that of the default "
+            f"{f.number(default.log_evidence, 1)}"
+        )
+    return f"{text}."
 
 
 def confounded(table: pd.DataFrame, rows: str) -> list[str]:
