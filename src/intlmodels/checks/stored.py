@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,8 @@ class Comparison:
     variants: dict[str, tuple[LeftOut, ...]]  # The default first; the units in the same order
     skipped: dict[str, str]  # Variant that is not compared -> why
     settings: dict[str, Any]
+    #: Log evidence and its Monte Carlo error, of variants that have one.
+    evidence: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -465,7 +465,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
 
     ``impossible`` are units with probability zero, ``unconverged`` refits; a ``difference`` above
     zero predicts better; ``told_apart`` is False where few units and a small difference do not
-    allow it; ``weight`` is that of stacking.
+    allow it; ``weight`` is that of stacking; ``log_evidence`` and ``evidence_error`` are missing
+    where it was not computed.
     """
     import pandas as pd
 
@@ -481,6 +482,7 @@ def elpds(found: Comparison) -> pd.DataFrame:
         gap = leaveout.Difference(*[np.nan] * 5)
         if i > 0 and possible > 1:
             gap = leaveout.difference(table[i], table[0], prob=CI_PROB)
+        evidence = found.evidence.get(name, (np.nan, np.nan))
         few = table.shape[1] < FEW_UNITS and abs(gap.elpd) < ALIKE
         rows.append(
             {
@@ -500,6 +502,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
                 "ci_kind": CI_KIND,
                 "ci_prob": CI_PROB,
                 "weight_prob": WEIGHT_PROB,
+                "log_evidence": evidence[0],
+                "evidence_error": evidence[1],
                 "converged": unconverged == 0,
             }
         )

@@ -455,6 +455,7 @@ def _evidence_table(m: ReportData, found: Evidence) -> Table:
 
 def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
     rows = []
+    weighed = bool(elpds["log_evidence"].notna().any())
     for row in elpds.to_dict("records"):
         known = f.number(row["ci_low"], 1) != f.DASH
         rows.append(
@@ -466,18 +467,31 @@ def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
                 f.probability(row["p_better"]),
                 f.number(row["weight"], 2),
                 f.span(row["weight_low"], row["weight_high"], 2),
+                *([_nats(row["log_evidence"], 1)] if weighed else []),
             )
+        )
+    note = (
+        f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
+        "probability of being better (Bayesian bootstrap); stacking weight, with its "
+        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval."
+    )
+    if weighed:
+        note += (
+            " Log evidence: of what was printed, averaged over the prior, by bridge sampling "
+            "(Gronau et al. 2017); Monte Carlo error at most "
+            f"{f.number(elpds['evidence_error'].max(), 2)}. It depends on the priors, elpd hardly."
         )
     return _table(
         m,
         "Variants by exact leave-one-out",
-        ("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
+        (
+            *("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
+            *(["log evidence"] if weighed else []),
+        ),
         rows,
-        numeric=(1, 2, 3, 4, 5, 6),
+        numeric=(1, 2, 3, 4, 5, 6, *([7] if weighed else [])),
         file="tables/elpd.csv",
-        note=f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
-        "probability of being better (Bayesian bootstrap); stacking weight, with its "
-        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
+        note=note,
     )
 
 

@@ -92,6 +92,12 @@ def still_sentence(parameters: pd.DataFrame) -> list[str]:
 # -- checks ------------------------------------------------------------------------------
 
 
+def misfits(checks: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of :func:`.intervals.check_table` that are misfit."""
+    p = checks["p_larger"]
+    return checks[(p < TAIL) | (p > 1 - TAIL)]
+
+
 def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
     """Whether data predicted by the fit look like the data.
 
@@ -99,8 +105,7 @@ def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> li
     ``decimals`` are those with which a feature is written.
     """
     passed = bool(checks["converged"].all())
-    p = checks["p_larger"]
-    bad = checks[(p < TAIL) | (p > 1 - TAIL)]
+    bad = misfits(checks)
     if not len(bad):
         text = (
             f"In all {len(checks)} features looked at, the data lie within what the fitted model "
