@@ -110,7 +110,7 @@ def test_slopes_count_directions_and_their_error():
             assert row["p_positive"] == pytest.approx(share)
             assert row["p_direction"] == pytest.approx(max(share, 1 - share))
             # independent draws: the error of a share
-            assert row["p_mcse"] == pytest.approx(math.sqrt(share * (1 - share) / 2000), rel=0.2)
+            assert row["p_error"] == pytest.approx(math.sqrt(share * (1 - share) / 2000), rel=0.2)
     difference = table.loc[("decay", "large - other")]
     assert difference["mean"] == pytest.approx((flat[:, 0] - flat[:, 1]).mean())
 
@@ -188,7 +188,7 @@ def slope(p, mcse=0.002, size="large"):
         "ci_kind": "eti",
         "p_positive": p,
         "p_direction": max(p, 1 - p),
-        "p_mcse": mcse,
+        "p_error": mcse,
         "converged": True,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,17 +17,19 @@ from intlmodels.models import require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.results import decay, share
-from intlmodels.results.intervals import CI_PROB, converged, interval
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.intervals import CI_PROB, converged, interval, probability_error
+from intlmodels.results.wording import EDGE, LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import Study
 from intlmodels.studies.claims import (
     CANNOT,
     CONTRADICTED,
     HOLDS,
+    POINTS,
     Array,
     Claim,
     Evidence,
     Finding,
+    plain,
 )
 
 if TYPE_CHECKING:
@@ -36,11 +39,10 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("id", "claim", "where", "kind", "rule", "how", "verdict", "probability"),
+    *("probability_error", "prior_probability", "p_relevant", "p_negligible", "p_opposite"),
     *("effect_median", "effect_low", "effect_high", "effect_unit", "numbers", "note"),
     *("fit", "converged"),
 )
-#: At or below this probability a claim is unsupported: the opposite is at least leaning.
-UNSUPPORTED = round(1 - LEANING, 9)
 FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 #: Facts, whatever it was that was printed.
@@ -51,16 +53,13 @@ _IN_PRINT = {
 #: Verdicts in the order in which they are listed, as they begin.
 _ORDER = (
     *_IN_PRINT,
-    "supported",
-    "leaning",
-    "uncertain",
-    "unsupported",
+    *VERDICTS,
     NOT_FITTED,
     FAILED,
     CANNOT,
 )
 #: Model -> the estimands of a fit: those stored with it, or computed now.
-_ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
+_ESTIMANDS: dict[str, Callable[[DataTree, str], Dataset]] = {
     "share": share.estimands_with_rows,
     "decay": decay.estimands,
 }
@@ -83,6 +82,10 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     pandas.DataFrame
         ``id``, ``claim``, ``where``, ``kind``, ``rule``, ``how`` (the rule in words),
         ``verdict``, ``probability`` (posterior; missing where the verdict is a fact),
+        ``probability_error`` (its Monte Carlo error; missing where it is exact),
+        ``prior_probability`` (of the same before seeing data), ``p_relevant``, ``p_negligible``,
+        ``p_opposite`` (of an effect above the ``least`` of the claim, of one within it, and of one
+        above it the other way),
         ``effect_median``, ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what
         was found, in words), ``note``, ``fit`` (which was asked; empty if none), ``converged``
         (true as well where no fit is needed).
@@ -95,15 +98,25 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     import pandas as pd
 
     require_names(study)
-    draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
+    draws, before = (
+        {name: _Draws(name, fit, study.model, prob, group) for name, fit in fits.items()}
+        for group in ("posterior", "prior")
+    )
+    with_prior = {name for name, fit in fits.items() if "prior" in fit.children}
     rows = []
     for claim in study.claims:
         found, passed = _find(claim, Evidence(study, draws, prob), fits)
+        if found.fit in with_prior and not math.isnan(found.probability):
+            with suppress(KeyError):  # of large panels there are no rows of the prior
+                prior = claim.rule.evaluate(claim, Evidence(study, before, prob)).probability
+                found = replace(found, prior=prior)
         how = claim.rule.describe(claim, study)
         rows.append(
             (
                 *(claim.id, claim.text, claim.where, claim.kind, claim.rule.name, how),
-                *(found.verdict, found.probability, found.median, found.low, found.high),
+                *(found.verdict, found.probability, found.error, found.prior),
+                *found.sizes,
+                *(found.median, found.low, found.high),
                 *(found.unit, found.numbers, claim.note, found.fit, passed),
             )
         )
@@ -117,17 +130,13 @@ def _find(claim: Claim, evidence: Evidence, fits: Mapping[str, DataTree]) -> tup
         return Finding(NOT_FITTED, numbers=said, fit=claim.fit), True
     found = claim.rule.evaluate(claim, evidence)
     passed = not found.fit or converged(fits[found.fit])
-    verdict = found.verdict or verdict_of(found.probability)
+    verdict = found.verdict or verdict_of(found.probability, found.error)
     return replace(found, verdict=verdict if passed else FAILED), passed
 
 
-def verdict_of(probability: float) -> str:
-    """What the posterior probability of a claim allows to say of it."""
-    if probability >= CLEAR:
-        return "supported"
-    if probability >= LEANING:
-        return "leaning"
-    return "unsupported" if probability <= UNSUPPORTED else "uncertain"
+def verdict_of(probability: float, error: float = math.nan) -> str:
+    """What the posterior probability of a claim allows to say of it, and whether draws decide."""
+    return claim_verdict(probability) + edge(probability, error)
 
 
 # -- draws of a fit ------------------------------------------------------------------------
@@ -138,12 +147,12 @@ class _Draws:
 
     fall_after = FALL_AFTER
 
-    def __init__(self, name: str, fit: DataTree, model: str, prob: float) -> None:
-        self.name, self.fit, self.model, self.prob = name, fit, model, prob
+    def __init__(self, name: str, fit: DataTree, model: str, prob: float, group: str) -> None:
+        self.name, self.fit, self.model, self.prob, self.group = name, fit, model, prob, group
 
     @cached_property
     def estimands(self) -> Dataset:
-        return _ESTIMANDS[self.model](self.fit)
+        return _ESTIMANDS[self.model](self.fit, self.group)
 
     def __contains__(self, name: str) -> bool:
         return name in self.estimands
@@ -158,7 +167,7 @@ class _Draws:
         return str(self.estimands[name].attrs["units"])
 
     def parameter(self, name: str) -> Array:
-        return flat(self.fit["posterior"].to_dataset()[name])
+        return flat(self.fit[self.group].to_dataset()[name])
 
     def membership(self, predictor: str) -> NDArray[np.bool_]:
         (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
@@ -174,26 +183,32 @@ class _Draws:
         unit: str,
         numbers: str,
         kept: NDArray[np.bool_] | None = None,
+        claim: Claim | None = None,
+        sign: int = 1,
     ) -> Finding:
         kept = np.ones(len(holds), bool) if kept is None else kept
+        least = None if claim is None else claim.terms.get("least")
+        sizes: tuple[float, ...] = (math.nan,) * 3
+        if claim is not None and (least is not None or unit == POINTS):
+            margin = LEAST if least is None else least
+            parts = (sign * effect > margin, np.abs(effect) <= margin, sign * effect < -margin)
+            sizes = tuple(float(part[kept].mean()) for part in parts)
+            holds = holds if least is None else parts[0]
+            relevant, negligible, opposite = map(f.probability, sizes)
+            numbers += (
+                f"; more than {plain(margin)} {unit} as claimed: {relevant}, the other way: "
+                f"{opposite}, neither: {negligible}"
+            )
         probability = float(holds[kept].mean())
-        median, (low, high) = float(np.median(effect[kept])), self.interval(effect[kept])
-        if self._is_near_limit(holds, kept, probability):
-            numbers += "; more draws could move this verdict"
-        return Finding("", probability, median, low, high, unit, numbers, self.name)
-
-    def _is_near_limit(
-        self, holds: NDArray[np.bool_], kept: NDArray[np.bool_], probability: float
-    ) -> bool:
-        """Whether more draws could move a probability to another verdict."""
-        from arviz_stats.base import array_stats
-
         # Of a ratio where draws are left out: how many hold over how many are kept.
-        part = (kept * (holds - probability)).reshape(self.estimands.sizes["chain"], -1)
-        with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-            error = array_stats.mcse(part, method="mean", chain_axis=0, draw_axis=1)
-        error = float(np.nan_to_num(error)) / float(kept.mean())
-        return any(abs(probability - limit) < 2 * error for limit in (CLEAR, LEANING, UNSUPPORTED))
+        part = kept * (holds - probability)
+        error = float(probability_error(part, self.estimands.sizes["chain"])) / float(kept.mean())
+        median, (low, high) = float(np.median(effect[kept])), self.interval(effect[kept])
+        return Finding(
+            *("", probability, median, low, high, unit, numbers, self.name),
+            error=error,
+            sizes=sizes,
+        )
 
 
 # -- the ledger in words -------------------------------------------------------------------
@@ -222,7 +237,7 @@ def summary(ledger: pd.DataFrame) -> str:
 
 def _place(verdict: str) -> tuple[int, str]:
     """Where a verdict stands among the others."""
-    return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
+    return _ORDER.index(verdict.split(" the printed")[0].removesuffix(EDGE)), verdict
 
 
 def finding_text(row: Any) -> str:
@@ -231,4 +246,6 @@ def finding_text(row: Any) -> str:
     if math.isnan(row.probability):
         return numbers
     name = "probability (no posterior)" if row.verdict == FAILED else "probability"
-    return f"{name} {f.probability(row.probability)}; {numbers}"
+    prior = "" if math.isnan(row.prior_probability) else f.probability(row.prior_probability)
+    said = f"{name} {f.probability(row.probability)}{f' (prior {prior})' * bool(prior)}"
+    return f"{said}; {numbers}"

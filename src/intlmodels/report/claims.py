@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from intlmodels.claims.ledger import UNSUPPORTED, finding_text, verdict_lines
+from intlmodels.claims.ledger import finding_text, verdict_lines
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.wording import CLEAR, claim_limits
 from intlmodels.studies import DecayStudy
 from intlmodels.studies.claims import plain
 
@@ -19,9 +19,9 @@ def claims(m: ReportData) -> Section | None:
         "Each claim has a rule in study.toml, and its verdict follows from the rule; none is "
         "typed in. What can be counted or added up holds in the printed numbers or is "
         "contradicted by them; where a number that was not printed could decide, it cannot be "
-        "checked. The other rules ask for the posterior probability of the claim: it is supported "
-        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
-        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
+        "checked. The other rules ask for the posterior probability of the claim, and tell that "
+        f"before seeing data beside it: from {CLEAR:g} it is supported, and where its opposite is "
+        f"as probable, the model contradicts it. That a claim is not supported does not make it "
         "false: the data may say little about it. A fit that did not converge gives no verdict."
     )
     rows = []
@@ -33,8 +33,7 @@ def claims(m: ReportData) -> Section | None:
         ("id", "claim", "verdict", "what was found", "how it is checked", "where"),
         tuple(rows),
         file="tables/claims.csv",
-        note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
-        f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
+        note=f"{claim_limits()}. Prior: the probability of the same before seeing data.",
         failed=not m.passed,
         widths=(6, 22, 14, 26, 22, 10),
     )

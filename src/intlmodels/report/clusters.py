@@ -19,7 +19,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
-from intlmodels.results.wording import CLEAR, LEANING, marked
+from intlmodels.results.wording import CLEAR, LEANING, edge, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,4 +244,7 @@ def _standing(observed: str) -> str:
 def _reading(row: Any) -> str:
     if row.verdict == "cannot tell":
         return str(row.verdict)
-    return NEITHER if row.reading == NEITHER else f"{row.reading} ({row.verdict})"
+    if row.reading == NEITHER:
+        return NEITHER
+    mark = edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    return f"{row.reading} ({row.verdict}){mark}"

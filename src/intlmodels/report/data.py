@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 #: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
 MOST_CELLS = 20_000
 #: Groups of a fit of a further outcome that a report needs beside those of a variant.
-OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
+OF_AN_OUTCOME = ("observed_data", "posterior_predictive", "prior")
 #: What the reconstruction of decisions from counts rests on.
 RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
@@ -620,13 +620,15 @@ def gather(study: Study, folder: Path) -> ReportData:
     fit = store.read(stored[0].path)
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
+    asked = {claim.fit for claim in study.claims}
     for item in stored[1:]:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            variants[item.variant] = intervals.read_summary(item.path)
+            more = ("prior",) if item.variant in asked else ()
+            variants[item.variant] = intervals.read_summary(item.path, more)
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

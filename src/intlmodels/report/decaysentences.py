@@ -127,7 +127,7 @@ def experience(
 
 def on_the_edge(row: Any) -> bool:
     """Whether more draws could move a probability of direction across the limit of clear."""
-    return abs(row.p_direction - CLEAR) < 2 * row.p_mcse
+    return abs(row.p_direction - CLEAR) < 2 * row.p_error
 
 
 def _levels(curve: pd.DataFrame) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
@@ -21,6 +20,7 @@ from intlmodels.results.intervals import (
     converged,
     directions,
     grid_table,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -66,8 +66,8 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
         ``quantity`` (``fall``: percentage points from the first decision to the one after
         ``FALL_AFTER`` prior entries; ``decay``: fall of the log odds for one unit of
         experience), ``size`` (or ``large - other``), the columns of
-        :func:`.intervals.table_of`, ``p_positive``, ``p_direction`` and
-        ``p_mcse``, the Monte Carlo error of the two.
+        :func:`.intervals.table_of`, those of :func:`.intervals.directions`, and for falls those of
+        :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     sizes = texts(draws["size"])
@@ -78,8 +78,11 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
         parts.append(("decay", " - ".join(sizes), flat(draws["decay_difference"])))
     values = np.stack([part[2] for part in parts], axis=-1)
     columns = {"quantity": [part[0] for part in parts], "size": [part[1] for part in parts]}
-    table = table_of(fit, columns, values, prob).assign(**directions(values))
-    table["p_mcse"] = _error_of(values > 0, draws.sizes["chain"])
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    in_points = np.array(columns["quantity"]) == "fall"
+    for name, chance in relevance(values).items():
+        table[name] = np.where(in_points, chance, np.nan)
     return table
 
 
@@ -103,16 +106,6 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         name = f"fall {after}, {sizes[0]} firms against {sizes[1]}"
         told.append(Conclusion(name, "points", True, between))
     return told
-
-
-def _error_of(holds: NDArray[np.bool_], chains: int) -> Array:
-    """Monte Carlo error of probabilities, from draws of whether something holds, (draw, what)."""
-    from arviz_stats.base import array_stats
-
-    stacked = holds.astype(float).reshape(chains, -1, holds.shape[-1])
-    with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-        found = array_stats.mcse(stacked, method="mean", chain_axis=0, draw_axis=1)
-    return np.nan_to_num(np.asarray(found))
 
 
 def halving(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:

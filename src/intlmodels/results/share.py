@@ -37,6 +37,7 @@ from intlmodels.results.intervals import (
     check_table,
     converged,
     directions,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -158,12 +159,14 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     return estimate(tree, group)
 
 
-def estimands_with_rows(fit: DataTree) -> Dataset:
+def estimands_with_rows(fit: DataTree, group: str = "posterior") -> Dataset:
     """The same with the expected shares of the rows of a panel, where these are too many to store.
 
-    They are left out of a fit that was read without all of its parameters.
+    They are left out of a fit that was read without all of its parameters, and of the prior.
     """
-    found = estimands(fit)
+    found = estimands(fit, group)
+    if group == "prior":
+        return found
     known = {block["variable"] for block in blocks(fit)} | set(groupings(fit))
     if row_dimension(fit) in ("firm", *found.coords) or known - set(fit["posterior"].data_vars):
         return found
@@ -245,13 +248,15 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     -------
     pandas.DataFrame
         ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
-        level minus against, ``p_positive`` (probability that it is above zero) and
-        ``p_direction`` (probability of the likelier direction).
+        level minus against, those of :func:`.intervals.directions`, and where it is in percentage
+        points those of :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
     columns = labelled(fit, draws, "comparison")
-    return table_of(fit, columns, values, prob).assign(**directions(values))
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    return table.assign(**relevance(values)) if measured(fit).percent else table
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:

@@ -3,12 +3,12 @@
 Functions take tables of :mod:`intlmodels.results.intervals` and return sentences. What counts as
 clear is stated wherever it is used: a direction is clear when its probability is at least
 ``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
-tell.
+tell. Claims have the same limits and their mirror images: ``LIMITS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 CLEAR = 0.975
 LEANING = 0.9
+#: Limits of the probability of a claim, and the verdicts above, between and below them.
+LIMITS = (CLEAR, LEANING, round(1 - LEANING, 9), round(1 - CLEAR, 9))
+VERDICTS = ("supported", "leaning", "uncertain", "leaning against", "contradicted by the model")
+#: A probability is on the edge within so many Monte Carlo errors of a limit. Within two, one seed
+#: in twenty would still be beyond the limit unmarked.
+EDGE_ERRORS = 3
+EDGE = " (on the edge)"
+#: Percentage points from which a difference is relevant, unless a claim says another number.
+LEAST = 5.0
 #: A parameter hardly moved: its posterior is nearly as wide as its prior, around the same value.
 WIDE, SHIFTED = 0.8, 0.5
 #: Posterior predictive probabilities outside of this are misfit.
@@ -34,6 +43,37 @@ def verdict(p_direction: float) -> Verdict:
     if p_direction >= CLEAR:
         return "clear"
     return "leaning" if p_direction >= LEANING else "cannot tell"
+
+
+def claim_verdict(probability: float) -> str:
+    """What the posterior probability of a claim allows to say of it: one of ``VERDICTS``."""
+    for limit, above in zip(LIMITS[:2], VERDICTS, strict=False):
+        if probability >= limit:
+            return above
+    below = sum(probability <= limit for limit in LIMITS[2:])
+    return VERDICTS[2 + below]
+
+
+def on_the_edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> bool:
+    """Whether other draws could move a probability with this Monte Carlo error across a limit."""
+    return any(abs(probability - limit) < EDGE_ERRORS * error for limit in limits)
+
+
+def edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> str:
+    """The mark of a verdict that other draws could change; empty if they could not."""
+    return EDGE if on_the_edge(probability, error, limits) else ""
+
+
+def claim_limits() -> str:
+    """Verdicts of claims and their limits, in words."""
+    supported, leaning, uncertain, against, contradicted = VERDICTS
+    clear, lean, opposed, excluded = (f"{limit:g}" for limit in LIMITS)
+    return (
+        f"{supported}: probability at least {clear}; {leaning}: at least {lean}; {contradicted}: "
+        f"at most {excluded}; {against}: at most {opposed}; {uncertain}: between; on the edge: "
+        f"within {EDGE_ERRORS} Monte Carlo errors of a limit, so that other draws could change the "
+        "verdict"
+    )
 
 
 def marked(sentences: list[str], passed: bool) -> list[str]:

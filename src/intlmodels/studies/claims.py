@@ -107,6 +107,9 @@ class Finding:
     """What a rule gives: a verdict, or a probability from which it follows; the effect; words.
 
     An effect that is a fact has no interval. ``fit`` is the one that was asked; empty if none.
+    ``error`` is the Monte Carlo error of the probability (missing where it is exact), ``prior`` the
+    same before seeing data; ``sizes`` are the probabilities of a relevant, a negligible and an
+    opposite effect.
     """
 
     verdict: str = ""
@@ -117,6 +120,9 @@ class Finding:
     unit: str = ""
     numbers: str = ""
     fit: str = ""
+    error: float = math.nan
+    prior: float = math.nan
+    sizes: tuple[float, ...] = (math.nan, math.nan, math.nan)
 
 
 class FitDraws(Protocol):
@@ -152,8 +158,14 @@ class FitDraws(Protocol):
         unit: str,
         numbers: str,
         kept: NDArray[np.bool_] | None = None,
+        claim: Claim | None = None,
+        sign: int = 1,
     ) -> Finding:
-        """Probability and effect, from the draws where the claim can be judged (all if None)."""
+        """Probability and effect, from the draws where the claim can be judged (all if None).
+
+        Effects have the ``sign`` where the claim holds; if it names ``least``, it holds only where
+        they are larger than that.
+        """
 
 
 @dataclass(frozen=True)
@@ -274,6 +286,8 @@ class Rule:
             "variant": "" if claim.fit == DEFAULT else f", variant {claim.fit}",
         }
         said |= {"limits": limits(claim.terms, ""), "limits%": limits(claim.terms)}
+        least = claim.terms.get("least")
+        said["margin"] = "" if least is None else f" by more than {plain(least)} points"
         for key, value in claim.terms.items():
             spec = self.keys[key]
             if isinstance(value, float):

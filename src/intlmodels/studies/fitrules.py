@@ -58,6 +58,9 @@ def _middle(draws: Array, fit: FitDraws, decimals: int | None = None) -> str:
 # -- of share models: levels of a predictor, groups of firms, parameters -------------------------
 
 _FIT: Keys = {"fit": Naming("text", kind="variant")}
+#: From which size on an effect counts, in the unit of the outcome: percentage points of shares.
+_LEAST: Keys = {"least": Key("number", within=(0.0, 100.0))}
+_BY_LEAST = ", by more than `least` points if that is given"
 _PREDICTOR: Keys = {**_FIT, "predictor": Naming("text", True, kind="predictor")}
 
 
@@ -95,14 +98,16 @@ class _HigherLevel(_OfShares):
     name = "higher level"
     means = (
         "the average expected outcome at some `levels` of a `predictor` is higher than at "
-        "those it is `against` (the others), the other predictors as observed"
+        f"those it is `against` (the others), the other predictors as observed{_BY_LEAST}"
     )
     words = (
-        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}} "
+        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}}"
+        "{margin} "
         "({predictor}, other predictors as observed{variant})"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
+        **_LEAST,
         "levels": Naming("texts", True, kind="level"),
         "against": Naming("texts", kind="level"),
     }
@@ -120,18 +125,23 @@ class _HigherLevel(_OfShares):
             firms.append(stands[:, at].any(axis=1))
         off, unit = averages[0] - averages[1], fit.unit("difference")
         said = f"{f.listed(first)} against {f.listed(second)}: {_middle(off, fit)} {unit}"
-        return fit.judge(off > 0, off, unit, said + self.printed(firms, claim, study))
+        said += self.printed(firms, claim, study)
+        return fit.judge(off > 0, off, unit, said, claim=claim)
 
 
 class _ExtremeLevel(_OfShares):
     name = "extreme level"
-    means = "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome"
+    means = (
+        "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome"
+        f"{_BY_LEAST}"
+    )
     words = (
         f"{POSTERIOR} that {{level}} has the {{end}} average expected value of all levels of "
-        "{predictor}{variant}"
+        "{predictor}{margin}{variant}"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
+        **_LEAST,
         "level": Naming("text", True, kind="level"),
         "end": Key("text", True, ("lowest", "highest")),
     }
@@ -144,17 +154,21 @@ class _ExtremeLevel(_OfShares):
         off = shares[:, place] - (others.min if end == "lowest" else others.max)(axis=1)
         unit = fit.unit("difference")
         said = f"{level} against the {end} of the others: {_middle(off, fit)} {unit}"
-        return fit.judge(off < 0 if end == "lowest" else off > 0, off, unit, said)
+        sign = -1 if end == "lowest" else 1
+        return fit.judge(sign * off > 0, off, unit, said, claim=claim, sign=sign)
 
 
 class _HigherExpected(_OfShares, OfRows):
     name = "higher expected"
     means = (
         "firms of group `a` have a higher expected outcome on average than those of `b` (the "
-        "others)"
+        f"others){_BY_LEAST}"
     )
-    words = f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{variant}}"
-    keys: ClassVar[Keys] = {**_FIT, "a": GROUP, "b": OTHER_GROUP}
+    words = (
+        f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{margin}}"
+        "{variant}"
+    )
+    keys: ClassVar[Keys] = {**_FIT, **_LEAST, "a": GROUP, "b": OTHER_GROUP}
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         a = claim.group("a")
@@ -170,7 +184,7 @@ class _HigherExpected(_OfShares, OfRows):
         unit = fit.unit("difference")
         said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "
         said += f"{_middle(off, fit)} {unit}{self.printed((first, second), claim, study)}"
-        return fit.judge(off > 0, off, unit, said)
+        return fit.judge(off > 0, off, unit, said, claim=claim)
 
 
 class _Explains(_OfShares):
@@ -217,7 +231,8 @@ class _Effect(_OfShares):
             return fit.judge(holds, values, "scale of the parameter", said)
         off, unit = fit.values("difference")[:, compared.index(ends)], fit.unit("difference")
         said += f" on the logit scale; {levels[-1]} against {levels[0]}: {_middle(off, fit)} {unit}"
-        return fit.judge(holds, off, unit, said)
+        sign = 1 if claim.terms["sign"] == "positive" else -1
+        return fit.judge(holds, off, unit, said, claim=claim, sign=sign)
 
 
 # -- of decay models: known decisions, or those reconstructed from counts, draw by draw ------------
@@ -245,10 +260,15 @@ class _OfDecisions(_OfFit):
 
 class _Falls(_OfDecisions):
     name = "falls"
-    means = "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
-    words = f"{POSTERIOR} that the decay of {{size}} is above zero"
-    stand_ins: ClassVar = {"size": "every size"}
-    keys: ClassVar[Keys] = {"size": Key("text")}
+    means = (
+        "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
+        f"{_BY_LEAST}, after the number of decisions that is told"
+    )
+    words = (
+        f"{POSTERIOR} that the flag becomes rarer with prior decisions{{margin}} (size: {{size}})"
+    )
+    stand_ins: ClassVar = {"size": "every"}
+    keys: ClassVar[Keys] = {"size": Key("text"), **_LEAST}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
@@ -261,7 +281,8 @@ class _Falls(_OfDecisions):
         ]
         after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {'; '.join(said)}"
         # Of several sizes the one that falls least decides.
-        return fit.judge((decay > 0).all(axis=1), fall.min(axis=1), POINTS, after)
+        falls = (decay > 0).all(axis=1)
+        return fit.judge(falls, fall.min(axis=1), POINTS, after, claim=claim)
 
 
 class _FallsMore(_OfDecisions):
@@ -283,10 +304,10 @@ class _HigherShare(_OfDecisions):
     name, kind = "higher share", "comparison"
     means = (
         "among the decisions in `a` a higher share carries the flag than among those in `b`; "
-        "each names a `size`, `periods`, or both"
+        f"each names a `size`, `periods`, or both{_BY_LEAST}"
     )
-    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}"
-    keys: ClassVar[Keys] = {"a": _PART, "b": _PART}
+    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}{{margin}}"
+    keys: ClassVar[Keys] = {"a": _PART, "b": _PART, **_LEAST}
 
     def check(self, claim: Claim, where: str) -> None:
         if claim.terms["a"] == claim.terms["b"]:
@@ -309,14 +330,20 @@ class _HigherShare(_OfDecisions):
                 f"{a[0, 1]:.0f} of {a[0].sum():.0f} ({f.percent(first[0])}) against "
                 f"{b[0, 1]:.0f} of {b[0].sum():.0f} ({f.percent(second[0])})"
             )
-            return fact(off[0] > 0, f.plural(study.event), float(off[0]), said, POINTS)
+            return fact(
+                off[0] > claim.terms.get("least", 0),
+                f.plural(study.event),
+                float(off[0]),
+                said,
+                POINTS,
+            )
         medians = [f.percent(float(np.median(share[kept]))) for share in (first, second)]
         said = f"difference of the shares {_middle(off[kept], fit, 0)} {POINTS}; "
         said += f"medians {' against '.join(medians)}"
         if not kept.all():
             left_out = f.percent(100 * float(1 - kept.mean()), 1)
             said += f"; left out: {left_out} of the draws, with {without}"
-        return fit.judge(off > 0, off, POINTS, said, kept)
+        return fit.judge(off > 0, off, POINTS, said, kept, claim)
 
 
 class _None(_OfDecisions):
