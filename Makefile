@@ -25,10 +25,10 @@ fit: $(VENV)/project.stamp  ## fit the studies in data/, two of them in all vari
 	@$(BIN)/intlmodels fit rochester norway --variants all
 	@$(BIN)/intlmodels fit michigan
 
-calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (half an hour on two cores, resumes)
+calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (an hour on two cores, resumes)
 	@status=0; for study in rochester norway; do \
 		for task in "fit $$study --variants all" "calibrate $$study --sims 500 --wrong all" \
-				"compare $$study" "sensitivity $$study"; do \
+				"compare $$study" "sensitivity $$study" "multiverse $$study"; do \
 			echo "==> intlmodels $$task"; \
 			$(BIN)/intlmodels $$task || status=$$?; \
 			if [ $$status -gt 1 ]; then exit $$status; fi; \

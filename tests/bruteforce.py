@@ -47,14 +47,16 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
         "decay_mean": rng.normal(0, 0.5, draws),
     }
     theta["firm"] = theta["sigma_firm"][:, None] * rng.normal(size=(draws, firms))
-    if design.two_sizes:
-        theta["large"] = rng.normal(0, 1, draws)
+    sizes = len(design.sizes)
+    if sizes > 1:
+        offset = "large" if sizes == 2 else "size_offset"
+        theta[offset] = rng.normal(0, 1, (draws, sizes - 1))
     if design.common:
         theta["decay"] = np.repeat(theta["decay_mean"][:, None], len(design.sizes), axis=1)
     else:
         theta["sigma_decay"] = np.abs(rng.normal(0, 0.5, draws))
         theta["decay"] = theta["decay_mean"][:, None] + theta["sigma_decay"][:, None] * rng.normal(
-            size=(draws, 2)
+            size=(draws, sizes)
         )
     if design.by_period:
         theta["sigma_period"] = np.abs(rng.normal(0, 1, draws))
@@ -145,8 +147,9 @@ def _flags(design: Design, theta: dict[str, np.ndarray], f: int, counts: np.ndar
         for k in range(place, place + n):
             step = {"linear": k, "power": math.log(1 + k), "step": float(k > 0)}[design.family]
             odds = theta["intercept"] + theta["firm"][:, f] - theta["decay"][:, size] * step
-            if design.two_sizes and size == 0:
-                odds = odds + theta["large"]
+            if size < len(design.sizes) - 1:
+                offset = "large" if len(design.sizes) == 2 else "size_offset"
+                odds = odds + theta[offset][:, size]
             if design.by_period:
                 odds = odds + theta["period"][:, t]
             chance.append(1 / (1 + np.exp(-odds)))

@@ -192,7 +192,7 @@ def _made_up(design: Design, priors: Any, settings: Settings) -> dict[str, xr.Da
         {
             "chain": np.arange(shape[0]),
             "draw": np.arange(shape[1]),
-            **{name: wide[name] for name in ("firm_level", "size", "period_level") if name in wide},
+            **{name: wide[name] for name in wide.coords if name not in ("chain", "draw")},
         },
     )
     rng = np.random.default_rng(settings.seed)

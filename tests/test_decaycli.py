@@ -223,3 +223,5 @@ def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
     assert "SME firms: the probability" in text
     assert "mode, B against A, log odds" in text
     assert "mode: 1/2 for B" in text
+    assert "Differences between levels in percentage points" in text
+    assert "| mode | B − A |" in text

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import intlmodels as im
 from decaystudies import COUNTS, write_counts_study, write_decisions_study
+from decaytrees import decay_tree
 from decisionregisters import STUDY as REGISTER
 from decisionregisters import write_decisions
 from intlmodels.core.errors import StudyError
 from intlmodels.models import design_of, model_of, priors_of
 from intlmodels.models.decay import inferencedata, model, simulator
+from intlmodels.results import decay as results
 from intlmodels.studies import DecayStudy, describe, load_study
 
 FIRMS = ("Ash", "Box", "Cob", "Dot")
@@ -223,3 +226,99 @@ def test_counts_and_registers_take_no_terms(tmp_path: Path) -> None:
     folder = write_decisions(tmp_path / "b", REGISTER + toml)
     with pytest.raises(StudyError, match=r"\[predictors\].*it belongs to studies"):
         load_study(folder)
+
+
+# -- what predictors and groups change, in percentage points --------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> DecayStudy:
+    return study_with(tmp_path_factory.mktemp("terms"))
+
+
+@pytest.fixture(scope="module")
+def tree(study: DecayStudy) -> Any:
+    design = design_of(study, "default")
+    found = decay_tree(design, known=True)
+    assert found["posterior"]["mode"].sizes["mode_level"] == 3
+    return found
+
+
+def chance(study: DecayStudy, tree: Any, **changes: Any) -> np.ndarray:
+    """Probability of the flag in percent, (chain, draw, decision), decision by decision."""
+    known = study.decisions
+    assert known is not None
+    draws = {str(name): array.to_numpy() for name, array in tree["posterior"].data_vars.items()}
+    mode, distance, owner = known.predictors.values()
+    logs = np.log(changes["distance"]) if "distance" in changes else distance.values
+    codes = {
+        "mode": mode.codes,
+        "host": known.groupings["host"].codes,
+        "owner": owner.values,
+        **{name: np.full(6, value) for name, value in changes.items() if name != "distance"},
+    }
+    firm = [study.firms.index(name) for name in known.firm]
+    odds = draws["intercept"][..., None] + draws["firm"][..., firm]
+    odds = odds - draws["decay"][..., :1] * known.entries
+    odds = odds + draws["mode"][..., codes["mode"]] + draws["host"][..., codes["host"]]
+    odds = odds + draws["owner"][..., None] * codes["owner"]
+    odds = odds + draws["distance"][..., None] * (logs - distance.center) / distance.scale
+    return 100 / (1 + np.exp(-odds))
+
+
+def test_predictions_are_averages_over_the_decisions(study: DecayStudy, tree: Any) -> None:
+    found = im.predictions(tree)
+    np.testing.assert_allclose(found.draws, chance(study, tree).mean(axis=-1))
+    assert found.draws.attrs["quantity"] == "probability of: motivated by the cluster"
+    at = im.predictions(tree, at={"mode": "joint", "distance": [50, 400]}, by="host").draws
+    assert study.decisions is not None
+    codes = study.decisions.groupings["host"].codes
+    for km in (50, 400):
+        own = chance(study, tree, mode=2, distance=km)
+        got = at.sel(mode="joint", distance=km, host="South")
+        np.testing.assert_allclose(got, own[..., codes == 1].mean(axis=-1))
+
+
+def test_comparisons_and_slopes_are_differences_of_them(study: DecayStudy, tree: Any) -> None:
+    owner = im.comparisons(tree, "owner").draws
+    expected = (chance(study, tree, owner=0.5) - chance(study, tree, owner=-0.5)).mean(axis=-1)
+    np.testing.assert_allclose(owner.isel(contrast=0), expected)
+    host = im.comparisons(tree, "host").draws.isel(contrast=0)
+    expected = (chance(study, tree, host=1) - chance(study, tree, host=0)).mean(axis=-1)
+    np.testing.assert_allclose(host, expected)
+    slope = im.slopes(tree, "distance", at={"distance": 100}).draws.isel(slope=0, distance=0)
+    ends = [chance(study, tree, distance=100 + step).mean(axis=-1) for step in (0.01, -0.01)]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 0.02, rtol=1e-4, atol=1e-6)
+
+
+def test_tables_of_terms_are_of_these_averages(study: DecayStudy, tree: Any) -> None:
+    levels, differences = results.term_levels(tree), results.term_differences(tree)
+    assert len(levels) == 3 + 3 + 2 + 2
+    assert len(differences) == 3 + 3 + 1 + 1
+    row = levels[levels["level"] == "export"].iloc[0]
+    own = chance(study, tree, mode=1).mean(axis=-1)
+    assert row["mean"] == pytest.approx(own.mean())
+    row = differences[differences["level"] == "South"].iloc[0]
+    own = (chance(study, tree, host=1) - chance(study, tree, host=0)).mean(axis=-1)
+    assert (row["against"], row["label"]) == ("North", "Host country")
+    assert row["median"] == pytest.approx(np.median(own))
+    assert row["p_positive"] == pytest.approx((own > 0).mean())
+    known = study.decisions
+    assert known is not None
+    distance = known.predictors["distance"]
+    high = float(f"{np.exp(distance.center + distance.scale):.3g}")
+    assert f"{high:g} km" in list(levels["level"])
+
+
+def test_what_cannot_be_asked(study: DecayStudy, tree: Any) -> None:
+    with pytest.raises(StudyError, match="'mode' has no level 'solo'"):
+        im.predictions(tree, at={"mode": "solo"})
+    with pytest.raises(StudyError, match="did you mean 'distance'"):
+        im.slopes(tree, "distances")
+    with pytest.raises(StudyError, match=r"of decisions that are all known; see plots\.curves"):
+        im.predictions(decay_tree())
+
+
+def test_without_terms_there_are_no_tables_of_them() -> None:
+    assert results.term_levels(decay_tree(known=True)).empty
+    assert results.term_differences(decay_tree(known=True)).empty

@@ -45,6 +45,9 @@ def panel(**columns):
     return frame.assign(**{"year": np.tile([2001, 2002, 2003], 10)} | columns)
 
 
+OWNER = {"owner": {"kind": "contrast", "low": "family", "high": "other"}}
+
+
 def fingerprints(study):
     return fingerprint(study, "default", priors_of(study), settings_of(study))
 
@@ -283,10 +286,35 @@ def test_numbers_in_text_are_read_as_the_same_numbers():
             },
             "data, row 2, column 'w': found nothing; expected the rounding width of the row",
         ),
+        (
+            lambda f: {
+                "data": f.assign(share=np.float32(f["share"] + 0.1).astype(float)),
+                "rounding_width": "printed",
+            },
+            "round the column, as with .round(1), or give rounding_width as a number",
+        ),
         (lambda f: {"data": f[:0]}, "there are none"),
         (lambda f: {"data": 3}, "expected a DataFrame"),
         (lambda f: {"data": f[["share", "owner", "owner"]]}, "every name of a column once"),
+        (
+            lambda f: {
+                "formula": None,
+                "outcome": "share",
+                "predictors": ["owner"],
+                "groups": {"sector": {"slops": ["owner"]}},
+            },
+            "[groups.sector] slops: unknown key (did you mean 'slopes'?)",
+        ),
         (lambda f: {"outcom": {}}, "did you mean 'outcome'?"),
+        (lambda f: {"data": None}, "expected a DataFrame, as in im.study(formula, data)"),
+        (lambda f: {"formula": "sector ~ owner"}, "column 'sector': found 'boats'; no cell has a"),
+        (
+            lambda f: {"data": f.assign(share="10-25")},
+            "no cell has a number: name another column; expected a number; for shares in bands",
+        ),
+        (lambda f: {"formula": "share ~ owner + code"}, "firms that repeat differ in level anyway"),
+        (lambda f: {"weights": "sise"}, "weights: found 'sise'; no such column (did you mean"),
+        (lambda f: {"rounding_width": "printd"}, "'printed' or a column (did you mean 'printed'?)"),
         (lambda f: {"data": f.assign(share=f["share"] / 100)}, "unit_of_measure='fraction'"),
     ],
 )
@@ -339,6 +367,34 @@ def test_all_errors_of_the_frame_come_at_once():
         "data, row 13, column 'share'",
         "data, row 18, column 'share'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 0.0}, "found '0.0'; expected a number above 0"),
+        ({"owner": ""}, "found nothing; expected a label"),
+        ({"w": -1}, "found '-1'; expected a weight of at least 0"),
+        ({"sector": ""}, "expected the name of the row's group"),
+    ],
+)
+def test_several_errors_of_any_column_come_at_once(changes, said):
+    frame = panel(w=np.tile([1, 2], 15))
+    for column, value in changes.items():
+        frame.loc[[3, 8, 20], column] = value
+    asked = {"weights": "w", "groups": "sector", "unit": "code", "rounding_width": 1}
+    with pytest.raises(im.StudyError) as error:
+        im.study(frame, outcome="share", predictors={"size": {"transform": "log"}} | OWNER, **asked)
+    lines = str(error.value).splitlines()
+    assert [line.split(",")[1] for line in lines] == [" row 3", " row 8", " row 20"]
+    assert all(said in line for line in lines)
+
+
+def test_one_name_need_not_be_in_a_list():
+    asked = {"outcome": "share", "unit": "code", "rounding_width": 1}
+    one = im.study(firms(), predictors="size", precision="size", groups="sector", **asked)
+    several = im.study(firms(), predictors=["size"], precision=["size"], groups=["sector"], **asked)
+    assert fingerprints(one) == fingerprints(several)
 
 
 def test_printed_decimals_are_those_of_the_longest_number():

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -347,7 +348,7 @@ def test_comparisons_are_differences_of_each_row_with_itself(study, fit):
 
 def test_a_number_is_compared_with_one_unit_more(study, fit):
     as_observed = reported(study, fit)
-    for step, label in ((1.0, "+1 dollars"), (0.5, "+0.5 dollars")):
+    for step, label in ((1.0, "+1 dollar"), (0.5, "+0.5 dollars")):
         more = reported(sized(study, sizes(study) + step), fit)
         asked = "size" if step == 1 else {"size": step}
         found = im.comparisons(fit, asked)
@@ -392,12 +393,27 @@ def test_slopes_are_derivatives_per_unit_of_the_predictor(study, fit):
     np.testing.assert_allclose(there, (up - down).mean(axis=-1) / 0.02, rtol=1e-4, atol=1e-5)
 
 
+def test_values_may_be_of_pandas_or_a_generator_and_levels_whole_numbers(tmp_path):
+    study = panel_study(tmp_path)
+    year = category("year", np.tile(np.arange(4), 12), ("2000", "2001", "2002", "2003"), "walk")
+    tree = random_fit(with_predictor(study, year=year))
+    plain = im.predictions(tree, at={"size": [10.0, 20.0], "year": ["2001", "2003"]}).draws
+    for values in (pd.Series([10, 20]), (x for x in (10, 20)), np.array([10, 20])):
+        found = im.predictions(tree, at={"size": values, "year": [2001, np.int64(2003)]})
+        xr.testing.assert_equal(found.draws, plain)
+    one = im.comparisons(tree, {"year": [2001, 2003]}).draws
+    np.testing.assert_array_equal(one, im.comparisons(tree, {"year": ["2001", "2003"]}).draws)
+
+
 def test_a_contrast_of_ones_own_is_one_line(fit):
     found = im.comparisons(fit, "owner", by="sector")
     both = found.contrast({"sector": "Toys"}, {"sector": "Boats"})
     by_hand = found.draws.sel(sector="Toys") - found.draws.sel(sector="Boats")
     np.testing.assert_allclose(both.draws.squeeze(), by_hand.squeeze(), atol=1e-12)
     assert both.table["p_direction"].between(0.5, 1).all()
+    slopes = im.slopes(fit, "size", at={"owner": ["home", "foreign"], "size": [0.5, 2.0]})
+    words = slopes.contrast({"owner": "home", "size": 2.0}, {"owner": "home", "size": 0.5})
+    assert words.table["contrast"].tolist() == ["home, 2 − home, 0.5"]
     with pytest.raises(StudyError, match=r"no dimension is called 'sectr' \(did you mean 'sector'"):
         found.contrast({"sectr": "Toys"}, {"sector": "Boats"})
     with pytest.raises(StudyError, match="has no such value; expected one of 'Boats'"):
@@ -427,6 +443,10 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
         (lambda f: im.comparisons(f, "owner", by="owner"), "is compared"),
         (lambda f: im.comparisons(f, "owner", at={"owner": "home"}), "is compared"),
         (lambda f: im.slopes(f, "owner"), "has levels, not numbers"),
+        (lambda f: im.predictions(f, by=["land", "land"]), "expected every name once"),
+        (lambda f: im.predictions(f, at={"size": True}), "takes a number"),
+        (lambda f: im.comparisons(f, {"size": 0}), "a step of 'size' upwards or downwards"),
+        (lambda f: im.comparisons(f, {"size": np.nan}), "a step of 'size' upwards or downwards"),
         (lambda f: im.plots.curve(f, "owner"), "has levels; expected a numeric predictor: 'size'"),
         (lambda f: im.plots.interaction(f, "owner_sise"), "did you mean 'owner_size'"),
     ],

@@ -481,3 +481,16 @@ def test_a_tiny_panel_has_the_posterior_of_an_integral(tmp_path):
         error = errors[name] / (np.exp(mean) if name == "phi" else 1.0)
         assert abs(found.mean() - mean) < 5 * error + 2e-3
     assert drawn.groups["log_likelihood"]["printed_share"].dims == ("chain", "draw", "row")
+
+
+@pytest.mark.slow
+def test_a_panel_of_few_firms_is_fitted_to_what_is_simulated(tmp_path):
+    """Without a large grouping, the start has arrays that the model does not use."""
+    study = panel_study(tmp_path, firms=FIRMS, years=YEARS, interactions={})
+    assert FIRMS <= panels.FEW_GROUPS
+    design, priors = design_of(study, "default"), priors_of(study)
+    _, given = simulator.simulate(study, design, priors, np.random.default_rng(1))
+    refit = panels.refitter(study, "default", priors)
+    posterior, _ = refit(Settings(draws=20, tune=50, chains=2), given)
+    assert posterior["mu"].shape == (2, 20, len(study.firms))
+    assert np.isfinite(posterior["mu"]).all()

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import madetrust
 from growerstudies import STUDY, rows, write_growers
 from intlmodels.models import design_of
 from intlmodels.models.base import flat
@@ -15,14 +16,14 @@ from intlmodels.models.share.design import predictor_blocks
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.models.share.model import build
 from intlmodels.paper import methods
-from intlmodels.report import sharesentences
+from intlmodels.report import answers, checks, sharesentences, terms
 from intlmodels.report.blocks import Picture, Section, Table
 from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import mathml
 from intlmodels.report.sections import diagnostics
-from intlmodels.results import interpret, share
+from intlmodels.results import interpret, share, steps
 from intlmodels.studies import load_study
 from intlmodels.studies.columns import Grouping, Panel, Predictor
 from trees import from_prior, store_fits
@@ -160,15 +161,126 @@ def test_methods_say_what_the_terms_are(m):
     assert {"mundlak1978", "smithson2006", "gelman2006"} <= set(methods.bibliography(m))
 
 
-def test_methods_say_that_zeros_may_be_structural(tmp_path):
+# -- structural zeros, steps and moderators ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_zeros(tmp_path_factory) -> ShareReportData:
     toml = STUDY.replace("rounding_width = 1", 'rounding_width = 1\nzeros = "structural"')
-    toml += '\n[zeros]\npredictors = ["owner"]\n'
+    toml += '\n[zeros]\npredictors = ["owner", "spending"]\n'
+    folder = tmp_path_factory.mktemp("zeros")
+    study = load_study(write_growers(folder / "study", toml))
+    store_fits(study, folder / "out", default=from_prior(study))
+    return gather(study, folder / "out")
+
+
+def test_methods_say_that_zeros_may_be_structural(with_zeros):
+    text = text_of_methods(with_zeros).lower()
+    assert "exactly 0 with a probability whose logit depends on owner, spending" in text
+
+
+def test_structural_zeros_have_three_estimands(with_zeros):
+    section = terms.zeros(with_zeros)
+    levels, differences, coefficients = tables(section)
+    found = with_zeros.fit["estimands"]
+    draws = [flat(found[name]) for name in ("abroad", "share_if_abroad", "expected_share")]
+    assert levels.rows[1][:2] == ("Owner", "Fund")
+    for cell, own in zip(levels.rows[1][2:5], draws, strict=True):
+        assert float(cell.split()[0]) == pytest.approx(np.median(own[:, 1]), abs=0.051)
+    # Who has any share and how large it is hardly go together here.
+    both = draws[0] * draws[1] / 100
+    assert np.abs(both - draws[2]).max() < 0.2
+    assert [row[1] for row in coefficients.rows] == [
+        *("Fund against Family", "standard deviation", "10 dollars"),
+        *("standard deviation", "1 dollar"),
+    ]
+    slope = flat(with_zeros.fit["posterior"]["never_owner"])
+    assert with_zeros.zero_coefficients["median"].iloc[0] == pytest.approx(np.median(slope))
+    assert differences.header[2:5] == ("any at all", "share if any", "both together")
+    assert [b.name for b in section.blocks if isinstance(b, Picture)] == ["zeros"]
+
+
+def test_zeros_are_said_in_the_units_of_their_predictors(with_zeros):
+    said = answers.zero_sentences(with_zeros)
+    assert said[0].startswith("Of the 60 rows of 15 growers")
+    assert said[1].startswith("Spending (mean of the grower): 5 dollars more goes with a")
+    assert said[-1].startswith("Owner: for Fund the probability of any share is")
+    never = with_zeros.fit["posterior"]["never"].to_numpy().ravel()
+    shares = with_zeros.zero_averages.set_index("estimand")["median"]
+    # Terms are centred, so that the average is near the probability of the average row.
+    assert shares["any at all"] == pytest.approx(100 * (1 - np.median(never)), abs=1)
+
+
+def test_a_study_without_structural_zeros_has_no_section_on_them(m):
+    assert terms.zeros(m) is None
+
+
+def test_steps_are_averages_of_rows_that_have_as_much_more(m):
+    table = m.steps.set_index("predictor")
+    assert table["more"].to_dict() == {
+        "spending_between": "5 dollars more",
+        "spending_within": "5 dollars more",
+    }
+    for name in table.index:
+        own = interpret.comparisons(m.fit, {name: 5.0}).table.iloc[0]
+        assert table.loc[name, "median"] == pytest.approx(own["median"], abs=1e-9)
+        assert table.loc[name, "p_direction"] == own["p_direction"]
+
+
+def test_moderations_are_comparisons_at_values_of_the_other_predictor(m):
+    first, last, change = m.moderations.itertuples(index=False)
+    assert (change.label, change.by, change.level, change.against) == (
+        *("Owner", "Size", "Fund", "Family"),
+    )
+    block = next(b for b in share.blocks(m.fit) if b["name"] == "size")
+    ends = np.exp(block["center"] + block["scale"] * np.array([-1.0, 1.0])).tolist()
+    found = interpret.comparisons(m.fit, "owner", at={"size": ends}).draws
+    each = flat(found.isel(contrast=0))
+    assert first.median == pytest.approx(np.median(each[:, 0]), abs=1e-9)
+    assert last.median == pytest.approx(np.median(each[:, 1]), abs=1e-9)
+    assert change.median == pytest.approx(np.median(each[:, 1] - each[:, 0]), abs=1e-9)
+
+
+def test_the_answer_is_about_moderator_split_and_curve_in_their_units(sections):
+    moderated, split, curve, *others = sections["answer"].blocks[1].items
+    assert "Owner, by Size: the expected share of Fund is" in moderated
+    assert "from the first to the second the difference" in moderated
+    assert "Spending: between growers, 5 dollars more goes with" in split
+    assert "within a grower, 5 dollars more than usual there goes with" in split
+    assert re.search(r"Size: .*curve is (an inverted|a) U within the observed range", curve)
+    assert "left unexplained by the groups by Region, the growers and 6 predictors" in others[-1]
+    said = " ".join((moderated, split, curve, *others))
+    assert "one sd" not in said
+
+
+def test_numbers_that_a_study_compares_are_said_as_such(tmp_path):
+    toml = STUDY.replace('curve = "quadratic"', "at = [10, 50]").partition("[interactions")[0]
     study = load_study(write_growers(tmp_path / "study", toml))
     store_fits(study, tmp_path / "out", default=from_prior(study))
-    text = text_of_methods(gather(study, tmp_path / "out"))
-    assert (
-        "exactly 0 with a probability whose logit depends on owner, and otherwise" in text.lower()
+    m = gather(study, tmp_path / "out")
+    row = m.steps.set_index("predictor").loc["size"]
+    assert row["more"] == "50 rather than 10 people"
+    own = m.differences.set_index("predictor").loc["size"]
+    assert row["median"] == pytest.approx(own["median"], abs=1e-6)
+    assert any("Size: 50 rather than 10 people goes with" in text for text in answers.answer(m))
+
+
+def test_large_numbers_and_units_with_a_year_are_legible(m):
+    scale = {"center": np.log(5290), "scale": 0.169, "transform": "log"}
+    predictor = Predictor(
+        "size", "numeric", "Size", "a", "b", ("",), values=np.array([1.0]), unit="1997 dollars",
+        **scale,
+    )  # fmt: skip
+    (block,) = predictor_blocks(predictor, None)
+    assert block.settings == (
+        "4,470 (1997 dollars; one sd below the mean)",
+        "5,290 (1997 dollars; at the mean)",
+        "6,260 (1997 dollars; one sd above the mean)",
     )
+    plain = [steps.without_note(setting) for setting in block.settings]
+    assert plain == ["4,470 (1997 dollars)", "5,290 (1997 dollars)", "6,260 (1997 dollars)"]
+    said = steps.rather(plain[2], plain[0], predictor.unit)
+    assert said == "6,260 rather than 4,470 (1997 dollars)"
 
 
 # -- intervals and weights ---------------------------------------------------------------
@@ -291,9 +403,9 @@ def test_what_changes_within_firms_is_said_in_words(m):
     within = predictor_blocks(predictor, Panel(grower, "", (), np.array([])))[1]
     assert within.label == "Size (deviation from the grower's mean)"
     assert within.settings == (
-        "0.549 times the grower's mean (one sd below)",
+        "45 % below the grower's mean (one sd)",
         "the grower's mean itself",
-        "1.82 times the grower's mean (one sd above)",
+        "82 % above the grower's mean (one sd)",
     )
 
 
@@ -306,6 +418,17 @@ def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path
     values = drawn.to_numpy().ravel()
     assert abs(values.mean() - 0.5) < 5 * np.sqrt(0.05 / values.size)
     assert abs(values.var() - 0.05) < 5 * 0.05 * np.sqrt(2 / values.size)
+
+
+def test_a_firm_is_left_out_with_all_of_its_rows(m):
+    found = madetrust.comparison(15, {}, unit_label="grower", printed=[30.0] * 14 + [95.0])
+    data = replace(m, check_results=madetrust.trust(comparison=found))
+    section = checks.comparison(data)
+    text = words(section)
+    assert "Each of the 15 growers was left out in turn with all of its rows" in text
+    assert "1 of 15 growers is printed in the first of its rows outside of" in text
+    lowest = min(found.variants["default"], key=lambda unit: unit.lpd)
+    assert f"with the logarithm of the probability: {lowest.unit} (" in text
 
 
 def test_draws_are_counted_as_they_were_kept(m):

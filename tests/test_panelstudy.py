@@ -884,7 +884,17 @@ BAD_SHARES = {
     "no rounding width": (
         [(f"{_WIDTH}\n", "")],
         [],
-        ["[outcome] rounding_width", "key is missing; expected it"],
+        ["[outcome] rounding_width", "the distance between neighbouring reported shares"],
+    ),
+    "the same groups twice": (
+        [
+            (
+                "[predictors.owner]",
+                '[groups.a]\ncolumn = "sector"\n[groups.b]\ncolumn = "sector"\n[predictors.owner]',
+            )
+        ],
+        [],
+        ["[groups.b] column: found 'sector'; the same groups as in 'a'; expected others"],
     ),
     "a negative weight": (
         [(_WIDTH, f'{_WIDTH}\nweights = "weight"')],

@@ -56,6 +56,9 @@ CASES = {
     "step": design(*SOME, family="step"),
     "period": design(*SOME, by_period=True),
     "common": design(*SOME, common=True),
+    "three sizes": design(
+        *SOME, sizes=("large", "medium", "small"), size_of_firm=(0, 1, 2), family="power"
+    ),
     "one size": design(*SOME, sizes=("all",), size_of_firm=(0, 0, 0), common=True),
 }
 

@@ -73,7 +73,7 @@ def one_by_one(design, sequences, point):
     for size, made in sequences.values():
         flags = np.array([flag for flag, _ in made])
         periods = [period for _, period in made]
-        g = SIZES.index(size) if design.two_sizes else 0
+        g = SIZES.index(size) if design.by_size else 0
         odds = point["intercept"] + point.get("large", 0.0) * (size == "large")
         odds = odds - point["decay"][g] * basis(design.family, np.arange(len(flags)))
         if design.by_period:

@@ -586,7 +586,7 @@ def outcome(folder: Path) -> str:
         study = load_study(folder)
         require_consistent_counts(study)
     except StudyError as error:
-        return str(error)
+        return str(error).replace("\n", " ")
     return describe(study).replace("\n", " ")
 
 
@@ -618,6 +618,15 @@ CELLS += [
     "late; early",
 ]
 CELLS += [";", "first", "\u202e", "x" * 300, '"', "all", "Ash\nBox"]
+
+
+def test_errors_of_several_counts_come_at_once(tmp_path: Path) -> None:
+    rows = [{**count, "status": "soft"} if i in (1, 3) else count for i, count in enumerate(COUNTS)]
+    write_counts_study(tmp_path, files={"counts.csv": count_rows(rows)})
+    with pytest.raises(StudyError) as caught:
+        load_study(tmp_path)
+    starts = [line.partition(":")[0] for line in str(caught.value).splitlines()]
+    assert starts == [f"counts.csv, row {row}, column 'status'" for row in (3, 5)]
 
 
 def test_cells_in_the_wrong_place_are_read_or_refused_in_one_line(tmp_path: Path) -> None:

@@ -388,7 +388,7 @@ def test_labels_of_flags_and_sizes(tmp_path: Path) -> None:
         tmp_path, decisions=rows, firms=["Ash", "Box", "Cob"], sizes=["SME", "multinational", "SME"]
     )
     refused = refusal(path)
-    assert "expected one of 'large', 'other'" in refused
+    assert "expected one of 'large', 'other'; list other labels in sizes under [firms]" in refused
     keys = 'yes = ["joint", "1"]\nno = ["solo", "0"]'
     toml = (path / "study.toml").read_text()
     assert "[outcome]" in toml or (path / "study.toml").write_text(f"{toml}\n[outcome]\n")
@@ -415,8 +415,8 @@ def test_labels_of_flags_and_sizes(tmp_path: Path) -> None:
         ("[outcome]", 'yes = ["1"]', "[outcome] no: expected both yes and no"),
         ("[outcome]", 'yes = ["1"]\nno = ["1"]', "every label once"),
         ("[firms]", 'sizes = ["a", "b"]', "[firms] sizes: found ['a', 'b']; expected also the"),
-        ("[firms]", 'size = "firm"\nsizes = ["a", "b", "c"]', "expected two different labels"),
-        ("[firms]", 'size = "firm"\nsizes = ["a", "a"]', "expected two different labels"),
+        ("[firms]", 'size = "firm"\nsizes = ["a", "b", "a"]', "two or more different labels"),
+        ("[firms]", 'size = "firm"\nsizes = ["a"]', "two or more different labels"),
     ],
 )
 def test_labels_that_tell_nothing(tmp_path: Path, table: str, keys: str, expected: str) -> None:

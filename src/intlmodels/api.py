@@ -271,6 +271,8 @@ def predictions(
 ) -> Interpretation:
     """Average expected shares, draw by draw: of the rows as observed, at given values, by groups.
 
+    Of decisions that are all known, the average probability of the flag: a row is a decision.
+
     As ``avg_predictions`` of marginaleffects: the share that is expected of each row, averaged over
     the rows of the study. A row keeps its own values of what is not set, and its own groups and
     firm; products, squares and terms of the precision follow what is set.
@@ -278,7 +280,7 @@ def predictions(
     Parameters
     ----------
     fit : xarray.DataTree
-        Of the share model, of a panel or of a register.
+        Of the share model (also of a panel or a register), or of known decisions.
     at : mapping of str to value or list of values, optional
         Predictor (or grouping) -> levels, or numbers in its own unit, at which all rows are set;
         every combination is one prediction.

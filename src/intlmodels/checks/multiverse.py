@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from intlmodels.studies.claims import Claim
 
 #: What the scales of the priors are called where nothing multiplies them.
 STATED = "as stated"
+#: Combinations, all axes together, from which priors are no axis unless they are asked for.
+MOST = 200
 #: Above this Pareto k an approximate leave-one-out is unreliable; such units are counted.
 UNRELIABLE = 0.7
 
@@ -64,13 +67,18 @@ def run_multiverse(
 
 
 def axes_of(study: Study, names: list[str] | None = None) -> dict[str, tuple[str, ...]]:
-    """The choices on each axis, the default first; StudyError for an unknown axis."""
+    """The choices on each axis, the default first; StudyError for an unknown axis.
+
+    Priors stay as stated where all axes would make more than ``MOST`` combinations, unless named.
+    """
     found = {**combinations(study), PRIORS: (STATED, *FACTORS.values())}
     for name in names or []:
         if name not in found:
             raise StudyError(
                 f"no such axis{did_you_mean(name, found)}; expected {listed(found)}", value=name
             )
+    if not names and prod(len(choices) for choices in found.values()) > MOST:
+        del found[PRIORS]
     return {name: found[name] for name in (names or found)}
 
 
@@ -125,7 +133,10 @@ def specification(task: Plan) -> dict[str, Any]:
         "converged": converged(tree),
         "elpd": elpd,
         "unreliable": unreliable,
-        "claims": dict(zip(asked["id"], asked["probability"].astype(float), strict=True)),
+        "claims": {
+            f"{row.id} {row.rule} {row.how}": float(row.probability)
+            for row in asked.itertuples(index=False)
+        },
         "moved": conclusions(task.study.model, tree),
     }
 

@@ -155,7 +155,7 @@ class Specification:
     converged: bool
     weight: float  # By stacking of approximate leave-one-out; NaN where there is none
     unreliable: int  # Units of which that is unreliable
-    claims: dict[str, float]  # Posterior probability of each claim that asks the default
+    claims: dict[str, float]  # Id and rule of each claim that asks the default -> probability
 
 
 @dataclass(frozen=True)

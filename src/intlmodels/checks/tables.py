@@ -352,16 +352,20 @@ def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
     return renamed[["name", "specification", "default", "probability", "weight"]]
 
 
-def claims_by_combination(found: Multiverse) -> pd.DataFrame:
-    """Probability of every claim under every combination, as :func:`stability` takes it."""
+def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Probability of every claim under every combination, as :func:`stability` takes it.
+
+    Of the claims of ``ledger`` those that had the same rule when the combinations were fitted.
+    """
     import pandas as pd
 
     first = found.specifications[0].name
     rows = [
-        (name, s.name, s.name == first, probability, s.weight)
+        (row.id, s.name, s.name == first, s.claims[key], s.weight)
+        for row in ledger.itertuples(index=False)
+        for key in [f"{row.id} {row.rule} {row.how}"]
         for s in found.specifications
-        if s.converged
-        for name, probability in s.claims.items()
+        if s.converged and key in s.claims
     ]
     columns = ["name", "specification", "default", "probability", "weight"]
     return pd.DataFrame(rows, columns=columns)

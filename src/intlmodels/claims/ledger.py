@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
-from intlmodels.models import require_names
+from intlmodels.models import model_named, require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
-from intlmodels.results import decay, share
+from intlmodels.models.share.coefficients import Coefficients
+from intlmodels.results import decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval, probability_error
 from intlmodels.results.wording import EDGE, LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import Study
@@ -26,6 +26,7 @@ from intlmodels.studies.claims import (
     HOLDS,
     POINTS,
     Array,
+    Bools,
     Claim,
     Evidence,
     Finding,
@@ -59,7 +60,7 @@ _ORDER = (
     CANNOT,
 )
 #: Model -> the estimands of a fit: those stored with it, or computed now.
-_ESTIMANDS: dict[str, Callable[[DataTree, str], Dataset]] = {
+_ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
     "share": share.estimands_with_rows,
     "decay": decay.estimands,
 }
@@ -73,7 +74,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     study : Study
     fits : mapping of str to DataTree
         Fits by variant, the default among them; light ones will do
-        (:func:`intlmodels.results.intervals.read_summary`).
+        (:func:`intlmodels.results.intervals.read_summary`) but for rules on coefficients.
     prob : float
         Of the intervals.
 
@@ -98,18 +99,13 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     import pandas as pd
 
     require_names(study)
-    draws, before = (
-        {name: _Draws(name, fit, study.model, prob, group) for name, fit in fits.items()}
-        for group in ("posterior", "prior")
-    )
-    with_prior = {name for name, fit in fits.items() if "prior" in fit.children}
+    draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
     rows = []
     for claim in study.claims:
         found, passed = _find(claim, Evidence(study, draws, prob), fits)
-        if found.fit in with_prior and not math.isnan(found.probability):
-            with suppress(KeyError):  # of large panels there are no rows of the prior
-                prior = claim.rule.evaluate(claim, Evidence(study, before, prob)).probability
-                found = replace(found, prior=prior)
+        if found.fit and not math.isnan(found.probability) and (own := draws[found.fit].prior):
+            before = claim.rule.evaluate(claim, Evidence(study, {found.fit: own}, prob))
+            found = replace(found, prior=before.probability)
         how = claim.rule.describe(claim, study)
         rows.append(
             (
@@ -147,12 +143,26 @@ class _Draws:
 
     fall_after = FALL_AFTER
 
-    def __init__(self, name: str, fit: DataTree, model: str, prob: float, group: str) -> None:
-        self.name, self.fit, self.model, self.prob, self.group = name, fit, model, prob, group
+    def __init__(self, name: str, fit: DataTree, model: str, prob: float) -> None:
+        self.name, self.fit, self.model, self.prob = name, fit, model, prob
+
+    @cached_property
+    def prior(self) -> _Draws | None:
+        """Draws from the prior in place of those of the posterior; None where they are not read."""
+        import xarray as xr
+
+        if "prior" not in self.fit.children:
+            return None
+        groups = {"posterior": "prior", "constant_data": "constant_data"}
+        found = {name: self.fit[own].to_dataset() for name, own in groups.items()}
+        tree = xr.DataTree.from_dict(found)
+        tree.attrs = dict(self.fit.attrs)
+        tree["estimands"] = xr.DataTree(model_named(self.model).estimate(tree))
+        return _Draws(self.name, tree, self.model, self.prob)
 
     @cached_property
     def estimands(self) -> Dataset:
-        return _ESTIMANDS[self.model](self.fit, self.group)
+        return _ESTIMANDS[self.model](self.fit)
 
     def __contains__(self, name: str) -> bool:
         return name in self.estimands
@@ -167,11 +177,30 @@ class _Draws:
         return str(self.estimands[name].attrs["units"])
 
     def parameter(self, name: str) -> Array:
-        return flat(self.fit[self.group].to_dataset()[name])
+        return flat(self.fit["posterior"].to_dataset()[name])
 
     def membership(self, predictor: str) -> NDArray[np.bool_]:
         (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
         return share.membership(self.fit, block)
+
+    def effect(
+        self, predictor: str, levels: tuple[str, ...], at: Mapping[str, Any]
+    ) -> tuple[Array, str]:
+        (block,) = (block for block in share.blocks(self.fit) if block["name"] == predictor)
+        if block["kind"] in share.NUMBERS:
+            found = interpret.slopes(self.fit, predictor, at)
+            unit = f"{found.draws.attrs['units']} per unit of {predictor}"
+        else:
+            high, low = levels or (block["settings"][-1], block["settings"][0])
+            found = interpret.comparisons(self.fit, {predictor: [low, high]}, at)
+            unit = str(found.draws.attrs["units"])
+        draws = flat(found.draws)
+        return draws.reshape(len(draws)), unit
+
+    def curve(self, predictor: str) -> tuple[Array, Bools, Bools, str]:
+        curves = interpret.quadratics(Coefficients(self.fit))
+        (own,) = (own for own in curves if own.block["name"] == predictor)
+        return own.turning, own.u, own.inverted, own.block["unit"]
 
     def interval(self, draws: Array) -> tuple[float, float]:
         return interval(draws, self.prob)

@@ -73,9 +73,9 @@ class StudyError(ValueError):
 
 
 def together(errors: Sequence[StudyError]) -> StudyError:
-    """One error for all that were found, in the order of files and rows."""
-    single = [one for error in errors for one in (error, *error.further)]
-    first, *rest = sorted(single, key=lambda error: (error.file or "", error.row or 0))
+    """One error for all that were found, each once, in the order of files and rows."""
+    single = {one.args: one for error in errors for one in (error, *error.further)}
+    first, *rest = sorted(single.values(), key=lambda error: (error.file or "", error.row or 0))
     for error in rest:
         error.further = ()
     first.further = tuple(rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 #: Between a number and its unit: a line does not break there.
 SPACE = "\N{NO-BREAK SPACE}"
@@ -35,6 +36,11 @@ def decimals_for(width: float) -> int:
     return min(3, max(0, math.ceil(1 - math.log10(width) - 1e-9)))
 
 
+def rounded(value: float, digits: int = 3) -> float:
+    """A number cut down to a few significant digits."""
+    return float(f"{value:.{digits}g}")
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number with a few significant digits, as parameters are written.
 
@@ -54,8 +60,8 @@ def significant(value: float, digits: int = 3) -> str:
 def amount(value: float, unit: str = "") -> str:
     """A number with its unit, as in a sentence: at most six digits, thousands separated.
 
-    >>> amount(10000, "dollars"), amount(-0.25), amount(2.50, "million euros")
-    ('10,000 dollars', '−0.25', '2.5 million euros')
+    >>> amount(10000, "dollars"), amount(-0.25), amount(1, "years")
+    ('10,000 dollars', '−0.25', '1 year')
     """
     if value != 0 and not 1e-6 <= abs(value) < 1e15:
         text = f"{value:.6g}"
@@ -63,8 +69,41 @@ def amount(value: float, unit: str = "") -> str:
         digits = 0 if value == 0 else max(0, 5 - math.floor(math.log10(abs(value))))
         text = f"{value:,.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
-    text = text.replace("-", MINUS)
-    return f"{text} {unit}" if unit else text
+    return with_unit(text.replace("-", MINUS), unit)
+
+
+#: The noun that is counted: the first word before a preposition or at the end.
+_NOUN = re.compile(r"[^\W\d]+(?= (?:per|of|in|at|with|since|for|from|to|a)\b| \(|$)")
+#: Nouns that do not follow the rules, and those that have the same form for one and many.
+_ONE = {"people": "person", "series": "series", "species": "species"}
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number as it is written, with its unit; of one thing the unit is in the singular.
+
+    >>> with_unit("1", "percentage points"), with_unit("1", "million euros")
+    ('1 percentage point', '1 million euros')
+    >>> with_unit("6,260", "1997 dollars")
+    '6,260 (1997 dollars)'
+    """
+    if not unit:
+        return text
+    if unit[0].isdigit():
+        return f"{text} ({unit})"
+    several = unit.startswith(("thousand ", "million ", "billion ", "hundred "))
+    if text.lstrip(MINUS) == "1" and not several:
+        unit = _NOUN.sub(lambda noun: _singular(noun[0]), unit, count=1)
+    return f"{text} {unit}"
+
+
+def _singular(noun: str) -> str:
+    if noun in _ONE:
+        return _ONE[noun]
+    if noun.endswith("ies"):
+        return f"{noun[:-3]}y"
+    if noun.endswith(("sses", "xes", "ches", "shes")):
+        return noun[:-2]
+    return noun if noun.endswith(("ss", "us", "is")) else noun.removesuffix("s")
 
 
 def percent(value: float, decimals: int = 0) -> str:

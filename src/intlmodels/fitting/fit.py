@@ -127,18 +127,16 @@ def log_prior(posterior: Dataset, priors: Mapping[str, Prior]) -> Dataset:
     """Log density of every parameter with a prior of its own, at every draw.
 
     Returns one variable (chain, draw) a parameter: natural logarithm of the normalized density, on
-    the parameter's own scale. What ties the effects of levels together (``Normal(0, sigma)``) is
-    part of the model, and so is the prior of a table of decisions.
+    the parameter's own scale; of several numbers with one prior their sum. What ties the effects of
+    levels together (``Normal(0, sigma)``) is part of the model, and so is the prior of a table of
+    decisions.
     """
     import xarray as xr
 
-    densities = {
-        name: (
-            ("chain", "draw"),
-            log_density(prior, posterior[name].transpose("chain", "draw").to_numpy()),
-        )
-        for name, prior in priors.items()
-    }
+    densities = {}
+    for name, prior in priors.items():
+        each = log_density(prior, posterior[name].transpose("chain", "draw", ...).to_numpy())
+        densities[name] = ("chain", "draw"), each.sum(axis=tuple(range(2, each.ndim)))
     return xr.Dataset(densities, {dim: posterior[dim] for dim in ("chain", "draw")})
 
 

@@ -162,9 +162,11 @@ def require_claim(study: Study, claim: Claim, variant: str) -> None:
         names = list(model_of(study).parameters(design_of(study, variant)))
         _require(name, names, f"a parameter of the variant {variant}", f"{where} {key}")
     for key, name in claim.names("predictor"):
-        levels = {block.name: block.settings for block in design_of(study, variant).blocks}
+        design = design_of(study, variant)
+        levels = {block.name: block.settings for block in design.blocks}
         what = f"a predictor of the variant {variant}"
         _require(name, list(levels), what, f"{where} {key}")
+        claim.rule.check_design(claim, where, design)
         for side, level in claim.names("level"):
             _require(level, list(levels[name]), f"a level of {name}", f"{where} {side}")
             if side == "against" and level in claim.terms["levels"]:

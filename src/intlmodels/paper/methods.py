@@ -177,7 +177,7 @@ def _rounded(outcome: Outcome) -> str:
     if outcome.bands:
         return f"reported in {f.counted(len(outcome.bands), 'band')}"
     if outcome.width:
-        return f"printed in steps of {outcome.width:g} percentage points"
+        return f"printed in steps of {f.amount(outcome.width, 'percentage points')}"
     widths = [f"{width:g}" for width in np.unique(np.round(outcome.widths, 9))]
     return f"printed in steps of {f.listed(widths)} percentage points"
 

@@ -45,6 +45,8 @@ FURTHEST = 12
 AREA = 85.0
 #: Probability below which a dot could not be seen.
 VISIBLE = 0.005
+#: Panels beside each other from which titles have two lines.
+MOST_WIDE = 3
 
 
 # -- words -------------------------------------------------------------------------------
@@ -60,9 +62,10 @@ def events(fit: DataTree, width: int = 30) -> str:
     return s.shortened(plural(word(fit, "event", "decision")), width)
 
 
-def group_name(fit: DataTree, size: str) -> str:
-    """A group of firms as a title: ``Large firms``."""
-    return s.shortened(f"{size.capitalize()} {plural(word(fit, 'firm_label', 'firm'))}", 22)
+def group_name(fit: DataTree, size: str, beside: int = 1) -> str:
+    """A group of firms as a title, ``Large firms``, of so many panels beside each other."""
+    name = f"{size[:1].upper()}{size[1:]} {plural(word(fit, 'firm_label', 'firm'))}"
+    return s.shortened(name, 22) if beside < MOST_WIDE else s.wrapped(name, 15, 2)
 
 
 def flag_words(fit: DataTree) -> str:
@@ -416,7 +419,7 @@ def cells(
         for flag, color in zip(FLAGS, FLAG_COLORS, strict=True):
             rows = table[here & (table["flag"] == flag)]
             s.dots(axes, rows["place"], rows, color)
-        axes.set_title(group_name(fit, size))
+        axes.set_title(group_name(fit, size, len(sizes)))
         axes.grid(axis="x")
         axes.set_xlim(-0.03 * end, end)
         axes.set_xlabel(s.wrapped(events(fit), 20).capitalize())

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 ENOUGH = 1.0
 #: Cells a side on which a joint density is counted.
 CELLS = 64
+#: Panels beside each other.
+MOST_BESIDE = 3
+#: Panels of the picture of the variants.
+MOST_PANELS = 6
 
 
 # -- curves ------------------------------------------------------------------------------
@@ -53,7 +57,7 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     for (above, below), size in zip(grid.T, sizes, strict=True):
         here = where[where["size"] == size]
         _curve(above, after[after["size"] == size], before[before["size"] == size], here)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         _decision_bars(below, here)
     article = "an" if event[0] in "aeiou" else "a"
     what = f"Probability that {article} {event} is {flag_words(fit)}"
@@ -97,11 +101,29 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
 def _panels_by_entries(
     sizes: int, height: float, ratios: Sequence[float]
 ) -> tuple[Figure, NDArray[Any]]:
-    """Two rows of panels over prior entries, one column a size."""
-    figure = s.new_figure(height)
-    grid = figure.subplots(2, sizes, squeeze=False, sharex=True, sharey="row", height_ratios=ratios)
+    """Two panels over prior entries, one above the other, for each size; (2, size).
+
+    Of many sizes only some are beside each other.
+    """
+    beside = min(sizes, MOST_BESIDE)
+    bands = -(-sizes // beside)
+    figure = s.new_figure(bands * height)
+    ratios = [*ratios] * bands
+    sharey: Any = "row" if bands == 1 else False
+    every = figure.subplots(
+        2 * bands, beside, squeeze=False, sharex=True, sharey=sharey, height_ratios=ratios
+    )
+    grid = every.reshape(bands, 2, beside).transpose(1, 0, 2).reshape(2, -1)
+    for row in grid if bands > 1 else ():
+        for i, axes in enumerate(row[1:], 1):
+            axes.sharey(row[0])
+            axes.tick_params(labelleft=i % beside == 0)
+    for axes in grid[:, sizes:].ravel():
+        axes.remove()
+    grid = grid[:, :sizes]
     for axes in grid[1]:
         axes.set_xlabel("Prior entries")
+        axes.tick_params(labelbottom=True)
     grid[1, 0].set_xlim(-0.6, MOST_ENTRIES + 0.6)
     grid[1, 0].set_xticks([0, 5, 10, 15])
     return figure, grid
@@ -180,8 +202,13 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
         table = results.compare_variants(table, prob)
     names = list(dict.fromkeys(table["variant"]))
     chosen = _panels(table)
-    figure = s.new_figure(1.5 + 0.185 * len(names), width=s.WIDTH + 0.6)
-    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    beside = min(len(chosen), MOST_BESIDE)
+    bands = -(-len(chosen) // beside)
+    figure = s.new_figure(bands * (1.5 + 0.185 * len(names)), width=s.WIDTH + 0.6)
+    every = figure.subplots(bands, beside, sharey=True, squeeze=False).ravel()
+    panels = every[: len(chosen)]
+    for axes in every[len(chosen) :]:
+        axes.remove()
     for axes, (quantity, size) in zip(panels, chosen, strict=True):
         part = table[(table["quantity"] == quantity) & (table["size"] == size)]
         axes.axvline(0, color=s.INK, linewidth=0.8)
@@ -212,14 +239,20 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
     decays = list(dict.fromkeys(table.loc[table["quantity"] == "decay", "size"]))
     between = [size for size in decays if size not in falls]
     chosen = [("fall", size) for size in falls]
-    return chosen + [("decay", size) for size in (between or decays[:1])]
+    return (chosen + [("decay", size) for size in (between or decays[:1])])[:MOST_PANELS]
 
 
 def _panel_title(quantity: str, size: str) -> str:
     if quantity == "fall":
-        return f"{size.capitalize()} firms:\nfall after {FALL_AFTER} entries"
+        return f"{_titled(size)} firms:\nfall after {FALL_AFTER} entries"
     against = size.replace(" - ", " minus ")
-    return f"Decay,\n{against}" if against != size else f"{size.capitalize()} firms:\ndecay"
+    if against == size:
+        return f"{_titled(size)} firms:\ndecay"
+    return f"Decay,\n{s.shortened(against, 26)}"
+
+
+def _titled(size: str) -> str:
+    return s.shortened(size[:1].upper() + size[1:], 20)
 
 
 # -- experience and calendar time --------------------------------------------------------
@@ -250,8 +283,12 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
     )
     sizes = texts(fit["posterior"].to_dataset()["size"])
     told = results.experience_and_time(fit)
-    figure = s.new_figure(3.5)
-    panels = figure.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
+    bands = -(-len(sizes) // 2)
+    figure = s.new_figure(3.5 * bands)
+    every = figure.subplots(bands, min(len(sizes), 2), sharex=True, sharey=True, squeeze=False)
+    panels = every.ravel()[: len(sizes)]
+    for axes in every.ravel()[len(sizes) :]:
+        axes.remove()
     frame = (
         _frame(np.concatenate([decay.ravel(), decay_before.ravel()])),
         _frame(np.concatenate([fall, fall_before])),
@@ -270,11 +307,13 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
             fontweight="normal",
         )
         axes.set_xlabel(s.wrapped(f"Fall of the log odds {_per_entry(fit)}", 26, 3))
+        axes.tick_params(labelbottom=True)
         axes.set_xlim(*frame[0])
         axes.set_ylim(*frame[1])
         s.signed_ticks(axes.xaxis, 5)
         s.signed_ticks(axes.yaxis, 5)
-    panels[0].set_ylabel("Fall of the log odds,\nfirst period to last")
+    for axes in every[:, 0]:
+        axes.set_ylabel("Fall of the log odds,\nfirst period to last")
     caption(
         figure,
         f"regions of highest density with 50 % and {100 * prob:g} % probability",
@@ -402,7 +441,7 @@ def data(fit: DataTree) -> Figure:
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
         above.plot(own["entries"], own["observed"], "D", color=s.ORANGE, markersize=4)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         above.set_ylim(bottom=0)
         above.grid(axis="y")
         _decision_bars(below, own)
@@ -436,7 +475,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
             axes.vlines(own["entries"], *ends, color=s.BLUE, linewidth=5, alpha=0.6)
             s.observed(axes, own["entries"], own["observed"] - less, 3.4)
         above.plot(own["entries"], own["median"], "-", color=s.BLUE, linewidth=1)
-        above.set_title(group_name(fit, size))
+        above.set_title(group_name(fit, size, len(sizes)))
         above.set_ylim(bottom=0)
         above.grid(axis="y")
         below.axhline(0, color=s.MUTED, linewidth=0.6)

@@ -106,7 +106,7 @@ def _word(found: Interpretation, dim: str, value: Any) -> str:
 def _what(found: Interpretation) -> str:
     """What the axis with the shares shows."""
     if found.kind == "prediction":
-        return "expected share"
+        return str(found.draws.attrs.get("quantity", "expected share"))
     if found.kind == "comparison":
         return "difference in percentage points"
     return "slope, percentage points per unit"
@@ -122,6 +122,7 @@ def _lines(axes: Axes, found: Interpretation, dim: str) -> None:
             f"plots: {len(every)} lines would cover each other; expected at most {MOST_LINES}: "
             "give fewer values"
         )
+    drawn: list[str] = []
     for color, combination in zip(s.CYCLE, every, strict=False):
         here = np.ones(len(table), dtype=bool)
         for other, value in zip(others, combination, strict=True):
@@ -136,13 +137,21 @@ def _lines(axes: Axes, found: Interpretation, dim: str) -> None:
         axes.fill_between(
             x, rows["ci50_low"], rows["ci50_high"], color=color, alpha=2 * alpha, linewidth=0
         )
-        label = s.shortened(", ".join(words), 32)
-        axes.plot(x, rows["median"], color=color, linewidth=1.6, label=label)
-    if others:
+        drawn.append(s.shortened(", ".join(words), 50))
+        axes.plot(x, rows["median"], color=color, linewidth=1.6, label=drawn[-1])
+    if others and drawn:
         title = ", ".join(found.labels.get(other, other) for other in others)
-        axes.legend(title=s.shortened(title, 40), loc="best", title_fontsize=8.5)
+        # Above the lines: within the axes it would cover bands.
+        axes.legend(
+            title=s.shortened(title, 50),
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=1 if max(map(len, drawn)) > 24 else 2,
+            title_fontsize=8.5,
+            alignment="left",
+        )
     name, unit = found.labels.get(dim, dim), found.units.get(dim, "")
-    axes.set_xlabel(s.shortened(f"{name} ({unit})" if unit not in ("", name) else name, 60))
+    axes.set_xlabel(s.wrapped(f"{name} ({unit})" if unit not in ("", name) else name, 56))
     _number_axis(axes, table[dim].to_numpy(dtype=float))
     if found.kind == "prediction":
         axes.set_ylim(max(0.0, axes.get_ylim()[0]), axes.get_ylim()[1])

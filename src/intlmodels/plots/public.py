@@ -33,6 +33,7 @@ from intlmodels.plots.share import (
     ranks,
     variants,
     variation,
+    zeros,
 )
 from intlmodels.plots.sharedata import cluster_differences, clusters, opportunity
 from intlmodels.plots.style import Figure, svg
@@ -67,6 +68,7 @@ __all__ = [
     "true_counts",
     "variants",
     "variation",
+    "zeros",
 ]
 
 

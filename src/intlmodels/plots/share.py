@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from intlmodels.core.formats import probability
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
-from intlmodels.results import share
+from intlmodels.results import share, steps
 from intlmodels.results.intervals import CI_PROB, clearest, outermost
 
 if TYPE_CHECKING:
@@ -210,17 +210,17 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
     table = table.head(0) if not ends else pd.concat(ends)
     groups = list(dict.fromkeys(table["predictor"]))
     texts = [
-        f"{s.wrapped(level, 24)} ({firms})"
+        f"{s.wrapped(level, 24, 3)} ({firms:,})"
         for level, firms in zip(table["level"], table["firms"], strict=True)
     ]
-    step = 1.5 if any("\n" in text for text in texts) else 1.1
+    step = (1.1, 1.5, 2.0)[max((text.count("\n") for text in texts), default=0)]
     figure, axes = s.one_panel(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
     places: list[float] = []
     position = 0.0
     for i, name in enumerate(groups):
         rows = table[table["predictor"] == name]
         here = position + 1.1 + step * np.arange(len(rows))
-        s.heading(axes, here[0] - 1.0, s.shortened(rows["label"].iloc[0], 50))
+        _heading(axes, here[0] - 1.0, rows["label"].iloc[0])
         s.dots(axes, here, rows, s.CYCLE[i % len(s.CYCLE)])
         places += list(here)
         position = here[-1] + 1.3
@@ -239,6 +239,12 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
         *textwrap.wrap(share.measured(fit).key, 76),
     )
     return s.mark(figure, fit)
+
+
+def _heading(axes: Axes, place: float, label: str, **look: Any) -> None:
+    """The label of a predictor above its levels; a long one on two lines, in smaller letters."""
+    long = len(label) > 34
+    s.heading(axes, place, s.wrapped(label, 38 if long else 34), 8 if long else 9, **look)
 
 
 def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> None:
@@ -286,8 +292,10 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
     table = clearest(table, MOST_ROWS)
     groups = list(dict.fromkeys(table["predictor"]))
     texts = [
-        f"{s.wrapped(a, 27, 1)}\nminus {s.wrapped(b, 27, 1)}"
-        for a, b in zip(table["level"], table["against"], strict=True)
+        f"{s.shortened(a, 31)}\nminus {s.shortened(b, 31)}"
+        for a, b in zip(
+            *(map(steps.without_note, table[end]) for end in ("level", "against")), strict=True
+        )
     ]
     figure, axes = s.one_panel(1.15 + 0.36 * max(len(table), 1))
     places = np.arange(len(table), dtype=float)
@@ -303,6 +311,65 @@ def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PR
     left_out = everything - len(table)
     note = f"{left_out} differences with a less clear direction are not shown" if left_out else ""
     s.caption_below(figure, s.interval_words(prob), note)
+    return s.mark(figure, fit)
+
+
+@styled
+def zeros(fit: DataTree, prob: float = CI_PROB) -> Figure:
+    """Three averages at each level, with structural zeros: any at all, share if any, and both.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a study with ``zeros = "structural"``.
+    prob : float
+        Probability of the outer equal-tailed interval.
+
+    Notes
+    -----
+    Of predictors with more than 30 levels none is shown.
+    """
+    table = steps.zero_levels(fit, prob)
+    size = table.groupby("predictor")["level"].transform("size")
+    table = table[size <= 3 * MOST_CLUSTERS]
+    each = table[table["estimand"] == steps.BOTH]
+    groups = list(dict.fromkeys(each["predictor"]))
+    places, heads = [], []
+    position = 0.0
+    for name in groups:
+        here = position + 1.1 + 1.5 * np.arange((each["predictor"] == name).sum())
+        heads.append(here[0] - 1.0)
+        places += list(here)
+        position = here[-1] + 1.3
+    figure = s.new_figure(1.0 + s.ROW * (1.5 * len(each) + 1.5 * len(groups)))
+    panels = figure.subplots(1, 3, sharey=True)
+    average = steps.as_observed(fit, prob).set_index("estimand")["median"]
+    for axes, estimand in zip(panels, (steps.ANY, steps.IF_ANY, steps.BOTH), strict=True):
+        own = table[table["estimand"] == estimand]
+        for i, name in enumerate(groups):
+            rows = own["predictor"].to_numpy() == name
+            s.dots(axes, np.array(places)[rows], own[rows], s.CYCLE[i % len(s.CYCLE)], size=4)
+        s.center_line(axes, average[estimand])
+        what = "both together" if estimand == steps.BOTH else estimand
+        s.small_title(axes, f"{what}, %")
+        s.percent_axis(axes, "", ticks=3)
+        axes.xaxis.set_major_formatter("{x:g}")
+    texts = [s.wrapped(steps.without_note(level), 20) for level in each["level"]]
+    s.row_labels(panels[0], places, texts, 8, ends=(0.6, 1.3))
+    for axes in panels[1:]:
+        axes.tick_params(axis="y", labelleft=False, length=0)
+        axes.spines["left"].set_visible(False)
+    # Headings go on over the panels beside the first.
+    panels[0].set_zorder(1)
+    panels[0].patch.set_visible(False)
+    labels = dict(zip(each["predictor"], each["label"], strict=True))
+    for place, name in zip(heads, groups, strict=True):
+        _heading(panels[0], place, labels[name], in_layout=False)
+    s.caption_below(
+        figure,
+        s.interval_words(prob),
+        "dashed: average as observed; both together: expected share of all",
+    )
     return s.mark(figure, fit)
 
 
@@ -358,12 +425,14 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
 def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
     """Each source's part of the variation of shares between firms."""
     table = share.variation(fit, prob)
-    figure, axes = s.one_panel(0.95 + 0.32 * max(1, len(table)))
+    texts = [s.wrapped(label, 28, 3) for label in table["label"]]
+    each = 0.44 if any(text.count("\n") == 2 for text in texts) else 0.32
+    figure, axes = s.one_panel(0.95 + each * max(1, len(table)))
     places = np.arange(len(table), dtype=float)
     left = (table["source"] == share.NOT_EXPLAINED).to_numpy()
     s.dots(axes, places[~left], table[~left], s.BLUE)
     s.dots(axes, places[left], table[left], s.MUTED)
-    s.row_labels(axes, places, [s.wrapped(label, 28) for label in table["label"]])
+    s.row_labels(axes, places, texts)
     axes.set_xlim(min(-1.0, float(table["ci_low"].min()) - 1) if len(table) else -1, 101)
     rows = "firms" if share.row_dimension(fit) == "firm" else "rows"
     s.percent_axis(axes, f"Part of the variation between {rows}")

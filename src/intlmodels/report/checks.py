@@ -18,7 +18,7 @@ from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
 from intlmodels.report import checksentences as sentences
 from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
-from intlmodels.report.data import ReportData
+from intlmodels.report.data import ReportData, ShareReportData
 from intlmodels.report.provenance import study_argument
 from intlmodels.report.sections import picture
 from intlmodels.results.intervals import CI_PROB
@@ -208,8 +208,8 @@ def multiverse(m: ReportData) -> Section | None:
         alternative = f"{len(part)} intervals side by side. {sentences.stable_text(row)}."
         drawn = checks.specifications(part, value.axes, m.passed)
         blocks.append(picture(f"multiverse-{number}", drawn, text, alternative, not m.passed))
-    claims = tables.stability(tables.claims_by_combination(value), (LEANING, CLEAR))
-    texts = {claim.id: claim.text for claim in m.study.claims}
+    claims = tables.stability(tables.claims_by_combination(value, m.claims), (LEANING, CLEAR))
+    texts = dict(zip(m.claims["id"], m.claims["claim"], strict=True))
     rows = tuple(
         (
             str(row.name),
@@ -344,16 +344,23 @@ def comparison(m: ReportData) -> Section | None:
     made = tables.predicted(value)
     elpds, own = made.elpds, made.own
     one = value.unit_label
+    several = isinstance(m, ShareReportData) and m.panel is not None
+    rows = " with all of its rows" * several
     intro = (
-        f"Each of the {f.counted(len(own), one)} was left out in turn, every variant was fitted "
-        f"again without it, and what was printed of it was held against that fit's predictive "
-        "law: the probability of every value that could have been printed. The log probabilities "
-        "of what was printed, summed, are the variant's elpd: the larger, the better it predicts "
-        "what it has not seen. Nothing is approximated by re-weighting one fit; each "
+        f"Each of the {f.counted(len(own), one)} was left out in turn{rows}, every variant was "
+        "fitted again without it, and what was printed of it was held against that fit's "
+        "predictive law: the probability of every value that could have been printed. The log "
+        "probabilities of what was printed, summed, are the variant's elpd: the larger, the better "
+        "it predicts what it has not seen. Nothing is approximated by re-weighting one fit; each "
         f"{one} has a fit of its own in each variant ({settings_words(value.settings)})."
     )
+    if several:
+        intro += (
+            f" Log probabilities are of all rows of {f.a(one)} together; the printed values that "
+            "are shown beside predictions are those of its first row."
+        )
     texts = m.texts if value.unit == "count" else {}
-    said = sentences.comparison_sentences(value, made, texts)
+    said = sentences.comparison_sentences(value, made, texts, several)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
     skipped = sentences.skipped_sentences(value)
     if skipped:

@@ -18,7 +18,6 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,15 +278,6 @@ def multiverse_sentences(found: Multiverse) -> list[str]:
     said += [
         f"{row.name}: {stable_text(row)}." for row in t.key_contrasts(found).itertuples(index=False)
     ]
-    claims = t.stability(t.claims_by_combination(found), (LEANING, CLEAR))
-    if len(claims):
-        clear = claims[(claims["default"] >= CLEAR) | (claims["default"] <= 1 - CLEAR)]
-        kept = clear[clear["clear"] == clear["combinations"]]
-        said.append(
-            f"Of {f.counted(len(claims), 'claim')} with a probability, {len(clear)} are clear in "
-            f"the default (at least {CLEAR:g} or at most {1 - CLEAR:.3g}); {len(kept)} of them are "
-            "clear in every combination."
-        )
     return said
 
 
@@ -395,18 +385,23 @@ LEAST_WEIGHT = 0.01
 
 
 def comparison_sentences(
-    found: Comparison, made: t.Predicted | None = None, texts: Texts | None = None
+    found: Comparison,
+    made: t.Predicted | None = None,
+    texts: Texts | None = None,
+    several: bool = False,
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    ``texts`` says in words what a unit is, where its name does not.
+    ``texts`` says in words what a unit is, where its name does not; ``several``: whether units have
+    several rows, of which the first is shown.
     """
     made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
     said = [_best(made.elpds)]
     if len(made.elpds) > 1:
         said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
-    said += [_as_expected(made.pit, units), _hard(own, units, texts), _least_probable(own, texts)]
+    said += [_as_expected(made.pit, units), _hard(own, units, texts, several)]
+    said.append(_least_probable_together(own) if several else _least_probable(own, texts))
     return [*said, *_not_to_be_trusted(made.left_out)]
 
 
@@ -525,7 +520,7 @@ def _named(row: Mapping[Any, Any], texts: Texts, what: str) -> str:
     return f"{row['unit']} ({text}{'; ' * bool(text)}{what})"
 
 
-def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
+def _hard(own: pd.DataFrame, units: str, texts: Texts, several: bool) -> str:
     bad = own[own["outside"]].sort_values("p_tail", kind="stable")
     chance = f.number(own["p_outside"].sum(), 1)
     told = [
@@ -541,9 +536,8 @@ def _hard(own: pd.DataFrame, units: str, texts: Texts) -> str:
     inside = f"the central {central} of what the other {units} lead to expect"
     start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
     listed = f": {some(told)}" if told else ""
-    return (
-        f"{start} {are(max(len(bad), 1))} printed outside of {inside} ({chance} by chance){listed}."
-    )
+    where = f"printed{' in the first of its rows' * several} outside of {inside}"
+    return f"{start} {are(max(len(bad), 1))} {where} ({chance} by chance){listed}."
 
 
 def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
@@ -552,6 +546,18 @@ def _least_probable(own: pd.DataFrame, texts: Texts) -> str:
         for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
     ]
     return f"Least probable of what was printed, with its probability: {f.listed(told)}."
+
+
+def _least_probable_together(own: pd.DataFrame) -> str:
+    """Units of several rows that are least probable for how many rows they have."""
+    told = [
+        f"{row['unit']} ({f.number(row['lpd'], 1)})"
+        for row in own.sort_values("lpd", kind="stable").head(3).to_dict("records")
+    ]
+    return (
+        "Least probable, all rows of each together, with the logarithm of the probability: "
+        f"{f.listed(told)}."
+    )
 
 
 def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,7 +29,7 @@ from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
-from intlmodels.results import decay, groups, interpret, intervals, share
+from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared
 from intlmodels.studies import (
@@ -312,6 +312,25 @@ class ShareReportData(ReportData):
     turning_points = cached_property(lambda m: interpret.turning_points(m.fit, m.prob))
     coefficients = cached_property(lambda m: interpret.slopes_in_units(m.fit, m.prob))
     labels = cached_property(lambda m: share.labels(m.fit))
+    steps = cached_property(lambda m: steps.steps(m.fit, m.prob))
+    zero_averages = cached_property(lambda m: steps.as_observed(m.fit, m.prob))
+    zero_levels = cached_property(lambda m: steps.zero_levels(m.fit, m.prob))
+    zero_differences = cached_property(lambda m: steps.zero_differences(m.fit, m.prob))
+    zero_coefficients = cached_property(
+        lambda m: interpret.slopes_in_units(m.fit, m.prob, zeros=True)
+    )
+
+    @cached_property
+    def moderations(self) -> pd.DataFrame:
+        """How the difference that one predictor makes depends on another one, by interaction."""
+        of = {name: self.study.interactions[name].of for name in self.interactions}
+        return steps.moderations(self.fit, of, self.prob)
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether the study has structural zeros, of which three things are estimated."""
+        structural = self.study.outcome.zeros == "structural"
+        return structural and "abroad" in share.estimands(self.fit)
 
     @property
     def has_terms(self) -> bool:
@@ -325,7 +344,8 @@ class ShareReportData(ReportData):
     def curved(self) -> list[str]:
         """Numeric predictors that are curved, or split within and between firms."""
         blocks = share.blocks(self.fit)
-        bent = {name for block in blocks for pair in block.get("of") or () for name, _ in pair}
+        products = [pair for block in blocks for pair in block.get("of") or ()]
+        bent = {one[0] for one, other in products if one == other}
         return [
             block["name"]
             for block in blocks
@@ -430,12 +450,19 @@ class ShareReportData(ReportData):
             found["level_ranks.csv"] = self.many_levels
             found["level_spread.csv"] = self.level_spread
         if self.has_terms:
+            found["steps.csv"] = self.steps
             found["coefficients.csv"] = self.coefficients
             found |= {
                 f"interaction_{name}.csv": own.table for name, own in self.interactions.items()
             }
+            if self.interactions:
+                found["moderations.csv"] = self.moderations
             if len(self.turning_points):
                 found["turning_points.csv"] = self.turning_points
+        if self.has_zeros:
+            found["zeros.csv"] = self.zero_levels
+            found["zero_differences.csv"] = self.zero_differences
+            found["zero_coefficients.csv"] = self.zero_coefficients
         if len(self.clusters):
             found["clusters.csv"] = self.clusters
             found["cluster_differences.csv"] = self.cluster_differences
@@ -519,6 +546,8 @@ class DecayReportData(ReportData):
     prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
     slopes = cached_property(lambda m: decay.slopes(m.fit, m.prob))
     halving = cached_property(lambda m: decay.halving(m.fit, m.prob))
+    term_levels = cached_property(lambda m: decay.term_levels(m.fit, m.prob))
+    term_differences = cached_property(lambda m: decay.term_differences(m.fit, m.prob))
     true_counts = cached_property(lambda m: decay.true_counts(m.fit, m.prob))
     repairs = cached_property(lambda m: decay.repairs(m.fit))
     readings = cached_property(lambda m: decay.readings(m.fit))
@@ -589,6 +618,9 @@ class DecayReportData(ReportData):
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
+        if self.design.terms:
+            found["terms.csv"] = self.term_levels
+            found["term_differences.csv"] = self.term_differences
         if self.time is not None:
             found["experience_and_time.csv"] = self.time
         if self.register is not None:
@@ -621,14 +653,15 @@ def gather(study: Study, folder: Path) -> ReportData:
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
     asked = {claim.fit for claim in study.claims}
+    whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
     for item in stored[1:]:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            more = ("prior",) if item.variant in asked else ()
-            variants[item.variant] = intervals.read_summary(item.path, more)
+            read = partial(intervals.read_summary, more=["prior"] if item.variant in asked else [])
+            variants[item.variant] = (store.read if item.variant in whole else read)(item.path)
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

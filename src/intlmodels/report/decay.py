@@ -21,6 +21,8 @@ from intlmodels.report.formula import decay_formula, decay_symbols
 from intlmodels.report.rows import (
     Rows,
     changed_cells,
+    common_decimals,
+    difference_rows,
     feature_table,
     interval,
     median_and_interval,
@@ -34,6 +36,8 @@ from intlmodels.studies import SequenceStudy
 ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
 #: Conflicts, and sets of counts to leave out, that the report itself lists.
 MOST_CONFLICTS = 8
+#: Levels of terms, and differences between them, in the tables of the report itself.
+MOST_LEVELS, MOST_DIFFERENCES = 40, 20
 #: Kinds of firms of a register in the table of the report itself.
 MOST_KINDS = 30
 
@@ -351,6 +355,7 @@ def estimates(m: DecayReportData) -> Section:
             failed=failed,
         ),
     ]
+    blocks += _terms(m)
     if m.time is not None:
         said = decaysentences.experience_or_time(m.time, m.slopes, study.firm_label)
         blocks += [
@@ -418,6 +423,43 @@ def _halving_rows(m: DecayReportData) -> Rows:
         median, low, high = (decaysentences.entries(value, digits) for value in ends)
         rows.append((row.size, median, f"{low} to {high}", f.probability(row.p_never)))
     return tuple(rows)
+
+
+def _terms(m: DecayReportData) -> Iterator[Block]:
+    """What predictors and groups change, in percentage points; nothing where there are none."""
+    if not m.design.terms or not len(m.term_levels):
+        return
+    events, flag, name = f.plural(m.study.event), m.study.flag_label, f.interval_name(m.prob)
+    yield Paragraph(
+        f"Predictors and groups of {events}. All {events} are set to a level, and keep their "
+        f"{m.study.firm_label}, their number of earlier ones and all other terms: the probability "
+        f"of being {flag} is averaged over them, and levels are compared draw by draw. A number is "
+        "set to its mean and to one standard deviation below and above it."
+    )
+    levels, differences = m.term_levels, m.term_differences
+    decimals = common_decimals(levels)
+    yield Table(
+        f"Average probability that {f.a(m.study.event)} is {flag}, in percent ({name})",
+        ("term", "level", "median", "interval"),
+        tuple(
+            (row.label, row.level, *median_and_interval(row, decimals))
+            for row in levels.head(MOST_LEVELS).itertuples(index=False)
+        ),
+        numeric=(2, 3),
+        file="tables/terms.csv",
+        note=f"{len(levels) - MOST_LEVELS} more are in the file." * (len(levels) > MOST_LEVELS),
+        failed=not m.passed,
+    )
+    more = len(differences) - MOST_DIFFERENCES
+    yield Table(
+        f"Differences between levels in percentage points ({name})",
+        ("term", "difference", "median", "interval", "probability of direction", "verdict"),
+        difference_rows(differences, MOST_DIFFERENCES, verdicts=True),
+        numeric=(2, 3, 4),
+        file="tables/term_differences.csv",
+        note=f"The {MOST_DIFFERENCES} clearest; {more} more are in the file." * (more > 0),
+        failed=not m.passed,
+    )
 
 
 def _experience_and_time(m: DecayReportData) -> Iterator[Picture]:

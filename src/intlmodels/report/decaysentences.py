@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.models.decay.estimands import FALL_AFTER
+from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
 
@@ -145,19 +146,28 @@ def decimals(low: float, high: float, usual: int) -> int:
 
 
 def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
-    """Whether experience weighs more among large firms."""
-    rows = slopes[slopes["size"].str.contains(" - ")]
+    """Whether experience weighs more among larger firms: the pair of sizes that differ most."""
+    sizes = slopes.loc[slopes["quantity"] == "fall", "size"]
+    pairs = dict(zip(pairs_of([*sizes]), combinations(sizes, 2), strict=True))
+    rows = slopes[slopes["size"].isin([*pairs])].sort_values("p_direction", ascending=False)
     if not len(rows):
         return ""
     row = next(rows.itertuples(index=False))
-    first, second = row.size.split(" - ")
+    first, second = pairs[row.size]
     digits = decimals(row.ci_low, row.ci_high, 2)
+    others = ""
+    if len(rows) > 1:
+        clear = int((rows["p_direction"] >= CLEAR).sum())
+        others = (
+            f" Of {len(rows)} differences between sizes it is the clearest; {clear or 'none'} of "
+            f"them {'is' if clear < 2 else 'are'} clear."
+        )
     return (
         f"That experience lowers the odds more among {group_name(first, firm)} than among "
         f"{group_name(second, firm)} has probability {f.probability(row.p_positive)} (difference "
         f"of the decays {f.number(row.median, digits)}, "
         f"{f.interval_name(row.ci_prob, row.ci_kind)} {f.span(row.ci_low, row.ci_high, digits)}, "
-        f"in log odds {f.a(event)})."
+        f"in log odds {f.a(event)}).{others}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from intlmodels.core.formats import MINUS, a, number, plural
+from intlmodels.core.formats import MINUS, a, amount, listed, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
@@ -218,7 +218,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
 def _rounded(outcome: Outcome) -> str:
     """How shares were rounded, in words, after a comma."""
     if outcome.width:
-        return f", rounded to {outcome.width:g} percentage points"
+        return f", rounded to {amount(outcome.width, 'percentage points')}"
     return ", in bands" if outcome.bands else ", each rounded as it is printed"
 
 
@@ -297,7 +297,11 @@ _STEPS = {
 
 def decay_formula(design: DecayDesign) -> Formula:
     """The decay model of one design: flags, effects, and how the counts weigh a table."""
-    large = r" + \mathrm{large} \cdot {x}_{d}" * design.two_sizes
+    large = {
+        "": "",
+        "large": r" + \mathrm{large} \cdot {x}_{d}",
+        "size_offset": rf" + {{{_name('size_offset')}}}_{{g ( d )}}",
+    }[design.offset]
     period = r" + {\mathrm{period}}_{t ( d )}" * design.by_period
     terms = "".join(
         rf" + {{{_name(term.name)}}}_{{j ( d )}}"
@@ -337,11 +341,13 @@ def decay_symbols(design: DecayDesign, firm: str, event: str, flag: str) -> list
         ("f(d)", f"the {firm} that made it"),
         ("k", f"prior entries: earlier {plural(event)} of the same {firm}"),
     ]
-    if design.two_sizes:
-        rows += [
-            ("x", f"1 for {design.sizes[0]} {plural(firm)}, 0 for the others"),
-            ("g(d)", f"size, {design.sizes[0]} or {design.sizes[1]}"),
-        ]
+    if design.offset == "large":
+        rows.append(("x", f"1 for {design.sizes[0]} {plural(firm)}, 0 for the others"))
+    elif design.by_size:
+        said = f"what the size adds, 0 for {design.sizes[-1]} {plural(firm)}"
+        rows.append(("size_offset[g(d)]", said))
+    if design.by_size:
+        rows.append(("g(d)", f"size, {listed([*design.sizes], 'or')}"))
     if design.by_period:
         rows.append(("t(d)", "period"))
     for term in design.terms:

@@ -57,6 +57,7 @@ SHARE = ReportParts[ShareReportData](
         "prior_posterior": sections.prior_posterior,
         "estimates": share.estimates,
         "terms": terms.terms,
+        "zeros": terms.zeros,
         "clusters": clusters.clusters,
         "opportunity": clusters.opportunity,
         "new_firms": share.new_firms,

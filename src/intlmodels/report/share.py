@@ -16,7 +16,7 @@ from intlmodels.models.base import flat
 from intlmodels.models.share.design import CLUSTER, FIRM
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
-from intlmodels.report import sections, sharesentences
+from intlmodels.report import answers, sections, sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula, share_symbols
@@ -64,6 +64,10 @@ def answer(m: ShareReportData) -> Section:
 
 
 def _answer(m: ShareReportData) -> list[str]:
+    numbers = any(block["kind"] in share.NUMBERS for block in share.blocks(m.fit))
+    said = answers.answer(m) if numbers or m.has_terms or m.has_zeros else []
+    if said:
+        return said
     tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
     many = (m.many_levels, m.level_spread) if len(m.many_levels) else None
     groups = [own.name for own in m.design.groupings]
@@ -120,7 +124,7 @@ def _how_rounded(m: ShareReportData) -> str:
         )
     if outcome.width:
         return (
-            f"and rounded to {outcome.width:g} percentage points. A printed number "
+            f"and rounded to {f.amount(outcome.width, 'percentage points')}. A printed number "
             "says no more than the interval that rounds to it; the model uses the interval."
         )
     widths, counts = np.unique(np.round(outcome.widths, 9), return_counts=True)
@@ -226,10 +230,10 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Section:
     outcome, read = study.outcome, study.read
     text = (
         f"{outcome.label}, printed in {outcome.unit} (column {outcome.column}) and rounded to "
-        f"{outcome.width:g} percentage points. A printed number says no more than the interval "
-        "that rounds to it; the model uses the interval. The likelihood depends on the rows only "
-        "through how many there are of each cell, a combination of levels and a printed share: the "
-        "fit uses these counts, and is the fit of all rows, exactly."
+        f"{f.amount(outcome.width, 'percentage points')}. A printed number says no more than the "
+        "interval that rounds to it; the model uses the interval. The likelihood depends on the "
+        "rows only through how many there are of each cell, a combination of levels and a printed "
+        "share: the fit uses these counts, and is the fit of all rows, exactly."
     )
     facts = (
         f"files: {read.files:,} ({outcome.file})",
@@ -671,7 +675,9 @@ def limits(m: ShareReportData) -> Section:
     more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:
-        more.append(f"Firms with a missing covariate, which is estimated: {missing}.")
+        more.append(
+            f"{m.rows.capitalize()} with a missing covariate, which is estimated: {missing}."
+        )
     if m.register is not None:
         more.append(
             "A register is one of firms as they were counted: intervals tell what the model leaves "

@@ -38,8 +38,9 @@ def difference(row: Any, points: str = "percentage points") -> str:
     if row.median < 0:
         above, below, low, high = below, above, -high, -low
     decimals = f.decimals_for(high - low)
+    size = f.with_unit(f.number(abs(row.median), decimals), points)
     return (
-        f"{row.label}: {above} above {below} by {f.number(abs(row.median), decimals)} {points} "
+        f"{row.label}: {above} above {below} by {size} "
         f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
         f"of direction {f.probability(row.p_direction)})"
     )
@@ -177,11 +178,7 @@ def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str)
     ordered = known.sort_values("median", ascending=False, kind="stable")
     largest = next(ordered.itertuples(index=False))
     by_all = "the predictor" if len(known) == 1 else f"all {len(known)} predictors together"
-    named = [
-        "the clusters" if row.source == CLUSTER else f"the groups by {row.label}"
-        for row in known.itertuples(index=False)
-        if row.source in groups
-    ]
+    named = [_groups(row) for row in known.itertuples(index=False) if row.source in groups]
     if named:
         others = len(known) - len(named)
         named += [f.counted(others, "predictor")] if others else []
@@ -191,6 +188,13 @@ def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str)
         f"{by_all}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
+
+
+def _groups(row: Any) -> str:
+    """What the groups of a source are called."""
+    if row.source == CLUSTER:
+        return "the clusters"
+    return f"the {f.plural(row.label)}" if row.source == FIRM else f"the groups by {row.label}"
 
 
 def _average(table: pd.DataFrame, firms: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
-from intlmodels.models.decay.estimands import FALL_AFTER, estimate
+from intlmodels.models.decay.estimands import FALL_AFTER, estimate, pairs_of
+from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.results.intervals import (
     CI_KIND,
     CI_PROB,
@@ -65,7 +68,7 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
     pandas.DataFrame
         ``quantity`` (``fall``: percentage points from the first decision to the one after
         ``FALL_AFTER`` prior entries; ``decay``: fall of the log odds for one unit of
-        experience), ``size`` (or ``large - other``), the columns of
+        experience), ``size`` (or one less a smaller one, ``large - other``), the columns of
         :func:`.intervals.table_of`, those of :func:`.intervals.directions`, and for falls those of
         :func:`.intervals.relevance`.
     """
@@ -75,7 +78,8 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
     parts = [("fall", size, fall[:, i]) for i, size in enumerate(sizes)]
     parts += [("decay", size, decay[:, i]) for i, size in enumerate(sizes)]
     if "decay_difference" in draws:
-        parts.append(("decay", " - ".join(sizes), flat(draws["decay_difference"])))
+        between = flat(draws["decay_difference"]).reshape(len(decay), -1)
+        parts += [("decay", *pair) for pair in zip(pairs_of(sizes), between.T, strict=True)]
     values = np.stack([part[2] for part in parts], axis=-1)
     columns = {"quantity": [part[0] for part in parts], "size": [part[1] for part in parts]}
     table = table_of(fit, columns, values, prob)
@@ -101,10 +105,9 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"fall {after}, {size} firms", "points", True, fall[..., i])
         for i, size in enumerate(sizes)
     ]
-    if len(sizes) == 2:
-        between = fall[..., 0] - fall[..., 1]
-        name = f"fall {after}, {sizes[0]} firms against {sizes[1]}"
-        told.append(Conclusion(name, "points", True, between))
+    for one, other in combinations(range(len(sizes)), 2):
+        name = f"fall {after}, {sizes[one]} firms against {sizes[other]}"
+        told.append(Conclusion(name, "points", True, fall[..., one] - fall[..., other]))
     return told
 
 
@@ -142,6 +145,65 @@ def entries_until_half(halvings: Array, family: str) -> Array:
         if family == "step":  # one drop, after the first entry: it suffices or it does not
             return np.where(units <= 1, 1.0, np.inf)
         return np.expm1(units) if family == "power" else units
+
+
+# -- predictors and groups of known decisions --------------------------------------------
+
+
+def term_levels(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Average probability of the flag, in percent, at levels of each predictor and in each group.
+
+    All decisions are set to a level, and keep their firm, size, prior entries and other terms. A
+    number is set to its mean and one standard deviation below and above it; terms with more than
+    ``MOST_CLUSTERS`` levels are left out.
+
+    Columns: ``predictor``, ``label``, ``level``, and those of :func:`.intervals.table_of`.
+    """
+    return _joined(
+        table_of(fit, {"predictor": name, "label": label, "level": levels}, draws, prob)
+        for name, label, levels, draws in _at_levels(fit)
+    )
+
+
+def term_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """All pairwise differences of :func:`term_levels`, in percentage points.
+
+    Columns: ``predictor``, ``label``, ``level``, ``against``, those of :func:`.intervals.table_of`
+    of level minus against, those of :func:`.intervals.directions` and :func:`.intervals.relevance`.
+    """
+    tables = []
+    chains = fit["posterior"].sizes["chain"]
+    for name, label, levels, draws in _at_levels(fit):
+        one, other = np.array([*combinations(range(len(levels)), 2)]).T
+        named = {"level": [levels[i] for i in other], "against": [levels[i] for i in one]}
+        values = draws[:, other] - draws[:, one]
+        columns = {"predictor": name, "label": label, **named}
+        table = table_of(fit, columns, values, prob)
+        tables.append(table.assign(**directions(values, chains), **relevance(values)))
+    return _joined(tables)
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _at_levels(fit: DataTree) -> Iterator[tuple[str, str, list[str], Array]]:
+    """Name and label of each term, its levels, and the draws at these, (draw, level)."""
+    from intlmodels.results.interpret import predictions
+
+    for term in json.loads(fit["constant_data"].attrs.get("terms", "[]")):
+        values: list[Any] = term["settings"]
+        if not values:
+            ends = term["center"] + term["scale"] * np.array([-1.0, 0.0, 1.0])
+            ends = np.exp(ends) if term["transform"] == "log" else ends
+            values = [float(f"{end:.3g}") for end in ends]
+        if len(values) <= MOST_CLUSTERS:
+            draws = flat(predictions(fit, at={term["name"]: values}).draws)
+            words = [v if isinstance(v, str) else formats.amount(v, term["unit"]) for v in values]
+            yield term["name"], term["label"], words, draws
 
 
 # -- tables of decisions -----------------------------------------------------------------

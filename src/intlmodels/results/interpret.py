@@ -1,4 +1,7 @@
-"""What a user asks of a fit of the share model: predictions, comparisons and slopes, draw by draw.
+"""What a user asks of a fit: predictions, comparisons and slopes, draw by draw.
+
+Of the share model they are of the expected share; of known decisions of the probability of the
+flag, each decision with its own firm, size and prior entries.
 
 Named, and where they overlap behaving, as in the R and Python packages marginaleffects
 (Arel-Bundock, Greifer and Heiss 2024, Journal of Statistical Software 111(9)) and in
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.formats import MINUS, amount
 from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.coefficients import DecisionCoefficients
 from intlmodels.models.share.coefficients import Change, Coefficients, means_by_group
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.models.share.estimands import (
@@ -27,6 +31,7 @@ from intlmodels.models.share.estimands import (
     MOST_CELLS,
     MOST_SHARES,
     change_of,
+    label_of,
     weights_at,
     weights_of,
 )
@@ -168,7 +173,7 @@ class Interpretation:
             )
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
-        words = [", ".join(str(v) for v in side.values()) for side in (one, other)]
+        words = [", ".join(map(_in_words, side.values())) for side in (one, other)]
         label = f" {MINUS} ".join(words)
         if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
             labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
@@ -176,6 +181,10 @@ class Interpretation:
         else:
             draws = draws.expand_dims({CONTRAST: np.asarray([label], dtype=object)}, axis=2)
         return replace(self, kind="comparison", draws=draws)
+
+
+def _in_words(value: Any) -> str:
+    return value if isinstance(value, str) else amount(float(value))
 
 
 # -- what can be asked about -------------------------------------------------------------
@@ -202,6 +211,8 @@ class _Asked:
     def settings(self) -> dict[tuple[str, str], Array]:
         """Weights of each level of each predictor, NaN for what stays as observed."""
         constant = self.fit["constant_data"].to_dataset()
+        if "setting_weights" not in constant:  # of decisions: every row has one level
+            return {}
         names = (texts(constant[f"setting_{what}"]) for what in ("predictor", "level"))
         return dict(
             zip(zip(*names, strict=True), constant["setting_weights"].to_numpy(), strict=True)
@@ -239,7 +250,7 @@ class _Asked:
         """All rows at one value of a predictor, or in one group."""
         if name in self.blocks and self.blocks[name]["kind"] in NUMBERS:
             return Change({name: weights_at(self.blocks[name], value)})
-        levels = self.levels(name)
+        levels, value = self.levels(name), label_of(value)
         if value not in levels:
             raise StudyError(
                 f"{what}: '{name}' has no level '{value}'{did_you_mean(str(value), levels)}; "
@@ -248,6 +259,8 @@ class _Asked:
             )
         if name in self.groupings:
             return Change(groups={name: levels.index(value)})
+        if (name, value) not in self.settings:
+            return Change({name: weights_at(self.blocks[name], value)})
         return change_of(self.coefficients, self.settings[name, value])
 
     def numbers(self, name: str, base: Change) -> Array:
@@ -301,12 +314,15 @@ type At = Mapping[str, Any]
 
 
 def _asked(fit: DataTree, what: str) -> _Asked:
-    if fit.attrs["model"] not in ("share", "register"):
-        raise StudyError(
-            f"{what} are for fits of the share model; see plots.curves for this one",
-            value=str(fit.attrs["model"]),
-        )
-    return _Asked(fit, Coefficients(fit))
+    if fit.attrs["model"] in ("share", "register"):
+        return _Asked(fit, Coefficients(fit))
+    if "prior_entries" in fit["constant_data"]:
+        return _Asked(fit, DecisionCoefficients(fit))
+    raise StudyError(
+        f"{what} are for fits of the share model and of decisions that are all known; see "
+        "plots.curves for this one",
+        value=str(fit.attrs["model"]),
+    )
 
 
 def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
@@ -314,14 +330,14 @@ def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
     found = {}
     for name, given in (at or {}).items():
         asked.require(name, "at")
-        plain = isinstance(given, (str, bytes)) or not isinstance(given, (Sequence, np.ndarray))
-        found[name] = [given] if plain else list(given)
+        several = hasattr(given, "__iter__") and not isinstance(given, (str, bytes))
+        found[name] = list(given) if several else [given]
         if not found[name]:
             raise StudyError(f"at: expected at least one value of '{name}', and there is none")
         for value in found[name]:
             asked.change(name, value, "at")
-        if not asked.levels(name):
-            found[name] = [float(value) for value in found[name]]
+        plain = label_of if asked.levels(name) else float
+        found[name] = [plain(value) for value in found[name]]
         if len(set(found[name])) < len(found[name]):
             raise StudyError(f"at: expected every value of '{name}' once", value=str(given))
     return found
@@ -350,6 +366,8 @@ def _interpreted(
     coefficients, values, groups = asked.coefficients, _values(asked, at), _named(by)
     for name in groups:
         asked.require(name, "by")
+        if groups.count(name) > 1:
+            raise StudyError("by: expected every name once", value=name)
         if name in values:
             said = f"'{name}' is in at as well; expected another predictor or grouping"
             raise StudyError(f"by: {said}", value=name)
@@ -366,7 +384,9 @@ def _interpreted(
     wanted = [make(base) for make in makers.values() for base in bases]
     points = len(codes) * sum(1 if item.minus is None else 2 for item in wanted)
     count = len(coefficients.intercept)
-    step = max(1, min(math.ceil(count * points / MOST_SHARES), count // fewest))
+    # For a picture fewer draws are enough.
+    most = MOST_SHARES if fewest == FEWEST_DRAWS else MOST_SHARES // 10
+    step = max(1, min(math.ceil(count * points / most), count // fewest))
     coefficients = coefficients.thinned(step)
     found = _averaged(coefficients, wanted, codes, math.prod(sizes), points)
     shape = (*coefficients.sizes, len(makers), *map(len, values.values()), *sizes)
@@ -382,7 +402,10 @@ def _interpreted(
         coords[name] = own if not asked.levels(name) else np.asarray(own, dtype=object)
     ordered = coefficients.family == "ordered"
     unit = "stages" if ordered else "percent" if kind == "prediction" else "percentage points"
-    draws = xr.DataArray(found.reshape(shape), coords, dims, attrs={"units": unit})
+    about = {"units": unit}
+    if coefficients.family == "decisions":
+        about["quantity"] = what(asked.fit, coefficients)
+    draws = xr.DataArray(found.reshape(shape), coords, dims, attrs=about)
     if not dim:
         draws = draws.isel(all=0, drop=True)
     known = {**asked.blocks, **{n: {"label": n.capitalize()} for n in asked.groupings}}
@@ -504,12 +527,15 @@ def _pairs(asked: _Asked, name: str, how: Any) -> dict[str, Any]:
                 value=how,
             )
         else:
-            pairs = _of_levels(list(how), "reference")
+            pairs = _of_levels([label_of(value) for value in how], "reference")
         return {f"{a} {MINUS} {b}": (a, b) for a, b in pairs}
     block = asked.blocks[name]
     unit = block["unit"]
     if how is None or (isinstance(how, (int, float)) and not isinstance(how, bool)):
         step = 1.0 if how is None else float(how)
+        if step == 0 or not math.isfinite(step):
+            said = f"expected a step of '{name}' upwards or downwards"
+            raise StudyError(f"comparisons: {said}", value=step)
         sign = "+" if step > 0 else MINUS
         return {f"{sign}{amount(abs(step), unit)}": step}
     if how == "sd":
@@ -645,6 +671,43 @@ def interaction(fit: DataTree, name: str, prob: float = CI_PROB) -> Interpretati
     return _interpreted(asked, "prediction", both, None, None, prob, DRAWS)
 
 
+@dataclass(frozen=True)
+class Quadratic:
+    """Draws of a quadratic curve; (draw,)."""
+
+    block: Mapping[str, Any]
+    observed: tuple[float, float]  #: range of the predictor, in its own unit
+    turning: Array  #: where it turns, in the predictor's own unit
+    u: NDArray[
+        np.bool_
+    ]  #: whether it falls at the lower end of the range and rises at the upper one
+    inverted: NDArray[np.bool_]  #: whether the reverse holds
+
+
+def quadratics(coefficients: Coefficients) -> Iterator[Quadratic]:
+    """The quadratic curves of a fit."""
+    blocks = {block["name"]: block for block in coefficients.blocks}
+    for square in coefficients.blocks:
+        factors = [factor for product in square.get("of") or () for factor, _ in product]
+        if len(factors) != 2 or factors[0] != factors[1]:
+            continue
+        block = blocks[factors[0]]
+        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
+        slope = coefficients.values[:, coefficients.place[block["name"]].start]
+        bend = coefficients.values[:, coefficients.place[square["name"]].start]
+        ends = np.array([standardized.min(), standardized.max()])
+        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
+        at = -slope / (2 * bend)
+        log = block["transform"] == "log"
+        with np.errstate(over="ignore"):
+            (low, high), turning = [
+                np.exp(values) if log else values
+                for values in (block["center"] + block["scale"] * v for v in (ends, at))
+            ]
+        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
+        yield Quadratic(block, (float(low), float(high)), turning, u, inverted)
+
+
 def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Where quadratic curves turn, and whether they are U-shaped within the observed range.
 
@@ -662,37 +725,17 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         (probability that it lies within the observed range), ``p_u``, ``p_inverted``.
     """
     coefficients = _asked(fit, "curves").coefficients
-    blocks = {block["name"]: block for block in coefficients.blocks}
     columns: dict[str, list[Any]] = {
         name: [] for name in ("predictor", "label", "unit", "observed_low", "observed_high")
     }
     turning, chances = [], []
-    for square in coefficients.blocks:
-        factors = [factor for product in square.get("of") or () for factor, _ in product]
-        if len(factors) != 2 or factors[0] != factors[1]:
-            continue
-        block = blocks[factors[0]]
-        standardized = coefficients.design[:, coefficients.place[block["name"]].start]
-        slope = coefficients.values[:, coefficients.place[block["name"]].start]
-        bend = coefficients.values[:, coefficients.place[square["name"]].start]
-        ends = np.array([standardized.min(), standardized.max()])
-        first, last = (slope[:, None] + 2 * bend[:, None] * ends).T
-        at = -slope / (2 * bend)
-        log = block["transform"] == "log"
-        with np.errstate(over="ignore"):
-            own = [
-                np.exp(values) if log else values
-                for values in (block["center"] + block["scale"] * v for v in (ends, at))
-            ]
-        for name, value in zip(
-            columns,
-            (block["name"], block["label"], block["unit"], *own[0].tolist()),
-            strict=True,
-        ):
+    for own in quadratics(coefficients):
+        block = own.block
+        known = (block["name"], block["label"], block["unit"], *own.observed)
+        for name, value in zip(columns, known, strict=True):
             columns[name].append(value)
-        turning.append(own[1])
-        u, inverted = (first < 0) & (last > 0), (first > 0) & (last < 0)
-        chances.append([float(x.mean()) for x in (u | inverted, u, inverted)])
+        turning.append(own.turning)
+        chances.append([float(x.mean()) for x in (own.u | own.inverted, own.u, own.inverted)])
     draws = np.stack(turning, axis=-1) if turning else np.empty((len(coefficients.values), 0))
     # A ratio of coefficients has no mean; where the square hardly counts, draws may be infinite.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -704,11 +747,13 @@ def turning_points(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return table
 
 
-def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+def slopes_in_units(fit: DataTree, prob: float = CI_PROB, zeros: bool = False) -> pd.DataFrame:
     """Coefficients of numeric predictors, per standard deviation and in the predictor's own unit.
 
-    On the scale of the linear predictor (logit). Of a predictor that enters by its logarithm per
-    doubling; of others per a power of ten of its unit, the largest up to the standard deviation.
+    On the scale of the linear predictor (logit); with ``zeros`` those of the log odds of a
+    structural zero, where predictors with two levels are among them. Of a predictor that enters by
+    its logarithm per doubling; of others per a power of ten of its unit, the largest up to the
+    standard deviation.
 
     Returns
     -------
@@ -718,36 +763,49 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         :func:`.intervals.table_of` and :func:`.intervals.directions`.
     """
     coefficients = _asked(fit, "slopes").coefficients
-    blocks = {block["name"]: block for block in coefficients.blocks}
+    terms = coefficients.never if zeros else coefficients
     columns: dict[str, list[str]] = {"predictor": [], "label": [], "per": []}
     draws = []
-    for block in coefficients.blocks:
-        base, power = block, 1
-        factors = [factor for product in block.get("of") or () for factor, _ in product]
-        if len(factors) == 2 and factors[0] == factors[1]:
-            base, power = blocks[factors[0]], 2
-        if base["kind"] != "numeric":
-            continue
-        step = (
-            math.log(2)
-            if base["transform"] == "log"
-            else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
-        )
-        words = "doubling" if base["transform"] == "log" else amount(step, base["unit"])
-        slope = coefficients.values[:, coefficients.place[block["name"]].start]
-        for per, factor in (("standard deviation", 1.0), (words, step / base["scale"])):
-            columns["predictor"].append(block["name"])
-            columns["label"].append(block["label"])
-            columns["per"].append(per if power == 1 else f"{per}, squared")
-            draws.append(slope * factor**power)
+    if terms is not None:
+        blocks = {block["name"]: block for block in terms.blocks}
+        for block in terms.blocks:
+            slope = terms.values[:, terms.place[block["name"]].start]
+            for per, factor in _units_of(block, blocks, zeros):
+                columns["predictor"].append(block["name"])
+                columns["label"].append(block["label"])
+                columns["per"].append(per)
+                draws.append(slope * factor)
     values = np.stack(draws, axis=-1) if draws else np.empty((len(coefficients.values), 0))
     table = table_of(fit, columns, values, prob)
     return table.assign(**directions(values, coefficients.sizes[0]))
 
 
-def what(fit: DataTree) -> str:
+def _units_of(
+    block: Mapping[str, Any], blocks: Mapping[str, Mapping[str, Any]], contrasts: bool
+) -> list[tuple[str, float]]:
+    """Per what the slope of a block is told, and the factor that makes it so."""
+    base, power = block, 1
+    factors = [factor for product in block.get("of") or () for factor, _ in product]
+    if len(factors) == 2 and factors[0] == factors[1]:
+        base, power = blocks[factors[0]], 2
+    if contrasts and base["kind"] == "contrast":
+        low, high = base["settings"]
+        return [(f"{high} against {low}", 1.0)]
+    if base["kind"] != "numeric":
+        return []
+    log = base["transform"] == "log"
+    step = math.log(2) if log else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
+    unit = "percentage points" if base["unit"] == "percent" else base["unit"]
+    words = "doubling" if log else amount(step, unit)
+    each = (("standard deviation", 1.0), (words, step / base["scale"]))
+    return [(per if power == 1 else f"{per}, squared", factor**power) for per, factor in each]
+
+
+def what(fit: DataTree, coefficients: Coefficients | None = None) -> str:
     """What is predicted, in words."""
-    coefficients = Coefficients(fit)
+    coefficients = coefficients or _asked(fit, "predictions").coefficients
+    if coefficients.family == "decisions":
+        return f"probability of: {fit['constant_data'].attrs['flag_label']}"
     if coefficients.family in LEVELLED:
         return str(fit["constant_data"].attrs["outcome_label"])
     return "expected reported share" if coefficients.width else "expected share"

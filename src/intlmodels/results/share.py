@@ -159,14 +159,12 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     return estimate(tree, group)
 
 
-def estimands_with_rows(fit: DataTree, group: str = "posterior") -> Dataset:
+def estimands_with_rows(fit: DataTree) -> Dataset:
     """The same with the expected shares of the rows of a panel, where these are too many to store.
 
-    They are left out of a fit that was read without all of its parameters, and of the prior.
+    They are left out of a fit that was read without all of its parameters.
     """
-    found = estimands(fit, group)
-    if group == "prior":
-        return found
+    found = estimands(fit)
     known = {block["variable"] for block in blocks(fit)} | set(groupings(fit))
     if row_dimension(fit) in ("firm", *found.coords) or known - set(fit["posterior"].data_vars):
         return found

@@ -9,7 +9,7 @@ tables [[claims]] are read. The rules are in :mod:`intlmodels.studies.claimrules
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 HOLDS, CONTRADICTED = "holds in the printed {}", "contradicted by the printed {}"
 CANNOT = "cannot be checked with what was published"
@@ -61,7 +62,7 @@ CLAIM = {
 #: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
 CLAIM_PART = {"size": Key("text"), "periods": Key("texts")}
 
-Kind = Literal["number", "group", "column", "variant", "predictor", "level", "parameter"]
+Kind = Literal["number", "group", "column", "variant", "predictor", "level", "parameter", "values"]
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,18 @@ class FitDraws(Protocol):
     def membership(self, predictor: str) -> NDArray[np.bool_]:
         """Which firms stand at which level of a predictor, (firm, level)."""
 
+    def effect(
+        self, predictor: str, levels: tuple[str, ...], at: Mapping[str, Any]
+    ) -> tuple[Array, str]:
+        """Average effect of a predictor with all rows at some values; with its unit.
+
+        The slope of a predictor that is a number; else the first of two levels less the second, by
+        default the last level of the predictor less the first.
+        """
+
+    def curve(self, predictor: str) -> tuple[Array, Bools, Bools, str]:
+        """Turning point of a quadratic curve, whether it is a U or an inverted U; its unit."""
+
     def interval(self, draws: Array) -> tuple[float, float]:
         """Equal-tailed interval of draws."""
 
@@ -185,7 +198,8 @@ class Claim:
     #: A paraphrase.
     text: str
     rule: Rule
-    #: The keys of the rule: texts, numbers, and a :class:`Part` for some decisions.
+    #: The keys of the rule: texts, numbers, a :class:`Part` for some decisions, and values of
+    #: predictors by name.
     terms: dict[str, Any] = field(default_factory=dict)
     #: What the rule names, by what names it.
     columns: dict[str, Column] = field(default_factory=dict, compare=False)
@@ -224,8 +238,8 @@ class Claim:
         return self.groups[self.terms[key]] if other is None or key in self.terms else other
 
 
-def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
+def _several(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def shortened(names: Sequence[str], limit: int = 30) -> str:
@@ -271,9 +285,14 @@ class Rule:
     models: tuple[str, ...] = ("share", "decay")
     #: Whether it can only be evaluated with a fit.
     needs_fit = False
+    #: Whether it asks the coefficients of a fit, which only the whole of it has.
+    needs_coefficients = False
 
     def check(self, claim: Claim, where: str) -> None:
         """Check what the keys of a claim ask of each other and of what is printed."""
+
+    def check_design(self, claim: Claim, where: str, design: Any) -> None:
+        """Check what a claim asks of the design of the fit that it names."""
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         """Hold a claim against the evidence."""
@@ -289,18 +308,24 @@ class Rule:
         least = claim.terms.get("least")
         said["margin"] = "" if least is None else f" by more than {plain(least)} points"
         for key, value in claim.terms.items():
-            spec = self.keys[key]
             if isinstance(value, float):
                 said |= {key: plain(value), f"{key}%": f.percent(value)}
             elif isinstance(value, Part):
                 said[key] = value.describe(study)
             else:
-                names = list(_several(value))
-                if isinstance(spec, Naming) and spec.kind == "group":
-                    names = [claim.groups[name].label for name in names]
-                added = isinstance(spec, Naming) and spec.added
-                said[key] = " + ".join(names) if added else f.listed(names)
+                said[key] = self.in_words(key, value, claim)
         return self.words.format_map(said)
+
+    def in_words(self, key: str, value: Any, claim: Claim) -> str:
+        """What a key says that names things."""
+        if isinstance(value, dict):
+            numbers = {n: plain(v) if isinstance(v, float) else v for n, v in value.items()}
+            return f.listed([f"{name} {own}" for name, own in numbers.items()])
+        spec, names = self.keys[key], list(_several(value))
+        if isinstance(spec, Naming) and spec.kind == "group":
+            names = [claim.groups[name].label for name in names]
+        added = isinstance(spec, Naming) and spec.added
+        return " + ".join(names) if added else f.listed(names)
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -374,11 +399,13 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     )
     for key, spec in rule.keys.items():
         if key in claim.terms and isinstance(spec, Naming):
+            if spec.holds == "tables":
+                claim.terms[key] = _read_values(given[key][0], f"{where} {key}")
             _read_named(claim, key, spec, where, known)
     if known.subjects is not None:
         _check_size(claim.terms.get("size", ""), f"{where} size", known.subjects)
         for key, spec in rule.keys.items():
-            if spec.holds == "tables":
+            if spec.holds == "tables" and not isinstance(spec, Naming):
                 claim.terms[key] = _read_part(given[key][0], f"{where} {key}", known.subjects)
     rule.check(claim, where)
     return claim
@@ -400,11 +427,10 @@ def _in_lists(table: Mapping[str, Any], rule: Rule, where: str) -> dict[str, Any
             found[name] = [found[name]]
         if key.holds == "tables":
             if not isinstance(found[name], dict):
-                raise wrong(
-                    'expected which decisions, as in {size = "large", periods = ["early"]}',
-                    f"{where} {name}",
-                    found[name],
-                )
+                said = 'expected which decisions, as in {size = "large", periods = ["early"]}'
+                if isinstance(key, Naming):
+                    said = 'expected values of predictors, as in {size = 100, owner = "foreign"}'
+                raise wrong(said, f"{where} {name}", found[name])
             found[name] = [found[name]]
     return found
 
@@ -461,6 +487,16 @@ def _read_number(name: str, where: str, known: Known, columns: dict[str, Column]
     )
 
 
+def _read_values(table: Mapping[str, Any], where: str) -> dict[str, str | float]:
+    """Values of predictors by name: each a level or a number."""
+    if not table:
+        raise wrong("expected at least one predictor; for all as observed leave the key out", where)
+    for name, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise wrong("expected one level, in quotes, or one number", f"{where} {name}", value)
+    return {name: _clean(value) for name, value in table.items()}
+
+
 def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
     given = section(table, CLAIM_PART, where)
     size = given.get("size", "")
@@ -486,7 +522,7 @@ def _check_size(size: str, key: str, subjects: Subjects) -> None:
     """Check that a size tells some firms from others."""
     if size and size not in (labels := subjects.size_labels):
         raise wrong(f"expected one of {listed(labels)}{did_you_mean(size, labels)}", key, size)
-    if size and not all(map(subjects.of_size, subjects.size_labels)):
+    if size and len(set(subjects.sizes)) < 2:
         raise wrong(
             "expected none, as all firms of this study are of one size: leave the key out",
             key,

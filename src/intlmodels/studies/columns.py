@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
-from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown, together
 from intlmodels.studies.claims import shortened
 from intlmodels.studies.schema import (
     CLUSTER,
@@ -33,7 +33,7 @@ from intlmodels.studies.schema import (
     WalkTable,
     wrong,
 )
-from intlmodels.studies.sources import Cell, Sources, in_column, in_time
+from intlmodels.studies.sources import Cell, Sources, in_column, in_time, require_numbers
 
 #: Notes on one column, and groups or bands that are listed.
 MOST_NOTES, MOST_LISTED = 20, 30
@@ -216,12 +216,14 @@ def read_outcome(spec: ShareTable, sources: Sources) -> tuple[Outcome, tuple[tup
         said = f"expected the file of the rows, {shown(sources.file)}: delete this key"
         raise spec.error("file", said)
     cells = sources.cells(file, column, f"[outcome] {key}")
+    require_numbers(cells)
     for name in (key, "upper", "rounding_width", "weights"):
         if getattr(spec, name) == sources.key(file):
             said = "expected another column than the one with the firms"
             raise wrong(said, f"[outcome] {name}")
     if spec.lower:
         uppers = sources.cells(file, spec.upper, "[outcome] upper")
+        require_numbers(uppers)
         known = [i for i, ends in enumerate(zip(cells, uppers, strict=True)) if not _open(*ends)]
         read = read_each(lambda i: _band(cells[i], uppers[i], spec), known)
         _check_bands([(cells[i], band) for i, band in zip(known, read, strict=True)])
@@ -402,12 +404,8 @@ def _weights(spec: ShareTable, file: str, sources: Sources) -> Floats | None:
     if not spec.weights:
         return None
     cells = sources.cells(file, spec.weights, "[outcome] weights")
-    for cell in cells:
-        if cell.missing:
-            raise cell.error("expected a weight; write it, or 0 for a row that does not count")
-        if cell.number() < 0:
-            raise cell.error("expected a weight of at least 0: what the row counts; fix the cell")
-    weights = np.array([cell.number() for cell in cells])
+    require_numbers(cells)
+    weights = np.array(read_each(_weight, cells))
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not 0 < total < math.inf:
@@ -415,6 +413,14 @@ def _weights(spec: ShareTable, file: str, sources: Sources) -> Floats | None:
         raise in_column(f"{said}; expected weights above 0", file, spec.weights)
     scaled = weights * (len(weights) / total)
     return None if (weights == weights[0]).all() else frozen(scaled)
+
+
+def _weight(cell: Cell) -> float:
+    if cell.missing:
+        raise cell.error("expected a weight; write it, or 0 for a row that does not count")
+    if cell.number() < 0:
+        raise cell.error("expected a weight of at least 0: what the row counts; fix the cell")
+    return cell.number()
 
 
 # -- shares of one rounding width ----------------------------------------------------------
@@ -523,7 +529,7 @@ def read_predictor(
     )
     match spec:
         case CategoryTable():
-            read = [sources.level(cell, spec.family_separator) for cell in cells]
+            read = read_each(lambda cell: sources.level(cell, spec.family_separator), cells)
             levels = tuple(sorted(set(read)))
             if len(levels) == 1:
                 said = f"every {sources.one} has this level; expected two or more levels"
@@ -536,14 +542,14 @@ def read_predictor(
             )
         case ContrastTable():
             both = (spec.low, spec.high)
-            read = [one_of(both, cell, sources.label(cell)) for cell in cells]
+            read = read_each(lambda cell: one_of(both, cell, sources.label(cell)), cells)
             if len(set(read)) == 1:
                 said = f"every {sources.one} has this level; expected both {listed(both)}: "
                 raise in_column(f"{said}delete the predictor", file, column, read[0])
             halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
             return predictor(kind="contrast", levels=both, values=halves)
         case OrderedPredictorTable():
-            read = [_ordered(spec, cell, sources) for cell in cells]
+            read = read_each(lambda cell: _ordered(spec, cell, sources), cells)
             _require_two(read, file, column)
             return predictor(kind="ordered", levels=spec.levels, codes=coded(read, spec.levels))
         case WalkTable():
@@ -594,7 +600,8 @@ def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
                 "what is not known of a firm would be estimated anew in each of its rows; expected "
                 "a number: write it, or delete the firm"
             )
-    return frozen([transformed(cell, transform) for cell in cells])
+    require_numbers(cells)
+    return frozen(read_each(lambda cell: transformed(cell, transform), cells))
 
 
 def _require_two(labels: Sequence[str], file: str, column: str) -> None:
@@ -617,12 +624,10 @@ def _ordered(spec: OrderedPredictorTable, cell: Cell, sources: Sources) -> str:
 
 def require_known(predictor: Predictor, cells: Sequence[Cell], what: str) -> None:
     """Refuse a predictor with a missing value for a term that takes none."""
+    said = f"a predictor with missing values takes no {what}; expected a number: write it, or "
     missing = np.flatnonzero(np.isnan(predictor.values))
-    if missing.size:
-        raise cells[missing[0]].error(
-            f"a predictor with missing values takes no {what}; expected a number: write it, or "
-            "delete the row"
-        )
+    if errors := [cells[place].error(f"{said}delete the row") for place in missing.tolist()]:
+        raise together(errors)
 
 
 def _knots(spec: NumericTable, values: Floats, cells: Sequence[Cell]) -> tuple[float, ...]:
@@ -847,12 +852,9 @@ def read_grouping(
 
 def _group_names(cells: Sequence[Cell], sources: Sources, what: str) -> list[str]:
     """The group in each cell, of which none may be missing."""
-    for cell in cells:
-        if cell.missing:
-            raise cell.error(
-                f"expected the name of the {sources.one}'s {what}; write it, or delete the "
-                f"{sources.one}"
-            )
+    said = f"expected the name of the {sources.one}'s {what}; write it, or delete the {sources.one}"
+    if errors := [cell.error(said) for cell in cells if cell.missing]:
+        raise together(errors)
     return [sources.label(cell) for cell in cells]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.csvtable import Table, clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
+from intlmodels.core.errors import StudyError, did_you_mean, listed, read_each, shown
 from intlmodels.studies.schema import MARK
 from intlmodels.studies.sources import Cell, Sources
 
@@ -154,7 +154,7 @@ class Subjects:
     #: One a firm.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
-    #: Labels of the two sizes, the larger one first.
+    #: Labels of the sizes, the largest one first.
     size_labels: tuple[str, ...] = SIZES
 
     def of_size(self, size: str) -> tuple[str, ...]:
@@ -207,16 +207,17 @@ class CountFile:
         """All counts of the file."""
         columns = {name: self.cells(name) for name in (*NEEDED, *OPTIONAL)}
         seen: dict[str, int] = {}
-        counts = []
-        for position in range(len(self.table.rows)):
+
+        def read(position: int) -> Count:
             count = self._count({name: cells[position] for name, cells in columns.items()})
             if count.id in seen:
                 raise columns["id"][position].error(
                     f"row {seen[count.id]} has this id; expected every id once: rename one"
                 )
             seen[count.id] = count.row
-            counts.append(count)
-        return tuple(counts)
+            return count
+
+        return tuple(read_each(read, range(len(self.table.rows))))
 
     def _count(self, cells: Mapping[str, Cell]) -> Count:
         word, subjects = self.sources.word, self.subjects

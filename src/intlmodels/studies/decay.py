@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,14 +81,14 @@ class DecayStudy(Study):
     event: str = "decision"
     #: What the flag says of it, such as ``motivated by the cluster``.
     flag_label: str = "flagged"
-    #: Labels of the two sizes, the larger one first.
+    #: Labels of the sizes, the largest one first.
     size_labels: tuple[str, ...] = SIZES
     #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """Firms by size, where there are two sizes; else empty."""
+        """Firms by size, where there is more than one size; else empty."""
         found = {
             size: tuple(f for f, own in zip(self.firms, self.sizes, strict=True) if own == size)
             for size in self.size_labels
@@ -145,12 +145,11 @@ class DecayStudy(Study):
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""
         yield from self.first_lines()
-        first, other = self.size_labels
-        large = tuple(f for f, s in zip(self.firms, self.sizes, strict=True) if s == first)
-        rest = len(self.firms) - len(large)
+        *larger, smallest = self.groups.items() or [("", self.firms)]
+        said = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
         yield one_line(
-            f"  sizes     {len(large)} {first} ({shortened(large)}), {rest} {other}"
-            if large and rest
+            f"  sizes     {', '.join(said)}, {len(smallest[1])} {smallest[0]}"
+            if said
             else f"  sizes     all {len(self.firms)} of one size"
         )
         yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
@@ -204,7 +203,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
                 table.where,
             )
     spec = toml.firms
-    sources = Sources(files, spec.file, spec.column, {})
+    where = "its decisions go into the table that [decisions] names"
+    sources = Sources(files, spec.file, spec.column, {}, repeated=where)
     if len(sources.firms) < FEWEST_FIRMS:
         raise StudyError(
             f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
@@ -213,7 +213,11 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     sizes: tuple[str, ...] = labels[1:] * len(sources.firms)
     if spec.size:
         cells = sources.cells(sources.file, spec.size, "[firms] size")
-        sizes = tuple(read_each(lambda cell: sources.word(cell, labels), cells))
+        own = "" if spec.sizes else "; list other labels in sizes under [firms], the smallest first"
+        sizes = tuple(
+            read_each(lambda cell: sources.note(cell, cell.word(spec.sizes or SIZES, own)), cells)
+        )
+        require_sizes(sizes, spec.sizes, "[firms]", f"{sources.file}, column '{spec.size}'")
     periods = toml.periods or PeriodsTable(names=("all",))
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names, labels)
@@ -242,6 +246,20 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         size_labels=labels,
         unused=unused,
         **read_ledger(RULES, toml, sources, counts, subjects),
+    )
+
+
+def require_sizes(sizes: Collection[str], labels: Collection[str], table: str, column: str) -> None:
+    """Refuse labels of the user's own, or of more than two sizes, that no firm has."""
+    absent = [label for label in labels if label not in sizes]
+    if not absent or labels == SIZES:
+        return
+    one = len(labels) - len(absent) < 2
+    mend = "all firms are of one size: leave out size and sizes" if one else "leave it out"
+    raise wrong(
+        f"no firm has this size in {column}; expected sizes that occur: {mend}",
+        f"{table} sizes",
+        absent[0],
     )
 
 

@@ -7,13 +7,14 @@ probability is needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
+from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.studies.claimrules import (
     CANNOT_RULE,
     GROUP,
@@ -47,8 +48,14 @@ if TYPE_CHECKING:
     from intlmodels.studies.share import ShareStudy
 
 
-def _middle(draws: Array, fit: FitDraws, decimals: int | None = None) -> str:
+def _middle(
+    draws: Array, fit: FitDraws, decimals: int | None = None, significant: bool = False
+) -> str:
     """Median and interval: ``23 (−3 to 45)``; digits as the spread of the draws allows."""
+    if significant:  # in units that may be large or small
+        with np.errstate(invalid="ignore"):
+            median, ends = float(np.median(draws)), fit.interval(draws)
+        return f"{f.significant(median, 2)} ({f.significant_span(*ends, 2)})"
     if decimals is None:
         decimals = min(f.decimals_for(float(np.ptp(np.quantile(draws, [0.025, 0.975])))), 2)
     low, high = fit.interval(draws)
@@ -62,6 +69,12 @@ _FIT: Keys = {"fit": Naming("text", kind="variant")}
 _LEAST: Keys = {"least": Key("number", within=(0.0, 100.0))}
 _BY_LEAST = ", by more than `least` points if that is given"
 _PREDICTOR: Keys = {**_FIT, "predictor": Naming("text", True, kind="predictor")}
+
+
+_SIGN = Key("text", True, ("positive", "negative"))
+_VALUES = Naming("tables", kind="values")
+#: Kinds of predictors that are numbers, and of those whose first and last level say enough.
+_NUMBERS, _ORDERED = ("numeric", "spline"), ("contrast", "monotonic")
 
 
 class _OfFit(Rule):
@@ -213,7 +226,7 @@ class _Effect(_OfShares):
     keys: ClassVar[Keys] = {
         **_FIT,
         "parameter": Naming("text", True, kind="parameter"),
-        "sign": Key("text", True, ("positive", "negative")),
+        "sign": _SIGN,
     }
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
@@ -233,6 +246,123 @@ class _Effect(_OfShares):
         said += f" on the logit scale; {levels[-1]} against {levels[0]}: {_middle(off, fit)} {unit}"
         sign = 1 if claim.terms["sign"] == "positive" else -1
         return fit.judge(holds, off, unit, said, claim=claim, sign=sign)
+
+
+class _AverageEffect(_OfShares):
+    needs_coefficients = True
+    name, kind = "average effect", "association"
+    means = (
+        "the average effect of a `predictor` on the expected outcome is positive or negative "
+        "(`sign`): of a number the slope, else the difference of two `levels` (the last and the "
+        "first), with all rows `at` some values (as observed); with `than`, this effect less the "
+        "one at these other values"
+    )
+    words = f"{POSTERIOR} that the average effect of {{predictor}}{{levels}}{{at}}{{than}} is "
+    words += "{sign}{variant}"
+    keys: ClassVar[Keys] = {
+        **_PREDICTOR,
+        "levels": Naming("texts", kind="level"),
+        "sign": _SIGN,
+        "at": _VALUES,
+        "than": _VALUES,
+    }
+    #: What stands before these keys in the words.
+    before: ClassVar = {"levels": ", ", "at": ", at ", "than": ", less that at "}
+    stand_ins: ClassVar = dict.fromkeys(before, "")
+
+    def in_words(self, key: str, value: Any, claim: Claim) -> str:
+        said = super().in_words(key, value, claim) if key != "levels" else " against ".join(value)
+        return self.before.get(key, "") + said
+
+    def check(self, claim: Claim, where: str) -> None:
+        terms = claim.terms
+        if "than" in terms and terms["than"] == terms.get("at"):
+            raise wrong("expected other values than those of at", f"{where} than")
+        if "levels" in terms and (len(terms["levels"]), len(set(terms["levels"]))) != (2, 2):
+            raise wrong("expected two levels", f"{where} levels", list(terms["levels"]))
+
+    def check_design(self, claim: Claim, where: str, design: Any) -> None:
+        blocks = {block.name: block for block in design.blocks if block.settings}
+        groups = {own.name: own.labels for own in design.groupings}
+        name = claim.terms["predictor"]
+        if name not in blocks:
+            said = "this is a product, which follows from its predictors; expected one of "
+            raise wrong(said + listed(blocks), f"{where} predictor", name)
+        block = blocks[name]
+        if block.kind in _NUMBERS and "levels" in claim.terms:
+            raise wrong(f"{name} is a number; delete the key", f"{where} levels")
+        few = block.kind in (*_NUMBERS, *_ORDERED) or len(block.settings) == 2
+        if not few and "levels" not in claim.terms:
+            said = f"key is missing; expected it, two of the levels of {name}: "
+            raise wrong(said + listed(block.settings), f"{where} levels")
+        for key, own in claim.names("values"):
+            _check_value(own, claim.terms[key][own], f"{where} {key}", blocks, groups)
+            if own == name and block.kind not in _NUMBERS:
+                raise wrong(
+                    "expected other predictors than the one compared", f"{where} {key}", own
+                )
+
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
+        terms = claim.terms
+        levels = terms.get("levels", ())
+        effect, unit = fit.effect(terms["predictor"], levels, terms.get("at", {}))
+        said = _middle(effect, fit, significant=True)
+        if "than" in terms:
+            other, _ = fit.effect(terms["predictor"], levels, terms["than"])
+            effect, sides = (
+                effect - other,
+                f"{said} against {_middle(other, fit, significant=True)}",
+            )
+            said = f"{sides}; difference {_middle(effect, fit, significant=True)}"
+        sign = 1 if terms["sign"] == "positive" else -1
+        return fit.judge(sign * effect > 0, effect, unit, f"{said} {unit}", claim=claim, sign=sign)
+
+
+def _check_value(
+    name: str, value: Any, where: str, blocks: Mapping[str, Any], groups: Mapping[str, Any]
+) -> None:
+    """Check that a predictor or grouping is there, and can have a value."""
+    known = [*blocks, *groups]
+    if name not in known:
+        said = f"expected a predictor or grouping, one of {listed(known)}"
+        raise wrong(said + did_you_mean(name, known), where, name)
+    levels = groups[name] if name in groups else blocks[name].settings
+    if name not in groups and blocks[name].kind in _NUMBERS:
+        log = blocks[name].transform == "log"
+        if not isinstance(value, float) or not math.isfinite(value) or (log and value <= 0):
+            said = f"expected a number{' above 0' if log else ''}, without quotes"
+            raise wrong(said, f"{where} {name}", value)
+    elif value not in levels:
+        near = did_you_mean(str(value), levels)
+        raise wrong(f"expected one of {listed(levels)}{near}", f"{where} {name}", value)
+
+
+class _Shape(_OfShares):
+    needs_coefficients = True
+    name, kind = "shape", "association"
+    means = (
+        "the quadratic curve of a `predictor` is a U or an inverted U (`shape`) within the "
+        "observed range: its slopes at both ends have these signs"
+    )
+    words = f"{POSTERIOR} that the curve of {{predictor}} is {{shape}} within the observed range"
+    words += "{variant}"
+    keys: ClassVar[Keys] = {**_PREDICTOR, "shape": Key("text", True, ("U", "inverted U"))}
+
+    def check_design(self, claim: Claim, where: str, design: Any) -> None:
+        name = claim.terms["predictor"]
+        if not any(
+            product[0] == product[1] == (name, 0) for b in design.blocks for product in b.of
+        ):
+            said = 'expected a predictor with curve = "quadratic"'
+            raise wrong(said, f"{where} predictor", name)
+
+    def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
+        turning, u, inverted, unit = fit.curve(claim.terms["predictor"])
+        inside = f.probability(float((u | inverted).mean()))
+        said = f"it turns at {_middle(turning, fit, significant=True)} {unit}".rstrip()
+        said += f", within the observed range with probability {inside}"
+        with np.errstate(invalid="ignore"):  # where the square hardly counts, infinitely far away
+            return fit.judge(u if claim.terms["shape"] == "U" else inverted, turning, unit, said)
 
 
 # -- of decay models: known decisions, or those reconstructed from counts, draw by draw ------------
@@ -287,14 +417,20 @@ class _Falls(_OfDecisions):
 
 class _FallsMore(_OfDecisions):
     name = "falls more"
-    means = "and more so among firms of this `size` than among the others"
+    means = "and more so among firms of this `size` than among those of any other"
     words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
     keys: ClassVar[Keys] = {"size": Key("text", True)}
 
+    def describe(self, claim: Claim, study: Any) -> str:
+        said = super().describe(claim, study)
+        return said if len(set(study.sizes)) < 3 else said.replace("larger", "largest")
+
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]
-        (other,) = (name for name in fit.labels("size") if name != size)
-        more, less = (fit.values("halvings", size=name) * math.log(2) for name in (size, other))
+        others = [name for name in fit.labels("size") if name != size]
+        more = fit.values("halvings", size=size) * math.log(2)
+        # Of several others the one whose decay is largest decides.
+        less = fit.values("halvings", size=others).max(axis=1) * math.log(2)
         unit = f"log odds {f.a(study.event)}"
         said = f"difference of the decays {_middle(more - less, fit, 2)} {unit}"
         return fit.judge(more > less, more - less, unit, said)
@@ -370,6 +506,7 @@ RULES: dict[str, Rule] = {
     for rule in (
         *PRINTED_RULES,
         *(_HigherLevel(), _ExtremeLevel(), _HigherExpected(), _Explains(), _Effect()),
+        *(_AverageEffect(), _Shape()),
         *(_Falls(), _FallsMore(), _HigherShare(), _None()),
         CANNOT_RULE,
     )

@@ -24,6 +24,10 @@ _FUNCTIONS = (
     "log(x), I(x ** 2) beside x, poly(x, 2), ns(x), within(x), mo(x), walk(x) and C(x); compute "
     "other columns beforehand"
 )
+_KNOTS = (
+    "expected ns(x), with knots at the quantiles 0, 1/3, 2/3 and 1; other knots are keys of a "
+    'predictor without a formula: curve = "spline" and knots = [10, 50, 200]'
+)
 _LOGARITHMS = ("log", "np.log", "numpy.log")
 
 
@@ -85,9 +89,13 @@ def parse_formula(text: str) -> Formula:
         raise _error("expected a formula with an intercept: delete 0 + or - 1", text)
     terms.pop((), None)
     predictors = _predictors([term[0] for term in terms if len(term) == 1])
-    if not predictors:
-        raise _error("expected at least one predictor", text)
     pairs = [term for term in terms if len(term) == 2]
+    if not predictors and not pairs:
+        raise _error("expected at least one predictor", text)
+    outcome = _outcome(tree.left)
+    for factor in predictors.values():
+        if factor.column in outcome:
+            raise _error("this is the outcome; expected another column", factor.column)
     interactions = {"_".join(names): {"of": list(names)} for names in _folded(pairs, predictors)}
     groups: dict[str, dict[str, Any]] = {}
     for bar in bars:
@@ -96,7 +104,7 @@ def parse_formula(text: str) -> Formula:
         if not group.pop("level"):
             raise _error("expected groups that differ in level as well: add (1 | ...)", name)
     return Formula(
-        _outcome(tree.left),
+        outcome,
         {name: {"column": own.column, **dict(own.keys)} for name, own in predictors.items()},
         interactions,
         groups,
@@ -114,8 +122,12 @@ def _tree(text: str) -> Any:
 
     if len(text) > LONGEST or text.count("`") % 2:
         raise _error(f"expected at most {LONGEST} characters and backquotes in pairs", text)
+    # Powers as in R; no character has two meanings outside of backquotes.
+    plain = re.sub(r"(`[^`]*`)|\^", lambda match: match[1] or "**", text)
+    if re.search(r"\bns\([^)]*\bknots\b", plain):
+        raise _error(_KNOTS, text)
     try:
-        tokens = Scanner(text).scan(add_intercept=False)
+        tokens = Scanner(plain).scan(add_intercept=False)
         for first, second in pairwise(tokens):
             if first.kind == second.kind == "PIPE":
                 first.kind, second.lexeme = "", "||"
@@ -281,16 +293,14 @@ def _factor(tree: Any) -> _Factor:
     if name == "ns" and second in ("df=3", ""):
         return _with_key(_numeric(arguments[0], text), "curve", "spline", text)
     if name == "ns":
-        raise _error(
-            "expected ns(x), with knots at the quantiles 0, 1/3, 2/3 and 1; other knots can stand "
-            "in [predictors.NAME], without a formula",
-            text,
-        )
+        raise _error(_KNOTS, text)
     if name == "within" and len(arguments) == 1:
         return _with_key(_numeric(arguments[0], text), "split", "within", text)
     kinds = {"mo": "ordered", "walk": "walk", "C": "labels"}
     if name in kinds and len(arguments) == 1:
         return _Factor(_column(arguments[0]), (("kind", kinds[name]),), text=text)
+    if name in (*kinds, *_LOGARITHMS, "within"):
+        raise _error(f"expected {name} of one column and nothing else, as in {name}(x)", text)
     raise _error(f"this model does not have the function {name}; expected {_FUNCTIONS}", text)
 
 
@@ -347,7 +357,7 @@ def _text(tree: Any) -> str:
             return f"{tree.name.lexeme}{level}"
         case "QuotedName":
             return str(tree.expression.lexeme)
-    return str(tree.value)
+    return f'"{tree.value}"' if isinstance(tree.value, str) else str(tree.value)
 
 
 def _outcome(tree: Any) -> tuple[str, ...]:
@@ -499,7 +509,8 @@ def completed(
     if kind == "ordered" and "levels" not in spec:
         if not (order or numbers):
             raise StudyError(
-                "expected levels in an order: numbers, or levels = [...], lowest first",
+                "expected levels in an order: numbers, an ordered categorical of pandas, or a "
+                "predictor without a formula, with levels = [...], lowest first",
                 file="predictors",
                 column=spec["column"],
                 value=known[0] if known else "",
@@ -520,6 +531,9 @@ def all_numbers(texts: Iterable[str]) -> bool:
     except ValueError:
         return False
 
+
+#: What to say of a predictor that is the column of the firms.
+UNIT_AS_PREDICTOR = "firms that repeat differ in level anyway; expected other predictors"
 
 # -- a formula in study.toml ---------------------------------------------------------------
 
@@ -555,6 +569,8 @@ def with_formula(document: dict[str, Any], files: Files) -> dict[str, Any]:
                 raise wrong(f"the formula has {shown(column)}; expected one", f"[outcome] {key}")
         found["outcome"] = {**outcome, **given}
     unit = home.get("unit", home.get("column"))
+    if unit in (own["column"] for own in formula.predictors.values()):
+        raise wrong(UNIT_AS_PREDICTOR, _WHERE, unit)
     groups = {name: own for name, own in formula.groups.items() if own["column"] != unit}
     for name, own in formula.groups.items():
         if name not in groups and "slopes" in own:

@@ -9,10 +9,16 @@ from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import clean_label, parse_number, table_text
-from intlmodels.core.errors import StudyError
+from intlmodels.core.errors import StudyError, did_you_mean
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
-from intlmodels.studies.formula import completed, no_column, parse_formula, variable_name
+from intlmodels.studies.formula import (
+    UNIT_AS_PREDICTOR,
+    completed,
+    no_column,
+    parse_formula,
+    variable_name,
+)
 from intlmodels.studies.schema import FILE
 
 if TYPE_CHECKING:
@@ -23,7 +29,10 @@ if TYPE_CHECKING:
 #: What a saved study calls the table of its rows, and what messages call it.
 _TABLE, _DATA = "data.csv", "data"
 
-Named = Sequence[Any] | Mapping[str, Any] | None
+#: Decimals of a printed share, in percent or as a fraction; more are those of binary numbers.
+_MOST_DECIMALS = 5
+
+Named = str | Sequence[Any] | Mapping[str, Any] | None
 
 
 @checked
@@ -34,14 +43,14 @@ def study(
     outcome: str | Mapping[str, Any] = "",
     unit: str = "",
     time: str = "",
-    predictors: Sequence[Any] | Mapping[str, Any] | None = None,
-    interactions: Sequence[Any] | Mapping[str, Any] | None = None,
-    groups: Sequence[Any] | Mapping[str, Any] | None = None,
+    predictors: str | Sequence[Any] | Mapping[str, Any] | None = None,
+    interactions: str | Sequence[Any] | Mapping[str, Any] | None = None,
+    groups: str | Sequence[Any] | Mapping[str, Any] | None = None,
     rounding_width: float | str | None = None,
     unit_of_measure: str = "",
     weights: str = "",
     zeros: str | Sequence[str] = "",
-    precision: Sequence[str] = (),
+    precision: str | Sequence[str] = (),
     name: str = "",
     title: str = "",
     **tables: Any,
@@ -69,7 +78,7 @@ def study(
         Columns with the firm, which may repeat, and the period of each row. Without ``unit`` it is
         the column ``firm``; without one every row is a firm of its own, called by its label in the
         index.
-    predictors : sequence of str, or mapping of str to mapping, optional
+    predictors : str, sequence of str, or mapping of str to mapping, optional
         Columns; or name to keys of ``[predictors.NAME]``, of which ``column`` is the name if it is
         not there. Where there is no ``kind``, strings are a category, or a contrast if they are
         two, sorted; ordered categoricals are ordered, numbers numeric, truth values a contrast of
@@ -89,7 +98,7 @@ def study(
         Column of weights.
     zeros : {"rounded", "structural"} or sequence of str, optional
         How an exact 0 is read; names of predictors on which structural zeros depend.
-    precision : sequence of str, optional
+    precision : str or sequence of str, optional
         Predictors on which the precision depends.
     name, title : str, optional
         Of the study; they follow the outcome's column if not given.
@@ -139,12 +148,15 @@ def study(
     if zeros and not isinstance(zeros, str):
         document["zeros"] = {"predictors": list(zeros)}
     if precision:
-        document["precision"] = {"predictors": list(precision)}
+        named = [precision] if isinstance(precision, str) else list(precision)
+        document["precision"] = {"predictors": named}
     later = {key: tables.pop(key) for key in ("variants", "outcomes") if key in tables}
     document |= {key: tables.pop(key) for key in ("cluster", "fit") if key in tables}
-    document["predictors"] = {
-        key: rows.predictor(spec) for key, spec in _named(asked["predictors"], "predictors")
-    }
+    document["predictors"] = {}
+    for key, spec in _named(asked["predictors"], "predictors"):
+        if unit and spec["column"] == unit:
+            raise _error(UNIT_AS_PREDICTOR, unit)
+        document["predictors"][key] = rows.predictor(spec)
     pairs = {key: {"of": own["of"]} | own for key, own in _pairs(asked["interactions"])}
     grouped = dict(_named(asked["groups"], "groups"))
     for key in [key for key, own in grouped.items() if unit and own["column"] == unit]:
@@ -170,6 +182,8 @@ def _error(message: str, value: object = None) -> StudyError:
 def _frame(data: Any) -> DataFrame:
     import pandas as pd
 
+    if data is None or isinstance(data, str):
+        raise StudyError("expected a DataFrame, as in im.study(formula, data)", file=_DATA)
     if hasattr(data, "to_pandas"):
         data = data.to_pandas()
     try:
@@ -304,7 +318,14 @@ class _Rows:
                 "rounding_width=1; or 'printed', or a column with the width of each row"
             )
         if isinstance(own.get("rounding_width"), str) and own["rounding_width"] != "printed":
+            near = did_you_mean(own["rounding_width"], ["printed"])
+            if near and own["rounding_width"] not in self.columns:
+                raise _error(
+                    f"expected a number, 'printed' or a column{near}", own["rounding_width"]
+                )
             self.require(own["rounding_width"], "rounding_width")
+        if own.get("weights"):
+            self.require(own["weights"], "weights")
         if "unit" not in own:
             own["unit"] = self._measure(columns[-1])
         order = ("column", "lower", "upper", "label", "unit", "rounding_width", "weights", "zeros")
@@ -417,6 +438,15 @@ def _cells(series: Series, same_decimals: bool = False) -> list[str]:
     texts = ["" if gone else _cell(own) for own, gone in zip(values, missing, strict=True)]
     if same_decimals and series.dtype.kind == "f":
         most = max(len(text.partition(".")[2]) for text in texts)
+        if most > _MOST_DECIMALS:
+            raise StudyError(
+                f"a number has {most} decimals, which nobody printed; expected numbers as they "
+                "were reported: round the column, as with .round(1), or give rounding_width as a "
+                "number",
+                file=_DATA,
+                column=str(series.name),
+                value=max(texts, key=len),
+            )
         texts = [text and f"{float(text):.{most}f}" for text in texts]
     return texts
 

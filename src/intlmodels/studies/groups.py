@@ -12,7 +12,17 @@ from typing import Any
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed
-from intlmodels.studies.schema import PROSE, TEXT, Key, NumbersTable, section, wrong
+from intlmodels.studies.schema import (
+    PROSE,
+    TEXT,
+    GroupingTable,
+    Key,
+    NumbersTable,
+    check_keys,
+    keys_of,
+    section,
+    wrong,
+)
 from intlmodels.studies.sources import Cell, Sources, split_place
 
 #: Conditions on text, and conditions on numbers.
@@ -20,6 +30,8 @@ _TEXTS = ("is", "contains")
 _NUMBERS = ("least", "most", "above", "below")
 #: Ways to make a group of other groups.
 _MADE = ("all", "any", "without")
+#: Keys of which a group of rows has at least one; without them groups have effects of their own.
+_CONDITIONS = (*_TEXTS, *_NUMBERS, "firms", *_MADE)
 GROUP = {
     "label": PROSE,
     "column": TEXT,
@@ -163,6 +175,8 @@ def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
     elsewhere = dict.fromkeys(("slopes", "correlated", "within"), _EFFECTS)
     for name, table in tables.items():
         where = f"[groups.{name}]"
+        if isinstance(table, dict) and not {*_CONDITIONS, "columns"} & set(table):
+            check_keys(table, [*keys_of(GroupingTable), *_CONDITIONS], where)
         given = section(table, GROUP, where, elsewhere)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
         groups[name] = Group(name, label, *_members(given, where, rows, groups))
@@ -176,7 +190,7 @@ _Members = tuple[tuple[str, ...], tuple[Member, ...]]
 def _members(
     given: Mapping[str, Any], where: str, rows: Rows, groups: Mapping[str, Group]
 ) -> _Members:
-    conditions = [key for key in (*_TEXTS, *_NUMBERS, "firms", *_MADE) if key in given]
+    conditions = [key for key in _CONDITIONS if key in given]
     if not conditions:
         raise wrong(
             f"nothing says who belongs to it; expected one of {', '.join(GROUP)}"

@@ -429,7 +429,7 @@ class DecisionRegister(RowFiles):
     outcome: DecisionTable
     #: Format of the dates; empty where they are as :mod:`intlmodels.studies.decisions` reads them.
     date_format: str
-    #: Labels of the two sizes, the larger one first.
+    #: Labels of the sizes, the largest one first.
     size_labels: tuple[str, ...]
 
     @property
@@ -621,9 +621,11 @@ def study_of_sequences(
             file=register.files,
         )
     periods = register.periods
+    sizes = tuple(register.size_labels[i] for i in np.unique(sequences.size))
+    decay.require_sizes(sizes, register.size_labels, "[register]", register.files)
     return SequenceStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__},
-        sizes=tuple(register.size_labels[i] for i in np.unique(sequences.size)),
+        sizes=sizes,
         size_labels=register.size_labels,
         periods=periods,
         period_weights=(1 / len(periods),) * len(periods),

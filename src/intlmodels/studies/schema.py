@@ -403,7 +403,17 @@ RESERVED = frozenset(
 #: Names that the decay model uses for itself.
 OF_DECISIONS = frozenset(
     (
-        *("large", "decay", "decay_mean", "period", "size", "flag", "flagged", "table"),
+        *(
+            "large",
+            "size_offset",
+            "decay",
+            "decay_mean",
+            "period",
+            "size",
+            "flag",
+            "flagged",
+            "table",
+        ),
         *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
         *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
     )
@@ -459,7 +469,7 @@ class FirmsTable(TomlTable):
     column: Label
     label: Label = "firm"
     size: str = ""
-    #: Labels of the two sizes, the smaller one first.
+    #: Labels of the sizes, the smallest one first.
     sizes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -568,7 +578,11 @@ class ShareTable(TomlTable):
                 raise self.error(key, f"{said}column and rounding_width, or lower and upper")
         for key in ("lower", "upper") if bands else needed:
             if not getattr(self, key) and key not in self.written:
-                raise wrong("key is missing; expected it", f"{self.where} {key}")
+                said = "key is missing; expected it"
+                if key == "rounding_width":
+                    said += ": the distance between neighbouring reported shares, as in 1; or "
+                    said += '"printed", or a column with the width of each row'
+                raise wrong(said, f"{self.where} {key}")
         if bands and self.lower == self.upper:
             raise self.error("upper", "expected another column than that of the lower ends")
 
@@ -973,7 +987,7 @@ class DecisionRegisterTable(RegisterTable):
     order: Literal["date", "number"] = "date"
     date_format: Label = ""
     size: Label = ""
-    #: Labels of the two sizes, the smaller one first.
+    #: Labels of the sizes, the smallest one first.
     sizes: tuple[str, ...] = ()
     period: Label = ""
 
@@ -1011,7 +1025,7 @@ def _check_date_format(table: DecisionsTable | DecisionRegisterTable) -> None:
 
 
 def _check_sizes(sizes: tuple[str, ...], column: str, where: str) -> None:
-    """Refuse labels of sizes that are not two, or of which no column speaks."""
+    """Refuse labels of sizes that do not differ, or of which no column speaks."""
     if not sizes:
         return
     key = f"{where} sizes"
@@ -1019,10 +1033,10 @@ def _check_sizes(sizes: tuple[str, ...], column: str, where: str) -> None:
         raise wrong(
             "expected also the column with the size of each firm, in size", key, list(sizes)
         )
-    if len(sizes) != 2 or sizes[0] == sizes[1] or "all" in sizes:
+    if not 1 < len(set(sizes)) == len(sizes) or "all" in sizes:
         raise wrong(
-            "expected two different labels, the smaller size first; a column of more sizes can be "
-            'a predictor of known decisions: [predictors.NAME] with kind = "category"',
+            "expected two or more different labels, the smallest size first, and none of them "
+            "'all'; where all firms are of one size, leave out size and sizes",
             key,
             list(sizes),
         )

@@ -446,6 +446,12 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     for name, group in toml.groupings.items():
         groupings[name] = read_grouping(name, group, sources, outcome, predictors)
         _check_slopes(groupings[name], group.where, predictors, interactions, sources)
+        own = groupings[name]
+        for other in groupings.values():
+            pairs = len(set(zip(own.codes, other.codes, strict=True)))
+            if other.name != name and len(own.labels) == len(other.labels) == pairs:
+                said = f"the same groups as in {shown(other.name)}; expected others"
+                raise wrong(f"{said}: delete {group.where}", f"{group.where} column", group.column)
     parts = {"precision": toml.precision, "structural zeros": toml.zeros}
     for what, part in parts.items():
         for name in part.predictors if part else ():

@@ -100,6 +100,25 @@ class Cell:
         raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
 
 
+#: Where the rows of a firm belong that the table of the firms has twice.
+_REPEATED = "rows of the same firm in several years go under [rows], with unit and time"
+
+
+def require_numbers(cells: Sequence[Cell]) -> None:
+    """Refuse a column without a single number in one line, not in one for each cell."""
+    known, first = [cell for cell in cells if not cell.missing], None
+    for cell in known:
+        try:
+            cell.number()
+        except StudyError as error:
+            first = first or error
+        else:
+            return
+    if first is not None and len(known) > 1:
+        said = f"no cell has a number: name another column; {first.message}"
+        raise in_column(said, known[0].file, known[0].column, known[0].text)
+
+
 class Sources:
     """The tables of a study, joined by firm; collects how cells were read."""
 
@@ -110,8 +129,11 @@ class Sources:
         column: str,
         keys: Mapping[str, str],
         rows: RowsTable | None = None,
+        repeated: str = _REPEATED,
     ) -> None:
         self.files = files
+        #: Where the rows of firms that are listed more than once belong.
+        self.repeated = repeated
         #: The table that lists the firms, or the rows, and the column with the firms' names.
         self.file, self.column = file, clean_label(column)
         #: How rows are listed, if firms may repeat; and what one of ``firms`` is.
@@ -199,9 +221,8 @@ class Sources:
         """First cell with the name of each firm by the name that joins them (single blanks)."""
         repeat = self.listing is not None and file == self.file
         found: dict[str, Cell] = {}
-        for cell in self.column_cells(
-            file, self.key(file), "[rows] unit or key" if repeat else "[firms] column or key"
-        ):
+        asked = "[rows] unit or key" if self.listing else "[firms] column or key"
+        for cell in self.column_cells(file, self.key(file), asked):
             name = clean_label(cell.text)
             if not name:
                 raise cell.error("expected the name of a firm; name it or delete the row")
@@ -209,10 +230,9 @@ class Sources:
             if name not in found:
                 found[name] = cell
             elif not repeat:
-                years = "; rows of the same firm in several years go under [rows], with unit and "
                 raise cell.error(
                     f"the firm is already in row {found[name].row}; expected every firm once: "
-                    f"delete one{f'{years}time' if file == self.file else ''}"
+                    f"delete one{f'; {self.repeated}' if file == self.file else ''}"
                 )
         self._rows[file] = {name: cell.row - 2 for name, cell in found.items()}
         return found

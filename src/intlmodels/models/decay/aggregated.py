@@ -17,7 +17,7 @@ of Gauss-Hermite nodes for long sequences, whose integrands are narrow (Trefethe
 sigma allows. Nodes are common to many firms, so that log(1 + exp(eta)) is computed once for all.
 
 Its coordinates are one vector: the log odds at the first decision (of other firms, averaged over
-periods), what large firms add, the logarithm of the firms' spread, the decay averaged over sizes,
+periods), what larger firms add, the logarithm of the firms' spread, the decay averaged over sizes,
 and where there are any, the differences of the decay between sizes and of the periods, in an
 orthonormal basis. The maximum is found by Newton's method with numerical derivatives, and serves
 only to write the posterior in coordinates in which it has about one width everywhere.
@@ -69,8 +69,8 @@ class Counts:
 
 def counts_for(sequences: Sequences, design: Design) -> Counts:
     """Counts of a design: sizes and periods that it does not tell apart are put together."""
-    size = sequences.size if design.two_sizes else np.zeros_like(sequences.size)
-    at_size = sequences.at_size if design.two_sizes else np.zeros_like(sequences.at_size)
+    size = sequences.size if design.by_size else np.zeros_like(sequences.size)
+    at_size = sequences.at_size if design.by_size else np.zeros_like(sequences.at_size)
     made = sequences.made if design.by_period else sequences.made.sum(axis=1, keepdims=True)
     keys, inverse = np.unique(
         np.column_stack([size, made, sequences.flagged]), axis=0, return_inverse=True
@@ -244,7 +244,7 @@ LARGEST = 30.0
 
 def layout(design: Design) -> tuple[str, ...]:
     """Name of each coordinate of a design; differences ("between", "time") share theirs."""
-    names = ["level", *["large"] * design.two_sizes, "spread", "decay"]
+    names = ["level", *["large"] * len(design.indicators), "spread", "decay"]
     names += ["between"] * (0 if design.common else len(design.sizes) - 1)
     return (*names, *["time"] * (len(design.periods) - 1 if design.by_period else 0))
 
@@ -254,8 +254,8 @@ def natural(theta: Any, design: Design, by: Algebra) -> dict[str, Any]:
     where = layout(design)
     ones = np.ones(len(design.sizes))
     level = theta[where.index("level")] * ones
-    if design.two_sizes:
-        level = level + theta[where.index("large")] * np.array([1.0, 0.0])
+    for i, where_added in enumerate(design.indicators):
+        level = level + theta[where.index("large") + i] * where_added
     decay = theta[where.index("decay")] * ones
     if not design.common:
         decay = decay + _spread_out(theta, where, "between", len(design.sizes))

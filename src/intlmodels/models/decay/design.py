@@ -7,6 +7,9 @@ the size of the firm::
 
     logit Pr(flag) = intercept + firm[f] + large * [g = large] - decay[g] * k
 
+With more than two sizes every one but the smallest has an offset of its own, ``size_offset[g]``, in
+place of ``large``.
+
 Where the decisions are known, terms of the study's own may stand beside these: a slope of a
 contrast or a standardized number, and effects of the levels of a category or of groups.
 
@@ -77,7 +80,7 @@ class Design:
     firms: tuple[str, ...]
     #: Position in ``sizes`` of each firm.
     size_of_firm: tuple[int, ...]
-    #: The two sizes, the larger one first; ``("all",)`` where firms are of one size only.
+    #: From the largest to the smallest; ``("all",)`` where firms are of one size only.
     sizes: tuple[str, ...]
     periods: tuple[str, ...]
     #: Prior chance of a decision's period.
@@ -94,7 +97,7 @@ class Design:
     concentration: float = 1.0
     #: How prior entries k enter: k, log(1 + k), or whether k is above 0.
     family: Shape = "linear"
-    #: One decay for both sizes.
+    #: One decay for all sizes.
     common: bool = False
     #: Whether periods have effects of their own.
     by_period: bool = False
@@ -105,9 +108,25 @@ class Design:
     terms: tuple[Term, ...] = ()
 
     @property
-    def two_sizes(self) -> bool:
-        """Whether there is a difference between sizes to estimate."""
-        return len(self.sizes) == 2
+    def by_size(self) -> bool:
+        """Whether there are differences between sizes to estimate."""
+        return len(self.sizes) > 1
+
+    @property
+    def offset(self) -> str:
+        """The parameter that sizes add to the log odds; one number where there are two sizes."""
+        return "large" if len(self.sizes) == 2 else "size_offset" if self.by_size else ""
+
+    @property
+    def indicators(self) -> Array:
+        """For each size with an offset, all but the smallest, 1 at its place among the sizes."""
+        return np.eye(len(self.sizes))[:-1]
+
+    def offsets(self, values: Any) -> list[Any]:
+        """Of each size with an offset what it adds, (...), of draws of :attr:`offset`."""
+        if len(self.sizes) == 2:
+            return [values]
+        return [values[..., i] for i in range(len(self.sizes) - 1)]
 
     @property
     def codes(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -195,9 +214,14 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
                 partial(replace, by_period=True),
             )
         )
-    if not default_design(study).common:
+    sizes = default_design(study).sizes
+    if len(sizes) > 1:
         rows.append(
-            Variant("common-decay", "one decay for both sizes", partial(replace, common=True))
+            Variant(
+                "common-decay",
+                f"one decay for {'both' if len(sizes) == 2 else 'all'} sizes",
+                partial(replace, common=True),
+            )
         )
     if study.counts and study.decisions is not None:
         rows.append(
@@ -297,7 +321,7 @@ def _cheapest(
 
 def parameters(design: Design) -> dict[str, Prior]:
     """Parameters that have a prior of their own, with the default of each (models: section 3)."""
-    others = f", {design.sizes[1]} firms" if design.two_sizes else ""
+    others = f", {design.sizes[-1]} firms" if design.by_size else ""
     unit = {
         "linear": "for each prior entry",
         "power": "for each unit of log(1 + prior entries)",
@@ -305,10 +329,10 @@ def parameters(design: Design) -> dict[str, Prior]:
     }[design.family]
     mean = "" if design.common else ", mean of the sizes"
     real = [("intercept", "Normal(0, 1.5)", f"log odds of the flag at the first entry{others}")]
-    if design.two_sizes:
-        against = "the others" if design.sizes == SIZES else f"{design.sizes[1]} firms"
-        who = f"{design.sizes[0]} firms against {against}"
-        real.append(("large", "Normal(0, 1)", f"{who}, log odds"))
+    if design.by_size:
+        against = "the others" if design.sizes == SIZES else f"{design.sizes[-1]} firms"
+        who = design.sizes[0] if len(design.sizes) == 2 else "each larger size of"
+        real.append((design.offset, "Normal(0, 1)", f"{who} firms against {against}, log odds"))
     real.append(("decay_mean", "Normal(0, 0.5)", f"fall of the log odds {unit}{mean}"))
     spreads = [("sigma_firm", "HalfNormal(1)", "spread of the firms, log odds")]
     if not design.common:

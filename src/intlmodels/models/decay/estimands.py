@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from intlmodels.models.base import flat
 from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.aggregated import NUMPY, Counts, classes, counts_for, integrals
 from intlmodels.models.decay.design import Design, basis
-from intlmodels.models.decay.inferencedata import inverse_logit
+from intlmodels.models.decay.inferencedata import OFFSETS, inverse_logit
 from intlmodels.studies import DecayStudy, SequenceStudy
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
     effect 0; period effects averaged) with so many prior entries; ``fall`` (size): how many
     percentage points it falls from the first decision to the one after ``FALL_AFTER`` prior
     entries; ``halvings`` (size): by how many halvings the odds fall with a unit of experience;
-    ``decay_difference``: the decay of large firms less that of the others. Where the table is
+    ``decay_difference``: the decay of large firms less that of the others, and where there are more
+    than two sizes (size_pair), that of each size less that of each smaller one. Where the table is
     drawn, ``group_cell`` (size, period, flag): decisions in the table; ``true_count`` (count): what
     each published count truly was; ``repair_holds`` (repair): 1 where the true counts are those of
     that cheapest repair.
@@ -71,8 +73,9 @@ def _curves(draws: Dataset, family: str) -> tuple[dict[str, Any], dict[str, Any]
         level = level + draws["period"].mean("period_level").to_numpy()
     decay = draws["decay"].transpose("chain", "draw", "size").to_numpy()
     starts = np.stack([level] * len(sizes), axis=-1)
-    if len(sizes) == 2:
-        starts[..., 0] = level + draws["large"].to_numpy()
+    if len(sizes) > 1:
+        offsets = draws[OFFSETS[len(sizes) > 2]].transpose("chain", "draw", ...).to_numpy()
+        starts[..., :-1] += offsets.reshape(*level.shape, -1)
     steps = basis(family, entries)  # type: ignore[arg-type]
     curve = 100 * inverse_logit(starts[..., None] - decay[..., None] * steps)
     values: dict[str, Any] = {
@@ -80,9 +83,20 @@ def _curves(draws: Dataset, family: str) -> tuple[dict[str, Any], dict[str, Any]
         "fall": (("size",), curve[..., 0] - curve[..., FALL_AFTER]),
         "halvings": (("size",), decay / math.log(2)),
     }
+    coords = {"size": np.asarray(sizes, dtype=object), "entries": entries}
+    pairs = list(combinations(range(len(sizes)), 2))
+    each = [decay[..., one] - decay[..., other] for one, other in pairs]
     if len(sizes) == 2:
-        values["decay_difference"] = ((), decay[..., 0] - decay[..., 1])
-    return values, {"size": np.asarray(sizes, dtype=object), "entries": entries}
+        values["decay_difference"] = ((), each[0])
+    elif pairs:
+        values["decay_difference"] = (("size_pair",), np.stack(each, axis=-1))
+        coords["size_pair"] = np.asarray(pairs_of(sizes), dtype=object)
+    return values, coords
+
+
+def pairs_of(sizes: Sequence[str]) -> list[str]:
+    """Each size and each smaller one, as a difference is called: ``large - other``."""
+    return [f"{one} - {other}" for one, other in combinations(sizes, 2)]
 
 
 def _of_tables(draws: Dataset, constant: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -161,7 +175,7 @@ def chances(design: Design, parameters: Mapping[str, Any], places: Mapping[str, 
 def merged(study: SequenceStudy, design: Design) -> dict[str, NDArray[np.int64]]:
     """Places of decisions as a design tells them apart, with how many there are, and flags."""
     counted = study.sequences
-    size = counted.at_size if design.two_sizes else np.zeros_like(counted.at_size)
+    size = counted.at_size if design.by_size else np.zeros_like(counted.at_size)
     period = counted.at_period if design.by_period else np.zeros_like(counted.at_period)
     keys, inverse = np.unique(
         np.column_stack([size, period, counted.at_entries]), axis=0, return_inverse=True
@@ -178,15 +192,15 @@ def merged(study: SequenceStudy, design: Design) -> dict[str, NDArray[np.int64]]
 
 def points_of(draws: Dataset, design: Design, most: int) -> list[dict[str, Any]]:
     """Parameters of some draws, as :func:`.aggregated.log_likelihood` takes them."""
-    names = ("intercept", "large", "sigma_firm", "decay", "period")
+    names = ("intercept", *OFFSETS, "sigma_firm", "decay", "period")
     known = {name: flat(draws[name]) for name in names if name in draws}
     total = len(known["intercept"])
     pick = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
     points = []
     for i in pick:
         level = np.full(len(design.sizes), known["intercept"][i])
-        if design.two_sizes:
-            level[0] += known["large"][i]
+        if design.by_size:
+            level[:-1] += known[design.offset][i]
         points.append(
             {
                 "level": level,

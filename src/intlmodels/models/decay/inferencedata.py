@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.models.base import flat, texts
-from intlmodels.models.decay.design import OUTCOME, Design, basis, latent, repairs
+from intlmodels.models.decay.design import OUTCOME, Design, Term, basis, latent, repairs
 from intlmodels.models.priors import Prior, draw
 from intlmodels.studies import DecayStudy
 from intlmodels.studies.counts import FLAGS, RELATIONS, Rows, rows
@@ -35,11 +35,18 @@ Array = NDArray[np.float64]
 #: The observed variable where only counts are known.
 PRINTED = "printed_count"
 #: What a log odds depends on.
-OF_ODDS = {"intercept", "large", "firm", "decay", "period"}
+OF_ODDS = {"intercept", "large", "size_offset", "firm", "decay", "period"}
+#: What larger sizes add to it: of two sizes, and of more.
+OFFSETS = ("large", "size_offset")
 #: What a study calls firms, decisions and flags.
 WORDS = ("firm_label", "event", "flag_label")
 #: Variables with a dimension of their own.
-DIMENSIONS = {"firm": "firm_level", "decay": "size", "period": "period_level"}
+DIMENSIONS = {
+    "size_offset": "size_offset_level",
+    "firm": "firm_level",
+    "decay": "size",
+    "period": "period_level",
+}
 
 
 def labels(design: Design) -> dict[str, Any]:
@@ -48,12 +55,18 @@ def labels(design: Design) -> dict[str, Any]:
         "firm_level": np.asarray(design.firms, dtype=object),
         "period_level": np.asarray(design.periods, dtype=object),
         "flag": np.asarray(FLAGS, dtype=object),
-        "size": np.asarray(design.sizes, dtype=object),
+        **{name: np.asarray(own, dtype=object) for name, own in size_coords(design).items()},
     } | {
         f"{term.name}_level": np.asarray(term.levels, dtype=object)
         for term in design.terms
         if term.varying
     }
+
+
+def size_coords(design: Design) -> dict[str, list[str]]:
+    """Names of the sizes, and of those with an offset where these are several."""
+    own = {DIMENSIONS[design.offset]: list(design.sizes[:-1])} if len(design.sizes) > 2 else {}
+    return {"size": list(design.sizes), **own}
 
 
 def row_labels(system: Rows) -> list[str]:
@@ -72,9 +85,16 @@ def posterior(design: Design, draws: Draws) -> Dataset:
     from intlmodels.models.decay.sampler import layout
 
     where = layout(design)
-    levels = {"decay": 2, "firm": len(design.firms), "period": len(design.periods)}
+    levels = {
+        "decay": len(design.sizes),
+        "firm": len(design.firms),
+        "period": len(design.periods),
+        "size_offset": len(design.indicators),
+    }
     values: dict[str, Array] = {}
     for name in _ORDER:
+        if name in OFFSETS and name != design.offset:
+            continue
         if (at := where.position(name)) >= 0:
             own = (
                 draws.theta[..., at : at + levels[name]] if name in levels else draws.theta[..., at]
@@ -87,7 +107,7 @@ def posterior(design: Design, draws: Draws) -> Dataset:
 
 #: Parameters in the order in which they are stored.
 _ORDER = (
-    *("intercept", "large", "sigma_firm", "decay_mean", "sigma_decay"),
+    *("intercept", *OFFSETS, "sigma_firm", "decay_mean", "sigma_decay"),
     *("decay", "firm", "sigma_period", "period"),
 )
 #: By the C library: NumPy's own differs in the last bit with the width of a processor's vectors.
@@ -136,8 +156,13 @@ def prior_values(
     design: Design, priors: Mapping[str, Prior], number: int, rng: np.random.Generator
 ) -> tuple[dict[str, Array], NDArray[np.int64] | None]:
     """Parameters (draw, ...) from their priors, and where only counts are known, tables."""
-    values = {name: draw(prior, rng, number) for name, prior in priors.items()}
     firms, sizes = len(design.firms), len(design.sizes)
+    values = {
+        name: draw(prior, rng, number * (sizes - 1)).reshape(number, -1)
+        if name == "size_offset"
+        else draw(prior, rng, number)
+        for name, prior in priors.items()
+    }
     if not design.aggregated:
         values["firm"] = values["sigma_firm"][:, None] * rng.normal(size=(number, firms))
     values["decay"] = np.repeat(values["decay_mean"][:, None], sizes, axis=1)
@@ -265,6 +290,8 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
             "period_of_decision": ("decision", period),
             "prior_entries": ("decision", design.decisions.entries),
         }
+        if design.terms:
+            words["terms"] = json.dumps([_described(term) for term in design.terms])
         for term in design.terms:
             if term.varying:
                 variables[f"{term.name}_code"] = ("decision", term.codes)
@@ -286,6 +313,21 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
     }
     changes = repairs(design.counts, design.firms, design.periods)
     return xr.Dataset(variables, coords, words | {"repairs": json.dumps(changes)})
+
+
+def _described(term: Term) -> dict[str, Any]:
+    """A term as what is computed from draws needs it; ``settings``: what it can be set to."""
+    return {
+        "name": term.name,
+        "kind": term.kind,
+        "label": term.label,
+        "levels": list(term.levels) if term.varying else [],
+        "settings": list(term.levels),
+        "unit": term.unit,
+        "transform": term.transform,
+        "center": term.center,
+        "scale": term.scale,
+    }
 
 
 # -- complete tables of decisions from the posterior -----------------------------------
@@ -335,7 +377,7 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
     if seed is not None:
         Settings(seed=seed)  # one rule for every seed
     pick = np.linspace(0, len(stored) - 1, draws).round().astype(int)
-    design = _design(fit)
+    design = design_of_fit(fit)
     known = flat_parameters(posterior, design)
     parameters = {name: values[pick] for name, values in known.items()}
     rng = np.random.default_rng([int(fit.attrs["seed"]) if seed is None else seed, 4])
@@ -353,21 +395,20 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
     )
 
 
-def _design(fit: DataTree) -> Design:
-    """What of the design the order of decisions depends on."""
-    constant = fit["constant_data"].to_dataset()
-
+def design_of_fit(fit: DataTree) -> Design:
+    """What of the design the log odds without terms and the order of decisions depend on."""
+    constant, posterior = (fit[name].to_dataset() for name in ("constant_data", "posterior"))
     return Design(
         firms=tuple(texts(constant["firm_level"])),
         size_of_firm=tuple(int(i) for i in constant["size_of_firm"].to_numpy()),
         sizes=tuple(texts(constant["size"])),
         periods=tuple(texts(constant["period_level"])),
         period_weights=tuple(float(w) for w in constant["period_weight"].to_numpy()),
-        total=int(fit["posterior"].to_dataset()["table"][0, 0].sum()),
+        total=int(posterior["table"][0, 0].sum()) if "table" in posterior else 0,
         counts=(),
         decisions=None,
         family=str(fit.attrs["family"]),  # type: ignore[arg-type]
-        by_period="period" in fit["posterior"].data_vars,
+        by_period="period" in posterior,
     )
 
 
@@ -392,8 +433,9 @@ def log_odds(
     draws = len(parameters["intercept"])
     each = np.arange(draws)[:, None]
     total = parameters["intercept"][:, None] + parameters["firm"][each, firm]
-    if design.two_sizes:
-        total = total + parameters["large"][:, None] * (size == 0)
+    if design.by_size:
+        for i, offset in enumerate(design.offsets(parameters[design.offset])):
+            total = total + offset[:, None] * (size == i)
     if design.by_period:
         total = total + parameters["period"][each, period]
     for term in design.terms:

@@ -114,8 +114,8 @@ def chances(p, q, f, n, theta, at, size, basis, linear):
     odds change by the same factor from place to place.
     """
     eta = theta[at[0]] + theta[at[5] + f]
-    if at[1] >= 0 and size[f] == 0:
-        eta += theta[at[1]]
+    if size[f] < at[9] - 1:
+        eta += theta[at[1] + size[f]]
     slope = theta[at[2] + size[f]] if at[4] >= 0 else theta[at[3]]
     period = at[7]
     rows = p.shape[1] if period >= 0 else 1
@@ -172,7 +172,7 @@ def log_parameters(theta, at, named, firms, periods):
         total += log_prior(int(named[i, 1]), named[i, 2], named[i, 3], named[i, 4], x)
     total += _log_normals(theta, at[5], firms, 0.0, theta[at[6]])
     if at[4] >= 0:
-        total += _log_normals(theta, at[2], 2, theta[at[3]], theta[at[4]])
+        total += _log_normals(theta, at[2], at[9], theta[at[3]], theta[at[4]])
     if at[7] >= 0:
         total += _log_normals(theta, at[7], periods, 0.0, theta[at[8]])
     return total

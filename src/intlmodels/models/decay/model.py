@@ -50,6 +50,7 @@ from intlmodels.models.decay.aggregated import (
 )
 from intlmodels.models.decay.design import OUTCOME, Design, Term, basis
 from intlmodels.models.decay.estimands import points_of
+from intlmodels.models.decay.inferencedata import DIMENSIONS, size_coords
 from intlmodels.models.priors import Prior
 from intlmodels.models.pymc import (
     PRIOR_ARGUMENTS,
@@ -89,15 +90,14 @@ def build(
     coords = {
         "decision": np.arange(len(firm)) + 1,
         "firm_level": list(design.firms),
-        "size": list(design.sizes),
+        **size_coords(design),
         **{f"{term.name}_level": list(term.levels) for term in design.terms if term.varying},
     }
     with pm.Model(coords=coords) as model:
         flags, weights = register_data(priors, made.flag)
         linear = draw_pymc(priors, "intercept")
-        if design.two_sizes:
-            large = draw_pymc(priors, "large")
-            linear = linear + large * (size[firm] == 0)
+        for i, offset in enumerate(_offsets(priors, design)):
+            linear = linear + offset * (size[firm] == i)
         spread = draw_pymc(priors, "sigma_firm")
         effect = pm.Deterministic(
             "firm", spread * pm.Normal("firm_z", 0, 1, dims="firm_level"), dims="firm_level"
@@ -110,6 +110,14 @@ def build(
             linear = linear + term.of(_effects(priors, term))
         _observe(flags, weights, linear)
     return model
+
+
+def _offsets(priors: Mapping[str, Prior], design: Design) -> list[Any]:
+    """Register what larger sizes add to the log odds."""
+    if not design.by_size:
+        return []
+    dims = {"dims": DIMENSIONS[design.offset]} if design.offset in DIMENSIONS else {}
+    return design.offsets(draw_pymc(priors, design.offset, **dims))
 
 
 def _decay(priors: Mapping[str, Prior], design: Design) -> Any:
@@ -196,11 +204,11 @@ def build_register(
     design = design_of(study, variant)
     priors = priors_of(study, variant) if priors is None else priors
     counts = counts_for(study.sequences, design)
-    with pm.Model(coords={"size": list(design.sizes)}) as model:
+    with pm.Model(coords=size_coords(design)) as model:
         pm.Data(PRIOR_ARGUMENTS, arguments(priors))
         level = draw_pymc(priors, "intercept") * np.ones(len(design.sizes))
-        if design.two_sizes:
-            level = level + draw_pymc(priors, "large") * np.array([1.0, 0.0])
+        for offset, where_added in zip(_offsets(priors, design), design.indicators, strict=True):
+            level = level + offset * where_added
         sigma = draw_pymc(priors, "sigma_firm")
         decay = _decay(priors, design)
         period = _period(priors, design) if design.by_period else None
@@ -249,8 +257,10 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
             "sigma_firm": pt.exp(theta[where.index("spread")]),
             "decay_mean": theta[where.index("decay")],
         }
-        if design.two_sizes:
-            found["large"] = theta[where.index("large")]
+        if design.by_size:
+            first = where.index("large")
+            offsets = theta[first : first + len(design.indicators)]
+            found[design.offset] = offsets if design.offset in DIMENSIONS else theta[first]
         values = natural(theta, design, _algebra())
         for i, (group, _, levels) in enumerate(groups):
             spread = spreads[group]
@@ -274,7 +284,7 @@ def in_coordinates(model: pm.Model, design: Design, start: Start) -> pm.Model:
         pm.Potential("posterior", density + jacobian)
         for name, value in found.items():
             if not name.endswith("_z"):
-                pm.Deterministic(name, value)
+                pm.Deterministic(name, value, dims=DIMENSIONS.get(name))
         pm.Deterministic("decay", values["decay"], dims="size")
         if design.by_period:
             effects = found["period_z"] * found["sigma_period"]

@@ -43,13 +43,14 @@ ADAPTING = 0.9
 class Layout:
     """Where each parameter stands in the vector that the kernels move."""
 
-    #: Positions of :data:`PARAMETERS`, spreads as logarithms; -1 for what the variant has not.
+    #: Positions of :data:`PARAMETERS`, spreads as logarithms; -1 for what the variant has not. The
+    #: last one is the number of sizes.
     at: NDArray[np.int64]
     length: int
 
     def position(self, name: str) -> int:
         """Position of a parameter, or of the first of several."""
-        return int(self.at[PARAMETERS.index(name)])
+        return int(self.at[PARAMETERS.index("large" if name == "size_offset" else name)])
 
 
 PARAMETERS = (
@@ -62,8 +63,8 @@ def layout(design: Design) -> Layout:
     """Number the parameters of a design."""
     sizes = {
         "intercept": 1,
-        "large": int(design.two_sizes),
-        "decay": 0 if design.common else 2,
+        "large": len(design.indicators),
+        "decay": 0 if design.common else len(design.sizes),
         "decay_mean": 1,
         "sigma_decay": int(not design.common),
         "firm": len(design.firms),
@@ -75,13 +76,13 @@ def layout(design: Design) -> Layout:
     for name in PARAMETERS:
         at.append(place if sizes[name] else -1)
         place += sizes[name]
-    return Layout(np.array(at), place)
+    return Layout(np.array([*at, len(design.sizes)]), place)
 
 
 def moves(design: Design, where: Layout) -> kernels.Moves:
     """Every coordinate; levels against their means, which leaves the data alone; common scales."""
     firms = len(design.firms)
-    large = np.array(design.size_of_firm) == 0
+    of_size = [np.array(design.size_of_firm) == i for i in range(len(design.sizes))]
     everyone, nobody = np.ones(firms, bool), np.zeros(firms, bool)
     found: list[tuple[dict[int, float], tuple[int, int, int, int], Any]] = []
 
@@ -99,19 +100,19 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
         line({i: 1}, np.arange(firms) == f)
     line({at["sigma_firm"]: 1}, nobody)
     scale(firm.start, firm.stop, -1, at["sigma_firm"])
-    if design.two_sizes:
-        line({at["large"]: 1}, large)
-        line({at["large"]: 1, **{i: -1 for f, i in enumerate(firm) if large[f]}}, nobody)
+    for offset, own in enumerate(of_size[:-1], at["large"]):
+        line({offset: 1}, own)
+        line({offset: 1, **{i: -1 for f, i in enumerate(firm) if own[f]}}, nobody)
     if design.common:
         line({at["decay_mean"]: 1}, everyone)
     else:
-        decay = at["decay"]
-        line({decay: 1}, large)
-        line({decay + 1: 1}, ~large)
+        decay = range(at["decay"], at["decay"] + len(design.sizes))
+        for i, own in zip(decay, of_size, strict=True):
+            line({i: 1}, own)
         line({at["decay_mean"]: 1}, nobody)
-        line({at["decay_mean"]: 1, decay: 1, decay + 1: 1}, everyone)
+        line({at["decay_mean"]: 1, **dict.fromkeys(decay, 1)}, everyone)
         line({at["sigma_decay"]: 1}, nobody)
-        scale(decay, decay + 2, at["decay_mean"], at["sigma_decay"])
+        scale(decay.start, decay.stop, at["decay_mean"], at["sigma_decay"])
     if design.by_period:
         period = range(at["period"], at["period"] + len(design.periods))
         for i in period:
@@ -129,9 +130,16 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
 
 def named_priors(priors: Mapping[str, Prior], where: Layout) -> Array:
     """Priors with a name, as the kernels read them: position, code, arguments, logarithm."""
-    table = np.zeros((len(priors), 6))
-    for row, (name, prior) in enumerate(priors.items()):
-        table[row, 0] = where.position(name)
+    sizes = int(where.at[-1])
+    places = [
+        (where.position(name) + i, name)
+        for name in priors
+        for i in range(sizes - 1 if name == "size_offset" else 1)
+    ]
+    table = np.zeros((len(places), 6))
+    for row, (place, name) in enumerate(places):
+        prior = priors[name]
+        table[row, 0] = place
         table[row, 1] = kernels.DISTRIBUTION_CODES[prior.distribution]
         table[row, 2 : 2 + len(prior.args)] = prior.args
         table[row, 5] = name.startswith("sigma_")

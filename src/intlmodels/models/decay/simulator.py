@@ -118,7 +118,12 @@ def quantities(
     The log likelihood of the simulated data is one: ranks of parameters alone would not notice a
     fit that ignores the data (Modrak et al. 2023, Bayesian Analysis, doi:10.1214/23-BA1404).
     """
-    labels = {"decay": design.sizes, "firm": design.firms, "period": design.periods}
+    labels = {
+        "size_offset": design.sizes[:-1],
+        "decay": design.sizes,
+        "firm": design.firms,
+        "period": design.periods,
+    }
     names = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm", "sigma_period")
     found = {name: values[name] for name in names if name in values}
     for term in design.terms:

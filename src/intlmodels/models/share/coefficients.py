@@ -595,7 +595,7 @@ class Coefficients:
 
     def at(self, pick: Any) -> Coefficients:
         """The same at some of the draws, an index or a slice, as one chain."""
-        new = object.__new__(Coefficients)
+        new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         for name in ("_expected_at_nodes", "_kept"):
             new.__dict__.pop(name, None)  # of the other draws

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import MINUS, amount
+from intlmodels.core.formats import amount, rounded
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -515,7 +515,7 @@ def _block(predictor: Predictor) -> Block:
             name,
             "spline",
             label,
-            ("linear", *(f"bend from {knot:.4g}" for knot in own[:-2])),
+            ("linear", *(f"bend from {amount(rounded(knot, 4))}" for knot in own[:-2])),
             spline_basis(standardized, knots),
             {name: spline_basis(steps, knots)},
             names,
@@ -542,7 +542,6 @@ def _block(predictor: Predictor) -> Block:
 
 def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     """Where a numeric predictor is compared: standardized, and in words."""
-    unit = f" {predictor.unit}" if predictor.unit else ""
     if predictor.at:
         at = np.array(predictor.at)
         on_scale = np.log(at) if predictor.transform == "log" else at
@@ -555,18 +554,26 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
-    texts = [f"{value:.3g}".replace("-", MINUS) for value in at]
-    return steps, tuple(f"{text}{unit} ({n})" for text, n in zip(texts, names, strict=True))
+    texts = [amount(rounded(value), predictor.unit) for value in at]
+    return steps, tuple(
+        # A unit in brackets shares them with the note.
+        f"{text[:-1]}; {name})" if text.endswith(")") else f"{text} ({name})"
+        for text, name in zip(texts, names, strict=True)
+    )
 
 
 def _deviations(block: Block, unit: str) -> Block:
     """The block of what deviates from the mean of each firm, with its settings in words."""
     mean = f"the {unit}'s mean"
     if block.transform == "log":
-        low, high = (f"{math.exp(step * block.scale):.3g} times {mean} (one sd" for step in (-1, 1))
-        names = (f"{low} below)", f"{mean} itself", f"{high} above)")
+        low, high = (100 * abs(math.expm1(step * block.scale)) for step in (-1, 1))
+        names = (
+            f"{rounded(low, 2):g} % below {mean} (one sd)",
+            f"{mean} itself",
+            f"{rounded(high, 2):g} % above {mean} (one sd)",
+        )
         return replace(block, settings=names, unit=f"times {mean}")
-    away = f"{block.scale:.3g} {block.unit}".strip()
+    away = amount(rounded(block.scale), block.unit)
     names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
     return replace(block, settings=names)
 

@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -378,9 +378,14 @@ def estimate(tree: DataTree, group: str = "posterior") -> Dataset:
             shares = np.concatenate([shares, own], axis=1)
             if reached is not None and own_reached is not None:
                 reached = np.concatenate([reached, own_reached], axis=1)
+        if coefficients.family == "hurdle":
+            sells = 1 - coefficients.parameters["never"][:, None]
+            every = np.concatenate([average.shares[:, :1], shares], axis=1)
+            abroad = np.broadcast_to(100 * sells, every.shape)
+            average = replace(average, abroad=abroad, if_abroad=every / sells)
     else:
-        every = [change_of(coefficients, row) for row in changes] + moves
-        average = row_averages(coefficients, every, with_rows)
+        under = [change_of(coefficients, row) for row in changes] + moves
+        average = row_averages(coefficients, under, with_rows)
         shares, reached = average.shares[:, 1:], average.reached
     coords, comparisons = _coordinates(constant, coefficients.blocks)
     above, below = np.array(comparisons, dtype=int).reshape(-1, 2).T
@@ -533,7 +538,7 @@ def _comparisons(
     for block in blocks:
         places = np.flatnonzero(predictors == block["name"])
         number = block["kind"] in ("numeric", "spline")
-        if number and "(one sd" in block["settings"][0]:
+        if number and "one sd" in block["settings"][0]:
             pairs.append((int(places[-1]), int(places[0])))
             continue
         if len(places) > MOST_CLUSTERS:  # all pairs would be no table
@@ -721,7 +726,7 @@ def weights_of(block: Mapping[str, Any], numbers: Array) -> Array:
 def _number(block: Mapping[str, Any], value: Any) -> float:
     name = block["name"]
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError) as error:
         raise StudyError(f"'{name}' takes a number", value=str(value)) from error
     if not math.isfinite(number) or (block["transform"] == "log" and number <= 0):
@@ -730,14 +735,21 @@ def _number(block: Mapping[str, Any], value: Any) -> float:
     return number
 
 
+def label_of(value: Any) -> Any:
+    """The label that a whole number or a truth value stands for among levels, which are texts."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (int, np.integer)) else value
+
+
 def _level(block: Mapping[str, Any], value: Any) -> int:
     levels = block["settings"] if block["kind"] == "contrast" else block["levels"]
-    if value not in levels:
+    if label_of(value) not in levels:
         raise StudyError(
             f"'{block['name']}' has no level '{value}'; the levels are {', '.join(levels)}",
             value=str(value),
         )
-    return list(levels).index(value)
+    return list(levels).index(label_of(value))
 
 
 def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:

@@ -169,9 +169,9 @@ class PanelCoordinates:
 
 def coordinates(design: Design, priors: Mapping[str, Prior], model: pm.Model) -> PanelCoordinates:
     """What is drawn together, what group by group, and what by itself."""
+    start = model.initial_point()  # compiled anew by every call
     shapes = {
-        rv.name: tuple(np.shape(model.initial_point()[model.rvs_to_values[rv].name]))
-        for rv in model.free_RVs
+        rv.name: tuple(np.shape(start[model.rvs_to_values[rv].name])) for rv in model.free_RVs
     }
     parts: list[Part] = []
     end = 0
@@ -420,10 +420,10 @@ class Sampler:
             held = {f.name: _held(f"start_{f.name}", getattr(fixed, f.name)) for f in fields(Fixed)}
             raw = pm.Flat(RAW, shape=self.points.size)
             found, jacobian = self.points.values(raw, Fixed(**held), self.back(), algebra())
+            start = self.own.initial_point()
             for rv in self.own.free_RVs:
                 own = self.own.rvs_to_values[rv]
-                shape = np.shape(self.own.initial_point()[own.name])
-                values[own] = pt.specify_shape(found[rv.name], shape)
+                values[own] = pt.specify_shape(found[rv.name], np.shape(start[own.name]))
             # One after the other: there are many terms, and some linkers add at most 32.
             terms = [term.sum() for term in self.own.logp(sum=False)]
             density = graph_replace([reduce(add, terms)], values, strict=False)[0]
@@ -584,10 +584,13 @@ def refitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Re
     """Compile a model in coordinates once; a refit finds a start of its own."""
     sampler = Sampler(study, variant, priors)
     compiled = compile_model(sampler.model, [RAW])
+    # Without a large grouping some arrays of the start are not in the graph.
+    used = {variable.name for variable in compiled.shared_var_keys}
 
     def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
         fixed = sampler.start(given)
         held = {f"start_{f.name}": np.ravel(getattr(fixed, f.name)) for f in fields(Fixed)}
+        held = {name: values for name, values in held.items() if name in used}
         tree = run_nutpie(compiled.with_data(**given, **held), settings)
         raw = tree["posterior"].to_dataset()[RAW].to_numpy()
         posterior = sampler.derived(sampler.free(raw, fixed))
