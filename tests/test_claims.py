@@ -390,7 +390,7 @@ def test_the_average_firm_falls_although_a_size_does_not(tmp_path: Path) -> None
     fall = 100 * (np.tanh(-0.9) + 2 * np.tanh(decay[:, 1])) / 3
     assert row.effect_median == pytest.approx(np.median(fall))
     assert "average over 3 firms" in row.numbers
-    assert row.how.endswith("(average firm)")
+    assert "the decay of the average firm" in row.how
 
 
 @pytest.mark.parametrize("more", ["", '\nsizes = "average"'])
@@ -541,7 +541,8 @@ def test_the_size_of_an_effect(
     assert (row.p_relevant, row.p_negligible, row.p_opposite) == pytest.approx(sizes)
     assert row.verdict == verdict
     assert row.probability == pytest.approx(sizes[0] if least else 0.9)
-    assert ("by more than 20 points" in row.how) == bool(least)
+    said = "the fall of large is more than 20 points" if least else "the decay of large is above"
+    assert said in row.how
     margin = "20" if least else "5"
     assert f"more than {margin} percentage points as claimed: {sizes[0]:.2f}" in row.numbers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,10 @@ from intlmodels.checks.stored import (
     Multiverse,
     Sensitivity,
 )
-from intlmodels.fitting.diagnostics import LIMITS
+from intlmodels.core import formats as f
+from intlmodels.fitting import diagnostics
 from intlmodels.results.intervals import CI_KIND, CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING, verdict
+from intlmodels.results.wording import CLEAR, LEANING, LIMITS, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +50,7 @@ CENTRAL = 0.9
 #: Probability of the interval of a stacking weight.
 WEIGHT_PROB = 0.9
 #: A refit is believed within these limits, those of the gate.
-MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
+MOST_RHAT, LEAST_ESS = (diagnostics.LIMITS[name] for name in ("rhat", "ess_bulk"))
 
 
 # -- calibration -------------------------------------------------------------------------
@@ -344,6 +346,30 @@ def key_contrasts(found: Multiverse, most: int = 4) -> pd.DataFrame:
     table = stability(of_differences(curves(found)), (LEANING, CLEAR))
     away = (table["default"] - 0.5).abs()
     return table.loc[away.sort_values(ascending=False, kind="stable").index[:most]]
+
+
+def standing(
+    found: Multiverse, probabilities: pd.DataFrame, default: Mapping[str, float]
+) -> dict[str, str]:
+    """In how many combinations a verdict stands, in words, by name.
+
+    It stands where the probability allows the verdict of the default or a firmer one on the same
+    side, and of what is uncertain where that is uncertain as well. ``probabilities`` are as for
+    :func:`stability`; ``default`` holds those of the stored default fit.
+    """
+    said = {}
+    for name, part in probabilities.groupby("name", sort=False):
+        own = default.get(str(name), float("nan"))
+        if np.isnan(own):
+            continue
+        towards = part["probability"] if own >= 0.5 else 1 - part["probability"]
+        firmer = [limit for limit in (CLEAR, LEANING) if max(own, 1 - own) >= limit]
+        stands = towards >= firmer[0] if firmer else towards.between(*LIMITS[2:0:-1], "neither")
+        said[str(name)] = (
+            f"stands in {stands.sum()} of {f.counted(len(part), 'combination')} of "
+            f"{f.listed(list(found.axes))}"
+        )
+    return said
 
 
 def of_differences(curves: pd.DataFrame) -> pd.DataFrame:

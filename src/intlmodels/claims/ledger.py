@@ -47,7 +47,7 @@ COLUMNS = (
     *("id", "claim", "origin", "where", "kind", "rule", "how", "verdict", "in_model", "open"),
     *("finding", "probability", "probability_error", "prior_probability", "pooled"),
     *("p_relevant", "p_negligible", "p_opposite", "effect_median", "effect_low", "effect_high"),
-    *("effect_unit", "numbers", "reading", "note", "fit", "converged"),
+    *("effect_unit", "numbers", "reading", "note", "fit", "converged", "stands"),
 )
 FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
@@ -106,7 +106,8 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
         above it the other way), ``effect_median``, ``effect_low``, ``effect_high``,
         ``effect_unit``, ``numbers`` (what was found, in words), ``reading`` (of the words, on which
         the verdict hangs), ``note``, ``fit`` (which was asked; empty if none), ``converged`` (true
-        as well where no fit is needed).
+        as well where no fit is needed), ``stands`` (in how many combinations of a multiverse; empty
+        here).
 
     Raises
     ------
@@ -137,7 +138,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
                 *(claim.rule.describe(claim, study), found.verdict, in_model, open_text, ""),
                 *(found.probability, found.error, found.prior, math.nan),
                 *(*found.sizes, found.median, found.low, found.high),
-                *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed),
+                *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed, ""),
             )
         )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -430,6 +431,7 @@ def _place(verdict: str) -> tuple[int, str]:
 def verdict_text(row: Any) -> str:
     """The verdict on a claim, a row of the ledger, with what the model or either reading says."""
     said = str(row.verdict)
+    said += f" ({row.stands})" if row.stands else ""
     said += f"; {row.in_model} in the model" if row.in_model else ""
     return said + (f": {row.open}" if row.open else "")
 

@@ -19,7 +19,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
-from intlmodels.results.wording import CLEAR, LEANING, edge, marked
+from intlmodels.results.wording import CLEAR, LEANING, direction, edge, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +218,7 @@ def reading_sentences(table: pd.DataFrame, firms: str) -> list[str]:
 
 def _chance(row: Any) -> str:
     extrapolated = ", extrapolation" * (row.firms == 0)
-    return f"probability {f.probability(row.p_direction)}{extrapolated}"
+    return f"probability {direction(row)}{extrapolated}"
 
 
 def _rows(table: pd.DataFrame) -> Rows:

@@ -96,19 +96,22 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
     sizes = texts(found["size"])
     curve = found["curve"].transpose("chain", "draw", "size", "entries").to_numpy()
     fall = found["fall"].transpose("chain", "draw", "size").to_numpy()
-    after = f"over {FALL_AFTER} entries"
     told = [
         Conclusion(f"probability at the first decision, {size} firms", "%", False, curve[..., i, 0])
         for i, size in enumerate(sizes)
     ]
     told += [
-        Conclusion(f"fall {after}, {size} firms", "points", True, fall[..., i])
-        for i, size in enumerate(sizes)
+        Conclusion(fall_of(size), "points", True, fall[..., i]) for i, size in enumerate(sizes)
     ]
     for one, other in combinations(range(len(sizes)), 2):
-        name = f"fall {after}, {sizes[one]} firms against {sizes[other]}"
+        name = f"{fall_of(sizes[one])} against {sizes[other]}"
         told.append(Conclusion(name, "points", True, fall[..., one] - fall[..., other]))
     return told
+
+
+def fall_of(size: str) -> str:
+    """What the fall among firms of a size is called among conclusions."""
+    return f"fall over {FALL_AFTER} entries, {size} firms"
 
 
 def halving(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:

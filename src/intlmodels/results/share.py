@@ -270,9 +270,14 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
         for i, (_, label, at) in enumerate(settings)
     ] + [
-        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        Conclusion(difference_name(label, at, against), points, True, draws[..., i])
         for i, (_, label, at, against) in enumerate(pairs)
     ]
+
+
+def difference_name(label: str, level: str, against: str) -> str:
+    """What a difference between levels is called among conclusions."""
+    return f"{label}: {level} against {against}"
 
 
 def ranks(fit: DataTree) -> pd.DataFrame:

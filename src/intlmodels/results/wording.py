@@ -64,6 +64,28 @@ def edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> 
     return EDGE if on_the_edge(probability, error, limits) else ""
 
 
+def verdict_on(row: Any) -> str:
+    """The verdict on a difference, a row of its table, and whether it is on the edge."""
+    return verdict(row.p_direction) + edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+
+
+def firm_verdict(row: Any) -> Verdict:
+    """The verdict on a difference that other draws would not make a weaker one than leaning."""
+    said = verdict(row.p_direction)
+    turns = said == "clear" and on_the_edge(row.p_direction, row.p_error, (CLEAR,))
+    return "leaning" if turns else said
+
+
+def direction(row: Any) -> str:
+    """The probability of the likelier direction, whether it is on the edge, and where it stands.
+
+    ``row`` is one of a table of differences: see :func:`.intervals.directions`.
+    """
+    mark = edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    stands = getattr(row, "stands", "")
+    return f.probability(row.p_direction) + mark + f"; {stands}" * bool(stands)
+
+
 def claim_limits() -> str:
     """Verdicts of claims and their limits, in words."""
     supported, leaning, uncertain, against, contradicted = VERDICTS

@@ -396,10 +396,8 @@ class _Falls(_OfDecisions):
         'with `sizes = "average"` on average over the firms of all sizes'
         f"{_BY_LEAST}, after the number of decisions that is told"
     )
-    words = (
-        f"{POSTERIOR} that the flag becomes rarer with prior decisions{{margin}} (size: {{size}})"
-    )
-    stand_ins: ClassVar = {"size": "every"}
+    words = f"{POSTERIOR} that the decay of {{size}} is above zero{{margin}}"
+    stand_ins: ClassVar = {"size": "every size"}
     keys: ClassVar[Keys] = {
         "size": Key("text"),
         "sizes": Key("text", options=("every", "average")),
@@ -412,7 +410,9 @@ class _Falls(_OfDecisions):
 
     def describe(self, claim: Claim, study: Study) -> str:
         said = super().describe(claim, study)
-        return said.replace("size: every", "average firm") if _is_average(claim) else said
+        if "least" in claim.terms:
+            said = said.replace("the decay of", "the fall of").replace("above zero by ", "")
+        return said.replace("every size", "the average firm") if _is_average(claim) else said
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
