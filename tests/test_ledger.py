@@ -24,7 +24,7 @@ from intlmodels.models.base import flat
 from intlmodels.report import claims as section
 from intlmodels.report.data import ShareReportData
 from intlmodels.results import intervals
-from intlmodels.studies import ShareStudy, claimrules, load_study, twogroups
+from intlmodels.studies import ShareStudy, claimrules, describe, load_study, twogroups
 from intlmodels.studies.claimrules import averages
 from intlmodels.studies.claims import CANNOT, KINDS, Rule
 from intlmodels.studies.fitrules import RULES, rules_of
@@ -606,6 +606,7 @@ def test_claims_of_our_own_are_counted_apart(tmp_path: Path) -> None:
     )
     table = ledger.evaluate(study, {})
     assert table["origin"].tolist() == ["paper", "ours", "ours", "paper"]
+    assert "claims: C1, C4\nclaims of our own: C2, C3" in describe(study)
     assert ledger.verdict_lines(table) == [
         f"{TABLE}: 1 of 2 (C1)",
         f"{CONTRA}, on one reading: 1 of 2 (C4)",

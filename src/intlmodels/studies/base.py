@@ -19,7 +19,7 @@ from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.core.files import write_new
 from intlmodels.core.toml import toml_text
 from intlmodels.core.workbook import split_book
-from intlmodels.studies.claims import Claim, shortened
+from intlmodels.studies.claims import OURS, PAPER, Claim, shortened
 from intlmodels.studies.columns import lookalike_lines
 from intlmodels.studies.groups import Group, Number, Silence
 from intlmodels.studies.schema import (
@@ -147,8 +147,10 @@ class Study:
             said = f"{len(group.sure)} of {len(group.rows)}"
             unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
             yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
-        if self.claims:
-            yield one_line(f"claims: {', '.join(claim.id for claim in self.claims)}")
+        for origin, what in ((PAPER, "claims"), (OURS, "claims of our own")):
+            ids = [claim.id for claim in self.claims if claim.origin == origin]
+            if ids:
+                yield one_line(f"{what}: {', '.join(ids)}")
 
 
 def _csv_names(files: Iterable[str]) -> dict[str, str]:
