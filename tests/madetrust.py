@@ -21,9 +21,11 @@ from intlmodels.checks.stored import (
     Detection,
     LeftOut,
     Moved,
+    Multiverse,
     Refit,
     Scaled,
     Sensitivity,
+    Specification,
 )
 
 LEVELS = 100
@@ -190,6 +192,19 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
         moved=tuple(items),
     )
     return replace(value, **changes)
+
+
+def multiverse() -> Multiverse:
+    """Two combinations, of which the second says the same less surely."""
+    claims = {"C1 falls it falls": 0.9}
+    specifications = tuple(
+        Specification(name, (name,), True, 0.5, 0, claims) for name in ("default", "hurdle")
+    )
+    moved = tuple(
+        Moved(name, "Easy against Hard", "points", 8.0, -3.0, 19.0, 5.5, p, True)
+        for name, p in (("default", 0.95), ("hurdle", 0.8))
+    )
+    return Multiverse({"family": ("default", "hurdle")}, specifications, moved)
 
 
 def trust(**parts: Any) -> CheckResults:

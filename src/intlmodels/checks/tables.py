@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.checks import calibration, leaveout
-from intlmodels.checks.leaveout import pit_histogram, pit_p_value
+from intlmodels.checks.leaveout import pit_cdf, pit_histogram, pit_p_value
 from intlmodels.checks.stored import (
     PROBS,
     Calibrated,
@@ -47,6 +47,8 @@ SENSITIVE, UNRELIABLE = 0.05, 0.7
 FEW_UNITS, ALIKE = 100, 4.0
 #: Probability of the predictive interval outside of which a unit is hard to predict.
 CENTRAL = 0.9
+#: Places within a predictive law at which the curve of the PIT is held against its band.
+PIT_GRID = np.linspace(0, 1, 101)
 #: Probability of the interval of a stacking weight.
 WEIGHT_PROB = 0.9
 #: A refit is believed within these limits, those of the gate.
@@ -535,6 +537,7 @@ class Pit(NamedTuple):
     """Whether what was printed lies within its leave-one-out laws as it should."""
 
     p_value: float
+    outside: float  # Where its curve is farthest outside of its band; NaN if it never leaves it
     tails: float  # Share of units in the outer halves of their laws, 0.5 expected
     upper: float  # And in the upper halves
 
@@ -542,8 +545,10 @@ class Pit(NamedTuple):
 def pit(law: Laws) -> Pit:
     """Probability integral transform of discrete outcomes (Czado et al. 2009)."""
     quarters = pit_histogram(law.below, law.exactly, 4)
+    beyond = np.abs(pit_cdf(law.below, law.exactly, PIT_GRID) - PIT_GRID) - pit_band(law, PIT_GRID)
     return Pit(
         p_value=pit_p_value(law.chance, law.place),
+        outside=PIT_GRID[beyond.argmax()] if beyond.max() > 1e-9 else float("nan"),
         tails=float(quarters[0] + quarters[3]),
         upper=float(quarters[2] + quarters[3]),
     )

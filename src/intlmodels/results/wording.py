@@ -154,6 +154,21 @@ def still_sentence(parameters: pd.DataFrame) -> list[str]:
 # -- checks ------------------------------------------------------------------------------
 
 
+def missed(checks: pd.DataFrame) -> pd.Series[bool]:
+    """Which features lie outside of what is predicted; a value at the end of it is within."""
+    p, seen = checks["p_larger"], checks["observed"]
+    outside = (seen < checks["ci_low"]) | (seen > checks["ci_high"])
+    return outside & ((p < TAIL) | (p > 1 - TAIL))
+
+
+def _rule(checks: pd.DataFrame) -> str:
+    interval = f.interval_name(checks["ci_prob"].iloc[0])
+    return (
+        f"a feature is missed when it lies outside of the {interval} of the predictions, and the "
+        f"probability of a larger value is below {TAIL:g} or above {1 - TAIL:g}"
+    )
+
+
 def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
     """Whether data predicted by the fit look like the data.
 
@@ -161,12 +176,11 @@ def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> li
     ``decimals`` are those with which a feature is written.
     """
     passed = bool(checks["converged"].all())
-    p = checks["p_larger"]
-    bad = checks[(p < TAIL) | (p > 1 - TAIL)]
+    bad = checks[missed(checks)]
     if not len(bad):
         text = (
             f"In all {len(checks)} features looked at, the data lie within what the fitted model "
-            f"predicts (probability of a larger value between {TAIL:g} and {1 - TAIL:g})."
+            f"predicts ({_rule(checks)})."
         )
         return marked([text], passed)
     parts = [
@@ -178,7 +192,6 @@ def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> li
     ]
     text = (
         f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
-        f"that were looked at (a feature is missed when the probability of a larger value is "
-        f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
+        f"that were looked at ({_rule(checks)}): {'; '.join(parts)}."
     )
     return marked([text], passed)
