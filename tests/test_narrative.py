@@ -126,7 +126,7 @@ def test_what_another_seed_may_turn_is_not_called_clear(study):
     assert 0 < row["p_direction"] - 0.975 < 3 * row["p_error"]
     first = answer(fit)[0]
     assert first.startswith("No difference between levels is clear")
-    assert "probability of direction 0.98 (on the edge)" in first
+    assert "probability of direction 0.98, on the edge)" in first
 
 
 def test_the_size_of_differences(study):

@@ -19,7 +19,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
-from intlmodels.results.wording import CLEAR, LEANING, direction, edge, marked
+from intlmodels.results.wording import CLEAR, LEANING, direction, marked, on_the_edge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,5 +246,5 @@ def _reading(row: Any) -> str:
         return str(row.verdict)
     if row.reading == NEITHER:
         return NEITHER
-    mark = edge(row.p_direction, row.p_error, (CLEAR, LEANING))
-    return f"{row.reading} ({row.verdict}){mark}"
+    near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    return f"{row.reading} ({row.verdict}{', on the edge' * near})"

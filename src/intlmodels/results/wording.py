@@ -81,9 +81,9 @@ def direction(row: Any) -> str:
 
     ``row`` is one of a table of differences: see :func:`.intervals.directions`.
     """
-    mark = edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
     stands = getattr(row, "stands", "")
-    return f.probability(row.p_direction) + mark + f"; {stands}" * bool(stands)
+    return f.probability(row.p_direction) + ", on the edge" * near + f"; {stands}" * bool(stands)
 
 
 def claim_limits() -> str:
