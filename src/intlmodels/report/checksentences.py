@@ -377,8 +377,6 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
 #: Unit -> what it is in words, where its name does not say it.
 Texts = Mapping[str, str]
 
-#: p-value below which what was printed is not spread as the predictive laws say.
-UNEVEN = 0.05
 #: Monte Carlo error of a log probability above which its size is itself uncertain.
 MOST_ERROR = 0.5
 #: Stacking weights below this are not told one by one.
@@ -535,8 +533,12 @@ def _weights(elpds: pd.DataFrame) -> str:
 
 
 def _as_expected(pit: t.Pit, units: str) -> str:
-    p_value = f"p-value {f.probability(pit.p_value)}, approximate"
-    if pit.p_value >= UNEVEN:
+    leaves = "does not leave" if math.isnan(pit.outside) else f"leaves, at {pit.outside:.2g},"
+    p_value = (
+        f"the curve {leaves} its 95{f.SPACE}% band; p-value of its largest distance "
+        f"{f.probability(pit.p_value)}, approximate"
+    )
+    if math.isnan(pit.outside):
         return (
             f"Taken together, what was printed is spread over the default's predictions as it "
             f"should be ({p_value}): the {units} fall into the low, middle and high parts of their "

@@ -22,7 +22,7 @@ from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Sect
 from intlmodels.report.data import ReportData
 from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
-from intlmodels.results.wording import LEANING, marked, verdict
+from intlmodels.results.wording import LEANING, marked, verdict, verdict_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,9 @@ def answer(m: ReportData, asked: str, sentences: Iterable[str], believed: str) -
     rule = (
         f"Computed from the posterior. A direction is called clear when its probability is at "
         f"least {wording.CLEAR:g}; the data lean towards it from {wording.LEANING:g}; below "
-        f"that these data cannot tell. Whether the fit may be believed is told under {believed}."
+        f"that these data cannot tell; on the edge is a probability within {wording.EDGE_ERRORS} "
+        "Monte Carlo errors of a limit, which another seed may place beyond it, and no direction "
+        f"there is called clear. Whether the fit may be believed is told under {believed}."
     )
     blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
     if m.study.claims:
@@ -240,8 +242,8 @@ def _held_against(
             what = f"{compared.name(compared.key_of(row), compared.words)} in {name}"
             if verdict(row.p_direction) != verdict(other.p_direction):
                 revised.append(
-                    f"{what} ({verdict(other.p_direction)}, probability of direction "
-                    f"{f.probability(other.p_direction)}, instead of {verdict(row.p_direction)})"
+                    f"{what} ({verdict_on(other)}, probability of direction "
+                    f"{f.probability(other.p_direction)}, instead of {verdict_on(row)})"
                 )
             directed = max(row.p_direction, other.p_direction) >= LEANING
             if np.sign(row.median) != np.sign(other.median) and directed:

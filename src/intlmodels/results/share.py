@@ -38,6 +38,7 @@ from intlmodels.results.intervals import (
     check_table,
     converged,
     directions,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -256,13 +257,15 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     -------
     pandas.DataFrame
         ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
-        level minus against, ``p_positive`` (probability that it is above zero) and
-        ``p_direction`` (probability of the likelier direction).
+        level minus against, those of :func:`.intervals.directions`, and where it is in percentage
+        points those of :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
     columns = labelled(fit, draws, "comparison")
-    return table_of(fit, columns, values, prob).assign(**directions(values))
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    return table.assign(**relevance(values)) if measured(fit).percent else table
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:
@@ -278,9 +281,14 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
         for i, (_, label, at) in enumerate(settings)
     ] + [
-        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        Conclusion(difference_name(label, at, against), points, True, draws[..., i])
         for i, (_, label, at, against) in enumerate(pairs)
     ]
+
+
+def difference_name(label: str, level: str, against: str) -> str:
+    """What a difference between levels is called among conclusions."""
+    return f"{label}: {level} against {against}"
 
 
 def ranks(fit: DataTree) -> pd.DataFrame:
