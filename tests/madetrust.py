@@ -86,6 +86,7 @@ def calibration(
         limit=1.05,
         settings={"draws": 500, "chains": 2},
         quantities=tuple(made),
+        differences=(),
     )
     return replace(value, **changes)
 

@@ -45,6 +45,16 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A reported difference in every simulated study that was fitted."""
+
+    name: str
+    unit: str
+    truth: tuple[float, ...]
+    p_positive: tuple[float, ...]  # Posterior probability that it is above zero
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Simulation-based calibration of one variant, or of a deliberate error in its place."""
 
@@ -57,6 +67,7 @@ class Calibration:
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
+    differences: tuple[Difference, ...]  # None of a deliberate error
 
     @property
     def ranked(self) -> int:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Headings of :data:`intlmodels.checks.tables.SAID`.
+SAID_IN_WORDS = ("clear, right", "clear, wrong", "leaning, right", "leaning, wrong", "undecided")
 #: Rows of a table in the page; the file has all.
 MOST_ROWS = 40
 
@@ -113,7 +115,31 @@ def calibration(m: ReportData) -> Section | None:
             ),
             _calibration_table(table),
         ]
+    if value.differences:
+        blocks.append(_verdict_table(tables.verdict_rates(value.differences)))
     return Section("calibration", title, tuple(blocks))
+
+
+def _verdict_table(rates: pd.DataFrame) -> Table:
+    rows = tuple(
+        (
+            "all" if row["of"] == "all" else sentences.size_text(row, row["unit"]),
+            str(row["count"]),
+            *(f"{f.number(row[n], 1)} ± {f.number(row[f'{n}_error'], 1)}" for n in tables.SAID),
+        )
+        for row in rates[rates["count"] > 0].to_dict("records")
+    )
+    return _table(
+        None,
+        "How often a true difference is recognized",
+        ("true difference", "number", *SAID_IN_WORDS),
+        rows,
+        numeric=tuple(range(1, 7)),
+        file="tables/verdict_rates.csv",
+        note=f"Percent of the simulated differences of this size ± Monte Carlo error. Clear: a "
+        f"probability of the sign of at least {CLEAR:g}; leaning: at least {LEANING:g}. Right and "
+        "wrong: whether the sign is that of the true difference.",
+    )
 
 
 def _calibration_table(table: pd.DataFrame) -> Table:

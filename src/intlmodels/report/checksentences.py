@@ -18,6 +18,7 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
+from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,52 @@ def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
     said = [_fits(found)]
     if found.ranked:
         said += [_ranks(table), _coverage(table), _learned(table)]
+        if found.differences:
+            said += verdict_sentences(t.verdict_rates(found.differences))
     return said
+
+
+def verdict_sentences(rates: pd.DataFrame) -> list[str]:
+    """How often true differences are called clear or leaning, and with the wrong sign."""
+    said = []
+    for unit, part in rates.groupby("unit", sort=False):
+        every = part[part["of"] == "all"].iloc[0]
+        called = {n: every[f"{n}_right"] + every[f"{n}_wrong"] for n in ("clear", "leaning")}
+        wrong = [
+            f"{share_text(every[f'{name}_wrong'] / total)} of the {name} ones"
+            for name, total in called.items()
+            if total
+        ]
+        said.append(
+            f"Of {f.counted(int(every['count']), 'simulated difference')} in {unit}, "
+            f"{f.percent(called['clear'], 1)} are clear (probability of a sign at least "
+            f"{CLEAR:g}) and another {f.percent(called['leaning'], 1)} leaning (at least "
+            f"{LEANING:g})" + (f"; the sign is wrong in {f.listed(wrong)}." if wrong else ".")
+        )
+        first, *others = (
+            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)} "
+            f"({share_text(row['clear_wrong'] / 100)})"
+            for row in part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
+        )
+        first = f"Of true differences {first}"
+        first = first.replace(" (", " are clear with the right sign (", 1)
+        first = first.replace(")", " with the wrong one)", 1)
+        said.append("; ".join([first, *others]) + ".")
+    return said
+
+
+def share_text(share: float) -> str:
+    """A share in percent, or that there is none."""
+    return f.percent(100 * share, 1) if share else "none"
+
+
+def size_text(row: Mapping[Any, Any], unit: str) -> str:
+    """A range of true sizes, as in ``of 10 to 20 points``."""
+    if not row["low"]:
+        return f"below {row['high']:g} {unit}"
+    if math.isinf(row["high"]):
+        return f"of {row['low']:g} {unit} or more"
+    return f"of {row['low']:g} to {row['high']:g} {unit}"
 
 
 def _fits(found: Calibration) -> str:

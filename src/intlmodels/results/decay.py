@@ -108,6 +108,11 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
     return told
 
 
+def level_ranks(fit: DataTree) -> list[Conclusion]:
+    """None: sizes of firms are not ranked."""
+    return []
+
+
 def _error_of(holds: NDArray[np.bool_], chains: int) -> Array:
     """Monte Carlo error of probabilities, from draws of whether something holds, (draw, what)."""
     from arviz_stats.base import array_stats
