@@ -209,11 +209,7 @@ def material(
 ) -> Any:
     """What sections take of the material of a report."""
     study = SimpleNamespace(
-        name="hedge",
-        folder=Path("somewhere/hedge"),
-        firm_label="firm",
-        model=model,
-        claims=(),
+        name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
     made = SimpleNamespace(study=study, check_results=found, passed=passed)
     if texts is not None:

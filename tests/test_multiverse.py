@@ -119,10 +119,14 @@ def test_stability_counts_combinations_on_the_side_of_the_default():
 
 
 def test_claims_that_a_combination_does_not_have_are_counted_where_they_are():
-    claims = [{"C1": 0.99, "C2": 0.5}, {"C1": 0.98}, {"C1": 0.93, "C2": 0.7}]
-    table = tables.stability(
-        tables.claims_by_combination(made([0.9] * 3, claims=claims)), (0.9, 0.975)
-    ).set_index("name")
+    one, two, other = "C1 falls it falls", "C2 falls it falls", "C3 falls as it was"
+    claims = [{one: 0.99, two: 0.5, other: 0.9}, {one: 0.98}, {one: 0.93, two: 0.7}]
+    ledger = pd.DataFrame(
+        {"id": ["C1", "C2", "C3"], "rule": "falls", "how": ["it falls", "it falls", "as it is"]}
+    )
+    by_combination = tables.claims_by_combination(made([0.9] * 3, claims=claims), ledger)
+    table = tables.stability(by_combination, (0.9, 0.975)).set_index("name")
+    assert list(table.index) == ["C1", "C2"]  # the rule of C3 has changed since
     assert table.loc["C1", ["combinations", "clear"]].tolist() == [3, 2]
     assert table.loc["C2", ["combinations", "same_side"]].tolist() == [2, 2]
 
@@ -143,7 +147,9 @@ def test_the_section_draws_a_curve_and_the_specifications_in_order():
     medians = np.concatenate([line.get_ydata() for line in top.lines[:3]])
     assert sorted(medians) == pytest.approx([3.0, 9.0, 9.9])
     assert [tick.get_text() for tick in below.get_yticklabels()] == ["family: c0", "c1", "c2"]
-    section = sections.multiverse(madetrust.material(madetrust.trust(multiverse=found)))
+    made_up = madetrust.material(madetrust.trust(multiverse=found))
+    made_up.claims = pd.DataFrame(columns=["id", "claim", "rule", "how"])
+    section = sections.multiverse(made_up)
     assert section is not None
     assert section.anchor == "multiverse"
 
