@@ -195,7 +195,7 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse")
+    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "design")
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))

@@ -763,6 +763,25 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
+    "multiverse": stored.Multiverse(
+        {"family": ("default", "hurdle")},
+        tuple(
+            stored.Specification(name, (name,), True, 0.5, 1, {"C1 falls it falls": 0.93})
+            for name in ("default", "hurdle")
+        ),
+        (made.moved("default", "Easy against Hard", 9.0, 0.98),),
+    ),
+    "design": stored.DesignAnalysis(
+        "prior",
+        22,
+        2,
+        {"draws": 500},
+        (
+            stored.SimulatedSize(
+                50, 0, 1, (stored.Difference("a against b", "points", (3.5, -0.2), (0.98, 0.4)),)
+            ),
+        ),
+    ),
 }
 
 

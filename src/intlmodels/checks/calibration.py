@@ -51,7 +51,7 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError, did_you_mean
-from intlmodels.core.settings import Progress, Settings
+from intlmodels.core.settings import Given, Progress, Settings
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import require_firms
@@ -216,13 +216,10 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
     design = design_of(study, plan.variant)
     rng = np.random.default_rng([plan.settings.seed, number])
     truth, given = module.simulate(study, design, plan.priors, rng)
-    try:
-        posterior, stats = cached_fitter(plan).draw(plan.settings_of(number), given)
-    except StudyError:
-        raise
-    except (RuntimeError, ValueError, ArithmeticError) as error:
-        # The sampler found no place to start, or left the real numbers: kept and counted.
-        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+    fitted = fit_simulated(plan, number, given)
+    if isinstance(fitted, str):
+        return {"failed": fitted}
+    posterior, stats = fitted
     draws = {str(n): posterior[n].transpose("chain", "draw", ...).to_numpy() for n in posterior}
     found = module.quantities(study, design, draws, given)
     true = module.quantities(study, design, truth, given)
@@ -242,6 +239,18 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
         },
         "differences": differences,
     }
+
+
+def fit_simulated(plan: Plan, number: int, given: Given) -> tuple[Dataset, Dataset] | str:
+    """Posterior and statistics of the sampler, or why there is no fit."""
+    try:
+        found: tuple[Dataset, Dataset] = cached_fitter(plan).draw(plan.settings_of(number), given)
+    except StudyError:
+        raise
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        # The sampler found no place to start, or left the real numbers: kept and counted.
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return found
 
 
 def reported(

@@ -179,6 +179,27 @@ class Multiverse:
 
 
 @dataclass(frozen=True)
+class SimulatedSize:
+    """Simulated studies of one number of firms."""
+
+    firms: int
+    failed: int  # Simulations without a fit
+    unconverged: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class DesignAnalysis:
+    """What studies of other numbers of firms would decide."""
+
+    source: str  # {"posterior", "prior"}: Of the true parameters
+    own: int  # Number of firms of the study itself
+    sims: int  # Of each number of firms
+    settings: dict[str, Any]
+    sizes: tuple[SimulatedSize, ...]  # In ascending order
+
+
+@dataclass(frozen=True)
 class CachedResult[T]:
     """What is stored of one kind, if it is what the study asks for; or why it is not shown."""
 
@@ -195,10 +216,11 @@ class CheckResults:
     comparison: CachedResult[Comparison]
     sensitivity: CachedResult[Sensitivity]
     multiverse: CachedResult[Multiverse]
+    design: CachedResult[DesignAnalysis]
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 5)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 6)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -210,6 +232,7 @@ _TYPES: dict[str, Any] = {
     "comparison": Comparison,
     "sensitivity": Sensitivity,
     "multiverse": Multiverse,
+    "design": DesignAnalysis,
 }
 KINDS = tuple(_TYPES)
 

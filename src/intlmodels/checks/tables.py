@@ -17,6 +17,7 @@ from intlmodels.checks.stored import (
     Calibration,
     CheckResults,
     Comparison,
+    DesignAnalysis,
     Difference,
     LeftOut,
     Moved,
@@ -156,8 +157,9 @@ def verdict_rates(differences: Sequence[Difference]) -> pd.DataFrame:
 def rates(
     truth: Array, p_positive: Array, among: NDArray[np.bool_] | None = None
 ) -> dict[str, Any]:
-    """``count``, and percent and Monte Carlo error of each of ``SAID``; all (difference, sim).
+    """``count``, and percent and Monte Carlo error of each of ``SAID`` and of ``not_clear``.
 
+    Arguments are (difference, simulation); ``among``: which of them count.
     Differences of one simulated study depend on each other: the error is that of a ratio of means
     over simulations, and never 0 (Jeffreys' interval for the number that it is worth).
     """
@@ -167,9 +169,10 @@ def rates(
     leaning = (direction >= LEANING) & ~clear
     right = (p_positive > 0.5) == (truth > 0)
     every = (clear & right, clear & ~right, leaning & right, leaning & ~right, ~clear & ~leaning)
+    named = {**dict(zip(SAID, every, strict=True)), "not_clear": ~clear}
     each = among.sum(axis=0)
     found: dict[str, Any] = {"count": int(each.sum())}
-    for name, holds in zip(SAID, every, strict=True):
+    for name, holds in named.items():
         hits = (holds & among).sum(axis=0)
         found[name], found[f"{name}_error"] = np.nan, np.nan
         if each.any():
@@ -180,6 +183,40 @@ def rates(
             error = np.sqrt(a * b / (a + b + 1)) / (a + b)
             found[name], found[f"{name}_error"] = 100 * float(share), 100 * float(error)
     return found
+
+
+def decisions(found: DesignAnalysis) -> pd.DataFrame:
+    """How often studies of each number of firms decide each difference.
+
+    One row for each difference and number of ``firms``: ``quantity``, ``unit``, ``size`` (mean size
+    of the true difference), ``count`` (fitted studies), and in percent of these with Monte Carlo
+    errors (``_error``) ``right`` and ``wrong`` (a clear sign that is, or is not, the true one) and
+    ``none``.
+    """
+    import pandas as pd
+
+    rows = []
+    for place in range(max((len(size.differences) for size in found.sizes), default=0)):
+        for size in found.sizes:
+            for item in size.differences[place : place + 1]:
+                truth, p_positive = np.array([item.truth]), np.array([item.p_positive])
+                every = rates(truth, p_positive)
+                names = {"right": "clear_right", "wrong": "clear_wrong", "none": "not_clear"}
+                rows.append(
+                    {
+                        "quantity": item.name,
+                        "unit": item.unit,
+                        "firms": size.firms,
+                        "size": float(np.abs(truth).mean()),
+                        "count": every["count"],
+                        **{
+                            f"{n}{end}": every[f"{own}{end}"]
+                            for n, own in names.items()
+                            for end in ("", "_error")
+                        },
+                    }
+                )
+    return pd.DataFrame(rows)
 
 
 # -- sensitivity -------------------------------------------------------------------------
@@ -645,4 +682,6 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)
     if checks.multiverse.value is not None:
         made["multiverse.csv"] = curves(checks.multiverse.value)
+    if checks.design.value is not None:
+        made["design.csv"] = decisions(checks.design.value)
     return made

@@ -12,6 +12,7 @@ from intlmodels.checks.stored import (
     PROBS,
     Calibration,
     Comparison,
+    DesignAnalysis,
     Detection,
     Multiverse,
     Sensitivity,
@@ -232,6 +233,52 @@ def errors_summary(wrong: tuple[Detection, ...]) -> str:
         f"number of looks: {caught} of {len(wrong)} {were(caught)} caught"
         f"{f'; NOT caught: {some(missed)}' if missed else ''}."
     )
+
+
+# -- design ------------------------------------------------------------------------------
+
+#: Percent of right decisions from which a number of firms is called enough.
+ENOUGH = 80
+
+
+def design_sentences(found: DesignAnalysis) -> list[str]:
+    """How often studies of each number of firms decide the comparisons, and how many are enough."""
+    table = t.decisions(found)
+    sims = f.counted(sum(found.sims - size.failed for size in found.sizes), "study")
+    failed = sum(size.failed for size in found.sizes)
+    where = "the posterior of the fit" if found.source == "posterior" else "the priors"
+    start = (
+        f"{sims} were simulated with parameters from {where} and fitted"
+        + (f"; {f.counted(failed, 'fit')} failed" if failed else "")
+        + f". A comparison is decided when the probability of its sign is at least {CLEAR:g}."
+    )
+    if not len(table):
+        return [start]
+    means = table.groupby("firms")[["right", "wrong"]].mean()
+    each = [
+        f"{firms} firms {f.percent(row['right'])} ({f.percent(row['wrong'], 1)} wrongly)"
+        for firms, row in means.iterrows()
+    ]
+    said = [start, f"Comparisons decided rightly, on average: {f.listed(each)}."]
+    most = int(table["firms"].max())
+    enough, never = [], []
+    for name, part in table.groupby("quantity", sort=False):
+        reached = part.loc[part["right"] >= ENOUGH, "firms"]
+        if len(reached):
+            enough.append(f"{name} ({reached.min()} firms)")
+        else:
+            last = part.loc[part["firms"].idxmax()]
+            never.append(f"{name} ({f.percent(last['right'])})")
+    if enough:
+        said.append(
+            f"Decided rightly in at least {ENOUGH}{f.SPACE}% of the studies: {some(enough)}."
+        )
+    if never:
+        said.append(
+            f"Not decided so often even with {most} firms: {some(never)}. True differences "
+            "near zero are never decided, however many the firms."
+        )
+    return said
 
 
 # -- sensitivity -------------------------------------------------------------------------
