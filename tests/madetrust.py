@@ -22,9 +22,11 @@ from intlmodels.checks.stored import (
     Evidence,
     LeftOut,
     Moved,
+    Multiverse,
     Refit,
     Scaled,
     Sensitivity,
+    Specification,
     Summed,
 )
 
@@ -207,6 +209,28 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
         moved=tuple(items),
     )
     return replace(value, **changes)
+
+
+def multiverse(
+    probabilities: Sequence[float],
+    weights: Sequence[float] = (),
+    claims: Sequence[dict[str, float]] = (),
+) -> Multiverse:
+    """One difference under as many combinations, choices of priors; the first is the default."""
+    names = ["as stated", *(f"c{i}" for i in range(1, len(probabilities)))]
+    return Multiverse(
+        {"priors": tuple(names)},
+        tuple(
+            Specification(name, (name,), True, weight, 0, own)
+            for name, weight, own in zip(
+                names, weights or [1.0] * len(names), claims or [{}] * len(names), strict=True
+            )
+        ),
+        tuple(
+            moved(name, "Easy against Hard", 10 * p, p)
+            for name, p in zip(names, probabilities, strict=True)
+        ),
+    )
 
 
 def trust(**parts: Any) -> CheckResults:

@@ -763,11 +763,7 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
-    "multiverse": stored.Multiverse(
-        {"family": ("default", "heaped")},
-        (stored.Specification("default", ("default",), True, 0.4, 1, {"R01 effect": 0.9}),),
-        (made.moved("default", "Easy against Hard", 3.0, 0.8),),
-    ),
+    "multiverse": made.multiverse([0.9, 0.5]),
     "evidence": made.evidence(),
 }
 
