@@ -291,6 +291,7 @@ class ShareReportData(ReportData):
             "weights": self.study.outcome.weights is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
+            "penalized-complexity": "penalized-complexity" in self.variants,
             "ordered": any(block.kind == "monotonic" for block in self.design.blocks)
             or any(isinstance(spec, (Axes, ByOutcome)) for spec in specs),
             "levels": any(item.kind == "ordered" for item in self.study.outcomes.values()),
