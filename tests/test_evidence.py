@@ -1,143 +1,115 @@
-"""Log evidence by bridge sampling, against closed forms and numerical integrals."""
+"""Exact evidence of variants: computed, stored, tabled, and said."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
-import numpy as np
 import pytest
-import xarray as xr
-from scipy import special
 
-from intlmodels import load_study
-from intlmodels.checks import comparison as c
-from intlmodels.checks.evidence import bridge, log_evidence, why_no_evidence
+import madetrust as made
+from decaystudies import COUNTS, write_counts_study
+from intlmodels.checks import comparison, tables
+from intlmodels.checks import evidence as e
+from intlmodels.checks.runner import ExecutionOptions
 from intlmodels.checks.stored import read_checks, write
-from intlmodels.checks.tables import elpds
 from intlmodels.models import catalogue, design_of, priors_of
-from intlmodels.models.share import observation
-from intlmodels.models.share.model import build
-from madetrust import comparison
-from studies import LEAST, edited, write_study
-
-EASE = '[predictors.ease]\nkind = "contrast"\ncolumn = "ease"\nlow = "Hard"\nhigh = "Easy"\n'
-FIRMS = "firm,share,ease\nA,5,Hard\nB,30,Easy\nC,0,Hard\nD,20,Easy\nE,15,Hard\n"
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    toml = edited(LEAST, [(LEAST[LEAST.index("[predictors") :], EASE)])
-    folder = write_study(tmp_path_factory.mktemp("s"), toml=toml, tables={"firms.csv": FIRMS})
-    return load_study(folder)
+from intlmodels.models.decay import exact
+from intlmodels.models.decay.simulator import determined
+from intlmodels.report import checks
+from intlmodels.report.checksentences import comparison_sentences
+from intlmodels.report.provenance import methods_of
+from intlmodels.studies import load_study
+from priordraws import Here
 
 
-def test_the_integral_of_a_skewed_density():
-    """Logarithms of Gamma(3, 2) draws, and a correlated normal: constants in closed form."""
-    rng = np.random.default_rng(3)
-    shape, rate = 3.0, 2.0
-    cov = np.array([[1.0, 0.6], [0.6, 2.0]])
-    skewed = np.log(rng.gamma(shape, 1 / rate, (4, 2000, 1)))
-    draws = np.concatenate([skewed, rng.multivariate_normal([1, 2], cov, (4, 2000))], axis=-1)
-
-    def density(points):
-        off = points[:, 1:] - [1, 2]
-        kernel = -0.5 * np.einsum("di,ij,dj->d", off, np.linalg.inv(cov), off)
-        return kernel + shape * points[:, 0] - rate * np.exp(points[:, 0])
-
-    value, error = bridge(density, draws)
-    exact = special.gammaln(shape) - shape * np.log(rate)
-    exact += np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(cov)[1]
-    assert abs(value - exact) < 4 * error
-    assert error < 0.02
-
-
-def test_the_error_is_that_of_repetitions():
-    rng = np.random.default_rng(5)
-    found = [
-        bridge(lambda x: -np.abs(x[:, 0]), rng.laplace(size=(2, 400, 1)), seed)
-        for seed in range(80)
-    ]
-    values, errors = np.array(found).T
-    assert abs(values.mean() - np.log(2)) < 4 * values.std() / np.sqrt(80)
-    assert np.median(errors) == pytest.approx(values.std(), rel=0.3)
-
-
-def log_likelihood(study, intercept, ease, phi):
-    """Of points, (point,), in numpy."""
-    code = design_of(study).blocks[0].weights[:, 0]
-    linear = intercept[:, None] + ease[:, None] * code
-    return observation.printed_log_probability(
-        "beta", linear, {"phi": phi[:, None]}, 5.0, study.outcome.printed
-    ).sum(axis=1)
-
-
-def test_the_evidence_of_a_study_of_three_parameters(study):
-    priors = priors_of(study)
-    nodes, weights = special.roots_hermitenorm(30)
-    weights = weights / weights.sum()
-    scaled = [
-        priors[name].args[0] + priors[name].args[1] * nodes for name in ("intercept", "ease", "phi")
-    ]
-    grid = [axis.ravel() for axis in np.meshgrid(*scaled, indexing="ij")]
-    mass = np.einsum("i,j,k->ijk", weights, weights, weights).ravel()
-    logs = log_likelihood(study, grid[0], grid[1], np.exp(grid[2]))
-    exact = special.logsumexp(logs, b=mass)
-    # Draws of the posterior by resampling those of the prior.
-    rng = np.random.default_rng(11)
-    drawn = [rng.normal(*priors[name].args, 100_000) for name in ("intercept", "ease", "phi")]
-    drawn[2] = np.exp(drawn[2])
-    chance = special.softmax(log_likelihood(study, *drawn))
-    chosen = rng.choice(len(chance), size=(4, 1000), p=chance)
-    posterior = xr.Dataset(
-        {
-            name: (("chain", "draw"), values[chosen])
-            for name, values in zip(("intercept", "ease", "phi"), drawn, strict=True)
-        }
+def plans(study):
+    return comparison.plans_of(
+        study, list(catalogue(study)), {}, comparison.settings_for(study, {})
     )
-    value, error = log_evidence(build(study), posterior)
-    assert abs(value - exact) < 4 * error
-    assert error < 0.03
 
 
-def test_draws_that_lack_a_parameter_are_refused(study):
-    with pytest.raises(KeyError, match="phi"):
-        log_evidence(
-            build(study),
-            xr.Dataset({n: (("chain", "draw"), np.zeros((2, 9))) for n in ("intercept", "ease")}),
-        )
+def test_counts_that_are_sums_of_others_are_determined(tmp_path):
+    found = determined(design_of(load_study("norway")))
+    # Periods, flags, and both together add up; what is said of the three largest firms does not.
+    flags = ["M10", "M11", *[f"M{i}" for i in range(28, 34)]]
+    assert found == ["M02", "M03", "M04", *flags]
+    assert determined(design_of(load_study(write_counts_study(tmp_path / "study")))) == []
 
 
-def test_only_variants_of_the_same_printed_shares_have_an_evidence():
-    rochester = load_study("rochester")
-    without = {name: why_no_evidence(rochester, name) for name in catalogue(rochester)}
-    lacking = {name for name, why in without.items() if why}
-    others = {name for name, row in catalogue(rochester).items() if row.outcome}
-    assert lacking == {"density", "revenue", *others}
-    assert why_no_evidence(load_study("norway"), "default")
+def test_evidence_is_computed_and_comes_back_from_disk(tmp_path):
+    study = load_study(write_counts_study(tmp_path / "study"))
+    chosen, skipped = plans(study)
+    few = {name: chosen[name] for name in ("default", "common-decay", "period")}
+    rest = {name: "not here" for name in chosen if name not in few}
+    found = e.evidence(few, {**skipped, **rest}, tmp_path / "out").run(Here())
+    wanted = exact.posterior(design_of(study), priors_of(study))
+    assert list(found.variants) == ["default", "common-decay"]
+    assert found.variants["default"].log_evidence == wanted.log_evidence
+    assert found.variants["default"].falls["large"] == wanted.above_zero["decay"][0]
+    assert "effects of periods" in found.skipped["period"]
+    write("evidence", found, study, {}, tmp_path / "out")
+    read = read_checks(study, tmp_path / "out", {}).evidence
+    assert read.reasons == ()
+    assert read.value.variants["common-decay"].log_evidence == pytest.approx(
+        found.variants["common-decay"].log_evidence, rel=1e-6
+    )
+    assert read_checks(study, tmp_path / "out", {"large": "Normal(0, 2)"}).evidence.value is None
 
 
-def test_evidence_stands_beside_the_elpd():
-    found = comparison(evidence={"heaped": (-54.1, 0.03)})
-    table = elpds(found).set_index("variant")
-    assert table.loc["heaped", "log_evidence"] == -54.1
-    assert np.isnan(table.loc["default", "log_evidence"])
+def test_bounds_that_may_be_off_are_not_compared_between_weights_of_counts(tmp_path):
+    soft = [*COUNTS, {"id": "most", "periods": "late", "relation": "at most", "value": 2}]
+    study = load_study(write_counts_study(tmp_path / "study", counts=soft))
+    check = e.evidence(*plans(study), tmp_path)
+    assert not any(task.startswith("rho") for task in check.tasks)
+    assert any(task.startswith("default") for task in check.tasks)
 
 
-def test_a_comparison_has_tasks_for_the_evidence_and_stores_it(study, tmp_path):
-    plans, skipped = c.plans_of(study, list(catalogue(study)), {}, c.settings_for(study, {}))
-    check = c.comparison(plans, skipped, tmp_path)
-    weighed = [name for name, task in check.tasks.items() if isinstance(task, c.Evidence)]
-    assert len(weighed) == len(plans) == len(check.tasks) // (1 + len(study.firms))
-    quality = {"rhat": 1.0, "ess": 900.0, "divergences": 0}
-    left = {"lpd": -2.0, "lpd_error": 0.01, "law": [1.0], **quality}
-    made = [left] * (len(plans) * len(study.firms)) + [{"value": -9.5, "error": 0.02}, {}]
-    made += [{"value": -9.0, "error": 0.02}] * (len(plans) - 2)
-    found = check.summarize(made)
-    names = list(plans)
-    assert found.evidence[names[0]] == (-9.5, 0.02)
-    assert names[1] not in found.evidence
-    write("comparison", found, study, {}, tmp_path)
-    assert read_checks(study, tmp_path, {}).comparison.value.evidence == found.evidence
-    old = replace(found, evidence={})
-    write("comparison", old, study, {}, tmp_path)
-    assert read_checks(study, tmp_path, {}).comparison.value == old
+@pytest.mark.parametrize("related", [True, False])
+def test_variants_are_not_compared_by_leaving_out_counts_that_determine_each_other(
+    related, tmp_path, monkeypatch
+):
+    found = made.evidence(determined=("early",) if related else ())
+    monkeypatch.setattr(comparison, "run_evidence", lambda *arguments: found)
+    monkeypatch.setattr(comparison, "run_and_store", lambda check, *arguments: check)
+    study = load_study(write_counts_study(tmp_path / "study"))
+    check, same = comparison.run_comparison(study, tmp_path, ExecutionOptions())
+    assert same is found
+    variants = {task.split()[0] for task in check.tasks}
+    assert (variants == {"default"}) == related
+    assert "default" in variants
+
+
+def test_weights_are_posterior_probabilities_of_variants():
+    table = tables.evidences(made.evidence({"default": -36.0, "power": -36 + math.log(3)}))
+    assert table["weight"].tolist() == pytest.approx([0.25, 0.75])
+    assert table["difference"].tolist() == pytest.approx([0, math.log(3)])
+    assert table["p_falls[large]"].tolist() == [0.97, 0.97]
+    results = made.trust(evidence=made.evidence())
+    assert list(tables.csv_tables(results)) == ["evidence.csv"]
+
+
+def test_the_section_says_why_leaving_one_out_does_not_compare():
+    counts = made.comparison(unit="count", unit_label="count")
+    results = made.trust(comparison=counts, evidence=made.evidence())
+    section = checks.comparison(made.material(results, texts={}, model="decay"))
+    text = repr(section).replace("\\xa0", " ")
+    assert "cannot be compared by leaving one out" in text
+    assert "default 0.73 and heaped 0.27" in text
+    assert "period: effects of periods are too many integrals" in text
+    assert "elpd" not in text
+    assert "stacking" not in methods_of(results)
+    independent = made.trust(comparison=counts, evidence=made.evidence(determined=()))
+    assert "stacking" in methods_of(independent)
+    text = repr(checks.comparison(made.material(independent, texts={}, model="decay")))
+    assert "elpd" in text
+    assert "default 0.73 and heaped 0.27" in text
+
+
+def test_the_best_variant_and_what_was_left_out_are_said():
+    found = made.evidence({"default": -36.0, "power": -34.0})
+    said = " ".join(comparison_sentences(made.comparison(), found))
+    assert "power makes the published counts most probable" in said
+    far = made.evidence()
+    far.variants["heaped"] = made.Summed(-37.0, 0.03, {}, {})
+    said = " ".join(comparison_sentences(made.comparison(), far))
+    assert "the posterior of heaped" in said

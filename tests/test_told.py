@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from intlmodels.audit import audit, audit_tables, audit_text, bound_table, conflict_sentences
+from intlmodels.audit import (
+    audit,
+    audit_tables,
+    audit_text,
+    bound_table,
+    common_counts,
+    conflict_sentences,
+)
+from intlmodels.audit.consequences import Repair, suspects
+from intlmodels.report.decaysentences import conflict_sentence
 from intlmodels.studies import load_study
 from intlmodels.studies.counts import Count, rows
 
@@ -30,6 +39,33 @@ def test_sentences_name_every_count_with_its_words_and_value(norway):
     assert first.endswith(
         "M04 counts the same as M30 + M33, but M04 = 11 and M30 + M33 = 5 + 5 = 10."
     )
+
+
+def test_contradictions_are_told_by_the_counts_that_they_share(norway):
+    for conflict in norway.conflicts:
+        assert "M33" in conflict or {"M36", "M37"} <= set(conflict)
+    shared = "M33 or both M36 and M37"
+    assert common_counts(norway) == shared
+    assert f"58 minimal contradictions. Each contains {shared}. At least 2" in conflict_sentence(
+        norway
+    )
+    assert f"58 minimal contradictions, each with {shared}:" in audit_text(norway)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([], ()),
+        ([{"a": 1, "b": 2}], (("a",), ("b",))),
+        ([{"a": 1}, {"b": 2}], (("a", "b"),)),
+        ([{"a": 1, "b": 2}, {"a": 3, "c": 2}, {"a": 1, "d": 0}], (("a",), ("b", "c", "d"))),
+        # Two that change together with one that does it alone are not told so.
+        ([{"a": 1, "b": 2}, {"c": 1}], ()),
+        ([{"a": 1}, {"a": 1, "b": 2}], ()),
+    ],
+)
+def test_sets_of_counts_of_which_one_each_is_wrong(changes, expected):
+    assert suspects([Repair(one, len(one), False, None) for one in changes]) == expected
 
 
 def test_tables_hold_everything_that_was_found(norway):

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels.audit.conflicting import Subsets, reason, smallest_conflict, subsets
-from intlmodels.audit.consequences import Bound, Cell, Repair, bounds, cheapest, standard_cells
+from intlmodels.audit.consequences import (
+    Bound,
+    Cell,
+    Repair,
+    bounds,
+    cheapest,
+    standard_cells,
+    suspects,
+)
 from intlmodels.audit.integers import TooLongError
 from intlmodels.audit.system import hard, revised
 from intlmodels.core.errors import StudyError
@@ -259,6 +267,19 @@ def count_words(count: Count) -> str:
     return f"{count.id} ({count.text or subset}: {_value(count)})"
 
 
+def common_counts(found: Audit) -> str:
+    """What every minimal contradiction contains, ``M33 or both M36 and M37``; empty if nothing.
+
+    These are the counts that the cheapest repairs change.
+    """
+    either = suspects(found.repairs)
+    if len(found.conflicts) < 2 or not all(
+        any(set(one) <= set(conflict) for one in either) for conflict in found.conflicts
+    ):
+        return ""
+    return " or ".join(f"both {listed(list(one))}" if len(one) > 1 else one[0] for one in either)
+
+
 def conflict_sentences(found: Audit) -> list[str]:
     """Every minimal contradiction, with the reason where it can be told by adding up."""
     by_id = {count.id: count for count in found.rows.counts}
@@ -282,7 +303,8 @@ def audit_text(found: Audit) -> str:
         lines = [f"All {total} counts can be true together."]
     else:
         lines = [f"The {total} counts cannot all be true.", ""]
-        lines.append(f"{counted(len(found.conflicts), 'minimal contradiction')}:")
+        each = f", each with {common}" if (common := common_counts(found)) else ""
+        lines.append(f"{counted(len(found.conflicts), 'minimal contradiction')}{each}:")
         said = conflict_sentences(found)
         lines += [f"  {i}. {text}" for i, text in enumerate(said[:MOST_SHOWN], start=1)]
         if len(said) > MOST_SHOWN:

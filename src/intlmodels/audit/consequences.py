@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,20 @@ def cheapest(r: Rows, keep_hard: bool = False) -> tuple[tuple[Repair, ...], bool
     """Every repair with the smallest total change, hard counts last, and whether these are all."""
     question = f"cheapest repairs{', hard counts kept' * keep_hard}"
     return answer(question, r, lambda: _search(r, keep_hard), _written, _read)
+
+
+def suspects(repairs: Iterable[Repair]) -> tuple[tuple[str, ...], ...]:
+    """Sets of counts of which one each is wrong, as in ``(("M33",), ("M36", "M37"))``.
+
+    None where the repairs are not told so, or there are none.
+    """
+    changed = [set(repair.changes) for repair in repairs]
+    every = set.intersection(*changed) if changed else set()
+    others = [one - every for one in changed]
+    if any(len(one) != len(others[0]) or len(one) > 1 for one in others):
+        return ()
+    either = tuple(sorted(set().union(*others)))
+    return (*((name,) for name in sorted(every)), *([either] if either else []))
 
 
 def _written(found: tuple[tuple[Repair, ...], bool]) -> list[dict[str, Any]] | None:

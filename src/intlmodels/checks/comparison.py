@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from intlmodels.audit import require_consistent_counts
-from intlmodels.checks.evidence import log_evidence, why_no_evidence
+from intlmodels.checks.bridge import log_evidence, why_no_evidence
+from intlmodels.checks.evidence import of_counts, run_evidence
 from intlmodels.checks.leaveout import log_mean_exp, lpd_error
 from intlmodels.checks.runner import (
     Check,
@@ -23,7 +24,7 @@ from intlmodels.checks.runner import (
     run_and_store,
     simulator,
 )
-from intlmodels.checks.stored import FOLDER, Comparison, LeftOut
+from intlmodels.checks.stored import FOLDER, Comparison, Evidence, LeftOut
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.diagnostics import LIMITS
@@ -35,6 +36,8 @@ from intlmodels.studies import Study
 
 #: Below this many units there is nothing to compare.
 FEWEST = 3
+#: Why variants are not compared by leaving out counts.
+DETERMINED = "counts that determine each other do not compare variants by leaving one out"
 
 
 def run_comparison(
@@ -44,14 +47,26 @@ def run_comparison(
     *,
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Comparison:
-    """Leave out every unit once under every variant of the same printed outcomes."""
+) -> tuple[Comparison, Evidence | None]:
+    """Leave out every unit once under every variant of the same printed outcomes.
+
+    Of published counts the evidence is computed as well; where some of them are determined by
+    others, that alone compares variants, and counts are left out under the default only.
+    """
     require_firms(study, "leaving out firms")
     require_consistent_counts(study)
     given = dict(overrides or {})
     used = settings_for(study, require_known(settings))
     plans, skipped = plans_of(study, list(catalogue(study)), given, used)
-    return run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    found = None
+    if of_counts(plans):
+        found = run_evidence(plans, skipped, out, options, given)
+        if found.determined:
+            default = next(iter(plans))
+            skipped |= {name: DETERMINED for name in plans if name != default}
+            plans = {default: plans[default]}
+    left = run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    return left, found
 
 
 def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
@@ -99,7 +114,7 @@ class LeaveOut:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class WholeFit:
     """A fit of all units, for the log evidence of a variant."""
 
     plan: Plan
@@ -150,7 +165,7 @@ def comparison(
             for name, plan in plans.items()
             for i in range(len(units))
         }
-        | {f"{name} {plans[name].key} evidence": Evidence(plans[name]) for name in weighed},
+        | {f"{name} {plans[name].key} evidence": WholeFit(plans[name]) for name in weighed},
         worker=work,
         summarize=summarize,
         journal=Journal(out / FOLDER / "comparison.sqlite", identity),
@@ -182,7 +197,7 @@ def leave_out(task: LeaveOut) -> dict[str, Any]:
     }
 
 
-def weigh(task: Evidence) -> dict[str, Any]:
+def weigh(task: WholeFit) -> dict[str, Any]:
     """Log evidence of a variant, ``value`` and ``error``; nothing if its fit did not converge."""
     plan = task.plan
     tree = checked_fit(plan.study, plan.variant, plan.priors, plan.settings)
@@ -193,6 +208,6 @@ def weigh(task: Evidence) -> dict[str, Any]:
     return {"value": value, "error": error}
 
 
-def work(task: LeaveOut | Evidence) -> dict[str, Any]:
+def work(task: LeaveOut | WholeFit) -> dict[str, Any]:
     """One task of a comparison."""
     return leave_out(task) if isinstance(task, LeaveOut) else weigh(task)

@@ -1,99 +1,86 @@
-"""Log evidence of a model: the probability of what was printed, averaged over the prior.
+"""Exact evidence: the probability of the published counts under each variant, summed over tables.
 
-By bridge sampling from posterior draws (Meng and Wong 1996, Statistica Sinica 6, 831-860; Gronau et
-al. 2017, Journal of Mathematical Psychology 81, 80-97).
+Counts that are sums of each other cannot be compared by leaving one out: the others determine it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from intlmodels.checks.runner import Check, ExecutionOptions, Journal, Plan, run_and_store
+from intlmodels.checks.stored import FOLDER, Evidence, Summed
+from intlmodels.core.errors import StudyError
+from intlmodels.models import design_of
+from intlmodels.models.decay.simulator import determined
+from intlmodels.studies import DecayStudy
 
-from intlmodels.models import design_of, find_variant
-from intlmodels.models.share.observation import LEVELLED
-from intlmodels.studies import RegisterStudy, ShareStudy, Study
-
-if TYPE_CHECKING:
-    import pymc as pm
-    from xarray import Dataset
-
-
-Array = NDArray[np.float64]
-
-#: Steps of the fixed point, at most, and the change of the logarithm at which it stops.
-MOST_STEPS, SETTLED = 1000, 1e-10
+#: Why variants with another rho are not compared.
+OTHER_RHO = "bounds that may be off have no probability of their own that could be compared"
 
 
-def why_no_evidence(study: Study, variant: str) -> str:
-    """Why a variant has no evidence that may be held against others; empty if it has."""
-    if not isinstance(study, ShareStudy) or isinstance(study, RegisterStudy):
-        return "only of shares of firms that are listed"
-    row, design = find_variant(study, variant), design_of(study, variant)
-    if not row.comparable or design.family in LEVELLED:
-        return "it explains something else"
-    if study.panel is not None:
-        return "there are too many effects of firms that repeat"
-    if study.outcome.weights is not None:
-        return "a weighted likelihood is none of the printed shares"
-    if any(block.missing.size for block in design.blocks):
-        return "it models a covariate as well"
-    return ""
+def run_evidence(
+    plans: Mapping[str, Plan],
+    skipped: Mapping[str, str],
+    out: Path,
+    options: ExecutionOptions,
+    overrides: Mapping[str, str],
+) -> Evidence:
+    """Sum over tables under each variant; arguments as :func:`.comparison.plans_of` returns."""
+    study = next(iter(plans.values())).study
+    return run_and_store(evidence(plans, skipped, out), study, overrides, out, options)
 
 
-def log_evidence(model: pm.Model, posterior: Dataset, seed: int = 0) -> tuple[float, float]:
-    """Log evidence of a PyMC model and its Monte Carlo error, of draws of its free parameters.
-
-    Returns
-    -------
-    tuple of float
-        Natural logarithm of the probability of the observed data, and its standard error.
-
-    Raises
-    ------
-    KeyError
-        If the draws lack a free parameter.
-    """
-    from intlmodels.models.pymc import log_density, unconstrained
-
-    return bridge(log_density(model), unconstrained(model, posterior), seed)
+def of_counts(plans: Mapping[str, Plan]) -> bool:
+    """Whether what is compared are counts of decisions, so that there are tables to sum over."""
+    default = next(iter(plans.values()))
+    return isinstance(default.study, DecayStudy) and bool(design_of(default.study).counts)
 
 
-def bridge(density: Callable[[Array], Array], draws: Array, seed: int = 0) -> tuple[float, float]:
-    """Log of the integral of a density that draws are from, and its Monte Carlo error.
+def evidence(plans: Mapping[str, Plan], skipped: Mapping[str, str], out: Path) -> Check[Evidence]:
+    """Sum over tables under each variant that allows it."""
+    default = next(iter(plans.values()))
+    designs = {name: design_of(plan.study, plan.variant) for name, plan in plans.items()}
+    own = designs[default.variant]
+    if any(count.relation != "equal" and not count.hard for count in own.counts):
+        # How often such a sentence is printed is no law, whose sum would depend on rho.
+        other = {name: OTHER_RHO for name, design in designs.items() if design.rho != own.rho}
+        plans = {name: plan for name, plan in plans.items() if name not in other}
+        skipped = {**skipped, **other}
 
-    Parameters
-    ----------
-    density : callable
-        Logarithm of the density, not normalized, of points (point, coordinate).
-    draws : array, (chain, draw, coordinate)
-        A normal distribution is fitted to the first half of each chain; the second half is held
-        against as many draws of it.
-    seed : int
-        Of those draws.
-    """
-    from arviz_stats.base import array_stats
-    from scipy.special import expit
-    from scipy.stats import multivariate_normal
+    def summarize(results: list[dict[str, Any]]) -> Evidence:
+        found = dict(zip(plans, results, strict=True))
+        return Evidence(
+            tuple(determined(own)),
+            {name: Summed(**values) for name, values in found.items() if "why" not in values},
+            {**skipped, **{name: v["why"] for name, v in found.items() if "why" in v}},
+        )
 
-    chains, length, size = draws.shape
-    half = length // 2
-    first, second = draws[:, :half].reshape(-1, size), draws[:, half:].reshape(-1, size)
-    proposal = multivariate_normal(first.mean(axis=0), np.cov(first, rowvar=False))
-    fresh = proposal.rvs(len(second), random_state=np.random.default_rng([seed, 7]))
-    fresh = fresh.reshape(-1, size)
-    own = density(second) - proposal.logpdf(second)
-    other = density(fresh) - proposal.logpdf(fresh)
-    other = np.where(np.isnan(other), -np.inf, other)
-    log_r = float(np.median(own))
-    for _ in range(MOST_STEPS):
-        step = np.log(expit(other - log_r).mean()) - np.log(expit(log_r - own).mean())
-        log_r += float(step)
-        if abs(step) < SETTLED:
-            break
-    above, below = expit(other - log_r), expit(log_r - own)
-    error = array_stats.mcse(below.reshape(chains, -1), method="mean", chain_axis=0, draw_axis=1)
-    relative = above.var() / len(above) / above.mean() ** 2 + (float(error) / below.mean()) ** 2
-    return log_r, float(np.sqrt(relative))
+    return Check(
+        kind="evidence",
+        title=f"summing over tables, {len(plans)} variants",
+        tasks={f"{name} {plan.key}": plan for name, plan in plans.items()},
+        worker=sum_tables,
+        summarize=summarize,
+        journal=Journal(
+            out / FOLDER / "evidence.sqlite", {"model": default.identity["model"]["version"]}
+        ),
+    )
+
+
+def sum_tables(plan: Plan) -> dict[str, Any]:
+    """Fields of ``Summed`` of a variant, or why it cannot be summed."""
+    from intlmodels.models.decay.exact import posterior
+
+    design = design_of(plan.study, plan.variant)
+    try:
+        found = posterior(design, plan.priors)
+    except StudyError as error:
+        return {"why": error.message}
+    return {
+        "log_evidence": found.log_evidence,
+        "omitted": found.omitted,
+        "decay": dict(zip(design.sizes, found.mean["decay"].tolist(), strict=True)),
+        "falls": dict(zip(design.sizes, found.above_zero["decay"].tolist(), strict=True)),
+    }

@@ -15,6 +15,7 @@ from intlmodels.checks.stored import (
     Calibration,
     CheckResults,
     Comparison,
+    Evidence,
     LeftOut,
     Moved,
     Multiverse,
@@ -569,6 +570,37 @@ def predicted(found: Comparison) -> Predicted:
     return Predicted(elpds(found), left_out(found), law, pit(law))
 
 
+# -- exact evidence ----------------------------------------------------------------------
+
+
+def evidences(found: Evidence) -> pd.DataFrame:
+    """Each variant by exact evidence, and what its posterior says of the decay of each size.
+
+    ``difference`` is that of log evidence to the first variant, the default; ``weight`` the
+    posterior probability of the variant where all are equally probable beforehand.
+    """
+    import pandas as pd
+
+    logs = np.array([summed.log_evidence for summed in found.variants.values()])
+    weights = np.exp(logs - logs.max(initial=-np.inf))
+    return pd.DataFrame(
+        [
+            {
+                "variant": name,
+                "log_evidence": summed.log_evidence,
+                "difference": summed.log_evidence - logs[0],
+                "weight": weight,
+                "omitted": summed.omitted,
+                **{f"decay[{size}]": value for size, value in summed.decay.items()},
+                **{f"p_falls[{size}]": value for size, value in summed.falls.items()},
+            }
+            for (name, summed), weight in zip(
+                found.variants.items(), weights / weights.sum(), strict=True
+            )
+        ]
+    )
+
+
 # -- files -------------------------------------------------------------------------------
 
 
@@ -580,6 +612,8 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     if checks.comparison.value is not None:
         made["leave_one_out.csv"] = left_out(checks.comparison.value)
         made["elpd.csv"] = elpds(checks.comparison.value)
+    if checks.evidence.value is not None and checks.evidence.value.variants:
+        made["evidence.csv"] = evidences(checks.evidence.value)
     if checks.sensitivity.value is not None:
         made["sensitivity.csv"] = moves(checks.sensitivity.value)
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.audit.consequences import cheapest, suspects
 from intlmodels.core import formats as f
 from intlmodels.models import require_names
 from intlmodels.models.base import flat, texts
@@ -19,17 +20,21 @@ from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.results import decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import CLEAR, LEANING
-from intlmodels.studies import Study
+from intlmodels.studies import DecayStudy, Study, twogroups
 from intlmodels.studies.claims import (
     CANNOT,
     CONTRADICTED,
     HOLDS,
+    ORIGINS,
+    OURS,
+    PAPER,
     Array,
     Bools,
     Claim,
     Evidence,
     Finding,
 )
+from intlmodels.studies.counts import rows as rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,26 +42,34 @@ if TYPE_CHECKING:
 
 
 COLUMNS = (
-    *("id", "claim", "where", "kind", "rule", "how", "verdict", "probability"),
-    *("effect_median", "effect_low", "effect_high", "effect_unit", "numbers", "note"),
-    *("fit", "converged"),
+    *("id", "claim", "origin", "where", "kind", "rule", "how", "verdict", "in_model", "open"),
+    *("finding", "probability", "pooled", "effect_median", "effect_low", "effect_high"),
+    *("effect_unit", "numbers", "reading", "note", "fit", "converged"),
 )
 #: At or below this probability a claim is unsupported: the opposite is at least leaning.
 UNSUPPORTED = round(1 - LEANING, 9)
 FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
+#: Where a text is silent, and that decides.
+OPEN = "depends on what the text does not name"
+#: Between sets of counts of which one each is wrong.
+AND = ", and "
+#: After a fact that hangs on how words of the publication are read.
+ON_ONE_READING = ", on one reading"
+_HOLDS, _CONTRADICTED = (text.split(" the printed")[0] for text in (HOLDS, CONTRADICTED))
 #: Facts, whatever it was that was printed.
 _IN_PRINT = {
-    HOLDS.split(" the printed")[0]: "holds in print",
-    CONTRADICTED.split(" the printed")[0]: "contradicted in print",
+    _HOLDS: "holds in print",
+    _CONTRADICTED: "contradicted in print",
 }
 #: Verdicts in the order in which they are listed, as they begin.
 _ORDER = (
-    *_IN_PRINT,
+    *("holds", "contradicted"),
     "supported",
     "leaning",
     "uncertain",
     "unsupported",
+    OPEN,
     NOT_FITTED,
     FAILED,
     CANNOT,
@@ -83,11 +96,14 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     Returns
     -------
     pandas.DataFrame
-        ``id``, ``claim``, ``where``, ``kind``, ``rule``, ``how`` (the rule in words),
-        ``verdict``, ``probability`` (posterior; missing where the verdict is a fact),
-        ``effect_median``, ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what
-        was found, in words), ``note``, ``fit`` (which was asked; empty if none), ``converged``
-        (true as well where no fit is needed).
+        ``id``, ``claim``, ``origin`` (``paper`` or ``ours``), ``where``, ``kind``, ``rule``,
+        ``how`` (the rule in words), ``verdict``, ``in_model`` (what the posterior allows to say
+        where the verdict is a fact), ``open`` (what follows under either, where a text is silent),
+        ``finding`` (which counts do not fit, if the claim falls with them), ``probability``,
+        ``pooled`` (the same with all comparisons of frequencies partially pooled),
+        ``effect_median``, ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what was
+        found, in words), ``reading`` (of the words, on which the verdict hangs), ``note``, ``fit``
+        (which was asked; empty if none), ``converged`` (true as well where no fit is needed).
 
     Raises
     ------
@@ -98,18 +114,62 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
 
     require_names(study)
     draws = {name: _Draws(name, fit, study.model, prob) for name, fit in fits.items()}
-    rows = []
+    evidence = Evidence(study, draws, prob)
+    rows, pairs = [], {}
     for claim in study.claims:
-        found, passed = _find(claim, Evidence(study, draws, prob), fits)
-        how = claim.rule.describe(claim, study)
+        found, passed = _find(claim, evidence, fits)
+        in_model, open_text = "", ""
+        if claim.open and found.verdict == CANNOT:
+            found, open_text = _under_either(claim, found, evidence, fits)
+        elif found.verdict.startswith(tuple(_IN_PRINT)) and not math.isnan(found.probability):
+            in_model = verdict_of(found.probability)
+        if claim.reading and found.verdict.startswith(tuple(_IN_PRINT)):
+            found = replace(found, verdict=f"{found.verdict}{ON_ONE_READING}")
+        if found.pair is not None:
+            pairs[claim.id] = found.pair
         rows.append(
             (
-                *(claim.id, claim.text, claim.where, claim.kind, claim.rule.name, how),
-                *(found.verdict, found.probability, found.median, found.low, found.high),
-                *(found.unit, found.numbers, claim.note, found.fit, passed),
+                *(claim.id, claim.text, claim.origin, claim.where, claim.kind, claim.rule.name),
+                *(claim.rule.describe(claim, study), found.verdict, in_model, open_text, ""),
+                *(found.probability, math.nan, found.median, found.low, found.high),
+                *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed),
             )
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if len(pairs) > 1:
+        together = dict(zip(pairs, twogroups.pooled(list(pairs.values())), strict=True))
+        table["pooled"] = [together.get(name, math.nan) for name in table["id"]]
+    fallen = _findings(study, table)
+    table["finding"] = [fallen.get(name, "") for name in table["id"]]
+    return table
+
+
+def _findings(study: Study, table: pd.DataFrame) -> dict[str, str]:
+    """Which counts do not fit, for the claims that are contradicted only since they do not.
+
+    A claim on printed counts falls with them if every cheapest repair changes one that it names.
+    """
+    if not isinstance(study, DecayStudy):
+        return {}
+    ids = {count.id for count in study.counts}
+    contradicted = set(table["id"][table["verdict"].str.startswith(_CONTRADICTED)])
+    named = {
+        claim.id: {name for _, name in claim.names("number")}
+        for claim in study.claims
+        if claim.id in contradicted
+    }
+    named = {claim: names for claim, names in named.items() if names and names <= ids}
+    if len(named) < 2:
+        return {}
+    repairs, _ = cheapest(rows_of(study.counts, study.firms, study.periods))
+    either = suspects(repairs)
+    said = AND.join(" or ".join(one) for one in either)
+    fallen = [
+        claim
+        for claim, names in named.items()
+        if said and all(names & set(repair.changes) for repair in repairs)
+    ]
+    return dict.fromkeys(fallen, said) if len(fallen) > 1 else {}
 
 
 def _find(claim: Claim, evidence: Evidence, fits: Mapping[str, DataTree]) -> tuple[Finding, bool]:
@@ -121,6 +181,35 @@ def _find(claim: Claim, evidence: Evidence, fits: Mapping[str, DataTree]) -> tup
     passed = not found.fit or converged(fits[found.fit])
     verdict = found.verdict or verdict_of(found.probability)
     return replace(found, verdict=verdict if passed else FAILED), passed
+
+
+def _under_either(
+    claim: Claim, found: Finding, evidence: Evidence, fits: Mapping[str, DataTree]
+) -> tuple[Finding, str]:
+    """What follows of a claim if that of which texts are silent is absent, and if it is not."""
+    absent, present = (
+        _find(claim.taken_as(silent), evidence, fits)[0] for silent in ("absent", "present")
+    )
+    ends = claim.rule.extremes(claim, evidence)
+    said = f"{_with_probability(absent)} if what is not named is absent, "
+    said += (
+        f"otherwise {ends} is possible"
+        if ends
+        else f"{_with_probability(present)} if it is present"
+    )
+    if ends:
+        found = replace(found, numbers=f"if what is not named is absent: {absent.numbers}")
+    return replace(found, verdict=OPEN, pair=absent.pair), said
+
+
+def _with_probability(found: Finding) -> str:
+    """A verdict with its probability, or with the one beside a fact."""
+    if math.isnan(found.probability):
+        return found.verdict
+    said = found.verdict
+    if said.startswith(tuple(_IN_PRINT)):
+        said += f" and {verdict_of(found.probability)} in the model"
+    return f"{said} ({f.probability(found.probability)})"
 
 
 def verdict_of(probability: float) -> str:
@@ -221,24 +310,78 @@ class _Draws:
 
 
 def verdict_lines(ledger: pd.DataFrame) -> list[str]:
-    """The claims that have each verdict, in words: facts first, then posteriors, then the rest."""
-    by_verdict = {str(verdict): list(ids) for verdict, ids in ledger.groupby("verdict")["id"]}
+    """The claims that have each verdict, in words: those of the publication, then our own.
+
+    Facts come first, then posteriors, then the rest. Claims that fall with the same counts are one.
+    """
+    lines = []
+    for origin in ORIGINS:
+        units = _units(ledger[ledger["origin"] == origin])
+        by_verdict = {str(verdict): list(ids) for verdict, ids in units.groupby("verdict")["id"]}
+        own = "our own: " if origin == OURS else ""
+        lines += [
+            f"{own}{verdict}: {len(by_verdict[verdict])} of {len(units)} "
+            f"({', '.join(by_verdict[verdict])})"
+            for verdict in sorted(by_verdict, key=_place)
+        ]
+    return lines
+
+
+def _units(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Claims and their verdicts, with one row for all those that fall with the same counts."""
+    together = [own or name for own, name in zip(ledger["finding"], ledger["id"], strict=True)]
+    return ledger.groupby(together, sort=False).agg({"id": " + ".join, "verdict": "first"})
+
+
+def finding_sentences(ledger: pd.DataFrame) -> list[str]:
+    """Which claims fall with the same printed numbers."""
     return [
-        f"{verdict}: {len(by_verdict[verdict])} of {len(ledger)} ({', '.join(by_verdict[verdict])})"
-        for verdict in sorted(by_verdict, key=_place)
+        f"{f.counted(counts.count(AND) + 1, 'printed number')} do not fit: {counts}. "
+        f"{f.listed(list(rows['id']))} rest on them and are one finding, counted once."
+        for counts, rows in ledger[ledger["finding"] != ""].groupby("finding", sort=False)
     ]
+
+
+def expected_wrong(ledger: pd.DataFrame) -> str:
+    """How many of the verdicts on a probability are expected to be wrong; empty without any."""
+    verdicts = zip(ledger["in_model"], ledger["verdict"], strict=True)
+    undecided = np.isin([own or verdict for own, verdict in verdicts], ("uncertain", FAILED))
+    decided = ledger[ledger["probability"].notna() & ~undecided]
+    said = []
+    for origin, whose in ((PAPER, "on the publication's claims"), (OURS, "on our own")):
+        p = decided["probability"][decided["origin"] == origin]
+        if len(p):
+            wrong = f.significant(float(np.minimum(p, 1 - p).sum()), 2)
+            said.append(f"{wrong} of {len(p)} {whose}")
+    if not said:
+        return ""
+    return (
+        f"Expected number of wrong verdicts, of those that rest on a probability: {f.listed(said)}."
+    )
 
 
 def summary(ledger: pd.DataFrame) -> str:
     """How many claims have each verdict, in a sentence; facts of all sources together."""
-    counts = ledger["verdict"].map(lambda text: str(text).split(" the printed")[0]).value_counts()
-    order = sorted(counts.index, key=_place)
-    said = [f"{_IN_PRINT.get(verdict, verdict)} {counts[verdict]}" for verdict in order]
+    said = []
+    for origin in ORIGINS:
+        units = _units(ledger[ledger["origin"] == origin])
+        counts = units["verdict"].map(_in_print).value_counts()
+        order = sorted(counts.index, key=_place)
+        said.append((len(units), f.listed([f"{own} {counts[own]}" for own in order])))
+    (papers, theirs), (added, own) = said
+    ours = f" Of {f.counted(added, 'claim')} of our own: {own}." if added else ""
     return (
-        f"Of the publication, {f.counted(len(ledger), 'claim')} are held against what it printed "
-        f"and against the fits, each by a rule of its own: {f.listed(said)}. All of them stand "
+        f"Of the publication, {f.counted(papers, 'claim')} are held against what it printed "
+        f"and against the fits, each by a rule of its own: {theirs}.{ours} All of them stand "
         "under claims of the study."
     )
+
+
+def _in_print(verdict: str) -> str:
+    """A verdict without what it was that was printed."""
+    start = verdict.split(" the printed")[0]
+    reading = ON_ONE_READING if verdict.endswith(ON_ONE_READING) else ""
+    return f"{_IN_PRINT[start]}{reading}" if start in _IN_PRINT else verdict
 
 
 def _place(verdict: str) -> tuple[int, str]:
@@ -246,9 +389,19 @@ def _place(verdict: str) -> tuple[int, str]:
     return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
 
 
+def verdict_text(row: Any) -> str:
+    """The verdict on a claim, a row of the ledger, with what the model or either reading says."""
+    said = str(row.verdict)
+    said += f"; {row.in_model} in the model" if row.in_model else ""
+    return said + (f": {row.open}" if row.open else "")
+
+
 def finding_text(row: Any) -> str:
-    """What was found for a claim, a row of the ledger: probability, numbers and note."""
-    numbers = f"{str(row.numbers).rstrip('.')}. {row.note}" if row.note else str(row.numbers)
+    """What was found for a claim, a row of the ledger: probability, numbers, reading and note."""
+    parts = [f"read as: {row.reading}" if row.reading else "", row.note]
+    numbers = str(row.numbers)
+    for part in filter(None, parts):
+        numbers = f"{numbers.rstrip('.')}. {part[0].upper()}{part[1:]}"
     if math.isnan(row.probability):
         return numbers
     name = "probability (no posterior)" if row.verdict == FAILED else "probability"

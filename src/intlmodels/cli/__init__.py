@@ -339,8 +339,10 @@ def claims(
 ) -> None:
     """Hold what a publication says against its tables and the stored fits."""
     from intlmodels import api
-    from intlmodels.claims.ledger import finding_text, verdict_lines
+    from intlmodels.claims import ledger
+    from intlmodels.core import formats as f
     from intlmodels.register.counts import require_firms
+    from intlmodels.studies.claims import OURS
     from intlmodels.studies.fitrules import rules_of
 
     loaded = load(study)
@@ -351,9 +353,16 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
-        for line in (f"{row.id}: {row.verdict}", f"  {row.claim}", f"  {finding_text(row)}"):
-            typer.echo(one_line(line))
-    typer.echo("\n" + "\n".join(verdict_lines(table)))
+        own = " (our own)" if row.origin == OURS else ""
+        lines = [f"{row.id}{own}: {ledger.verdict_text(row)}", f"  {row.claim}"]
+        lines.append(f"  {ledger.finding_text(row)}")
+        if row.pooled == row.pooled:
+            lines.append(f"  pooled probability {f.probability(row.pooled)}")
+        for line in lines:
+            typer.echo(one_line(line.replace(f.SPACE, " ")))
+    wrong = [text for text in [ledger.expected_wrong(table)] if text]
+    lines = [*ledger.verdict_lines(table), *ledger.finding_sentences(table), *wrong]
+    typer.echo("\n" + "\n".join(lines))
 
 
 app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(fitting.calibrate)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.audit import common_counts
 from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.results.decay import group_name
@@ -48,9 +49,10 @@ def conflict_sentence(found: Audit) -> str:
     least = min(len(repair.changes) for repair in repairs)
     start = (
         f"The {count} published counts cannot all be true: they hold "
-        f"{f.counted(len(found.conflicts), 'minimal contradiction')}. At least "
-        f"{f.counted(least, 'count')} must be wrong, by {repairs[0].cost} in all; "
+        f"{f.counted(len(found.conflicts), 'minimal contradiction')}. "
     )
+    start += f"Each contains {common}. " if (common := common_counts(found)) else ""
+    start += f"At least {f.counted(least, 'count')} must be wrong, by {repairs[0].cost} in all; "
     if len(repairs) == 1:
         return f"{start}the one cheapest repair changes {changes[0]}."
     return f"{start}the cheapest repairs change {'; or '.join(changes)}{more}."

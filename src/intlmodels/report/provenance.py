@@ -240,8 +240,13 @@ def methods_of(checks: CheckResults) -> tuple[str, ...]:
     compared = checks.comparison.value
     shown = (
         (checks.calibration, ("calibration", "uniformity")),
-        (checks.comparison, ("elpd", "stacking", "pit")),
+        (checks.comparison, () if _determined(checks) else ("elpd", "stacking", "pit")),
         (checks.sensitivity, ("power-scaling",)),
     )
     found = [name for check, names in shown if check.value is not None for name in names]
     return (*found, *(["evidence"] if compared is not None and compared.evidence else []))
+
+
+def _determined(checks: CheckResults) -> bool:
+    """Whether counts determine each other, so that leaving one out compares no variants."""
+    return checks.evidence.value is not None and bool(checks.evidence.value.determined)

@@ -19,9 +19,9 @@ from intlmodels.core.errors import StudyError, listed, one_line
 from intlmodels.core.files import write_new
 from intlmodels.core.toml import toml_text
 from intlmodels.core.workbook import split_book
-from intlmodels.studies.claims import Claim, shortened
+from intlmodels.studies.claims import OURS, PAPER, Claim, shortened
 from intlmodels.studies.columns import lookalike_lines
-from intlmodels.studies.groups import Group, Number
+from intlmodels.studies.groups import Group, Number, Silence
 from intlmodels.studies.schema import (
     FILE,
     DecayFile,
@@ -66,6 +66,8 @@ class Study:
     document: str = field(default="", kw_only=True)
     #: Variants that are Python functions of the user's own, by name.
     functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict, kw_only=True)
+    #: What it means that a text does not name something, by ``file: column``.
+    silence: dict[str, Silence] = field(default_factory=dict, kw_only=True)
     #: Firms, or rows of other tables, that claims speak of.
     row_groups: dict[str, Group] = field(default_factory=dict, kw_only=True)
     #: Further numbers that the publication prints.
@@ -138,13 +140,17 @@ class Study:
             yield one_line(f"prior of the study's own: {name} = {prior}")
 
     def claim_lines(self) -> Iterator[str]:
-        """Groups and claims of the study's own."""
+        """Silence, groups and claims of the study's own."""
+        for name, silence in self.silence.items():
+            yield one_line(f"silence of {name}: {silence.describe()}")
         for group in self.row_groups.values():
             said = f"{len(group.sure)} of {len(group.rows)}"
             unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
             yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
-        if self.claims:
-            yield one_line(f"claims: {', '.join(claim.id for claim in self.claims)}")
+        for origin, what in ((PAPER, "claims"), (OURS, "claims of our own")):
+            ids = [claim.id for claim in self.claims if claim.origin == origin]
+            if ids:
+                yield one_line(f"{what}: {', '.join(ids)}")
 
 
 def _csv_names(files: Iterable[str]) -> dict[str, str]:

@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.core import formats as f
 from intlmodels.core.errors import shown
+from intlmodels.studies import twogroups
 from intlmodels.studies.claims import (
     CANNOT,
     CONTRADICTED,
@@ -497,11 +499,45 @@ def averages(column: Column, group: Group, kind: str) -> tuple[float, float, flo
     return float(average(known)), low, high
 
 
+#: Different intervals of shares for which the model of two groups is worked out, at 50 ms each.
+MOST_INTERVALS = 100
+
+
+def _of_groups(
+    study: Any, column: Column, a: Group, b: Group
+) -> tuple[twogroups.TwoGroups, str] | None:
+    """The model of what is behind two averages, shares or known numbers, and its unit.
+
+    None where rows are not of firms of their own, shares are exact or of too many intervals, or
+    nothing is known of one of the groups.
+    """
+    if getattr(study, "panel", None) is not None:
+        return None
+    outcome = getattr(study, "outcome", None)
+    if outcome is not None and column.name == f"{outcome.file}: {outcome.column}":
+        ends = dict(zip(study.firms, zip(outcome.lower, outcome.upper, strict=True), strict=True))
+        sides = [[ends[firm] for firm in group.sure if firm in ends] for group in (a, b)]
+        different = {interval for side in sides for interval in side}
+        if not all(sides) or len(different) > MOST_INTERVALS:
+            return None
+        wide = all(low < high for low, high in different)
+        return (twogroups.shares(*sides), POINTS) if wide else None
+    values = dict(zip(column.rows, column.numbers(), strict=True))
+    known = [np.array([values[row] for row in group.sure]) for group in (a, b)]
+    known = [numbers[~np.isnan(numbers)] for numbers in known]
+    if not all(numbers.size for numbers in known):
+        return None
+    unit = "standard deviations"
+    if all((numbers > 0).all() for numbers in known):
+        known, unit = [np.log(numbers) for numbers in known], f"{unit} of its logarithm"
+    return twogroups.numbers(*known), unit
+
+
 class _HigherAverage(OfRows):
     name, kind = "higher average", "comparison"
     means = (
         "the `average` (mean or median) of a `column` is higher in group `a` than in `b` (the "
-        "others)"
+        "others); beside it the posterior probability for what is behind the two averages"
     )
     words = "{average} of {column}: {a} above {b}"
     stand_ins: ClassVar = {**Rule.stand_ins, "average": "mean"}
@@ -529,7 +565,41 @@ class _HigherAverage(OfRows):
             sides.append(f"{f.number(value, 1)} ({f.counted(firms, 'firm')})")
         missing = [row for row, v in zip(column.rows, numbers, strict=True) if math.isnan(v)]
         said = f"{kind} {' against '.join(sides)}{_not_known(missing)}"
-        return fact(holds, "table", first[0] - second[0], said)
+        found = fact(holds, "table", first[0] - second[0], said)
+        model = None if holds is None else _of_groups(evidence.study, column, a, b)
+        if model is None:
+            return found
+        median, low, high = model[0].difference(evidence.prob)
+        behind = f"; difference of what is behind them {f.number(median, 1)} "
+        behind += f"({f.span(low, high, 1)}) {model[1]}"
+        return replace(found, probability=model[0].probability, numbers=said + behind)
+
+    def extremes(self, claim: Claim, evidence: Evidence) -> str:
+        numbers = np.asarray(claim.columns[claim.terms["column"]].numbers())
+        average = np.median if claim.terms.get("average") == "median" else np.mean
+        a = claim.group("a")
+        b = claim.group("b", a.rest())
+        ends = []
+        # An average is extreme with those open rows that have the smallest or largest numbers.
+        for sign in (1, -1):
+            for first in _with_open(a, sign * numbers):
+                others = [~first] if "b" not in claim.terms else _with_open(b, -sign * numbers)
+                for second in others:
+                    sides = [numbers[side & ~np.isnan(numbers)] for side in (first, second)]
+                    if all(side.size for side in sides):
+                        ends.append(float(average(sides[0]) - average(sides[1])))
+        return f"a difference of {f.span(min(ends), max(ends), 1)}" if ends else ""
+
+
+def _with_open(group: Group, numbers: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+    """A group with none, one, two ... of the rows that may belong to it, in order of a number."""
+    sure, unknown = (np.isin(group.rows, names) for names in (group.sure, group.unknown))
+    rows = [row for row in np.argsort(numbers, kind="stable") if unknown[row]]
+    found = [sure]
+    for row in rows:
+        found.append(found[-1].copy())
+        found[-1][row] = True
+    return found
 
 
 class _Cannot(Rule):
@@ -544,12 +614,9 @@ class _Cannot(Rule):
 
 # -- is something more frequent in one group of firms than in another? Two unknown proportions ---
 
-#: Quantiles of each proportion by which their difference is worked out.
-NODES = 500
-
 
 def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
-    """Posterior probability that the first proportion is the higher one, uniform priors.
+    """Posterior probability that the first proportion is the higher one, under uniform priors.
 
     Of each group, how many firms have the property and how many have not. Exact: with
     p ~ Beta(a1, b1) and q ~ Beta(a2, b2), a1 a whole number, Pr(p > q) =
@@ -565,40 +632,31 @@ def probability_higher(a: tuple[int, int], b: tuple[int, int]) -> float:
     return float(min(1.0, np.exp(terms).sum()))
 
 
-def difference(a: tuple[int, int], b: tuple[int, int], prob: float) -> tuple[float, float, float]:
-    """Median and equal-tailed interval of the difference of two proportions, in points."""
-    from scipy.stats import beta
-
-    place = (np.arange(NODES) + 0.5) / NODES
-    first, second = (beta.ppf(place, pair[0] + 1, pair[1] + 1) for pair in (a, b))
-    off = 100 * (first[:, None] - second[None, :])
-    low, median, high = np.quantile(off, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
-    return float(median), float(low), float(high)
-
-
 def _compare(a: tuple[int, int], b: tuple[int, int], prob: float) -> Finding:
     """Two unknown proportions, of how many have the property in each group, and have not."""
-    median, low, high = difference(a, b, prob)
+    model = twogroups.proportions(a, b)
+    median, low, high = model.difference(prob)
     shares = [
         f"{has} of {has + without} ({f.percent(100 * has / (has + without))})"
         for has, without in (a, b)
     ]
     said = (
         f"{shares[0]} against {shares[1]}; difference of the proportions behind them "
-        f"{f.number(median, 0)} ({f.span(low, high, 0)}) {POINTS}"
+        f"{f.number(median, 0)} ({f.span(low, high, 0)}) {POINTS}; with uniform priors the "
+        f"probability is {f.probability(probability_higher(a, b))}"
     )
-    return Finding("", probability_higher(a, b), median, low, high, POINTS, said)
+    return Finding("", model.probability, median, low, high, POINTS, said, pair=(a, b))
 
 
 class _HigherProportion(Rule):
     name, kind = "higher proportion", "association"
     means = (
         "`part` of `whole` comes from a higher proportion than `against` of `against_whole`: "
-        "posterior probability for the two proportions, with uniform priors"
+        "posterior probability for the two proportions, with logit priors"
     )
     words = (
         f"{POSTERIOR} that {{part}} of {{whole}} comes from a higher proportion than {{against}} "
-        "of {against_whole} (two proportions, uniform priors)"
+        "of {against_whole} (two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = dict.fromkeys(("part", "whole", "against", "against_whole"), _ID)
 
@@ -612,18 +670,33 @@ class _HigherProportion(Rule):
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         a, n, b, m = (round(claim.number(key)) for key in self.keys)
-        return _compare((a, n - a), (b, m - b), evidence.prob)
+        return replace(_compare((a, n - a), (b, m - b), evidence.prob), pair=None)
+
+
+class _LargerShare(_HigherProportion):
+    name, kind = "larger share", "comparison"
+    means = (
+        "`part` is a larger share of `whole` than `against` of `against_whole`, as printed; beside "
+        "it the posterior probability that the proportion behind it is the higher one"
+    )
+    words = "{part} of {whole}, as a share, above {against} of {against_whole}"
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        found = super().evaluate(claim, evidence)
+        a, n, b, m = (claim.number(key) for key in self.keys)
+        own = fact(a * m > b * n, _source(claim, evidence), 100 * (a / n - b / m), "", POINTS)
+        return replace(own, probability=found.probability, numbers=found.numbers)
 
 
 class _MoreOften(OfRows):
     name, kind = "more often", "association"
     means = (
         "the group `what` is more frequent `among` one group `than` in another (the others): "
-        "posterior probability for the two proportions, with uniform priors"
+        "posterior probability for the two proportions, with logit priors"
     )
     words = (
         f"{POSTERIOR} that {{what}} are more frequent among {{among}} than among {{than}} "
-        "(two proportions, uniform priors)"
+        "(two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = {"what": GROUP, "among": GROUP, "than": OTHER_GROUP}
 
@@ -640,11 +713,33 @@ class _MoreOften(OfRows):
             return Finding(CANNOT, numbers=NO_FIRM)
         return _compare(counted[0], counted[1], evidence.prob)
 
+    def extremes(self, claim: Claim, evidence: Evidence) -> str:
+        what, among = (claim.group(key) for key in ("what", "among"))
+        than = claim.group("than", among.rest())
+        ends = []
+        for high in (False, True):
+            # Every open row speaks for the claim, or every one against it.
+            taken = [False] * len(what.rows)
+            pair = []
+            for group, has in ((among, high), (than, not high)):
+                whats = [has if own is None else own for own in what.members]
+                inside = [
+                    own == has and not used if member is None else member
+                    for own, member, used in zip(whats, group.members, taken, strict=True)
+                ]
+                taken = inside
+                held = [own for own, member in zip(whats, inside, strict=True) if member]
+                pair.append((sum(held), len(held) - sum(held)))
+            if not all(sum(side) for side in pair):
+                return ""
+            ends.append(twogroups.proportions(*pair).probability)
+        return f"a probability of {f.span(min(ends), max(ends), 2)}"
+
 
 #: Rules on what is printed, in the order in which they are listed.
 PRINTED_RULES: tuple[Rule, ...] = (
     *(*_BALANCES, _Share(), _Largest(), _Growth(), _Ratio(), _Faster()),
-    *(_HigherProportion(), _RowSums(), _NumberOfFirms(), _ShareOfFirms(), _Every(), _Present()),
-    *(_ColumnSum(), _Range(), _Labels(), _HigherAverage(), _MoreOften()),
+    *(_HigherProportion(), _LargerShare(), _RowSums(), _NumberOfFirms(), _ShareOfFirms()),
+    *(_Every(), _Present(), _ColumnSum(), _Range(), _Labels(), _HigherAverage(), _MoreOften()),
 )
 CANNOT_RULE = _Cannot()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -20,7 +20,16 @@ from intlmodels.core import formats as f
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, shown
 from intlmodels.studies.counts import Count, Subjects
-from intlmodels.studies.groups import Column, Group, Number, Rows, read_groups, read_numbers
+from intlmodels.studies.groups import (
+    SILENT,
+    Column,
+    Group,
+    Number,
+    Rows,
+    read_groups,
+    read_numbers,
+    read_silence,
+)
 from intlmodels.studies.schema import (
     NEEDED,
     PROSE,
@@ -50,10 +59,14 @@ DEFAULT = "default"
 
 #: What sort of claim it is: what the ledger has beside the rule.
 KINDS = ("arithmetic", "share", "range", "comparison", "association", "trend", "proposition")
+#: Who claims it: the publication, or whoever studies it.
+PAPER, OURS = ORIGINS = ("paper", "ours")
 #: Keys of every claim.
 CLAIM = {
     "id": NEEDED,
     "text": Key("prose", required=True),
+    "origin": Key("text", options=ORIGINS),
+    "reading": PROSE,
     "where": PROSE,
     "kind": Key("text", options=KINDS),
     "note": PROSE,
@@ -97,7 +110,8 @@ class Known:
 
     model: str
     rows: Rows
-    groups: Mapping[str, Group]
+    #: By what is taken for a thing of which a text is silent, a key of :data:`.groups.SILENT`.
+    groups: Mapping[str, Mapping[str, Group]]
     numbers: Mapping[str, Number]
     counts: Mapping[str, Count]
     subjects: Subjects | None = None
@@ -107,7 +121,9 @@ class Known:
 class Finding:
     """What a rule gives: a verdict, or a probability from which it follows; the effect; words.
 
-    An effect that is a fact has no interval. ``fit`` is the one that was asked; empty if none.
+    An effect that is a fact has no interval. A verdict that is one may have a probability beside
+    it, of what is behind the numbers. ``fit`` is the one that was asked; empty if none. ``pair`` is
+    of two groups how many have what is compared, and have not.
     """
 
     verdict: str = ""
@@ -118,6 +134,7 @@ class Finding:
     unit: str = ""
     numbers: str = ""
     fit: str = ""
+    pair: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
 class FitDraws(Protocol):
@@ -192,6 +209,8 @@ class Claim:
     #: What the rule names, by what names it.
     columns: dict[str, Column] = field(default_factory=dict, compare=False)
     groups: dict[str, Group] = field(default_factory=dict, compare=False)
+    #: The groups with what texts are silent of taken as absent, and as present.
+    filled: dict[str, dict[str, Group]] = field(default_factory=dict, compare=False)
     values: dict[str, float] = field(default_factory=dict, compare=False)
     #: Section or page.
     where: str = ""
@@ -199,6 +218,19 @@ class Claim:
     kind: str = ""
     #: What a reader should know of the way it is looked at.
     note: str = ""
+    #: One of :data:`ORIGINS`.
+    origin: str = PAPER
+    #: The reading of the words on which the verdict hangs; empty where there is but one.
+    reading: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether a text that is silent leaves open which firms belong to a group of it."""
+        return any(own != self.filled["absent"][name] for name, own in self.groups.items())
+
+    def taken_as(self, silent: str) -> Claim:
+        """The same with what texts are silent of taken as ``absent`` or ``present``."""
+        return replace(self, groups=self.filled[silent])
 
     @property
     def fit(self) -> str:
@@ -286,6 +318,10 @@ class Rule:
         """Hold a claim against the evidence."""
         raise NotImplementedError
 
+    def extremes(self, claim: Claim, evidence: Evidence) -> str:
+        """Between what a comparison lies, whatever is true of that of which texts are silent."""
+        return ""
+
     def describe(self, claim: Claim, study: Study) -> str:
         """How a claim is checked, in one sentence without its stop."""
         said = {
@@ -324,9 +360,13 @@ def read_ledger(
     counts: Sequence[Count] = (),
     subjects: Subjects | None = None,
 ) -> dict[str, Any]:
-    """Groups, printed numbers and claims of a study: attributes of every study."""
+    """Silence, groups, printed numbers and claims of a study: attributes of every study."""
     rows = Rows(sources)
-    groups = read_groups(toml.groups, rows)
+    silence = read_silence(toml.silence, rows)
+    stated = read_groups(toml.groups, rows, silence)
+    groups = dict.fromkeys(SILENT, stated)
+    if silence:
+        groups = {how: read_groups(toml.groups, rows, silence, own) for how, own in SILENT.items()}
     numbers = read_numbers(toml.numbers, sources)
     by_id = {count.id: count for count in counts}
     for name in numbers:
@@ -348,7 +388,12 @@ def read_ledger(
             )
         seen[claim.id] = number
         claims.append(claim)
-    return {"row_groups": groups, "numbers": numbers, "claims": tuple(claims)}
+    return {
+        "silence": silence,
+        "row_groups": stated,
+        "numbers": numbers,
+        "claims": tuple(claims),
+    }
 
 
 def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:
@@ -382,6 +427,8 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
         where=given.get("where", ""),
         kind=given.get("kind", rule.kind),
         note=given.get("note", ""),
+        origin=given.get("origin", PAPER),
+        reading=given.get("reading", ""),
     )
     for key, spec in rule.keys.items():
         if key in claim.terms and isinstance(spec, Naming):
@@ -429,6 +476,7 @@ def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) 
     if spec.kind not in ("number", "group", "column"):
         return
     names, where = _several(claim.terms[key]), f"{where} {key}"
+    groups = known.groups["as stated"]
     if not names:
         raise wrong("expected at least one", where, [])
     for name in names:
@@ -438,12 +486,14 @@ def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) 
             claim.columns[name] = known.rows.column((name,), where)
         elif spec.kind == "number":
             claim.values[name] = _read_number(name, where, known, claim.columns)
-        elif name in known.groups:
-            claim.groups[name] = known.groups[name]
+        elif name in groups:
+            claim.groups[name] = groups[name]
+            for how in ("absent", "present"):
+                claim.filled.setdefault(how, {})[name] = known.groups[how][name]
         else:
-            there = f", one of {listed(known.groups, 30)}"
-            there = there if known.groups else "; the study has no [groups.NAME]"
-            raise wrong(f"expected a group{there}{did_you_mean(name, known.groups)}", where, name)
+            there = f", one of {listed(groups, 30)}"
+            there = there if groups else "; the study has no [groups.NAME]"
+            raise wrong(f"expected a group{there}{did_you_mean(name, groups)}", where, name)
 
 
 def _read_number(name: str, where: str, known: Known, columns: dict[str, Column]) -> float:

@@ -44,6 +44,7 @@ from intlmodels.studies.counts import FLAGS
 from intlmodels.studies.schema import Key, Keys, wrong
 
 if TYPE_CHECKING:
+    from intlmodels.studies.base import Study
     from intlmodels.studies.decay import DecayStudy
     from intlmodels.studies.share import ShareStudy
 
@@ -375,14 +376,34 @@ class _OfDecisions(_OfFit):
 
 class _Falls(_OfDecisions):
     name = "falls"
-    means = "the flag becomes rarer with prior decisions, among firms of a `size` (of every size)"
+    means = (
+        "the flag becomes rarer with prior decisions, among firms of a `size` (of every size), or "
+        'with `sizes = "average"` on average over the firms of all sizes'
+    )
     words = f"{POSTERIOR} that the decay of {{size}} is above zero"
     stand_ins: ClassVar = {"size": "every size"}
-    keys: ClassVar[Keys] = {"size": Key("text")}
+    keys: ClassVar[Keys] = {
+        "size": Key("text"),
+        "sizes": Key("text", options=("every", "average")),
+    }
+
+    def check(self, claim: Claim, where: str) -> None:
+        if {"size", "sizes"} <= set(claim.terms):
+            raise wrong("does not go with size", f"{where} sizes", claim.terms["sizes"])
+
+    def describe(self, claim: Claim, study: Study) -> str:
+        said = super().describe(claim, study)
+        return said.replace("every size", "the average firm") if _is_average(claim) else said
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
         decay, fall = (fit.values(name, size=sizes) for name in ("halvings", "fall"))
+        if _is_average(claim):
+            number = [study.sizes.count(size) if size != "all" else 1 for size in sizes]
+            decay, fall = (np.average(one, axis=1, weights=number) for one in (decay, fall))
+            over = f"average over {len(study.firms)} {f.plural(study.firm_label)}"
+            after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {over}: fall "
+            return fit.judge(decay > 0, fall, POINTS, f"{after}{_middle(fall, fit, 0)} {POINTS}")
         firms = f.plural(study.firm_label)
         said = [
             f"{firms if size == 'all' else f'{size} {firms}'}: fall "
@@ -392,6 +413,10 @@ class _Falls(_OfDecisions):
         after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {'; '.join(said)}"
         # Of several sizes the one that falls least decides.
         return fit.judge((decay > 0).all(axis=1), fall.min(axis=1), POINTS, after)
+
+
+def _is_average(claim: Claim) -> bool:
+    return claim.terms.get("sizes") == "average"
 
 
 class _FallsMore(_OfDecisions):

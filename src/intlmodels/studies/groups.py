@@ -25,6 +25,9 @@ from intlmodels.studies.schema import (
 )
 from intlmodels.studies.sources import Cell, Sources, split_place
 
+#: Whether a row belongs to a group; None where that was not printed.
+Member = bool | None
+
 #: Conditions on text, and conditions on numbers.
 _TEXTS = ("is", "contains")
 _NUMBERS = ("least", "most", "above", "below")
@@ -37,17 +40,23 @@ GROUP = {
     "column": TEXT,
     "columns": Key("texts"),
     **dict.fromkeys(_TEXTS, Key("texts")),
-    "otherwise": Key("text", options=("no", "unknown")),
     **dict.fromkeys(_NUMBERS, Key("number")),
     "empty": Key("text", options=("unknown", "no")),
     "firms": Key("texts"),
     **dict.fromkeys(_MADE, Key("texts")),
 }
 
-_EFFECTS = "groups that have effects of their own: a column, and no condition"
+#: Keys of a table [[silence]].
+SILENCE = {
+    "column": Key("text", required=True),
+    "unnamed": Key("text", required=True, options=("absent", "unknown")),
+    "except": Key("texts"),
+    "note": PROSE,
+}
+#: What stands in for a thing of which a text is silent, where that does not tell: see [[silence]].
+SILENT: dict[str, Member] = {"as stated": None, "absent": False, "present": True}
 
-#: Whether a row belongs to a group; None where that was not printed.
-Member = bool | None
+_EFFECTS = "groups that have effects of their own: a column, and no condition"
 
 
 @dataclass(frozen=True)
@@ -167,19 +176,70 @@ class Rows:
         return tuple(f"row {number}" for number in range(2, len(table.rows) + 2))
 
 
-def read_groups(tables: object, rows: Rows) -> dict[str, Group]:
-    """Read and check the tables [groups.NAME], each of which may name those before it."""
+@dataclass(frozen=True)
+class Silence:
+    """What it means that a text of a column does not name something."""
+
+    #: Whether it then stays unknown; otherwise it is absent.
+    unknown: bool
+    #: Words of which the other holds.
+    excepted: tuple[str, ...]
+    note: str
+
+    def describe(self) -> str:
+        """What is not named, in words."""
+        said, other = ("unknown", "absent") if self.unknown else ("absent", "unknown")
+        words = f", but {', '.join(self.excepted)}: {other}" if self.excepted else ""
+        return f"what is not named is {said}{words}"
+
+    def tells(self, words: Iterable[str]) -> bool:
+        """Whether none of the words, folded, is there if none is named."""
+        folded = [own.casefold() for own in self.excepted]
+        return all(any(own in word for own in folded) == self.unknown for word in words)
+
+
+def read_silence(tables: object, rows: Rows) -> dict[str, Silence]:
+    """Read and check the tables [[silence]]: what each column leaves open, by ``file: column``."""
+    if not isinstance(tables, (list, tuple)):
+        raise wrong("expected tables, each below a line [[silence]]", "[[silence]]", tables)
+    found: dict[str, Silence] = {}
+    for number, table in enumerate(tables, start=1):
+        where = f"[[silence]] number {number}"
+        if not isinstance(table, dict):
+            raise wrong("expected a table with column and unnamed", where, table)
+        given = section(table, SILENCE, f"{where},")
+        name = rows.column((given["column"],), f"{where}, column").name
+        if name in found:
+            raise wrong("expected every column once", f"{where}, column", given["column"])
+        excepted = tuple(given.get("except", ()))
+        found[name] = Silence(given["unnamed"] == "unknown", excepted, given.get("note", ""))
+    return found
+
+
+def read_groups(
+    tables: object,
+    rows: Rows,
+    silence: Mapping[str, Silence] | None = None,
+    silent: Member = None,
+) -> dict[str, Group]:
+    """Read and check the tables [groups.NAME], each of which may name those before it.
+
+    ``silent`` is what a row is taken for where a text does not tell, by the rules of ``silence``.
+    """
     if not isinstance(tables, dict):
         raise wrong("expected tables [groups.NAME]", "[groups]", tables)
     groups: dict[str, Group] = {}
     elsewhere = dict.fromkeys(("slopes", "correlated", "within"), _EFFECTS)
+    elsewhere["otherwise"] = "a table [[silence]], which holds for all groups of a column"
     for name, table in tables.items():
         where = f"[groups.{name}]"
         if isinstance(table, dict) and not {*_CONDITIONS, "columns"} & set(table):
             check_keys(table, [*keys_of(GroupingTable), *_CONDITIONS], where)
         given = section(table, GROUP, where, elsewhere)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
-        groups[name] = Group(name, label, *_members(given, where, rows, groups))
+        groups[name] = Group(
+            name, label, *_members(given, where, rows, groups, silence or {}, silent)
+        )
     return groups
 
 
@@ -188,7 +248,12 @@ _Members = tuple[tuple[str, ...], tuple[Member, ...]]
 
 
 def _members(
-    given: Mapping[str, Any], where: str, rows: Rows, groups: Mapping[str, Group]
+    given: Mapping[str, Any],
+    where: str,
+    rows: Rows,
+    groups: Mapping[str, Group],
+    silence: Mapping[str, Silence],
+    silent: Member,
 ) -> _Members:
     conditions = [key for key in _CONDITIONS if key in given]
     if not conditions:
@@ -209,7 +274,7 @@ def _members(
     if any(key in given for key in _MADE):
         _check_alone(conditions, _MADE, where)
         return _of_groups(given, where, groups)
-    return _of_column(given, conditions, where, rows)
+    return _of_column(given, conditions, where, rows, silence, silent)
 
 
 def _check_alone(conditions: list[str], together: tuple[str, ...], where: str) -> None:
@@ -255,7 +320,14 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
     return rows, tuple(members)
 
 
-def _of_column(given: Mapping[str, Any], conditions: list[str], where: str, rows: Rows) -> _Members:
+def _of_column(
+    given: Mapping[str, Any],
+    conditions: list[str],
+    where: str,
+    rows: Rows,
+    silence: Mapping[str, Silence],
+    silent: Member,
+) -> _Members:
     if ("column" in given) == ("columns" in given):
         raise wrong('expected column = "file: column" (or columns, whose numbers are added)', where)
     of_text = next((key for key in conditions if key in _TEXTS), "")
@@ -276,10 +348,11 @@ def _of_column(given: Mapping[str, Any], conditions: list[str], where: str, rows
     words, printed = given[of_text], [clean_label(row[0].text) for row in column.cells]
     if not words:
         raise wrong("expected at least one text", f"{where} {of_text}")
-    # What a text does not say may still be so: "unknown" leaves that open.
-    other = None if given.get("otherwise") == "unknown" else False
     if of_text == "contains":
         folded = [word.casefold() for word in words]
+        rule = silence.get(column.name)
+        # What a text does not name may still be so.
+        other = False if rule is None or rule.tells(folded) else silent
         has = [any(word in text.casefold() for word in folded) for text in printed]
         return column.rows, tuple(member or other for member in has)
     for word in words:
@@ -291,7 +364,7 @@ def _of_column(given: Mapping[str, Any], conditions: list[str], where: str, rows
                 f"{where} is",
                 word,
             )
-    return column.rows, tuple(text in words or other for text in printed)
+    return column.rows, tuple(text in words for text in printed)
 
 
 def _within(value: float, given: Mapping[str, Any]) -> Member:

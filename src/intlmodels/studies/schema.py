@@ -1174,6 +1174,7 @@ class ShareFile:
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
+    silence: Any = ()
     groups: Any = field(default_factory=dict)
     claims: Any = ()
     #: Those of the tables [groups.NAME] whose groups have effects of their own.
@@ -1355,6 +1356,7 @@ class DecayFile:
     )
     variants: dict[str, ReadingTable | MoreCountsTable | SizesTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
+    silence: Any = ()
     groups: Any = field(default_factory=dict)
     claims: Any = ()
     #: Those of the tables [groups.NAME] whose groups have effects of their own.
@@ -1460,7 +1462,8 @@ def checked_document(document: Mapping[str, Any]) -> StudyFile | RegisterFile:
     given["priors"] = {
         name: check_text(prior, TEXT, f"[priors] {name}") for name, prior in priors.items()
     }
-    given |= {name: document[name] for name in ("profiles", "groups", "claims") if name in document}
+    as_written = ("profiles", "silence", "groups", "claims")
+    given |= {name: document[name] for name in as_written if name in document}
     file: StudyFile | RegisterFile = vocabulary.file(**given)
     return file
 
