@@ -31,7 +31,7 @@ from intlmodels.models.share.estimands import new_firms
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
-from intlmodels.results.intervals import CI_PROB, Compared
+from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
@@ -110,6 +110,11 @@ class ReportData(ABC):
     @abstractmethod
     def comparison(self) -> pd.DataFrame:
         """The variants side by side: see :func:`intlmodels.results.intervals.side_by_side`."""
+
+    @property
+    @abstractmethod
+    def conclusions(self) -> list[Conclusion]:
+        """Levels and differences of the default fit, with their draws."""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -317,6 +322,7 @@ class ShareReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: share.conclusions(m.fit))
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
     average = cached_property(lambda m: share.average(m.fit, m.prob))
     levels = cached_property(lambda m: share.levels(m.fit, m.prob))
@@ -571,6 +577,7 @@ class DecayReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: decay.conclusions(m.fit))
     comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
     curves = cached_property(lambda m: decay.curves(m.fit, m.prob))
     prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
