@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from intlmodels.audit.consequences import cheapest, suspects
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import probability_error
 from intlmodels.models import model_named, require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.results import decay, interpret, share
-from intlmodels.results.intervals import CI_PROB, converged, interval, probability_error
+from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import DecayStudy, Study, twogroups
 from intlmodels.studies.claims import (

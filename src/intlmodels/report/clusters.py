@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.plots import sharedata
 from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
@@ -19,7 +20,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
-from intlmodels.results.wording import CLEAR, LEANING, direction, marked, on_the_edge
+from intlmodels.results.wording import CLEAR, LEANING, direction, marked
 
 if TYPE_CHECKING:
     import pandas as pd

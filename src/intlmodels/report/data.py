@@ -32,7 +32,7 @@ from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
-from intlmodels.results.intervals import CI_PROB, Compared
+from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
@@ -116,6 +116,11 @@ class ReportData(ABC):
     @abstractmethod
     def before(self) -> DataTree:
         """The default fit before seeing data."""
+
+    @property
+    @abstractmethod
+    def conclusions(self) -> list[Conclusion]:
+        """Levels and differences of the default fit, with their draws."""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -340,6 +345,7 @@ class ShareReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: share.conclusions(m.fit))
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
     before = cached_property(lambda m: share.before(m.fit))
     average = cached_property(lambda m: m.with_prior(share.average))
@@ -604,6 +610,7 @@ class DecayReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: decay.conclusions(m.fit))
     comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
     before = cached_property(lambda m: decay.before(m.fit))
     curves = cached_property(lambda m: m.with_prior(decay.curves))

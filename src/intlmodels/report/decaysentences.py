@@ -10,6 +10,7 @@ import numpy as np
 
 from intlmodels.audit import common_counts
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import (
@@ -18,7 +19,6 @@ from intlmodels.results.wording import (
     edge,
     hardly_moved,
     marked,
-    on_the_edge,
     verdict,
 )
 

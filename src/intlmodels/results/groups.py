@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.fitting.diagnostics import probability_error
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share import estimands
 from intlmodels.models.share.coefficients import Coefficients
@@ -26,7 +27,6 @@ from intlmodels.results.intervals import (
     check_table,
     directions,
     parameters,
-    probability_error,
     table_of,
 )
 from intlmodels.results.wording import verdict

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.fitting.diagnostics import Gate, convergence, gate, scalars
+from intlmodels.fitting.diagnostics import (
+    Gate,
+    convergence,
+    gate,
+    probability_error,
+    scalars,
+)
 from intlmodels.fitting.store import require_whole
 from intlmodels.models.base import flat, texts
 from intlmodels.results.wording import LEAST
@@ -118,18 +124,6 @@ def directions(values: Array, chains: int) -> dict[str, Array]:
         "p_direction": np.maximum(positive, negative),
         "p_error": probability_error(values > 0, chains),
     }
-
-
-def probability_error(holds: NDArray[Any], chains: int) -> Array:
-    """Monte Carlo error of probabilities, of draws of whether something holds, (draw, ...)."""
-    from arviz_stats.base import array_stats
-
-    if not holds[:1].size:
-        return np.zeros(holds.shape[1:])
-    stacked = holds.astype(float).reshape(chains, -1, *holds.shape[1:])
-    with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-        found = array_stats.mcse(stacked, method="mean", chain_axis=0, draw_axis=1)
-    return np.nan_to_num(np.asarray(found))
 
 
 def relevance(values: Array, least: float = LEAST) -> dict[str, Array]:

@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import CLEAR_AND_LEANING, EDGE_ERRORS, on_the_edge
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-CLEAR = 0.975
-LEANING = 0.9
+CLEAR, LEANING = CLEAR_AND_LEANING
 #: Limits of the probability of a claim, and the verdicts above, between and below them.
 LIMITS = (CLEAR, LEANING, round(1 - LEANING, 9), round(1 - CLEAR, 9))
 VERDICTS = ("supported", "leaning", "uncertain", "leaning against", "contradicted by the model")
-#: A probability is on the edge within so many Monte Carlo errors of a limit. Within two, one seed
-#: in twenty would still be beyond the limit unmarked.
-EDGE_ERRORS = 3
+#: After a verdict that other draws could change.
 EDGE = " (on the edge)"
 #: Percentage points from which a difference is relevant, unless a claim says another number.
 LEAST = 5.0
@@ -52,11 +50,6 @@ def claim_verdict(probability: float) -> str:
             return above
     below = sum(probability <= limit for limit in LIMITS[2:])
     return VERDICTS[2 + below]
-
-
-def on_the_edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> bool:
-    """Whether other draws could move a probability with this Monte Carlo error across a limit."""
-    return any(abs(probability - limit) < EDGE_ERRORS * error for limit in limits)
 
 
 def edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> str:
