@@ -346,6 +346,6 @@ def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> C
     known = [name for name, row in catalogue(study).items() if not row.outcome]
     changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
     if not changes:
-        now = fingerprint(study, overrides, known if kind in ("comparison", "evidence") else about)
+        now = fingerprint(study, overrides, about)
         changes = store.changes(stored.fingerprint, now)
     return CachedResult(None if changes else value, tuple(changes))
