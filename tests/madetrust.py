@@ -90,6 +90,7 @@ def calibration(
         limit=1.05,
         settings={"draws": 500, "chains": 2},
         quantities=tuple(made),
+        differences=(),
     )
     return replace(value, **changes)
 
@@ -235,7 +236,15 @@ def multiverse(
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "evidence")
+    names = (
+        "calibration",
+        "wrong",
+        "comparison",
+        "sensitivity",
+        "multiverse",
+        "evidence",
+        "design",
+    )
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))

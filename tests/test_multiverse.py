@@ -1,5 +1,6 @@
 """The multiverse: which combinations there are, what each fit adds, and what holds in how many."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,11 +17,15 @@ from intlmodels.fitting import jobs
 from intlmodels.models import design_of, find_variant
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
+from intlmodels.report import share as share_sections
 from intlmodels.report.checksentences import multiverse_sentences
+from intlmodels.report.data import ShareReportData
+from intlmodels.results import share
 from intlmodels.studies import load_study
 from mockfit import mock_fit
 from priordraws import Here
 from studies import write_study
+from trees import made_up, share_positive
 
 
 @pytest.fixture
@@ -113,6 +118,41 @@ def test_claims_that_a_combination_does_not_have_are_counted_where_they_are():
     assert list(table.index) == ["C1", "C2"]  # the rule of C3 has changed since
     assert table.loc["C1", ["combinations", "clear"]].tolist() == [3, 2]
     assert table.loc["C2", ["combinations", "same_side"]].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("default", "count"),
+    [
+        (0.98, 2),  # clear in the default: 0.99 and 0.98
+        (0.974, 3),  # leaning as another seed has it: those that lean or are clear
+        (0.5, 1),  # uncertain: 0.3
+        (0.1, 1),  # leaning to the other side: 0.08
+        (0.02, 0),
+    ],
+)
+def test_a_verdict_stands_where_it_is_as_firm(default, count):
+    found = madetrust.multiverse([0.98, 0.99, 0.9, 0.3, 0.08])
+    every = tables.of_differences(tables.curves(found))
+    name = "Easy against Hard"
+    said = tables.standing(found, every, {name: default})
+    assert said == {name: f"stands in {count} of 5 combinations of priors"}
+    assert tables.standing(found, every, {"another": 0.9, name: float("nan")}) == {}
+
+
+def test_verdicts_of_the_report_say_where_they_stand(study):
+    fit = made_up(study, {"ease": share_positive(0.99)})
+    data = ShareReportData(study, fit, {"default": fit})
+    assert "stands" not in data.differences
+    pair = next(data.differences.query("predictor == 'ease'").itertuples(index=False))
+    name = share.difference_name(pair.label, pair.level, pair.against)
+    found = madetrust.multiverse([0.99, 0.98, 0.5])
+    found = replace(found, moved=tuple(replace(row, quantity=name) for row in found.moved))
+    data = ShareReportData(
+        study, fit, {"default": fit}, check_results=madetrust.trust(multiverse=found)
+    )
+    (first, *_) = share_sections.answer(data).blocks[1].items
+    assert "; stands in 2 of 3 combinations of priors)" in first
+    assert data.differences["stands"].astype(bool).sum() == 1
 
 
 def test_combinations_that_did_not_converge_do_not_count():

@@ -276,9 +276,27 @@ def test_units_that_are_hard_to_predict_are_named():
 def test_printed_values_as_they_should_be():
     right = tables.predicted(made.comparison(60, {})).pit
     assert right.p_value > 0.05
+    assert math.isnan(right.outside)
     assert "is spread over the default's predictions as it should be" in made_sentences(
         made.comparison(60, {})
     )
+
+
+def test_the_words_on_the_pit_follow_its_band():
+    # Five of 60 firms print what their laws all but exclude: only the end of the curve shows it.
+    right = made.comparison(60, {}, centers=50.0).variants["default"]
+    seen = [unit.printed for unit in right[:55]] + [100.0] * 5
+    found = made.comparison(60, {}, centers=50.0, printed=seen)
+    law = tables.laws(found, "default")
+    curve = pit_cdf(law.below, law.exactly, tables.PIT_GRID)
+    gap = np.abs(curve - tables.PIT_GRID) - tables.pit_band(law, tables.PIT_GRID)
+    pit = tables.predicted(found).pit
+    assert gap.max() > 0
+    assert pit.p_value > 0.05
+    assert pit.outside == tables.PIT_GRID[gap.argmax()]
+    text = made_sentences(found)
+    assert "not spread over the default's predictions as it should be" in text
+    assert f"leaves, at {pit.outside:.2g}, its 95" in text
 
 
 @pytest.mark.parametrize(
@@ -765,6 +783,17 @@ FINDINGS = {
     "sensitivity": made.sensitivity(),
     "multiverse": made.multiverse([0.9, 0.5]),
     "evidence": made.evidence(),
+    "design": stored.DesignAnalysis(
+        "prior",
+        22,
+        2,
+        {"draws": 500},
+        (
+            stored.SimulatedSize(
+                50, 0, 1, (stored.Difference("a against b", "points", (3.5, -0.2), (0.98, 0.4)),)
+            ),
+        ),
+    ),
 }
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from intlmodels.audit import Audit, audit, audit_tables, bound_table
+from intlmodels.checks import tables as check_tables
 from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
-from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
 from intlmodels.fitting import store
@@ -32,7 +32,7 @@ from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
-from intlmodels.results.intervals import CI_PROB, Compared
+from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
@@ -118,6 +118,11 @@ class ReportData(ABC):
         """The default fit before seeing data."""
 
     @property
+    @abstractmethod
+    def conclusions(self) -> list[Conclusion]:
+        """Levels and differences of the default fit, with their draws."""
+
+    @property
     def texts(self) -> Mapping[str, str]:
         """What is counted, by the id of a count; none where there are no counts."""
         return {}
@@ -137,7 +142,7 @@ class ReportData(ABC):
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
             **({"claims.csv": self.claims} if self.study.claims else {}),
-            **check_tables(self.check_results),
+            **check_tables.csv_tables(self.check_results),
         }
 
     # -- what all have -------------------------------------------------------------------
@@ -199,7 +204,30 @@ class ReportData(ABC):
         """A table of the default fit, what holds before seeing data beside it."""
         return intervals.beside_prior(table(self.fit, self.prob), table(self.before, self.prob))
 
-    claims = cached_property(lambda m: ledger.evaluate(m.study, m.shown, m.prob))
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """The ledger, with how far each verdict stands in the multiverse."""
+        table = ledger.evaluate(self.study, self.shown, self.prob)
+        found = self.check_results.multiverse.value
+        if found is not None:
+            own = table[table["fit"] == DEFAULT]
+            default = dict(zip(own["id"], own["probability"], strict=True))
+            said = check_tables.standing(
+                found, check_tables.claims_by_combination(found, own), default
+            )
+            table["stands"] = [said.get(name, "") for name in table["id"]]
+        return table
+
+    def with_standing(self, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+        """A table of differences with how far each direction stands in the multiverse."""
+        found = self.check_results.multiverse.value
+        if found is None:
+            return table
+        every = check_tables.of_differences(check_tables.curves(found))
+        default = dict(zip(names, table["p_positive"], strict=True))
+        said = check_tables.standing(found, every, default)
+        return table.assign(stands=[said.get(name, "") for name in names])
+
     parameters = cached_property(lambda m: intervals.parameters(m.fit, m.prob))
     own_parameters = cached_property(lambda m: intervals.own_parameters(m.variants, m.prob))
 
@@ -317,12 +345,20 @@ class ShareReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: share.conclusions(m.fit))
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
     before = cached_property(lambda m: share.before(m.fit))
     average = cached_property(lambda m: m.with_prior(share.average))
     levels = cached_property(lambda m: m.with_prior(share.levels))
     checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
-    differences = cached_property(lambda m: m.with_prior(share.differences))
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """All pairwise differences, with how far their directions stand in the multiverse."""
+        table = self.with_prior(share.differences)
+        parts = (table[name] for name in ("label", "level", "against"))
+        return self.with_standing(table, [*map(share.difference_name, *parts)])
+
     prior_differences = cached_property(lambda m: share.differences(m.before, m.prob))
     ranks = cached_property(lambda m: share.ranks(m.fit))
     many_levels = cached_property(lambda m: share.many_levels(m.fit, m.prob))
@@ -574,11 +610,20 @@ class DecayReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: decay.conclusions(m.fit))
     comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
     before = cached_property(lambda m: decay.before(m.fit))
     curves = cached_property(lambda m: m.with_prior(decay.curves))
     prior_curves = cached_property(lambda m: decay.curves(m.before, m.prob))
-    slopes = cached_property(lambda m: m.with_prior(decay.slopes))
+
+    @cached_property
+    def slopes(self) -> pd.DataFrame:
+        """What experience does, with how far the direction of falls stands in the multiverse."""
+        table = self.with_prior(decay.slopes)
+        falls = table["quantity"] == "fall"
+        names = [decay.fall_of(size) * own for size, own in zip(table["size"], falls, strict=True)]
+        return self.with_standing(table, names)
+
     halving = cached_property(lambda m: decay.halving(m.fit, m.prob))
     term_levels = cached_property(lambda m: decay.term_levels(m.fit, m.prob))
     term_differences = cached_property(lambda m: decay.term_differences(m.fit, m.prob))

@@ -30,7 +30,7 @@ from intlmodels.report.rows import (
     side_by_side,
 )
 from intlmodels.report.sections import picture
-from intlmodels.results.wording import marked, misfit_sentences, verdict
+from intlmodels.results.wording import marked, misfit_sentences, verdict_on
 from intlmodels.studies import SequenceStudy
 
 #: Prior entries at which the table of the curves stops.
@@ -406,7 +406,6 @@ def _slope_rows(m: DecayReportData) -> Rows:
     for row in m.slopes.itertuples(index=False):
         points = row.quantity == "fall"
         decimals = decaysentences.decimals(row.ci_low, row.ci_high, 0 if points else 2)
-        known = decaysentences.on_the_edge(row)
         rows.append(
             (
                 f"fall after {FALL_AFTER} entries, points" if points else "decay, log odds",
@@ -414,7 +413,7 @@ def _slope_rows(m: DecayReportData) -> Rows:
                 *median_and_interval(row, decimals),
                 *prior_cell(row, 0 if points else 1),
                 f.probability(row.p_positive),
-                "clear, on the edge" if known else verdict(row.p_direction),
+                verdict_on(row),
             )
         )
     return tuple(rows)

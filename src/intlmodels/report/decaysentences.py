@@ -10,9 +10,17 @@ import numpy as np
 
 from intlmodels.audit import common_counts
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.results.decay import group_name
-from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
+from intlmodels.results.wording import (
+    CLEAR,
+    LEANING,
+    edge,
+    hardly_moved,
+    marked,
+    verdict,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +125,11 @@ def experience(
     for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
         own = curves[curves["size"] == row.size]
         first, later = _levels(own)
-        known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
+        known = "on the edge" if nearly_clear(row) else verdict(row.p_direction)
         said = _VERDICTS[known][row.p_positive < 0.5]
+        if known != "on the edge":
+            said += edge(row.p_direction, row.p_error, (LEANING,))
+        said += f" ({row.stands})" if getattr(row, "stands", "") else ""
         sentences.append(
             f"{group_name(row.size, firm, start=True)}: the probability that {f.a(event)} is "
             f"{flag} goes from {first} at the first {event} to {later} after "
@@ -128,9 +139,9 @@ def experience(
     return sentences
 
 
-def on_the_edge(row: Any) -> bool:
-    """Whether more draws could move a probability of direction across the limit of clear."""
-    return abs(row.p_direction - CLEAR) < 2 * row.p_mcse
+def nearly_clear(row: Any) -> bool:
+    """Whether other draws could move a probability of direction across the limit of clear."""
+    return on_the_edge(row.p_direction, row.p_error, (CLEAR,))
 
 
 def _levels(curve: pd.DataFrame) -> Iterator[str]:

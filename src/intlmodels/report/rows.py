@@ -13,7 +13,7 @@ from intlmodels.fitting.diagnostics import Result
 from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.data import ReportData
 from intlmodels.results.intervals import clearest
-from intlmodels.results.wording import verdict
+from intlmodels.results.wording import verdict_on
 from intlmodels.studies import Study
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def difference_rows(table: pd.DataFrame, most: int, verdicts: bool = False) -> R
             f"{row.level} {f.MINUS} {row.against}",
             *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
             f.probability(row.p_direction),
-            *([verdict(row.p_direction).replace(" ", f.SPACE)] if verdicts else []),
+            *([verdict_on(row).replace(" ", f.SPACE)] if verdicts else []),
         )
         for row in shown.itertuples(index=False)
     )

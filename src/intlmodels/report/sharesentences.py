@@ -15,9 +15,11 @@ from intlmodels.results.wording import (
     LEANING,
     SHIFTED,
     WIDE,
+    direction,
+    firm_verdict,
     in_percent,
     marked,
-    misfits,
+    missed,
     still_sentence,
     verdict,
 )
@@ -47,7 +49,7 @@ def difference(row: Any, points: str = "percentage points") -> str:
     return (
         f"{row.label}: {above} above {below} by {size} "
         f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
-        f"of direction {f.probability(row.p_direction)})"
+        f"of direction {direction(row)})"
     )
 
 
@@ -89,8 +91,9 @@ def _best(table: pd.DataFrame) -> tuple[list[Any], str, list[Any]]:
     """All differences, the clearest first; the best verdict on any; those that have it."""
     ordered = table.sort_values("p_direction", ascending=False, kind="stable")
     rows = list(ordered.itertuples(index=False))
-    best = verdict(rows[0].p_direction)
-    return rows, best, [row for row in rows if verdict(row.p_direction) == best]
+    verdicts = [firm_verdict(row) for row in rows]
+    best = next(said for said in ("clear", "leaning", "cannot tell") if said in verdicts)
+    return rows, best, [row for row, said in zip(rows, verdicts, strict=True) if said == best]
 
 
 def _named(rows: list[Any], most: int, points: str = "percentage points") -> str:
@@ -112,7 +115,8 @@ def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
     if best == "leaning":
         return (
             f"No difference between levels is clear (none of {comparisons} has a probability of "
-            f"direction of {CLEAR:g} or more), but the data lean towards {_named(found, most)}."
+            f"direction of {CLEAR:g} or more beyond Monte Carlo error), but the data lean towards "
+            f"{_named(found, most)}."
         )
     names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
     return (
@@ -404,9 +408,9 @@ def heaping(
     ``own`` and ``heaped`` are predictive checks, ``elpds`` compares variants, if that was done, and
     ``differences`` are those of the variants side by side.
     """
-    missed, of_heaped = (set(misfits(table)["feature"]) for table in (own, heaped))
-    mended = [name for name in own["feature"] if name in missed - of_heaped]
-    broken = [name for name in own["feature"] if name in of_heaped - missed]
+    of_default, of_heaped = (set(table["feature"][missed(table)]) for table in (own, heaped))
+    mended = [name for name in own["feature"] if name in of_default - of_heaped]
+    broken = [name for name in own["feature"] if name in of_heaped - of_default]
     said = [f"the default fails {f.listed(mended)}, which heaped passes"] if mended else []
     said += [f"heaped fails {f.listed(broken)}, which the default passes"] if broken else []
     checked = "; ".join(said) or "both pass and fail the same of these checks"
@@ -681,7 +685,7 @@ def with_share(
         f"{rows[0].level} and {in_percent(rows[-1])} at {rows[-1].level}."
     ]
     for row in differences.itertuples(index=False):
-        sentences.append(f"{difference(row)}: {_JUDGED[verdict(row.p_direction)]}.")
+        sentences.append(f"{difference(row)}: {_JUDGED[firm_verdict(row)]}.")
     if len(rows) > 2:
         sentences.append(
             "The effect climbs or falls from level to level by assumption, so that this is one "

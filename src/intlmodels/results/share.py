@@ -25,6 +25,7 @@ from intlmodels.models.share.design import FIRM, MOST_CLUSTERS
 from intlmodels.models.share.estimands import (
     compared_groups,
     estimate,
+    rank_draws,
     rank_probabilities,
     row_shares,
 )
@@ -38,6 +39,7 @@ from intlmodels.results.intervals import (
     check_table,
     converged,
     directions,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -256,13 +258,15 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     -------
     pandas.DataFrame
         ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
-        level minus against, ``p_positive`` (probability that it is above zero) and
-        ``p_direction`` (probability of the likelier direction).
+        level minus against, those of :func:`.intervals.directions`, and where it is in percentage
+        points those of :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
     columns = labelled(fit, draws, "comparison")
-    return table_of(fit, columns, values, prob).assign(**directions(values))
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    return table.assign(**relevance(values)) if measured(fit).percent else table
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:
@@ -278,9 +282,28 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
         for i, (_, label, at) in enumerate(settings)
     ] + [
-        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        Conclusion(difference_name(label, at, against), points, True, draws[..., i])
         for i, (_, label, at, against) in enumerate(pairs)
     ]
+
+
+def difference_name(label: str, level: str, against: str) -> str:
+    """What a difference between levels is called among conclusions."""
+    return f"{label}: {level} against {against}"
+
+
+def level_ranks(fit: DataTree) -> list[Conclusion]:
+    """Rank of each level (1 = largest expected share), with its draws."""
+    named = labels(fit)
+    return [
+        Conclusion(f"{named[predictor]}: rank of {level}", "", False, ranks)
+        for (predictor, level), ranks in rank_draws(estimands(fit), _few(fit)).items()
+    ]
+
+
+def _few(fit: DataTree) -> list[dict[str, Any]]:
+    """What expected shares are compared by, if it has few levels."""
+    return [block for block in parts(fit) if len(block["settings"]) <= MOST_CLUSTERS]
 
 
 def ranks(fit: DataTree) -> pd.DataFrame:
@@ -289,8 +312,7 @@ def ranks(fit: DataTree) -> pd.DataFrame:
     Of predictors with very many levels see :func:`many_levels`. Columns: ``predictor``, ``label``,
     ``level``, ``rank``, ``probability``, ``converged``.
     """
-    few = [block for block in parts(fit) if len(block["settings"]) <= MOST_CLUSTERS]
-    table = rank_probabilities(estimands(fit), few)
+    table = rank_probabilities(estimands(fit), _few(fit))
     named = labels(fit)
     table.insert(1, "label", [named[name] for name in table["predictor"]])
     table["converged"] = converged(fit)
