@@ -19,6 +19,7 @@ from intlmodels.checks.stored import (
     CheckResults,
     Comparison,
     Detection,
+    Evidence,
     LeftOut,
     Moved,
     Multiverse,
@@ -26,6 +27,7 @@ from intlmodels.checks.stored import (
     Scaled,
     Sensitivity,
     Specification,
+    Summed,
 )
 
 LEVELS = 100
@@ -158,6 +160,21 @@ def changed_unit(found: Comparison, variant: str, place: int, **changes: Any) ->
     return replace(found, variants={**found.variants, variant: tuple(units)})
 
 
+def evidence(logs: Mapping[str, float] | None = None, **changes: Any) -> Evidence:
+    """Log evidence of variants, of which the posteriors agree."""
+    every = {"default": -36.0, "heaped": -37.0} if logs is None else logs
+    falls = {"large": 0.97, "other": 0.12}
+    value = Evidence(
+        determined=("M02", "M03"),
+        variants={
+            name: Summed(log, 0.001, {"large": 0.6, "other": -0.5}, falls)
+            for name, log in every.items()
+        },
+        skipped={"period": "effects of periods are too many integrals"},
+    )
+    return replace(value, **changes)
+
+
 def moved(refit: str, quantity: str, median: float, p: float, **changes: Any) -> Moved:
     """One conclusion, with a standard deviation of 4 points."""
     item = Moved(refit, quantity, "points", median, median - 8, median + 8, 4.0, p, True)
@@ -194,22 +211,31 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
     return replace(value, **changes)
 
 
-def multiverse() -> Multiverse:
-    """Two combinations, of which the second says the same less surely."""
-    claims = {"C1 falls it falls": 0.9}
-    specifications = tuple(
-        Specification(name, (name,), True, 0.5, 0, claims) for name in ("default", "hurdle")
+def multiverse(
+    probabilities: Sequence[float],
+    weights: Sequence[float] = (),
+    claims: Sequence[dict[str, float]] = (),
+) -> Multiverse:
+    """One difference under as many combinations, choices of priors; the first is the default."""
+    names = ["as stated", *(f"c{i}" for i in range(1, len(probabilities)))]
+    return Multiverse(
+        {"priors": tuple(names)},
+        tuple(
+            Specification(name, (name,), True, weight, 0, own)
+            for name, weight, own in zip(
+                names, weights or [1.0] * len(names), claims or [{}] * len(names), strict=True
+            )
+        ),
+        tuple(
+            moved(name, "Easy against Hard", 10 * p, p)
+            for name, p in zip(names, probabilities, strict=True)
+        ),
     )
-    moved = tuple(
-        Moved(name, "Easy against Hard", "points", 8.0, -3.0, 19.0, 5.5, p, True)
-        for name, p in (("default", 0.95), ("hurdle", 0.8))
-    )
-    return Multiverse({"family": ("default", "hurdle")}, specifications, moved)
 
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse")
+    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "evidence")
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))

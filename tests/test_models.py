@@ -51,6 +51,7 @@ def test_the_catalogue_is_that_of_the_specification():
         "revenue",
         "heaped",
         "density",
+        "penalized-complexity",
         "by-stage",
         "by-orderly",
         "stage",

@@ -781,7 +781,8 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
-    "multiverse": made.multiverse(),
+    "multiverse": made.multiverse([0.9, 0.5]),
+    "evidence": made.evidence(),
 }
 
 
@@ -798,7 +799,7 @@ def placed(value, path=()):
 def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
     study = load_study("rochester")
     found = FINDINGS[kind]
-    if kind == "comparison":
+    if kind in ("comparison", "evidence"):
         names = [name for name, row in catalogue(study).items() if not row.outcome]
         found = replace(found, skipped={n: "not here" for n in names if n not in found.variants})
     stored.write(kind, found, study, {}, tmp_path)

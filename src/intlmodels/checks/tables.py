@@ -16,6 +16,7 @@ from intlmodels.checks.stored import (
     Calibration,
     CheckResults,
     Comparison,
+    Evidence,
     LeftOut,
     Moved,
     Multiverse,
@@ -492,7 +493,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
 
     ``impossible`` are units with probability zero, ``unconverged`` refits; a ``difference`` above
     zero predicts better; ``told_apart`` is False where few units and a small difference do not
-    allow it; ``weight`` is that of stacking.
+    allow it; ``weight`` is that of stacking; ``log_evidence`` and ``evidence_error`` are missing
+    where it was not computed.
     """
     import pandas as pd
 
@@ -508,6 +510,7 @@ def elpds(found: Comparison) -> pd.DataFrame:
         gap = leaveout.Difference(*[np.nan] * 5)
         if i > 0 and possible > 1:
             gap = leaveout.difference(table[i], table[0], prob=CI_PROB)
+        evidence = found.evidence.get(name, (np.nan, np.nan))
         few = table.shape[1] < FEW_UNITS and abs(gap.elpd) < ALIKE
         rows.append(
             {
@@ -527,6 +530,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
                 "ci_kind": CI_KIND,
                 "ci_prob": CI_PROB,
                 "weight_prob": WEIGHT_PROB,
+                "log_evidence": evidence[0],
+                "evidence_error": evidence[1],
                 "converged": unconverged == 0,
             }
         )
@@ -596,6 +601,37 @@ def predicted(found: Comparison) -> Predicted:
     return Predicted(elpds(found), left_out(found), law, pit(law))
 
 
+# -- exact evidence ----------------------------------------------------------------------
+
+
+def evidences(found: Evidence) -> pd.DataFrame:
+    """Each variant by exact evidence, and what its posterior says of the decay of each size.
+
+    ``difference`` is that of log evidence to the first variant, the default; ``weight`` the
+    posterior probability of the variant where all are equally probable beforehand.
+    """
+    import pandas as pd
+
+    logs = np.array([summed.log_evidence for summed in found.variants.values()])
+    weights = np.exp(logs - logs.max(initial=-np.inf))
+    return pd.DataFrame(
+        [
+            {
+                "variant": name,
+                "log_evidence": summed.log_evidence,
+                "difference": summed.log_evidence - logs[0],
+                "weight": weight,
+                "omitted": summed.omitted,
+                **{f"decay[{size}]": value for size, value in summed.decay.items()},
+                **{f"p_falls[{size}]": value for size, value in summed.falls.items()},
+            }
+            for (name, summed), weight in zip(
+                found.variants.items(), weights / weights.sum(), strict=True
+            )
+        ]
+    )
+
+
 # -- files -------------------------------------------------------------------------------
 
 
@@ -607,6 +643,8 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     if checks.comparison.value is not None:
         made["leave_one_out.csv"] = left_out(checks.comparison.value)
         made["elpd.csv"] = elpds(checks.comparison.value)
+    if checks.evidence.value is not None and checks.evidence.value.variants:
+        made["evidence.csv"] = evidences(checks.evidence.value)
     if checks.sensitivity.value is not None:
         made["sensitivity.csv"] = moves(checks.sensitivity.value)
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)

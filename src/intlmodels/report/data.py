@@ -11,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +28,7 @@ from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
+from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
@@ -117,6 +118,11 @@ class ReportData(ABC):
         """Levels and differences of the default fit, with their draws."""
 
     @property
+    @abstractmethod
+    def before(self) -> DataTree:
+        """The default fit before seeing data."""
+
+    @property
     def texts(self) -> Mapping[str, str]:
         """What is counted, by the id of a count; none where there are no counts."""
         return {}
@@ -124,6 +130,10 @@ class ReportData(ABC):
     @abstractmethod
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
+
+    def said_of(self, variant: str) -> str:
+        """What the fit of a variant has to add to its description; empty if nothing."""
+        return ""
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -189,6 +199,10 @@ class ReportData(ABC):
         return {name: Gate.from_json(fit.attrs["gate"]) for name, fit in self.shown.items()}
 
     # -- tables --------------------------------------------------------------------------
+
+    def with_prior(self, table: Callable[[DataTree, float], pd.DataFrame]) -> pd.DataFrame:
+        """A table of the default fit, what holds before seeing data beside it."""
+        return intervals.beside_prior(table(self.fit, self.prob), table(self.before, self.prob))
 
     @cached_property
     def claims(self) -> pd.DataFrame:
@@ -320,26 +334,36 @@ class ShareReportData(ReportData):
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
 
+    def said_of(self, variant: str) -> str:
+        """What predictors explain under each prior of the spreads, before and after seeing data."""
+        if variant != DEFAULT and self.catalogue[variant].axis != "spread":
+            return ""
+        table = self.comparison
+        rows = table[(table["variant"] == variant) & (table["quantity"] == "explained")]
+        return sharesentences.explained(rows)
+
     # -- tables --------------------------------------------------------------------------
 
     conclusions = cached_property(lambda m: share.conclusions(m.fit))
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
-    average = cached_property(lambda m: share.average(m.fit, m.prob))
-    levels = cached_property(lambda m: share.levels(m.fit, m.prob))
+    before = cached_property(lambda m: share.before(m.fit))
+    average = cached_property(lambda m: m.with_prior(share.average))
+    levels = cached_property(lambda m: m.with_prior(share.levels))
     checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """All pairwise differences, with how far their directions stand in the multiverse."""
-        table = share.differences(self.fit, self.prob)
+        table = self.with_prior(share.differences)
         parts = (table[name] for name in ("label", "level", "against"))
         return self.with_standing(table, [*map(share.difference_name, *parts)])
 
-    prior_differences = cached_property(lambda m: share.differences(m.fit, m.prob, group="prior"))
+    prior_differences = cached_property(lambda m: share.differences(m.before, m.prob))
     ranks = cached_property(lambda m: share.ranks(m.fit))
     many_levels = cached_property(lambda m: share.many_levels(m.fit, m.prob))
     level_spread = cached_property(lambda m: share.level_spread(m.fit, m.prob))
-    variation = cached_property(lambda m: share.variation(m.fit, m.prob))
+    variation = cached_property(lambda m: m.with_prior(share.variation))
+    confounded = cached_property(lambda m: share.confounded(m.fit))
     crossings = cached_property(lambda m: share.crossings(m.fit))
     clusters = cached_property(lambda m: _if_clustered(groups.by_cluster, m))
     cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
@@ -355,6 +379,14 @@ class ShareReportData(ReportData):
     zero_coefficients = cached_property(
         lambda m: interpret.slopes_in_units(m.fit, m.prob, zeros=True)
     )
+
+    @cached_property
+    def heaped_checks(self) -> pd.DataFrame | None:
+        """Predictive checks of the variant ``heaped``; None without one that passed."""
+        paths = [item.path for item in self.stored if item.variant == "heaped" and not item.reasons]
+        if not paths or "heaped" not in self.gates or not self.gates["heaped"].passed:
+            return None
+        return share.predictive_checks(store.read(paths[0]), self.prob)
 
     @cached_property
     def moderations(self) -> pd.DataFrame:
@@ -579,13 +611,14 @@ class DecayReportData(ReportData):
 
     conclusions = cached_property(lambda m: decay.conclusions(m.fit))
     comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
-    curves = cached_property(lambda m: decay.curves(m.fit, m.prob))
-    prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
+    before = cached_property(lambda m: decay.before(m.fit))
+    curves = cached_property(lambda m: m.with_prior(decay.curves))
+    prior_curves = cached_property(lambda m: decay.curves(m.before, m.prob))
 
     @cached_property
     def slopes(self) -> pd.DataFrame:
         """What experience does, with how far the direction of falls stands in the multiverse."""
-        table = decay.slopes(self.fit, self.prob)
+        table = self.with_prior(decay.slopes)
         falls = table["quantity"] == "fall"
         names = [decay.fall_of(size) * own for size, own in zip(table["size"], falls, strict=True)]
         return self.with_standing(table, names)
@@ -606,6 +639,21 @@ class DecayReportData(ReportData):
         """Cells of size, period and flag, with what the counts alone allow."""
         cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
         return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """By size, how many earlier decisions a single firm can have had by the counts."""
+        if not self.latent:
+            return {}
+        constant, bounds = self.fit["constant_data"], self.bounds
+        rows = bounds[(bounds["kind"] == "firm") & (bounds["period"] == "all")]
+        rows = rows[(rows["flag"] == "both") & (rows["basis"] == bounds["basis"].iloc[0])]
+        most = rows.set_index("name")["high"]
+        names, sizes = (constant[name].to_numpy() for name in ("firm_level", "firm_size"))
+        return {
+            str(size): float(max(most[str(name)] for name in names[sizes == size])) - 1
+            for size in dict.fromkeys(sizes)
+        }
 
     @cached_property
     def firm_cells(self) -> pd.DataFrame:
@@ -697,7 +745,6 @@ def gather(study: Study, folder: Path) -> ReportData:
     fit = store.read(stored[0].path)
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
-    asked = {claim.fit for claim in study.claims}
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
     for item in stored[1:]:
         if item.reasons:
@@ -705,8 +752,9 @@ def gather(study: Study, folder: Path) -> ReportData:
         if rows[item.variant].outcome:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            read = partial(intervals.read_summary, more=["prior"] if item.variant in asked else [])
-            variants[item.variant] = (store.read if item.variant in whole else read)(item.path)
+            light = item.variant not in whole
+            read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
+            variants[item.variant] = read
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

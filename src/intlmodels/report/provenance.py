@@ -237,7 +237,12 @@ def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
     shown = (
         (checks.calibration, ("calibration", "uniformity")),
-        (checks.comparison, ("elpd", "stacking", "pit")),
+        (checks.comparison, () if _determined(checks) else ("elpd", "stacking", "pit")),
         (checks.sensitivity, ("power-scaling",)),
     )
     return tuple(name for found, names in shown if found.value is not None for name in names)
+
+
+def _determined(checks: CheckResults) -> bool:
+    """Whether counts determine each other, so that leaving one out compares no variants."""
+    return checks.evidence.value is not None and bool(checks.evidence.value.determined)

@@ -49,6 +49,14 @@ def estimate(row: Any, decimals: int) -> str:
     return f"{f.number(row.median, decimals)} ({interval(row, decimals)})"
 
 
+def prior_cell(row: Any, decimals: int) -> tuple[str, ...]:
+    """What held before seeing data, in one cell; none if the table does not say."""
+    if not hasattr(row, "prior_median"):
+        return ()
+    span = f.span(row.prior_low, row.prior_high, decimals)
+    return (f"{f.number(row.prior_median, decimals)} ({span})",)
+
+
 # -- the data ----------------------------------------------------------------------------
 
 
@@ -128,7 +136,10 @@ def level_rows(table: pd.DataFrame, most: int) -> Rows:
     """The average at each level of each predictor."""
     decimals = common_decimals(table)
     return tuple(
-        (row.label, row.level, str(row.firms), *median_and_interval(row, decimals))
+        (
+            *(row.label, row.level, str(row.firms)),
+            *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
+        )
         for row in table.head(most).itertuples(index=False)
     )
 
@@ -141,7 +152,7 @@ def difference_rows(table: pd.DataFrame, most: int, verdicts: bool = False) -> R
         (
             row.label,
             f"{row.level} {f.MINUS} {row.against}",
-            *median_and_interval(row, decimals),
+            *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
             f.probability(row.p_direction),
             *([verdict_on(row).replace(" ", f.SPACE)] if verdicts else []),
         )
@@ -193,7 +204,7 @@ def variant_rows(m: ReportData) -> Rows:
             state = "yes" if m.gates[name].passed else "NO, did not converge"
         else:
             state = "left out, not current" if name in stale else "not fitted"
-        rows.append((name, f"{change}. {m.note_on(name)}".strip(), state))
+        rows.append((name, f"{change}. {m.note_on(name)} {m.said_of(name)}".strip(), state))
     return tuple(rows)
 
 

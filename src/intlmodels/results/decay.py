@@ -19,6 +19,7 @@ from intlmodels.results.intervals import (
     Array,
     Compared,
     Conclusion,
+    beside_prior,
     check_table,
     converged,
     directions,
@@ -49,6 +50,15 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     if group == "posterior" and "estimands" in fit.children:
         return fit["estimands"].to_dataset()
     return estimate(fit, group)
+
+
+def before(fit: DataTree) -> DataTree:
+    """The same fit before seeing data: with the estimands of its prior in place of its own."""
+    import xarray as xr
+
+    tree = xr.DataTree.from_dict({"estimands": estimate(fit, "prior")})
+    tree.attrs = dict(fit.attrs)
+    return tree
 
 
 def curves(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
@@ -312,13 +322,16 @@ def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.
     """What experience does in several variants: see :func:`.intervals.side_by_side`.
 
     With the columns of :func:`slopes`; decays of shapes other than the default's, which is the
-    first, are left out, since their units differ.
+    first, are left out, since their units differ. Falls and decays before seeing data stand beside
+    them, where a fit has its prior.
     """
     family = str(next(iter(fits.values())).attrs["family"])
 
     def of(quantity: str) -> Callable[[DataTree], pd.DataFrame]:
         def table(fit: DataTree) -> pd.DataFrame:
             found = slopes(fit, prob)
+            if "prior" in fit.children:
+                found = beside_prior(found, slopes(before(fit), prob))
             other = quantity == "decay" and str(fit.attrs["family"]) != family
             return found[(found["quantity"] == quantity) & (not other)].drop(columns="quantity")
 

@@ -23,6 +23,7 @@ from intlmodels.results import share
 from intlmodels.results.intervals import (
     CI_PROB,
     Array,
+    beside_prior,
     check_table,
     directions,
     parameters,
@@ -467,9 +468,14 @@ def csv_tables(
         read[f"{name}_read_as"] = [item.levels[i] if known else "" for i, known in levels]
     parts = []
     for name, fit in fits.items():
+        before = share.before(fit)
+        levels, differences = (
+            beside_prior(table(fit, prob), table(before, prob))
+            for table in (share.levels, share.differences)
+        )
         tables = {
-            "level": share.levels(fit, prob),
-            "difference": share.differences(fit, prob),
+            "level": levels,
+            "difference": differences,
             "reached": reached(fit, prob),
             "frequency": frequencies(fit, prob),
             "average": averages(fit, prob),

@@ -172,6 +172,18 @@ def grid_table(
     return table_of(fit, columns, values.reshape(len(values), -1), prob)
 
 
+def beside_prior(table: pd.DataFrame, prior: pd.DataFrame) -> pd.DataFrame:
+    """A table with ``prior_median``, ``prior_low`` and ``prior_high`` of each of its rows.
+
+    ``prior``: the same table of what holds before seeing data, row by row.
+    """
+    return table.assign(
+        prior_median=prior["median"].to_numpy(),
+        prior_low=prior["ci_low"].to_numpy(),
+        prior_high=prior["ci_high"].to_numpy(),
+    )
+
+
 def clearest(table: pd.DataFrame, most: int) -> pd.DataFrame:
     """The rows with the clearest direction, in their original order."""
     if len(table) <= most:
