@@ -248,7 +248,7 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
     failed = sum(size.failed for size in found.sizes)
     where = "the posterior of the fit" if found.source == "posterior" else "the priors"
     start = (
-        f"{sims} were simulated with parameters from {where} and fitted"
+        f"{sims} were simulated, with parameters from {where}, and fitted"
         + (f"; {f.counted(failed, 'fit')} failed" if failed else "")
         + f". A comparison is decided when the probability of its sign is at least {CLEAR:g}."
     )
@@ -256,10 +256,10 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
         return [start]
     means = table.groupby("firms")[["right", "wrong"]].mean()
     each = [
-        f"{firms} firms {f.percent(row['right'])} ({f.percent(row['wrong'], 1)} wrongly)"
+        f"{f.percent(row['right'], 1)} with {firms} firms ({f.percent(row['wrong'], 1)} wrongly)"
         for firms, row in means.iterrows()
     ]
-    said = [start, f"Comparisons decided rightly, on average: {f.listed(each)}."]
+    said = [start, f"On average a comparison is decided rightly in {f.listed(each)}."]
     most = int(table["firms"].max())
     enough, never = [], []
     for name, part in table.groupby("quantity", sort=False):
