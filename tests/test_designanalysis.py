@@ -22,7 +22,7 @@ from intlmodels.checks.stored import (
     read_checks,
     write,
 )
-from intlmodels.cli import run
+from intlmodels.cli import fitting, run
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
 from intlmodels.fitting import jobs
@@ -217,6 +217,7 @@ def test_the_command_goes_from_a_stored_fit_to_sentences(
     im.fit_study(folder, out=out)
     short = ["--draws", "50", "--tune", "50", "--cores", "1"]
     monkeypatch.setattr(runner.ExecutionOptions, "pool", lambda *_: Pool())
+    monkeypatch.setattr(fitting, "refresh_report", lambda *_: None)
     code = run(["design", str(folder), "--firms", "12", "--sims", "2", *short, "--out", str(out)])
     printed = capsys.readouterr().out
     assert code == 0
