@@ -25,6 +25,9 @@ class Exact:
     sd: dict[str, np.ndarray]
     cells: np.ndarray
     cells_error: np.ndarray
+    #: Mean weight of the draws: probability of the counts, up to their normalization.
+    evidence: float
+    evidence_error: float
 
 
 def compositions(total: int, parts: int):
@@ -94,7 +97,38 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
         {name: item[2] for name, item in found.items()},
         mean,
         error,
+        weight.mean(),
+        weight.std() / math.sqrt(draws),
     )
+
+
+def probability(design: Design, level: list, decay: list, sigma: float) -> float:
+    """Probability of the counts at parameters of each size, up to their normalization."""
+    z, share = np.polynomial.hermite_e.hermegauss(120)
+    share = share / share.sum()
+    firms = len(design.firms)
+    # The level of each firm's own size stands in its effect.
+    theta = {
+        "intercept": np.zeros_like(z),
+        "large": np.zeros((len(z), 1)),
+        "decay": np.tile(decay, (len(z), 1)),
+        "firm": np.array(level)[list(design.size_of_firm)] + sigma * z[:, None],
+    }
+    known: dict[tuple[int, bytes], float] = {}
+    total = 0.0
+    for flat in compositions(design.total, firms * len(design.periods) * 2):
+        table = np.array(flat).reshape(firms, -1, 2)
+        factor = _of_counts(design, table)
+        if factor == 0:
+            continue
+        factor *= math.exp(_log_prior(design, table))
+        for f in range(firms):
+            key = f, table[f].tobytes()
+            if key not in known:
+                known[key] = float(share @ _flags(design, theta, f, table[f]))
+            factor *= known[key]
+        total += factor
+    return total
 
 
 def _of_counts(design: Design, table: np.ndarray) -> float:

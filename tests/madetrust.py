@@ -19,11 +19,15 @@ from intlmodels.checks.stored import (
     CheckResults,
     Comparison,
     Detection,
+    Evidence,
     LeftOut,
     Moved,
+    Multiverse,
     Refit,
     Scaled,
     Sensitivity,
+    Specification,
+    Summed,
 )
 
 LEVELS = 100
@@ -157,6 +161,21 @@ def changed_unit(found: Comparison, variant: str, place: int, **changes: Any) ->
     return replace(found, variants={**found.variants, variant: tuple(units)})
 
 
+def evidence(logs: Mapping[str, float] | None = None, **changes: Any) -> Evidence:
+    """Log evidence of variants, of which the posteriors agree."""
+    every = {"default": -36.0, "heaped": -37.0} if logs is None else logs
+    falls = {"large": 0.97, "other": 0.12}
+    value = Evidence(
+        determined=("M02", "M03"),
+        variants={
+            name: Summed(log, 0.001, {"large": 0.6, "other": -0.5}, falls)
+            for name, log in every.items()
+        },
+        skipped={"period": "effects of periods are too many integrals"},
+    )
+    return replace(value, **changes)
+
+
 def moved(refit: str, quantity: str, median: float, p: float, **changes: Any) -> Moved:
     """One conclusion, with a standard deviation of 4 points."""
     item = Moved(refit, quantity, "points", median, median - 8, median + 8, 4.0, p, True)
@@ -193,9 +212,39 @@ def sensitivity(*rows: Moved, refits: Sequence[Refit] = (), **changes: Any) -> S
     return replace(value, **changes)
 
 
+def multiverse(
+    probabilities: Sequence[float],
+    weights: Sequence[float] = (),
+    claims: Sequence[dict[str, float]] = (),
+) -> Multiverse:
+    """One difference under as many combinations, choices of priors; the first is the default."""
+    names = ["as stated", *(f"c{i}" for i in range(1, len(probabilities)))]
+    return Multiverse(
+        {"priors": tuple(names)},
+        tuple(
+            Specification(name, (name,), True, weight, 0, own)
+            for name, weight, own in zip(
+                names, weights or [1.0] * len(names), claims or [{}] * len(names), strict=True
+            )
+        ),
+        tuple(
+            moved(name, "Easy against Hard", 10 * p, p)
+            for name, p in zip(names, probabilities, strict=True)
+        ),
+    )
+
+
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "design")
+    names = (
+        "calibration",
+        "wrong",
+        "comparison",
+        "sensitivity",
+        "multiverse",
+        "evidence",
+        "design",
+    )
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))
@@ -211,7 +260,7 @@ def material(
     study = SimpleNamespace(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
-    made = SimpleNamespace(study=study, check_results=found, passed=passed)
+    made = SimpleNamespace(catalogue={}, study=study, check_results=found, passed=passed)
     if texts is not None:
         made.texts = texts
     return made

@@ -120,7 +120,7 @@ def test_odd_arguments_are_refused_where_they_enter(
     ]
     for odd in ODD:
         given = {each: usual[each] for each in needed} | {name: odd}
-        if function in (im.fit_study, im.calibrate, im.compare, im.sensitivity):
+        if function in (im.fit_study, im.calibrate, im.compare, im.multiverse, im.sensitivity):
             given = {"cores": -1} | given  # nothing is computed if this one is not refused
         try:
             function(**given)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from decaystudies import PERIODS, write_counts_study, write_decisions_study
 from intlmodels.claims import ledger
+from intlmodels.claims.ledger import finding_text
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, Result
@@ -21,7 +22,7 @@ from intlmodels.report import claims as section
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.registry import REPORTS
 from intlmodels.results.intervals import converged
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.wording import CLEAR, LEANING, LIMITS, VERDICTS, claim_limits
 from intlmodels.studies import DecayStudy, claims, describe, load_study
 from intlmodels.studies.claims import Claim, Part
 from intlmodels.studies.counts import FLAGS
@@ -295,12 +296,48 @@ def test_what_cannot_be_checked_says_why(tmp_path: Path) -> None:
         (LEANING, "leaning"),
         (LEANING - 0.001, "uncertain"),
         (0.101, "uncertain"),
-        (0.1, "unsupported"),
-        (0.0, "unsupported"),
+        (0.1, "leaning against"),
+        (0.026, "leaning against"),
+        (0.025, "contradicted by the model"),
+        (0.0, "contradicted by the model"),
     ],
 )
 def test_thresholds(probability: float, verdict: str) -> None:
     assert ledger.verdict_of(probability) == verdict
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_verdicts_are_on_the_edge_within_three_errors_of_any_limit(limit: float) -> None:
+    for side in (-1, 1):
+        near, far = limit + side * 0.0029, limit + side * 0.0031
+        assert ledger.verdict_of(near, 0.001) == f"{ledger.verdict_of(near)} (on the edge)"
+        assert ledger.verdict_of(far, 0.001) == ledger.verdict_of(far)
+
+
+def test_facts_come_first_and_edges_beside_their_verdict() -> None:
+    verdicts = [
+        *("contradicted by the model", "leaning against (on the edge)", "leaning against"),
+        *("uncertain", "leaning", "supported (on the edge)", "supported", ledger.OPEN),
+        *("contradicted by the printed counts, on one reading", "holds in the printed table"),
+    ]
+    names = [f"C{i}" for i in range(len(verdicts))]
+    own = {"origin": claims.PAPER, "finding": "", "id": names, "verdict": verdicts}
+    table = pd.DataFrame(own).assign(probability=np.nan, in_model="")
+    said = [line.split(": ")[0] for line in ledger.verdict_lines(table)]
+    order = [9, 8, 6, 5, 4, 3, 2, 1, 0, 7]
+    assert said == [verdicts[i] for i in order]
+    summary = ledger.summary(table)
+    assert "holds in print 1, contradicted in print, on one reading 1, supported 1" in summary
+    assert "leaning against (on the edge) 1, contradicted by the model 1" in summary
+    # What is on the edge of another verdict is as undecided.
+    edges = {"verdict": ["uncertain (on the edge)", "leaning against"], "probability": [0.11, 0.08]}
+    assert "0.080 of 1 on the publication's" in ledger.expected_wrong(table[:2].assign(**edges))
+
+
+def test_limits_are_symmetric() -> None:
+    assert [1 - limit for limit in reversed(LIMITS)] == pytest.approx(LIMITS)
+    assert all(verdict in claim_limits() for verdict in VERDICTS)
+    assert all(f"{limit:g}" in claim_limits() for limit in LIMITS)
 
 
 def decays(large: float, other: float, draws: int = 1000) -> np.ndarray:
@@ -313,7 +350,11 @@ def decays(large: float, other: float, draws: int = 1000) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("size", "probability", "verdict"),
-    [("large", 0.99, "supported"), ("other", 0.05, "unsupported"), ("", 0.05, "unsupported")],
+    [
+        ("large", 0.99, "supported"),
+        ("other", 0.05, "leaning against"),
+        ("", 0.05, "leaning against"),
+    ],
 )
 def test_falls(tmp_path: Path, size: str, probability: float, verdict: str) -> None:
     keys = 'rule = "falls"' + (f'\nsize = "{size}"' if size else "")
@@ -368,7 +409,7 @@ def test_falls_more(tmp_path: Path) -> None:
     decay[:, 1] = 0
     large, other = ledger.evaluate(study, {"default": fit_of(decay=decay)}).itertuples(index=False)
     assert (large.probability, large.verdict) == (pytest.approx(0.95), "leaning")
-    assert (other.probability, other.verdict) == (pytest.approx(0.05), "unsupported")
+    assert (other.probability, other.verdict) == (pytest.approx(0.05), "leaning against")
     assert large.effect_median == pytest.approx(np.median(decay[:, 0]))
     assert large.effect_low == pytest.approx(-other.effect_high)
     assert large.effect_unit == "log odds a decision"
@@ -392,7 +433,7 @@ def test_higher_share_leaves_out_draws_without_decisions(tmp_path: Path) -> None
     cells = mixed((190, MORE), (10, LESS), (50, EMPTY))
     row = only(study_with(tmp_path, EARLIER), fit_of(cells, decay=np.zeros((250, 2))))
     assert row.probability == pytest.approx(0.95)
-    assert row.verdict == "leaning"
+    assert row.verdict == "leaning (on the edge)"
     assert row.effect_median == pytest.approx(75)
     assert row.effect_low == pytest.approx(-200 / 3)
     assert "left out: 20.0" in row.numbers
@@ -403,7 +444,7 @@ def test_shares_that_are_equal_are_not_higher(tmp_path: Path) -> None:
     equal = [[[1, 1], [1, 1]], [[0, 0], [0, 0]]]
     row = only(study_with(tmp_path, EARLIER), fit_of(mixed((200, equal))))
     assert (row.probability, row.effect_median) == (0, 0)
-    assert row.verdict == "unsupported"
+    assert row.verdict == "contradicted by the model"
     assert "left out" not in row.numbers
 
 
@@ -425,7 +466,7 @@ def test_none(tmp_path: Path) -> None:
     keys = 'rule = "none"\na = {size = "large", periods = ["late"]}'
     row = only(study_with(tmp_path, keys), fit_of(mixed((196, MORE), (4, LESS))))
     assert row.probability == pytest.approx(0.98)
-    assert row.verdict == "supported"
+    assert row.verdict == "supported (on the edge)"
     assert (row.effect_median, row.effect_low, row.effect_high) == (0, 0, 0)
     assert row.effect_unit == "decisions"
     assert "0.0 decisions flagged expected" in row.numbers
@@ -434,15 +475,76 @@ def test_none(tmp_path: Path) -> None:
 def test_none_of_all(tmp_path: Path) -> None:
     row = only(study_with(tmp_path, 'rule = "none"\na = {}'), fit_of(mixed((200, MORE))))
     assert (row.probability, row.effect_median) == (0, 3)
-    assert row.verdict == "unsupported"
+    assert row.verdict == "contradicted by the model"
 
 
-def test_a_probability_near_a_limit_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("p", "verdict"),
+    [
+        (0.905, "leaning (on the edge)"),
+        (0.88, "uncertain (on the edge)"),
+        (0.11, "uncertain (on the edge)"),
+        (0.026, "leaning against (on the edge)"),
+        (0.5, "uncertain"),
+        (0.999, "supported"),
+    ],
+)
+def test_a_probability_near_a_limit_is_on_the_edge(tmp_path: Path, p: float, verdict: str) -> None:
+    row = only(study_with(tmp_path, 'rule = "falls"\nsize = "large"'), fit_of(decay=decays(p, 0)))
+    assert row.verdict == verdict
+    # Independent draws: the error of a share.
+    assert row.probability_error == pytest.approx(np.sqrt(p * (1 - p) / 1000), rel=0.2)
+
+
+def test_the_prior_stands_beside_the_posterior(tmp_path: Path) -> None:
     study = study_with(tmp_path, 'rule = "falls"\nsize = "large"')
-    near = only(study, fit_of(decay=decays(0.905, 0))).numbers
-    far = only(study, fit_of(decay=decays(0.5, 0))).numbers
-    assert "more draws could move this verdict" in near
-    assert "more draws" not in far
+    fit = fit_of(decay=decays(0.99, 0.05))
+    assert finding_text(only(study, fit)).startswith("probability 0.99;")
+    fit["prior"] = xr.DataTree(prior_of(decays(0.3, 0.6, 200)))
+    fit["constant_data"] = xr.DataTree(xr.Dataset(coords={"size": ["large", "other"]}))
+    fit.attrs["family"] = "linear"
+    row = only(study, fit)
+    assert row.prior_probability == pytest.approx(0.3)
+    assert finding_text(row).startswith("probability 0.99 (prior 0.30);")
+
+
+def prior_of(decay: np.ndarray) -> xr.Dataset:
+    shape = (1, len(decay))
+    values = {
+        "intercept": (("chain", "draw"), np.zeros(shape)),
+        "large": (("chain", "draw"), np.zeros(shape)),
+        "decay": (("chain", "draw", "size"), decay[None]),
+    }
+    return xr.Dataset(values, {"size": ["large", "other"], "chain": [0], "draw": range(len(decay))})
+
+
+@pytest.mark.parametrize(
+    ("least", "sizes", "verdict"),
+    [
+        ("", (0.85, 0.1, 0.05), "leaning (on the edge)"),
+        ("least = 20", (0.7, 0.25, 0.05), "uncertain"),
+    ],
+)
+def test_the_size_of_an_effect(
+    tmp_path: Path, least: str, sizes: tuple[float, float, float], verdict: str
+) -> None:
+    fit = fit_of(decay=decays(0.9, 0))
+    # 700 draws fall by 30 points, 150 by 10, 50 by 3, 50 rise by 3, and 50 rise by 40.
+    fall = np.repeat([30.0, 10.0, 3.0, -3.0, -40.0], [700, 150, 50, 50, 50])
+    fall = np.random.default_rng(2).permutation(fall).reshape(fit["estimands"]["fall"].shape[:2])
+    both = np.stack([fall, fall], axis=-1)
+    estimands = fit["estimands"].to_dataset()
+    both_of = (("chain", "draw", "size"), both)
+    fit["estimands"] = xr.DataTree(estimands.assign(fall=both_of, halvings=both_of))
+    keys = f'rule = "falls"\nsize = "large"\n{least}'
+    row = only(study_with(tmp_path, keys), fit)
+    assert (row.p_relevant, row.p_negligible, row.p_opposite) == pytest.approx(sizes)
+    assert row.verdict == verdict
+    assert row.probability == pytest.approx(sizes[0] if least else 0.9)
+    said = "the fall of large is more than 20 points" if least else "the decay of large is above"
+    assert said in row.how
+    margin = "20" if least else "5"
+    assert f"more than {margin} percentage points as claimed: {sizes[0]:.2f}" in row.numbers
 
 
 def test_a_fit_that_failed_gives_no_verdicts(tmp_path: Path) -> None:
@@ -528,9 +630,10 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
         text for text in [ledger.expected_wrong(material(study, fit).claims)] if text
     ]
     assert bool(more) != fails
-    assert all(f"{limit:g}" in told.text for limit in (CLEAR, LEANING, ledger.UNSUPPORTED))
+    assert f"from {CLEAR:g} it is supported" in told.text
+    assert claim_limits() in table.note
     verdicts = [row[2] for row in table.rows]
-    asked = ledger.FAILED if fails else "leaning"
+    asked = ledger.FAILED if fails else "leaning (on the edge)"
     assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
     # Facts first, then what the posterior says, then what cannot be told.
     told = (f"{verdicts[i]}: 1 of 3 (C{i + 1})" for i in (2, 0, 1))
@@ -614,7 +717,7 @@ def test_every_claim_of_the_norwegian_paper_is_in_the_ledger(norway: pd.DataFram
     assert sorted(set(numbers)) == [f"N{number:02d}" for number in range(1, 50)]
     verdicts = norway["verdict"]
     assert set(norway.index[verdicts.str.startswith("holds")]) == HOLD
-    assert set(norway.index[verdicts.str.startswith("contradicted")]) == DO_NOT
+    assert set(norway.index[verdicts.str.startswith("contradicted by the printed")]) == DO_NOT
     assert set(norway.index[verdicts.str.endswith(", on one reading")]) == ON_ONE_READING
     assert set(norway.index[norway["reading"] != ""]) == ON_ONE_READING
     assert set(norway.index[norway["origin"] == "ours"]) == {

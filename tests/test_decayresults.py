@@ -110,7 +110,7 @@ def test_slopes_count_directions_and_their_error():
             assert row["p_positive"] == pytest.approx(share)
             assert row["p_direction"] == pytest.approx(max(share, 1 - share))
             # independent draws: the error of a share
-            assert row["p_mcse"] == pytest.approx(math.sqrt(share * (1 - share) / 2000), rel=0.2)
+            assert row["p_error"] == pytest.approx(math.sqrt(share * (1 - share) / 2000), rel=0.2)
     difference = table.loc[("decay", "large - other")]
     assert difference["mean"] == pytest.approx((flat[:, 0] - flat[:, 1]).mean())
 
@@ -188,7 +188,7 @@ def slope(p, mcse=0.002, size="large"):
         "ci_kind": "eti",
         "p_positive": p,
         "p_direction": max(p, 1 - p),
-        "p_mcse": mcse,
+        "p_error": mcse,
         "converged": True,
     }
 
@@ -207,6 +207,8 @@ def curve(size="large"):
         (CLEAR + 0.003, "on the edge of what is called clear here."),
         (CLEAR - 0.003, "on the edge of what is called clear here."),
         (0.93, "lean towards it."),
+        (0.904, "lean towards it (on the edge)."),
+        (0.896, "these data cannot tell (on the edge)."),
         (0.6, "cannot tell."),
         (0.13, "cannot tell, and if anything it rises."),
         (0.001, "it clearly rises."),
@@ -220,6 +222,13 @@ def test_what_experience_does_is_said_as_sure_as_it_is(p, said):
     assert "an acquisition is led by a peer" in text
     assert "60\N{NO-BREAK SPACE}%" in text
     assert "35\N{NO-BREAK SPACE}%" in text
+
+
+def test_where_a_fall_stands_is_said_with_its_verdict():
+    stands = "stands in 51 of 72 combinations of family and priors"
+    rows = pd.DataFrame([slope(0.98, 0.002) | {"stands": stands}])
+    (text,) = decaysentences.experience(curve(), rows, "firm", "acquisition", "led by a peer")
+    assert text.endswith(f"0.98: this is on the edge of what is called clear here ({stands}).")
 
 
 def test_the_range_over_variants_leaves_out_what_did_not_converge():

@@ -1,6 +1,7 @@
 """Features of data that predictions are held against: heaps, ceilings and spread of groups."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clusterstudies import CODES, clusters_study
@@ -43,8 +44,17 @@ high = "b"
 
 def missed(fit) -> set[str]:
     checks = share.predictive_checks(fit)
-    p = checks["p_larger"]
-    return set(checks["feature"][(p < wording.TAIL) | (p > 1 - wording.TAIL)])
+    return set(checks["feature"][wording.missed(checks)])
+
+
+def test_a_value_at_the_end_of_an_interval_is_within():
+    rows = {
+        "observed": [16.0, 17.0, 7.0, 6.0, 16.0],
+        "ci_low": 7.0,
+        "ci_high": 16.0,
+        "p_larger": [0.02, 0.004, 0.98, 0.999, 0.5],
+    }
+    assert wording.missed(pd.DataFrame(rows)).tolist() == [False, True, False, True, False]
 
 
 @pytest.mark.parametrize("width", [1, 0.001])

@@ -699,7 +699,10 @@ def test_extreme_levels(tmp_path: Path) -> None:
     effects[:, toys] = share_positive(0.02)
     table = ledger.evaluate(study, {"default": made_up(study, {"branch": effects})})
     assert table["probability"].tolist() == pytest.approx([0.98, 0.02], abs=0.01)
-    assert table["verdict"].tolist() == ["supported", "unsupported"]
+    assert table["verdict"].tolist() == [
+        "supported (on the edge)",
+        "contradicted by the model (on the edge)",
+    ]
 
 
 def test_groups_of_firms_are_compared_as_they_are(tmp_path: Path) -> None:
@@ -720,7 +723,7 @@ def test_what_a_predictor_explains(tmp_path: Path) -> None:
     study = study_with(tmp_path, keys)
     strong = made_up(study, {"branch": np.array([-3.0, 0.0, 3.0]), "phi": 100.0})
     assert only(study, strong).verdict == "supported"
-    assert only(study, made_up(study)).verdict == "unsupported"
+    assert only(study, made_up(study)).verdict == "contradicted by the model"
 
 
 def test_a_variant_that_is_not_stored_is_waited_for(tmp_path: Path) -> None:
@@ -859,7 +862,7 @@ def test_light_fits_will_do(tmp_path: Path) -> None:
     (path,) = (tmp_path / "out").rglob("hurdle.nc")
     tables = [
         ledger.evaluate(study, {"default": made_up(study), "hurdle": tree})
-        for tree in (whole, intervals.read_summary(path))
+        for tree in (whole, intervals.read_summary(path, ["prior"]))
     ]
     pd.testing.assert_frame_equal(*tables)
 

@@ -1,5 +1,6 @@
 """The multiverse: which combinations there are, what each fit adds, and what holds in how many."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,18 +10,22 @@ import pytest
 import madetrust
 from intlmodels.checks import multiverse as mv
 from intlmodels.checks import tables
-from intlmodels.checks.stored import Moved, Multiverse, Specification, read_checks, write
+from intlmodels.checks.stored import Multiverse, Specification, read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs
 from intlmodels.models import design_of, find_variant
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
+from intlmodels.report import share as share_sections
 from intlmodels.report.checksentences import multiverse_sentences
+from intlmodels.report.data import ShareReportData
+from intlmodels.results import share
 from intlmodels.studies import load_study
 from mockfit import mock_fit
 from priordraws import Here
 from studies import write_study
+from trees import made_up, share_positive
 
 
 @pytest.fixture
@@ -88,26 +93,8 @@ def _choices(axes):
     return [(family, prior) for family in axes["family"] for prior in axes["priors"]]
 
 
-def made(probabilities, weights=None, claims=None):
-    """One difference under as many combinations; the first is the default."""
-    names = [f"c{i}" for i in range(len(probabilities))]
-    weights = weights or [float("nan")] * len(names)
-    claims = claims or [{} for _ in names]
-    return Multiverse(
-        {"family": tuple(names)},
-        tuple(
-            Specification(name, (name,), True, weight, 0, own)
-            for name, weight, own in zip(names, weights, claims, strict=True)
-        ),
-        tuple(
-            Moved(name, "Easy against Hard", "points", 10 * p, 10 * p - 9, 10 * p + 9, 4.0, p, True)
-            for name, p in zip(names, probabilities, strict=True)
-        ),
-    )
-
-
 def test_stability_counts_combinations_on_the_side_of_the_default():
-    found = made([0.02, 0.01, 0.08, 0.3, 0.6], weights=[0.5, 0.5, 0.0, 0.0, 0.0])
+    found = madetrust.multiverse([0.02, 0.01, 0.08, 0.3, 0.6], weights=[0.5, 0.5, 0.0, 0.0, 0.0])
     (row,) = tables.key_contrasts(found).itertuples(index=False)
     assert (row.combinations, row.same_side, row.leaning, row.clear) == (5, 4, 3, 2)
     assert (row.lowest, row.highest) == (0.01, 0.6)
@@ -124,29 +111,70 @@ def test_claims_that_a_combination_does_not_have_are_counted_where_they_are():
     ledger = pd.DataFrame(
         {"id": ["C1", "C2", "C3"], "rule": "falls", "how": ["it falls", "it falls", "as it is"]}
     )
-    by_combination = tables.claims_by_combination(made([0.9] * 3, claims=claims), ledger)
+    by_combination = tables.claims_by_combination(
+        madetrust.multiverse([0.9] * 3, claims=claims), ledger
+    )
     table = tables.stability(by_combination, (0.9, 0.975)).set_index("name")
     assert list(table.index) == ["C1", "C2"]  # the rule of C3 has changed since
     assert table.loc["C1", ["combinations", "clear"]].tolist() == [3, 2]
     assert table.loc["C2", ["combinations", "same_side"]].tolist() == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("default", "count"),
+    [
+        (0.98, 2),  # clear in the default: 0.99 and 0.98
+        (0.974, 3),  # leaning as another seed has it: those that lean or are clear
+        (0.5, 1),  # uncertain: 0.3
+        (0.1, 1),  # leaning to the other side: 0.08
+        (0.02, 0),
+    ],
+)
+def test_a_verdict_stands_where_it_is_as_firm(default, count):
+    found = madetrust.multiverse([0.98, 0.99, 0.9, 0.3, 0.08])
+    every = tables.of_differences(tables.curves(found))
+    name = "Easy against Hard"
+    said = tables.standing(found, every, {name: default})
+    assert said == {name: f"stands in {count} of 5 combinations of priors"}
+    assert tables.standing(found, every, {"another": 0.9, name: float("nan")}) == {}
+
+
+def test_verdicts_of_the_report_say_where_they_stand(study):
+    fit = made_up(study, {"ease": share_positive(0.99)})
+    data = ShareReportData(study, fit, {"default": fit})
+    assert "stands" not in data.differences
+    pair = next(data.differences.query("predictor == 'ease'").itertuples(index=False))
+    name = share.difference_name(pair.label, pair.level, pair.against)
+    found = madetrust.multiverse([0.99, 0.98, 0.5])
+    found = replace(found, moved=tuple(replace(row, quantity=name) for row in found.moved))
+    data = ShareReportData(
+        study, fit, {"default": fit}, check_results=madetrust.trust(multiverse=found)
+    )
+    (first, *_) = share_sections.answer(data).blocks[1].items
+    assert "; stands in 2 of 3 combinations of priors)" in first
+    assert data.differences["stands"].astype(bool).sum() == 1
+
+
 def test_combinations_that_did_not_converge_do_not_count():
-    found = made([0.99, 0.2, 0.98])
+    found = madetrust.multiverse([0.99, 0.2, 0.98])
     parts = list(found.specifications)
     parts[1] = Specification("c1", ("c1",), False, 0.0, 0, {})
     found = Multiverse(found.axes, tuple(parts), found.moved)
-    assert tables.curves(found)["specification"].tolist() == ["c0", "c2"]
+    assert tables.curves(found)["specification"].tolist() == ["as stated", "c2"]
     assert "1 did not converge and do not count: c1" in " ".join(multiverse_sentences(found))
 
 
 def test_the_section_draws_a_curve_and_the_specifications_in_order():
-    found = made([0.9, 0.99, 0.3])
+    found = madetrust.multiverse([0.9, 0.99, 0.3])
     figure = plots.specifications(tables.curves(found), found.axes)
     top, below = figure.axes
     medians = np.concatenate([line.get_ydata() for line in top.lines[:3]])
     assert sorted(medians) == pytest.approx([3.0, 9.0, 9.9])
-    assert [tick.get_text() for tick in below.get_yticklabels()] == ["family: c0", "c1", "c2"]
+    assert [tick.get_text() for tick in below.get_yticklabels()] == [
+        "priors: as stated",
+        "c1",
+        "c2",
+    ]
     made_up = madetrust.material(madetrust.trust(multiverse=found))
     made_up.claims = pd.DataFrame(columns=["id", "claim", "rule", "how"])
     section = sections.multiverse(made_up)
@@ -155,8 +183,8 @@ def test_the_section_draws_a_curve_and_the_specifications_in_order():
 
 
 def test_without_a_default_that_converged_nothing_is_compared():
-    found = made([0.9, 0.99])
-    parts = [Specification("c0", ("c0",), False, 0.0, 0, {}), found.specifications[1]]
+    found = madetrust.multiverse([0.9, 0.99])
+    parts = [Specification("as stated", ("as stated",), False, 0.0, 0, {}), found.specifications[1]]
     found = Multiverse(found.axes, tuple(parts), found.moved)
     assert "The default did not converge" in multiverse_sentences(found)[-1]
     assert isinstance(tables.key_contrasts(found), pd.DataFrame)

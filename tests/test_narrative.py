@@ -11,7 +11,7 @@ from intlmodels.results import intervals, share, wording
 from intlmodels.results import share as shares
 from intlmodels.studies import Study, load_study
 from studies import write_study
-from trees import made_up, share_positive
+from trees import DRAWS, made_up, share_positive
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,26 @@ def test_a_leaning_is_not_called_clear(study):
     assert first.startswith("No difference between levels is clear")
     assert "lean towards Ease of moving: Easy above Hard" in first
     assert "probability of direction 0.95" in first
+
+
+def test_what_another_seed_may_turn_is_not_called_clear(study):
+    fit = made_up(study, {"ease": share_positive(0.98)})  # few draws: an error of about 0.01
+    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
+    assert 0 < row["p_direction"] - 0.975 < 3 * row["p_error"]
+    first = answer(fit)[0]
+    assert first.startswith("No difference between levels is clear")
+    assert "probability of direction 0.98, on the edge)" in first
+
+
+def test_the_size_of_differences(study):
+    fit = made_up(study, {"ease": 2.0})
+    draws = fit["estimands"]["difference"].to_numpy().reshape(DRAWS, -1)
+    table = shares.differences(fit)
+    for i, row in enumerate(table.itertuples(index=False)):
+        sign = 1 if row.p_positive >= 0.5 else -1
+        assert row.p_relevant == np.mean(sign * draws[:, i] > 5)
+        assert row.p_opposite == np.mean(sign * draws[:, i] < -5)
+        assert row.p_relevant + row.p_negligible + row.p_opposite == pytest.approx(1)
 
 
 def test_what_the_data_cannot_tell_is_said(study):

@@ -364,7 +364,7 @@ class RowDraws:
     def interval(self, draws: np.ndarray) -> tuple[float, float]:
         return float(draws.min()), float(draws.max())
 
-    def judge(self, holds, effect, unit, numbers, kept=None) -> Finding:
+    def judge(self, holds, effect, unit, numbers, kept=None, claim=None, sign=1) -> Finding:
         return Finding("", median=float(np.median(effect)), numbers=numbers)
 
 

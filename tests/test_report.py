@@ -43,6 +43,7 @@ SECTIONS = (
     "Variants side by side",
     "Comparison: predicting what was left out",
     "Sensitivity: what the conclusions rest on",
+    "Does it hold: every combination of readings, families and priors",
     "Calibration: is the truth found where it is known?",
     "What these 8 firms cannot tell",
     "How to reproduce it to the draw",
@@ -261,7 +262,7 @@ def test_every_estimate_of_a_failed_fit_is_marked(failed):
     for name in ("estimates", "differences", "variation", "parameters", "new_firms", "ranks"):
         assert {row["converged"] for row in failed.table(f"{name}.csv")} == {"false"}
     answers = failed.html.partition("<ol>")[2].partition("</ol>")[0]
-    assert answers.count("<li>") == answers.count("Did not converge, not to be quoted") == 3
+    assert answers.count("<li>") == answers.count("Did not converge, not to be quoted") == 5
     assert failed.markdown.count("**(did not converge)**") == 15
     assert "| NO |" in failed.markdown
 

@@ -86,7 +86,7 @@ def slopes(fit):
     array = fit["posterior"]["slope"]
     values = flat(array)
     table = intervals.table_of(fit, {"size": texts(array["size"])}, values, 0.95)
-    return table.assign(**intervals.directions(values))
+    return table.assign(**intervals.directions(values, array.sizes["chain"]))
 
 
 # -- parameters --------------------------------------------------------------------------

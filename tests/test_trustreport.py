@@ -276,9 +276,27 @@ def test_units_that_are_hard_to_predict_are_named():
 def test_printed_values_as_they_should_be():
     right = tables.predicted(made.comparison(60, {})).pit
     assert right.p_value > 0.05
+    assert math.isnan(right.outside)
     assert "is spread over the default's predictions as it should be" in made_sentences(
         made.comparison(60, {})
     )
+
+
+def test_the_words_on_the_pit_follow_its_band():
+    # Five of 60 firms print what their laws all but exclude: only the end of the curve shows it.
+    right = made.comparison(60, {}, centers=50.0).variants["default"]
+    seen = [unit.printed for unit in right[:55]] + [100.0] * 5
+    found = made.comparison(60, {}, centers=50.0, printed=seen)
+    law = tables.laws(found, "default")
+    curve = pit_cdf(law.below, law.exactly, tables.PIT_GRID)
+    gap = np.abs(curve - tables.PIT_GRID) - tables.pit_band(law, tables.PIT_GRID)
+    pit = tables.predicted(found).pit
+    assert gap.max() > 0
+    assert pit.p_value > 0.05
+    assert pit.outside == tables.PIT_GRID[gap.argmax()]
+    text = made_sentences(found)
+    assert "not spread over the default's predictions as it should be" in text
+    assert f"leaves, at {pit.outside:.2g}, its 95" in text
 
 
 @pytest.mark.parametrize(
@@ -763,14 +781,8 @@ FINDINGS = {
     "wrong": made.CAUGHT,
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
-    "multiverse": stored.Multiverse(
-        {"family": ("default", "hurdle")},
-        tuple(
-            stored.Specification(name, (name,), True, 0.5, 1, {"C1 falls it falls": 0.93})
-            for name in ("default", "hurdle")
-        ),
-        (made.moved("default", "Easy against Hard", 9.0, 0.98),),
-    ),
+    "multiverse": made.multiverse([0.9, 0.5]),
+    "evidence": made.evidence(),
     "design": stored.DesignAnalysis(
         "prior",
         22,
@@ -798,7 +810,7 @@ def placed(value, path=()):
 def test_findings_with_anything_changed_are_not_current(kind, tmp_path):
     study = load_study("rochester")
     found = FINDINGS[kind]
-    if kind == "comparison":
+    if kind in ("comparison", "evidence"):
         names = [name for name, row in catalogue(study).items() if not row.outcome]
         found = replace(found, skipped={n: "not here" for n in names if n not in found.variants})
     stored.write(kind, found, study, {}, tmp_path)

@@ -4,6 +4,7 @@ import json
 import warnings
 from functools import partial
 
+import numpy as np
 import pytest
 
 import intlmodels as im
@@ -12,7 +13,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
-from intlmodels.fitting.diagnostics import Gate
+from intlmodels.fitting.diagnostics import Gate, times_needed
 from intlmodels.models import catalogue, priors_of
 from intlmodels.studies import load_study
 from mockfit import mock_fit
@@ -103,6 +104,78 @@ def test_a_retry_that_helps_is_kept(study, tmp_path, monkeypatch):
     assert Gate.from_json(tree.attrs["gate"]).passed
     assert tree.attrs["retried"]
     assert json.loads(tree.attrs["settings_used"])["target_accept"] == pytest.approx(0.99)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every call of the sampler, as (variant, draws)."""
+    calls = []
+
+    def counted(study, variant, priors, settings, progress=None):
+        calls.append((variant, settings.draws))
+        return mock_fit(study, variant, priors, settings)
+
+    monkeypatch.setattr(workflow, "fit", counted)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("needed", "times"),
+    [
+        ([1.0], [1]),
+        ([1.9, 1.2], [1, 2, 4]),
+        ([2.1], [1, 4]),
+    ],
+)
+def test_draws_are_added_until_directions_are_decided_or_a_budget_is_spent(
+    study, drawn, tmp_path, monkeypatch, needed, times
+):
+    answers = iter(needed)
+    monkeypatch.setattr(workflow, "times_needed", lambda draws: next(answers))
+    run(study, tmp_path / "out", settings=Settings(draws=100))
+    assert [draws for _, draws in drawn] == [100 * n for n in times]
+    tree = store.read(tmp_path / "out" / "posterior.nc")
+    assert json.loads(tree.attrs["settings"])["draws"] == 100
+    if len(times) > 1:
+        assert json.loads(tree.attrs["settings_used"])["draws"] == 100 * times[-1]
+    # What was asked for identifies the fit.
+    assert workflow.plan(study, ["default"], tmp_path / "out", settings=Settings(draws=100))[
+        0
+    ].current
+
+
+def test_a_fit_with_more_draws_that_fails_is_not_kept(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "times_needed", lambda draws: 3.0)
+    monkeypatch.setattr(
+        workflow,
+        "fit",
+        lambda study, variant, priors, settings, progress=None: mock_fit(
+            study, variant, priors, settings, bad=settings.draws > 100
+        ),
+    )
+    run(study, tmp_path / "out", settings=Settings(draws=100))
+    tree = store.read(tmp_path / "out" / "posterior.nc")
+    assert Gate.from_json(tree.attrs["gate"]).passed
+    assert "settings_used" not in tree.attrs
+
+
+def test_variants_take_the_draws_that_were_asked_for(study, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(workflow, "times_needed", partial(pytest.fail, "asked"))
+    run(study, tmp_path / "out", ["hurdle"])
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("limit", [0.975, 0.9, 0.1, 0.025])
+def test_times_needed_are_those_that_bring_the_error_below_the_distance(limit):
+    rng = np.random.default_rng(3)
+    away = 0.01
+    chance = limit + (away if limit > 0.5 else -away)
+    draws = np.stack([rng.random((4, 2000)) < p for p in (chance, 0.5)], axis=-1) - 0.5
+    p = (draws[..., 0] > 0).mean()
+    error = np.sqrt(p * (1 - p) / 8000)  # independent draws
+    expected = max(1.0, (3 * error / (p - limit)) ** 2)
+    assert times_needed(draws) == pytest.approx(expected, rel=0.3)
+    assert times_needed(draws[..., 1:]) == 1
 
 
 def test_fit_study_warns_when_it_did_not_converge(study, monkeypatch):

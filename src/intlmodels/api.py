@@ -549,19 +549,20 @@ def compare(
     Returns
     -------
     CheckResults
-        With ``comparison``; see :func:`trust_tables`.
+        With ``comparison``, and of published counts ``evidence``; see :func:`trust_tables`.
     """
     from intlmodels.checks.comparison import run_comparison
     from intlmodels.checks.runner import ExecutionOptions
 
-    found = run_comparison(
+    found, evidence = run_comparison(
         _loaded(study),
         Path(out),
         ExecutionOptions(cores, scheduler),
         overrides=priors,
         settings=settings,
     )
-    return replace(NOTHING, comparison=CachedResult(found))
+    summed = NOTHING.evidence if evidence is None else CachedResult(evidence)
+    return replace(NOTHING, comparison=CachedResult(found), evidence=summed)
 
 
 @checked
@@ -795,9 +796,9 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``leave_one_out.csv``,
-        ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv`` and ``design.csv`` those that
-        there are.
+        Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
+        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv`` and
+        ``design.csv`` those that there are.
     """
     from intlmodels.checks.tables import csv_tables
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from intlmodels.audit import require_consistent_counts
+from intlmodels.checks.bridge import log_evidence, why_no_evidence
+from intlmodels.checks.evidence import of_counts, run_evidence
 from intlmodels.checks.leaveout import log_mean_exp, lpd_error
 from intlmodels.checks.runner import (
     Check,
@@ -22,17 +24,20 @@ from intlmodels.checks.runner import (
     run_and_store,
     simulator,
 )
-from intlmodels.checks.stored import FOLDER, Comparison, LeftOut
+from intlmodels.checks.stored import FOLDER, Comparison, Evidence, LeftOut
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.diagnostics import LIMITS
-from intlmodels.fitting.jobs import more_careful
+from intlmodels.fitting.jobs import checked_fit, more_careful
 from intlmodels.models import catalogue, design_of, model_of, priors_of
 from intlmodels.register.counts import require_firms
+from intlmodels.results.intervals import converged
 from intlmodels.studies import Study
 
 #: Below this many units there is nothing to compare.
 FEWEST = 3
+#: Why variants are not compared by leaving out counts.
+DETERMINED = "counts that determine each other do not compare variants by leaving one out"
 
 
 def run_comparison(
@@ -42,14 +47,26 @@ def run_comparison(
     *,
     overrides: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Comparison:
-    """Leave out every unit once under every variant of the same printed outcomes."""
+) -> tuple[Comparison, Evidence | None]:
+    """Leave out every unit once under every variant of the same printed outcomes.
+
+    Of published counts the evidence is computed as well; where some of them are determined by
+    others, that alone compares variants, and counts are left out under the default only.
+    """
     require_firms(study, "leaving out firms")
     require_consistent_counts(study)
     given = dict(overrides or {})
     used = settings_for(study, require_known(settings))
     plans, skipped = plans_of(study, list(catalogue(study)), given, used)
-    return run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    found = None
+    if of_counts(plans):
+        found = run_evidence(plans, skipped, out, options, given)
+        if found.determined:
+            default = next(iter(plans))
+            skipped |= {name: DETERMINED for name in plans if name != default}
+            plans = {default: plans[default]}
+    left = run_and_store(comparison(plans, skipped, out), study, given, out, options)
+    return left, found
 
 
 def settings_for(study: Study, given: Mapping[str, Any]) -> Settings:
@@ -96,10 +113,20 @@ class LeaveOut:
     values: tuple[float, ...]  # everything that could have been printed
 
 
+@dataclass(frozen=True)
+class WholeFit:
+    """A fit of all units, for the log evidence of a variant."""
+
+    plan: Plan
+
+
 def comparison(
     plans: Mapping[str, Plan], skipped: Mapping[str, str], out: Path
 ) -> Check[Comparison]:
-    """Leave out every unit once under every variant; arguments are from :func:`plans_of`."""
+    """Leave out every unit once under every variant, and the evidence of those that have one.
+
+    Arguments are from :func:`plans_of`.
+    """
     default = next(iter(plans.values()))
     study, module = default.study, simulator(default.study.model)
     designs = {name: design_of(study, name) for name in plans}
@@ -107,9 +134,16 @@ def comparison(
     units, printed = module.units(study, design), module.printed(study, design)
     values = tuple(float(value) for value in module.values(study, designs))
     kind = module.unit_kind(design)
+    weighed = [name for name in plans if not why_no_evidence(study, name)]
 
     def summarize(results: list[dict[str, Any]]) -> Comparison:
-        rows = ({**result, "law": tuple(result["law"])} for result in results)
+        left, whole = results[: len(plans) * len(units)], results[len(plans) * len(units) :]
+        rows = ({**result, "law": tuple(result["law"])} for result in left)
+        evidence = {
+            name: (float(found["value"]), float(found["error"]))
+            for name, found in zip(weighed, whole, strict=True)
+            if found
+        }
         variants = {
             name: tuple(
                 LeftOut(unit, float(value), **next(rows))
@@ -119,7 +153,7 @@ def comparison(
         }
         label = study.firm_label if kind == "firm" else kind
         settings = default.identity["settings"]
-        return Comparison(kind, label, values, variants, dict(skipped), settings)
+        return Comparison(kind, label, values, variants, dict(skipped), settings, evidence)
 
     # A variant more or less leaves the results of the others valid.
     identity = {"model": default.identity["model"]["version"]}
@@ -130,8 +164,9 @@ def comparison(
             f"{name} {plan.key} {i}": LeaveOut(plan, i, values)
             for name, plan in plans.items()
             for i in range(len(units))
-        },
-        worker=leave_out,
+        }
+        | {f"{name} {plans[name].key} evidence": WholeFit(plans[name]) for name in weighed},
+        worker=work,
         summarize=summarize,
         journal=Journal(out / FOLDER / "comparison.sqlite", identity),
     )
@@ -160,3 +195,19 @@ def leave_out(task: LeaveOut) -> dict[str, Any]:
         "law": [float(f"{p:.6g}") for p in law],
         **quality,
     }
+
+
+def weigh(task: WholeFit) -> dict[str, Any]:
+    """Log evidence of a variant, ``value`` and ``error``; nothing if its fit did not converge."""
+    plan = task.plan
+    tree = checked_fit(plan.study, plan.variant, plan.priors, plan.settings)
+    if not converged(tree):
+        return {}
+    model = model_of(plan.study).build(plan.study, plan.variant, plan.priors)
+    value, error = log_evidence(model, tree["posterior"].to_dataset(), plan.settings.seed)
+    return {"value": value, "error": error}
+
+
+def work(task: LeaveOut | WholeFit) -> dict[str, Any]:
+    """One task of a comparison."""
+    return leave_out(task) if isinstance(task, LeaveOut) else weigh(task)

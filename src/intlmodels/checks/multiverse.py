@@ -117,7 +117,8 @@ def specification(task: Plan) -> dict[str, Any]:
     tree = checked_fit(task.study, task.variant, task.priors, task.settings)
     # Claims about what a combination does not have, such as a level that it splits, are left out.
     there = tuple(c for c in task.study.claims if c.rule.needs_fit and has_names(task, c))
-    ledger = evaluate(replace(task.study, claims=there), {DEFAULT: tree})
+    asked_of = {DEFAULT: tree.drop_nodes("prior")}  # of each the posterior alone is kept
+    ledger = evaluate(replace(task.study, claims=there), asked_of)
     asked = ledger[ledger["fit"] == DEFAULT].dropna(subset="probability")
     elpd, unreliable = [], 0
     if "firm" in getattr(tree.get("log_likelihood"), "sizes", {}):

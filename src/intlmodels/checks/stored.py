@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Calibration:
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
-    differences: tuple[Difference, ...]  # None of a deliberate error
+    differences: tuple[Difference, ...] = ()  # None of a deliberate error, or of old files
 
     @property
     def ranked(self) -> int:
@@ -111,6 +111,27 @@ class Comparison:
     variants: dict[str, tuple[LeftOut, ...]]  # The default first; the units in the same order
     skipped: dict[str, str]  # Variant that is not compared -> why
     settings: dict[str, Any]
+    #: Log evidence and its Monte Carlo error, of variants that have one.
+    evidence: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """The posterior of one variant, summed over all tables that its counts allow."""
+
+    log_evidence: float  # Log probability of the printed counts
+    omitted: float  # Part of the posterior, estimated, in tables farther off than was summed over
+    decay: dict[str, float]  # Size -> posterior mean
+    falls: dict[str, float]  # Size -> posterior probability that the decay is positive
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Exact evidence of every variant of the same published counts."""
+
+    determined: tuple[str, ...]  # Counts that are sums and differences of others
+    variants: dict[str, Summed]  # The default first
+    skipped: dict[str, str]  # Variant without evidence -> why
 
 
 @dataclass(frozen=True)
@@ -216,11 +237,12 @@ class CheckResults:
     comparison: CachedResult[Comparison]
     sensitivity: CachedResult[Sensitivity]
     multiverse: CachedResult[Multiverse]
+    evidence: CachedResult[Evidence]
     design: CachedResult[DesignAnalysis]
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 6)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 7)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -232,6 +254,7 @@ _TYPES: dict[str, Any] = {
     "comparison": Comparison,
     "sensitivity": Sensitivity,
     "multiverse": Multiverse,
+    "evidence": Evidence,
     "design": DesignAnalysis,
 }
 KINDS = tuple(_TYPES)
@@ -292,7 +315,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _variants_of(value: Any) -> list[str]:
-    if isinstance(value, Comparison):
+    if isinstance(value, (Comparison, Evidence)):
         return [*value.variants, *value.skipped]
     if isinstance(value, Sensitivity):
         return [refit.name for refit in value.refits if refit.kind == "reading"]
@@ -323,6 +346,6 @@ def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> C
     known = [name for name, row in catalogue(study).items() if not row.outcome]
     changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
     if not changes:
-        now = fingerprint(study, overrides, known if kind == "comparison" else about)
+        now = fingerprint(study, overrides, about)
         changes = store.changes(stored.fingerprint, now)
     return CachedResult(None if changes else value, tuple(changes))

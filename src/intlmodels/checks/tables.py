@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.checks import calibration, leaveout
-from intlmodels.checks.leaveout import pit_histogram, pit_p_value
+from intlmodels.checks.leaveout import pit_cdf, pit_histogram, pit_p_value
 from intlmodels.checks.stored import (
     PROBS,
     Calibrated,
@@ -19,14 +19,16 @@ from intlmodels.checks.stored import (
     Comparison,
     DesignAnalysis,
     Difference,
+    Evidence,
     LeftOut,
     Moved,
     Multiverse,
     Sensitivity,
 )
-from intlmodels.fitting.diagnostics import LIMITS
+from intlmodels.core import formats as f
+from intlmodels.fitting import diagnostics
 from intlmodels.results.intervals import CI_KIND, CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING, verdict
+from intlmodels.results.wording import CLEAR, LEANING, LIMITS, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +51,12 @@ SENSITIVE, UNRELIABLE = 0.05, 0.7
 FEW_UNITS, ALIKE = 100, 4.0
 #: Probability of the predictive interval outside of which a unit is hard to predict.
 CENTRAL = 0.9
+#: Places within a predictive law at which the curve of the PIT is held against its band.
+PIT_GRID = np.linspace(0, 1, 101)
 #: Probability of the interval of a stacking weight.
 WEIGHT_PROB = 0.9
 #: A refit is believed within these limits, those of the gate.
-MOST_RHAT, LEAST_ESS = LIMITS["rhat"], LIMITS["ess_bulk"]
+MOST_RHAT, LEAST_ESS = (diagnostics.LIMITS[name] for name in ("rhat", "ess_bulk"))
 
 
 # -- calibration -------------------------------------------------------------------------
@@ -445,6 +449,30 @@ def key_contrasts(found: Multiverse, most: int = 4) -> pd.DataFrame:
     return table.loc[away.sort_values(ascending=False, kind="stable").index[:most]]
 
 
+def standing(
+    found: Multiverse, probabilities: pd.DataFrame, default: Mapping[str, float]
+) -> dict[str, str]:
+    """In how many combinations a verdict stands, in words, by name.
+
+    It stands where the probability allows the verdict of the default or a firmer one on the same
+    side, and of what is uncertain where that is uncertain as well. ``probabilities`` are as for
+    :func:`stability`; ``default`` holds those of the stored default fit.
+    """
+    said = {}
+    for name, part in probabilities.groupby("name", sort=False):
+        own = default.get(str(name), float("nan"))
+        if np.isnan(own):
+            continue
+        towards = part["probability"] if own >= 0.5 else 1 - part["probability"]
+        firmer = [limit for limit in (CLEAR, LEANING) if max(own, 1 - own) >= limit]
+        stands = towards >= firmer[0] if firmer else towards.between(*LIMITS[2:0:-1], "neither")
+        said[str(name)] = (
+            f"stands in {stands.sum()} of {f.counted(len(part), 'combination')} of "
+            f"{f.listed(list(found.axes))}"
+        )
+    return said
+
+
 def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
     """Probability that each difference of :func:`curves` is positive, for :func:`stability`."""
     renamed = curves.rename(columns={"quantity": "name", "p_positive": "probability"})
@@ -563,7 +591,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
 
     ``impossible`` are units with probability zero, ``unconverged`` refits; a ``difference`` above
     zero predicts better; ``told_apart`` is False where few units and a small difference do not
-    allow it; ``weight`` is that of stacking.
+    allow it; ``weight`` is that of stacking; ``log_evidence`` and ``evidence_error`` are missing
+    where it was not computed.
     """
     import pandas as pd
 
@@ -579,6 +608,7 @@ def elpds(found: Comparison) -> pd.DataFrame:
         gap = leaveout.Difference(*[np.nan] * 5)
         if i > 0 and possible > 1:
             gap = leaveout.difference(table[i], table[0], prob=CI_PROB)
+        evidence = found.evidence.get(name, (np.nan, np.nan))
         few = table.shape[1] < FEW_UNITS and abs(gap.elpd) < ALIKE
         rows.append(
             {
@@ -598,6 +628,8 @@ def elpds(found: Comparison) -> pd.DataFrame:
                 "ci_kind": CI_KIND,
                 "ci_prob": CI_PROB,
                 "weight_prob": WEIGHT_PROB,
+                "log_evidence": evidence[0],
+                "evidence_error": evidence[1],
                 "converged": unconverged == 0,
             }
         )
@@ -608,6 +640,7 @@ class Pit(NamedTuple):
     """Whether what was printed lies within its leave-one-out laws as it should."""
 
     p_value: float
+    outside: float  # Where its curve is farthest outside of its band; NaN if it never leaves it
     tails: float  # Share of units in the outer halves of their laws, 0.5 expected
     upper: float  # And in the upper halves
 
@@ -615,8 +648,10 @@ class Pit(NamedTuple):
 def pit(law: Laws) -> Pit:
     """Probability integral transform of discrete outcomes (Czado et al. 2009)."""
     quarters = pit_histogram(law.below, law.exactly, 4)
+    beyond = np.abs(pit_cdf(law.below, law.exactly, PIT_GRID) - PIT_GRID) - pit_band(law, PIT_GRID)
     return Pit(
         p_value=pit_p_value(law.chance, law.place),
+        outside=PIT_GRID[beyond.argmax()] if beyond.max() > 1e-9 else float("nan"),
         tails=float(quarters[0] + quarters[3]),
         upper=float(quarters[2] + quarters[3]),
     )
@@ -664,6 +699,37 @@ def predicted(found: Comparison) -> Predicted:
     return Predicted(elpds(found), left_out(found), law, pit(law))
 
 
+# -- exact evidence ----------------------------------------------------------------------
+
+
+def evidences(found: Evidence) -> pd.DataFrame:
+    """Each variant by exact evidence, and what its posterior says of the decay of each size.
+
+    ``difference`` is that of log evidence to the first variant, the default; ``weight`` the
+    posterior probability of the variant where all are equally probable beforehand.
+    """
+    import pandas as pd
+
+    logs = np.array([summed.log_evidence for summed in found.variants.values()])
+    weights = np.exp(logs - logs.max(initial=-np.inf))
+    return pd.DataFrame(
+        [
+            {
+                "variant": name,
+                "log_evidence": summed.log_evidence,
+                "difference": summed.log_evidence - logs[0],
+                "weight": weight,
+                "omitted": summed.omitted,
+                **{f"decay[{size}]": value for size, value in summed.decay.items()},
+                **{f"p_falls[{size}]": value for size, value in summed.falls.items()},
+            }
+            for (name, summed), weight in zip(
+                found.variants.items(), weights / weights.sum(), strict=True
+            )
+        ]
+    )
+
+
 # -- files -------------------------------------------------------------------------------
 
 
@@ -677,6 +743,8 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     if checks.comparison.value is not None:
         made["leave_one_out.csv"] = left_out(checks.comparison.value)
         made["elpd.csv"] = elpds(checks.comparison.value)
+    if checks.evidence.value is not None and checks.evidence.value.variants:
+        made["evidence.csv"] = evidences(checks.evidence.value)
     if checks.sensitivity.value is not None:
         made["sensitivity.csv"] = moves(checks.sensitivity.value)
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from intlmodels.audit.consequences import cheapest, suspects
 from intlmodels.core import formats as f
-from intlmodels.models import require_names
+from intlmodels.fitting.diagnostics import probability_error
+from intlmodels.models import model_named, require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.results import decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.wording import LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import DecayStudy, Study, twogroups
 from intlmodels.studies.claims import (
     CANNOT,
@@ -28,11 +29,13 @@ from intlmodels.studies.claims import (
     ORIGINS,
     OURS,
     PAPER,
+    POINTS,
     Array,
     Bools,
     Claim,
     Evidence,
     Finding,
+    plain,
 )
 from intlmodels.studies.counts import rows as rows_of
 
@@ -43,11 +46,10 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("id", "claim", "origin", "where", "kind", "rule", "how", "verdict", "in_model", "open"),
-    *("finding", "probability", "pooled", "effect_median", "effect_low", "effect_high"),
-    *("effect_unit", "numbers", "reading", "note", "fit", "converged"),
+    *("finding", "probability", "probability_error", "prior_probability", "pooled"),
+    *("p_relevant", "p_negligible", "p_opposite", "effect_median", "effect_low", "effect_high"),
+    *("effect_unit", "numbers", "reading", "note", "fit", "converged", "stands"),
 )
-#: At or below this probability a claim is unsupported: the opposite is at least leaning.
-UNSUPPORTED = round(1 - LEANING, 9)
 FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 #: Where a text is silent, and that decides.
@@ -56,7 +58,7 @@ OPEN = "depends on what the text does not name"
 AND = ", and "
 #: After a fact that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
-_HOLDS, _CONTRADICTED = (text.split(" the printed")[0] for text in (HOLDS, CONTRADICTED))
+_HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
 #: Facts, whatever it was that was printed.
 _IN_PRINT = {
     _HOLDS: "holds in print",
@@ -64,11 +66,9 @@ _IN_PRINT = {
 }
 #: Verdicts in the order in which they are listed, as they begin.
 _ORDER = (
-    *("holds", "contradicted"),
-    "supported",
-    "leaning",
-    "uncertain",
-    "unsupported",
+    *_IN_PRINT,
+    *_IN_PRINT.values(),
+    *VERDICTS,
     OPEN,
     NOT_FITTED,
     FAILED,
@@ -100,10 +100,15 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
         ``how`` (the rule in words), ``verdict``, ``in_model`` (what the posterior allows to say
         where the verdict is a fact), ``open`` (what follows under either, where a text is silent),
         ``finding`` (which counts do not fit, if the claim falls with them), ``probability``,
-        ``pooled`` (the same with all comparisons of frequencies partially pooled),
-        ``effect_median``, ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what was
-        found, in words), ``reading`` (of the words, on which the verdict hangs), ``note``, ``fit``
-        (which was asked; empty if none), ``converged`` (true as well where no fit is needed).
+        ``probability_error`` (its Monte Carlo error; missing where it is exact),
+        ``prior_probability`` (of the same before seeing data), ``pooled`` (the probability with all
+        comparisons of frequencies partially pooled), ``p_relevant``, ``p_negligible``,
+        ``p_opposite`` (of an effect above the ``least`` of the claim, of one within it, and of one
+        above it the other way), ``effect_median``, ``effect_low``, ``effect_high``,
+        ``effect_unit``, ``numbers`` (what was found, in words), ``reading`` (of the words, on which
+        the verdict hangs), ``note``, ``fit`` (which was asked; empty if none), ``converged`` (true
+        as well where no fit is needed), ``stands`` (in how many combinations of a multiverse; empty
+        here).
 
     Raises
     ------
@@ -127,12 +132,14 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
             found = replace(found, verdict=f"{found.verdict}{ON_ONE_READING}")
         if found.pair is not None:
             pairs[claim.id] = found.pair
+        found = replace(found, prior=_prior(claim, found, evidence, draws))
         rows.append(
             (
                 *(claim.id, claim.text, claim.origin, claim.where, claim.kind, claim.rule.name),
                 *(claim.rule.describe(claim, study), found.verdict, in_model, open_text, ""),
-                *(found.probability, math.nan, found.median, found.low, found.high),
-                *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed),
+                *(found.probability, found.error, found.prior, math.nan),
+                *(*found.sizes, found.median, found.low, found.high),
+                *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed, ""),
             )
         )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -179,8 +186,23 @@ def _find(claim: Claim, evidence: Evidence, fits: Mapping[str, DataTree]) -> tup
         return Finding(NOT_FITTED, numbers=said, fit=claim.fit), True
     found = claim.rule.evaluate(claim, evidence)
     passed = not found.fit or converged(fits[found.fit])
-    verdict = found.verdict or verdict_of(found.probability)
+    verdict = found.verdict or verdict_of(found.probability, found.error)
     return replace(found, verdict=verdict if passed else FAILED), passed
+
+
+def _prior(claim: Claim, found: Finding, evidence: Evidence, draws: Mapping[str, _Draws]) -> float:
+    """Probability of a claim before seeing data; missing where the fit was read without its prior.
+
+    Two groups with a model of their own are exchangeable.
+    """
+    if math.isnan(found.probability):
+        return math.nan
+    if not found.fit:
+        return 0.5
+    own = draws[found.fit].prior
+    if own is None:
+        return math.nan
+    return claim.rule.evaluate(claim, replace(evidence, fits={found.fit: own})).probability
 
 
 def _under_either(
@@ -212,13 +234,9 @@ def _with_probability(found: Finding) -> str:
     return f"{said} ({f.probability(found.probability)})"
 
 
-def verdict_of(probability: float) -> str:
-    """What the posterior probability of a claim allows to say of it."""
-    if probability >= CLEAR:
-        return "supported"
-    if probability >= LEANING:
-        return "leaning"
-    return "unsupported" if probability <= UNSUPPORTED else "uncertain"
+def verdict_of(probability: float, error: float = math.nan) -> str:
+    """What the posterior probability of a claim allows to say of it, and whether draws decide."""
+    return claim_verdict(probability) + edge(probability, error)
 
 
 # -- draws of a fit ------------------------------------------------------------------------
@@ -231,6 +249,20 @@ class _Draws:
 
     def __init__(self, name: str, fit: DataTree, model: str, prob: float) -> None:
         self.name, self.fit, self.model, self.prob = name, fit, model, prob
+
+    @cached_property
+    def prior(self) -> _Draws | None:
+        """Draws from the prior in place of those of the posterior; None where they are not read."""
+        import xarray as xr
+
+        if "prior" not in self.fit.children:
+            return None
+        groups = {"posterior": "prior", "constant_data": "constant_data"}
+        found = {name: self.fit[own].to_dataset() for name, own in groups.items()}
+        tree = xr.DataTree.from_dict(found)
+        tree.attrs = dict(self.fit.attrs)
+        tree["estimands"] = xr.DataTree(model_named(self.model).estimate(tree))
+        return _Draws(self.name, tree, self.model, self.prob)
 
     @cached_property
     def estimands(self) -> Dataset:
@@ -284,26 +316,32 @@ class _Draws:
         unit: str,
         numbers: str,
         kept: NDArray[np.bool_] | None = None,
+        claim: Claim | None = None,
+        sign: int = 1,
     ) -> Finding:
         kept = np.ones(len(holds), bool) if kept is None else kept
+        least = None if claim is None else claim.terms.get("least")
+        sizes: tuple[float, ...] = (math.nan,) * 3
+        if claim is not None and (least is not None or unit == POINTS):
+            margin = LEAST if least is None else least
+            parts = (sign * effect > margin, np.abs(effect) <= margin, sign * effect < -margin)
+            sizes = tuple(float(part[kept].mean()) for part in parts)
+            holds = holds if least is None else parts[0]
+            relevant, negligible, opposite = map(f.probability, sizes)
+            numbers += (
+                f"; more than {plain(margin)} {unit} as claimed: {relevant}, the other way: "
+                f"{opposite}, neither: {negligible}"
+            )
         probability = float(holds[kept].mean())
-        median, (low, high) = float(np.median(effect[kept])), self.interval(effect[kept])
-        if self._is_near_limit(holds, kept, probability):
-            numbers += "; more draws could move this verdict"
-        return Finding("", probability, median, low, high, unit, numbers, self.name)
-
-    def _is_near_limit(
-        self, holds: NDArray[np.bool_], kept: NDArray[np.bool_], probability: float
-    ) -> bool:
-        """Whether more draws could move a probability to another verdict."""
-        from arviz_stats.base import array_stats
-
         # Of a ratio where draws are left out: how many hold over how many are kept.
-        part = (kept * (holds - probability)).reshape(self.estimands.sizes["chain"], -1)
-        with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-            error = array_stats.mcse(part, method="mean", chain_axis=0, draw_axis=1)
-        error = float(np.nan_to_num(error)) / float(kept.mean())
-        return any(abs(probability - limit) < 2 * error for limit in (CLEAR, LEANING, UNSUPPORTED))
+        part = kept * (holds - probability)
+        error = float(probability_error(part, self.estimands.sizes["chain"])) / float(kept.mean())
+        median, (low, high) = float(np.median(effect[kept])), self.interval(effect[kept])
+        return Finding(
+            *("", probability, median, low, high, unit, numbers, self.name),
+            error=error,
+            sizes=sizes,
+        )
 
 
 # -- the ledger in words -------------------------------------------------------------------
@@ -345,7 +383,8 @@ def finding_sentences(ledger: pd.DataFrame) -> list[str]:
 def expected_wrong(ledger: pd.DataFrame) -> str:
     """How many of the verdicts on a probability are expected to be wrong; empty without any."""
     verdicts = zip(ledger["in_model"], ledger["verdict"], strict=True)
-    undecided = np.isin([own or verdict for own, verdict in verdicts], ("uncertain", FAILED))
+    none = (VERDICTS[2], FAILED)  # the third is uncertain
+    undecided = np.array([(own or verdict).startswith(none) for own, verdict in verdicts], bool)
     decided = ledger[ledger["probability"].notna() & ~undecided]
     said = []
     for origin, whose in ((PAPER, "on the publication's claims"), (OURS, "on our own")):
@@ -379,19 +418,21 @@ def summary(ledger: pd.DataFrame) -> str:
 
 def _in_print(verdict: str) -> str:
     """A verdict without what it was that was printed."""
-    start = verdict.split(" the printed")[0]
     reading = ON_ONE_READING if verdict.endswith(ON_ONE_READING) else ""
-    return f"{_IN_PRINT[start]}{reading}" if start in _IN_PRINT else verdict
+    short = (own for start, own in _IN_PRINT.items() if verdict.startswith(start))
+    return next((f"{own}{reading}" for own in short), verdict)
 
 
 def _place(verdict: str) -> tuple[int, str]:
     """Where a verdict stands among the others."""
-    return next(i for i, text in enumerate(_ORDER) if verdict.startswith(text)), verdict
+    start = max((text for text in _ORDER if verdict.startswith(text)), key=len)
+    return _ORDER.index(start), verdict
 
 
 def verdict_text(row: Any) -> str:
     """The verdict on a claim, a row of the ledger, with what the model or either reading says."""
     said = str(row.verdict)
+    said += f" ({row.stands})" if row.stands else ""
     said += f"; {row.in_model} in the model" if row.in_model else ""
     return said + (f": {row.open}" if row.open else "")
 
@@ -405,4 +446,6 @@ def finding_text(row: Any) -> str:
     if math.isnan(row.probability):
         return numbers
     name = "probability (no posterior)" if row.verdict == FAILED else "probability"
-    return f"{name} {f.probability(row.probability)}; {numbers}"
+    prior = "" if math.isnan(row.prior_probability) else f.probability(row.prior_probability)
+    said = f"{name} {f.probability(row.probability)}{f' (prior {prior})' * bool(prior)}"
+    return f"{said}; {numbers}"

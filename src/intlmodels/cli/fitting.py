@@ -199,7 +199,7 @@ def compare(
         out,
         (cores, scheduler, again),
         run_comparison,
-        comparison_sentences,
+        lambda found: comparison_sentences(*found),
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )

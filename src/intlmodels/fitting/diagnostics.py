@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xarray import Dataset, DataTree
 
 
+Array = NDArray[np.float64]
 Outcome = Literal["passed", "failed", "informational"]
 
 
@@ -291,3 +292,46 @@ def _judge(check: Check, value: float | None, where: str) -> Result:
         outcome = "passed" if good else "failed"
     seen = float("nan") if value is None else value
     return Result(**asdict(check), value=seen, where=where, outcome=outcome)
+
+
+# -- directions --------------------------------------------------------------------------
+
+#: Probabilities from which a direction is clear, and from which the data lean towards it.
+CLEAR_AND_LEANING = (0.975, 0.9)
+#: A probability is on the edge within so many Monte Carlo errors of a limit. Within two, one seed
+#: in twenty would still be beyond the limit unmarked.
+EDGE_ERRORS = 3
+
+
+def probability_error(holds: NDArray[Any], chains: int) -> Array:
+    """Monte Carlo error of probabilities, of draws of whether something holds, (draw, ...)."""
+    from arviz_stats.base import array_stats
+
+    if not holds[:1].size:
+        return np.zeros(holds.shape[1:])
+    stacked = holds.astype(float).reshape(chains, -1, *holds.shape[1:])
+    with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
+        found = array_stats.mcse(stacked, method="mean", chain_axis=0, draw_axis=1)
+    return np.nan_to_num(np.asarray(found))
+
+
+def on_the_edge(probability: float, error: float, limits: Sequence[float]) -> bool:
+    """Whether other draws could move a probability with this Monte Carlo error across a limit."""
+    return any(abs(probability - limit) < EDGE_ERRORS * error for limit in limits)
+
+
+def times_needed(draws: Array) -> float:
+    """How many times the draws it takes until no direction is on the edge of a limit.
+
+    ``draws`` are those of differences, (chain, draw, ...); 1 if none is on the edge now.
+    """
+    positive = draws.reshape(*draws.shape[:2], -1) > 0
+    chance = positive.mean(axis=(0, 1))
+    stacked = positive.reshape(-1, positive.shape[-1])
+    reach = EDGE_ERRORS * probability_error(stacked, len(draws))
+    limits = np.array(CLEAR_AND_LEANING)
+    away = np.abs(np.maximum(chance, 1 - chance)[:, None] - limits)
+    # The error falls with the square root of the draws.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = (reach[:, None] / away) ** 2
+    return float(np.nan_to_num(times, nan=1.0).max(initial=1.0))

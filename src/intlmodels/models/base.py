@@ -196,6 +196,10 @@ class Model[Study, Design](Protocol):
         """All estimands of a fit, draw by draw."""
 
     @property
+    def directions(self) -> str:
+        """The estimand whose sign is what a reader concludes."""
+
+    @property
     def simulator(self) -> Simulator[Study, Design]:
         """What calibration and leave-one-out ask of it."""
 

@@ -7,7 +7,7 @@ calibration and leave-one-out change their values and compile nothing (:func:`re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -253,11 +253,48 @@ def derive(
     )
 
 
+def unconstrained(model: pm.Model, draws: Dataset) -> NDArray[np.float64]:
+    """Draws of the free parameters on the whole line, (chain, draw, coordinate).
+
+    KeyError if one of them was not drawn.
+    """
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    flat = {
+        rv.name: draws[rv.name].to_numpy().reshape((-1, *draws[rv.name].shape[2:]))
+        for rv in model.free_RVs
+    }
+    transforms = [(rv, model.rvs_to_transforms[rv]) for rv in model.free_RVs]
+    outputs = [rv if t is None else t.forward(rv, *rv.owner.inputs) for rv, t in transforms]
+    values = evaluate(model, outputs, flat)
+    return np.concatenate([value.reshape(*shape, -1) for value in values], axis=-1)
+
+
+def log_density(model: pm.Model) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Log density of parameters on the whole line and the data, of points (point, coordinate)."""
+    values = [model.rvs_to_values[rv] for rv in model.free_RVs]
+    start = model.initial_point()
+    shapes = [np.shape(start[value.name]) for value in values]
+    ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+
+    def of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        given = {
+            value.name: points[:, first:last].reshape(-1, *shape)
+            for value, first, last, shape in zip(values, ends, ends[1:], shapes, strict=False)
+        }
+        return evaluate(model, [model.logp()], given, inputs=values)[0]
+
+    return of
+
+
 @one_at_a_time
 def evaluate(
-    model: pm.Model, outputs: list[Any], draws: Mapping[str, np.ndarray], chunk: int = 4000
+    model: pm.Model,
+    outputs: list[Any],
+    draws: Mapping[str, np.ndarray],
+    chunk: int = 4000,
+    inputs: Sequence[Any] | None = None,
 ) -> list[np.ndarray]:
-    """Outputs of a model at all draws of its free parameters, (draw, ...)."""
+    """Outputs of a model at all draws of its free parameters, or other ``inputs``, (draw, ...)."""
     import pytensor
     import pytensor.tensor as pt
     from pytensor.compile.mode import Mode
@@ -265,7 +302,7 @@ def evaluate(
 
     batched = {
         rv: pt.tensor(f"{rv.name}_draws", dtype=rv.dtype, shape=(None, *rv.type.shape))
-        for rv in model.free_RVs
+        for rv in inputs or model.free_RVs
     }
     function = pytensor.function(
         list(batched.values()),
@@ -273,12 +310,12 @@ def evaluate(
         mode=Mode(linker="py", optimizer=None),
         on_unused_input="ignore",
     )
-    inputs = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
-    size = len(inputs[0])
+    arrays = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
+    size = len(arrays[0])
     # exp of a far tail draw from a wide prior may overflow to the limit it stands for
     with np.errstate(over="ignore"):
         parts = [
-            function(*(values[start : start + chunk] for values in inputs))
+            function(*(values[start : start + chunk] for values in arrays))
             for start in range(0, size, chunk)
         ]
     return [np.concatenate([part[i] for part in parts]) for i in range(len(outputs))]

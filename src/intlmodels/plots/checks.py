@@ -516,7 +516,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
 @styled
 def pit(law: t.Laws, passed: bool = True) -> Figure:
     """Mean distribution function of the PIT of discrete outcomes, against the diagonal."""
-    grid = np.linspace(0, 1, 101)
+    grid = t.PIT_GRID
     curve = pit_cdf(law.below, law.exactly, grid)
     reach = t.pit_band(law, grid)
     figure, axes = s.one_panel(3.4)

@@ -13,7 +13,7 @@ from intlmodels.core import formats as f
 from intlmodels.report import sharesentences
 from intlmodels.report.data import ShareReportData
 from intlmodels.results.steps import ANY, BOTH, IF_ANY, rather, without_note
-from intlmodels.results.wording import CLEAR, LEANING, in_percent, marked, verdict
+from intlmodels.results.wording import CLEAR, LEANING, direction, firm_verdict, in_percent, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def moved(row: Any, up: str = "higher", down: str = "lower", before: bool = Fals
     return (
         f"{f'{way} {size}' if before else f'{size} {way}'} "
         f"({f.interval_name(row.ci_prob, row.ci_kind)} {span}; probability of direction "
-        f"{f.probability(row.p_direction)}){_TAIL[verdict(row.p_direction)]}"
+        f"{direction(row)}){_TAIL[firm_verdict(row)]}"
     )
 
 
@@ -83,7 +83,7 @@ def _single(m: ShareReportData) -> list[str]:
             # Of several that are certain the largest.
             order = pairs.assign(size=pairs["median"].abs())
             row = first(order.sort_values(["p_direction", "size"], ascending=False, kind="stable"))
-            text = f"{sharesentences.difference(row)}{_TAIL[verdict(row.p_direction)]}."
+            text = f"{sharesentences.difference(row)}{_TAIL[firm_verdict(row)]}."
             if predictor.kind == "numeric":
                 more = rather(row.level, row.against, predictor.unit)
                 text = f"{row.label}: {more} goes with an expected share {moved(row)}."

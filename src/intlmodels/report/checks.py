@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import tables
-from intlmodels.checks.stored import NOTHING, PROBS, CachedResult, Comparison, Sensitivity
+from intlmodels.checks.stored import (
+    NOTHING,
+    PROBS,
+    CachedResult,
+    Comparison,
+    Evidence,
+    Sensitivity,
+)
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
@@ -421,32 +428,55 @@ def comparison(m: ReportData) -> Section | None:
     if found.value is None:
         blocks = absent(m, "The comparison by exact leave-one-out", found, "compare")
         return Section("comparison", title, tuple(blocks))
-    value = found.value
+    value, evidence = found.value, m.check_results.evidence.value
     made = tables.predicted(value)
     elpds, own = made.elpds, made.own
     one = value.unit_label
     several = isinstance(m, ShareReportData) and m.panel is not None
     rows = " with all of its rows" * several
+    determined = evidence is not None and bool(evidence.determined)
+    which = "the default" if determined else "every variant"
     intro = (
-        f"Each of the {f.counted(len(own), one)} was left out in turn{rows}, every variant was "
+        f"Each of the {f.counted(len(own), one)} was left out in turn{rows}, {which} was "
         "fitted again without it, and what was printed of it was held against that fit's "
-        "predictive law: the probability of every value that could have been printed. The log "
-        "probabilities of what was printed, summed, are the variant's elpd: the larger, the better "
-        "it predicts what it has not seen. Nothing is approximated by re-weighting one fit; each "
-        f"{one} has a fit of its own in each variant ({settings_words(value.settings)})."
+        "predictive law: the probability of every value that could have been printed. "
     )
+    if not determined:
+        intro += (
+            "The log probabilities of what was printed, summed, are the variant's elpd: the "
+            "larger, the better it predicts what it has not seen. "
+        )
+    intro += (
+        f"Nothing is approximated by re-weighting one fit; each {one} has a fit of its own"
+        f"{'' if determined else ' in each variant'} ({settings_words(value.settings)})."
+    )
+    if evidence is not None and evidence.variants:
+        intro += (
+            " Variants are also compared by their evidence: the probability of all published "
+            "counts together before any of them is seen, summed over every table of decisions that "
+            "the counts allow and integrated over the parameters by quadrature. It depends on how "
+            "wide the priors are."
+        )
     if several:
         intro += (
             f" Log probabilities are of all rows of {f.a(one)} together; the printed values that "
             "are shown beside predictions are those of its first row."
         )
     texts = m.texts if value.unit == "count" else {}
-    said = sentences.comparison_sentences(value, made, texts, several)
+    said = sentences.comparison_sentences(value, evidence, made, texts, several)
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
-    skipped = sentences.skipped_sentences(value)
+    if evidence is not None and evidence.variants:
+        blocks.append(_evidence_table(m, evidence))
+    shown = value if evidence is None or not determined else evidence
+    skipped = sentences.skipped_sentences(shown)
+    done = {*shown.variants, *shown.skipped}
+    new = [n for n, row in m.catalogue.items() if not row.outcome and n not in done]
+    if new:
+        command = shlex.join(("intlmodels", "compare", study_argument(m.study)))
+        skipped.append(f"{f.listed(new)}: not done since added; {command} does it.")
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
-    if len(elpds) > 1:
+    if len(elpds) > 1 and not determined:
         blocks += [
             picture(
                 "comparison-elpd",
@@ -462,17 +492,20 @@ def comparison(m: ReportData) -> Section | None:
     names = [f"{unit}: {texts[unit]}" if texts.get(unit) else str(unit) for unit in own["unit"]]
     percent = m.study.model == "share"
     axis = "Printed share" if percent else "Number"
+    if not determined:
+        blocks.append(
+            picture(
+                "comparison-pit",
+                checks.pit(made.law, m.passed),
+                f"Where the printed values of the {f.plural(one)} lie within what the default "
+                "expects of them when it has not seen them: on the diagonal if its predictions are "
+                "right. Above it on the left and below it on the right: too narrow; the reverse: "
+                "too wide; above it throughout: too high.",
+                "A curve beside the diagonal, with a grey band around the diagonal.",
+                not m.passed,
+            )
+        )
     blocks += [
-        picture(
-            "comparison-pit",
-            checks.pit(made.law, m.passed),
-            f"Where the printed values of the {f.plural(one)} lie within what the default expects "
-            "of them when it has not seen them: on the diagonal if its predictions are right. "
-            "Above it on the left and below it on the right: too narrow; the reverse: too wide; "
-            "above it throughout: too high.",
-            "A curve beside the diagonal, with a grey band around the diagonal.",
-            not m.passed,
-        ),
         picture(
             "comparison-units",
             checks.units(own, names, axis, percent, m.passed),
@@ -486,8 +519,37 @@ def comparison(m: ReportData) -> Section | None:
     return Section("comparison", title, tuple(blocks))
 
 
+def _evidence_table(m: ReportData, found: Evidence) -> Table:
+    made = tables.evidences(found)
+    sizes = list(next(iter(found.variants.values())).falls)
+    rows = [
+        (
+            str(row["variant"]),
+            f.number(row["log_evidence"], 1),
+            f.number(row["difference"], 1),
+            f.number(row["weight"], 2),
+            *(f.number(row[f"decay[{size}]"], 2) for size in sizes),
+            *(f.probability(row[f"p_falls[{size}]"]) for size in sizes),
+        )
+        for row in made.to_dict("records")
+    ]
+    decays, falls = ([f"{what}{size}" for size in sizes] for what in ("decay, ", "Pr(> 0), "))
+    return _table(
+        m,
+        "Variants by exact evidence",
+        ("variant", "log evidence", "difference", "weight", *decays, *falls),
+        rows,
+        numeric=tuple(range(1, 4 + 2 * len(sizes))),
+        file="tables/evidence.csv",
+        note="Difference to the default; weight: posterior probability of the variant, all being "
+        "equally probable beforehand; decay: posterior mean, with the probability that it is above "
+        "zero. No table is drawn, so that nothing here depends on a seed.",
+    )
+
+
 def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
     rows = []
+    weighed = bool(elpds["log_evidence"].notna().any())
     for row in elpds.to_dict("records"):
         known = f.number(row["ci_low"], 1) != f.DASH
         rows.append(
@@ -499,18 +561,31 @@ def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
                 f.probability(row["p_better"]),
                 f.number(row["weight"], 2),
                 f.span(row["weight_low"], row["weight_high"], 2),
+                *([_nats(row["log_evidence"], 1)] if weighed else []),
             )
+        )
+    note = (
+        f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
+        "probability of being better (Bayesian bootstrap); stacking weight, with its "
+        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval."
+    )
+    if weighed:
+        note += (
+            " Log evidence: of what was printed, averaged over the prior, by bridge sampling "
+            "(Gronau et al. 2017); Monte Carlo error at most "
+            f"{f.number(elpds['evidence_error'].max(), 2)}. It depends on the priors, elpd hardly."
         )
     return _table(
         m,
         "Variants by exact leave-one-out",
-        ("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
+        (
+            *("variant", "elpd", "difference", "interval", "Pr(better)", "weight", "interval"),
+            *(["log evidence"] if weighed else []),
+        ),
         rows,
-        numeric=(1, 2, 3, 4, 5, 6),
+        numeric=(1, 2, 3, 4, 5, 6, *([7] if weighed else [])),
         file="tables/elpd.csv",
-        note=f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
-        "probability of being better (Bayesian bootstrap); stacking weight, with its "
-        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval.",
+        note=note,
     )
 
 

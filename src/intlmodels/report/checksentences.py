@@ -14,6 +14,7 @@ from intlmodels.checks.stored import (
     Comparison,
     DesignAnalysis,
     Detection,
+    Evidence,
     Multiverse,
     Sensitivity,
 )
@@ -469,33 +470,76 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
 #: Unit -> what it is in words, where its name does not say it.
 Texts = Mapping[str, str]
 
-#: p-value below which what was printed is not spread as the predictive laws say.
-UNEVEN = 0.05
 #: Monte Carlo error of a log probability above which its size is itself uncertain.
 MOST_ERROR = 0.5
 #: Stacking weights below this are not told one by one.
 LEAST_WEIGHT = 0.01
+#: Part of a posterior left out of sums over tables above which it is reported.
+MOST_OMITTED = 0.01
 
 
 def comparison_sentences(
     found: Comparison,
+    evidence: Evidence | None = None,
     made: t.Predicted | None = None,
     texts: Texts | None = None,
     several: bool = False,
 ) -> list[str]:
     """Which variant predicts best what it has not seen, and what the default does not predict.
 
-    ``texts`` says in words what a unit is, where its name does not; ``several``: whether units have
-    several rows, of which the first is shown.
+    ``evidence`` compares variants where counts that determine each other cannot; ``texts`` says in
+    words what a unit is, where its name does not; ``several``: whether units have several rows, of
+    which the first is shown.
     """
     made, texts = made or t.predicted(found), texts or {}
     units, own = f.plural(found.unit_label), made.own
-    said = [_best(made.elpds)]
-    if len(made.elpds) > 1:
-        said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
-    said += [_as_expected(made.pit, units), _hard(own, units, texts, several)]
+    determined = evidence is not None and bool(evidence.determined)
+    said = [] if evidence is None else evidence_sentences(evidence)
+    if not determined:
+        said.append(_best(made.elpds))
+        if len(made.elpds) > 1:
+            said += [*_against_default(made.elpds, units, len(own)), _weights(made.elpds)]
+        said.append(_as_expected(made.pit, units))
+    said.append(_hard(own, units, texts, several))
     said.append(_least_probable_together(own) if several else _least_probable(own, texts))
-    return [*said, *_not_to_be_trusted(made.left_out)]
+    return [*said, *_not_to_be_trusted(own if determined else made.left_out)]
+
+
+def evidence_sentences(found: Evidence) -> list[str]:
+    """Which variant makes the published counts most probable."""
+    said = []
+    if found.determined:
+        counts = f.counted(len(found.determined), "count")
+        said.append(
+            f"{counts} ({some(found.determined, len(found.determined))}) can be computed from the "
+            "others. Counts that determine each other cannot be compared by leaving one out: what "
+            "is left out is known from the rest, to within what a count may be off."
+        )
+    if len(found.variants) < 2:
+        return said
+    rows = t.evidences(found)
+    default, best = rows.iloc[0], rows.loc[rows["log_evidence"].idxmax()]
+    own = f.number(default["log_evidence"], 1)
+    which = (
+        f"No other variant makes the published counts more probable than the default (log evidence "
+        f"{own})"
+        if best["variant"] == default["variant"]
+        else f"{best['variant']} makes the published counts most probable (log evidence "
+        f"{f.number(best['log_evidence'], 1)}; the default has {own})"
+    )
+    weights = rows.sort_values("weight", ascending=False, kind="stable")
+    known = weights[weights["weight"] >= LEAST_WEIGHT].itertuples(index=False)
+    said.append(
+        f"{which}. With all {len(rows)} equally probable beforehand their probabilities are "
+        f"{some([f'{row.variant} {f.number(row.weight, 2)}' for row in known], len(rows))}."
+    )
+    rough = rows[rows["omitted"] > MOST_OMITTED]["variant"]
+    if len(rough):
+        said.append(
+            f"Tables farther off than was summed over hold more than {100 * MOST_OMITTED:g}"
+            f"{f.SPACE}% of the posterior of {some(rough)}."
+        )
+    return said
 
 
 def elpd_text(value: float, decimals: int = 1) -> str:
@@ -582,8 +626,12 @@ def _weights(elpds: pd.DataFrame) -> str:
 
 
 def _as_expected(pit: t.Pit, units: str) -> str:
-    p_value = f"p-value {f.probability(pit.p_value)}, approximate"
-    if pit.p_value >= UNEVEN:
+    leaves = "does not leave" if math.isnan(pit.outside) else f"leaves, at {pit.outside:.2g},"
+    p_value = (
+        f"the curve {leaves} its 95{f.SPACE}% band; p-value of its largest distance "
+        f"{f.probability(pit.p_value)}, approximate"
+    )
+    if math.isnan(pit.outside):
         return (
             f"Taken together, what was printed is spread over the default's predictions as it "
             f"should be ({p_value}): the {units} fall into the low, middle and high parts of their "
@@ -685,7 +733,7 @@ def _not_to_be_trusted(left_out: pd.DataFrame) -> list[str]:
     return said
 
 
-def skipped_sentences(found: Comparison) -> list[str]:
+def skipped_sentences(found: Comparison | Evidence) -> list[str]:
     """Which variants are not compared, and why; those with the same reason together."""
     by_reason: dict[str, list[str]] = {}
     for variant, why in found.skipped.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from intlmodels.claims.ledger import (
-    UNSUPPORTED,
     expected_wrong,
     finding_sentences,
     finding_text,
@@ -15,7 +14,7 @@ from intlmodels.claims.ledger import (
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.wording import CLEAR, claim_limits
 from intlmodels.studies import DecayStudy, twogroups
 from intlmodels.studies.claims import OURS, plain
 
@@ -32,9 +31,9 @@ def claims(m: ReportData) -> Section | None:
         "typed in. What can be counted or added up holds in the printed numbers or is "
         "contradicted by them; where a number that was not printed could decide, it cannot be "
         "checked. Where a text is silent and that could decide, the verdict says what would follow "
-        "either way. Other rules ask for the posterior probability of the claim: it is supported "
-        f"from {CLEAR:g}, the data lean towards it from {LEANING:g}, it is unsupported up to "
-        f"{UNSUPPORTED:g} and uncertain between. That a claim is not supported does not make it "
+        "either way. Other rules ask for the posterior probability of the claim, and tell that "
+        f"before seeing data beside it: from {CLEAR:g} it is supported, and where its opposite is "
+        f"as probable, the model contradicts it. That a claim is not supported does not make it "
         "false: the data may say little about it. A fit that did not converge gives no verdict."
     )
     said = [introduction, expected_wrong(m.claims)]
@@ -75,8 +74,7 @@ def claims(m: ReportData) -> Section | None:
         ),
         tuple(rows),
         file="tables/claims.csv",
-        note=f"supported: probability at least {CLEAR:g}; leaning: at least {LEANING:g}; "
-        f"unsupported: at most {UNSUPPORTED:g}; uncertain: between.",
+        note=f"{claim_limits()}. Prior: the probability of the same before seeing data.",
         failed=not m.passed,
         widths=(6, 20, 16, 24, 18, 7, 9) if pooled else (6, 22, 14, 26, 22, 10),
     )

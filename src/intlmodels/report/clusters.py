@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.plots import sharedata
 from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
@@ -19,7 +20,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results.groups import NEITHER
-from intlmodels.results.wording import CLEAR, LEANING, marked
+from intlmodels.results.wording import CLEAR, LEANING, direction, marked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +219,7 @@ def reading_sentences(table: pd.DataFrame, firms: str) -> list[str]:
 
 def _chance(row: Any) -> str:
     extrapolated = ", extrapolation" * (row.firms == 0)
-    return f"probability {f.probability(row.p_direction)}{extrapolated}"
+    return f"probability {direction(row)}{extrapolated}"
 
 
 def _rows(table: pd.DataFrame) -> Rows:
@@ -244,4 +245,7 @@ def _standing(observed: str) -> str:
 def _reading(row: Any) -> str:
     if row.verdict == "cannot tell":
         return str(row.verdict)
-    return NEITHER if row.reading == NEITHER else f"{row.reading} ({row.verdict})"
+    if row.reading == NEITHER:
+        return NEITHER
+    near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    return f"{row.reading} ({row.verdict}{', on the edge' * near})"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from intlmodels.audit import Audit, audit, audit_tables, bound_table
+from intlmodels.checks import tables as check_tables
 from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
-from intlmodels.checks.tables import csv_tables as check_tables
 from intlmodels.claims import ledger
 from intlmodels.core.formats import counted, plural
 from intlmodels.fitting import store
@@ -28,10 +28,11 @@ from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
+from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.interpret import Interpretation
-from intlmodels.results.intervals import CI_PROB, Compared
+from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 #: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
 MOST_CELLS = 20_000
 #: Groups of a fit of a further outcome that a report needs beside those of a variant.
-OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
+OF_AN_OUTCOME = ("observed_data", "posterior_predictive", "prior")
 #: What the reconstruction of decisions from counts rests on.
 RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
@@ -112,6 +113,16 @@ class ReportData(ABC):
         """The variants side by side: see :func:`intlmodels.results.intervals.side_by_side`."""
 
     @property
+    @abstractmethod
+    def before(self) -> DataTree:
+        """The default fit before seeing data."""
+
+    @property
+    @abstractmethod
+    def conclusions(self) -> list[Conclusion]:
+        """Levels and differences of the default fit, with their draws."""
+
+    @property
     def texts(self) -> Mapping[str, str]:
         """What is counted, by the id of a count; none where there are no counts."""
         return {}
@@ -120,6 +131,10 @@ class ReportData(ABC):
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
 
+    def said_of(self, variant: str) -> str:
+        """What the fit of a variant has to add to its description; empty if nothing."""
+        return ""
+
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
         return {
@@ -127,7 +142,7 @@ class ReportData(ABC):
             "diagnostics.csv": self.gate_table,
             "variants.csv": self.comparison,
             **({"claims.csv": self.claims} if self.study.claims else {}),
-            **check_tables(self.check_results),
+            **check_tables.csv_tables(self.check_results),
         }
 
     # -- what all have -------------------------------------------------------------------
@@ -185,7 +200,34 @@ class ReportData(ABC):
 
     # -- tables --------------------------------------------------------------------------
 
-    claims = cached_property(lambda m: ledger.evaluate(m.study, m.shown, m.prob))
+    def with_prior(self, table: Callable[[DataTree, float], pd.DataFrame]) -> pd.DataFrame:
+        """A table of the default fit, what holds before seeing data beside it."""
+        return intervals.beside_prior(table(self.fit, self.prob), table(self.before, self.prob))
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """The ledger, with how far each verdict stands in the multiverse."""
+        table = ledger.evaluate(self.study, self.shown, self.prob)
+        found = self.check_results.multiverse.value
+        if found is not None:
+            own = table[table["fit"] == DEFAULT]
+            default = dict(zip(own["id"], own["probability"], strict=True))
+            said = check_tables.standing(
+                found, check_tables.claims_by_combination(found, own), default
+            )
+            table["stands"] = [said.get(name, "") for name in table["id"]]
+        return table
+
+    def with_standing(self, table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+        """A table of differences with how far each direction stands in the multiverse."""
+        found = self.check_results.multiverse.value
+        if found is None:
+            return table
+        every = check_tables.of_differences(check_tables.curves(found))
+        default = dict(zip(names, table["p_positive"], strict=True))
+        said = check_tables.standing(found, every, default)
+        return table.assign(stands=[said.get(name, "") for name in names])
+
     parameters = cached_property(lambda m: intervals.parameters(m.fit, m.prob))
     own_parameters = cached_property(lambda m: intervals.own_parameters(m.variants, m.prob))
 
@@ -277,9 +319,10 @@ class ShareReportData(ReportData):
             "weights": self.study.outcome.weights is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
+            "penalized-complexity": "penalized-complexity" in self.variants,
             "ordered": any(block.kind == "monotonic" for block in self.design.blocks)
             or any(isinstance(spec, (Axes, ByOutcome)) for spec in specs),
-            "levels": any(self.study.outcomes[name].kind == "ordered" for name in self.further),
+            "levels": any(item.kind == "ordered" for item in self.study.outcomes.values()),
         }
         return tuple(name for name, is_used in used.items() if is_used)
 
@@ -292,18 +335,36 @@ class ShareReportData(ReportData):
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
 
+    def said_of(self, variant: str) -> str:
+        """What predictors explain under each prior of the spreads, before and after seeing data."""
+        if variant != DEFAULT and self.catalogue[variant].axis != "spread":
+            return ""
+        table = self.comparison
+        rows = table[(table["variant"] == variant) & (table["quantity"] == "explained")]
+        return sharesentences.explained(rows)
+
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: share.conclusions(m.fit))
     comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
-    average = cached_property(lambda m: share.average(m.fit, m.prob))
-    levels = cached_property(lambda m: share.levels(m.fit, m.prob))
+    before = cached_property(lambda m: share.before(m.fit))
+    average = cached_property(lambda m: m.with_prior(share.average))
+    levels = cached_property(lambda m: m.with_prior(share.levels))
     checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
-    differences = cached_property(lambda m: share.differences(m.fit, m.prob))
-    prior_differences = cached_property(lambda m: share.differences(m.fit, m.prob, group="prior"))
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """All pairwise differences, with how far their directions stand in the multiverse."""
+        table = self.with_prior(share.differences)
+        parts = (table[name] for name in ("label", "level", "against"))
+        return self.with_standing(table, [*map(share.difference_name, *parts)])
+
+    prior_differences = cached_property(lambda m: share.differences(m.before, m.prob))
     ranks = cached_property(lambda m: share.ranks(m.fit))
     many_levels = cached_property(lambda m: share.many_levels(m.fit, m.prob))
     level_spread = cached_property(lambda m: share.level_spread(m.fit, m.prob))
-    variation = cached_property(lambda m: share.variation(m.fit, m.prob))
+    variation = cached_property(lambda m: m.with_prior(share.variation))
+    confounded = cached_property(lambda m: share.confounded(m.fit))
     crossings = cached_property(lambda m: share.crossings(m.fit))
     clusters = cached_property(lambda m: _if_clustered(groups.by_cluster, m))
     cluster_differences = cached_property(lambda m: _if_clustered(groups.cluster_differences, m))
@@ -319,6 +380,14 @@ class ShareReportData(ReportData):
     zero_coefficients = cached_property(
         lambda m: interpret.slopes_in_units(m.fit, m.prob, zeros=True)
     )
+
+    @cached_property
+    def heaped_checks(self) -> pd.DataFrame | None:
+        """Predictive checks of the variant ``heaped``; None without one that passed."""
+        paths = [item.path for item in self.stored if item.variant == "heaped" and not item.reasons]
+        if not paths or "heaped" not in self.gates or not self.gates["heaped"].passed:
+            return None
+        return share.predictive_checks(store.read(paths[0]), self.prob)
 
     @cached_property
     def moderations(self) -> pd.DataFrame:
@@ -541,10 +610,20 @@ class DecayReportData(ReportData):
 
     # -- tables --------------------------------------------------------------------------
 
+    conclusions = cached_property(lambda m: decay.conclusions(m.fit))
     comparison = cached_property(lambda m: decay.compare_variants(m.variants, m.prob))
-    curves = cached_property(lambda m: decay.curves(m.fit, m.prob))
-    prior_curves = cached_property(lambda m: decay.curves(m.fit, m.prob, group="prior"))
-    slopes = cached_property(lambda m: decay.slopes(m.fit, m.prob))
+    before = cached_property(lambda m: decay.before(m.fit))
+    curves = cached_property(lambda m: m.with_prior(decay.curves))
+    prior_curves = cached_property(lambda m: decay.curves(m.before, m.prob))
+
+    @cached_property
+    def slopes(self) -> pd.DataFrame:
+        """What experience does, with how far the direction of falls stands in the multiverse."""
+        table = self.with_prior(decay.slopes)
+        falls = table["quantity"] == "fall"
+        names = [decay.fall_of(size) * own for size, own in zip(table["size"], falls, strict=True)]
+        return self.with_standing(table, names)
+
     halving = cached_property(lambda m: decay.halving(m.fit, m.prob))
     term_levels = cached_property(lambda m: decay.term_levels(m.fit, m.prob))
     term_differences = cached_property(lambda m: decay.term_differences(m.fit, m.prob))
@@ -561,6 +640,21 @@ class DecayReportData(ReportData):
         """Cells of size, period and flag, with what the counts alone allow."""
         cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
         return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """By size, how many earlier decisions a single firm can have had by the counts."""
+        if not self.latent:
+            return {}
+        constant, bounds = self.fit["constant_data"], self.bounds
+        rows = bounds[(bounds["kind"] == "firm") & (bounds["period"] == "all")]
+        rows = rows[(rows["flag"] == "both") & (rows["basis"] == bounds["basis"].iloc[0])]
+        most = rows.set_index("name")["high"]
+        names, sizes = (constant[name].to_numpy() for name in ("firm_level", "firm_size"))
+        return {
+            str(size): float(max(most[str(name)] for name in names[sizes == size])) - 1
+            for size in dict.fromkeys(sizes)
+        }
 
     @cached_property
     def firm_cells(self) -> pd.DataFrame:
@@ -659,8 +753,9 @@ def gather(study: Study, folder: Path) -> ReportData:
         if rows[item.variant].outcome:
             further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
-            read = store.read if item.variant in whole else intervals.read_summary
-            variants[item.variant] = read(item.path)
+            light = item.variant not in whole
+            read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
+            variants[item.variant] = read
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]
     return data(study, fit, variants, tuple(stored), found, further=further)

@@ -26,10 +26,11 @@ from intlmodels.report.rows import (
     feature_table,
     interval,
     median_and_interval,
+    prior_cell,
     side_by_side,
 )
 from intlmodels.report.sections import picture
-from intlmodels.results.wording import marked, misfit_sentences, verdict
+from intlmodels.results.wording import marked, misfit_sentences, verdict_on
 from intlmodels.studies import SequenceStudy
 
 #: Prior entries at which the table of the curves stops.
@@ -63,6 +64,8 @@ def answer(m: DecayReportData) -> Section:
         *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
+        "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
+        decaysentences.at_most_experienced(plots.decisions_at(m.fit), m.allowed, firm, event),
         decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
     ]
     said += marked([line for line in about if line], m.passed)
@@ -329,20 +332,21 @@ def estimates(m: DecayReportData) -> Section:
         _curves(m),
         Table(
             f"Probability that {f.a(study.event)} is {study.flag_label} ({name})",
-            ("size", "prior entries", "median", "interval"),
+            ("size", "prior entries", "median", "interval", "prior"),
             _curve_rows(m),
-            numeric=(1, 2, 3),
+            numeric=(1, 2, 3, 4),
             file="tables/curves.csv",
             note=f"Of a typical {study.firm_label} of the size: its own effect is zero{besides}.",
             failed=failed,
         ),
         Table(
             f"What experience does ({name})",
-            ("quantity", "size", "median", "interval", "Pr(above 0)", "verdict"),
+            ("quantity", "size", "median", "interval", "prior", "Pr(above 0)", "verdict"),
             _slope_rows(m),
-            numeric=(2, 3, 4),
+            numeric=(2, 3, 4, 5),
             file="tables/slopes.csv",
-            note="Above zero: the probability falls with experience.",
+            note="Above zero: the probability falls with experience. Prior: median and interval of "
+            "the same before seeing data.",
             failed=failed,
         ),
         Items(tuple(decaysentences.halving(m.halving, study.firm_label, study.event))),
@@ -391,7 +395,8 @@ def _curve_rows(m: DecayReportData) -> Rows:
     for row in m.curves[m.curves["entries"].isin(ENTRIES)].itertuples(index=False):
         digits = decaysentences.decimals(row.ci_low, row.ci_high, 0)
         median = f.percent(row.median, digits)
-        rows.append((row.size, str(row.entries), median, interval(row, digits)))
+        prior = prior_cell(row, 0)
+        rows.append((row.size, str(row.entries), median, interval(row, digits), *prior))
     return tuple(rows)
 
 
@@ -401,14 +406,14 @@ def _slope_rows(m: DecayReportData) -> Rows:
     for row in m.slopes.itertuples(index=False):
         points = row.quantity == "fall"
         decimals = decaysentences.decimals(row.ci_low, row.ci_high, 0 if points else 2)
-        known = decaysentences.on_the_edge(row)
         rows.append(
             (
                 f"fall after {FALL_AFTER} entries, points" if points else "decay, log odds",
                 row.size,
                 *median_and_interval(row, decimals),
+                *prior_cell(row, 0 if points else 1),
                 f.probability(row.p_positive),
-                "clear, on the edge" if known else verdict(row.p_direction),
+                verdict_on(row),
             )
         )
     return tuple(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,17 @@ import numpy as np
 
 from intlmodels.audit import common_counts
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.results.decay import group_name
-from intlmodels.results.wording import CLEAR, hardly_moved, marked, verdict
+from intlmodels.results.wording import (
+    CLEAR,
+    LEANING,
+    edge,
+    hardly_moved,
+    marked,
+    verdict,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +125,11 @@ def experience(
     for row in slopes[slopes["quantity"] == "fall"].itertuples(index=False):
         own = curves[curves["size"] == row.size]
         first, later = _levels(own)
-        known = "on the edge" if on_the_edge(row) else verdict(row.p_direction)
+        known = "on the edge" if nearly_clear(row) else verdict(row.p_direction)
         said = _VERDICTS[known][row.p_positive < 0.5]
+        if known != "on the edge":
+            said += edge(row.p_direction, row.p_error, (LEANING,))
+        said += f" ({row.stands})" if getattr(row, "stands", "") else ""
         sentences.append(
             f"{group_name(row.size, firm, start=True)}: the probability that {f.a(event)} is "
             f"{flag} goes from {first} at the first {event} to {later} after "
@@ -128,9 +139,9 @@ def experience(
     return sentences
 
 
-def on_the_edge(row: Any) -> bool:
-    """Whether more draws could move a probability of direction across the limit of clear."""
-    return abs(row.p_direction - CLEAR) < 2 * row.p_mcse
+def nearly_clear(row: Any) -> bool:
+    """Whether other draws could move a probability of direction across the limit of clear."""
+    return on_the_edge(row.p_direction, row.p_error, (CLEAR,))
 
 
 def _levels(curve: pd.DataFrame) -> Iterator[str]:
@@ -192,6 +203,68 @@ def over_variants(table: pd.DataFrame, firm: str, latent: bool) -> str:
         f"that were fitted, the probability of a fall goes {f.listed(said)}: see variants side "
         "by side."
     )
+
+
+def calendar_time(table: pd.DataFrame, slopes: pd.DataFrame, firm: str) -> str:
+    """Whether the decline goes with experience or with time; ``table`` of the variant ``period``.
+
+    Empty if that variant did not converge.
+    """
+    if not table["converged"].all():
+        return ""
+    decays = slopes[slopes["quantity"] == "decay"].itertuples(index=False)
+    default = {row.size: row.p_positive for row in decays}
+    said = [
+        f"{f.probability(row.p_decay_positive)} among {group_name(row.size, firm)} (without it "
+        f"{f.probability(default[row.size])})"
+        for row in table.itertuples(index=False)
+        if row.size in default
+    ]
+    first = next(table.itertuples(index=False))
+    sure = max(first.p_period_falls, 1 - first.p_period_falls) >= CLEAR
+    start = "only in part" if sure else "not"
+    return (
+        f"Calendar time is {start} separated from experience: with an effect of each period "
+        f"as well (variant period) the probability that experience lowers the odds is "
+        f"{f.listed(said)}, and that of a fall over time with experience being equal "
+        f"{f.probability(first.p_period_falls)}."
+    )
+
+
+def at_most_experienced(
+    decisions: pd.DataFrame, allowed: Mapping[str, float], firm: str, event: str
+) -> str:
+    """How much there is where a number is read off the curves, after ``FALL_AFTER`` entries.
+
+    ``decisions``: how many have each number of prior entries, by size, known or expected;
+    ``allowed``: by size, how many a single firm can have had by the counts; empty where all is
+    known, and then nothing is said of sizes with decisions there.
+    """
+    later = decisions[decisions["entries"] >= FALL_AFTER].groupby("size", sort=False)["decisions"]
+    there = {str(size): float(number) for size, number in later.sum().items()}
+    last = decisions[decisions["decisions"] > 0].groupby("size")["entries"].max()
+    reach = {size: allowed.get(size, int(last.get(size, 0))) for size in there}
+    beyond = [size for size in there if there[size] < 1 or reach[size] < FALL_AFTER]
+    said = []
+    if beyond:
+        parts = [
+            f"{group_name(size, firm)} (at most {reach[size]:.0f} earlier ones)" for size in beyond
+        ]
+        said.append(
+            f"After {FALL_AFTER} earlier {f.plural(event)} the curve is an extrapolation for "
+            f"{f.listed(parts)}."
+        )
+    inner = [size for size in there if size not in beyond]
+    if allowed and inner:
+        parts = [f"{there[size]:.1f} of {group_name(size, firm)}" for size in inner]
+        most = f.listed([f"{reach[size]:.0f}" for size in inner])
+        said.append(
+            f"How many {f.plural(event)} a single {firm} made was not published. The "
+            f"reconstruction expects {FALL_AFTER} or more earlier ones before {f.listed(parts)}; "
+            f"the counts allow at most {most} before any. What is read off the curves there rests "
+            "on the model as much as on the counts."
+        )
+    return " ".join(said)
 
 
 def data_and_assumption(

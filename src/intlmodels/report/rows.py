@@ -13,7 +13,7 @@ from intlmodels.fitting.diagnostics import Result
 from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.data import ReportData
 from intlmodels.results.intervals import clearest
-from intlmodels.results.wording import verdict
+from intlmodels.results.wording import verdict_on
 from intlmodels.studies import Study
 
 if TYPE_CHECKING:
@@ -47,6 +47,14 @@ def median_and_interval(row: Any, decimals: int) -> tuple[str, str]:
 def estimate(row: Any, decimals: int) -> str:
     """An estimate in one cell."""
     return f"{f.number(row.median, decimals)} ({interval(row, decimals)})"
+
+
+def prior_cell(row: Any, decimals: int) -> tuple[str, ...]:
+    """What held before seeing data, in one cell; none if the table does not say."""
+    if not hasattr(row, "prior_median"):
+        return ()
+    span = f.span(row.prior_low, row.prior_high, decimals)
+    return (f"{f.number(row.prior_median, decimals)} ({span})",)
 
 
 # -- the data ----------------------------------------------------------------------------
@@ -128,7 +136,10 @@ def level_rows(table: pd.DataFrame, most: int) -> Rows:
     """The average at each level of each predictor."""
     decimals = common_decimals(table)
     return tuple(
-        (row.label, row.level, str(row.firms), *median_and_interval(row, decimals))
+        (
+            *(row.label, row.level, str(row.firms)),
+            *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
+        )
         for row in table.head(most).itertuples(index=False)
     )
 
@@ -141,9 +152,9 @@ def difference_rows(table: pd.DataFrame, most: int, verdicts: bool = False) -> R
         (
             row.label,
             f"{row.level} {f.MINUS} {row.against}",
-            *median_and_interval(row, decimals),
+            *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
             f.probability(row.p_direction),
-            *([verdict(row.p_direction).replace(" ", f.SPACE)] if verdicts else []),
+            *([verdict_on(row).replace(" ", f.SPACE)] if verdicts else []),
         )
         for row in shown.itertuples(index=False)
     )
@@ -193,7 +204,7 @@ def variant_rows(m: ReportData) -> Rows:
             state = "yes" if m.gates[name].passed else "NO, did not converge"
         else:
             state = "left out, not current" if name in stale else "not fitted"
-        rows.append((name, f"{change}. {m.note_on(name)}".strip(), state))
+        rows.append((name, f"{change}. {m.note_on(name)} {m.said_of(name)}".strip(), state))
     return tuple(rows)
 
 

@@ -15,14 +15,21 @@ import numpy as np
 
 from intlmodels.claims.ledger import summary
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import (
+    CLEAR_AND_LEANING,
+    EDGE_ERRORS,
+    on_the_edge,
+    probability_error,
+)
 from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report import rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
+from intlmodels.report.checksentences import are
 from intlmodels.report.data import ReportData
 from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
-from intlmodels.results.wording import LEANING, marked, verdict
+from intlmodels.results.wording import LEANING, marked, verdict, verdict_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +77,9 @@ def answer(m: ReportData, asked: str, sentences: Iterable[str], believed: str) -
     rule = (
         f"Computed from the posterior. A direction is called clear when its probability is at "
         f"least {wording.CLEAR:g}; the data lean towards it from {wording.LEANING:g}; below "
-        f"that these data cannot tell. Whether the fit may be believed is told under {believed}."
+        f"that these data cannot tell; on the edge is a probability within {EDGE_ERRORS} "
+        "Monte Carlo errors of a limit, which another seed may place beyond it, and no direction "
+        f"there is called clear. Whether the fit may be believed is told under {believed}."
     )
     blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
     if m.study.claims:
@@ -114,7 +123,9 @@ def diagnostics(m: ReportData) -> Section:
         "effective sample sizes of every parameter are in tables/parameters.csv.",
         not m.passed,
     )
-    return Section("diagnostics", "Diagnostics", (Paragraph(text + _retried(m)), table, chains))
+    return Section(
+        "diagnostics", "Diagnostics", (Paragraph(text + _retried(m) + _decided(m)), table, chains)
+    )
 
 
 #: How settings are said that are changed for a second try.
@@ -136,6 +147,29 @@ def _retried(m: ReportData) -> str:
     return f" It was fitted twice: {retried}; the draws shown are those of the second try" + (
         f", at {f.listed(changed)}." if changed else "."
     )
+
+
+def _decided(m: ReportData) -> str:
+    """How many draws it took to decide directions, and which of them are still on the edge."""
+    drawn = ""
+    if "settings_used" in m.fit.attrs:
+        asked, used = (m.attribute(name)["draws"] for name in ("settings", "settings_used"))
+        if used > asked:
+            drawn = (
+                f" Since a direction was on the edge of a limit, {used} draws were taken in each "
+                f"chain in place of {asked}."
+            )
+    near = []
+    for item in m.conclusions:
+        positive = (item.draws > 0).reshape(-1)
+        error = float(probability_error(positive, len(item.draws)))
+        chance = max(positive.mean(), 1 - positive.mean())
+        if item.direction and on_the_edge(float(chance), error, CLEAR_AND_LEANING):
+            near.append(f"{item.name} ({f.probability(float(chance))})")
+    if not near:
+        return f"{drawn} No direction is on the edge of a limit."
+    more = [f"{len(near) - MOST_NEAR} more"] if len(near) > MOST_NEAR else []
+    return f"{drawn} On the edge of a limit {are(len(near))} {'; '.join(near[:MOST_NEAR] + more)}."
 
 
 def prior_posterior(m: ReportData) -> Section:
@@ -240,8 +274,8 @@ def _held_against(
             what = f"{compared.name(compared.key_of(row), compared.words)} in {name}"
             if verdict(row.p_direction) != verdict(other.p_direction):
                 revised.append(
-                    f"{what} ({verdict(other.p_direction)}, probability of direction "
-                    f"{f.probability(other.p_direction)}, instead of {verdict(row.p_direction)})"
+                    f"{what} ({verdict_on(other)}, probability of direction "
+                    f"{f.probability(other.p_direction)}, instead of {verdict_on(row)})"
                 )
             directed = max(row.p_direction, other.p_direction) >= LEANING
             if np.sign(row.median) != np.sign(other.median) and directed:
@@ -267,6 +301,10 @@ def _held_against(
         )
         + ".",
     ]
+
+
+#: Directions on the edge that are listed.
+MOST_NEAR = 12
 
 
 def _listing(found: list[str], some: str, none: str, most: int = 5) -> str:

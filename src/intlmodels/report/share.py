@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from intlmodels.checks import tables
 from intlmodels.core import formats as f
 from intlmodels.models.base import flat
 from intlmodels.models.share.design import CLUSTER, FIRM
@@ -28,6 +29,7 @@ from intlmodels.report.rows import (
     feature_table,
     level_rows,
     median_and_interval,
+    prior_cell,
     side_by_side,
     variant_title,
 )
@@ -46,6 +48,8 @@ MOST_FIRMS, MOST_CELLS = 120, 40
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
 #: Bands listed in a sentence.
 MOST_BANDS = 12
+#: Pairs of confounded levels in the answer.
+MOST_CONFOUNDED = 3
 #: Levels at either end of a predictor with very many of them.
 MOST_ENDS = 10
 #: Differences of a predictor that only a variant has.
@@ -60,7 +64,8 @@ def answer(m: ShareReportData) -> Section:
         f"How does {m.study.outcome.label} differ between the {f.plural(m.study.firm_label)}?"
     )
     believed = "diagnostics and under predictions against data"
-    return sections.answer(m, asked, _answer(m), believed)
+    said = [*_answer(m), *sharesentences.confounded(m.confounded.head(MOST_CONFOUNDED), m.rows)]
+    return sections.answer(m, asked, said, believed)
 
 
 def _answer(m: ShareReportData) -> list[str]:
@@ -339,7 +344,8 @@ def estimates(m: ShareReportData) -> Section:
     failed = not m.passed
     text = (
         "In percent of the printed scale, computed draw by draw. A level's average sets every "
-        f"{m.study.row_label} to that level and leaves its other predictors as observed."
+        f"{m.study.row_label} to that level and leaves its other predictors as observed. "
+        "Prior: median and interval of the same before seeing data."
     )
     if m.design.clusters is not None:
         text += (
@@ -353,9 +359,9 @@ def estimates(m: ShareReportData) -> Section:
         blocks += [
             Table(
                 f"Average expected printed share at each level ({name})",
-                ("predictor", "level", m.rows, "median", "interval"),
+                ("predictor", "level", m.rows, "median", "interval", "prior"),
                 level_rows(m.levels, MOST_LEVELS),
-                numeric=(2, 3, 4),
+                numeric=(2, 3, 4, 5),
                 file="tables/estimates.csv",
                 failed=failed,
             ),
@@ -363,11 +369,11 @@ def estimates(m: ShareReportData) -> Section:
             Table(
                 f"Differences in percentage points ({name})",
                 (
-                    *("predictor", "difference", "median", "interval"),
+                    *("predictor", "difference", "median", "interval", "prior"),
                     *("probability of direction", "verdict"),
                 ),
                 difference_rows(m.differences, MOST_DIFFERENCES, verdicts=True),
-                numeric=(2, 3, 4),
+                numeric=(2, 3, 4, 5),
                 file="tables/differences.csv",
                 note=note if more > 0 else "",
                 failed=failed,
@@ -510,11 +516,12 @@ def _variation(m: ShareReportData) -> list[Block]:
         )
     table = Table(
         f"Variation of shares between {m.rows} by source, in percent ({name})",
-        ("source", "median", "interval"),
+        ("source", "median", "interval", "prior"),
         tuple(
-            (row.label, *median_and_interval(row, 1)) for row in m.variation.itertuples(index=False)
+            (row.label, *median_and_interval(row, 1), *prior_cell(row, 0))
+            for row in m.variation.itertuples(index=False)
         ),
-        numeric=(1, 2),
+        numeric=(1, 2, 3),
         file="tables/variation.csv",
         note=note,
         failed=not m.passed,
@@ -613,8 +620,20 @@ def predictions(m: ShareReportData) -> Section:
         not m.passed,
     )
     table = feature_table(m, f"Features of {against}", m.checks, decimals, note=note)
-    said = map(Paragraph, wording.misfit_sentences(m.checks, decimals))
+    said = map(Paragraph, [*wording.misfit_sentences(m.checks, decimals), *_heaping(m)])
     return Section("predictions", title, (*said, figure, table))
+
+
+def _heaping(m: ShareReportData) -> list[str]:
+    """Why heaping is not part of the default, if the variant was fitted."""
+    if m.heaped_checks is None:
+        return []
+    found = m.check_results.comparison.value
+    elpds = None if found is None else tables.elpds(found)
+    differences = m.compared.rows(m.comparison)
+    return wording.marked(
+        [sharesentences.heaping(m.checks, m.heaped_checks, elpds, differences)], m.passed
+    )
 
 
 # -- variants and limits -----------------------------------------------------------------
@@ -672,6 +691,8 @@ def limits(m: ShareReportData) -> Section:
     """What the study leaves open."""
     tables = (m.levels, m.differences, m.parameters, m.crossings)
     computed = sharesentences.cannot_tell(*tables, m.firms, m.rows)
+    several = {block.name: len(block.levels) for block in m.design.blocks if block.levels}
+    computed += sharesentences.few_levels(m.parameters, several)
     more = []
     missing = int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum())
     if missing:

@@ -15,21 +15,28 @@ from intlmodels.results.wording import (
     LEANING,
     SHIFTED,
     WIDE,
+    direction,
+    firm_verdict,
     in_percent,
     marked,
+    missed,
     still_sentence,
     verdict,
 )
 from intlmodels.studies import FurtherOutcome, ShareStudy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import pandas as pd
 
 
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
+#: Levels up to which the spread between them is said to be hardly known.
+FEW_LEVELS = 6
+#: A spread is hardly known from this ratio of the widths of posterior and prior.
+HARDLY_KNOWN = 0.5
 
 
 def difference(row: Any, points: str = "percentage points") -> str:
@@ -42,7 +49,7 @@ def difference(row: Any, points: str = "percentage points") -> str:
     return (
         f"{row.label}: {above} above {below} by {size} "
         f"({f.interval_name(row.ci_prob, row.ci_kind)} {f.span(low, high, decimals)}; probability "
-        f"of direction {f.probability(row.p_direction)})"
+        f"of direction {direction(row)})"
     )
 
 
@@ -84,8 +91,9 @@ def _best(table: pd.DataFrame) -> tuple[list[Any], str, list[Any]]:
     """All differences, the clearest first; the best verdict on any; those that have it."""
     ordered = table.sort_values("p_direction", ascending=False, kind="stable")
     rows = list(ordered.itertuples(index=False))
-    best = verdict(rows[0].p_direction)
-    return rows, best, [row for row in rows if verdict(row.p_direction) == best]
+    verdicts = [firm_verdict(row) for row in rows]
+    best = next(said for said in ("clear", "leaning", "cannot tell") if said in verdicts)
+    return rows, best, [row for row, said in zip(rows, verdicts, strict=True) if said == best]
 
 
 def _named(rows: list[Any], most: int, points: str = "percentage points") -> str:
@@ -107,7 +115,8 @@ def answer_differences(table: pd.DataFrame, firms: str, most: int = 3) -> str:
     if best == "leaning":
         return (
             f"No difference between levels is clear (none of {comparisons} has a probability of "
-            f"direction of {CLEAR:g} or more), but the data lean towards {_named(found, most)}."
+            f"direction of {CLEAR:g} or more beyond Monte Carlo error), but the data lean towards "
+            f"{_named(found, most)}."
         )
     names = [name[:1].lower() + name[1:] for name in dict.fromkeys(table["label"])]
     return (
@@ -356,6 +365,110 @@ def cannot_tell(
     return marked([*sentences, *still_sentence(parameters)], passed)
 
 
+def explained(table: pd.DataFrame) -> str:
+    """What predictors explain of the variation together, of one row or none."""
+    for row in table.itertuples(index=False):
+        name = f.interval_name(row.ci_prob, row.ci_kind)
+        before = f"{row.prior_median:.0f}{f.SPACE}% ({name} "
+        after = f"{row.median:.0f}{f.SPACE}% ({f.span(row.ci_low, row.ci_high, 0)})"
+        return (
+            f"Before seeing data the predictors together explain {before}"
+            f"{f.span(row.prior_low, row.prior_high, 0)}) of the variation of shares, after it "
+            f"{after}."
+        )
+    return ""
+
+
+def few_levels(parameters: pd.DataFrame, levels: Mapping[str, int]) -> list[str]:
+    """That a few levels say little about the spread of their effects, from prior and posterior.
+
+    ``levels``: number of levels of each predictor with a spread.
+    """
+    ratios = dict(zip(parameters["name"], parameters["spread_ratio"], strict=True))
+    known = {name: float(ratios.get(f"sigma_{name}", 0.0)) for name in levels}
+    said = [
+        f"sigma_{name} ({levels[name]} levels) {ratio:.2f} times"
+        for name, ratio in known.items()
+        if levels[name] <= FEW_LEVELS and ratio >= HARDLY_KNOWN
+    ]
+    if not said:
+        return []
+    return [
+        "A few levels say little about how far they differ at all: the posterior of "
+        f"{f.listed(said)} as wide as its prior (1: nothing is learned). How far levels are drawn "
+        "towards each other rests on that prior as well."
+    ]
+
+
+def heaping(
+    own: pd.DataFrame, heaped: pd.DataFrame, elpds: pd.DataFrame | None, differences: pd.DataFrame
+) -> str:
+    """How the default fares beside the variant ``heaped``, and why it is the default all the same.
+
+    ``own`` and ``heaped`` are predictive checks, ``elpds`` compares variants, if that was done, and
+    ``differences`` are those of the variants side by side.
+    """
+    of_default, of_heaped = (set(table["feature"][missed(table)]) for table in (own, heaped))
+    mended = [name for name in own["feature"] if name in of_default - of_heaped]
+    broken = [name for name in own["feature"] if name in of_heaped - of_default]
+    said = [f"the default fails {f.listed(mended)}, which heaped passes"] if mended else []
+    said += [f"heaped fails {f.listed(broken)}, which the default passes"] if broken else []
+    checked = "; ".join(said) or "both pass and fail the same of these checks"
+    text = (
+        "Heaping: the default takes every share as rounded to the width that the study states; in "
+        "the variant heaped a multiple of twice that width may have been rounded to twice the "
+        f"width. {checked[:1].upper()}{checked[1:]}."
+    )
+    if elpds is not None and {"default", "heaped"} <= set(elpds["variant"]):
+        text += _heaped_against_default(elpds.set_index("variant"))
+    wide = differences.assign(verdict=differences["p_direction"].map(verdict)).pivot_table(
+        "verdict", ["predictor", "level", "against"], "variant", "first"
+    )
+    both = wide[["default", "heaped"]].dropna()
+    changed = int((both["default"] != both["heaped"]).sum())
+    return (
+        f"{text} It stays a variant, since the default is the same for every study and not chosen "
+        f"by these results; it changes {f.counted(changed, 'verdict') if changed else 'no verdict'}"
+        f" of {f.counted(len(both), 'comparison')}."
+    )
+
+
+def _heaped_against_default(elpds: pd.DataFrame) -> str:
+    row, default = elpds.loc["heaped"], elpds.loc["default"]
+    text = (
+        f" In predicting what is left out heaped is {'better' if row.difference > 0 else 'worse'} "
+        f"by {f.number(abs(row.difference), 1)} in elpd "
+        f"({f.interval_name(row.ci_prob, row.ci_kind)} of the difference "
+        f"{f.span(row.ci_low, row.ci_high, 1)})"
+    )
+    if not np.isnan(row.log_evidence - default.log_evidence):
+        text += (
+            f"; its log evidence is {f.number(row.log_evidence, 1)}, that of the default "
+            f"{f.number(default.log_evidence, 1)}"
+        )
+    return f"{text}."
+
+
+def confounded(table: pd.DataFrame, rows: str) -> list[str]:
+    """Levels of two predictors that are those of the same firms: see :func:`.share.confounded`."""
+    found = []
+    for row in table.itertuples(index=False):
+        if row.both == row.of_a == row.of_b:
+            same = f"all {row.of_a} {rows} of {row.level_a} are the {row.of_b} of {row.level_b}"
+            only = "only the prior tells"
+        else:
+            same = (
+                f"{row.both} of the {row.of_a} {rows} of {row.level_a} are among the {row.of_b} of "
+                f"{row.level_b}"
+            )
+            only = "little but the prior tells"
+        found.append(
+            f"{row.label_a} and {row.label_b} are confounded here: {same}, so that {only} the "
+            "effects of these two levels apart."
+        )
+    return found
+
+
 def _width(part: pd.DataFrame, firms: str) -> str:
     widths = (part["ci_high"] - part["ci_low"]).to_numpy()
     decimals = f.decimals_for(float(widths.max()))
@@ -572,7 +685,7 @@ def with_share(
         f"{rows[0].level} and {in_percent(rows[-1])} at {rows[-1].level}."
     ]
     for row in differences.itertuples(index=False):
-        sentences.append(f"{difference(row)}: {_JUDGED[verdict(row.p_direction)]}.")
+        sentences.append(f"{difference(row)}: {_JUDGED[firm_verdict(row)]}.")
     if len(rows) > 2:
         sentences.append(
             "The effect climbs or falls from level to level by assumption, so that this is one "

@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
@@ -20,10 +19,12 @@ from intlmodels.results.intervals import (
     Array,
     Compared,
     Conclusion,
+    beside_prior,
     check_table,
     converged,
     directions,
     grid_table,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -51,6 +52,15 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     return estimate(fit, group)
 
 
+def before(fit: DataTree) -> DataTree:
+    """The same fit before seeing data: with the estimands of its prior in place of its own."""
+    import xarray as xr
+
+    tree = xr.DataTree.from_dict({"estimands": estimate(fit, "prior")})
+    tree.attrs = dict(fit.attrs)
+    return tree
+
+
 def curves(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd.DataFrame:
     """Probability of the flag, in percent, by size and prior entries.
 
@@ -69,8 +79,8 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
         ``quantity`` (``fall``: percentage points from the first decision to the one after
         ``FALL_AFTER`` prior entries; ``decay``: fall of the log odds for one unit of
         experience), ``size`` (or one less a smaller one, ``large - other``), the columns of
-        :func:`.intervals.table_of`, ``p_positive``, ``p_direction`` and
-        ``p_mcse``, the Monte Carlo error of the two.
+        :func:`.intervals.table_of`, those of :func:`.intervals.directions`, and for falls those of
+        :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     sizes = texts(draws["size"])
@@ -82,8 +92,11 @@ def slopes(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") -> pd
         parts += [("decay", *pair) for pair in zip(pairs_of(sizes), between.T, strict=True)]
     values = np.stack([part[2] for part in parts], axis=-1)
     columns = {"quantity": [part[0] for part in parts], "size": [part[1] for part in parts]}
-    table = table_of(fit, columns, values, prob).assign(**directions(values))
-    table["p_mcse"] = _error_of(values > 0, draws.sizes["chain"])
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    in_points = np.array(columns["quantity"]) == "fall"
+    for name, chance in relevance(values).items():
+        table[name] = np.where(in_points, chance, np.nan)
     return table
 
 
@@ -93,34 +106,27 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
     sizes = texts(found["size"])
     curve = found["curve"].transpose("chain", "draw", "size", "entries").to_numpy()
     fall = found["fall"].transpose("chain", "draw", "size").to_numpy()
-    after = f"over {FALL_AFTER} entries"
     told = [
         Conclusion(f"probability at the first decision, {size} firms", "%", False, curve[..., i, 0])
         for i, size in enumerate(sizes)
     ]
     told += [
-        Conclusion(f"fall {after}, {size} firms", "points", True, fall[..., i])
-        for i, size in enumerate(sizes)
+        Conclusion(fall_of(size), "points", True, fall[..., i]) for i, size in enumerate(sizes)
     ]
     for one, other in combinations(range(len(sizes)), 2):
-        name = f"fall {after}, {sizes[one]} firms against {sizes[other]}"
+        name = f"{fall_of(sizes[one])} against {sizes[other]}"
         told.append(Conclusion(name, "points", True, fall[..., one] - fall[..., other]))
     return told
+
+
+def fall_of(size: str) -> str:
+    """What the fall among firms of a size is called among conclusions."""
+    return f"fall over {FALL_AFTER} entries, {size} firms"
 
 
 def level_ranks(fit: DataTree) -> list[Conclusion]:
     """None: sizes of firms are not ranked."""
     return []
-
-
-def _error_of(holds: NDArray[np.bool_], chains: int) -> Array:
-    """Monte Carlo error of probabilities, from draws of whether something holds, (draw, what)."""
-    from arviz_stats.base import array_stats
-
-    stacked = holds.astype(float).reshape(chains, -1, holds.shape[-1])
-    with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-        found = array_stats.mcse(stacked, method="mean", chain_axis=0, draw_axis=1)
-    return np.nan_to_num(np.asarray(found))
 
 
 def halving(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -181,15 +187,17 @@ def term_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """All pairwise differences of :func:`term_levels`, in percentage points.
 
     Columns: ``predictor``, ``label``, ``level``, ``against``, those of :func:`.intervals.table_of`
-    of level minus against, ``p_positive``, ``p_direction``.
+    of level minus against, those of :func:`.intervals.directions` and :func:`.intervals.relevance`.
     """
     tables = []
+    chains = fit["posterior"].sizes["chain"]
     for name, label, levels, draws in _at_levels(fit):
         one, other = np.array([*combinations(range(len(levels)), 2)]).T
         named = {"level": [levels[i] for i in other], "against": [levels[i] for i in one]}
         values = draws[:, other] - draws[:, one]
         columns = {"predictor": name, "label": label, **named}
-        tables.append(table_of(fit, columns, values, prob).assign(**directions(values)))
+        table = table_of(fit, columns, values, prob)
+        tables.append(table.assign(**directions(values, chains), **relevance(values)))
     return _joined(tables)
 
 
@@ -319,13 +327,16 @@ def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.
     """What experience does in several variants: see :func:`.intervals.side_by_side`.
 
     With the columns of :func:`slopes`; decays of shapes other than the default's, which is the
-    first, are left out, since their units differ.
+    first, are left out, since their units differ. Falls and decays before seeing data stand beside
+    them, where a fit has its prior.
     """
     family = str(next(iter(fits.values())).attrs["family"])
 
     def of(quantity: str) -> Callable[[DataTree], pd.DataFrame]:
         def table(fit: DataTree) -> pd.DataFrame:
             found = slopes(fit, prob)
+            if "prior" in fit.children:
+                found = beside_prior(found, slopes(before(fit), prob))
             other = quantity == "decay" and str(fit.attrs["family"]) != family
             return found[(found["quantity"] == quantity) & (not other)].drop(columns="quantity")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
+from intlmodels.fitting.diagnostics import probability_error
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share import estimands
 from intlmodels.models.share.coefficients import Coefficients
@@ -22,6 +23,7 @@ from intlmodels.results import share
 from intlmodels.results.intervals import (
     CI_PROB,
     Array,
+    beside_prior,
     check_table,
     directions,
     parameters,
@@ -80,13 +82,14 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     ``against``, ``firms_level``, ``firms_against`` (how many firms of the cluster stand at either;
     0: the difference is borrowed from the other clusters), those of :func:`.intervals.table_of` of
     level minus against, averaged over the firms of the cluster, in percentage points,
-    ``p_positive`` and ``p_direction``.
+    and those of :func:`.intervals.directions`.
     """
     import pandas as pd
 
     draws = share.estimands(fit)
     keys = _keys(draws, "within")
     shown = {key: i for i, key in enumerate(_keys(draws, "comparison"))}
+    chains = draws.sizes["chain"]
     whole = flat(draws["difference"])[:, [shown[key] for key in keys]]
     own = draws[f"{CLUSTER}_difference"].transpose("chain", "draw", f"{CLUSTER}_level", "within")
     each = own.to_numpy().reshape(len(whole), -1, len(keys))
@@ -108,7 +111,7 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
             "firms_level": [int(stand[place_of[p, level]]) for p, level, _ in keys],
             "firms_against": [int(stand[place_of[p, other]]) for p, _, other in keys],
         }
-        found.append(table_of(fit, columns, values, prob).assign(**directions(values)))
+        found.append(table_of(fit, columns, values, prob).assign(**directions(values, chains)))
     return pd.concat(found, ignore_index=True)
 
 
@@ -205,6 +208,7 @@ def combinations(
     return table.assign(
         p_above=above,
         p_direction=likelier,
+        p_error=probability_error(draws > average[:, None], fit["posterior"].sizes["chain"]),
         verdict=[verdict(p) for p in likelier],
         reading=[
             _reading(d == vulnerable, p > 0.5) for (_, d), p in zip(pairs, above, strict=True)
@@ -464,9 +468,14 @@ def csv_tables(
         read[f"{name}_read_as"] = [item.levels[i] if known else "" for i, known in levels]
     parts = []
     for name, fit in fits.items():
+        before = share.before(fit)
+        levels, differences = (
+            beside_prior(table(fit, prob), table(before, prob))
+            for table in (share.levels, share.differences)
+        )
         tables = {
-            "level": share.levels(fit, prob),
-            "difference": share.differences(fit, prob),
+            "level": levels,
+            "difference": differences,
             "reached": reached(fit, prob),
             "frequency": frequencies(fit, prob),
             "average": averages(fit, prob),

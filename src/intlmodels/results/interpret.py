@@ -116,8 +116,8 @@ class Interpretation:
         pandas.DataFrame
             A column for each dimension, then ``mean``, ``median``, ``sd``, ``ci_low`` and
             ``ci_high`` at ``prob``, ``ci50_low``, ``ci50_high``, ``ci_kind``, ``ci_prob``,
-            ``converged``; of comparisons and slopes also ``p_positive`` (probability of being above
-            zero) and ``p_direction`` (of the likelier direction).
+            ``converged``; of comparisons and slopes also those of
+            :func:`.intervals.directions`.
         """
         import pandas as pd
 
@@ -137,7 +137,9 @@ class Interpretation:
                 "converged": self.passed,
             }
         )
-        return found if self.kind == "prediction" else found.assign(**directions(values))
+        if self.kind == "prediction":
+            return found
+        return found.assign(**directions(values, array.sizes["chain"]))
 
     def contrast(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Interpretation:
         """One selection minus another, draw by draw.
@@ -758,7 +760,7 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB, zeros: bool = False) -
     pandas.DataFrame
         ``predictor``, ``label``, ``per`` ("standard deviation", "10,000 dollars", "doubling"; of
         the square of a predictor followed by "squared"), and the columns of
-        :func:`.intervals.table_of`, ``p_positive``, ``p_direction``.
+        :func:`.intervals.table_of` and :func:`.intervals.directions`.
     """
     coefficients = _asked(fit, "slopes").coefficients
     terms = coefficients.never if zeros else coefficients
@@ -774,7 +776,8 @@ def slopes_in_units(fit: DataTree, prob: float = CI_PROB, zeros: bool = False) -
                 columns["per"].append(per)
                 draws.append(slope * factor)
     values = np.stack(draws, axis=-1) if draws else np.empty((len(coefficients.values), 0))
-    return table_of(fit, columns, values, prob).assign(**directions(values))
+    table = table_of(fit, columns, values, prob)
+    return table.assign(**directions(values, coefficients.sizes[0]))
 
 
 def _units_of(

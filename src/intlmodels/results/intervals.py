@@ -16,9 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.fitting.diagnostics import Gate, convergence, gate, scalars
+from intlmodels.fitting.diagnostics import (
+    Gate,
+    convergence,
+    gate,
+    probability_error,
+    scalars,
+)
 from intlmodels.fitting.store import require_whole
 from intlmodels.models.base import flat, texts
+from intlmodels.results.wording import LEAST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,13 +112,33 @@ def table_of(fit: DataTree, columns: Mapping[str, Any], draws: Array, prob: floa
     )
 
 
-def directions(values: Array) -> dict[str, Array]:
-    """Columns of a table of differences, of draws (draw, quantity).
+def directions(values: Array, chains: int) -> dict[str, Array]:
+    """Columns of a table of differences, of draws (draw, quantity), chain after chain.
 
-    ``p_positive``: probability of being above zero; ``p_direction``: of the likelier direction.
+    ``p_positive``: probability of being above zero; ``p_direction``: of the likelier direction;
+    ``p_error``: Monte Carlo error of the two.
     """
     positive, negative = (values > 0).mean(axis=0), (values < 0).mean(axis=0)
-    return {"p_positive": positive, "p_direction": np.maximum(positive, negative)}
+    return {
+        "p_positive": positive,
+        "p_direction": np.maximum(positive, negative),
+        "p_error": probability_error(values > 0, chains),
+    }
+
+
+def relevance(values: Array, least: float = LEAST) -> dict[str, Array]:
+    """Columns of a table of differences, of draws (draw, quantity): how large these are.
+
+    Probability that a difference is larger than ``least`` in the likelier direction
+    (``p_relevant``) or the other one (``p_opposite``), or in neither (``p_negligible``).
+    """
+    above, below = (values > least).mean(axis=0), (values < -least).mean(axis=0)
+    positive = (values > 0).mean(axis=0) >= (values < 0).mean(axis=0)
+    return {
+        "p_relevant": np.where(positive, above, below),
+        "p_negligible": (np.abs(values) <= least).mean(axis=0),
+        "p_opposite": np.where(positive, below, above),
+    }
 
 
 def check_table(
@@ -143,6 +170,18 @@ def grid_table(
     values = flat(array).astype(float)
     columns = dict(zip(names.values(), every, strict=True))
     return table_of(fit, columns, values.reshape(len(values), -1), prob)
+
+
+def beside_prior(table: pd.DataFrame, prior: pd.DataFrame) -> pd.DataFrame:
+    """A table with ``prior_median``, ``prior_low`` and ``prior_high`` of each of its rows.
+
+    ``prior``: the same table of what holds before seeing data, row by row.
+    """
+    return table.assign(
+        prior_median=prior["median"].to_numpy(),
+        prior_low=prior["ci_low"].to_numpy(),
+        prior_high=prior["ci_high"].to_numpy(),
+    )
 
 
 def clearest(table: pd.DataFrame, most: int) -> pd.DataFrame:

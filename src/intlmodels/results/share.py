@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,11 @@ from intlmodels.results.intervals import (
     Array,
     Compared,
     Conclusion,
+    beside_prior,
     check_table,
     converged,
     directions,
+    relevance,
     side_by_side,
     table_of,
 )
@@ -159,6 +161,16 @@ def estimands(fit: DataTree, group: str = "posterior") -> Dataset:
     return estimate(tree, group)
 
 
+def before(fit: DataTree) -> DataTree:
+    """The same fit before seeing data: with the estimands of its prior in place of its own."""
+    import xarray as xr
+
+    groups = {"estimands": estimands(fit, "prior"), "constant_data": fit["constant_data"].dataset}
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = dict(fit.attrs)
+    return tree
+
+
 def estimands_with_rows(fit: DataTree) -> Dataset:
     """The same with the expected shares of the rows of a panel, where these are too many to store.
 
@@ -246,13 +258,15 @@ def differences(fit: DataTree, prob: float = CI_PROB, group: str = "posterior") 
     -------
     pandas.DataFrame
         ``predictor``, ``label``, ``level``, ``against``, the columns of :func:`intervals` of
-        level minus against, ``p_positive`` (probability that it is above zero) and
-        ``p_direction`` (probability of the likelier direction).
+        level minus against, those of :func:`.intervals.directions`, and where it is in percentage
+        points those of :func:`.intervals.relevance`.
     """
     draws = estimands(fit, group)
     values = flat(draws["difference"])
     columns = labelled(fit, draws, "comparison")
-    return table_of(fit, columns, values, prob).assign(**directions(values))
+    table = table_of(fit, columns, values, prob)
+    table = table.assign(**directions(values, draws.sizes["chain"]))
+    return table.assign(**relevance(values)) if measured(fit).percent else table
 
 
 def conclusions(fit: DataTree) -> list[Conclusion]:
@@ -268,9 +282,14 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
         Conclusion(f"{label}: {at}", scale.unit, False, level[..., i])
         for i, (_, label, at) in enumerate(settings)
     ] + [
-        Conclusion(f"{label}: {at} against {against}", points, True, draws[..., i])
+        Conclusion(difference_name(label, at, against), points, True, draws[..., i])
         for i, (_, label, at, against) in enumerate(pairs)
     ]
+
+
+def difference_name(label: str, level: str, against: str) -> str:
+    """What a difference between levels is called among conclusions."""
+    return f"{label}: {level} against {against}"
 
 
 def level_ranks(fit: DataTree) -> list[Conclusion]:
@@ -350,6 +369,16 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return table_of(fit, columns, flat(draws["variation"]), prob)
 
 
+def explained(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Part of the variation of shares that all predictors explain together, in percent.
+
+    One row, or none where the variation is not split.
+    """
+    draws = estimands(fit)
+    rest = [source == NOT_EXPLAINED for source in texts(draws["source"])]
+    return table_of(fit, {}, 100 - flat(draws["variation"])[:, rest], prob)
+
+
 def crossings(fit: DataTree) -> pd.DataFrame:
     """How far each pair of grouping predictors, and of clusters with these, is crossed.
 
@@ -375,6 +404,40 @@ def crossings(fit: DataTree) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label_a", "label_b", "cells", "empty", "tied"])
 
 
+#: Levels of two predictors are confounded from this part of the rows of either that both have.
+CONFOUNDED = 0.8
+
+
+def confounded(fit: DataTree) -> pd.DataFrame:
+    """Levels of two predictors, or groups, that have all or nearly all of their rows in common.
+
+    Columns: ``label_a``, ``level_a``, ``label_b``, ``level_b``, ``of_a`` and ``of_b`` (rows of
+    either level), ``both`` (rows with both: at least ``CONFOUNDED`` of those with either, and
+    likewise of those without). Those with the most in common come first.
+    """
+    import pandas as pd
+
+    every = [(part, membership(fit, part)) for part in parts(fit) if has_levels(part)]
+    weights, rows = rows_of(fit), []
+    for (a, at_a), (b, at_b) in itertools.combinations(every, 2):
+        both = (at_a * weights[:, None]).T @ at_b
+        of_a, of_b = (weights @ at for at in (at_a, at_b))
+        either = of_a[:, None] + of_b - both
+        total = weights.sum()
+        shared = (both >= CONFOUNDED * either) & (both > 0)
+        # Two levels that nearly all rows have say something only by the rows that lack them.
+        shared &= (total - either >= CONFOUNDED * (total - both)) & (both < total)
+        if len(at_a.T) == len(at_b.T) == 2:
+            shared[1] = False  # the same firms once more
+        for i, j in np.argwhere(shared):
+            names = (a["label"], a["settings"][i], b["label"], b["settings"][j])
+            rows.append((*names, int(of_a[i]), int(of_b[j]), int(both[i, j])))
+    keys = ("label_a", "level_a", "label_b", "level_b", "of_a", "of_b", "both")
+    table = pd.DataFrame(rows, columns=list(keys))
+    order = table["both"] / (table["of_a"] + table["of_b"] - table["both"])
+    return table.loc[order.sort_values(ascending=False, kind="stable").index]
+
+
 def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str]:
     return [
         f"{a['settings'][i]} occurs only with {b['settings'][int(np.argmax(counts[i]))]}"
@@ -387,14 +450,23 @@ def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str
 
 
 def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
-    """Averages, levels and differences of several variants: see :func:`.intervals.side_by_side`."""
+    """What several variants say: see :func:`.intervals.side_by_side`.
+
+    Averages, levels, differences, and what predictors explain of the variation; those of the prior
+    beside them, where a fit has it.
+    """
+    priors = {id(fit): before(fit) for fit in fits.values() if "prior" in fit.children}
+
+    def both(table: Callable[[DataTree, float], pd.DataFrame]) -> Callable[[DataTree], Any]:
+        def of(fit: DataTree) -> pd.DataFrame:
+            own, prior = table(fit, prob), priors.get(id(fit))
+            return own if prior is None else beside_prior(own, table(prior, prob))
+
+        return of
+
+    tables = {"average": average, "level": levels, "difference": differences}
     return side_by_side(
-        fits,
-        {
-            "average": lambda fit: average(fit, prob),
-            "level": lambda fit: levels(fit, prob),
-            "difference": lambda fit: differences(fit, prob),
-        },
+        fits, {name: both(table) for name, table in (tables | {"explained": explained}).items()}
     )
 
 

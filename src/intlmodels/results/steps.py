@@ -136,7 +136,7 @@ def steps(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
         ``predictor``, ``label``, ``more`` ("10,000 dollars more", "20 % more", "twice as much",
         "2,000 rather than 500 pupils"), ``estimand`` (the expected share; with structural zeros
         also whether there is any at all, and the share if there is), the columns of
-        :func:`.intervals.table_of`, ``p_positive``, ``p_direction``.
+        :func:`.intervals.table_of` and :func:`.intervals.directions`.
     """
     asked = _Predictors.of(fit)
     bent = {
@@ -161,7 +161,9 @@ def steps(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     pairs = [(step.plus, step.minus) for step in wanted.values()]
     draws = _differences(asked.coefficients, pairs)
     draws = draws.reshape(len(draws), -1)
-    return table_of(fit, columns, draws, prob).assign(**directions(draws))
+    return table_of(fit, columns, draws, prob).assign(
+        **directions(draws, asked.coefficients.sizes[0])
+    )
 
 
 def as_observed(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
@@ -190,7 +192,7 @@ def zero_differences(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """
     names = ("abroad_difference", "share_if_abroad_difference", "difference")
     table, draws = _three(fit, "comparison", names, prob)
-    return table.assign(**directions(draws))
+    return table.assign(**directions(draws, estimands(fit).sizes["chain"]))
 
 
 def _three(
@@ -225,8 +227,8 @@ def moderations(
         with the largest: ``interaction``, ``label`` and ``by`` (the two predictors; a number is the
         moderator of a predictor with levels), ``more`` (see :func:`steps`; empty for levels),
         ``level``, ``against``, ``value`` (of the moderator), ``to`` (of a change, the value to
-        which it goes; else empty), the columns of :func:`.intervals.table_of`, ``p_positive``,
-        ``p_direction``.
+        which it goes; else empty), the columns of :func:`.intervals.table_of` and
+        :func:`.intervals.directions`.
     """
     asked = _Predictors.of(fit)
     names = ("interaction", "label", "by", "more", "level", "against", "value", "to")
@@ -257,7 +259,8 @@ def moderations(
             draws += [found, (found[:, last] - found[:, first])[:, None]]
     columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
     every = np.concatenate(draws, axis=1) if draws else np.empty((2, 0))
-    return table_of(fit, columns, every, prob).assign(**directions(every))
+    table = table_of(fit, columns, every, prob)
+    return table.assign(**directions(every, asked.coefficients.sizes[0]))
 
 
 def _in_order(asked: _Predictors, one: str, other: str) -> tuple[str, str]:

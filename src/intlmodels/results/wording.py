@@ -3,22 +3,29 @@
 Functions take tables of :mod:`intlmodels.results.intervals` and return sentences. What counts as
 clear is stated wherever it is used: a direction is clear when its probability is at least
 ``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
-tell.
+tell. Claims have the same limits and their mirror images: ``LIMITS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import CLEAR_AND_LEANING, EDGE_ERRORS, on_the_edge
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-CLEAR = 0.975
-LEANING = 0.9
+CLEAR, LEANING = CLEAR_AND_LEANING
+#: Limits of the probability of a claim, and the verdicts above, between and below them.
+LIMITS = (CLEAR, LEANING, round(1 - LEANING, 9), round(1 - CLEAR, 9))
+VERDICTS = ("supported", "leaning", "uncertain", "leaning against", "contradicted by the model")
+#: After a verdict that other draws could change.
+EDGE = " (on the edge)"
+#: Percentage points from which a difference is relevant, unless a claim says another number.
+LEAST = 5.0
 #: A parameter hardly moved: its posterior is nearly as wide as its prior, around the same value.
 WIDE, SHIFTED = 0.8, 0.5
 #: Posterior predictive probabilities outside of this are misfit.
@@ -34,6 +41,54 @@ def verdict(p_direction: float) -> Verdict:
     if p_direction >= CLEAR:
         return "clear"
     return "leaning" if p_direction >= LEANING else "cannot tell"
+
+
+def claim_verdict(probability: float) -> str:
+    """What the posterior probability of a claim allows to say of it: one of ``VERDICTS``."""
+    for limit, above in zip(LIMITS[:2], VERDICTS, strict=False):
+        if probability >= limit:
+            return above
+    below = sum(probability <= limit for limit in LIMITS[2:])
+    return VERDICTS[2 + below]
+
+
+def edge(probability: float, error: float, limits: Sequence[float] = LIMITS) -> str:
+    """The mark of a verdict that other draws could change; empty if they could not."""
+    return EDGE if on_the_edge(probability, error, limits) else ""
+
+
+def verdict_on(row: Any) -> str:
+    """The verdict on a difference, a row of its table, and whether it is on the edge."""
+    return verdict(row.p_direction) + edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+
+
+def firm_verdict(row: Any) -> Verdict:
+    """The verdict on a difference that other draws would not make a weaker one than leaning."""
+    said = verdict(row.p_direction)
+    turns = said == "clear" and on_the_edge(row.p_direction, row.p_error, (CLEAR,))
+    return "leaning" if turns else said
+
+
+def direction(row: Any) -> str:
+    """The probability of the likelier direction, whether it is on the edge, and where it stands.
+
+    ``row`` is one of a table of differences: see :func:`.intervals.directions`.
+    """
+    near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
+    stands = getattr(row, "stands", "")
+    return f.probability(row.p_direction) + ", on the edge" * near + f"; {stands}" * bool(stands)
+
+
+def claim_limits() -> str:
+    """Verdicts of claims and their limits, in words."""
+    supported, leaning, uncertain, against, contradicted = VERDICTS
+    clear, lean, opposed, excluded = (f"{limit:g}" for limit in LIMITS)
+    return (
+        f"{supported}: probability at least {clear}; {leaning}: at least {lean}; {contradicted}: "
+        f"at most {excluded}; {against}: at most {opposed}; {uncertain}: between; on the edge: "
+        f"within {EDGE_ERRORS} Monte Carlo errors of a limit, so that other draws could change the "
+        "verdict"
+    )
 
 
 def marked(sentences: list[str], passed: bool) -> list[str]:
@@ -92,6 +147,21 @@ def still_sentence(parameters: pd.DataFrame) -> list[str]:
 # -- checks ------------------------------------------------------------------------------
 
 
+def missed(checks: pd.DataFrame) -> pd.Series[bool]:
+    """Which features lie outside of what is predicted; a value at the end of it is within."""
+    p, seen = checks["p_larger"], checks["observed"]
+    outside = (seen < checks["ci_low"]) | (seen > checks["ci_high"])
+    return outside & ((p < TAIL) | (p > 1 - TAIL))
+
+
+def _rule(checks: pd.DataFrame) -> str:
+    interval = f.interval_name(checks["ci_prob"].iloc[0])
+    return (
+        f"a feature is missed when it lies outside of the {interval} of the predictions, and the "
+        f"probability of a larger value is below {TAIL:g} or above {1 - TAIL:g}"
+    )
+
+
 def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
     """Whether data predicted by the fit look like the data.
 
@@ -99,12 +169,11 @@ def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> li
     ``decimals`` are those with which a feature is written.
     """
     passed = bool(checks["converged"].all())
-    p = checks["p_larger"]
-    bad = checks[(p < TAIL) | (p > 1 - TAIL)]
+    bad = checks[missed(checks)]
     if not len(bad):
         text = (
             f"In all {len(checks)} features looked at, the data lie within what the fitted model "
-            f"predicts (probability of a larger value between {TAIL:g} and {1 - TAIL:g})."
+            f"predicts ({_rule(checks)})."
         )
         return marked([text], passed)
     parts = [
@@ -116,7 +185,6 @@ def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> li
     ]
     text = (
         f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
-        f"that were looked at (a feature is missed when the probability of a larger value is "
-        f"below {TAIL:g} or above {1 - TAIL:g}): {'; '.join(parts)}."
+        f"that were looked at ({_rule(checks)}): {'; '.join(parts)}."
     )
     return marked([text], passed)

@@ -123,7 +123,9 @@ class Finding:
 
     An effect that is a fact has no interval. A verdict that is one may have a probability beside
     it, of what is behind the numbers. ``fit`` is the one that was asked; empty if none. ``pair`` is
-    of two groups how many have what is compared, and have not.
+    of two groups how many have what is compared, and have not. ``error`` is the Monte Carlo error
+    of the probability (missing where it is exact), ``prior`` the same before seeing data; ``sizes``
+    are the probabilities of a relevant, a negligible and an opposite effect.
     """
 
     verdict: str = ""
@@ -135,6 +137,9 @@ class Finding:
     numbers: str = ""
     fit: str = ""
     pair: tuple[tuple[int, int], tuple[int, int]] | None = None
+    error: float = math.nan
+    prior: float = math.nan
+    sizes: tuple[float, ...] = (math.nan, math.nan, math.nan)
 
 
 class FitDraws(Protocol):
@@ -182,8 +187,14 @@ class FitDraws(Protocol):
         unit: str,
         numbers: str,
         kept: NDArray[np.bool_] | None = None,
+        claim: Claim | None = None,
+        sign: int = 1,
     ) -> Finding:
-        """Probability and effect, from the draws where the claim can be judged (all if None)."""
+        """Probability and effect, from the draws where the claim can be judged (all if None).
+
+        Effects have the ``sign`` where the claim holds; if it names ``least``, it holds only where
+        they are larger than that.
+        """
 
 
 @dataclass(frozen=True)
@@ -329,6 +340,8 @@ class Rule:
             "variant": "" if claim.fit == DEFAULT else f", variant {claim.fit}",
         }
         said |= {"limits": limits(claim.terms, ""), "limits%": limits(claim.terms)}
+        least = claim.terms.get("least")
+        said["margin"] = "" if least is None else f" by more than {plain(least)} points"
         for key, value in claim.terms.items():
             if isinstance(value, float):
                 said |= {key: plain(value), f"{key}%": f.percent(value)}

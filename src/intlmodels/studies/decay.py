@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files
-from intlmodels.core.errors import StudyError, listed, one_line, read_each
+from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, read_each
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
 from intlmodels.studies.columns import grouping_lines
@@ -29,6 +29,7 @@ from intlmodels.studies.schema import (
     DecayFile,
     PeriodsTable,
     ReadingTable,
+    SizesTable,
     period_weights,
     wrong,
 )
@@ -44,7 +45,7 @@ FEWEST_FIRMS = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """The counts of a study, read in another way."""
+    """The counts of a study, or the sizes of its firms, read in another way."""
 
     #: Name of the variant.
     name: str
@@ -55,6 +56,8 @@ class Reading:
     counts: tuple[Count, ...]
     #: Why it is read so.
     note: str = ""
+    #: Of each firm, where these are what is read otherwise; else empty.
+    sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -271,12 +274,13 @@ def _counts(
 ) -> _Counts:
     """Counts, variants of the study's own, and columns without a meaning."""
     if not toml.counts:
-        for name in toml.variants:
-            raise wrong(
-                "a variant of the study's own reads counts; expected a table [counts]",
-                f"[variants.{name}]",
-            )
-        return (), {}, ()
+        found = {}
+        for name, own in toml.variants.items():
+            if not isinstance(own, SizesTable):
+                said = "a variant of this kind reads counts; expected a table [counts]"
+                raise wrong(said, f"[variants.{name}]")
+            found[name] = _other_sizes(name, own, subjects, weights, ())
+        return (), found, ()
     for firm in subjects.firms:
         if MARK in firm:
             said = f"expected names without {MARK!r}, which separates names in counts: rename it"
@@ -299,6 +303,9 @@ def _counts(
                 spec.note,
             )
             continue
+        if isinstance(spec, SizesTable):
+            readings[name] = _other_sizes(name, spec, subjects, weights, counts)
+            continue
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
@@ -312,6 +319,43 @@ def _counts(
         change = f"{len(added)} more counts ({more.file})"
         readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
     return counts, readings, tuple(dict.fromkeys(unused))
+
+
+def _other_sizes(
+    name: str,
+    spec: SizesTable,
+    subjects: Subjects,
+    weights: tuple[float, ...],
+    counts: tuple[Count, ...],
+) -> Reading:
+    """Firms of other sizes; those of one size that is left out are all the others."""
+    sizes: dict[str, str] = {}
+    for number, (size, firms) in enumerate(spec.sizes.items(), start=1):
+        here = f"[{spec.where[:-1]}.sizes]] number {number},"
+        if size not in subjects.size_labels:
+            said = f"no such size{did_you_mean(size, subjects.size_labels)}; expected one of "
+            raise wrong(f"{said}{listed(subjects.size_labels)}", f"{here} size", size)
+        for firm in firms:
+            if firm not in subjects.firms:
+                said = f"no such firm{did_you_mean(firm, subjects.firms)}; expected one of "
+                raise wrong(f"{said}{listed(subjects.firms, 30)}", f"{here} firms", firm)
+            if firm in sizes:
+                said = f"it is {sizes[firm]} already; expected every firm once"
+                raise wrong(said, f"{here} firms", firm)
+            sizes[firm] = size
+    left = [size for size in subjects.size_labels if size not in spec.sizes]
+    rest = [firm for firm in subjects.firms if firm not in sizes]
+    mend = "expected firms of every size; those of one that is left out are all the others"
+    if len(left) > 1 or (left and not rest):
+        raise wrong(f"no firm of the size {listed(left)}; {mend}", f"{spec.where} sizes")
+    if rest and not left:
+        raise wrong(f"{listed(rest, 12)} without a size; {mend}", f"{spec.where} sizes")
+    own = tuple(sizes.get(firm, left[0] if left else "") for firm in subjects.firms)
+    if own == subjects.sizes:
+        raise wrong("the sizes of the study itself; expected others", f"{spec.where} sizes")
+    words = (f"{size} {listed(firms)}" for size, firms in spec.sizes.items())
+    change = f"firms of other sizes: {'; '.join(words)}"
+    return Reading(name, change, subjects.periods, weights, counts, spec.note, own)
 
 
 # -- describing it ----------------------------------------------------------------------

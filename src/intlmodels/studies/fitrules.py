@@ -66,6 +66,9 @@ def _middle(
 # -- of share models: levels of a predictor, groups of firms, parameters -------------------------
 
 _FIT: Keys = {"fit": Naming("text", kind="variant")}
+#: From which size on an effect counts, in the unit of the outcome: percentage points of shares.
+_LEAST: Keys = {"least": Key("number", within=(0.0, 100.0))}
+_BY_LEAST = ", by more than `least` points if that is given"
 _PREDICTOR: Keys = {**_FIT, "predictor": Naming("text", True, kind="predictor")}
 
 
@@ -109,14 +112,16 @@ class _HigherLevel(_OfShares):
     name = "higher level"
     means = (
         "the average expected outcome at some `levels` of a `predictor` is higher than at "
-        "those it is `against` (the others), the other predictors as observed"
+        f"those it is `against` (the others), the other predictors as observed{_BY_LEAST}"
     )
     words = (
-        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}} "
+        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}}"
+        "{margin} "
         "({predictor}, other predictors as observed{variant})"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
+        **_LEAST,
         "levels": Naming("texts", True, kind="level"),
         "against": Naming("texts", kind="level"),
     }
@@ -134,18 +139,23 @@ class _HigherLevel(_OfShares):
             firms.append(stands[:, at].any(axis=1))
         off, unit = averages[0] - averages[1], fit.unit("difference")
         said = f"{f.listed(first)} against {f.listed(second)}: {_middle(off, fit)} {unit}"
-        return fit.judge(off > 0, off, unit, said + self.printed(firms, claim, study))
+        said += self.printed(firms, claim, study)
+        return fit.judge(off > 0, off, unit, said, claim=claim)
 
 
 class _ExtremeLevel(_OfShares):
     name = "extreme level"
-    means = "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome"
+    means = (
+        "a `level` of a `predictor` has the lowest or highest (`end`) average expected outcome"
+        f"{_BY_LEAST}"
+    )
     words = (
         f"{POSTERIOR} that {{level}} has the {{end}} average expected value of all levels of "
-        "{predictor}{variant}"
+        "{predictor}{margin}{variant}"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
+        **_LEAST,
         "level": Naming("text", True, kind="level"),
         "end": Key("text", True, ("lowest", "highest")),
     }
@@ -158,17 +168,21 @@ class _ExtremeLevel(_OfShares):
         off = shares[:, place] - (others.min if end == "lowest" else others.max)(axis=1)
         unit = fit.unit("difference")
         said = f"{level} against the {end} of the others: {_middle(off, fit)} {unit}"
-        return fit.judge(off < 0 if end == "lowest" else off > 0, off, unit, said)
+        sign = -1 if end == "lowest" else 1
+        return fit.judge(sign * off > 0, off, unit, said, claim=claim, sign=sign)
 
 
 class _HigherExpected(_OfShares, OfRows):
     name = "higher expected"
     means = (
         "firms of group `a` have a higher expected outcome on average than those of `b` (the "
-        "others)"
+        f"others){_BY_LEAST}"
     )
-    words = f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{variant}}"
-    keys: ClassVar[Keys] = {**_FIT, "a": GROUP, "b": OTHER_GROUP}
+    words = (
+        f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{margin}}"
+        "{variant}"
+    )
+    keys: ClassVar[Keys] = {**_FIT, **_LEAST, "a": GROUP, "b": OTHER_GROUP}
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         a = claim.group("a")
@@ -184,7 +198,7 @@ class _HigherExpected(_OfShares, OfRows):
         unit = fit.unit("difference")
         said = f"{a.label} ({first.sum()}) against {b.label} ({second.sum()}): "
         said += f"{_middle(off, fit)} {unit}{self.printed((first, second), claim, study)}"
-        return fit.judge(off > 0, off, unit, said)
+        return fit.judge(off > 0, off, unit, said, claim=claim)
 
 
 class _Explains(_OfShares):
@@ -231,7 +245,8 @@ class _Effect(_OfShares):
             return fit.judge(holds, values, "scale of the parameter", said)
         off, unit = fit.values("difference")[:, compared.index(ends)], fit.unit("difference")
         said += f" on the logit scale; {levels[-1]} against {levels[0]}: {_middle(off, fit)} {unit}"
-        return fit.judge(holds, off, unit, said)
+        sign = 1 if claim.terms["sign"] == "positive" else -1
+        return fit.judge(holds, off, unit, said, claim=claim, sign=sign)
 
 
 class _AverageEffect(_OfShares):
@@ -300,8 +315,8 @@ class _AverageEffect(_OfShares):
                 f"{said} against {_middle(other, fit, significant=True)}",
             )
             said = f"{sides}; difference {_middle(effect, fit, significant=True)}"
-        holds = effect > 0 if terms["sign"] == "positive" else effect < 0
-        return fit.judge(holds, effect, unit, f"{said} {unit}")
+        sign = 1 if terms["sign"] == "positive" else -1
+        return fit.judge(sign * effect > 0, effect, unit, f"{said} {unit}", claim=claim, sign=sign)
 
 
 def _check_value(
@@ -379,12 +394,14 @@ class _Falls(_OfDecisions):
     means = (
         "the flag becomes rarer with prior decisions, among firms of a `size` (of every size), or "
         'with `sizes = "average"` on average over the firms of all sizes'
+        f"{_BY_LEAST}, after the number of decisions that is told"
     )
-    words = f"{POSTERIOR} that the decay of {{size}} is above zero"
+    words = f"{POSTERIOR} that the decay of {{size}} is above zero{{margin}}"
     stand_ins: ClassVar = {"size": "every size"}
     keys: ClassVar[Keys] = {
         "size": Key("text"),
         "sizes": Key("text", options=("every", "average")),
+        **_LEAST,
     }
 
     def check(self, claim: Claim, where: str) -> None:
@@ -393,6 +410,8 @@ class _Falls(_OfDecisions):
 
     def describe(self, claim: Claim, study: Study) -> str:
         said = super().describe(claim, study)
+        if "least" in claim.terms:
+            said = said.replace("the decay of", "the fall of").replace("above zero by ", "")
         return said.replace("every size", "the average firm") if _is_average(claim) else said
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
@@ -403,7 +422,8 @@ class _Falls(_OfDecisions):
             decay, fall = (np.average(one, axis=1, weights=number) for one in (decay, fall))
             over = f"average over {len(study.firms)} {f.plural(study.firm_label)}"
             after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {over}: fall "
-            return fit.judge(decay > 0, fall, POINTS, f"{after}{_middle(fall, fit, 0)} {POINTS}")
+            after += f"{_middle(fall, fit, 0)} {POINTS}"
+            return fit.judge(decay > 0, fall, POINTS, after, claim=claim)
         firms = f.plural(study.firm_label)
         said = [
             f"{firms if size == 'all' else f'{size} {firms}'}: fall "
@@ -412,7 +432,8 @@ class _Falls(_OfDecisions):
         ]
         after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {'; '.join(said)}"
         # Of several sizes the one that falls least decides.
-        return fit.judge((decay > 0).all(axis=1), fall.min(axis=1), POINTS, after)
+        falls = (decay > 0).all(axis=1)
+        return fit.judge(falls, fall.min(axis=1), POINTS, after, claim=claim)
 
 
 def _is_average(claim: Claim) -> bool:
@@ -444,10 +465,10 @@ class _HigherShare(_OfDecisions):
     name, kind = "higher share", "comparison"
     means = (
         "among the decisions in `a` a higher share carries the flag than among those in `b`; "
-        "each names a `size`, `periods`, or both"
+        f"each names a `size`, `periods`, or both{_BY_LEAST}"
     )
-    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}"
-    keys: ClassVar[Keys] = {"a": _PART, "b": _PART}
+    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}{{margin}}"
+    keys: ClassVar[Keys] = {"a": _PART, "b": _PART, **_LEAST}
 
     def check(self, claim: Claim, where: str) -> None:
         if claim.terms["a"] == claim.terms["b"]:
@@ -470,14 +491,20 @@ class _HigherShare(_OfDecisions):
                 f"{a[0, 1]:.0f} of {a[0].sum():.0f} ({f.percent(first[0])}) against "
                 f"{b[0, 1]:.0f} of {b[0].sum():.0f} ({f.percent(second[0])})"
             )
-            return fact(off[0] > 0, f.plural(study.event), float(off[0]), said, POINTS)
+            return fact(
+                off[0] > claim.terms.get("least", 0),
+                f.plural(study.event),
+                float(off[0]),
+                said,
+                POINTS,
+            )
         medians = [f.percent(float(np.median(share[kept]))) for share in (first, second)]
         said = f"difference of the shares {_middle(off[kept], fit, 0)} {POINTS}; "
         said += f"medians {' against '.join(medians)}"
         if not kept.all():
             left_out = f.percent(100 * float(1 - kept.mean()), 1)
             said += f"; left out: {left_out} of the draws, with {without}"
-        return fit.judge(off > 0, off, POINTS, said, kept)
+        return fit.judge(off > 0, off, POINTS, said, kept, claim)
 
 
 class _None(_OfDecisions):

@@ -426,7 +426,10 @@ ENDINGS = (
 #: Names of variants that a study cannot give to its own, by model: every study has these, and
 #: ``all`` stands for all of them on the command line.
 BUILT_IN_VARIANTS = {
-    "share": ("default", "logit-normal", "hurdle", "heaped", "density", "all"),
+    "share": (
+        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity"),
+        "all",
+    ),
     "decay": ("default", "power", "step", "period", "common-decay", "complete", "all"),
 }
 #: Starts of names of variants that the decay model numbers itself, such as ``repair-1``.
@@ -812,6 +815,21 @@ class ByOutcomeTable(VariantTable):
     outcome: str
 
 
+class OrderTable(VariantTable):
+    """A further outcome with its levels in another order."""
+
+    kind: Literal["order"]
+    outcome: str
+    levels: tuple[str, ...]
+    readings: Annotated[Any, Key("tables")] = ()
+
+    def __post_init__(self) -> None:
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        if self.readings:
+            level = Key("text", required=True, options=self.levels)
+            _read_readings(self, {"label": _NEEDED_LABEL, "level": level, "note": PROSE})
+
+
 class TermsTable(VariantTable):
     """The same study with other terms."""
 
@@ -895,7 +913,7 @@ def _different(texts: Sequence[str], where: str, expected: str, least: int) -> N
         raise wrong(f"expected {expected}", where)
 
 
-def _read_readings(table: AxesTable | OrderedTable, keys: Keys) -> None:
+def _read_readings(table: AxesTable | OrderedTable | OrderTable, keys: Keys) -> None:
     """Put checked readings in place of those that stand in a table, each label once."""
     if not table.readings:
         raise wrong("expected at least one reading", f"{table.where} readings")
@@ -1061,6 +1079,28 @@ class MoreCountsTable(VariantTable):
     file: str
 
 
+class SizesTable(VariantTable):
+    """The same firms, of other sizes."""
+
+    kind: Literal["sizes"]
+    sizes: Annotated[Any, Key("tables")]
+
+    def __post_init__(self) -> None:
+        """Check the sizes: each has firms, and stands there once."""
+        if not self.sizes:
+            raise wrong("expected at least one size", f"{self.where} sizes")
+        checked: dict[str, tuple[str, ...]] = {}
+        for number, table in enumerate(self.sizes, start=1):
+            here = f"[{self.where[:-1]}.sizes]] number {number},"
+            keys = {"size": Key("label", required=True), "firms": Key("texts", required=True)}
+            given = section(table, keys, here)
+            if given["size"] in checked:
+                raise wrong("expected each size once", f"{here} size", given["size"])
+            _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
+            checked[given["size"]] = given["firms"]
+        object.__setattr__(self, "sizes", checked)
+
+
 def _check_periods(names: Sequence[str], key: str) -> None:
     """Refuse names of periods that are not different, or cannot stand in a list."""
     if not names:
@@ -1122,7 +1162,13 @@ class ShareFile:
     interactions: dict[str, InteractionTable] = field(default_factory=dict)
     variants: dict[
         str,
-        NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable | TermsTable,
+        NestedTable
+        | AxesTable
+        | MembershipTable
+        | CovariateTable
+        | ByOutcomeTable
+        | OrderTable
+        | TermsTable,
     ] = field(default_factory=dict)
     outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
@@ -1308,7 +1354,7 @@ class DecayFile:
     predictors: Annotated[Predictors, ("split", "curve", "knots", "at")] = field(
         default_factory=dict
     )
-    variants: dict[str, ReadingTable | MoreCountsTable] = field(default_factory=dict)
+    variants: dict[str, ReadingTable | MoreCountsTable | SizesTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     silence: Any = ()
     groups: Any = field(default_factory=dict)

@@ -21,6 +21,7 @@ class DecayModel:
     """See :class:`intlmodels.models.base.Model`; what compiles or draws is imported when needed."""
 
     shapes = ("decay", "sequences")
+    directions = "fall"
 
     default_design = staticmethod(design.default_design)
     variants = staticmethod(design.variants)

@@ -20,7 +20,7 @@ random) and is sampled together with the parameters (:mod:`intlmodels.models.dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
@@ -146,15 +146,11 @@ def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
 
 def default_design(study: DecayStudy) -> Design:
     """The model as stated: from the counts if there are any, else from the decisions."""
-    sizes = tuple(size for size in study.size_labels if size in study.sizes)
     aggregated = isinstance(study, SequenceStudy)
-    if len(sizes) < 2:
-        sizes = ("all",)
+    sizes, size_of_firm = _sizes(study, study.sizes)
     return Design(
         firms=study.firms,
-        size_of_firm=tuple(
-            sizes.index(s) if len(sizes) > 1 else 0 for s in ([] if aggregated else study.sizes)
-        ),
+        size_of_firm=() if aggregated else size_of_firm,
         sizes=sizes,
         periods=study.periods,
         period_weights=study.period_weights,
@@ -167,6 +163,14 @@ def default_design(study: DecayStudy) -> Design:
         aggregated=aggregated,
         terms=() if study.counts or study.decisions is None else tuple(_terms(study.decisions)),
     )
+
+
+def _sizes(study: DecayStudy, own: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Labels of sizes that occur, the largest first, and their positions."""
+    sizes = tuple(size for size in study.size_labels if size in own)
+    if len(sizes) < 2:
+        return ("all",), (0,) * len(own)
+    return sizes, tuple(sizes.index(size) for size in own)
 
 
 def _terms(decisions: Decisions) -> Iterator[Term]:
@@ -192,6 +196,11 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
     rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
     if study.counts:
         rows += _of_counts(study)
+    for name, reading in study.readings.items():
+        if reading.sizes:
+            sizes, size_of_firm = _sizes(study, reading.sizes)
+            apply = partial(replace, sizes=sizes, size_of_firm=size_of_firm, common=False)
+            rows.append(Variant(name, reading.change, apply, axis="sizes"))
     rows += [
         Variant(
             "power",
@@ -285,6 +294,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             axis="reading",
         )
         for name, reading in study.readings.items()
+        if not reading.sizes
     ]
     for number, changes in enumerate(repairs(study.counts, study.firms, study.periods), start=1):
         words = ", ".join(f"{name} {value}" for name, value in changes.items())

@@ -215,6 +215,15 @@ def _predictable(design: Design) -> list[Count]:
     ]
 
 
+def determined(design: Design) -> list[str]:
+    """Counts that are sums and differences of other counts, if any."""
+    equal = [count for count in design.counts if count.relation == "equal"]
+    system = rows(equal, design.firms, design.periods)
+    rank = np.linalg.matrix_rank(system.member) if equal else 0
+    others = {c.id: system.member[system.count != i] for i, c in enumerate(equal)}
+    return [c.id for c in _predictable(design) if np.linalg.matrix_rank(others[c.id]) == rank]
+
+
 def printed(study: DecayStudy, design: Design) -> Array:
     """What was printed of each unit; of a firm's decisions, how many carry the flag."""
     if design.decisions is None:

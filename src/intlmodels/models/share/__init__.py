@@ -21,6 +21,7 @@ class ShareModel:
     """See :class:`intlmodels.models.base.Model`; what compiles or draws is imported when needed."""
 
     shapes = ("share", "register")
+    directions = "difference"
 
     default_design = staticmethod(design.default_design)
     variants = staticmethod(design.variants)

@@ -32,6 +32,7 @@ from intlmodels.studies import (
     Interaction,
     Membership,
     Nested,
+    Order,
     Panel,
     Predictor,
     RegisterStudy,
@@ -148,6 +149,8 @@ class Design:
     never: tuple[Block, ...] = ()
 
     own_ends: bool = False  #: whether rows differ in the width of their intervals
+    #: Whether spreads have a penalized complexity prior in place of a half-normal one.
+    penalized: bool = False
     #: Why shares cannot be simulated from it; empty if they can.
     not_simulated: str = ""
 
@@ -270,7 +273,27 @@ def parameters(design: Design) -> dict[str, Prior]:
                 file="study.toml",
                 value=name,
             )
+    if design.penalized:
+        listed = [_penalized(prior) for prior in listed]
     return {prior.name: prior for prior in listed}
+
+
+#: Probability that a spread exceeds twice the scale of its half-normal prior: that of the
+#: half-normal itself, and of the penalized complexity prior in its place.
+EXCEEDED = 0.05
+
+
+def _penalized(prior: Prior) -> Prior:
+    """A spread with a penalized complexity prior: an exponential one of the same tail.
+
+    The distance of effects with a spread from no effects at all grows as the spread, so that a
+    constant penalty for each unit of it is an exponential prior; its rate follows from
+    ``Pr(spread > U) = EXCEEDED`` (Simpson et al. 2017, Statistical Science 32, 1-28).
+    """
+    if not (prior.name.startswith("sigma_") and prior.distribution == "HalfNormal"):
+        return prior
+    rate = -math.log(EXCEEDED) / (2 * prior.args[0])
+    return prior.rewritten(f"Exponential({rate:.3g})")
 
 
 def _meaning(name: str, meaning: str) -> str:
@@ -876,6 +899,26 @@ def _families(study: ShareStudy) -> list[Variant[Design]]:
     return [_ROUNDED if row.name == "hurdle" else row for row in _FAMILY_VARIANTS]
 
 
+PENALIZED = "penalized-complexity"
+
+
+def _penalized_variant(design: Design) -> list[Variant[Design]]:
+    """Spreads of levels with another prior, where there are any."""
+    changed = parameters(replace(design, penalized=True))
+    pairs = [(own, changed[name]) for name, own in parameters(design).items()]
+    spreads = [(own, new) for own, new in pairs if new != own]
+    if not spreads:
+        return []
+    (old, new), *_ = spreads
+    scale = old.args[0]
+    change = (
+        "a penalized complexity prior of each spread of levels or groups (Simpson et al. 2017): "
+        f"Pr({new.name} > {2 * scale:g}) = {EXCEEDED:g} as by default, but exponential, with a "
+        f"median of {math.log(2) / new.args[0]:.2f} instead of {0.6745 * scale:.2f}"
+    )
+    return [Variant(PENALIZED, change, partial(replace, penalized=True), axis="spread")]
+
+
 def _outcome_variant(further: FurtherOutcome) -> Variant[Design]:
     change = (
         f"another outcome on the same predictors, no variant of the share: {further.label.lower()} "
@@ -892,8 +935,15 @@ def with_terms(design: Design, spec: Terms, study: ShareStudy) -> Design:
 
 
 def _study_variant(
-    spec: Nested | Axes | Membership | Covariate | ByOutcome | Terms, study: ShareStudy
+    spec: Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms, study: ShareStudy
 ) -> Variant[Design]:
+    if isinstance(spec, Order):
+        change = (
+            f"another order of {spec.outcome.label.lower()}, no variant of the share: "
+            f"{', '.join(spec.outcome.levels)}"
+        )
+        apply = partial(with_family, family="ordered", further=spec.outcome)
+        return Variant(spec.name, change, apply, comparable=False, outcome=spec.of)
     if isinstance(spec, Terms):
         parts = (("adds", spec.add), ("drops", spec.drop))
         change = "; ".join(f"{what} {listed(names)}" for what, names in parts if names)
@@ -925,6 +975,7 @@ def variants(study: ShareStudy) -> list[Variant[Design]]:
     """Rows of the catalogue, the default first."""
     rows = [Variant[Design](DEFAULT, "the model as stated", lambda design: design)]
     rows += [row for row in _families(study) if not why_absent(study, row.name)]
+    rows += _penalized_variant(default_design(study))
     rows += [_study_variant(spec, study) for spec in study.variants.values()]
     return rows + [_outcome_variant(further) for further in study.outcomes.values()]
 
