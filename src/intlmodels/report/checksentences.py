@@ -91,15 +91,14 @@ def verdict_sentences(rates: pd.DataFrame) -> list[str]:
             f"{CLEAR:g}) and another {f.percent(called['leaning'], 1)} leaning (at least "
             f"{LEANING:g})" + (f"; the sign is wrong in {f.listed(wrong)}." if wrong else ".")
         )
-        first, *others = (
-            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)} "
-            f"({share_text(row['clear_wrong'] / 100)})"
-            for row in part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
-        )
-        first = f"Of true differences {first}"
-        first = first.replace(" (", " are clear with the right sign (", 1)
-        first = first.replace(")", " with the wrong one)", 1)
-        said.append("; ".join([first, *others]) + ".")
+        words = [(" are clear with the right sign", " with the wrong one")]
+        sizes = part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
+        each = [
+            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)}{right} "
+            f"({share_text(row['clear_wrong'] / 100)}{astray})"
+            for row, (right, astray) in zip(sizes, words + [("", "")] * len(sizes), strict=False)
+        ]
+        said.append(f"Of true differences {'; '.join(each)}.")
     return said
 
 
