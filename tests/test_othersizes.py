@@ -67,13 +67,12 @@ def test_a_fit_has_the_decays_of_the_other_sizes(tmp_path):
     np.testing.assert_array_equal(cells, table)
 
 
-def test_norway_has_both_exchanges_that_the_counts_tell_apart():
+def test_norway_has_an_exchange_of_large_firms():
     own = [name for name, row in catalogue(NORWAY).items() if row.axis == "sizes"]
-    assert own == ["large-e", "large-h"]
-    for name, firm in zip(own, "EH", strict=True):
-        design = design_of(NORWAY, name)
-        large = [f for f, size in zip(design.firms, design.size_of_firm, strict=True) if not size]
-        assert large == ["A", "B", firm]
+    assert own == ["large-h"]
+    design = design_of(NORWAY, "large-h")
+    large = [f for f, size in zip(design.firms, design.size_of_firm, strict=True) if not size]
+    assert large == ["A", "B", "H"]
 
 
 BAD = {
