@@ -90,6 +90,7 @@ def calibration(
         limit=1.05,
         settings={"draws": 500, "chains": 2},
         quantities=tuple(made),
+        differences=(),
     )
     return replace(value, **changes)
 
@@ -235,7 +236,15 @@ def multiverse(
 
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
-    names = ("calibration", "wrong", "comparison", "sensitivity", "multiverse", "evidence")
+    names = (
+        "calibration",
+        "wrong",
+        "comparison",
+        "sensitivity",
+        "multiverse",
+        "evidence",
+        "design",
+    )
     return CheckResults(
         **{
             n: CachedResult(parts[n]) if n in parts else CachedResult(None, ("never computed",))
@@ -251,7 +260,7 @@ def material(
     study = SimpleNamespace(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
-    made = SimpleNamespace(study=study, check_results=found, passed=passed)
+    made = SimpleNamespace(catalogue={}, study=study, check_results=found, passed=passed)
     if texts is not None:
         made.texts = texts
     return made

@@ -43,4 +43,5 @@ class PriorDraws:
             further = tuple(f"{name}_{i}" for i in range(values.ndim - 2))
             variables[name] = (("chain", "draw", *further), values)
         stats = {"diverging": (("chain", "draw"), np.zeros(shape, bool))}
-        return xr.Dataset(variables), xr.Dataset(stats)
+        coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+        return xr.Dataset(variables, coords), xr.Dataset(stats)

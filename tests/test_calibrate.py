@@ -13,7 +13,7 @@ import pytest
 from intlmodels.checks import calibration as c
 from intlmodels.checks import runner
 from intlmodels.checks.calibration import FAMILYWISE, holm
-from intlmodels.checks.stored import PROBS, read_checks, write
+from intlmodels.checks.stored import PROBS, Difference, read_checks, write
 from intlmodels.core.errors import StudyError
 from intlmodels.models import priors_of
 from intlmodels.models.priors import rescaled
@@ -43,6 +43,8 @@ def ignorant(monkeypatch, scale=1.0):
 
     monkeypatch.setattr(runner, "fitter", made)
     monkeypatch.setattr(runner, "_FITTERS", {})
+    # What is reported besides takes longer than everything else here; see test_verdictrates.py.
+    monkeypatch.setattr(c, "reported", lambda *_: [])
 
 
 def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_looked_at(
@@ -92,7 +94,13 @@ def test_a_rank_counts_the_draws_below_and_splits_ties_at_random():
 
 
 def test_failed_divergent_and_unconverged_fits_are_counted_and_kept():
-    good = {"divergences": 0, "rhat": 1.0, "ess": 300.0, "quantities": {"x": [3, 0.03, 0, 1, 2, 4]}}
+    good = {
+        "divergences": 0,
+        "rhat": 1.0,
+        "ess": 300.0,
+        "quantities": {"x": [3, 0.03, 0, 1, 2, 4]},
+        "differences": {"a against b": ["points", 12.0, 0.98]},
+    }
     results = [
         good,
         {"failed": "RuntimeError: no start"},
@@ -106,6 +114,7 @@ def test_failed_divergent_and_unconverged_fits_are_counted_and_kept():
     assert found.quantities[0].ranks[3] == 4
     assert found.quantities[0].bias == 1
     assert found.quantities[0].covered == (0, 0, 4)
+    assert found.differences == (Difference("a against b", "points", (12.0,) * 4, (0.98,) * 4),)
 
 
 def test_a_sampler_that_finds_no_start_is_a_failed_fit(monkeypatch, study):

@@ -54,12 +54,15 @@ def test_the_catalogue_is_that_of_the_specification():
         "penalized-complexity",
         "by-stage",
         "by-orderly",
+        "stage-agent-first",
+        "stage-agent-late",
         "stage",
         "orderly",
         "orderly-either",
     }
     further = [name for name in VARIANTS if find_variant(STUDY, name).outcome]
-    assert further == ["stage", "orderly", "orderly-either"]
+    orders = ["stage-agent-first", "stage-agent-late"]
+    assert further == [*orders, "stage", "orderly", "orderly-either"]
     apart = {name for name in VARIANTS if not find_variant(STUDY, name).comparable}
     assert apart == {"density", *further}
 

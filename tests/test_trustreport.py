@@ -783,6 +783,17 @@ FINDINGS = {
     "sensitivity": made.sensitivity(),
     "multiverse": made.multiverse([0.9, 0.5]),
     "evidence": made.evidence(),
+    "design": stored.DesignAnalysis(
+        "prior",
+        22,
+        2,
+        {"draws": 500},
+        (
+            stored.SimulatedSize(
+                50, 0, 1, (stored.Difference("a against b", "points", (3.5, -0.2), (0.98, 0.4)),)
+            ),
+        ),
+    ),
 }
 
 

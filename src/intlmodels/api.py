@@ -653,6 +653,71 @@ def multiverse(
 
 
 @checked
+def design(
+    study: Study | str | Path,
+    out: str | Path,
+    firms: Sequence[int] = (),
+    sims: int = 100,
+    *,
+    source: str = "posterior",
+    priors: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    scheduler: str | None = None,
+    **settings: Any,
+) -> CheckResults:
+    """Simulate studies of other numbers of firms, and count how often each comparison is decided.
+
+    Predictors are rows of the study, drawn with replacement: four samples for each number of firms,
+    which its simulations share. A comparison is decided when the probability of its sign is at
+    least 0.975.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        Of shares, with one row for each firm.
+    out : str or path
+        Folder in which finished simulations and the result are stored. An interrupted run resumes.
+    firms : sequence of int, optional
+        Numbers of firms; once, twice, four and eight times as many as the study has if empty.
+    sims : int
+        Simulated studies of each number of firms.
+    source : {"posterior", "prior"}
+        Where the true parameters come from: draws of the fit stored in ``out``, or of the priors.
+    priors : mapping of str to str, optional
+        As for :func:`fit_study`; with parameters from the prior only.
+    cores, scheduler
+        As for :func:`calibrate`.
+    **settings
+        Of each fit, as for :func:`calibrate`.
+
+    Returns
+    -------
+    CheckResults
+        With ``design``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        For a study that cannot be simulated, numbers of firms below the number of levels of a
+        predictor, an unknown setting or prior, or without a current fit that converged.
+    """
+    from intlmodels.checks.designanalysis import run_design
+    from intlmodels.checks.runner import ExecutionOptions
+
+    found = run_design(
+        _loaded(study),
+        Path(out),
+        ExecutionOptions(cores, scheduler),
+        firms=firms,
+        sims=sims,
+        source=source,
+        overrides=priors,
+        settings=settings,
+    )
+    return replace(NOTHING, design=CachedResult(found))
+
+
+@checked
 def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     """Hold what a publication says against its tables and the fits stored in ``out``.
 
@@ -731,8 +796,9 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        Of ``calibration.csv``, ``elpd.csv``, ``evidence.csv``, ``leave_one_out.csv``,
-        ``sensitivity.csv`` and ``power_scaling.csv`` those that there are.
+        Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
+        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv`` and
+        ``design.csv`` those that there are.
     """
     from intlmodels.checks.tables import csv_tables
 

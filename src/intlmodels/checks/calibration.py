@@ -18,9 +18,10 @@ import io
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,23 +37,30 @@ from intlmodels.checks.runner import (
     require_known,
     simulator,
 )
+from intlmodels.checks.sensitivity import results_of
 from intlmodels.checks.stored import (
     FOLDER,
     PROBS,
     Calibrated,
     Calibration,
     Detection,
+    Difference,
     path_of,
     read_checks,
     write,
 )
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError, did_you_mean
-from intlmodels.core.settings import Progress, Settings
-from intlmodels.models import DEFAULT, design_of, find_variant, priors_of
+from intlmodels.core.settings import Given, Progress, Settings
+from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import require_firms
+from intlmodels.results.intervals import Conclusion
 from intlmodels.studies import Study
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -65,6 +73,8 @@ FAMILYWISE = 0.01
 LIMIT = 1.05
 #: Numbers of simulations after which it is looked whether a deliberate error was noticed.
 LOOKS = (25, 50, 100, 200, 400)
+#: Reported levels, differences and ranks that are ranked, at most: more leave the others no power.
+MOST_REPORTED = 100
 #: More would take years.
 MOST_SIMS = 10**6
 
@@ -206,16 +216,19 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
     design = design_of(study, plan.variant)
     rng = np.random.default_rng([plan.settings.seed, number])
     truth, given = module.simulate(study, design, plan.priors, rng)
-    try:
-        posterior, stats = cached_fitter(plan).draw(plan.settings_of(number), given)
-    except StudyError:
-        raise
-    except (RuntimeError, ValueError, ArithmeticError) as error:
-        # The sampler found no place to start, or left the real numbers: kept and counted.
-        return {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+    fitted = fit_simulated(plan, number, given)
+    if isinstance(fitted, str):
+        return {"failed": fitted}
+    posterior, stats = fitted
     draws = {str(n): posterior[n].transpose("chain", "draw", ...).to_numpy() for n in posterior}
     found = module.quantities(study, design, draws, given)
     true = module.quantities(study, design, truth, given)
+    differences = {}
+    if not plan.misspecified:
+        pairs = reported(study, plan.variant, posterior, truth)
+        found |= {item.name: item.draws for item, _ in pairs[:MOST_REPORTED]}
+        true |= {item.name: np.array(value) for item, value in pairs[:MOST_REPORTED]}
+        differences = recorded(pairs)
     names = [name for name in true if name in found]
     stacked = np.stack([found[name].astype(float) for name in names], axis=-1)
     return {
@@ -224,6 +237,58 @@ def simulate(task: tuple[Plan, int]) -> dict[str, Any]:
             name: _ranked(stacked[..., i].ravel(), float(true[name]), rng)
             for i, name in enumerate(names)
         },
+        "differences": differences,
+    }
+
+
+def fit_simulated(plan: Plan, number: int, given: Given) -> tuple[Dataset, Dataset] | str:
+    """Posterior and statistics of the sampler, or why there is no fit."""
+    try:
+        found: tuple[Dataset, Dataset] = cached_fitter(plan).draw(plan.settings_of(number), given)
+    except StudyError:
+        raise
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        # The sampler found no place to start, or left the real numbers: kept and counted.
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return found
+
+
+def reported(
+    study: Study, variant: str, posterior: Dataset, truth: Mapping[str, Array]
+) -> list[tuple[Conclusion, float]]:
+    """Levels, their ranks and differences as a report has them, each with its true value."""
+    import xarray as xr
+
+    results, model, design = results_of(study.model), model_of(study), design_of(study, variant)
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    values = {}
+    # What is reported of a table of decisions are its counts, whose ranks are looked at anyway.
+    for name in posterior.data_vars.keys() & truth.keys() - {"table"}:
+        own = posterior[name].transpose("chain", "draw", ...)
+        true = np.asarray(truth[str(name)], float)
+        draws = own.to_numpy().reshape(1, -1, *true.shape)
+        values[name] = (own.dims, np.concatenate([true[None, None], draws], axis=1))
+    coords = {n: v for n, v in posterior.coords.items() if not {"chain", "draw"} & set(v.dims)}
+    coords |= {"chain": [0], "draw": np.arange(1 + np.prod(shape))}
+    groups = {
+        "posterior": xr.Dataset(values, coords),
+        "constant_data": model.constant_data(study, design),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {"family": design.family, "variant": variant, "model": study.model}
+    tree["estimands"] = xr.DataTree(model.estimate(tree))
+    return [
+        (replace(item, draws=item.draws[0, 1:].reshape(shape)), float(item.draws[0, 0]))
+        for item in (*results.conclusions(tree), *results.level_ranks(tree))
+    ]
+
+
+def recorded(pairs: Sequence[tuple[Conclusion, float]]) -> dict[str, list[Any]]:
+    """Unit, true value and probability of being above zero, of each difference."""
+    return {
+        item.name: [item.unit, float(f"{truth:.4g}"), float((item.draws > 0).mean())]
+        for item, truth in pairs
+        if item.direction
     }
 
 
@@ -258,7 +323,17 @@ def summarize(plan: Plan, results: list[dict[str, Any]]) -> Calibration:
         quantities=tuple(
             _quantity(name, np.array([fit["quantities"][name] for fit in fits])) for name in names
         ),
+        differences=differences_of(fits),
     )
+
+
+def differences_of(fits: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
+    """Every reported difference over the simulations that were fitted."""
+    found = []
+    for name, (unit, *_) in (fits[0]["differences"] if fits else {}).items():
+        each = [fit["differences"][name][1:] for fit in fits]
+        found.append(Difference(name, unit, *map(tuple, zip(*each, strict=True))))
+    return tuple(found)
 
 
 def _quantity(name: str, rows: np.ndarray) -> Calibrated:

@@ -45,6 +45,16 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A reported difference in every simulated study that was fitted."""
+
+    name: str
+    unit: str
+    truth: tuple[float, ...]
+    p_positive: tuple[float, ...]  # Posterior probability that it is above zero
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Simulation-based calibration of one variant, or of a deliberate error in its place."""
 
@@ -57,6 +67,7 @@ class Calibration:
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
+    differences: tuple[Difference, ...] = ()  # None of a deliberate error, or of old files
 
     @property
     def ranked(self) -> int:
@@ -189,6 +200,27 @@ class Multiverse:
 
 
 @dataclass(frozen=True)
+class SimulatedSize:
+    """Simulated studies of one number of firms."""
+
+    firms: int
+    failed: int  # Simulations without a fit
+    unconverged: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class DesignAnalysis:
+    """What studies of other numbers of firms would decide."""
+
+    source: str  # {"posterior", "prior"}: Of the true parameters
+    own: int  # Number of firms of the study itself
+    sims: int  # Of each number of firms
+    settings: dict[str, Any]
+    sizes: tuple[SimulatedSize, ...]  # In ascending order
+
+
+@dataclass(frozen=True)
 class CachedResult[T]:
     """What is stored of one kind, if it is what the study asks for; or why it is not shown."""
 
@@ -206,10 +238,11 @@ class CheckResults:
     sensitivity: CachedResult[Sensitivity]
     multiverse: CachedResult[Multiverse]
     evidence: CachedResult[Evidence]
+    design: CachedResult[DesignAnalysis]
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 6)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 7)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -222,6 +255,7 @@ _TYPES: dict[str, Any] = {
     "sensitivity": Sensitivity,
     "multiverse": Multiverse,
     "evidence": Evidence,
+    "design": DesignAnalysis,
 }
 KINDS = tuple(_TYPES)
 
@@ -312,6 +346,6 @@ def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> C
     known = [name for name, row in catalogue(study).items() if not row.outcome]
     changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
     if not changes:
-        now = fingerprint(study, overrides, known if kind in ("comparison", "evidence") else about)
+        now = fingerprint(study, overrides, about)
         changes = store.changes(stored.fingerprint, now)
     return CachedResult(None if changes else value, tuple(changes))

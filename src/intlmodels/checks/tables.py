@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from intlmodels.checks.stored import (
     Calibration,
     CheckResults,
     Comparison,
+    DesignAnalysis,
+    Difference,
     Evidence,
     LeftOut,
     Moved,
@@ -123,6 +126,101 @@ def outside_by_chance(table: pd.DataFrame) -> float:
             law = binom(number, prob)
             expected += float(1 - law.cdf(high) + law.cdf(low - 1))
     return expected
+
+
+#: Limits between true sizes of a difference, by its unit.
+SIZES = {"points": (5.0, 10.0, 20.0), "stages": (0.25, 0.5, 1.0)}
+#: What may be said of a difference whose true sign is known.
+SAID = ("clear_right", "clear_wrong", "leaning_right", "leaning_wrong", "undecided")
+
+
+def verdict_rates(differences: Sequence[Difference]) -> pd.DataFrame:
+    """How often a true difference is called clear or leaning, with the right or the wrong sign.
+
+    One row for all differences of a unit (``of`` is "all") and one for each range of true sizes
+    (``low``, ``high``; the upper end excluded): ``count``, their number over all simulations; each
+    of ``SAID`` in percent of it, and its Monte Carlo error (``_error``).
+    """
+    import pandas as pd
+
+    rows = []
+    for unit in dict.fromkeys(item.unit for item in differences):
+        own = [item for item in differences if item.unit == unit]
+        truth, p_positive = (
+            np.array([getattr(item, name) for item in own]) for name in ("truth", "p_positive")
+        )
+        ends = (0.0, *SIZES.get(unit, SIZES["points"]), np.inf)
+        for low, high in ((0.0, np.inf), *itertools.pairwise(ends)):
+            among = (np.abs(truth) >= low) & (np.abs(truth) < high)
+            of = "all" if high - low == np.inf and not low else "size"
+            row = {"of": of, "unit": unit, "low": low, "high": high}
+            rows.append({**row, **rates(truth, p_positive, among)})
+    return pd.DataFrame(rows)
+
+
+def rates(
+    truth: Array, p_positive: Array, among: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """``count``, and percent and Monte Carlo error of each of ``SAID`` and of ``not_clear``.
+
+    Arguments are (difference, simulation); ``among``: which of them count.
+    Differences of one simulated study depend on each other: the error is that of a ratio of means
+    over simulations, and never 0 (Jeffreys' interval for the number that it is worth).
+    """
+    among = np.ones(truth.shape, bool) if among is None else among
+    direction = np.maximum(p_positive, 1 - p_positive)
+    clear = direction >= CLEAR
+    leaning = (direction >= LEANING) & ~clear
+    right = (p_positive > 0.5) == (truth > 0)
+    every = (clear & right, clear & ~right, leaning & right, leaning & ~right, ~clear & ~leaning)
+    named = {**dict(zip(SAID, every, strict=True)), "not_clear": ~clear}
+    each = among.sum(axis=0)
+    found: dict[str, Any] = {"count": int(each.sum())}
+    for name, holds in named.items():
+        hits = (holds & among).sum(axis=0)
+        found[name], found[f"{name}_error"] = np.nan, np.nan
+        if each.any():
+            share = hits.sum() / each.sum()
+            variance = ((hits - share * each) ** 2).sum() / each.sum() ** 2
+            worth = share * (1 - share) / variance if variance > 0 else (each > 0).sum()
+            a, b = share * worth + 0.5, (1 - share) * worth + 0.5
+            error = np.sqrt(a * b / (a + b + 1)) / (a + b)
+            found[name], found[f"{name}_error"] = 100 * float(share), 100 * float(error)
+    return found
+
+
+def decisions(found: DesignAnalysis) -> pd.DataFrame:
+    """How often studies of each number of firms decide each difference.
+
+    One row for each difference and number of ``firms``: ``quantity``, ``unit``, ``size`` (mean size
+    of the true difference), ``count`` (fitted studies), and in percent of these with Monte Carlo
+    errors (``_error``) ``right`` and ``wrong`` (a clear sign that is, or is not, the true one) and
+    ``none``.
+    """
+    import pandas as pd
+
+    rows = []
+    for place in range(max((len(size.differences) for size in found.sizes), default=0)):
+        for size in found.sizes:
+            for item in size.differences[place : place + 1]:
+                truth, p_positive = np.array([item.truth]), np.array([item.p_positive])
+                every = rates(truth, p_positive)
+                names = {"right": "clear_right", "wrong": "clear_wrong", "none": "not_clear"}
+                rows.append(
+                    {
+                        "quantity": item.name,
+                        "unit": item.unit,
+                        "firms": size.firms,
+                        "size": float(np.abs(truth).mean()),
+                        "count": every["count"],
+                        **{
+                            f"{n}{end}": every[f"{own}{end}"]
+                            for n, own in names.items()
+                            for end in ("", "_error")
+                        },
+                    }
+                )
+    return pd.DataFrame(rows)
 
 
 # -- sensitivity -------------------------------------------------------------------------
@@ -640,6 +738,8 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
     made: dict[str, pd.DataFrame] = {}
     if checks.calibration.value is not None and checks.calibration.value.quantities:
         made["calibration.csv"] = calibrated(checks.calibration.value)
+        if checks.calibration.value.differences:
+            made["verdict_rates.csv"] = verdict_rates(checks.calibration.value.differences)
     if checks.comparison.value is not None:
         made["leave_one_out.csv"] = left_out(checks.comparison.value)
         made["elpd.csv"] = elpds(checks.comparison.value)
@@ -650,4 +750,6 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)
     if checks.multiverse.value is not None:
         made["multiverse.csv"] = curves(checks.multiverse.value)
+    if checks.design.value is not None:
+        made["design.csv"] = decisions(checks.design.value)
     return made

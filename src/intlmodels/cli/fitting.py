@@ -255,6 +255,52 @@ def multiverse(
     )
 
 
+def design(
+    study: StudyArgument,
+    firms: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Numbers of firms, separated by commas.  [default: 1, 2, 4 and 8 times as many]",
+        ),
+    ] = "",
+    sims: Annotated[int, typer.Option(help="Simulated studies of each number of firms.")] = 100,
+    source: Annotated[
+        str, typer.Option("--from", help="True parameters: from the 'posterior' or the 'prior'.")
+    ] = "posterior",
+    out: OutOption = None,
+    prior: PriorOption = None,
+    seed: SeedOption = None,
+    draws: DrawsOption = None,
+    tune: TuneOption = None,
+    chains: ChainsOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Simulate studies of other sizes, and count how often each comparison is decided."""
+    from intlmodels.checks.designanalysis import run_design
+    from intlmodels.report.checksentences import design_sentences
+
+    try:
+        numbers = [int(number) for number in firms.split(",")] if firms.strip() else []
+    except ValueError as error:
+        message = "--firms: expected whole numbers separated by commas, such as 22,50,100"
+        raise StudyError(message, value=firms) from error
+    _report_check(
+        load(study),
+        out,
+        (cores, scheduler, again),
+        run_design,
+        design_sentences,
+        firms=numbers,
+        sims=sims,
+        source=source,
+        overrides=prior_overrides(prior),
+        settings=given(seed=seed, draws=draws, tune=tune, chains=chains),
+    )
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Options that were given."""
     return {name: value for name, value in options.items() if value is not None}

@@ -31,6 +31,8 @@ MOST_PARAMETERS = 18
 MOST_PANELS = 18
 MOST_ROWS = 24
 MOST_MOVED = 15
+#: Comparisons with a line of their own.
+MOST_LINES = 12
 #: A move, in posterior standard deviations, below which no refit is named.
 LEAST_MOVE = 0.05
 #: Points of a curve and of its band: more cannot be seen in a small panel.
@@ -413,6 +415,46 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
         words.append(f"the {len(shown)} most sensitive to the prior of {len(table)}")
     if not table["reliable"].all():
         words.append("NOT RELIABLE: Pareto k above 0.7")
+    s.caption_below(figure, *words)
+    return s.mark(figure, passed)
+
+
+@styled
+def decisions(table: pd.DataFrame, own: int, passed: bool = True) -> Figure:
+    """Rate of right decisions against the number of firms, one line per comparison.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`intlmodels.checks.tables.decisions`.
+    own : int
+        Number of firms of the study itself.
+    passed : bool
+        Whether the default fit passed the gate.
+    """
+    last = table[table["firms"] == table["firms"].max()]
+    order = last.sort_values("right", ascending=False, kind="stable")["quantity"].tolist()
+    shown = order[:MOST_LINES]
+    figure, axes = s.one_panel(3.0 + 0.16 * len(shown))
+    for place, name in enumerate(shown):
+        part = table[table["quantity"] == name]
+        look: Any = {"color": s.CYCLE[place % len(s.CYCLE)], "linewidth": 1.2}
+        style = ("-", "--", ":")[place // len(s.CYCLE) % 3]
+        low, high = (part["right"] + side * part["right_error"] for side in (-1, 1))
+        axes.vlines(part["firms"], low.clip(0), high.clip(upper=100), **look)
+        axes.plot(part["firms"], part["right"], f"o{style}", ms=3.5, label=s.one_line(name), **look)
+    axes.axvline(own, color=s.MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.set_xscale("log")
+    firms = sorted(set(table["firms"]))
+    axes.set_xticks(firms, [f"{number}" for number in firms])
+    axes.set_xticks([], minor=True)
+    axes.set_ylim(0, 100)
+    axes.set_xlabel("Number of firms")
+    axes.set_ylabel("Decided rightly (%)")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), fontsize=7)
+    words = [f"dashed: the {own} firms of the study; vertical lines: Monte Carlo error"]
+    if len(order) > len(shown):
+        words.append(f"the {len(shown)} most often decided of {len(order)}")
     s.caption_below(figure, *words)
     return s.mark(figure, passed)
 

@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import tables
-from intlmodels.checks.stored import PROBS, CachedResult, Comparison, Evidence, Sensitivity
+from intlmodels.checks.stored import (
+    NOTHING,
+    PROBS,
+    CachedResult,
+    Comparison,
+    Evidence,
+    Sensitivity,
+)
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
 from intlmodels.plots import checks
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Headings of :data:`intlmodels.checks.tables.SAID`.
+SAID_IN_WORDS = ("clear, right", "clear, wrong", "leaning, right", "leaning, wrong", "undecided")
 #: Rows of a table in the page; the file has all.
 MOST_ROWS = 40
 
@@ -113,7 +122,31 @@ def calibration(m: ReportData) -> Section | None:
             ),
             _calibration_table(table),
         ]
+    if value.differences:
+        blocks.append(_verdict_table(tables.verdict_rates(value.differences)))
     return Section("calibration", title, tuple(blocks))
+
+
+def _verdict_table(rates: pd.DataFrame) -> Table:
+    rows = tuple(
+        (
+            "all" if row["of"] == "all" else sentences.size_text(row, row["unit"]),
+            str(row["count"]),
+            *(f"{f.number(row[n], 1)} ± {f.number(row[f'{n}_error'], 1)}" for n in tables.SAID),
+        )
+        for row in rates[rates["count"] > 0].to_dict("records")
+    )
+    return _table(
+        None,
+        "How often a true difference is recognized",
+        ("true difference", "number", *SAID_IN_WORDS),
+        rows,
+        numeric=tuple(range(1, 7)),
+        file="tables/verdict_rates.csv",
+        note=f"Percent of the simulated differences of this size ± Monte Carlo error. Clear: a "
+        f"probability of the sign of at least {CLEAR:g}; leaning: at least {LEANING:g}. Right and "
+        "wrong: whether the sign is that of the true difference.",
+    )
 
 
 def _calibration_table(table: pd.DataFrame) -> Table:
@@ -146,6 +179,61 @@ def _calibration_table(table: pd.DataFrame) -> Table:
         note=note,
         every=len(table),
     )
+
+
+# -- design ------------------------------------------------------------------------------
+
+
+def design(m: ReportData) -> Section | None:
+    """How many firms it would take to decide each comparison; none if it was never computed."""
+    found, title = m.check_results.design, "Design: how many firms would decide it"
+    if found.value is None:
+        if found == NOTHING.design:
+            return None
+        return Section("design", title, tuple(absent(m, "The design analysis", found, "design")))
+    value = found.value
+    table = tables.decisions(value)
+    intro = (
+        "Studies of other numbers of firms were simulated and fitted as this one is. Their "
+        f"predictors are those of {f.plural(m.study.firm_label)} of this study, drawn with "
+        f"replacement. Each fit: {settings_words(value.settings)}."
+    )
+    said = marked(sentences.design_sentences(value), m.passed)
+    blocks: list[Block] = [Paragraph(intro), Items(tuple(said))]
+    if len(table):
+        text = "How often each comparison is decided rightly, by the number of firms."
+        alternative = "One line per comparison. The numbers are in the table."
+        drawn = checks.decisions(table, value.own, m.passed)
+        blocks.append(picture("design-decisions", drawn, text, alternative, not m.passed))
+        rows = tuple(
+            (
+                str(row["quantity"]),
+                str(row["firms"]),
+                sentences.value(row["size"], row["size"], row["unit"]),
+                *(
+                    f"{f.number(row[n], 1)} ± {f.number(row[f'{n}_error'], 1)}"
+                    for n in ("right", "wrong", "none")
+                ),
+            )
+            for row in table.to_dict("records")
+        )
+        header = ("comparison", "firms", "true size", "right", "wrong", "no decision")
+        note = (
+            "Percent of the simulated studies ± Monte Carlo error. True size: mean over the "
+            "simulated studies, without sign."
+        )
+        blocks.append(
+            _table(
+                m,
+                "How often studies of so many firms decide a comparison",
+                header,
+                rows,
+                numeric=(1, 2, 3, 4, 5),
+                file="tables/design.csv",
+                note=note,
+            )
+        )
+    return Section("design", title, tuple(blocks))
 
 
 # -- sensitivity -------------------------------------------------------------------------
@@ -379,7 +467,13 @@ def comparison(m: ReportData) -> Section | None:
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
     if evidence is not None and evidence.variants:
         blocks.append(_evidence_table(m, evidence))
-    skipped = sentences.skipped_sentences(value if evidence is None or not determined else evidence)
+    shown = value if evidence is None or not determined else evidence
+    skipped = sentences.skipped_sentences(shown)
+    done = {*shown.variants, *shown.skipped}
+    new = [n for n, row in m.catalogue.items() if not row.outcome and n not in done]
+    if new:
+        command = shlex.join(("intlmodels", "compare", study_argument(m.study)))
+        skipped.append(f"{f.listed(new)}: not done since added; {command} does it.")
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
     if len(elpds) > 1 and not determined:

@@ -12,6 +12,7 @@ from intlmodels.checks.stored import (
     PROBS,
     Calibration,
     Comparison,
+    DesignAnalysis,
     Detection,
     Evidence,
     Multiverse,
@@ -19,6 +20,7 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import formats as f
 from intlmodels.results.intervals import CI_PROB
+from intlmodels.results.wording import CLEAR, LEANING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +69,52 @@ def recovery_sentences(found: Calibration, table: pd.DataFrame) -> list[str]:
     said = [_fits(found)]
     if found.ranked:
         said += [_ranks(table), _coverage(table), _learned(table)]
+        if found.differences:
+            said += verdict_sentences(t.verdict_rates(found.differences))
     return said
+
+
+def verdict_sentences(rates: pd.DataFrame) -> list[str]:
+    """How often true differences are called clear or leaning, and with the wrong sign."""
+    said = []
+    for unit, part in rates.groupby("unit", sort=False):
+        every = part[part["of"] == "all"].iloc[0]
+        called = {n: every[f"{n}_right"] + every[f"{n}_wrong"] for n in ("clear", "leaning")}
+        wrong = [
+            f"{share_text(every[f'{name}_wrong'] / total)} of the {name} ones"
+            for name, total in called.items()
+            if total
+        ]
+        said.append(
+            f"Of {f.counted(int(every['count']), 'simulated difference')} in {unit}, "
+            f"{f.percent(called['clear'], 1)} are clear (probability of a sign at least "
+            f"{CLEAR:g}) and another {f.percent(called['leaning'], 1)} leaning (at least "
+            f"{LEANING:g})" + (f"; the sign is wrong in {f.listed(wrong)}." if wrong else ".")
+        )
+        first, *others = (
+            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)} "
+            f"({share_text(row['clear_wrong'] / 100)})"
+            for row in part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
+        )
+        first = f"Of true differences {first}"
+        first = first.replace(" (", " are clear with the right sign (", 1)
+        first = first.replace(")", " with the wrong one)", 1)
+        said.append("; ".join([first, *others]) + ".")
+    return said
+
+
+def share_text(share: float) -> str:
+    """A share in percent, or that there is none."""
+    return f.percent(100 * share, 1) if share else "none"
+
+
+def size_text(row: Mapping[Any, Any], unit: str) -> str:
+    """A range of true sizes, as in ``of 10 to 20 points``."""
+    if not row["low"]:
+        return f"below {row['high']:g} {unit}"
+    if math.isinf(row["high"]):
+        return f"of {row['low']:g} {unit} or more"
+    return f"of {row['low']:g} to {row['high']:g} {unit}"
 
 
 def _fits(found: Calibration) -> str:
@@ -187,6 +234,52 @@ def errors_summary(wrong: tuple[Detection, ...]) -> str:
         f"number of looks: {caught} of {len(wrong)} {were(caught)} caught"
         f"{f'; NOT caught: {some(missed)}' if missed else ''}."
     )
+
+
+# -- design ------------------------------------------------------------------------------
+
+#: Percent of right decisions from which a number of firms is called enough.
+ENOUGH = 80
+
+
+def design_sentences(found: DesignAnalysis) -> list[str]:
+    """How often studies of each number of firms decide the comparisons, and how many are enough."""
+    table = t.decisions(found)
+    sims = f.counted(sum(found.sims - size.failed for size in found.sizes), "study")
+    failed = sum(size.failed for size in found.sizes)
+    where = "the posterior of the fit" if found.source == "posterior" else "the priors"
+    start = (
+        f"{sims} were simulated with parameters from {where} and fitted"
+        + (f"; {f.counted(failed, 'fit')} failed" if failed else "")
+        + f". A comparison is decided when the probability of its sign is at least {CLEAR:g}."
+    )
+    if not len(table):
+        return [start]
+    means = table.groupby("firms")[["right", "wrong"]].mean()
+    each = [
+        f"{firms} firms {f.percent(row['right'])} ({f.percent(row['wrong'], 1)} wrongly)"
+        for firms, row in means.iterrows()
+    ]
+    said = [start, f"Comparisons decided rightly, on average: {f.listed(each)}."]
+    most = int(table["firms"].max())
+    enough, never = [], []
+    for name, part in table.groupby("quantity", sort=False):
+        reached = part.loc[part["right"] >= ENOUGH, "firms"]
+        if len(reached):
+            enough.append(f"{name} ({reached.min()} firms)")
+        else:
+            last = part.loc[part["firms"].idxmax()]
+            never.append(f"{name} ({f.percent(last['right'])})")
+    if enough:
+        said.append(
+            f"Decided rightly in at least {ENOUGH}{f.SPACE}% of the studies: {some(enough)}."
+        )
+    if never:
+        said.append(
+            f"Not decided so often even with {most} firms: {some(never)}. True differences "
+            "near zero are never decided, however many the firms."
+        )
+    return said
 
 
 # -- sensitivity -------------------------------------------------------------------------

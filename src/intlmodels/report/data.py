@@ -114,13 +114,13 @@ class ReportData(ABC):
 
     @property
     @abstractmethod
-    def conclusions(self) -> list[Conclusion]:
-        """Levels and differences of the default fit, with their draws."""
+    def before(self) -> DataTree:
+        """The default fit before seeing data."""
 
     @property
     @abstractmethod
-    def before(self) -> DataTree:
-        """The default fit before seeing data."""
+    def conclusions(self) -> list[Conclusion]:
+        """Levels and differences of the default fit, with their draws."""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -319,9 +319,10 @@ class ShareReportData(ReportData):
             "weights": self.study.outcome.weights is not None,
             "variation": len(self.variation) > 0,
             "density": "density" in self.variants,
+            "penalized-complexity": "penalized-complexity" in self.variants,
             "ordered": any(block.kind == "monotonic" for block in self.design.blocks)
             or any(isinstance(spec, (Axes, ByOutcome)) for spec in specs),
-            "levels": any(self.study.outcomes[name].kind == "ordered" for name in self.further),
+            "levels": any(item.kind == "ordered" for item in self.study.outcomes.values()),
         }
         return tuple(name for name, is_used in used.items() if is_used)
 

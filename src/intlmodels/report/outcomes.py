@@ -14,13 +14,13 @@ from intlmodels.report import sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula
-from intlmodels.report.rows import difference_rows, feature_table, level_rows
+from intlmodels.report.rows import difference_rows, estimate, feature_table, level_rows
 from intlmodels.report.sections import picture
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.results import wording
-from intlmodels.results.intervals import converged
-from intlmodels.studies import FurtherOutcome
+from intlmodels.results.intervals import clearest, converged
+from intlmodels.studies import FurtherOutcome, Order
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -54,13 +54,73 @@ def outcomes(m: ShareReportData) -> Section | None:
     blocks += _crossed(m, across, by)
     blocks += _with_share(m)
     shown_kinds: set[str] = set()
-    for name, fit in m.further.items():
+    for name, fit in _own(m).items():
         item = m.study.outcomes[name]
         blocks += _model(m, item, fit, item.kind not in shown_kinds)
         blocks += _estimates(m, item, fit)
+        blocks += _orders(m, item, fit)
         shown_kinds.add(item.kind)
     blocks += _predicted(m)
     return Section("outcomes", title, tuple(blocks))
+
+
+def _own(m: ShareReportData) -> dict[str, DataTree]:
+    """Fits of the outcomes themselves, without those of other orders of their levels."""
+    return {name: fit for name, fit in m.further.items() if name in m.study.outcomes}
+
+
+def _orders(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+    """The same differences with the levels in other orders, where variants have them."""
+    orders = {
+        name: spec.outcome
+        for name, spec in m.study.variants.items()
+        if isinstance(spec, Order) and spec.of == item.name and name in m.further
+    }
+    if not orders:
+        return []
+    fits = {item.name: fit, **{name: m.further[name] for name in orders}}
+    every = {name: results.differences(own, m.prob) for name, own in fits.items()}
+    shown = clearest(every[item.name], MOST_DIFFERENCES)
+    lines = {name: list(table.itertuples(index=False)) for name, table in every.items()}
+    rows = tuple(
+        (
+            row.label,
+            f"{row.level} {f.MINUS} {row.against}",
+            *(
+                f"{estimate(own[i], f.decimals_for(own[i].ci_high - own[i].ci_low))}, "
+                f"{f.probability(own[i].p_direction)}"
+                for own in lines.values()
+            ),
+        )
+        for i, row in zip(shown.index, shown.itertuples(index=False), strict=True)
+    )
+    changed = {
+        name: sum(
+            wording.verdict(one) != wording.verdict(other)
+            for one, other in zip(
+                table["p_direction"], every[item.name]["p_direction"], strict=True
+            )
+        )
+        for name, table in every.items()
+    }
+    said = [
+        f"{name} ({', '.join(levels.levels)}): {changed[name] or 'no'} "
+        f"{'verdict' if changed[name] == 1 else 'verdicts'} of {len(every[name])} "
+        f"{'changes' if changed[name] == 1 else 'change'}."
+        for name, levels in orders.items()
+    ]
+    return [
+        Paragraph(f"{item.label}: other orders of its levels."),
+        Items(tuple(said)),
+        Table(
+            f"{item.label}: the same differences in other orders of its levels, in stages: median "
+            f"({f.interval_name(m.prob)}), probability of direction",
+            ("predictor", "difference", *fits),
+            rows,
+            file="tables/outcomes.csv",
+            failed=not all(converged(own) for own in fits.values()),
+        ),
+    ]
 
 
 def _lower(label: str) -> str:
@@ -275,10 +335,10 @@ def _predicted(m: ShareReportData) -> list[Block]:
     """Observed against predicted frequencies."""
     import pandas as pd
 
-    if not m.further:
+    if not _own(m):
         return []
     blocks: list[Block] = []
-    for name, fit in m.further.items():
+    for name, fit in _own(m).items():
         frequencies, averages = tables.frequencies(fit, m.prob), tables.averages(fit, m.prob)
         found = pd.concat([frequencies, averages], ignore_index=True)
         label, unit = m.study.outcomes[name].label, results.measured(fit).unit
@@ -296,9 +356,9 @@ def _predicted(m: ShareReportData) -> list[Block]:
         )
     shown = picture(
         "outcomes-frequencies",
-        sharedata.frequencies(m.further, m.prob),
+        sharedata.frequencies(_own(m), m.prob),
         "Firms at each level, as printed and as predicted by the fits of these outcomes.",
         "Diamonds for what is printed beside predictive intervals. The numbers are in the tables.",
-        not all(converged(fit) for fit in m.further.values()),
+        not all(converged(fit) for fit in _own(m).values()),
     )
     return [shown, *blocks]

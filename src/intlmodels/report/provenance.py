@@ -106,6 +106,7 @@ METHODS: dict[str, Method] = {
     "ordered-beta": Method("Shares of exactly 0 and 100 percent", ("kubinec2023",)),
     "weights": Method("Effective number of weighted rows", ("kish1965",)),
     "density": Method("Variant density", ("smithson2006",)),
+    "penalized-complexity": Method("Variant penalized-complexity", ("simpson2017",)),
     "ordered": Method("Ordered effects", ("buerkner2020",)),
     "levels": Method("Ordered outcomes", ("mccullagh1980",)),
     "augmentation": Method(
@@ -119,6 +120,7 @@ METHODS: dict[str, Method] = {
     "uniformity": Method("Uniform ranks, and their simultaneous bands", ("sailynoja2022",)),
     "elpd": Method("Uncertainty of differences in elpd", ("sivula2020",)),
     "stacking": Method("Stacking", ("yao2018",)),
+    "evidence": Method("Log evidence by bridge sampling", ("meng1996", "gronau2017")),
     "pit": Method("Probability integral transform of discrete outcomes", ("czado2009",)),
     "power-scaling": Method("Power-scaling", ("kallioinen2024",)),
 }
@@ -235,12 +237,14 @@ def sampling(m: ReportData) -> tuple[str, ...]:
 
 def methods_of(checks: CheckResults) -> tuple[str, ...]:
     """Methods behind what is shown of calibration, comparison and sensitivity."""
+    compared = checks.comparison.value
     shown = (
         (checks.calibration, ("calibration", "uniformity")),
         (checks.comparison, () if _determined(checks) else ("elpd", "stacking", "pit")),
         (checks.sensitivity, ("power-scaling",)),
     )
-    return tuple(name for found, names in shown if found.value is not None for name in names)
+    found = [name for check, names in shown if check.value is not None for name in names]
+    return (*found, *(["evidence"] if compared is not None and compared.evidence else []))
 
 
 def _determined(checks: CheckResults) -> bool:

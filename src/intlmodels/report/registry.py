@@ -25,7 +25,7 @@ from intlmodels.report.data import DecayReportData, ReportData, ShareReportData,
 from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
-OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "multiverse", "calibration"})
+OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "multiverse", "calibration", "design"})
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ SHARE = ReportParts[ShareReportData](
         "sensitivity": checks.sensitivity,
         "multiverse": checks.multiverse,
         "calibration": checks.calibration,
+        "design": checks.design,
         "limits": share.limits,
         "reproduce": provenance.reproduce,
         "sources": provenance.sources,

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 FEW_FIRMS = 3
 #: Levels up to which the spread between them is said to be hardly known.
 FEW_LEVELS = 6
+#: A spread is hardly known from this ratio of the widths of posterior and prior.
+HARDLY_KNOWN = 0.5
 
 
 def difference(row: Any, points: str = "percentage points") -> str:
@@ -384,17 +386,17 @@ def few_levels(parameters: pd.DataFrame, levels: Mapping[str, int]) -> list[str]
     """
     ratios = dict(zip(parameters["name"], parameters["spread_ratio"], strict=True))
     known = {name: float(ratios.get(f"sigma_{name}", 0.0)) for name in levels}
-    open_ = [
-        f"sigma_{name} ({levels[name]} levels) is {ratio:.2f} times as wide"
+    said = [
+        f"sigma_{name} ({levels[name]} levels) {ratio:.2f} times"
         for name, ratio in known.items()
-        if levels[name] <= FEW_LEVELS and ratio >= WIDE
+        if levels[name] <= FEW_LEVELS and ratio >= HARDLY_KNOWN
     ]
-    if not open_:
+    if not said:
         return []
     return [
         "A few levels say little about how far they differ at all: the posterior of "
-        f"{f.listed(open_)} as its prior, so that the prior decides how far levels are drawn "
-        "towards each other."
+        f"{f.listed(said)} as wide as its prior (1: nothing is learned). How far levels are drawn "
+        "towards each other rests on that prior as well."
     ]
 
 

@@ -124,6 +124,11 @@ def fall_of(size: str) -> str:
     return f"fall over {FALL_AFTER} entries, {size} firms"
 
 
+def level_ranks(fit: DataTree) -> list[Conclusion]:
+    """None: sizes of firms are not ranked."""
+    return []
+
+
 def halving(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Entries until the odds halve, by size; infinite where they never do.
 

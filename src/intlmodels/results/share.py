@@ -25,6 +25,7 @@ from intlmodels.models.share.design import FIRM, MOST_CLUSTERS
 from intlmodels.models.share.estimands import (
     compared_groups,
     estimate,
+    rank_draws,
     rank_probabilities,
     row_shares,
 )
@@ -291,14 +292,27 @@ def difference_name(label: str, level: str, against: str) -> str:
     return f"{label}: {level} against {against}"
 
 
+def level_ranks(fit: DataTree) -> list[Conclusion]:
+    """Rank of each level (1 = largest expected share), with its draws."""
+    named = labels(fit)
+    return [
+        Conclusion(f"{named[predictor]}: rank of {level}", "", False, ranks)
+        for (predictor, level), ranks in rank_draws(estimands(fit), _few(fit)).items()
+    ]
+
+
+def _few(fit: DataTree) -> list[dict[str, Any]]:
+    """What expected shares are compared by, if it has few levels."""
+    return [block for block in parts(fit) if len(block["settings"]) <= MOST_CLUSTERS]
+
+
 def ranks(fit: DataTree) -> pd.DataFrame:
     """Probability of each rank (1 = largest expected share) of each level.
 
     Of predictors with very many levels see :func:`many_levels`. Columns: ``predictor``, ``label``,
     ``level``, ``rank``, ``probability``, ``converged``.
     """
-    few = [block for block in parts(fit) if len(block["settings"]) <= MOST_CLUSTERS]
-    table = rank_probabilities(estimands(fit), few)
+    table = rank_probabilities(estimands(fit), _few(fit))
     named = labels(fit)
     table.insert(1, "label", [named[name] for name in table["predictor"]])
     table["converged"] = converged(fit)

@@ -198,6 +198,16 @@ def frozen(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
     return array
 
 
+def of_rows(predictor: Predictor, rows: Integers) -> Predictor:
+    """The same predictor at some rows, in this order; its scale and levels stay."""
+    return replace(
+        predictor,
+        printed=tuple(predictor.printed[row] for row in rows),
+        codes=frozen(predictor.codes[rows], np.intp) if predictor.codes.size else predictor.codes,
+        values=frozen(predictor.values[rows]) if predictor.values.size else predictor.values,
+    )
+
+
 def coded(labels: Sequence[str], levels: Sequence[str]) -> Integers:
     """Positions of labels among levels."""
     place = {level: code for code, level in enumerate(levels)}

@@ -815,6 +815,21 @@ class ByOutcomeTable(VariantTable):
     outcome: str
 
 
+class OrderTable(VariantTable):
+    """A further outcome with its levels in another order."""
+
+    kind: Literal["order"]
+    outcome: str
+    levels: tuple[str, ...]
+    readings: Annotated[Any, Key("tables")] = ()
+
+    def __post_init__(self) -> None:
+        _different(self.levels, f"{self.where} levels", _LEVELS, 2)
+        if self.readings:
+            level = Key("text", required=True, options=self.levels)
+            _read_readings(self, {"label": _NEEDED_LABEL, "level": level, "note": PROSE})
+
+
 class TermsTable(VariantTable):
     """The same study with other terms."""
 
@@ -898,7 +913,7 @@ def _different(texts: Sequence[str], where: str, expected: str, least: int) -> N
         raise wrong(f"expected {expected}", where)
 
 
-def _read_readings(table: AxesTable | OrderedTable, keys: Keys) -> None:
+def _read_readings(table: AxesTable | OrderedTable | OrderTable, keys: Keys) -> None:
     """Put checked readings in place of those that stand in a table, each label once."""
     if not table.readings:
         raise wrong("expected at least one reading", f"{table.where} readings")
@@ -1147,7 +1162,13 @@ class ShareFile:
     interactions: dict[str, InteractionTable] = field(default_factory=dict)
     variants: dict[
         str,
-        NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable | TermsTable,
+        NestedTable
+        | AxesTable
+        | MembershipTable
+        | CovariateTable
+        | ByOutcomeTable
+        | OrderTable
+        | TermsTable,
     ] = field(default_factory=dict)
     outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)

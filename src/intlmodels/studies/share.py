@@ -8,7 +8,7 @@ into a row of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,9 +50,11 @@ from intlmodels.studies.schema import (
     MembershipTable,
     NestedTable,
     Opportunity,
+    OrderTable,
     RowsTable,
     ShareFile,
     TermsTable,
+    VariantTable,
     finite,
     wrong,
 )
@@ -140,7 +142,17 @@ class Terms(_OwnVariant):
     drop: tuple[str, ...]
 
 
-Variant = Nested | Axes | Membership | Covariate | ByOutcome | Terms
+@dataclass(frozen=True, eq=False)
+class Order(_OwnVariant):
+    """A further outcome with its levels in another order."""
+
+    #: Under the variant's name, with levels in the other order.
+    outcome: FurtherOutcome
+    #: Name of the outcome that it is another order of.
+    of: str
+
+
+Variant = Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +166,7 @@ class Interaction:
 
 def read_variant(
     name: str,
-    spec: NestedTable | AxesTable | MembershipTable | CovariateTable | ByOutcomeTable | TermsTable,
+    spec: VariantTable,
     predictors: Mapping[str, Predictor],
     sources: Sources,
     outcome: Outcome,
@@ -177,6 +189,9 @@ def read_variant(
                 said = "no firm repeats, so that there are no effects of firms; expected a term"
                 raise wrong(f"{said} of this study", f"{spec.where} drop", "firm")
             return Terms(name, spec.note, spec.add, spec.drop)
+        case OrderTable():
+            return _order(name, spec, further)
+    assert isinstance(spec, ByOutcomeTable)
     return _by_outcome(name, spec, further)
 
 
@@ -196,17 +211,64 @@ def _category(
 def _by_outcome(
     name: str, spec: ByOutcomeTable, further: Mapping[str, FurtherOutcome]
 ) -> ByOutcome:
-    asked = spec.outcome
-    if asked not in further:
-        known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
-        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
-    for firm, why in further[asked].missing:
+    found = _further(spec, further)
+    for firm, why in found.missing:
         raise spec.error(
             "outcome",
             f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
             "the cell, or delete the variant",
         )
-    return ByOutcome(name, spec.note, further[asked])
+    return ByOutcome(name, spec.note, found)
+
+
+def _further(
+    spec: ByOutcomeTable | OrderTable, further: Mapping[str, FurtherOutcome]
+) -> FurtherOutcome:
+    asked = spec.outcome
+    if asked not in further:
+        known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
+        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
+    return further[asked]
+
+
+def _order(name: str, spec: OrderTable, further: Mapping[str, FurtherOutcome]) -> Order:
+    """The same outcome with levels in another order, and some labels read otherwise."""
+    own = _further(spec, further)
+    if own.kind != "ordered":
+        raise spec.error("outcome", f"expected an outcome of kind ordered; it is {own.kind}")
+    if set(spec.levels) != set(own.levels):
+        raise wrong(
+            f"expected the levels of {own.name} in another order: {listed(own.levels)}",
+            f"{spec.where} levels",
+            listed(spec.levels),
+        )
+    given = {reading["label"]: reading for reading in spec.readings}
+    for label in given:
+        labels = [known for known, *_ in own.readings]
+        if label not in labels:
+            said = f"no reading of {own.name} has this label{did_you_mean(label, labels)}"
+            raise wrong(f"{said}; expected one of its labels", f"{spec.where} readings", label)
+    # A label that is read otherwise takes its firms along.
+    readings = tuple(
+        (label, given[label]["level"], given[label]["note"])
+        if label in given
+        else (label, level, note)
+        for label, level, note in own.readings
+    )
+    level_of = {label: level for label, level, _ in readings}
+    codes = frozen(
+        [
+            spec.levels.index(level_of[clean_label(printed)]) if known else 0
+            for printed, known in zip(own.printed, own.known, strict=True)
+        ],
+        np.intp,
+    )
+    if spec.levels == own.levels and np.array_equal(codes, own.codes):
+        raise wrong("the order of the outcome itself; expected another", f"{spec.where} levels")
+    changed = replace(
+        own, name=name, note=spec.note, levels=spec.levels, codes=codes, readings=readings
+    )
+    return Order(name, spec.note, changed, own.name)
 
 
 def _labels(predictor: Predictor) -> list[str]:
@@ -653,6 +715,8 @@ def _variant_line(variant: Variant) -> str:
             return "one more numeric predictor"
         case ByOutcome():
             return f"the outcome {variant.outcome.name} as one more predictor of the share"
+        case Order():
+            return f"{variant.of} in the order {' / '.join(variant.outcome.levels)}"
         case Terms():
             parts = (("adds", variant.add), ("drops", variant.drop))
             return "; ".join(f"{what} {listed(names)}" for what, names in parts if names)

@@ -32,6 +32,7 @@ from intlmodels.studies import (
     Interaction,
     Membership,
     Nested,
+    Order,
     Panel,
     Predictor,
     RegisterStudy,
@@ -934,8 +935,15 @@ def with_terms(design: Design, spec: Terms, study: ShareStudy) -> Design:
 
 
 def _study_variant(
-    spec: Nested | Axes | Membership | Covariate | ByOutcome | Terms, study: ShareStudy
+    spec: Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms, study: ShareStudy
 ) -> Variant[Design]:
+    if isinstance(spec, Order):
+        change = (
+            f"another order of {spec.outcome.label.lower()}, no variant of the share: "
+            f"{', '.join(spec.outcome.levels)}"
+        )
+        apply = partial(with_family, family="ordered", further=spec.outcome)
+        return Variant(spec.name, change, apply, comparable=False, outcome=spec.of)
     if isinstance(spec, Terms):
         parts = (("adds", spec.add), ("drops", spec.drop))
         change = "; ".join(f"{what} {listed(names)}" for what, names in parts if names)

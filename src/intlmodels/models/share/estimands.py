@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -767,14 +768,12 @@ def _set_level(block: Mapping[str, Any], draws: Array, value: Any) -> Array:
 # -- ranks -------------------------------------------------------------------------------
 
 
-def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> DataFrame:
-    """Probability of each rank (1 = largest expected share) of each level of a predictor.
+def rank_draws(estimands: Dataset, blocks: list[dict[str, Any]]) -> dict[tuple[str, str], Array]:
+    """Rank (1 = largest expected share) of each level of the categorical predictors, by both.
 
-    Columns are ``predictor``, ``level``, ``rank``, ``probability``; for categorical predictors.
+    Shape (chain, draw).
     """
-    import pandas as pd
-
-    rows = []
+    found: dict[tuple[str, str], Array] = {}
     predictors, levels = _settings(estimands)
     shares = estimands["expected_share"].to_numpy()
     for block in blocks:
@@ -782,9 +781,24 @@ def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> Data
         unranked = block["kind"] in ("numeric", "contrast", "spline")
         if unranked or not 0 < len(places) <= MOST_CLUSTERS:
             continue
-        ranks = (-shares[..., places]).argsort(axis=-1).argsort(axis=-1)
+        ranks = (-shares[..., places]).argsort(axis=-1).argsort(axis=-1).astype(float) + 1
         for i, place in enumerate(places):
-            for rank in range(len(places)):
-                chance = float((ranks[..., i] == rank).mean())
-                rows.append((block["name"], levels[place], rank + 1, chance))
+            found[str(block["name"]), str(levels[place])] = ranks[..., i]
+    return found
+
+
+def rank_probabilities(estimands: Dataset, blocks: list[dict[str, Any]]) -> DataFrame:
+    """Probability of each rank (1 = largest expected share) of each level of a predictor.
+
+    Columns are ``predictor``, ``level``, ``rank``, ``probability``; for categorical predictors.
+    """
+    import pandas as pd
+
+    found = rank_draws(estimands, blocks)
+    count = Counter(predictor for predictor, _ in found)
+    rows = [
+        (predictor, level, rank, float((ranks == rank).mean()))
+        for (predictor, level), ranks in found.items()
+        for rank in range(1, count[predictor] + 1)
+    ]
     return pd.DataFrame(rows, columns=["predictor", "level", "rank", "probability"])

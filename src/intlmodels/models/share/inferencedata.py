@@ -24,7 +24,7 @@ from intlmodels.models.share.design import CLUSTER, Block, Design, rows_of
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.register.rows import keys
 from intlmodels.studies import Grouping, RegisterStudy, ShareStudy
-from intlmodels.studies.columns import Predictor, frozen
+from intlmodels.studies.columns import Predictor, frozen, of_rows
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -248,7 +248,7 @@ def combinations(study: RegisterStudy) -> Combinations:
     place = np.rint(study.outcome.printed / study.outcome.width).astype(np.intp)
     place = np.minimum(place, len(values) - 1)
     rows = np.bincount(cell, study.rows)
-    predictors = {name: _of_rows(p, first) for name, p in study.predictors.items()}
+    predictors = {name: of_rows(p, first) for name, p in study.predictors.items()}
     texts = [p.printed for p in predictors.values()]
     if clusters is not None:
         clusters = replace(clusters, codes=frozen(clusters.codes[first], np.intp))
@@ -272,15 +272,6 @@ def _coded(predictor: Predictor) -> tuple[NDArray[np.intp], int]:
         return predictor.codes, len(predictor.levels)
     values, codes = np.unique(predictor.values, return_inverse=True)
     return codes, len(values)
-
-
-def _of_rows(predictor: Predictor, rows: NDArray[np.intp]) -> Predictor:
-    return replace(
-        predictor,
-        printed=tuple(predictor.printed[i] for i in rows),
-        codes=predictor.codes[rows] if predictor.kind == "category" else predictor.codes,
-        values=predictor.values if predictor.kind == "category" else predictor.values[rows],
-    )
 
 
 def observed_cells(study: RegisterStudy) -> Dataset:

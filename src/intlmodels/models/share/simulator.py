@@ -32,6 +32,7 @@ from intlmodels.models.share.design import (
 )
 from intlmodels.models.share.linear import family_parameters, linear_predictor
 from intlmodels.studies import Grouping, ShareStudy, Terms
+from intlmodels.studies.columns import frozen, of_rows
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -115,6 +116,52 @@ def simulate(
         # Weights make no law that could be simulated: the rows count alike.
         given[WEIGHTS] = design.known(study).astype(np.float64)
     return {name: np.asarray(value) for name, value in truth.items()}, given
+
+
+def simulate_given(
+    study: ShareStudy, design: Design, truth: Mapping[str, Array], rng: np.random.Generator
+) -> dict[str, Array]:
+    """Printed shares of the study's own firms, drawn with given parameters."""
+    linear = np.broadcast_to(linear_predictor(design, truth), len(study.firms))
+    return reported(study, design, linear, family_parameters(design, truth), rng)
+
+
+def why_not_resampled(study: ShareStudy, design: Design) -> str:
+    """Why firms with predictors like these cannot be simulated; empty if they can."""
+    for block in (*design.blocks, *design.precision, *design.never):
+        if block.missing.size:
+            return f"{block.label} has missing values"
+    return why_not(design)
+
+
+def resampled(study: ShareStudy, rows: NDArray[np.intp]) -> ShareStudy:
+    """A study of new firms, each with the predictors of a row; of its variants only the terms."""
+    outcome = study.outcome
+    return replace(
+        study,
+        firms=tuple(str(number) for number in range(1, len(rows) + 1)),
+        outcome=replace(
+            outcome,
+            **{n: getattr(outcome, n)[rows] for n in ("printed", "lower", "upper", "widths")},
+            weights=None,
+        ),
+        predictors={name: of_rows(own, rows) for name, own in study.predictors.items()},
+        groupings={
+            name: replace(own, codes=frozen(own.codes[rows], np.intp))
+            for name, own in study.groupings.items()
+        },
+        outcomes={},
+        variants={n: own for n, own in study.variants.items() if isinstance(own, Terms)},
+        dropped=(),
+        profiles=(),
+        crosschecks=(),
+        opportunity=None,
+        claims=(),
+        row_groups={},
+        numbers={},
+        functions={},
+        tables={},
+    )
 
 
 def prior(
