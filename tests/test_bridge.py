@@ -126,7 +126,7 @@ def test_evidence_stands_beside_the_elpd():
 def test_a_comparison_has_tasks_for_the_evidence_and_stores_it(study, tmp_path):
     plans, skipped = c.plans_of(study, list(catalogue(study)), {}, c.settings_for(study, {}))
     check = c.comparison(plans, skipped, tmp_path)
-    weighed = [name for name, task in check.tasks.items() if isinstance(task, c.Evidence)]
+    weighed = [name for name, task in check.tasks.items() if isinstance(task, c.WholeFit)]
     assert len(weighed) == len(plans) == len(check.tasks) // (1 + len(study.firms))
     quality = {"rhat": 1.0, "ess": 900.0, "divergences": 0}
     left = {"lpd": -2.0, "lpd_error": 0.01, "law": [1.0], **quality}

@@ -37,7 +37,11 @@ def constrained(model, point):
 
 
 #: Stages of the firms A to V, read from table 4 by hand.
-STAGES = np.array([int(digit) for digit in "2141424210420211111133"])
+STAGES = {
+    "stage": "2141424210420211111133",
+    "stage-agent-first": "1242424120410122222233",
+    "stage-agent-late": "3141434310430311111122",
+}
 
 
 def test_the_catalogue_is_that_of_the_specification():
@@ -116,12 +120,12 @@ def test_dimensions_carry_labels(variant):
 
 def by_hand(variant, values):
     """Pointwise log likelihood from scipy and the printed table, formula by formula."""
-    if variant == "stage":
+    if variant in STAGES:
         # The latent variable is logistic around eta; the cutpoints follow from the baseline.
         below = np.concatenate([[0], np.cumsum(values["baseline"])])
         below[-1] = 1
         cuts = special.logit(below)
-        level = STAGES
+        level = np.array([int(digit) for digit in STAGES[variant]])
         law = stats.logistic(values["eta"])
         return np.log(law.cdf(cuts[level + 1]) - law.cdf(cuts[level]))
     if variant.startswith("orderly"):

@@ -452,10 +452,10 @@ def comparison(m: ReportData) -> Section | None:
     )
     if evidence is not None and evidence.variants:
         intro += (
-            " Variants are also compared by their evidence: the probability of all published "
-            "counts together before any of them is seen, summed over every table of decisions that "
-            "the counts allow and integrated over the parameters by quadrature. It depends on how "
-            "wide the priors are."
+            f" Variants are {'' if determined else 'also '}compared by their evidence: the "
+            "probability of all published counts together before any of them is seen, summed over "
+            "every table of decisions that the counts allow and integrated over the parameters by "
+            "quadrature. It depends on how wide the priors are."
         )
     if several:
         intro += (
