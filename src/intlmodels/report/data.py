@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 #: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
 MOST_CELLS = 20_000
 #: Groups of a fit of a further outcome that a report needs beside those of a variant.
-OF_AN_OUTCOME = ("observed_data", "posterior_predictive")
+OF_AN_OUTCOME = ("observed_data", "posterior_predictive", "prior")
 #: What the reconstruction of decisions from counts rests on.
 RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
 
@@ -746,14 +746,12 @@ def gather(study: Study, folder: Path) -> ReportData:
     fit = store.read(stored[0].path)
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
-    asked = {claim.fit for claim in study.claims}
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
     for item in stored[1:]:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            groups_read = [*OF_AN_OUTCOME, *(["prior"] * (item.variant in asked))]
-            further[item.variant] = intervals.read_summary(item.path, groups_read)
+            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
         else:
             light = item.variant not in whole
             read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
