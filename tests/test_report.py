@@ -262,7 +262,9 @@ def test_every_estimate_of_a_failed_fit_is_marked(failed):
     for name in ("estimates", "differences", "variation", "parameters", "new_firms", "ranks"):
         assert {row["converged"] for row in failed.table(f"{name}.csv")} == {"false"}
     answers = failed.html.partition("<ol>")[2].partition("</ol>")[0]
-    assert answers.count("<li>") == answers.count("Did not converge, not to be quoted") == 5
+    # That two levels have the same firms is a fact of the data.
+    marked = answers.count("Did not converge, not to be quoted")
+    assert (answers.count("<li>"), marked) == (6, 5)
     assert failed.markdown.count("**(did not converge)**") == 15
     assert "| NO |" in failed.markdown
 
