@@ -160,7 +160,7 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
     assert set(material.further) == set(FURTHER)
     assert not set(material.variants) & set(FURTHER)
     light = material.further["reach"]
-    assert "prior" not in light.children
+    assert "sample_stats" not in light.children
     whole = store.read(workflow.stored_path(tmp_path, "reach"))
     assert svg(sharedata.frequencies({"reach": light})) == svg(
         sharedata.frequencies({"reach": whole})

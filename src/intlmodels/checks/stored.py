@@ -67,7 +67,9 @@ class Calibration:
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
-    differences: tuple[Difference, ...] = ()  # None of a deliberate error, nor before they were kept
+    differences: tuple[
+        Difference, ...
+    ] = ()  # None of a deliberate error, nor before they were kept
 
     @property
     def ranked(self) -> int:
