@@ -151,8 +151,18 @@ def test_few_levels_are_said_to_say_little_about_their_spread():
 
 def checks(**p_larger):
     names = {"tens": "firms at a multiple of 10 %", "zeros": "firms at 0 %"}
+    ends = {"observed": 9.0, "ci_low": 1.0, "converged": True}
     return pd.DataFrame(
-        [{"feature": names[name], "p_larger": p, "converged": True} for name, p in p_larger.items()]
+        [
+            # Outside of the interval where the probability is far out.
+            {
+                "feature": names[name],
+                "p_larger": p,
+                **ends,
+                "ci_high": 12.0 if 0.1 < p < 0.9 else 8.0,
+            }
+            for name, p in p_larger.items()
+        ]
     )
 
 
