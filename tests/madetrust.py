@@ -260,7 +260,7 @@ def material(
     study = SimpleNamespace(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
-    made = SimpleNamespace(study=study, check_results=found, passed=passed)
+    made = SimpleNamespace(catalogue={}, study=study, check_results=found, passed=passed)
     if texts is not None:
         made.texts = texts
     return made

@@ -22,7 +22,7 @@ from intlmodels.checks.stored import (
     read_checks,
     write,
 )
-from intlmodels.cli import run
+from intlmodels.cli import fitting, run
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
 from intlmodels.fitting import jobs
@@ -161,7 +161,7 @@ def test_decisions_of_made_up_records_are_those_that_were_made(tmp_path):
     assert table.loc[("A against B", 20), "right_error"] == pytest.approx(3.25, rel=0.05)
     said = " ".join(design_sentences(made()))
     assert "A against B (200 firms)" in said
-    assert "20 firms 6" in said
+    assert "% with 20 firms (0.5" in said
     assert "even with 200 firms: B against C (0" in said
     study = load_study("rochester")
     write("design", made(), study, {}, tmp_path)
@@ -217,10 +217,11 @@ def test_the_command_goes_from_a_stored_fit_to_sentences(
     im.fit_study(folder, out=out)
     short = ["--draws", "50", "--tune", "50", "--cores", "1"]
     monkeypatch.setattr(runner.ExecutionOptions, "pool", lambda *_: Pool())
+    monkeypatch.setattr(fitting, "refresh_report", lambda *_: None)
     code = run(["design", str(folder), "--firms", "12", "--sims", "2", *short, "--out", str(out)])
     printed = capsys.readouterr().out
     assert code == 0
-    assert "2 studies were simulated with parameters from the posterior of the fit" in printed
+    assert "2 studies were simulated, with parameters from the posterior of the fit" in printed
 
 
 class Pool(Here):

@@ -16,6 +16,7 @@ from trees import made_up
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "from-a-spreadsheet.md"
 IN_R = ROOT / "docs" / "in-r.md"
+PAGES = ("panels", "speed", "design-analysis")
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
 
@@ -61,7 +62,7 @@ def test_the_sheet_and_the_file_hold_the_same():
 
 @pytest.mark.parametrize(
     "page",
-    [PAGE, IN_R, ROOT / "docs/panels.md", ROOT / "docs/speed.md", ROOT / "README.md"],
+    [PAGE, IN_R, *(ROOT / "docs" / f"{name}.md" for name in PAGES), ROOT / "README.md"],
     ids=lambda path: path.name.removesuffix(".md"),
 )
 def test_pages_name_commands_and_files_that_there_are(page):

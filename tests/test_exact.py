@@ -172,7 +172,8 @@ VARIANTS = ("default", "concentration-0.5", "concentration-5", "power", "step", 
 def test_norway_as_sampled_is_norway_as_summed(variant):
     study = load_study("norway")
     case, priors = design_of(study, variant), priors_of(study, variant, {})
-    found = exact.posterior(case, priors)
+    # Of variants less is summed over, for the sake of time: what is left out is below the error.
+    found = exact.posterior(case, priors, further=None if variant == "default" else 2)
     settings = Settings(draws=4000, tune=1000, chains=4, seed=3)
     drawn = inferencedata.posterior(case, sampler.sample(case, priors, settings))
     decay = drawn["decay"].transpose("chain", "draw", "size").to_numpy()

@@ -1,20 +1,14 @@
-"""Real fits of panels: against another program, known parameters, and simulated studies."""
-
-import csv
-import shutil
-from pathlib import Path
+"""Real fits of panels: known parameters, and simulated studies."""
 
 import numpy as np
 import pytest
 
 import intlmodels as im
 from intlmodels.checks.calibration import uniform
-from intlmodels.fitting.diagnostics import Gate, convergence, scalars
+from intlmodels.fitting.diagnostics import Gate
 from registers import write_csv
 
 pytestmark = pytest.mark.slow
-
-REFERENCE = Path(__file__).parent / "reference"
 
 HEAD = """\
 [study]
@@ -25,46 +19,6 @@ model = "share"
 [rows]
 file = "rows.csv"
 """
-
-DISTRICTS = (
-    HEAD
-    + """\
-unit = "district"
-time = "year"
-label = "district"
-
-[outcome]
-column = "math_pass_pct"
-unit = "percent"
-rounding_width = 1
-
-[predictors.spending]
-kind = "numeric"
-column = "spending"
-transform = "log"
-
-[predictors.lunch]
-kind = "numeric"
-column = "lunch_pct"
-
-[predictors.enrolment]
-kind = "numeric"
-column = "enrolment"
-transform = "log"
-
-[predictors.year]
-kind = "numeric"
-column = "year"
-"""
-)
-
-#: What brms calls the parameters.
-NAMES = {
-    "intercept": "b_Intercept",
-    **{name: f"b_{name}" for name in ("spending", "lunch", "enrolment", "year")},
-    "sigma_firm": "sd_district__Intercept",
-    "phi": "phi",
-}
 
 OWNERS = (
     HEAD
@@ -120,28 +74,6 @@ def written(folder, toml, header, rows):
     (folder / "study.toml").write_text(toml, encoding="utf-8")
     write_csv(folder / "rows.csv", rows, header)
     return folder
-
-
-def test_coefficients_are_those_of_brms(tmp_path):
-    shutil.copy(REFERENCE / "districts.csv", tmp_path / "rows.csv")
-    (tmp_path / "study.toml").write_text(DISTRICTS, encoding="utf-8")
-    posterior = im.fit_study(tmp_path)["posterior"].to_dataset()
-    with (REFERENCE / "panel_brms.csv").open(encoding="utf-8") as file:
-        known = {row["name"]: row for row in csv.DictReader(file)}
-    found = convergence(posterior)
-    sizes = dict(zip(*found["ess_bulk"], strict=True))
-    compared = 0
-    for label, draws in scalars(posterior):
-        name = NAMES.get(label, label.replace("firm[", "r_district[").replace("]", ",Intercept]"))
-        if name not in known:
-            continue
-        compared += 1
-        mean, sd, size = (float(known[name][key]) for key in ("mean", "sd", "ess"))
-        error = np.hypot(sd / np.sqrt(size), draws.std() / np.sqrt(sizes[label]))
-        # 67 comparisons: five standard errors are not left by chance.
-        assert abs(draws.mean() - mean) < 5 * error, label
-        assert abs(np.log(draws.std() / sd)) < 5 / np.sqrt(min(size, sizes[label])), label
-    assert compared == len(known) == 7 + 60
 
 
 def test_known_parameters_of_a_panel_are_found_again(tmp_path):

@@ -6,12 +6,14 @@ Counts that are sums of each other cannot be compared by leaving one out: the ot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from intlmodels.checks.runner import Check, ExecutionOptions, Journal, Plan, run_and_store
 from intlmodels.checks.stored import FOLDER, Evidence, Summed
 from intlmodels.core.errors import StudyError
+from intlmodels.core.settings import Settings
 from intlmodels.models import design_of
 from intlmodels.models.decay.simulator import determined
 from intlmodels.studies import DecayStudy
@@ -49,6 +51,9 @@ def evidence(plans: Mapping[str, Plan], skipped: Mapping[str, str], out: Path) -
         plans = {name: plan for name, plan in plans.items() if name not in other}
         skipped = {**skipped, **other}
 
+    # Nothing is drawn: what is summed stays valid under other settings.
+    unset = {name: replace(plan, settings=Settings()) for name, plan in plans.items()}
+
     def summarize(results: list[dict[str, Any]]) -> Evidence:
         found = dict(zip(plans, results, strict=True))
         return Evidence(
@@ -60,7 +65,7 @@ def evidence(plans: Mapping[str, Plan], skipped: Mapping[str, str], out: Path) -
     return Check(
         kind="evidence",
         title=f"summing over tables, {len(plans)} variants",
-        tasks={f"{name} {plan.key}": plan for name, plan in plans.items()},
+        tasks={f"{name} {plan.key}": plan for name, plan in unset.items()},
         worker=sum_tables,
         summarize=summarize,
         journal=Journal(

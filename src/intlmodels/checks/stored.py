@@ -67,9 +67,7 @@ class Calibration:
     limit: float
     settings: dict[str, Any]
     quantities: tuple[Calibrated, ...]
-    differences: tuple[
-        Difference, ...
-    ] = ()  # None of a deliberate error, nor before they were kept
+    differences: tuple[Difference, ...] = ()  # None of a deliberate error, or of old files
 
     @property
     def ranked(self) -> int:
@@ -348,6 +346,6 @@ def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> C
     known = [name for name, row in catalogue(study).items() if not row.outcome]
     changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
     if not changes:
-        now = fingerprint(study, overrides, known if kind in ("comparison", "evidence") else about)
+        now = fingerprint(study, overrides, about)
         changes = store.changes(stored.fingerprint, now)
     return CachedResult(None if changes else value, tuple(changes))

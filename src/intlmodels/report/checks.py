@@ -452,10 +452,10 @@ def comparison(m: ReportData) -> Section | None:
     )
     if evidence is not None and evidence.variants:
         intro += (
-            " Variants are also compared by their evidence: the probability of all published "
-            "counts together before any of them is seen, summed over every table of decisions that "
-            "the counts allow and integrated over the parameters by quadrature. It depends on how "
-            "wide the priors are."
+            f" Variants are {'' if determined else 'also '}compared by their evidence: the "
+            "probability of all published counts together before any of them is seen, summed over "
+            "every table of decisions that the counts allow and integrated over the parameters by "
+            "quadrature. It depends on how wide the priors are."
         )
     if several:
         intro += (
@@ -467,7 +467,13 @@ def comparison(m: ReportData) -> Section | None:
     blocks = [Paragraph(intro), Items(tuple(marked(said, m.passed)))]
     if evidence is not None and evidence.variants:
         blocks.append(_evidence_table(m, evidence))
-    skipped = sentences.skipped_sentences(value if evidence is None or not determined else evidence)
+    shown = value if evidence is None or not determined else evidence
+    skipped = sentences.skipped_sentences(shown)
+    done = {*shown.variants, *shown.skipped}
+    new = [n for n, row in m.catalogue.items() if not row.outcome and n not in done]
+    if new:
+        command = shlex.join(("intlmodels", "compare", study_argument(m.study)))
+        skipped.append(f"{f.listed(new)}: not done since added; {command} does it.")
     if skipped:
         blocks += [Paragraph("Not compared:"), Items(tuple(skipped))]
     if len(elpds) > 1 and not determined:

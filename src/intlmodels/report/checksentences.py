@@ -91,15 +91,14 @@ def verdict_sentences(rates: pd.DataFrame) -> list[str]:
             f"{CLEAR:g}) and another {f.percent(called['leaning'], 1)} leaning (at least "
             f"{LEANING:g})" + (f"; the sign is wrong in {f.listed(wrong)}." if wrong else ".")
         )
-        first, *others = (
-            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)} "
-            f"({share_text(row['clear_wrong'] / 100)})"
-            for row in part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
-        )
-        first = f"Of true differences {first}"
-        first = first.replace(" (", " are clear with the right sign (", 1)
-        first = first.replace(")", " with the wrong one)", 1)
-        said.append("; ".join([first, *others]) + ".")
+        words = [(" are clear with the right sign", " with the wrong one")]
+        sizes = part[(part["of"] == "size") & (part["count"] > 0)].to_dict("records")
+        each = [
+            f"{size_text(row, str(unit))} {f.percent(row['clear_right'], 1)}{right} "
+            f"({share_text(row['clear_wrong'] / 100)}{astray})"
+            for row, (right, astray) in zip(sizes, words + [("", "")] * len(sizes), strict=False)
+        ]
+        said.append(f"Of true differences {'; '.join(each)}.")
     return said
 
 
@@ -249,7 +248,7 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
     failed = sum(size.failed for size in found.sizes)
     where = "the posterior of the fit" if found.source == "posterior" else "the priors"
     start = (
-        f"{sims} were simulated with parameters from {where} and fitted"
+        f"{sims} were simulated, with parameters from {where}, and fitted"
         + (f"; {f.counted(failed, 'fit')} failed" if failed else "")
         + f". A comparison is decided when the probability of its sign is at least {CLEAR:g}."
     )
@@ -257,10 +256,10 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
         return [start]
     means = table.groupby("firms")[["right", "wrong"]].mean()
     each = [
-        f"{firms} firms {f.percent(row['right'])} ({f.percent(row['wrong'], 1)} wrongly)"
+        f"{f.percent(row['right'], 1)} with {firms} firms ({f.percent(row['wrong'], 1)} wrongly)"
         for firms, row in means.iterrows()
     ]
-    said = [start, f"Comparisons decided rightly, on average: {f.listed(each)}."]
+    said = [start, f"On average a comparison is decided rightly in {f.listed(each)}."]
     most = int(table["firms"].max())
     enough, never = [], []
     for name, part in table.groupby("quantity", sort=False):

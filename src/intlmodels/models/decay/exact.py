@@ -378,6 +378,8 @@ def _over_decays(
 
 #: Spreads of firms, decays, and levels at which the likelihood is computed.
 NODES = (6, 20, 12)
+#: States beyond which no more are added: by then minutes are spent, and little is left out.
+MANY = 30_000
 
 
 @dataclass(frozen=True)
@@ -430,7 +432,7 @@ def posterior(
         Number of spreads of the firms, of decays of each size, and of levels of each size.
     further
         Counts that may be off are summed over up to so much farther off in all than the best
-        table; by default until what a step more adds is below one percent.
+        table; by default until what a step more adds is below one percent, or states are many.
 
     Raises
     ------
@@ -471,10 +473,12 @@ def posterior(
 
 
 def _enough(design: Design, system: System) -> int:
-    """How much farther off than need be counts are summed over, so that little is left out."""
+    """How much farther off than need be counts are summed over: until little more is added."""
     weights: list[float] = []
     while not system.hard.all():
         _, off = allowed(system, design.total, len(weights))
+        if len(off) > MANY and weights:
+            break
         weights.append(float((off == off.max()).sum()) * design.rho ** len(weights))
         if weights[-1] < 0.01 * sum(weights):
             break

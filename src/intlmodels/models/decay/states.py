@@ -3,8 +3,8 @@
 A firm's flags depend on its own decisions and its effect only, so that its effect is integrated
 out firm by firm. Firms that nothing tells apart have the same weights; what a group of them has
 decided together, as far as the counts of several firms tell it apart, is a sum of independent
-parts, whose weights are convolutions. Counts that may be off leave infinitely little beyond some
-distance: states farther off are left out.
+parts, whose weights are convolutions. States far from the printed counts, which hold next to
+nothing of the posterior, are left out.
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
 from intlmodels.models.decay.design import Design, basis
+from intlmodels.models.decay.kernels import kernel
 from intlmodels.studies.counts import RELATIONS, rows
 
 # mypy: disable-error-code="no-untyped-def"
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-
-kernel = njit(error_model="numpy", cache=True, nogil=True)
 
 _EQUAL, _LEAST, _MOST = range(len(RELATIONS))
 _NONE = "the counts declared hard contradict each other: no table satisfies them"
