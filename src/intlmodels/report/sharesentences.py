@@ -421,13 +421,10 @@ def heaping(
     )
     tails = own["p_larger"].clip(upper=1 - own["p_larger"])
     feature = str(own.loc[tails.idxmin(), "feature"])
-    p = [
-        f.probability(table.set_index("feature").loc[feature, "p_larger"])
-        for table in (own, heaped)
-    ]
+    each = [table.set_index("feature").loc[feature, "p_larger"] for table in (own, heaped)]
     text += (
-        f" Farthest out under the default is {feature}: probability of a larger value {p[0]}, under "
-        f"heaped {p[1]}."
+        f" Farthest out under the default is {feature}: probability of a larger value "
+        f"{f.probability(each[0])}, under heaped {f.probability(each[1])}."
     )
     if elpds is not None and {"default", "heaped"} <= set(elpds["variant"]):
         text += _heaped_against_default(elpds.set_index("variant"))
