@@ -151,8 +151,18 @@ def test_few_levels_are_said_to_say_little_about_their_spread():
 
 def checks(**p_larger):
     names = {"tens": "firms at a multiple of 10 %", "zeros": "firms at 0 %"}
+    ends = {"observed": 9.0, "ci_low": 1.0, "converged": True}
     return pd.DataFrame(
-        [{"feature": names[name], "p_larger": p, "converged": True} for name, p in p_larger.items()]
+        [
+            # Outside of the interval where the probability is far out.
+            {
+                "feature": names[name],
+                "p_larger": p,
+                **ends,
+                "ci_high": 12.0 if 0.1 < p < 0.9 else 8.0,
+            }
+            for name, p in p_larger.items()
+        ]
     )
 
 
@@ -175,6 +185,9 @@ def test_why_heaping_is_no_default_follows_from_checks_elpd_and_evidence():
         checks(tens=0.3, zeros=0.99),
         elpds(found),
         directions(default=0.99, heaped=0.92, two_axes=0.5),
+    )
+    assert (
+        "is firms at a multiple of 10 %: probability of a larger value 0.01, under heaped" in text
     )
     gap = elpds(found).set_index("variant").loc["heaped", "difference"]
     assert "The default fails firms at a multiple of 10 %, which heaped passes; heaped" in text

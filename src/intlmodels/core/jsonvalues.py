@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -37,8 +37,10 @@ def build(kind: Any, value: Any) -> Any:
         raise ValueError(f"expected one of {arguments}")
     if isinstance(kind, type) and is_dataclass(kind):
         hints = field_types(kind)
-        _require(isinstance(value, dict) and value.keys() == hints.keys(), kind, value)
-        return kind(**{name: build(hint, value[name]) for name, hint in hints.items()})
+        # A field with a default may be missing: files were written before there was one.
+        needed = {own.name for own in fields(kind) if own.default is own.default_factory is MISSING}
+        _require(isinstance(value, dict) and needed <= value.keys() <= hints.keys(), kind, value)
+        return kind(**{name: build(hints[name], item) for name, item in value.items()})
     if origin is tuple:
         _require(isinstance(value, list), kind, value)
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)

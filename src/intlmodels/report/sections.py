@@ -69,10 +69,13 @@ def failure(m: ReportData) -> list[Block]:
     return blocks
 
 
-def answer(m: ReportData, asked: str, sentences: Iterable[str], believed: str) -> Section:
+def answer(
+    m: ReportData, asked: str, sentences: Iterable[str], believed: str, beside: Sequence[str] = ()
+) -> Section:
     """What was asked, the answer in a few sentences, and what became of the study's claims.
 
-    ``believed`` names the sections that tell whether the fit may be believed.
+    ``believed`` names the sections that tell whether the fit may be believed; ``beside`` is what
+    the data say of the answer without any fit.
     """
     rule = (
         f"Computed from the posterior. A direction is called clear when its probability is at "
@@ -82,6 +85,8 @@ def answer(m: ReportData, asked: str, sentences: Iterable[str], believed: str) -
         f"there is called clear. Whether the fit may be believed is told under {believed}."
     )
     blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
+    if beside:
+        blocks.append(Paragraph(" ".join(beside)))
     if m.study.claims:
         blocks.append(Paragraph(summary(m.claims)))
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))

@@ -64,8 +64,8 @@ def answer(m: ShareReportData) -> Section:
         f"How does {m.study.outcome.label} differ between the {f.plural(m.study.firm_label)}?"
     )
     believed = "diagnostics and under predictions against data"
-    said = [*_answer(m), *sharesentences.confounded(m.confounded.head(MOST_CONFOUNDED), m.rows)]
-    return sections.answer(m, asked, said, believed)
+    beside = sharesentences.confounded(m.confounded.head(MOST_CONFOUNDED), m.rows)
+    return sections.answer(m, asked, _answer(m), believed, beside)
 
 
 def _answer(m: ShareReportData) -> list[str]:

@@ -419,6 +419,13 @@ def heaping(
         "the variant heaped a multiple of twice that width may have been rounded to twice the "
         f"width. {checked[:1].upper()}{checked[1:]}."
     )
+    tails = own["p_larger"].clip(upper=1 - own["p_larger"])
+    feature = str(own.loc[tails.idxmin(), "feature"])
+    each = [table.set_index("feature").loc[feature, "p_larger"] for table in (own, heaped)]
+    text += (
+        f" Farthest out under the default is {feature}: probability of a larger value "
+        f"{f.probability(each[0])}, under heaped {f.probability(each[1])}."
+    )
     if elpds is not None and {"default", "heaped"} <= set(elpds["variant"]):
         text += _heaped_against_default(elpds.set_index("variant"))
     wide = differences.assign(verdict=differences["p_direction"].map(verdict)).pivot_table(
