@@ -442,12 +442,13 @@ def posterior(
     if why := why_not(design):
         raise StudyError(f"this posterior cannot be summed over tables: {why}")
     system = structure(design)
+    further = _enough(design, system) if further is None else further
     at = _first_nodes(design, priors, 12)
     rough = likelihood(design, system, 0)
     for counts in ((6, 12, 16), nodes):
         tables = _posterior_of_nodes(rough, design, priors, at)
         at = _better_nodes(at, tables, counts, design.common)
-    like = likelihood(design, system, _enough(design, system) if further is None else further)
+    like = likelihood(design, system, further)
     listed = repairs(design.counts, design.firms, design.periods)
     chosen = {f"repair {i}": _holds(like, system, changes) for i, changes in enumerate(listed)}
     chosen |= {f"off {i}": like.off == like.off.max() - i for i in range(2)}

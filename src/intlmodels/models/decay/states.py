@@ -160,7 +160,7 @@ def _impossible(
 # -- states that the counts allow ----------------------------------------------------------
 
 #: States, steps of the search for them, cells of a grid, products of weights, at most.
-MOST_STATES, MOST_STEPS, MOST_CELLS, MOST_PRODUCTS = 2_000_000, 300_000_000, 5_000_000, 4e9
+MOST_STATES, MOST_STEPS, MOST_CELLS, MOST_PRODUCTS = 500_000, 300_000_000, 5_000_000, 4e9
 #: Decisions of one firm, at most.
 LONGEST = 60
 _MANY = (
