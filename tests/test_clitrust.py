@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from intlmodels import report
-from intlmodels.checks import calibration, runner
+from intlmodels.checks import calibration, comparison, runner
 from intlmodels.checks.stored import read_checks
 from intlmodels.fitting import jobs
 from intlmodels.studies import load_study
@@ -28,6 +28,8 @@ def here(monkeypatch):
     monkeypatch.setattr(runner, "fitter", PriorDraws.of)
     monkeypatch.setattr(runner, "_FITTERS", {})
     monkeypatch.setattr(jobs, "fit", mock_fit)
+    # Made-up fits hold no draws of what is sampled.
+    monkeypatch.setattr(comparison, "log_evidence", lambda *_: (-50.0, 0.1))
 
 
 @pytest.fixture

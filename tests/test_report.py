@@ -264,7 +264,7 @@ def test_every_estimate_of_a_failed_fit_is_marked(failed):
     answers = failed.html.partition("<ol>")[2].partition("</ol>")[0]
     # That two levels have the same firms is a fact of the data.
     marked = answers.count("Did not converge, not to be quoted")
-    assert (answers.count("<li>"), marked) == (6, 5)
+    assert (answers.count("<li>"), marked) == (5, 5)
     assert failed.markdown.count("**(did not converge)**") == 15
     assert "| NO |" in failed.markdown
 

@@ -32,12 +32,19 @@ from intlmodels.claims.ledger import evaluate
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.jobs import checked_fit
-from intlmodels.models import DEFAULT, JOINT, combinations, priors_of, require_claim
+from intlmodels.models import (
+    DEFAULT,
+    JOINT,
+    combinations,
+    design_of,
+    priors_of,
+    require_claim,
+)
 from intlmodels.models.priors import rescaled
 from intlmodels.register.counts import require_firms
 from intlmodels.results.intervals import converged
 from intlmodels.studies import Study
-from intlmodels.studies.claims import Claim
+from intlmodels.studies.claims import Claim, Part
 
 #: What the scales of the priors are called where nothing multiplies them.
 STATED = "as stated"
@@ -147,7 +154,9 @@ def has_names(task: Plan, claim: Claim) -> bool:
         require_claim(task.study, claim, task.variant)
     except StudyError:
         return False
-    return claim.fit == DEFAULT
+    periods = getattr(design_of(task.study, task.variant), "periods", ())
+    parts = (term for term in claim.terms.values() if isinstance(term, Part))
+    return claim.fit == DEFAULT and all(set(part.periods) <= set(periods) for part in parts)
 
 
 def summarize(
