@@ -42,7 +42,7 @@ bench: $(VENV)/bench.stamp  ## measure speed against other packages (40 minutes 
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(SECTIONS),--sections "$(SECTIONS)")
 
 test: $(VENV)/project.stamp  ## run the tests, except those marked slow, on all cores
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not notebooks"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not slow and not notebooks"
 
 test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minutes
 	@$(BIN)/python -m pytest -q -m slow
