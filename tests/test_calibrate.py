@@ -47,6 +47,7 @@ def ignorant(monkeypatch, scale=1.0):
     monkeypatch.setattr(c, "reported", lambda *_: [])
 
 
+@pytest.mark.slow
 def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_looked_at(
     monkeypatch, study, tmp_path
 ):

@@ -69,6 +69,7 @@ def test_a_changed_prior_is_told_and_refitted(capsys, quick, folder, tmp_path):
     assert "report: written" in err
 
 
+@pytest.mark.slow
 def test_what_another_study_of_the_name_left_is_told_in_short(capsys, quick, folder, tmp_path):
     out = tmp_path / "out"
     run(capsys, "fit", folder, "--out", out)
@@ -227,6 +228,7 @@ def test_writing_a_report_imports_no_sampler(quick, folder, tmp_path, capsys):
     assert imported(SAMPLERS, "report", folder, "--out", out) == "[]"
 
 
+@pytest.mark.slow
 def test_several_studies_are_fitted_one_after_the_other(capsys, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folders = [

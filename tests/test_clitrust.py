@@ -41,6 +41,7 @@ def folder(tmp_path):
 SHORT = ("--draws", "50", "--tune", "10")
 
 
+@pytest.mark.slow
 def test_findings_enter_the_report_and_make_it_current_again(capsys, here, folder, tmp_path):
     out = tmp_path / "out"
     assert run(capsys, "fit", folder, "--out", out)[0] == 0

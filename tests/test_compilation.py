@@ -99,19 +99,23 @@ assert len(found) == 4 and all(one.identical(found[0]) for one in found)
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_one_fit_and_leaves_the_others():
     assert processors.output(INTERRUPTED).split() == ["interrupted"] * 2
 
 
+@pytest.mark.slow
 def test_fits_in_several_threads_are_those_of_one_after_the_other():
     processors.output(IN_THREADS)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="processes are not forked there")
 def test_fits_in_an_event_loop_and_after_a_fork_are_the_same():
     processors.output(ELSEWHERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", ["rochester", "norway"])
 def test_draws_are_the_same_on_a_processor_with_narrower_vectors(study):
     target = "without vector extensions"

@@ -103,6 +103,7 @@ def hostile(tmp_path_factory) -> Exported:
 # -- figures -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_report_is_there_in_every_format_and_width(good):
     names = {path.stem for path in good.files("figures/89mm/*.svg")}
     assert {"estimates", "opportunity", "variants", "chains"} <= names
