@@ -80,6 +80,12 @@ def draw_model(model: pm.Model, settings: Settings, progress: Progress | None) -
     )
 
 
+def with_values(compiled: Any, given: Given) -> Any:
+    """A compiled model with other values of its data, as far as these are in its graph."""
+    used = {variable.name for variable in compiled.shared_var_keys}
+    return compiled.with_data(**{n: values for n, values in given.items() if n in used})
+
+
 def refitter(model: pm.Model) -> Refitter:
     """Compile a model once; a refit may change the values of its data."""
     names = [rv.name for rv in [*model.free_RVs, *model.deterministics]]
@@ -87,7 +93,7 @@ def refitter(model: pm.Model) -> Refitter:
     compiled = compile_model(model, [name for name in names if not name.endswith("_z")])
 
     def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
-        drawn = run_nutpie(compiled.with_data(**given), settings)
+        drawn = run_nutpie(with_values(compiled, given), settings)
         return drawn["posterior"].to_dataset(), drawn["sample_stats"].to_dataset()
 
     return refit

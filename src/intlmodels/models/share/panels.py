@@ -49,6 +49,7 @@ from intlmodels.models.pymc import (
     prior_draws,
     run_nutpie,
     sample,
+    with_values,
 )
 from intlmodels.models.share.cells import scales
 from intlmodels.models.share.design import VARYING, Block, Design, rows_of, walk
@@ -584,14 +585,11 @@ def refitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Re
     """Compile a model in coordinates once; a refit finds a start of its own."""
     sampler = Sampler(study, variant, priors)
     compiled = compile_model(sampler.model, [RAW])
-    # Without a large grouping some arrays of the start are not in the graph.
-    used = {variable.name for variable in compiled.shared_var_keys}
 
     def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
         fixed = sampler.start(given)
         held = {f"start_{f.name}": np.ravel(getattr(fixed, f.name)) for f in fields(Fixed)}
-        held = {name: values for name, values in held.items() if name in used}
-        tree = run_nutpie(compiled.with_data(**given, **held), settings)
+        tree = run_nutpie(with_values(compiled, {**given, **held}), settings)
         raw = tree["posterior"].to_dataset()[RAW].to_numpy()
         posterior = sampler.derived(sampler.free(raw, fixed))
         posterior, _ = sampler.by_row(posterior, log_likelihood=False)
