@@ -344,7 +344,8 @@ def specifications(
     combined. The lowest median stands on the left.
     """
     rows = table.sort_values("median", kind="stable").reset_index(drop=True)
-    choices = [(axis, name) for axis, names in axes.items() for name in names]
+    # A choice under which the difference does not exist has no row.
+    choices = [(axis, n) for axis, own in axes.items() for n in own if (rows[axis] == n).any()]
     figure = s.new_figure(2.6 + 0.17 * len(choices))
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(choices)))
     places = np.arange(len(rows))
@@ -370,7 +371,7 @@ def specifications(
     for row, (axis, name) in enumerate(choices):
         chosen = (rows[axis] == name).to_numpy()
         below.vlines(places[chosen], row - 0.35, row + 0.35, color=s.INK, linewidth=0.8)
-    first = {axis: names[0] for axis, names in axes.items()}
+    first = dict(reversed(choices))
     labels = [f"{axis}: {name}" if first[axis] == name else name for axis, name in choices]
     below.set_yticks(range(len(choices)), labels, fontsize=7)
     below.set_ylim(len(choices) - 0.5, -0.5)
