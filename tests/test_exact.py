@@ -17,37 +17,8 @@ from intlmodels.models.decay import exact, inferencedata, sampler, states
 from intlmodels.models.decay.design import Design, parameters, repairs
 from intlmodels.models.decay.inferencedata import inverse_logit
 from intlmodels.studies import load_study
-from intlmodels.studies.counts import Count
+from tinycounts import EARLY, LATE, SOME, count, design
 
-FIRMS = ("A", "B", "C")
-EARLY, LATE = "early", "late"
-ALL = {"firms": FIRMS, "periods": (EARLY, LATE), "flags": ("no", "yes")}
-
-
-def count(name: str, value: int, relation: str = "equal", hard: bool = False, **subset) -> Count:
-    return Count(name, **{**ALL, **subset}, relation=relation, value=value, hard=hard)
-
-
-def design(*counts: Count, total: int = 5, **changes) -> Design:
-    everything = {
-        "firms": FIRMS,
-        "size_of_firm": (0, 1, 1),
-        "sizes": ("large", "other"),
-        "periods": (EARLY, LATE),
-        "period_weights": (0.5, 0.5),
-        "total": total,
-        "counts": (count("all", total, hard=True), *counts),
-        "decisions": None,
-    }
-    return Design(**{**everything, **changes})
-
-
-SOME = (
-    count("flagged", 3, hard=True, flags=("yes",)),
-    count("early", 4, periods=(EARLY,)),
-    count("large, late, flagged", 0, firms=("A",), periods=(LATE,), flags=("yes",)),
-    count("one each", 1, "at least", hard=True, firms=("A", "B"), flags=("yes",), each=True),
-)
 CASES = {
     "hard and noisy": design(*SOME, total=6),
     "of named firms": design(
