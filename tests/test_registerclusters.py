@@ -313,9 +313,11 @@ def test_a_register_has_the_posterior_of_the_same_firms_listed(tmp_path, study):
     (tmp_path / "study.toml").write_text(toml, encoding="utf-8")
     named = [(f"firm {i}", *row) for i, row in enumerate(rows)]
     write_csv(tmp_path / "firms.csv", named, ("firm", *HEADER, "town"))
-    settings = {"draws": 2000, "tune": 1000, "seed": 4}
-    one = fit(study, settings=Settings(**settings))["posterior"].to_dataset()
-    other = im.fit_study(tmp_path, **settings)["posterior"].to_dataset()
+    settings = Settings(draws=2000, tune=1000, seed=4)
+    one, other = (
+        fit(each, settings=settings)["posterior"].to_dataset()
+        for each in (study, im.load_study(tmp_path))
+    )
     names = ["intercept", "size", "age", "branch", "phi", "cluster", "branch_by_cluster"]
     names += ["size_by_cluster", "sigma_cluster", "sigma_size_by_cluster"]
     for name in names:
