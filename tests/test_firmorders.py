@@ -280,7 +280,7 @@ def test_orders_of_a_variant_and_of_the_default(tmp_path):
         ({"firm": "Ahs"}, "no such firm (did you mean 'Ash'?); expected one of 'Ash'"),
         ({"status": "sure"}, "expected one of 'hard', 'noisy'"),
         ({"steps": '{flag = "yes"}'}, "expected two steps or more"),
-        ({"steps": '{flag = "yes"}, {}'}, "order, step 2,: expected periods, a flag, or both"),
+        ({"steps": '{flag = "yes"}, {}'}, "order, step 2: expected periods, a flag, or both"),
         ({"steps": '{flag = "maybe"}, {flag = "no"}'}, "expected one of 'no', 'yes'"),
         ({"steps": '{flags = "yes"}, {flag = "no"}'}, "unknown key (did you mean 'flag'?)"),
         ({"steps": '{periods = []}, {flag = "no"}'}, "expected one period or more, each once"),
@@ -309,5 +309,5 @@ def test_a_bad_order_is_refused_in_one_line(tmp_path, changes, expected):
         written(tmp_path / "study", "counts.orders", **changes)
     text = str(caught.value)
     assert expected in text
-    assert "study.toml: [[counts.orders]] number" in text
+    assert "study.toml, key [[counts.orders]] number" in text
     assert "\n" not in text

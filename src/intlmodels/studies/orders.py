@@ -117,7 +117,7 @@ def read_orders(
 def _step(table: object, here: str, periods: tuple[str, ...]) -> Step:
     given = section(table, _STEP, here)
     if not {"periods", "flag"} & given.keys():
-        raise wrong("expected periods, a flag, or both", here)
+        raise wrong("expected periods, a flag, or both", here.rstrip(","))
     named = given.get("periods", periods)
     if not named or len(set(named)) < len(named):
         raise wrong("expected one period or more, each once", f"{here} periods", list(named))

@@ -95,9 +95,9 @@ def structure(design: Design) -> System:
     for f, own in enumerate(alone):
         said = [(cells[i, f].tobytes(), relation[i], printed[i], hard[i]) for i in own]
         about = design.size_of_firm[f], possible[f].tobytes(), cells[several, f].tobytes()
-        told = *sorted(said, key=repr), *of_firm(design, design.firms[f])
         if possible[f].any():
-            kinds.setdefault(repr((*about, *told)), []).append(f)
+            key = *about, *sorted(said, key=repr), *of_firm(design, design.firms[f])
+            kinds.setdefault(repr(key), []).append(f)
     # Kinds make a block where counts of several firms agree on the cells that both can fill.
     blocks: list[list[list[int]]] = []
     for firms in sorted(kinds.values(), key=lambda firms: -int(possible[firms[0]].sum())):
