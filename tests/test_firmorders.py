@@ -6,9 +6,11 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 import bruteforce
@@ -107,7 +109,7 @@ def test_an_order_over_single_periods_says_what_its_bounds_say():
 def test_draws_agree_with_the_sum_over_all_sequences(name):
     case = CASES[name]
     wanted = bruteforce.exact(case, draws=8_000)
-    settings = Settings(draws=2000, tune=300, chains=4, seed=11)
+    settings = Settings(draws=1500, tune=300, chains=4, seed=11)
     drawn = inferencedata.posterior(case, sampler.sample(case, parameters(case), settings))
     for parameter, mean in wanted.mean.items():
         values = drawn[parameter].to_numpy()
@@ -191,9 +193,15 @@ def test_tables_reconstructed_from_a_fit_keep_hard_orders():
     case = CASES["hard"]
     drawn = sampler.sample(case, parameters(case), Settings(draws=50, tune=20, chains=2, seed=5))
     found = inferencedata.posterior(case, drawn)
+    words = SimpleNamespace(firm_label="firm", event="decision", flag_label="flagged")
+    constant = inferencedata.constant_data(words, case)
+    tree = xr.DataTree.from_dict({"posterior": found, "constant_data": constant})
+    tree.attrs["family"] = case.family
+    stored = inferencedata.design_of_fit(tree)
+    assert stored.orders == case.orders
     flat = {name: v.reshape(100, *v.shape[2:]) for name, v in _arrays(found).items()}
     rng = np.random.default_rng(1)
-    made = inferencedata.arrange(case, flat, flat["table"], rng)
+    made = inferencedata.arrange(stored, flat, flat["table"], rng)
     for i, table in enumerate(flat["table"]):
         periods = np.repeat(BOTH * len(FIRMS), table.sum(axis=-1).ravel())
         sequence = [

@@ -144,11 +144,17 @@ def _require_sequence(steps: Sequence[Step], where: str, periods: tuple[str, ...
         earliest = min(p for p in places if p >= earliest)
 
 
-def order_line(order: Order, periods: tuple[str, ...]) -> str:
-    """An order in one line, for a person to check."""
+def in_words(order: Order, periods: tuple[str, ...]) -> str:
+    """The steps of an order, one after the other."""
     said = []
     for step in order.steps:
         flag = "any" if step.flags == FLAGS else f"flag {step.flags[0]}"
         when = [] if step.periods == periods else step.periods
         said.append(", ".join([*[step.text] * bool(step.text), *when, flag]))
-    return f"order   {'hard ' if order.hard else 'noisy'}  {order.firm}: {'; then '.join(said)}"
+    return "; then ".join(said)
+
+
+def order_line(order: Order, periods: tuple[str, ...]) -> str:
+    """An order in one line, for a person to check."""
+    status = "hard " if order.hard else "noisy"
+    return f"order   {status}  {order.firm}: {in_words(order, periods)}"
