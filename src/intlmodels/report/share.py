@@ -508,7 +508,8 @@ def _variation(m: ShareReportData) -> list[Block]:
     note = (
         f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order "
         "in which predictors enter does not matter. A part below zero means that a predictor works "
-        "against others that it goes together with."
+        "against others that it goes together with. In every draw the parts add up to 100; their "
+        "medians need not."
     )
     if m.design.clusters is not None:
         note += (
