@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,12 +36,15 @@ from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
+    Covariate,
     DecayStudy,
     Panel,
     RegisterStudy,
     SequenceStudy,
     ShareStudy,
     Study,
+    Terms,
+    Total,
 )
 from intlmodels.studies.counts import rows
 
@@ -331,7 +334,12 @@ class ShareReportData(ReportData):
         if variant in self.study.outcomes:
             return self.study.outcomes[variant].note
         spec = self.study.variants.get(variant)
-        readings = spec.readings if isinstance(spec, Axes) else ()
+        readings: Iterable[tuple[str, object, str]] = ()
+        if isinstance(spec, Axes):
+            readings = spec.readings
+        elif isinstance(spec, Terms):
+            added = [self.study.predictors[own] for own in spec.add if own in self.study.predictors]
+            readings = [reading for predictor in added for reading in predictor.readings]
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
 
@@ -503,6 +511,19 @@ class ShareReportData(ReportData):
                 columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
         return pd.DataFrame(columns | group)
 
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """Sums over the firms, by the fit they are from; empty if the study asks for none."""
+        import pandas as pd
+
+        found = [
+            share.totals(fit, total, self.prob).assign(fit=name)
+            for total in self.study.totals
+            for name, fit in self.variants.items()
+            if name == DEFAULT or name in carrying(self.study, total)
+        ]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
         found = {
@@ -515,6 +536,8 @@ class ShareReportData(ReportData):
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
         }
+        if self.study.totals:
+            found["totals.csv"] = self.totals
         if len(self.many_levels):
             found["level_ranks.csv"] = self.many_levels
             found["level_spread.csv"] = self.level_spread
@@ -734,6 +757,16 @@ REPORT_DATA: dict[str, type[ReportData]] = {
 }
 
 
+def carrying(study: ShareStudy, total: Total) -> set[str]:
+    """Variants in which what is missing of a total is a parameter."""
+    return {
+        name
+        for name, own in study.variants.items()
+        if isinstance(own, Covariate) and np.isnan(total.values).any()
+        if (own.predictor.file, own.predictor.column) == (total.file, total.column)
+    }
+
+
 def gather(study: Study, folder: Path) -> ReportData:
     """Read the stored fits of a study.
 
@@ -747,6 +780,8 @@ def gather(study: Study, folder: Path) -> ReportData:
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
+    if isinstance(study, ShareStudy):
+        whole |= {name for total in study.totals for name in carrying(study, total)}
     for item in stored[1:]:
         if item.reasons:
             continue

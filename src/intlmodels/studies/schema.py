@@ -675,6 +675,15 @@ class CategoryTable(PredictorTable):
 
     kind: Literal["category"]
     family_separator: str = ""
+    #: Levels that printed labels are read as; a label without a reading is a level of its own.
+    readings: Annotated[Any, Key("tables")] = ()
+
+    def __post_init__(self) -> None:
+        if self.family_separator and self.readings:
+            said = "a label is read by its reading or by what stands before the family_separator; "
+            raise wrong(f"{said}expected one of them", f"{self.where} readings")
+        if "readings" in self.written:
+            _read_readings(self, {"label": _NEEDED_LABEL, "level": _NEEDED_LABEL, "note": PROSE})
 
 
 class ContrastTable(PredictorTable):
@@ -887,6 +896,28 @@ class BinaryTable(OutcomeTable):
             )
 
 
+class GroupOutcomesTable(TomlTable):
+    """Several yes or no outcomes: whether a firm belongs to each of some groups."""
+
+    kind: Literal["groups"]
+    groups: tuple[str, ...]
+    note: Prose = ""
+
+    def __post_init__(self) -> None:
+        _different(self.groups, f"{self.where} groups", "one or more groups, each once", 1)
+
+
+class TotalTable(TomlTable):
+    """A sum over the firms: the shares of what a column has."""
+
+    file: str = ""
+    column: Label
+    #: What the sum is, and what the column has, in words.
+    label: Label
+    of: Label = ""
+    unit: Prose = ""
+
+
 class SameTable(VariantTable):
     """Columns that print the same."""
 
@@ -913,7 +944,9 @@ def _different(texts: Sequence[str], where: str, expected: str, least: int) -> N
         raise wrong(f"expected {expected}", where)
 
 
-def _read_readings(table: AxesTable | OrderedTable | OrderTable, keys: Keys) -> None:
+def _read_readings(
+    table: CategoryTable | AxesTable | OrderedTable | OrderTable, keys: Keys
+) -> None:
     """Put checked readings in place of those that stand in a table, each label once."""
     if not table.readings:
         raise wrong("expected at least one reading", f"{table.where} readings")
@@ -1170,8 +1203,11 @@ class ShareFile:
         | OrderTable
         | TermsTable,
     ] = field(default_factory=dict)
-    outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
+    outcomes: dict[str, OrderedTable | BinaryTable | GroupOutcomesTable] = field(
+        default_factory=dict
+    )
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
+    totals: dict[str, TotalTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
     silence: Any = ()
@@ -1386,7 +1422,8 @@ class ShareRegisterFile:
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
     predictors: Annotated[
-        Predictors, ("file", "key", "family_separator", "split", "curve", "knots", "at")
+        Predictors,
+        ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at"),
     ]
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()

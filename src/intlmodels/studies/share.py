@@ -25,9 +25,11 @@ from intlmodels.studies.columns import (
     Outcome,
     Panel,
     Predictor,
+    Total,
     coded,
     frozen,
     further_line,
+    group_outcomes,
     grouping_lines,
     lookalike_lines,
     outcome_lines,
@@ -38,6 +40,7 @@ from intlmodels.studies.columns import (
     read_outcome,
     read_panel,
     read_predictor,
+    read_total,
     require_known,
 )
 from intlmodels.studies.fitrules import RULES
@@ -46,6 +49,7 @@ from intlmodels.studies.schema import (
     AxesTable,
     ByOutcomeTable,
     CovariateTable,
+    GroupOutcomesTable,
     InteractionTable,
     MembershipTable,
     NestedTable,
@@ -330,10 +334,12 @@ def _membership(
         raise spec.error("column", f"expected another column than that of {category.name}")
     cells = sources.cells(file, column, f"{spec.where} column")
     first = [category.levels[code] for code in category.codes]
+    level_of = {label: own for label, own, _ in category.readings}
     second: list[str | None] = []
     for cell, primary in zip(cells, first, strict=True):
         # An empty cell says that there is no second label; NA would say that it is not known.
         level = sources.level(cell, category.family_separator) if clean_label(cell.text) else None
+        level = level_of.get(level, level) if level else None
         if level == primary:
             raise cell.error("expected a label that differs from the first one; empty the cell")
         second.append(level)
@@ -376,6 +382,8 @@ class ShareStudy(Study):
     #: Firms that repeat; None if every row is of another firm.
     panel: Panel | None = None
     interactions: dict[str, Interaction] = field(default_factory=dict)
+    #: Sums over the firms, of what the shares are parts of.
+    totals: tuple[Total, ...] = ()
     #: Predictors on which the precision depends, and those on which structural zeros depend.
     precision: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
@@ -457,6 +465,11 @@ class ShareStudy(Study):
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
         yield from self.normalization_lines()
+        for total in self.totals:
+            known = f"{total.of} known of {np.isfinite(total.values).sum()}"
+            yield one_line(
+                f"total {total.name}: {total.label} ({total.file}, {total.column}), {known}"
+            )
         if self.opportunity is not None:
             both = f"{self.opportunity.across} and {self.opportunity.down}"
             yield f"read together: {both}"
@@ -490,10 +503,19 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     predictors = {
         name: read_predictor(name, spec, sources, outcome) for name, spec in toml.predictors.items()
     }
-    outcomes = {
-        name: read_further(name, spec, sources, outcome, predictors)
-        for name, spec in toml.outcomes.items()
-    }
+    ledger = read_ledger(RULES, toml, sources)
+    outcomes: dict[str, FurtherOutcome] = {}
+    for name, spec in toml.outcomes.items():
+        if isinstance(spec, GroupOutcomesTable):
+            groups, silence = ledger["row_groups"], ledger["silence"]
+            several = group_outcomes(name, spec, groups, silence, sources)
+        else:
+            several = [read_further(name, spec, sources, outcome, predictors)]
+        for further in several:
+            if further.name in {**outcomes, **toml.variants}:
+                said = "another outcome or variant has this name; expected another group or table"
+                raise wrong(said, spec.where, further.name)
+            outcomes[further.name] = further
     variants = {
         name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
@@ -520,7 +542,6 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
             _require_known(predictors[name], sources, f"place among the predictors of {what}")
     profiles = checked_profiles(toml.profiles, predictors, groupings.get(CLUSTER))
     crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
-    ledger = read_ledger(RULES, toml, sources)
     if toml.opportunity is not None:
         default = {name: own for name, own in predictors.items() if name not in toml.added}
         _check_opportunity(toml.opportunity, default)
@@ -538,6 +559,7 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
         groupings=groupings,
         panel=panel,
         interactions=interactions,
+        totals=tuple(read_total(name, own, sources, outcome) for name, own in toml.totals.items()),
         precision=toml.precision.predictors if toml.precision else (),
         never=toml.zeros.predictors if toml.zeros else (),
     )
@@ -600,7 +622,8 @@ def _keys(toml: ShareFile) -> dict[str, str]:
     listing = toml.listing
     home = listing.file
     keys = {home: listing.unit if isinstance(listing, RowsTable) else listing.column}
-    asking = [*toml.predictors.values(), *toml.outcomes.values()]
+    outcomes = [own for own in toml.outcomes.values() if not isinstance(own, GroupOutcomesTable)]
+    asking = [*toml.predictors.values(), *outcomes]
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home
         if spec.key and keys.setdefault(file, spec.key) != spec.key:

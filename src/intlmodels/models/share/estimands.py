@@ -34,6 +34,8 @@ from intlmodels.models.share.coefficients import (
     moments,
 )
 from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_basis
+from intlmodels.models.share.observation import simulate_within
+from intlmodels.studies import Total
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -548,6 +550,80 @@ def _comparisons(
         for one, other in itertools.combinations(map(int, places), 2):
             pairs.append((other, one) if upwards else (one, other))
     return pairs
+
+
+# -- sums over the firms -----------------------------------------------------------------
+
+
+def totals(tree: DataTree, total: Total, *, seed: int = 0) -> tuple[Array, Array]:
+    """Draw what each firm has, and its share of that.
+
+    The share is drawn within the interval it was reported as, given the parameters of each draw
+    of the posterior. What is missing of a firm is the parameter that stands for it, where the
+    fit has the column as a covariate; else it is drawn from the predictive law of a lognormal
+    sample with the reference prior, of the firms of which it is known: log values with mean m and
+    standard deviation s, n of them, give m + s sqrt(1 + 1/n) t with n - 1 degrees of freedom
+    (Gelman et al. 2013, Bayesian Data Analysis, section 3.2).
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A fit of the default family, or of a variant that keeps it.
+    total : Total
+        Of the same study.
+    seed : int
+        For shares and for what is missing.
+
+    Returns
+    -------
+    whole, share : ndarray, shape (draw, firm)
+        In the unit of the column, and from 0 to 1.
+
+    Raises
+    ------
+    StudyError
+        For a fit of another family than ``beta`` or ``hurdle``.
+    """
+    coefficients, constant = Coefficients(tree), tree["constant_data"].to_dataset()
+    if coefficients.family not in ("beta", "hurdle"):
+        raise StudyError(
+            "totals are computed from fits of the families beta and hurdle",
+            value=coefficients.family,
+        )
+    rng = np.random.default_rng(seed)
+    linear = coefficients.rows_linear(Change())
+    parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
+    parameters |= coefficients.rows_parameters(Change())
+    ends = constant["lower"].to_numpy(), constant["upper"].to_numpy()
+    share = simulate_within(coefficients.family, linear, parameters, *ends, rng)
+    whole = np.tile(total.values, (len(linear), 1))
+    known = np.log(total.values[np.isfinite(total.values) & (total.values > 0)])
+    of_fit = _covariate_of(coefficients, total)
+    for firm in np.flatnonzero(np.isnan(total.values)):
+        if of_fit is not None:
+            draws = coefficients.imputed[coefficients.place[of_fit["name"]].start, int(firm)]
+            value = of_fit["center"] + of_fit["scale"] * draws
+            whole[:, firm] = np.exp(value) if of_fit["transform"] == "log" else value
+            continue
+        scale = known.std(ddof=1) * math.sqrt(1 + 1 / len(known))
+        whole[:, firm] = np.exp(
+            known.mean() + scale * rng.standard_t(len(known) - 1, size=len(linear))
+        )
+    return whole, share
+
+
+def _covariate_of(coefficients: Coefficients, total: Total) -> dict[str, Any] | None:
+    """The block of a fit with the same numbers as a total, missing of the same firms."""
+    missing = np.flatnonzero(np.isnan(total.values)).tolist()
+    for block in coefficients.blocks:
+        if not missing or block["kind"] != "numeric" or block["missing"] != missing:
+            continue
+        with np.errstate(divide="ignore"):
+            values = np.log(total.values) if block["transform"] == "log" else total.values
+        own = coefficients.design[:, coefficients.place[block["name"]].start]
+        if np.allclose((values - block["center"]) / block["scale"], own, equal_nan=True):
+            return block
+    return None
 
 
 # -- new firms ---------------------------------------------------------------------------
