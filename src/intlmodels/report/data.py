@@ -36,6 +36,7 @@ from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
+    Composition,
     Covariate,
     DecayStudy,
     Panel,
@@ -512,6 +513,17 @@ class ShareReportData(ReportData):
         return pd.DataFrame(columns | group)
 
     @cached_property
+    def compositions(self) -> dict[str, pd.DataFrame]:
+        """Shares of several parts of one whole, by the variant that has them."""
+        return {
+            name: share.compositions(
+                self.variants[name], (own.share, own.label, own.rest), self.prob
+            )
+            for name, own in self.study.variants.items()
+            if isinstance(own, Composition) and name in self.variants
+        }
+
+    @cached_property
     def totals(self) -> pd.DataFrame:
         """Sums over the firms, by the fit they are from; empty if the study asks for none."""
         import pandas as pd
@@ -536,6 +548,7 @@ class ShareReportData(ReportData):
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
         }
+        found |= {f"{name}_parts.csv": table for name, table in self.compositions.items()}
         if self.study.totals:
             found["totals.csv"] = self.totals
         if len(self.many_levels):
@@ -782,6 +795,7 @@ def gather(study: Study, folder: Path) -> ReportData:
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
     if isinstance(study, ShareStudy):
         whole |= {name for total in study.totals for name in carrying(study, total)}
+        whole |= {name for name, own in study.variants.items() if isinstance(own, Composition)}
     for item in stored[1:]:
         if item.reasons:
             continue

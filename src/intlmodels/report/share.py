@@ -26,6 +26,7 @@ from intlmodels.report.rows import (
     changed_cells,
     common_decimals,
     difference_rows,
+    estimate,
     feature_table,
     level_rows,
     median_and_interval,
@@ -704,7 +705,33 @@ def variants(m: ShareReportData) -> Section:
         not m.passed,
     )
     tables = side_by_side(m, "Differences in percentage points", "differences")
-    return sections.variants(m, what, [figure, *tables, *_only_in_variants(m)])
+    own = [figure, *tables, *_only_in_variants(m), *_compositions(m)]
+    return sections.variants(m, what, own)
+
+
+def _compositions(m: ShareReportData) -> Iterator[Block]:
+    """Shares of several parts of one whole, at each level."""
+    for variant, table in m.compositions.items():
+        own = m.study.variants[variant]
+        parts = list(dict.fromkeys(table["part"]))
+        decimals = common_decimals(table)
+        cells = [estimate(row, decimals) for row in table.itertuples(index=False)]
+        places = table[["label", "level"]].iloc[:: len(parts)].to_numpy().tolist()
+        rows = tuple(
+            (label or "all", level or "as observed", *cells[len(parts) * i :][: len(parts)])
+            for i, (label, level) in enumerate(places[: MOST_LEVELS + 1])
+        )
+        yield Table(
+            f"{variant}: {f.listed(parts)} shares at each level, in percent "
+            f"({f.interval_name(m.prob)}s)",
+            ("predictor", "level", *parts),
+            rows,
+            numeric=tuple(range(2, 2 + len(parts))),
+            file=f"tables/{variant}_parts.csv",
+            note="Expected shares before rounding, averaged over the firms with the other "
+            f"predictors as observed; they sum to 100. {own.note}".strip(),
+            failed=not m.gates[variant].passed,
+        )
 
 
 def _only_in_variants(m: ShareReportData) -> list[Block]:

@@ -29,6 +29,7 @@ from intlmodels.models.share.estimands import (
     rank_probabilities,
     row_shares,
 )
+from intlmodels.models.share.estimands import compositions as estimate_compositions
 from intlmodels.models.share.estimands import totals as estimate_totals
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
@@ -62,8 +63,7 @@ COMPARED = Compared(
     words="{level} against {against}",
     heading=f"{{level}} {MINUS} {{against}}",
     unit="points",
-    apart="Its likelihood is a density of other values than the printed ones, so it is not "
-    "compared by elpd.",
+    apart="Its likelihood is not that of the printed shares alone, so it is not compared by elpd.",
 )
 #: Levels that a picture of a register shows one by one.
 MOST_STRIPS = 12
@@ -293,6 +293,23 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
 def difference_name(label: str, level: str, against: str) -> str:
     """What a difference between levels is called among conclusions."""
     return f"{label}: {level} against {against}"
+
+
+def compositions(fit: DataTree, names: tuple[str, str, str], prob: float = CI_PROB) -> pd.DataFrame:
+    """Expected share, second part and rest of a fit with a composition, in percent.
+
+    ``names``: what the three are called, in this order. Columns: ``predictor`` and ``label``
+    (empty for the average over all firms as observed), ``level``, ``part``, and those of
+    :func:`.intervals.table_of`.
+    """
+    draws = estimands(fit)
+    columns = {
+        name: [value for value in ("", *values) for _ in names]
+        for name, values in labelled(fit, draws, "setting").items()
+    }
+    columns["part"] = [*names] * (len(columns["level"]) // len(names))
+    values = estimate_compositions(fit)
+    return table_of(fit, columns, values.reshape(len(values), -1), prob)
 
 
 def totals(fit: DataTree, total: Total, prob: float = CI_PROB) -> pd.DataFrame:

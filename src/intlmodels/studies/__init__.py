@@ -51,6 +51,7 @@ from intlmodels.studies.schema import (
 from intlmodels.studies.share import (
     Axes,
     ByOutcome,
+    Composition,
     Covariate,
     Interaction,
     Membership,
@@ -64,6 +65,7 @@ from intlmodels.studies.share import (
 __all__ = [
     "Axes",
     "ByOutcome",
+    "Composition",
     "Covariate",
     "DecayStudy",
     "DecisionRegister",

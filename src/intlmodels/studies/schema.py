@@ -393,7 +393,7 @@ CLUSTER = "cluster"
 #: Names that the share model uses for itself.
 RESERVED = frozenset(
     (
-        *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
+        *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping", "split"),
         *("log_odds", "baseline", "cutpoints", "cutpoint", "cut_zero", "cut_range", "eta"),
         *("firm", "firm_code", "firm_share", "row", "row_share"),
         *("chain", "draw", "printed", "share", "printed_share"),
@@ -817,6 +817,26 @@ class CovariateTable(VariantTable):
     unit: Prose = ""
 
 
+class CompositionTable(VariantTable):
+    """A second part of the whole that the share is a part of."""
+
+    kind: Literal["composition"]
+    column: Label
+    file: str = ""
+    #: What the two parts and the rest are called where they stand beside each other.
+    label: Label
+    share: Label
+    rest: Label
+
+    def __post_init__(self) -> None:
+        _different(
+            (self.label, self.share, self.rest),
+            f"{self.where} label, share and rest",
+            "three different texts",
+            3,
+        )
+
+
 class ByOutcomeTable(VariantTable):
     """A further outcome as one more predictor of the share."""
 
@@ -1199,6 +1219,7 @@ class ShareFile:
         | AxesTable
         | MembershipTable
         | CovariateTable
+        | CompositionTable
         | ByOutcomeTable
         | OrderTable
         | TermsTable,
@@ -1282,6 +1303,9 @@ class ShareFile:
                 return f"[groups.{name}]"
         if self.precision and low.startswith("phi_"):
             return "[precision]"
+        for variant in self.variants.values():
+            if isinstance(variant, CompositionTable) and low.startswith("split_"):
+                return variant.where
         return "[zeros]" if self.zeros and low.startswith("never_") else ""
 
     @property

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import Files, clean_label, parse_number
-from intlmodels.core.errors import did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
+from intlmodels.core.rounding import intervals
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
 from intlmodels.studies.columns import (
@@ -42,12 +43,14 @@ from intlmodels.studies.columns import (
     read_predictor,
     read_total,
     require_known,
+    share_reader,
 )
 from intlmodels.studies.fitrules import RULES
 from intlmodels.studies.schema import (
     CLUSTER,
     AxesTable,
     ByOutcomeTable,
+    CompositionTable,
     CovariateTable,
     GroupOutcomesTable,
     InteractionTable,
@@ -57,12 +60,19 @@ from intlmodels.studies.schema import (
     OrderTable,
     RowsTable,
     ShareFile,
+    ShareTable,
     TermsTable,
     VariantTable,
     finite,
     wrong,
 )
-from intlmodels.studies.sources import Crosscheck, Sources, in_column, read_crosscheck
+from intlmodels.studies.sources import (
+    Crosscheck,
+    Sources,
+    in_column,
+    read_crosscheck,
+    require_numbers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +141,22 @@ class Covariate(_OwnVariant):
 
 
 @dataclass(frozen=True, eq=False)
+class Composition(_OwnVariant):
+    """A second part of the whole that the share is a part of, reported with the same rounding."""
+
+    #: What the second part, the share and the rest are called.
+    label: str
+    share: str
+    rest: str
+    file: str
+    column: str
+    #: Ends of the interval that each reported part stands for, from 0 to 1, which they are where
+    #: none is reported; shape (row,).
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class ByOutcome(_OwnVariant):
     """A further outcome as one more predictor of the share."""
 
@@ -156,7 +182,7 @@ class Order(_OwnVariant):
     of: str
 
 
-Variant = Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms
+Variant = Nested | Axes | Membership | Covariate | Composition | ByOutcome | Order | Terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +214,8 @@ def read_variant(
             return _membership(name, spec, category, sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
+        case CompositionTable():
+            return _composition(name, spec, sources, outcome)
         case TermsTable():
             if "firm" in spec.drop and len(set(sources.units)) == len(sources.units):
                 said = "no firm repeats, so that there are no effects of firms; expected a term"
@@ -197,6 +225,42 @@ def read_variant(
             return _order(name, spec, further)
     assert isinstance(spec, ByOutcomeTable)
     return _by_outcome(name, spec, further)
+
+
+def _composition(
+    name: str, spec: CompositionTable, sources: Sources, outcome: Outcome
+) -> Composition:
+    """Read the second part: on the grid of the share, and with it not above the whole."""
+    if not outcome.width or outcome.zeros == "structural":
+        raise wrong(
+            "a composition takes shares of one rounding width without structural zeros; delete the "
+            "variant",
+            f"{spec.where} kind",
+            spec.kind,
+        )
+    file = spec.file or sources.file
+    if file == outcome.file and spec.column in outcome.columns:
+        raise spec.error("column", "expected another column than the outcome's")
+    cells = sources.cells(file, spec.column, f"{spec.where} column")
+    require_numbers(cells)
+    step = outcome.width / 100 if outcome.unit == "fraction" else outcome.width
+    share = share_reader(ShareTable(unit=outcome.unit, column=spec.column, rounding_width=step))[1]
+    known = [i for i, cell in enumerate(cells) if not cell.missing]
+    lower, upper = np.zeros(len(cells)), np.ones(len(cells))
+    for i, value in zip(known, read_each(lambda i: share(cells[i]), known), strict=True):
+        low, high = intervals(value, outcome.width)
+        lower[i], upper[i] = float(low), float(high)
+        if lower[i] + outcome.lower[i] >= 1:
+            raise cells[i].error(
+                f"expected a part that leaves room for the share, {outcome.printed[i]:g} percent, "
+                "even as rounded: fix one of the two"
+            )
+    if not known:
+        raise in_column(f"no {sources.one} has a number: delete the variant", file, spec.column)
+    return Composition(
+        *(name, spec.note, spec.label, spec.share, spec.rest, file, spec.column),
+        *(frozen(lower), frozen(upper)),
+    )
 
 
 def _category(
@@ -736,6 +800,8 @@ def _variant_line(variant: Variant) -> str:
             return f"{both} firms have a second {variant.predictor} ({variant.column})"
         case Covariate():
             return "one more numeric predictor"
+        case Composition():
+            return f"{variant.label} ({variant.column}), {variant.rest} and the share as one whole"
         case ByOutcome():
             return f"the outcome {variant.outcome.name} as one more predictor of the share"
         case Order():

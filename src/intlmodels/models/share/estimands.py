@@ -34,7 +34,7 @@ from intlmodels.models.share.coefficients import (
     moments,
 )
 from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_basis
-from intlmodels.models.share.observation import simulate_within
+from intlmodels.models.share.observation import inverse_logit, simulate_within
 from intlmodels.studies import Total
 
 if TYPE_CHECKING:
@@ -550,6 +550,31 @@ def _comparisons(
         for one, other in itertools.combinations(map(int, places), 2):
             pairs.append((other, one) if upwards else (one, other))
     return pairs
+
+
+# -- a share, a second part, and the rest ----------------------------------------------
+
+
+def compositions(tree: DataTree) -> Array:
+    """Expected share, second part and rest, averaged over the rows: (draw, change, 3), percent.
+
+    Of a fit with a composition; as observed, then at each setting of each predictor (the
+    dimension ``setting`` of its estimands), the others as observed. The shares themselves, not as
+    rounded; the three sum to 100.
+    """
+    coefficients = Coefficients(tree)
+    weights = tree["constant_data"]["setting_weights"].to_numpy()
+    changes = [Change(), *(change_of(coefficients, row) for row in weights)]
+    found = np.empty((len(coefficients.intercept), len(changes), 3))
+    odds = coefficients.parameters["split"]
+    start = (np.log(odds) - np.log1p(-odds))[:, None]
+    for k, change in enumerate(changes):
+        share = inverse_logit(coefficients.rows_linear(change))
+        terms = 0.0 if coefficients.split is None else coefficients.split.linear(change)
+        second = (1 - share) * inverse_logit(start + terms)
+        parts = np.broadcast_arrays(share, second, 1 - share - second)
+        found[:, k] = np.stack([100 * own.mean(axis=1) for own in parts], axis=-1)
+    return found
 
 
 # -- sums over the firms -----------------------------------------------------------------

@@ -32,6 +32,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "heaped": ("phi", "heaping"),
     "density": ("phi",),
     "ordered-beta": ("phi", "cut_zero", "cut_range"),
+    "composition": ("phi", "split"),
     "binary": (),
     "ordered": ("cutpoints",),
 }
