@@ -530,7 +530,7 @@ class ShareStudy(Study):
             yield one_line(f"  {firm}: {why}")
         yield from self.normalization_lines()
         for total in self.totals:
-            known = f"{total.of} known of {np.isfinite(total.values).sum()}"
+            known = f"{total.of} known of {np.isfinite(total.values).sum()} firms"
             yield one_line(
                 f"total {total.name}: {total.label} ({total.file}, {total.column}), {known}"
             )
