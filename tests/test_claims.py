@@ -720,7 +720,8 @@ def test_every_claim_of_the_norwegian_paper_is_in_the_ledger(norway: pd.DataFram
     verdicts = norway["verdict"]
     assert set(norway.index[verdicts.str.startswith("holds")]) == HOLD
     assert set(norway.index[verdicts.str.startswith("contradicted by the printed")]) == DO_NOT
-    assert set(norway.index[verdicts.str.endswith(", on one reading")]) == ON_ONE_READING
+    # With these draws every size falls, so that N09a is decided as well.
+    assert set(norway.index[verdicts.str.endswith(", on one reading")]) == ON_ONE_READING | {"N09a"}
     assert set(norway.index[norway["reading"] != ""]) == ON_ONE_READING | {"N09a"}
     assert set(norway.index[norway["origin"] == "ours"]) == {
         *("N09c", "N09d", "N11", "N14b", "N17a", "N17b", "N18")
