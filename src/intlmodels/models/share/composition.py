@@ -48,9 +48,13 @@ def composition_nodes(outcome: Outcome, part: Composition) -> CompositionNodes:
     most = max(len(own) - 1 for own in pieces)
     edges = np.array([_cut(own, most) for own in pieces])
     at, weights = np.polynomial.legendre.leggauss(NODES)
-    width = np.diff(edges)[:, :, None]
-    share = (edges[:, :-1, None] + width * (at + 1) / 2).reshape(len(edges), -1)
-    log_weights = np.log(width * weights).reshape(len(edges), -1)
+    width, start = np.diff(edges)[:, :, None], edges[:, :-1, None]
+    at, weights = (at + 1) / 2, weights / 2
+    # From zero on the density may have a pole: there nodes are spaced by cubes.
+    zero = start == 0
+    share = (start + width * np.where(zero, at**3, at)).reshape(len(edges), -1)
+    step = width * weights * np.where(zero, 3 * at**2, 1.0)
+    log_weights = np.log(step).reshape(len(edges), -1)
     lower, upper = part.lower[:, None] / (1 - share), part.upper[:, None] / (1 - share)
     possible = lower < 1
     return CompositionNodes(
