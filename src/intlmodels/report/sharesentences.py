@@ -193,9 +193,13 @@ def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str)
         others = len(known) - len(named)
         named += [f.counted(others, "predictor")] if others else []
         by_all = f"{f.listed(named)} together"
+    before = ""
+    if hasattr(left, "prior_median"):
+        span = f.span(left.prior_low, left.prior_high, 0)
+        before = f" (before seeing the data {f.percent(left.prior_median, 0)}, {span})"
     return (
         f"Of the variation of shares between {between} {in_percent(left)} is left unexplained by "
-        f"{by_all}; "
+        f"{by_all}{before}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
 
