@@ -15,7 +15,10 @@ from intlmodels.models.share import estimands, model
 from intlmodels.models.share.composition import composition_nodes
 from intlmodels.models.share.inferencedata import constant_data
 from intlmodels.models.share.observation import interval_logprob_numpy, inverse_logit
+from intlmodels.report import share as pages
+from intlmodels.report.data import ShareReportData
 from intlmodels.studies import Composition, Outcome, StudyError, load_study
+from mockfit import mock_fit
 from studies import LEAST, edited, write_study
 
 #: Means, precisions and splits; the first has its density at zero, the last one a narrow peak.
@@ -189,3 +192,15 @@ def test_what_is_wrong_is_one_line(tmp_path, toml, region, says):
     with pytest.raises(StudyError, match=says) as caught:
         load_study(write_mix(tmp_path, toml, region))
     assert "\n" not in str(caught.value)
+
+
+def test_the_report_has_all_three(tmp_path):
+    study = load_study(write_mix(tmp_path))
+    fits = {"default": mock_fit(study), "mix": mock_fit(study, "mix")}
+    for fit in fits.values():
+        fit.attrs["gate"] = "[]"
+    data = ShareReportData(study, fits["default"], fits)
+    (table,) = pages._compositions(data)
+    assert table.header == ("predictor", "level", "foreign", "regional", "national")
+    assert [row[1] for row in table.rows] == ["as observed", "Boats", "Tools", "Toys"]
+    assert len(data.compositions["mix"]) == 12

@@ -6,6 +6,8 @@ import xarray as xr
 from scipy import integrate, stats
 
 from intlmodels.models.share import estimands, observation
+from intlmodels.report import share as pages
+from intlmodels.report.data import ShareReportData
 from intlmodels.results import share
 from intlmodels.studies import StudyError, load_study
 from mockfit import mock_fit
@@ -125,3 +127,18 @@ def test_what_is_wrong_is_one_line(tmp_path, toml, firms, says):
     with pytest.raises(StudyError, match=says) as caught:
         load_study(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_the_report_says_it_in_dollars(study):
+    default = mock_fit(study)
+    default.attrs["gate"] = "[]"
+    data = ShareReportData(study, default, {"default": default, "plain_size": default})
+    said, table = pages._totals(data)
+    known = [f"{value:g}" for value in study.totals[0].values if value > 0]
+    assert len(known) == 7
+    assert said.text.startswith("Exports: ")
+    assert "Elder accounts for" in said.text
+    assert "For Cedar sales is not reported" in said.text
+    assert said.text.endswith("in variant plain_size it is estimated with the rest.")
+    assert table.header[:3] == ("fit", "firms", "sales, million euros")
+    assert [row[1] for row in table.rows] == ["all 8 firms", "without Elder"] * 2
