@@ -3,10 +3,12 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import smallcounts
 from decaystudies import COUNTS, count_rows, write_counts_study
@@ -15,6 +17,9 @@ from intlmodels.audit import audit as audit_counts
 from intlmodels.audit.attributes import MORE, NONE, audit_attribute
 from intlmodels.audit.consequences import cheapest
 from intlmodels.core.errors import StudyError
+from intlmodels.fitting.diagnostics import Gate
+from intlmodels.report import decay as report
+from intlmodels.report.data import DecayReportData
 from intlmodels.results import attributes as results
 from intlmodels.studies import load_study
 from intlmodels.studies.attributes import Attribute, AttributeCount
@@ -298,28 +303,75 @@ def test_a_contradiction_is_named_with_its_repair(tmp_path):
     assert "w1 from 4 to 3 (total change 1)" in text
 
 
-def test_the_table_of_a_fit_has_bounds_posterior_prior_and_verdict(tmp_path, monkeypatch):
-    monkeypatch.setattr("intlmodels.results.intervals.converged", lambda fit: True)
-    import xarray as xr
-
-    study = load_study(folder_of(tmp_path))
+def fit_of(study, n=2000):
+    """A fit with nothing but tables: four early decisions, two late ones."""
     rng = np.random.default_rng(5)
-    early, late = rng.multinomial(4, np.full(6, 1 / 6), 2000), rng.multinomial(2, [1 / 6] * 6, 2000)
-    table = np.stack([early.reshape(-1, 3, 2), late.reshape(-1, 3, 2)], axis=2)
+    made = [rng.multinomial(n_made, np.full(6, 1 / 6), n).reshape(n, 3, 2) for n_made in (4, 2)]
     dims = ("chain", "draw", "firm_level", "period_level", "flag")
-    fit = xr.DataTree.from_dict({"posterior": xr.Dataset({"table": (dims, table[None])})})
-    fit.attrs["seed"] = 1
+    posterior = xr.Dataset({"table": (dims, np.stack(made, axis=2)[None])})
+    fit = xr.DataTree.from_dict({"posterior": posterior})
+    fit.attrs |= {"seed": 1, "gate": Gate(()).to_json()}
+    return fit
+
+
+def test_the_table_of_a_fit_has_bounds_posterior_prior_and_verdict(tmp_path):
+    study = load_study(folder_of(tmp_path))
     found = audit_attribute(study, study.attributes["way"], 0)
-    known = results.attribute_table(study, found, fit).set_index(["level", "name", "period"])
-    buy = known.loc["buy", "all", "all"]
-    assert set(buy["verdict"]) == {results.KNOWN, results.NOT_IDENTIFIED}  # in all, and by flag
-    assert known.loc[("build", "all", "early"), "verdict"] == results.KNOWN
-    assert known.loc[("build", "all", "early"), "mean"] == 1
-    row = known.loc[("build", "all", "all")].iloc[0]
+    table = results.attribute_table(study, found, fit_of(study))
+    known = table.set_index(["level", "name", "period", "flag"])
+    assert known.loc[("buy", "all", "all", "both"), "verdict"] == results.KNOWN
+    assert known.loc[("buy", "all", "all", "yes"), "verdict"] == results.NOT_IDENTIFIED
+    early = known.loc[("build", "all", "early", "both")]
+    assert (early["verdict"], early["mean"]) == (results.KNOWN, 1)
+    row = known.loc[("build", "all", "all", "both")]
     assert (row["low"], row["high"]) == (1, 3)
     assert row["verdict"] == results.BOUNDED
     assert 1 < row["mean"] < 2
     assert (row["prior_low"], row["prior_high"]) == (0, 4)  # besides the two that are bought
+
+
+def test_the_section_of_the_report(tmp_path):
+    more = {**WAYS[1], "id": "w3", "value": 5, "status": "noisy"}
+    study = load_study(folder_of(tmp_path, (*WAYS, more)))
+    fit = fit_of(study)
+    made = report.attributes(DecayReportData(study, fit, {"default": fit}))
+    first, columns, contradicted, why, table = made.blocks
+    assert made.title == "What the decisions were"
+    assert first.text.startswith("Of 21 numbers of decisions with a level")
+    assert "not identified" in first.text
+    assert "repaired" not in columns.text
+    assert contradicted.text.startswith("Not all counts of ways to enter")
+    assert any("w2" in text and "w3" in text for text in why.items)
+    assert table.header[-1] == "verdict"
+    assert {row[0] for row in table.rows} <= {"buy", "build", "other"}
+
+
+def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MOST_STATES", 1)
+    study = load_study(folder_of(tmp_path))
+    fit = fit_of(study)
+    data = DecayReportData(study, fit, {"default": fit})
+    (said,) = report.attributes(data).blocks
+    assert said.text.startswith(
+        "No posterior of ways to enter: counts of an attribute that overlap"
+    )
+    assert report.attributes(DecayReportData(replace(study, attributes={}), fit, {})) is None
+
+
+def test_motives_of_the_paper_on_norway():
+    study = load_study("norway")
+    found = audit_attribute(study, study.attributes["other_motive"], 2)
+    assert found.added == 0
+    bounds = {
+        (cell.level, cell.name): bound
+        for cell, bound in zip(found.cells, found.bounds, strict=True)
+        if cell.period == "all"
+    }
+    # 22 motives of 15 decisions: two with all five or four of them, or eleven with two.
+    assert bounds[MORE, "all"] == (2, 11)
+    assert bounds[NONE, "all"] == (0, 7)
+    # 15 less the 10 of the large firms are five of the others: of eight, three are not theirs.
+    assert bounds["market opportunity", "large"] == (3, 8)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 State = tuple[tuple[int, ...], int, tuple[int, ...]]
 
+#: Draws of a fit for which levels are drawn.
+MOST_DRAWS = 4000
 #: Partial sums that are gone through for the counts of an attribute; some seconds.
 MOST_STATES = 300_000
 #: Log of a factor that is nothing beside one.
@@ -83,6 +85,7 @@ def attribute_table(
     tables = flat(fit["posterior"].to_dataset()["table"]).astype(np.int64)
     rng = np.random.default_rng([int(fit.attrs["seed"]), zlib.crc32(attribute.name.encode())])
     tables, effective = weighted(study, attribute, tables, rng)
+    tables = tables[:: -(-len(tables) // MOST_DRAWS)]
     draws = _of_cells(found.cells, sample(study, attribute, tables, rng))
     totals = replace(attribute, counts=tuple(_totals(study, attribute)))
     before = prior_tables(study, attribute, _inside(attribute, tables), rng)
