@@ -202,7 +202,7 @@ def test_the_prior_spreads_decisions_over_firms_and_periods_as_that_of_tables_do
 
 
 def test_counts_that_overlap_too_much_are_refused(monkeypatch):
-    monkeypatch.setattr(results, "MOST_STATES", 5)
+    monkeypatch.setattr(results, "MOST_NUMBERS", 5)
     own = attribute(count("one", 2, "a", firms=("A",)), count("two", 2, "a", periods=("x",)))
     with pytest.raises(StudyError, match="overlap so much"):
         results.weighted(small(), own, np.ones((1, 2, 2, 2), int), np.random.default_rng(1))
@@ -347,7 +347,7 @@ def test_the_section_of_the_report(tmp_path):
 
 
 def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "MOST_STATES", 1)
+    monkeypatch.setattr(results, "MOST_PAIRS", 1)
     study = load_study(folder_of(tmp_path))
     fit = fit_of(study)
     data = DecayReportData(study, fit, {"default": fit})

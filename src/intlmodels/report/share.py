@@ -515,11 +515,12 @@ def _variation(m: ShareReportData) -> list[Block]:
         note += (
             " Of clusters it is their level; what one adds to an effect belongs to the predictor."
         )
+    decimals = common_decimals(m.variation)
     table = Table(
         f"Variation of shares between {m.rows} by source, in percent ({name})",
         ("source", "median", "interval", "prior"),
         tuple(
-            (row.label, *median_and_interval(row, 1), *prior_cell(row, 0))
+            (row.label, *median_and_interval(row, decimals), *prior_cell(row, 0))
             for row in m.variation.itertuples(index=False)
         ),
         numeric=(1, 2, 3),

@@ -40,8 +40,9 @@ State = tuple[tuple[int, ...], int, tuple[int, ...]]
 
 #: Draws of a fit for which levels are drawn.
 MOST_DRAWS = 4000
-#: Partial sums that are gone through for the counts of an attribute; some seconds.
-MOST_STATES = 300_000
+#: Numbers that are gone through for the counts of an attribute, some seconds; and for how many
+#: pairs of a level and a part.
+MOST_NUMBERS, MOST_PAIRS = 1_000_000, 300
 #: Log of a factor that is nothing beside one.
 _NOTHING = -50.0
 
@@ -332,6 +333,9 @@ class _Shared:
         last = steps - 1 - np.argmax(touched[::-1], axis=0) if len(own) else []
         self.ends = [np.flatnonzero(last == step).tolist() for step in range(steps)]
         self.known: dict[tuple[int, State], float] = {}
+        self.gone_through = 0
+        if steps > MOST_PAIRS:
+            raise self._too_many()
 
     def log_probability(self, sizes: tuple[int, ...]) -> float:
         """Log probability of the counts, given how many decisions each part has."""
@@ -372,11 +376,8 @@ class _Shared:
             return 0.0
         key = step, state
         if key not in self.known:
-            if len(self.known) >= MOST_STATES:
-                raise StudyError(
-                    "counts of an attribute that overlap so much that not all that is possible can "
-                    f"be gone through ({MOST_STATES:,} states); expected fewer that overlap"
-                )
+            if self.gone_through > MOST_NUMBERS:
+                raise self._too_many()
             found = [w + self._value(step + 1, new) for _, new, w in self._options(step, state)]
             top = max(found, default=-math.inf)
             self.known[key] = (
@@ -385,6 +386,13 @@ class _Shared:
                 else -math.inf
             )
         return self.known[key]
+
+    @staticmethod
+    def _too_many() -> StudyError:
+        return StudyError(
+            "counts of an attribute that overlap so much, or leave so much open, that not all that "
+            "is possible can be gone through; expected fewer that overlap"
+        )
 
     def _options(self, step: int, state: State) -> list[tuple[int, State, float]]:
         """What the next number can be: it, the state after it, and the log of its weight."""
@@ -410,6 +418,7 @@ class _Shared:
                 weight += math.lgamma(made + 1)
                 made = 0
             found.append((x, (rest, made, tuple(new)), weight))
+        self.gone_through += most + 1
         return found
 
     def _log_factor(self, row: int, value: int, final: bool) -> float:
