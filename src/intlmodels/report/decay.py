@@ -32,6 +32,7 @@ from intlmodels.report.rows import (
 from intlmodels.report.sections import picture
 from intlmodels.results.wording import marked, misfit_sentences, verdict_on
 from intlmodels.studies import SequenceStudy
+from intlmodels.studies.orders import in_words
 
 #: Prior entries at which the table of the curves stops.
 ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
@@ -172,6 +173,24 @@ def data(m: DecayReportData) -> Section:
                 failed=not m.passed,
             )
         )
+        if study.orders:
+            blocks.append(
+                Table(
+                    f"In which order single firms made some of their {events}, as published",
+                    (study.firm_label, "order", "where", "taken as"),
+                    tuple(
+                        (
+                            order.firm,
+                            in_words(order, study.periods),
+                            order.where or f.DASH,
+                            "certain" if order.hard else "may be off",
+                        )
+                        for order in study.orders
+                    ),
+                    note="each step of an order that may be off and cannot be matched makes a "
+                    f"table {study.rho:g} times as probable.",
+                )
+            )
     else:
         text = (
             f"{study.total} {events} of {m.firms}, each known to be {study.flag_label} or not, in "

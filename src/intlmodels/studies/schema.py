@@ -1032,6 +1032,8 @@ class CountsTable(TomlTable):
     file: str
     rho: Annotated[float, Key("number", between=(0, 1))] = 0.05
     concentration: Annotated[float, Key("number", between=(0, 1e6))] = 1.0
+    #: Orders within firms, read by :mod:`intlmodels.studies.orders`.
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class DecisionsTable(TomlTable):
@@ -1120,6 +1122,7 @@ class ReadingTable(VariantTable):
     column: Label
     periods: tuple[str, ...]
     weights: tuple[float, ...] | None = None
+    orders: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
         _check_periods(self.periods, f"{self.where} periods")
@@ -1130,6 +1133,7 @@ class MoreCountsTable(VariantTable):
 
     kind: Literal["more counts"]
     file: str
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class SizesTable(VariantTable):
