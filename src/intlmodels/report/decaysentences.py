@@ -267,6 +267,41 @@ def at_most_experienced(
     return " ".join(said)
 
 
+def over_periods(table: pd.DataFrame, firm: str, event: str, flag: str) -> list[str]:
+    """What changes from the first period to the last, by size, and whose the late exceptions are.
+
+    ``table`` is :attr:`intlmodels.report.data.DecayReportData.flags_by_period`.
+    """
+    periods = list(dict.fromkeys(table["period"]))
+    if len(periods) < 2:
+        return []
+    at = table.set_index(["name", "period"])
+    sizes = list(dict.fromkeys(table["name"]))
+
+    def part(size: str, period: str) -> str:
+        row = at.loc[(size, period)]
+        return f"{row['flagged_mean']:.1f} of {row['decisions_mean']:.1f}"
+
+    first, last = periods[0], periods[-1]
+    each = [
+        f"from {part(size, first)} to {part(size, last)} among {group_name(size, firm)}"
+        for size in sizes
+    ]
+    said = [f"From {first} to {last} the expected {f.plural(event)} {flag} go {f.listed(each)}."]
+    late = table[table["period"] == last]
+    without = (late["decisions_mean"] - late["flagged_mean"]).to_numpy()
+    if len(sizes) > 1:
+        most = int(without.argmax())
+        others = [size for size in sizes if size != sizes[most]]
+        left = [f"{part(size, last)} of {group_name(size, firm)}" for size in others]
+        said.append(
+            f"Of {without.sum():.1f} {f.plural(event)} of {last} that are not {flag}, "
+            f"{without[most]:.1f} are expected to be of {group_name(sizes[most], firm)}, so that "
+            f"{f.listed(left)} are {flag}."
+        )
+    return said
+
+
 def data_and_assumption(
     parameters: pd.DataFrame, total: int, hard: int, counts: int, event: str
 ) -> str:
