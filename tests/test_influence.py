@@ -210,8 +210,8 @@ def test_late_exceptions_are_given_to_those_who_made_them():
     first, second = decaysentences.over_periods(cells, "firm", "decision", "motivated")
     assert "from 3.0 of 4.0 to 0.5 of 6.4 among large firms" in first
     assert "from 5.0 of 7.0 to 4.5 of 4.6 among other firms" in first
-    assert "Of 6.0 decisions of late that are not motivated, 5.9" in second
-    assert "4.5 of 4.6 of other firms are motivated" in second
+    assert "Of 6.0 expected decisions in late that are not motivated, 5.9" in second
+    assert "are by large firms, which leaves 4.5 of 4.6 by other firms motivated." in second
 
 
 # -- one firm that carries a contrast, fitted ---------------------------------------------

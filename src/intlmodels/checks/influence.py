@@ -25,6 +25,7 @@ from intlmodels.checks.runner import (
 )
 from intlmodels.checks.sensitivity import conclusions, current
 from intlmodels.checks.stored import FOLDER, Influence, Moved, Omission
+from intlmodels.core import files
 from intlmodels.core.settings import Given, Settings
 from intlmodels.fitting import store
 from intlmodels.fitting.fit import attributes
@@ -60,12 +61,15 @@ class Without:
 
 def influence(plan: Plan, path: Path, out: Path) -> Check[Influence]:
     """Refit ``plan`` without everything that can be left out; ``path``: its stored fit."""
-    omissions = omissions_of(plan.study, design_of(plan.study))
+    study = plan.study
+    omissions = omissions_of(study, design_of(study))
+    # Other claims are asked of the same draws, which are not kept.
+    claims = files.short_hash([f"{c.id} {c.rule.describe(c, study)}" for c in study.claims])
     return Check(
         kind="influence",
         title=f"{len(omissions)} refits with something left out",
         tasks={
-            f"{name} {plan.key}": Without(plan, number, given)
+            f"{name} {plan.key} {claims}": Without(plan, number, given)
             for number, (name, (_, _, given)) in enumerate(omissions.items())
         },
         worker=refit,

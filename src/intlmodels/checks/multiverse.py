@@ -28,6 +28,7 @@ from intlmodels.checks.runner import (
 )
 from intlmodels.checks.sensitivity import FACTORS, conclusions
 from intlmodels.checks.stored import FOLDER, PRIORS, Moved, Multiverse, Specification
+from intlmodels.checks.tables import claim_key
 from intlmodels.claims.ledger import evaluate
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.settings import Settings
@@ -155,7 +156,7 @@ def claims_of(task: Plan, tree: Any) -> dict[str, tuple[float, float]]:
     ledger = evaluate(replace(task.study, claims=there), {DEFAULT: tree})
     asked = ledger[ledger["fit"] == DEFAULT].dropna(subset="probability")
     return {
-        f"{row.id} {row.rule} {row.how}": (float(row.probability), float(row.probability_error))
+        claim_key(row): (float(row.probability), float(row.probability_error))
         for row in asked.itertuples(index=False)
     }
 

@@ -480,6 +480,11 @@ def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
     return renamed[["name", "specification", "default", "probability", "weight"]]
 
 
+def claim_key(row: Any) -> str:
+    """What a claim is stored as: a row of a ledger by its id, rule and words."""
+    return f"{row.id} {row.rule} {row.how}"
+
+
 def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFrame:
     """Probability of every claim under every combination, as :func:`stability` takes it.
 
@@ -491,7 +496,7 @@ def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFra
     rows = [
         (row.id, s.name, s.name == first, s.claims[key], s.weight)
         for row in ledger.itertuples(index=False)
-        for key in [f"{row.id} {row.rule} {row.how}"]
+        for key in [claim_key(row)]
         for s in found.specifications
         if s.converged and key in s.claims
     ]

@@ -346,7 +346,8 @@ def drivers(m: ReportData, cells: Sequence[Block] = ()) -> Section | None:
         blocks += absent(m, "Which firms or counts the conclusions rest on", found, "influence")
         return Section("drivers", DRIVERS, tuple(blocks))
     value = found.value
-    said = sentences.influence_sentences(value, m.texts)
+    ledger = m.claims if m.study.claims else None
+    said = sentences.influence_sentences(value, m.texts, ledger)
     blocks.append(Items(tuple(marked(said, m.passed))))
     keys = tables.key_influences(tables.influences(value))
     if not keys:

@@ -288,10 +288,15 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
 MOST_INFLUENTIAL = 3
 
 
-def influence_sentences(found: Influence, texts: Mapping[str, str] | None = None) -> list[str]:
+def influence_sentences(
+    found: Influence,
+    texts: Mapping[str, str] | None = None,
+    ledger: pd.DataFrame | None = None,
+) -> list[str]:
     """What was left out, and without which of it a verdict would be another one.
 
-    ``texts`` says in words what each count counts.
+    ``texts`` says in words what each count counts; of claims only those count that ``ledger``
+    still has.
     """
     kinds = [omission.kind for omission in found.omissions]
     together = kinds.count("subset") + kinds.count("place")
@@ -309,6 +314,9 @@ def influence_sentences(found: Influence, texts: Mapping[str, str] | None = None
         said.append(f"Refits that did not converge do not count: without {some(failed)}.")
     table = t.influences(found)
     said += [influence_sentence(part, found, texts) for part in t.key_influences(table)]
+    if ledger is not None:
+        known = {t.claim_key(row) for row in ledger.itertuples(index=False)}
+        table = table[(table["of"] != "claim") | table["name"].isin(known)]
     return [*said, *_claims_that_hang(table, found)]
 
 

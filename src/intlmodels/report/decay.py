@@ -67,6 +67,7 @@ def answer(m: DecayReportData) -> Section:
     counts = len(study.counts) if m.latent else 0
     about = [
         *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
+        " ".join(_over_periods(m)),
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
         "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
@@ -572,6 +573,12 @@ def bound(low: float, high: float) -> str:
     return f"{f.number(low, 0)} {end}"
 
 
+def _over_periods(m: DecayReportData) -> list[str]:
+    """What changes from the first period to the last, where decisions are reconstructed."""
+    words = (m.study.firm_label, m.study.event, m.study.flag_label)
+    return decaysentences.over_periods(m.flags_by_period, *words) if m.latent else []
+
+
 def drivers(m: DecayReportData) -> Section | None:
     """Cells behind the decay where decisions are reconstructed, then influence."""
     if not m.latent:
@@ -579,7 +586,7 @@ def drivers(m: DecayReportData) -> Section | None:
     table = m.flags_by_period
     events, flag = f.plural(m.study.event), m.study.flag_label
     said = [
-        *decaysentences.over_periods(table, m.study.firm_label, m.study.event, flag),
+        *_over_periods(m),
         *still_sentence(m.parameters),
     ]
     rows = tuple(

@@ -287,17 +287,17 @@ def over_periods(table: pd.DataFrame, firm: str, event: str, flag: str) -> list[
         f"from {part(size, first)} to {part(size, last)} among {group_name(size, firm)}"
         for size in sizes
     ]
-    said = [f"From {first} to {last} the expected {f.plural(event)} {flag} go {f.listed(each)}."]
-    late = table[table["period"] == last]
-    without = (late["decisions_mean"] - late["flagged_mean"]).to_numpy()
+    events = f.plural(event)
+    said = [f"From {first} to {last} the expected {events} {flag} go {f.listed(each)}."]
     if len(sizes) > 1:
-        most = int(without.argmax())
-        others = [size for size in sizes if size != sizes[most]]
-        left = [f"{part(size, last)} of {group_name(size, firm)}" for size in others]
+        late = table[table["period"] == last]
+        without = (late["decisions_mean"] - late["flagged_mean"]).to_numpy()
+        most = sizes[int(without.argmax())]
+        left = [f"{part(size, last)} by {group_name(size, firm)}" for size in sizes if size != most]
         said.append(
-            f"Of {without.sum():.1f} {f.plural(event)} of {last} that are not {flag}, "
-            f"{without[most]:.1f} are expected to be of {group_name(sizes[most], firm)}, so that "
-            f"{f.listed(left)} are {flag}."
+            f"Of {without.sum():.1f} expected {events} in {last} that are not {flag}, "
+            f"{without.max():.1f} are by {group_name(most, firm)}, which leaves {f.listed(left)} "
+            f"{flag}."
         )
     return said
 
