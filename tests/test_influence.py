@@ -25,6 +25,7 @@ from intlmodels.report.share import answer
 from intlmodels.results import decay
 from intlmodels.studies import load_study
 from studies import write_study
+from test_cli import run
 from trees import made_up
 
 #: The counts of the small study, with the places of two of them.
@@ -105,6 +106,13 @@ def test_influence_is_stored_and_resumes(tmp_path, monkeypatch):
     assert (whole["move"] == 0).all()
     monkeypatch.setattr(i, "checked_fit", lambda *_, **__: pytest.fail("fitted again"))
     assert im.influence(study, out, cores=1).influence.value == found
+
+
+def test_the_command_needs_a_fit(capsys, tmp_path):
+    folder = write_counts_study(tmp_path / "study")
+    code, _, err = run(capsys, "influence", folder, "--out", tmp_path / "out")
+    assert code == 2
+    assert "there is no stored fit of counted; run intlmodels fit first" in err
 
 
 # -- sentences ---------------------------------------------------------------------------
