@@ -124,7 +124,7 @@ def said(found, **more):
 
 def test_the_firm_without_which_a_verdict_falls_is_named():
     text = said(madetrust.influence({"Ash": 0.974, "Box": 0.71, "Cob": 0.985}))
-    assert "Easy against Hard is positive with probability 0.98 (clear" in text
+    assert "Easy against Hard: positive with probability 0.98 (clear, on the edge)." in text
     assert "Without firm Box it falls to 0.71 (cannot tell); without any other firm" in text
     assert "Ash" not in text  # other draws could place it elsewhere
 
@@ -138,7 +138,7 @@ def test_nothing_is_named_where_nothing_matters():
 
 def test_a_sign_that_turns_is_told_of_the_side_of_the_stored_fit():
     text = said(madetrust.influence({"Ash": 0.95, "Box": 0.023}, base=0.02))
-    assert "is negative with probability 0.98" in text
+    assert "Easy against Hard: negative with probability 0.98" in text
     assert "Without firm Ash it falls to 0.05 (leaning, to the other side)" in text
     assert "without any other firm it lies between 0.98 and 0.98" in text
 

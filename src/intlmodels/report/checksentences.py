@@ -20,8 +20,9 @@ from intlmodels.checks.stored import (
     Sensitivity,
 )
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING, edge, verdict
+from intlmodels.results.wording import CLEAR, LEANING, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -340,10 +341,10 @@ def influence_sentence(
     single, groups = (
         [row for row in rows if (row.kind == found.unit) == alone] for alone in (True, False)
     )
-    near = edge(whole.p, whole.error, (CLEAR, LEANING))
+    near = ", on the edge" * on_the_edge(whole.p, whole.error, (CLEAR, LEANING))
     said = [
-        f"{whole.name} is {'positive' if above else 'negative'} with probability "
-        f"{f.probability(whole.p)} ({verdict(max(whole.p, 1 - whole.p))}{near})"
+        f"{whole.name}: {'positive' if above else 'negative'} with probability "
+        f"{f.probability(whole.p)} ({verdict(whole.p)}{near})"
     ]
     changed = [row for row in single if row.changed]
     if changed:
@@ -389,7 +390,7 @@ def _name(row: Any, one: str) -> str:
 
 def _claims_that_hang(table: pd.DataFrame, found: Influence) -> list[str]:
     """Claims with another verdict without a single firm or count."""
-    claims = table[(table["of"] == "claim") & table["kind"].isin(["firm", "count"])]
+    claims = table[(table["of"] == "claim") & (table["kind"] == found.unit)]
     if not len(claims):
         return []
     changed = claims[claims["changed"]]
