@@ -681,8 +681,23 @@ class DecayReportData(ReportData):
     @cached_property
     def cells(self) -> pd.DataFrame:
         """Cells of size, period and flag, with what the counts alone allow."""
-        cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
-        return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
+        return self._bounded(decay.cells(self.fit, self.prob), self._kind_of_cells)
+
+    @property
+    def _kind_of_cells(self) -> str:
+        """Kind of the bounds of cells of a size."""
+        return "all" if len(self.study.groups) < 2 else "group"
+
+    @cached_property
+    def flags_by_period(self) -> pd.DataFrame:
+        """By size (``name``) and period: ``decisions_`` and ``flagged_`` with mean and bounds."""
+        cells = self._bounded(decay.flags_by_period(self.fit, self.prob), self._kind_of_cells)
+        keys, columns = ["name", "period"], ["mean", "ci_low", "ci_high", "low", "high"]
+        both, yes = (
+            cells[cells["flag"] == flag].set_index(keys)[columns].add_prefix(f"{what}_")
+            for flag, what in (("both", "decisions"), ("yes", "flagged"))
+        )
+        return both.join(yes).reset_index()
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -702,12 +717,11 @@ class DecayReportData(ReportData):
     @cached_property
     def firm_cells(self) -> pd.DataFrame:
         """Cells of firm, period and flag, with what the counts alone allow."""
-        cells = decay.firm_cells(self.fit, self.prob).rename(columns={"firm": "name"})
-        return self._bounded(cells, "firm")
+        return self._bounded(decay.firm_cells(self.fit, self.prob), "firm")
 
     def _bounded(self, cells: pd.DataFrame, kind: str) -> pd.DataFrame:
         """Cells with Fréchet bounds ``low`` and ``high`` under the counts, repaired if need be."""
-        bounds = self.bounds
+        bounds, cells = self.bounds, cells.rename(columns={"size": "name", "firm": "name"})
         first = bounds[(bounds["kind"] == kind) & (bounds["basis"] == bounds["basis"].iloc[0])]
         keys = ["name", "period", "flag"]
         return cells.merge(first[[*keys, "basis", "low", "high"]], on=keys, how="left")
@@ -752,6 +766,7 @@ class DecayReportData(ReportData):
                 "repairs.csv": self.repairs,
                 "readings.csv": self.readings,
                 "cells.csv": self.cells,
+                "flags_by_period.csv": self.flags_by_period,
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
