@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from intlmodels.audit import Audit, audit, audit_tables, bound_table
+from intlmodels.audit import (
+    Audit,
+    attribute_bounds,
+    audit,
+    audit_attributes,
+    audit_tables,
+    bound_table,
+)
 from intlmodels.checks import tables as check_tables
 from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
 from intlmodels.claims import ledger
+from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, plural
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
@@ -33,6 +41,7 @@ from intlmodels.models.share.estimands import new_firms
 from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
+from intlmodels.results.attributes import attribute_table
 from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
@@ -726,6 +735,20 @@ class DecayReportData(ReportData):
         keys = ["name", "period", "flag"]
         return cells.merge(first[[*keys, "basis", "low", "high"]], on=keys, how="left")
 
+    attribute_audits = cached_property(lambda m: audit_attributes(m.study, m.audit))
+
+    @cached_property
+    def attributes(self) -> dict[str, pd.DataFrame | str]:
+        """Attribute -> its table, see :func:`.attribute_table`, or why there is none."""
+        tables: dict[str, pd.DataFrame | str] = {}
+        for found in self.attribute_audits if self.latent else ():
+            try:
+                table = attribute_table(self.study, found, self.fit, self.prob)
+                tables[found.attribute.name] = table
+            except StudyError as error:
+                tables[found.attribute.name] = str(error)
+        return tables
+
     @cached_property
     def period_fit(self) -> DataTree | None:
         """The whole fit of the variant ``period``, if it is stored and current."""
@@ -754,6 +777,8 @@ class DecayReportData(ReportData):
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
+        import pandas as pd
+
         found = {
             **super().csv_tables(),
             "curves.csv": self.curves,
@@ -770,6 +795,10 @@ class DecayReportData(ReportData):
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
+        if self.attributes:
+            known = [table for table in self.attributes.values() if not isinstance(table, str)]
+            found["audit_attributes.csv"] = attribute_bounds(self.attribute_audits)
+            found |= {"attributes.csv": pd.concat(known)} if known else {}
         if self.design.terms:
             found["terms.csv"] = self.term_levels
             found["term_differences.csv"] = self.term_differences
