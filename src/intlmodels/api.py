@@ -607,6 +607,45 @@ def sensitivity(
 
 
 @checked
+def influence(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    cores: int | None = None,
+    scheduler: str | None = None,
+) -> CheckResults:
+    """See which firms or counts conclusions rest on: leave out each, and fit again.
+
+    Of published counts also groups are left out: those of the same firms and periods, and those
+    from one place of the source.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder with a current fit, as ``intlmodels fit --out`` writes it; finished refits are stored
+        there, and an interrupted run resumes.
+    cores, scheduler
+        As for :func:`calibrate`.
+
+    Returns
+    -------
+    CheckResults
+        With ``influence``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        If there is no current fit that converged, or for a register.
+    """
+    from intlmodels.checks.influence import run_influence
+    from intlmodels.checks.runner import ExecutionOptions
+
+    found = run_influence(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
+    return replace(NOTHING, influence=CachedResult(found))
+
+
+@checked
 def multiverse(
     study: Study | str | Path,
     out: str | Path,
@@ -803,8 +842,8 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     -------
     dict of str to pandas.DataFrame
         Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
-        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv`` and
-        ``design.csv`` those that there are.
+        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv``,
+        ``influence.csv`` and ``design.csv`` those that there are.
     """
     from intlmodels.checks.tables import csv_tables
 

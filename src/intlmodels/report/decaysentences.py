@@ -307,6 +307,41 @@ def at_most_experienced(
     return " ".join(said)
 
 
+def over_periods(table: pd.DataFrame, firm: str, event: str, flag: str) -> list[str]:
+    """What changes from the first period to the last, by size, and whose the late exceptions are.
+
+    ``table`` is :attr:`intlmodels.report.data.DecayReportData.flags_by_period`.
+    """
+    periods = list(dict.fromkeys(table["period"]))
+    if len(periods) < 2:
+        return []
+    at = table.set_index(["name", "period"])
+    sizes = list(dict.fromkeys(table["name"]))
+
+    def part(size: str, period: str) -> str:
+        row = at.loc[(size, period)]
+        return f"{row['flagged_mean']:.1f} of {row['decisions_mean']:.1f}"
+
+    first, last = periods[0], periods[-1]
+    each = [
+        f"from {part(size, first)} to {part(size, last)} among {group_name(size, firm)}"
+        for size in sizes
+    ]
+    events = f.plural(event)
+    said = [f"From {first} to {last} the expected {events} {flag} go {f.listed(each)}."]
+    if len(sizes) > 1:
+        late = table[table["period"] == last]
+        without = (late["decisions_mean"] - late["flagged_mean"]).to_numpy()
+        most = sizes[int(without.argmax())]
+        left = [f"{part(size, last)} by {group_name(size, firm)}" for size in sizes if size != most]
+        said.append(
+            f"Of {without.sum():.1f} expected {events} in {last} that are not {flag}, "
+            f"{without.max():.1f} are by {group_name(most, firm)}, which leaves {f.listed(left)} "
+            f"{flag}."
+        )
+    return said
+
+
 def data_and_assumption(
     parameters: pd.DataFrame, total: int, hard: int, counts: int, event: str
 ) -> str:

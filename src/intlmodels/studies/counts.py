@@ -53,6 +53,8 @@ class Count:
     file: str = ""
     #: Its place, as a spreadsheet counts rows.
     row: int = 0
+    #: Of simulated data: the opposite of a noisy bound that the publication does not state.
+    denied: bool = False
 
 
 @dataclass(frozen=True, eq=False)
