@@ -1032,6 +1032,8 @@ class CountsTable(TomlTable):
     file: str
     rho: Annotated[float, Key("number", between=(0, 1))] = 0.05
     concentration: Annotated[float, Key("number", between=(0, 1e6))] = 1.0
+    #: Orders within firms, read by :mod:`intlmodels.studies.orders`.
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class DecisionsTable(TomlTable):
@@ -1120,6 +1122,7 @@ class ReadingTable(VariantTable):
     column: Label
     periods: tuple[str, ...]
     weights: tuple[float, ...] | None = None
+    orders: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
         _check_periods(self.periods, f"{self.where} periods")
@@ -1130,6 +1133,7 @@ class MoreCountsTable(VariantTable):
 
     kind: Literal["more counts"]
     file: str
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class SizesTable(VariantTable):
@@ -1152,6 +1156,39 @@ class SizesTable(VariantTable):
             _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
             checked[given["size"]] = given["firms"]
         object.__setattr__(self, "sizes", checked)
+
+
+#: Most levels of an attribute, and of one of which a decision may have several.
+MOST_OF_ATTRIBUTE, MOST_SEVERAL = 20, 6
+
+
+class AttributeTable(TomlTable):
+    """Further counts of the same decisions, by the levels of something else."""
+
+    file: str
+    levels: tuple[str, ...]
+    label: Label = ""
+    #: Whether a decision may have several levels.
+    several: bool = False
+    #: What the rest is called, where a decision may have none of the levels.
+    remainder: Label = ""
+    #: Of which decisions it was counted, if not of all.
+    flag: Literal["yes", "no"] | None = None
+
+    def __post_init__(self) -> None:
+        levels, key = self.levels, f"{self.where} levels"
+        least = 1 if self.several or self.remainder else 2
+        most = MOST_SEVERAL if self.several else MOST_OF_ATTRIBUTE
+        if not least <= len(levels) <= most or len(set(levels)) < len(levels):
+            several = " where a decision may have several" if self.several else ""
+            raise wrong(f"expected {least} to {most} different levels{several}", key, list(levels))
+        for level in levels:
+            if MARK in level:
+                raise wrong(f"expected levels without {MARK!r}, which separates names", key, level)
+        if self.remainder and self.several:
+            raise self.error("remainder", "a decision may have none of several levels; delete it")
+        if self.remainder in levels:
+            raise self.error("remainder", "expected a name that is not among the levels")
 
 
 def _check_periods(names: Sequence[str], key: str) -> None:
@@ -1415,6 +1452,7 @@ class DecayFile:
         default_factory=dict
     )
     variants: dict[str, ReadingTable | MoreCountsTable | SizesTable] = field(default_factory=dict)
+    attributes: dict[str, AttributeTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     silence: Any = ()
     groups: Any = field(default_factory=dict)
