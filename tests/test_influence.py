@@ -42,9 +42,9 @@ def test_counts_are_left_out_alone_by_subset_and_by_place(tmp_path):
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         **{str(count["id"]): "count" for count in COUNTS[1:]},
         "early + early-yes": "subset",
-        "all from p. 3": "place",
+        "the counts from p. 3": "place",
     }
-    _, parts, given = found["all from p. 3"]
+    _, parts, given = found["the counts from p. 3"]
     assert parts == ("large", "large-late")
     assert [c.id for c in given["counts"]] == ["all", "yes", "early", "early-yes", "some"]
 
@@ -52,9 +52,11 @@ def test_counts_are_left_out_alone_by_subset_and_by_place(tmp_path):
 def test_of_norway_the_counts_of_a_subset_go_together():
     found = omissions(load_study("norway"))
     assert "M01" not in found
-    assert {"M20b", "M36 + M37", "M34 + M35", "M02 + M28 + M31", "all from 4.6"} <= set(found)
+    assert {"M20b", "M36 + M37", "M34 + M35", "M02 + M28 + M31", "the counts from 4.6"} <= set(
+        found
+    )
     assert found["M10 + M11"][1] == ("M10", "M11")
-    assert "M34 + M35 + M36 + M37" not in found  # that is all from 4.6
+    assert "M34 + M35 + M36 + M37" not in found  # that is the counts from 4.6
 
 
 def test_of_known_decisions_and_of_shares_firms_are_left_out(tmp_path):
@@ -144,8 +146,8 @@ def test_a_sign_that_turns_is_told_of_the_side_of_the_stored_fit():
 
 
 def test_groups_of_counts_are_told_apart_from_single_ones():
-    kinds = {"M1 + M2": "subset", "all from 4.6": "place"}
-    every = {"M1": 0.98, "M2": 0.981, "M1 + M2": 0.5, "all from 4.6": 0.98}
+    kinds = {"M1 + M2": "subset", "the counts from 4.6": "place"}
+    every = {"M1": 0.98, "M2": 0.981, "M1 + M2": 0.5, "the counts from 4.6": 0.98}
     text = said(madetrust.influence(every, kinds=kinds, unit="count"))
     assert "each of 2 counts, one at a time, and without 2 groups of counts" in text
     assert "all cannot be left out" in text

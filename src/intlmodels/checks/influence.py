@@ -108,7 +108,7 @@ def omissions_of(study: Study, design: Any) -> dict[str, _Omitted]:
         parts.setdefault(tuple(ids), ("subset", " + ".join(ids)))
     for place, ids in places.items():
         if place and len(ids) < len(counts):
-            parts.setdefault(tuple(ids), ("place", f"all from {place}"))
+            parts.setdefault(tuple(ids), ("place", f"the counts from {place}"))
     return {
         name: (kind, ids, {"counts": tuple(c for c in design.counts if c.id not in ids)})
         for ids, (kind, name) in parts.items()
