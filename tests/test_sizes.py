@@ -262,6 +262,11 @@ def test_the_clearest_difference_is_put_into_words(tree: xr.DataTree) -> None:
     }[row["size"]]
     assert f"among {first} firms than among {second} firms" in said
     assert "Of 3 differences between sizes" in said
+    stands = "stands in 3 of 4 combinations of priors"
+    assert stands not in said
+    assert f"as a difference of falls it {stands})" in between_sizes(
+        slopes.assign(stands=stands), "firm", "decision"
+    )
 
 
 @pytest.mark.parametrize("count", [3, 6])
@@ -384,8 +389,3 @@ def test_a_design_of_two_sizes_is_as_it_was() -> None:
     assert inferencedata.size_coords(design) == {"size": ["large", "other"]}
     one = replace(design, sizes=("all",), size_of_firm=(0,) * 4)
     assert (one.offset, len(one.indicators)) == ("", 0)
-    stands = "stands in 3 of 4 combinations of priors"
-    assert stands not in said
-    assert f"as a difference of falls it {stands})" in between_sizes(
-        slopes.assign(stands=stands), "firm", "decision"
-    )

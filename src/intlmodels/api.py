@@ -435,7 +435,12 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
         )
     rows = counts.rows(study.counts, study.firms, study.periods)
     found = audit.audit(rows, study.groups)
-    return audit.audit_text(found), audit.audit_tables(found)
+    text, tables = audit.audit_text(found), audit.audit_tables(found)
+    if study.attributes:
+        attributes = audit.audit_attributes(study, found)
+        text = "\n\n".join([text, *map(audit.attribute_text, attributes)])
+        tables["audit_attributes.csv"] = audit.attribute_bounds(attributes)
+    return text, tables
 
 
 @checked
@@ -451,7 +456,8 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     -------
     dict of str to pandas.DataFrame
         ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
-        ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
+        ``audit_bounds.csv``, and ``audit_attributes.csv`` where the study has attributes; for a
+        share study ``crosschecks.csv``.
 
     Raises
     ------

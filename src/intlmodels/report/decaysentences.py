@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.audit import common_counts
+from intlmodels.audit.attributes import MORE, NONE
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
+from intlmodels.results.attributes import BOUNDED, KNOWN, NOT_IDENTIFIED
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import (
     CLEAR,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from intlmodels.audit import Audit
+    from intlmodels.audit.attributes import AttributeAudit
     from intlmodels.audit.consequences import Repair
 
 
@@ -76,6 +79,38 @@ def repair_words(repair: Repair, found: Audit) -> str:
             for name, value in repair.changes.items()
         ]
     )
+
+
+def identified(table: pd.DataFrame, events: str) -> str:
+    """How much of the attributes of decisions the counts tell."""
+    times = table["verdict"].value_counts()
+    known, limited, rest = (int(times.get(name, 0)) for name in (KNOWN, BOUNDED, NOT_IDENTIFIED))
+    return (
+        f"Of {len(table)} numbers of {events} with a level, in all and by period, size or flag, "
+        f"{known} {'follows' if known == 1 else 'follow'} from the counts, {limited} "
+        f"{'is' if limited == 1 else 'are'} bounded by them, and {rest} "
+        f"{'is' if rest == 1 else 'are'} not identified. What is not identified the counts leave "
+        "about as open as the totals alone would: there the posterior rests on the assumption "
+        f"that which {events} have a level is random."
+    )
+
+
+def several_levels(found: AttributeAudit) -> str:
+    """How many decisions had several levels, or none; empty where a decision has one."""
+    by_level = {cell.level: b for cell, b in zip(found.cells, found.bounds, strict=False)}
+    if MORE not in by_level:
+        return ""
+    said = [f"{_limits(*by_level[MORE])} had more than one", f"{_limits(*by_level[NONE])} had none"]
+    label = found.attribute.label
+    return f"{label[:1].upper()}{label[1:]}: by the counts alone {f.listed(said)} of these."
+
+
+def _limits(low: int | None, high: int | None) -> str:
+    if low == high:
+        return f"exactly {low}"
+    least = f"at least {low}" * bool(low)
+    most = f"at most {high}" * (high is not None)
+    return f.listed([*filter(None, (least, most))]) or "any number"
 
 
 def counts_of(true: pd.DataFrame) -> Iterator[Any]:

@@ -99,6 +99,7 @@ DECAY = ReportParts[DecayReportData](
         "predictions": decay.predictions,
         "reconstruction": decay.reconstruction,
         "drivers": decay.drivers,
+        "attributes": decay.attributes,
         "variants": decay.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,

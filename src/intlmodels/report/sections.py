@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels.checks.tables import influences, key_influences
-from intlmodels.claims.ledger import summary
+from intlmodels.claims.ledger import summary, told_by_fits
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import (
     CLEAR_AND_LEANING,
@@ -91,6 +91,8 @@ def answer(
         blocks.append(Paragraph(" ".join(beside)))
     if m.study.claims:
         blocks.append(Paragraph(summary(m.claims)))
+        if said := told_by_fits(m.claims):
+            blocks += [Paragraph("Of these claims the fits decide or lean to:"), Items(tuple(said))]
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
 
 

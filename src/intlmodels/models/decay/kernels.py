@@ -3,7 +3,8 @@
 A table is an array of counts, ``table[firm, period, flag]``. Which of a firm's decisions
 within a period carry the flag is summed out exactly: given the parameters, the number of
 flagged ones among them is a sum of independent draws with unequal chances
-(Poisson-binomial), whose probability is a short recursion.
+(Poisson-binomial), whose probability is a short recursion. Of a firm with orders the same sum
+runs over what its orders keep of a sequence as well.
 
 The parameters are one vector, locations as they are, spreads as logarithms;
 :class:`intlmodels.models.decay.sampler.Layout` says what stands where.
@@ -58,6 +59,13 @@ class Fixed(NamedTuple):
     log_factorial: NDArray[np.float64]
     #: Log chances of the periods.
     log_weights: NDArray[np.float64]
+    #: Of each row of the counts, whether it is denied: see :func:`log_denied`.
+    denied: NDArray[np.bool_]
+    #: Orders within firms: of each firm the number of its automaton or -1, and of each automaton
+    #: its moves and the weights of its states, see :mod:`intlmodels.models.decay.orders`.
+    ordered: NDArray[np.int64]
+    move: NDArray[np.int64]
+    accept: NDArray[np.float64]
 
 
 @kernel
@@ -132,8 +140,13 @@ def chances(p, q, f, n, theta, at, size, basis, linear):
 
 
 @kernel
-def log_flags(table, f, p, q, by_period, work):
-    """Log probability of a firm's flagged decisions in each period, given how many it made."""
+def log_flags(table, f, p, q, by_period, ordered, move, accept, paths, work):
+    """Log probability of a firm's flagged decisions in each period, given how many it made.
+
+    Of a firm with orders times their weight, summed over every arrangement of the flags.
+    """
+    if ordered[f] >= 0:
+        return _log_arrangements(table, f, p, q, by_period, ordered[f], move, accept, paths)
     place = 0
     total, product = 0.0, 1.0
     for t in range(table.shape[1]):
@@ -149,15 +162,69 @@ def log_flags(table, f, p, q, by_period, work):
 
 
 @kernel
-def firm_likelihood(f, table, theta, at, size, basis, linear, p, work):
+def _log_arrangements(table, f, p, q, by_period, o, move, accept, paths):
+    """Log of the sum over sequences with a table's flags of probability times weight by orders.
+
+    ``paths[0, y, state]`` sums over the sequences so far with y flags in the period.
+    """
+    states = accept.shape[1]
+    place, total = 0, 0.0
+    now, new = paths[0], paths[1]
+    for s in range(states):
+        now[0, s] = 0.0
+    now[0, 0] = 1.0
+    for t in range(table.shape[1]):
+        yes = table[f, t, 1]
+        n = table[f, t, 0] + yes
+        if n == 0:
+            continue
+        row = t if by_period else 0
+        for y in range(1, yes + 1):
+            for s in range(states):
+                now[y, s] = 0.0
+        for i in range(n):
+            chance = p[q, row, place + i]
+            # Only numbers of flags from which the period's can still be reached.
+            low, high = max(0, yes - (n - 1 - i)), min(i + 1, yes)
+            for y in range(low, high + 1):
+                for s in range(states):
+                    new[y, s] = 0.0
+            for y in range(max(0, low - 1), min(i, yes) + 1):
+                for s in range(states):
+                    value = now[y, s]
+                    if value > 0.0:
+                        if y >= low:
+                            new[y, move[o, t, 0, s]] += value * (1 - chance)
+                        if y < high:
+                            new[y + 1, move[o, t, 1, s]] += value * chance
+            now, new = new, now
+        place += n
+        top = 0.0
+        for s in range(states):
+            top = max(top, now[yes, s])
+        if top == 0.0:
+            return -math.inf
+        total += math.log(top)
+        for s in range(states):
+            now[0, s] = now[yes, s] / top
+    value = 0.0
+    for s in range(states):
+        value += now[0, s] * accept[o, s]
+    return total + math.log(value) if value > 0.0 else -math.inf
+
+
+@kernel
+def firm_likelihood(
+    f, table, theta, at, size, basis, linear, ordered, move, accept, p, paths, work
+):
     """Log probability of one firm's flags given the parameters."""
     n = 0
     for t in range(table.shape[1]):
         n += table[f, t, 0] + table[f, t, 1]
-    if n == 0:
+    if n == 0 and ordered[f] < 0:
         return 0.0
     chances(p, 0, f, n, theta, at, size, basis, linear)
-    return log_flags(table, f, p, 0, at[7] >= 0, work)
+    return log_flags(table, f, p, 0, at[7] >= 0, ordered, move, accept, paths, work)
 
 
 @kernel
@@ -189,14 +256,28 @@ def _log_normals(theta, start, count, mean, log_spread):
 
 
 @kernel
-def log_firm(table, f, p, by_period, log_urn, log_factorial, log_weights, work):
+def log_firm(
+    table,
+    f,
+    p,
+    by_period,
+    log_urn,
+    log_factorial,
+    log_weights,
+    ordered,
+    move,
+    accept,
+    paths,
+    work,
+):
     """Log weight of a firm's part of a table: urn, periods, and flags given the parameters."""
     total, made = 0.0, 0
     for t in range(table.shape[1]):
         n = table[f, t, 0] + table[f, t, 1]
         made += n
         total += n * log_weights[t] - log_factorial[n]
-    return total + log_urn[made] + log_flags(table, f, p, f, by_period, work)
+    flags = log_flags(table, f, p, f, by_period, ordered, move, accept, paths, work)
+    return total + log_urn[made] + flags
 
 
 @kernel
@@ -210,10 +291,25 @@ def deviation(relation, printed, true):
 
 
 @kernel
+def log_denied(relation, printed, true, log_rho):
+    """Log weight of a bound that was not printed since its opposite, which is given, holds.
+
+    A noisy bound is printed with probability ``rho ** off``; by its opposite it is off by one
+    more than what the opposite has to spare.
+    """
+    spare = true - printed if relation == 1 else printed - true
+    return math.log1p(-math.exp((spare + 1) * log_rho)) if spare >= 0 else -math.inf
+
+
+@kernel
 def log_counts(true, fixed):
     """Log weight of a table by the counts."""
     total = 0.0
     for c in range(true.shape[0]):
+        if fixed.denied[c]:
+            rho = fixed.log_rho[c]
+            total += log_denied(fixed.relation[c], fixed.printed[c], true[c], rho)
+            continue
         off = deviation(fixed.relation[c], fixed.printed[c], true[c])
         if off > 0:
             total += off * fixed.log_rho[c]
@@ -265,14 +361,20 @@ class Space(NamedTuple):
     fresh: NDArray[np.float64]
     known: NDArray[np.float64]
     weight: NDArray[np.float64]
+    paths: NDArray[np.float64]
     cells: NDArray[np.int64]
     signs: NDArray[np.int64]
     true: NDArray[np.int64]
     change: NDArray[np.int64]
 
 
-def space(parameters: int, firms: int, length: int, rows: int, count: int) -> Space:
-    """Memory for a chain; ``rows`` is the number of periods with effects, or 1."""
+def space(
+    parameters: int, firms: int, length: int, rows: int, count: int, states: int = 1
+) -> Space:
+    """Memory for a chain; ``rows`` is the number of periods with effects, or 1.
+
+    ``states``: most states of an automaton of orders.
+    """
     return Space(
         one=np.empty((1, rows, length)),
         all=np.empty((firms, rows, length)),
@@ -282,6 +384,7 @@ def space(parameters: int, firms: int, length: int, rows: int, count: int) -> Sp
         fresh=np.empty(firms),
         known=np.empty(firms),
         weight=np.empty(firms),
+        paths=np.empty((2, length + 1, states)),
         cells=np.zeros(MOST_CELLS + 2, np.int64),
         signs=np.zeros(MOST_CELLS + 2, np.int64),
         true=np.zeros(count, np.int64),
@@ -315,14 +418,34 @@ def moved(theta, vector, scaled, c, new):
 
 @kernel
 def _height(
-    theta, vector, scaled, touched, c, table, at, named, size, basis, linear, new, fresh, one, work
+    theta,
+    vector,
+    scaled,
+    touched,
+    c,
+    table,
+    at,
+    named,
+    size,
+    basis,
+    linear,
+    ordered,
+    move,
+    accept,
+    new,
+    fresh,
+    one,
+    paths,
+    work,
 ):
     """Log posterior at theta moved by c along a move, without firms that it does not touch."""
     total = moved(theta, vector, scaled, c, new)
     total += log_parameters(new, at, named, table.shape[0], table.shape[1])
     for f in range(table.shape[0]):
         if touched[f]:
-            fresh[f] = firm_likelihood(f, table, new, at, size, basis, linear, one, work)
+            fresh[f] = firm_likelihood(
+                f, table, new, at, size, basis, linear, ordered, move, accept, one, paths, work
+            )
             total += fresh[f]
     return total
 
@@ -335,8 +458,9 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     """
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
-    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear)
-    memory = (space.new, space.fresh, space.one, space.work)
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear, *orders)
+    memory = (space.new, space.fresh, space.one, space.paths, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
     for f in range(table.shape[0]):
@@ -390,15 +514,24 @@ def line_step(rng, number, table, fixed, space):
     if low == high or high - low >= logs.shape[0]:
         return 0
     member, true, weight = fixed.member, space.true, space.weight
-    laws = (space.all, fixed.at[7] >= 0, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    orders = (fixed.ordered, fixed.move, fixed.accept, space.paths)
+    laws = (
+        space.all,
+        fixed.at[7] >= 0,
+        fixed.log_urn,
+        fixed.log_factorial,
+        fixed.log_weights,
+        *orders,
+    )
     relation, printed, log_rho, work = fixed.relation, fixed.printed, fixed.log_rho, space.work
+    denied = fixed.denied
     for c in range(change.shape[0]):
         change[c] = 0
         for i in range(kept):
             change[c] += member[c, cells[i]] * signs[i]
     top = -math.inf
     for d in range(low, high + 1):
-        value = _log_change(d, change, true, relation, printed, log_rho)
+        value = _log_change(d, change, true, relation, printed, log_rho, denied)
         if value > -math.inf:
             _shift(table, cells, signs, kept, d)
             for i in range(kept):
@@ -430,11 +563,13 @@ def line_step(rng, number, table, fixed, space):
 
 
 @kernel
-def _log_change(d, change, true, relation, printed, log_rho):
+def _log_change(d, change, true, relation, printed, log_rho, denied):
     """Log weight of the counts that a line changes, d steps along it."""
     value = 0.0
     for c in range(change.shape[0]):
-        if change[c] != 0:
+        if change[c] != 0 and denied[c]:
+            value += log_denied(relation[c], printed[c], true[c] + d * change[c], log_rho[c])
+        elif change[c] != 0:
             off = deviation(relation[c], printed[c], true[c] + d * change[c])
             if off > 0:
                 value += off * log_rho[c]
@@ -567,11 +702,30 @@ def sweeps(
     firms, periods = table.shape[0], table.shape[1]
     by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]
     thetas, tables, heights = kept
-    laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    laws = (
+        space.all,
+        by_period,
+        fixed.log_urn,
+        fixed.log_factorial,
+        fixed.log_weights,
+        *orders,
+        space.paths,
+    )
     count_up(table, fixed.member, space.true)
     for f in range(firms):
         space.known[f] = firm_likelihood(
-            f, table, theta, fixed.at, fixed.size, fixed.basis, fixed.linear, space.one, space.work
+            f,
+            table,
+            theta,
+            fixed.at,
+            fixed.size,
+            fixed.basis,
+            fixed.linear,
+            *orders,
+            space.one,
+            space.paths,
+            space.work,
         )
     changed = 0
     for sweep in range(count):
@@ -586,7 +740,9 @@ def sweeps(
             number = draw_line(rng, firms, periods, space.cells, space.signs)
             changed += line_step(rng, number, table, fixed, space) != 0
         for f in range(firms):
-            space.known[f] = log_flags(table, f, space.all, f, by_period, space.work)
+            space.known[f] = log_flags(
+                table, f, space.all, f, by_period, *orders, space.paths, space.work
+            )
         relabel(rng, theta, table, fixed, space.known)
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:

@@ -21,7 +21,9 @@ from scipy.special import gammaln
 from intlmodels.core.errors import StudyError
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.decay.kernels import kernel
+from intlmodels.models.decay.orders import Automaton, automaton, of_firm
 from intlmodels.studies.counts import RELATIONS, rows
+from intlmodels.studies.orders import Order
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -47,6 +49,8 @@ class Kind:
     relation: Numbers
     printed: Numbers
     hard: NDArray[np.bool_]
+    #: Orders of each of these firms.
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,8 @@ def structure(design: Design) -> System:
         said = [(cells[i, f].tobytes(), relation[i], printed[i], hard[i]) for i in own]
         about = design.size_of_firm[f], possible[f].tobytes(), cells[several, f].tobytes()
         if possible[f].any():
-            kinds.setdefault(repr((*about, sorted(said, key=repr))), []).append(f)
+            key = *about, *sorted(said, key=repr), *of_firm(design, design.firms[f])
+            kinds.setdefault(repr(key), []).append(f)
     # Kinds make a block where counts of several firms agree on the cells that both can fill.
     blocks: list[list[list[int]]] = []
     for firms in sorted(kinds.values(), key=lambda firms: -int(possible[firms[0]].sum())):
@@ -121,7 +126,15 @@ def structure(design: Design) -> System:
         part[filled] = number.reshape(-1)
         columns.append(unique.T)
         alike = tuple(
-            Kind(len(firms), possible[f], cells[own, f], relation[own], printed[own], hard[own])
+            Kind(
+                len(firms),
+                possible[f],
+                cells[own, f],
+                relation[own],
+                printed[own],
+                hard[own],
+                of_firm(design, design.firms[f]),
+            )
             for firms in block
             for f, own in [(firms[0], alone[firms[0]])]
         )
@@ -398,6 +411,7 @@ class Firm:
     weight: Array
     #: Largest value of each part of the grid.
     most: Numbers
+    orders: Automaton | None
 
 
 @kernel
@@ -464,7 +478,9 @@ def firm(kind: Kind, block: Block, laid: Grid, design: Design) -> Firm:
     sort = sort[
         np.lexsort(np.stack([made[sort], flagged[sort]], axis=2).reshape(len(sort), -1).T[::-1])
     ]
-    return Firm(made[sort], flagged[sort], at[sort], np.exp(log[sort]), state[sort].max(axis=0))
+    own = automaton(kind.orders, design) if kind.orders else None
+    most = state[sort].max(axis=0)
+    return Firm(made[sort], flagged[sort], at[sort], np.exp(log[sort]), most, own)
 
 
 @kernel
@@ -526,6 +542,94 @@ def _weights(out, points, basis, made, flagged, state, weight):
             out[state[c], lane] += weight[c] * value
 
 
+@kernel
+def _weights_by_order(out, points, basis, made, flagged, state, weight, move, accept):
+    """The same for a firm with orders: its sequences are weighted by where they end.
+
+    ``ahead[k, n, y, s]`` is the mean weight of n decisions of the last period from place k on, y of
+    them flagged, after a sequence in state s; ``grown[t, n, y]`` the probability of each state
+    after the decisions of the earlier periods up to t, of which n and y are those of t itself.
+    """
+    out[:] = 0.0
+    cases, periods = made.shape
+    states = len(accept)
+    longest = 0
+    for c in range(cases):
+        longest = max(longest, made[c].sum())
+    last = periods - 1
+    for lane in range(len(points)):
+        level, decay, sigma = points[lane]
+        step = 0.8 / max(1.0, sigma)
+        half = int(6.4 / step) + 1
+        nodes = 2 * half + 1
+        density = np.empty(nodes)
+        for q in range(nodes):
+            density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
+        density /= density.sum()
+        chance = np.empty((longest, nodes))
+        for k in range(longest):
+            for q in range(nodes):
+                odds = level + sigma * (q - half) * step - decay * basis[k]
+                chance[k, q] = 1 / (1 + math.exp(-odds))
+        ahead = np.zeros((longest + 1, longest + 1, longest + 1, states, nodes))
+        for k in range(longest, -1, -1):
+            for s in range(states):
+                ahead[k, 0, 0, s] = accept[s]
+            for n in range(1, longest - k + 1):
+                for y in range(n + 1):
+                    for s in range(states):
+                        no, yes = move[last, 0, s], move[last, 1, s]
+                        for q in range(nodes):
+                            value = 0.0
+                            if y < n:
+                                value += (1 - chance[k, q]) * ahead[k + 1, n - 1, y, no, q]
+                            if y > 0:
+                                value += chance[k, q] * ahead[k + 1, n - 1, y - 1, yes, q]
+                            ahead[k, n, y, s, q] = value
+        grown = np.zeros((periods, longest + 1, longest + 1, states, nodes))
+        before = np.zeros(periods, np.int64)
+        begin = np.zeros((states, nodes))
+        begin[0] = density
+        for c in range(cases):
+            t = 0
+            if c > 0:
+                while t < last and (
+                    made[c, t] == made[c - 1, t] and flagged[c, t] == flagged[c - 1, t]
+                ):
+                    t += 1
+            # The period in which this case parts from the last one has grown already.
+            for u in range(t if c == 0 else t + 1, last):
+                if u > 0:
+                    before[u] = before[u - 1] + made[c, u - 1]
+                    grown[u, 0, 0] = grown[u - 1, made[c, u - 1], flagged[c, u - 1]]
+                else:
+                    grown[0, 0, 0] = begin
+                for n in range(1, longest - before[u] + 1):
+                    k = before[u] + n - 1
+                    for y in range(n + 1):
+                        new = grown[u, n, y]
+                        new[:] = 0.0
+                        for s in range(states):
+                            if y < n:
+                                to, old = new[move[u, 0, s]], grown[u, n - 1, y, s]
+                                for q in range(nodes):
+                                    to[q] += (1 - chance[k, q]) * old[q]
+                            if y > 0:
+                                to, old = new[move[u, 1, s]], grown[u, n - 1, y - 1, s]
+                                for q in range(nodes):
+                                    to[q] += chance[k, q] * old[q]
+            place = 0
+            for u in range(last):
+                place += made[c, u]
+            now = grown[last - 1, made[c, last - 1], flagged[c, last - 1]] if last > 0 else begin
+            rest = ahead[place, made[c, last], flagged[c, last]]
+            value = 0.0
+            for s in range(states):
+                for q in range(nodes):
+                    value += now[s, q] * rest[s, q]
+            out[state[c], lane] += weight[c] * value
+
+
 @dataclass(frozen=True, eq=False)
 class Weigher:
     """Weights of a block's needed states, as a function of level, decay and spread of its firms."""
@@ -549,7 +653,11 @@ class Weigher:
         factors: list[tuple[Array, Numbers]] = []
         for one, number in zip(self.firms, self.numbers, strict=True):
             power = np.empty((len(laid.states), LANES))
-            _weights(power, points, self.basis, one.made, one.flagged, one.state, one.weight)
+            about = points, self.basis, one.made, one.flagged, one.state, one.weight
+            if one.orders is None:
+                _weights(power, *about)
+            else:
+                _weights_by_order(power, *about, one.orders.move, one.orders.weight)
             high, left = one.most, number
             while left:
                 if left == 2:
