@@ -1,12 +1,14 @@
 """Influence: what is left out, that it is not seen, and which sentences follow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import intlmodels as im
 import madetrust
-from decaystudies import COUNTS, write_counts_study, write_decisions_study
+from decaystudies import COUNTS, PERIODS, write_counts_study, write_decisions_study
 from intlmodels.checks import influence as i
 from intlmodels.checks import tables
 from intlmodels.checks.runner import Plan
@@ -24,6 +26,7 @@ from intlmodels.report.data import ShareReportData
 from intlmodels.report.share import answer
 from intlmodels.results import decay
 from intlmodels.studies import load_study
+from intlmodels.studies.orders import Order, Step
 from studies import write_study
 from test_cli import run
 from trees import made_up
@@ -57,6 +60,21 @@ def test_of_norway_the_counts_of_a_subset_go_together():
     )
     assert found["M10 + M11"][1] == ("M10", "M11")
     assert "M34 + M35 + M36 + M37" not in found  # that is the counts from 4.6
+
+
+def test_orders_within_firms_are_left_out_alone(tmp_path):
+    study = load_study(write_counts_study(tmp_path / "study"))
+    steps = (Step(PERIODS, ("yes",)), Step(PERIODS, ("no",)))
+    one, other = Order("Ash", steps), Order("Box", steps)
+    found = i.omissions_of(study, replace(design_of(study), orders=(one, other)))
+    assert found["order 2, firm Box"][2] == {"orders": (one,)}
+    assert found["early"][2].keys() == {"counts"}
+    kinds = {"order 1, firm Ash": "order"}
+    text = said(
+        madetrust.influence({"M1": 0.98, **dict.fromkeys(kinds, 0.6)}, kinds=kinds, unit="count")
+    )
+    assert "each of 1 count and 1 order within firms, one at a time." in text
+    assert "Without order 1, firm Ash it falls to 0.60" in text
 
 
 def test_of_known_decisions_and_of_shares_firms_are_left_out(tmp_path):

@@ -322,8 +322,10 @@ def influence_sentences(
 
 
 def _units(found: Influence) -> str:
-    number = sum(omission.kind == found.unit for omission in found.omissions)
-    return f.counted(number, found.unit_label)
+    kinds = [omission.kind for omission in found.omissions]
+    units = f.counted(kinds.count(found.unit), found.unit_label)
+    orders = kinds.count("order")
+    return units + f" and {f.counted(orders, 'order')} within firms" * (orders > 0)
 
 
 def influence_sentence(
@@ -342,7 +344,8 @@ def influence_sentence(
     part = part.assign(p=part["probability"] if above else 1 - part["probability"])
     whole, *rows = part.itertuples(index=False)
     single, groups = (
-        [row for row in rows if (row.kind == found.unit) == alone] for alone in (True, False)
+        [row for row in rows if (row.kind in (found.unit, "order")) == alone]
+        for alone in (True, False)
     )
     near = ", on the edge" * on_the_edge(whole.p, whole.error, (CLEAR, LEANING))
     said = [
