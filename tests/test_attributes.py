@@ -337,7 +337,7 @@ def test_the_section_of_the_report(tmp_path):
     made = report.attributes(DecayReportData(study, fit, {"default": fit}))
     first, columns, contradicted, why, table = made.blocks
     assert made.title == "What the decisions were"
-    assert first.text.startswith("Of 21 numbers of decisions with a level")
+    assert first.text.startswith("Of 21 numbers of decisions by level")
     assert "not identified" in first.text
     assert "repaired" not in columns.text
     assert contradicted.text.startswith("Not all counts of ways to enter")

@@ -648,10 +648,12 @@ def attributes(m: DecayReportData) -> Section | None:
         return None
     events = f.plural(m.study.event)
     known = [table for table in m.attributes.values() if not isinstance(table, str)]
-    said = [decaysentences.identified(pd.concat(known), events)] if known else []
+    attributes = [found.attribute for found in m.attribute_audits]
+    whole = all(len(own.totals(m.study)) == len(own.counts) for own in attributes)
+    said = [decaysentences.identified(pd.concat(known), events, whole)] if known else []
     blocks: list[Block] = [Paragraph(text) for text in marked(said, m.passed)]
-    several = [*filter(None, map(decaysentences.several_levels, m.attribute_audits))]
-    blocks += [Items(tuple(several))] if several else []
+    several = [decaysentences.several_levels(found, events) for found in m.attribute_audits]
+    blocks += [Items(tuple(filter(None, several)))] if any(several) else []
     if known:
         repaired = "" if m.audit.consistent else ", repaired where they contradict each other"
         text = (

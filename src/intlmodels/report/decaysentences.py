@@ -81,28 +81,31 @@ def repair_words(repair: Repair, found: Audit) -> str:
     )
 
 
-def identified(table: pd.DataFrame, events: str) -> str:
-    """How much of the attributes of decisions the counts tell."""
+def identified(table: pd.DataFrame, events: str, whole: bool) -> str:
+    """How much of the attributes of decisions the counts tell; ``whole``: they count all alike."""
     times = table["verdict"].value_counts()
     known, limited, rest = (int(times.get(name, 0)) for name in (KNOWN, BOUNDED, NOT_IDENTIFIED))
+    start = f"These are counts of all {events} together, not by period or size. " if whole else ""
     return (
-        f"Of {len(table)} numbers of {events} with a level, in all and by period, size or flag, "
-        f"{known} {'follows' if known == 1 else 'follow'} from the counts, {limited} "
+        f"{start}Of {len(table)} numbers of {events} by level, in all and by period, size or flag, "
+        f"{known} follow{'s' * (known == 1)} from the counts, {limited} "
         f"{'is' if limited == 1 else 'are'} bounded by them, and {rest} "
-        f"{'is' if rest == 1 else 'are'} not identified. What is not identified the counts leave "
-        "about as open as the totals alone would: there the posterior rests on the assumption "
-        f"that which {events} have a level is random."
+        f"{'is' if rest == 1 else 'are'} not identified: there the counts allow about as much as "
+        "the totals alone would, and the posterior only says what to expect if the levels had "
+        "nothing to do with firm, period or flag."
     )
 
 
-def several_levels(found: AttributeAudit) -> str:
+def several_levels(found: AttributeAudit, events: str) -> str:
     """How many decisions had several levels, or none; empty where a decision has one."""
     by_level = {cell.level: b for cell, b in zip(found.cells, found.bounds, strict=False)}
     if MORE not in by_level:
         return ""
-    said = [f"{_limits(*by_level[MORE])} had more than one", f"{_limits(*by_level[NONE])} had none"]
     label = found.attribute.label
-    return f"{label[:1].upper()}{label[1:]}: by the counts alone {f.listed(said)} of these."
+    return (
+        f"{label[:1].upper()}{label[1:]}: by the counts alone, {_limits(*by_level[MORE])} {events} "
+        f"had more than one of these, and {_limits(*by_level[NONE])} had none."
+    )
 
 
 def _limits(low: int | None, high: int | None) -> str:

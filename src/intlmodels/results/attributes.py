@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from intlmodels.audit.attributes import AttributeCell
     from intlmodels.studies import DecayStudy
-    from intlmodels.studies.attributes import Attribute, AttributeCount
+    from intlmodels.studies.attributes import Attribute
 
 Ints = NDArray[np.int64]
 State = tuple[tuple[int, ...], int, tuple[int, ...]]
@@ -88,7 +88,7 @@ def attribute_table(
     tables, effective = weighted(study, attribute, tables, rng)
     tables = tables[:: -(-len(tables) // MOST_DRAWS)]
     draws = _of_cells(found.cells, sample(study, attribute, tables, rng))
-    totals = replace(attribute, counts=tuple(_totals(study, attribute)))
+    totals = replace(attribute, counts=attribute.totals(study))
     before = prior_tables(study, attribute, _inside(attribute, tables), rng)
     prior = _of_cells(found.cells, sample(study, totals, before, rng))
     low, high = (
@@ -125,12 +125,6 @@ def _verdict(row: object) -> str:
     # Comparisons with a bound that is not known are false.
     excluded = low > before or high < after
     return BOUNDED if excluded and last - first < after - before else NOT_IDENTIFIED
-
-
-def _totals(study: DecayStudy, attribute: Attribute) -> Sequence[AttributeCount]:
-    """Counts of all decisions that the attribute is one of."""
-    whole = study.firms, study.periods, attribute.flags
-    return [c for c in attribute.counts if (c.firms, c.periods, c.flags) == whole and not c.each]
 
 
 def _inside(attribute: Attribute, tables: Ints) -> Ints:

@@ -28,6 +28,8 @@ from intlmodels.studies.sources import Cell, Sources
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from intlmodels.studies.decay import DecayStudy
+
 
 @dataclass(frozen=True)
 class AttributeCount(Count):
@@ -65,6 +67,12 @@ class Attribute:
             for flag in FLAGS
             for chosen in (self.patterns if flag in self.flags else ((),))
         )
+
+    def totals(self, study: DecayStudy) -> tuple[AttributeCount, ...]:
+        """The counts of all decisions that it is an attribute of."""
+        whole = study.firms, study.periods, self.flags
+        alike = (c for c in self.counts if (c.firms, c.periods, c.flags) == whole)
+        return tuple(c for c in alike if not c.each)
 
     def rows(
         self, counts: Sequence[Count], firms: tuple[str, ...], periods: tuple[str, ...]
