@@ -361,8 +361,8 @@ def drivers(m: ReportData, cells: Sequence[Block] = ()) -> Section | None:
             + " or group of counts" * (value.unit == "count")
             + f": median and {f.interval_name(CI_PROB)}; what moves the probability of its sign "
             "most stands first.",
-            f"{len(keys[0]) - 1} intervals one below the other, with the stored fit on top. The numbers "
-            "are in tables/influence.csv.",
+            f"{len(keys[0]) - 1} intervals one below the other, with the stored fit on top. The "
+            "numbers are in tables/influence.csv.",
             not m.passed,
         ),
         _left_out_table(m, keys, value.unit_label),
