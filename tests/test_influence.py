@@ -1,12 +1,14 @@
 """Influence: what is left out, that it is not seen, and which sentences follow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import intlmodels as im
 import madetrust
-from decaystudies import COUNTS, write_counts_study, write_decisions_study
+from decaystudies import COUNTS, PERIODS, write_counts_study, write_decisions_study
 from intlmodels.checks import influence as i
 from intlmodels.checks import tables
 from intlmodels.checks.runner import Plan
@@ -24,6 +26,7 @@ from intlmodels.report.data import ShareReportData
 from intlmodels.report.share import answer
 from intlmodels.results import decay
 from intlmodels.studies import load_study
+from intlmodels.studies.orders import Order, Step
 from studies import write_study
 from test_cli import run
 from trees import made_up
@@ -42,9 +45,9 @@ def test_counts_are_left_out_alone_by_subset_and_by_place(tmp_path):
     assert {name: kind for name, (kind, _, _) in found.items()} == {
         **{str(count["id"]): "count" for count in COUNTS[1:]},
         "early + early-yes": "subset",
-        "all from p. 3": "place",
+        "the counts from p. 3": "place",
     }
-    _, parts, given = found["all from p. 3"]
+    _, parts, given = found["the counts from p. 3"]
     assert parts == ("large", "large-late")
     assert [c.id for c in given["counts"]] == ["all", "yes", "early", "early-yes", "some"]
 
@@ -52,9 +55,26 @@ def test_counts_are_left_out_alone_by_subset_and_by_place(tmp_path):
 def test_of_norway_the_counts_of_a_subset_go_together():
     found = omissions(load_study("norway"))
     assert "M01" not in found
-    assert {"M20b", "M36 + M37", "M34 + M35", "M02 + M28 + M31", "all from 4.6"} <= set(found)
+    assert {"M20b", "M36 + M37", "M34 + M35", "M02 + M28 + M31", "the counts from 4.6"} <= set(
+        found
+    )
     assert found["M10 + M11"][1] == ("M10", "M11")
-    assert "M34 + M35 + M36 + M37" not in found  # that is all from 4.6
+    assert "M34 + M35 + M36 + M37" not in found  # that is the counts from 4.6
+
+
+def test_orders_within_firms_are_left_out_alone(tmp_path):
+    study = load_study(write_counts_study(tmp_path / "study"))
+    steps = (Step(PERIODS, ("yes",)), Step(PERIODS, ("no",)))
+    one, other = Order("Ash", steps), Order("Box", steps)
+    found = i.omissions_of(study, replace(design_of(study), orders=(one, other)))
+    assert found["order 2, firm Box"][2] == {"orders": (one,)}
+    assert found["early"][2].keys() == {"counts"}
+    kinds = {"order 1, firm Ash": "order"}
+    text = said(
+        madetrust.influence({"M1": 0.98, **dict.fromkeys(kinds, 0.6)}, kinds=kinds, unit="count")
+    )
+    assert "each of 1 count and 1 order within firms, one at a time." in text
+    assert "Without order 1, firm Ash it falls to 0.60" in text
 
 
 def test_of_known_decisions_and_of_shares_firms_are_left_out(tmp_path):
@@ -144,8 +164,8 @@ def test_a_sign_that_turns_is_told_of_the_side_of_the_stored_fit():
 
 
 def test_groups_of_counts_are_told_apart_from_single_ones():
-    kinds = {"M1 + M2": "subset", "all from 4.6": "place"}
-    every = {"M1": 0.98, "M2": 0.981, "M1 + M2": 0.5, "all from 4.6": 0.98}
+    kinds = {"M1 + M2": "subset", "the counts from 4.6": "place"}
+    every = {"M1": 0.98, "M2": 0.981, "M1 + M2": 0.5, "the counts from 4.6": 0.98}
     text = said(madetrust.influence(every, kinds=kinds, unit="count"))
     assert "each of 2 counts, one at a time, and without 2 groups of counts" in text
     assert "all cannot be left out" in text

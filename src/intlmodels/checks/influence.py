@@ -87,7 +87,8 @@ type _Omitted = tuple[str, tuple[str, ...], dict[str, Any]]
 def omissions_of(study: Study, design: Any) -> dict[str, _Omitted]:
     """What can be left out, by name: each firm; or each count, and counts that go together.
 
-    Together go the counts of the same firms and periods, and those from one place of the source.
+    Together go the counts of the same firms and periods, and those from one place of the source. An
+    order within a firm is left out alone.
     """
     module = simulator(study.model)
     if not isinstance(study, DecayStudy) or module.unit_kind(design) != "count":
@@ -108,11 +109,16 @@ def omissions_of(study: Study, design: Any) -> dict[str, _Omitted]:
         parts.setdefault(tuple(ids), ("subset", " + ".join(ids)))
     for place, ids in places.items():
         if place and len(ids) < len(counts):
-            parts.setdefault(tuple(ids), ("place", f"all from {place}"))
-    return {
+            parts.setdefault(tuple(ids), ("place", f"the counts from {place}"))
+    found: dict[str, _Omitted] = {
         name: (kind, ids, {"counts": tuple(c for c in design.counts if c.id not in ids)})
         for ids, (kind, name) in parts.items()
     }
+    for number, order in enumerate(design.orders, start=1):
+        others = tuple(other for other in design.orders if other is not order)
+        name = f"order {number}, {study.firm_label} {order.firm}"
+        found[name] = ("order", (name,), {"orders": others})
+    return found
 
 
 def counts_everything(design: Any, count: Count) -> bool:

@@ -205,7 +205,8 @@ class Omission:
     """What one refit did not see."""
 
     name: str
-    kind: str  # {"nothing", "firm", "count", "subset", "place"}: Subset: of one subset of firms
+    #: {"nothing", "firm", "count", "order", "subset", "place"}; subset: of the same firms, periods
+    kind: str
     parts: tuple[str, ...]  # Firms, or ids of counts
     converged: bool
     #: Probability and Monte Carlo error of each claim that asks the default, by id and rule.

@@ -353,17 +353,16 @@ def drivers(m: ReportData, cells: Sequence[Block] = ()) -> Section | None:
     if not keys:
         return Section("drivers", DRIVERS, tuple(blocks))
     name = str(keys[0]["name"].iloc[0])
-    first = [f"without {row}" for row in keys[0]["left_out"].iloc[1:]]
     blocks += [
         picture(
             "drivers",
             checks.left_out(keys[0], m.passed),
-            f"{name} without each {value.unit_label}"
+            f"{name[:1].upper()}{name[1:]} without each {value.unit_label}"
             + " or group of counts" * (value.unit == "count")
             + f": median and {f.interval_name(CI_PROB)}; what moves the probability of its sign "
             "most stands first.",
-            f"{len(first)} intervals one below the other, with the stored fit on top. The numbers "
-            "are in tables/influence.csv.",
+            f"{len(keys[0]) - 1} intervals one below the other, with the stored fit on top. The "
+            "numbers are in tables/influence.csv.",
             not m.passed,
         ),
         _left_out_table(m, keys, value.unit_label),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import calibration
@@ -322,14 +322,19 @@ def influence_sentences(
 
 
 def _units(found: Influence) -> str:
-    number = sum(omission.kind == found.unit for omission in found.omissions)
-    return f.counted(number, found.unit_label)
+    kinds = [omission.kind for omission in found.omissions]
+    units = f.counted(kinds.count(found.unit), found.unit_label)
+    orders = kinds.count("order")
+    return units + f" and {f.counted(orders, 'order')} within firms" * (orders > 0)
 
 
 def influence_sentence(
-    part: pd.DataFrame, found: Influence, texts: Mapping[str, str] | None = None
+    part: pd.DataFrame,
+    found: Influence,
+    texts: Mapping[str, str] | None = None,
+    most: int = MOST_INFLUENTIAL,
 ) -> str:
-    """Without what the verdict on one difference would be another one.
+    """Without what the verdict on one difference would be another one; at most so many are named.
 
     ``part`` is one of :func:`intlmodels.checks.tables.key_influences`; probabilities are of the
     sign that is the likelier one in the stored fit.
@@ -339,7 +344,8 @@ def influence_sentence(
     part = part.assign(p=part["probability"] if above else 1 - part["probability"])
     whole, *rows = part.itertuples(index=False)
     single, groups = (
-        [row for row in rows if (row.kind == found.unit) == alone] for alone in (True, False)
+        [row for row in rows if (row.kind in (found.unit, "order")) == alone]
+        for alone in (True, False)
     )
     near = ", on the edge" * on_the_edge(whole.p, whole.error, (CLEAR, LEANING))
     said = [
@@ -348,29 +354,32 @@ def influence_sentence(
     ]
     changed = [row for row in single if row.changed]
     if changed:
-        more = len(changed) - MOST_INFLUENTIAL
-        named = [_without(row, texts, one) for row in changed[:MOST_INFLUENTIAL]]
-        others = sorted(row.p for row in single if not row.changed)
-        if more > 0:
-            named.append(f"the verdict also changes without {f.counted(more, f'other {one}')}")
+        named = [_without(row, texts, one) for row in changed[:most]]
+        others = [row.p for row in single if not row.changed]
+        if len(changed) > most:
+            more = f.counted(len(changed) - most, f"other {one}")
+            named.append(f"the verdict also changes without {more}")
         elif others:
-            low, high = (f.probability(p) for p in (others[0], others[-1]))
+            low, high = f.probability(min(others)), f.probability(max(others))
             named.append(f"without any other {one} it lies between {low} and {high}")
         said.append("; ".join(named))
     elif single:
-        low, high = (
-            f"{f.probability(row.p)} (without {_name(row, one)})"
-            for row in (pick(single, key=lambda row: row.p) for pick in (min, max))
-        )
-        said.append(
-            f"no single {one} changes this verdict: the probability lies between {low} and {high}"
-        )
-    together = [_without(row, texts, one) for row in groups if row.changed][:MOST_INFLUENTIAL]
+        said.append(f"no single {one} changes this verdict: {_between(single, one)}")
+    together = [_without(row, texts, one) for row in groups if row.changed][:most]
     if together:
         said.append(f"of {f.plural(one)} left out together: {'; '.join(together)}")
     elif groups:
-        said.append(f"no group of {f.plural(one)} that go together changes the verdict")
+        said.append(f"no group of {f.plural(one)} changes this verdict: {_between(groups, one)}")
     return " ".join(f"{text[:1].upper()}{text[1:]}." for text in said)
+
+
+def _between(rows: Sequence[Any], one: str) -> str:
+    """Between what a probability lies, and without what."""
+    low, high = (
+        f"{f.probability(row.p)} (without {_name(row, one)})"
+        for row in (pick(rows, key=lambda row: row.p) for pick in (min, max))
+    )
+    return f"the probability lies between {low} and {high}"
 
 
 def _without(row: Any, texts: Mapping[str, str], one: str) -> str:

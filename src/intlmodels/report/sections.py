@@ -101,7 +101,7 @@ def _driven(m: ReportData) -> list[str]:
     found = m.check_results.influence.value
     parts = [] if found is None else key_influences(influences(found), 1)
     return [
-        f"{influence_sentence(part, found, m.texts)} More under what drives this result."
+        f"{influence_sentence(part, found, m.texts, most=1)} More under what drives this result."
         for part in parts
         if found is not None
     ]
