@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files
 from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, read_each
+from intlmodels.studies.attributes import Attribute, read_attributes
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
 from intlmodels.studies.columns import grouping_lines
@@ -82,6 +83,8 @@ class DecayStudy(Study):
     decisions: Decisions | None = None
     #: Variants of the study's own.
     readings: dict[str, Reading] = field(default_factory=dict)
+    #: Further counts of the same decisions, which enter no fit.
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     #: What is counted, such as ``decision``.
     event: str = "decision"
     #: What the flag says of it, such as ``motivated by the cluster``.
@@ -179,6 +182,10 @@ class DecayStudy(Study):
         yield f"variants of this study's own: {len(self.readings) or 'none'}"
         for reading in self.readings.values():
             yield from _reading_lines(reading, self)
+        if self.attributes:
+            yield f"attributes, which enter no fit: {len(self.attributes)}"
+        for attribute in self.attributes.values():
+            yield from attribute.lines()
         yield from self.claim_lines()
         if self.unused:
             names = listed(f"{file}, {column}" for file, column in self.unused)
@@ -231,6 +238,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names, labels)
     counts, orders, readings, unused = _counts(toml, sources, subjects, weights)
+    attributes, more = read_attributes(toml.attributes, sources, subjects, counts)
+    known = (*counts, *(count for own in attributes.values() for count in own.counts))
     if toml.outcome.yes and not toml.decisions:
         raise wrong(
             "expected a table [decisions], whose cells these labels are of; leave yes and no out",
@@ -250,12 +259,13 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         concentration=float(published.concentration),
         decisions=decisions,
         readings=readings,
+        attributes=attributes,
         event=toml.outcome.event,
         flag_label=toml.outcome.flag,
         size_labels=labels,
-        unused=unused,
+        unused=tuple(dict.fromkeys((*unused, *more))),
         orders=orders,
-        **read_ledger(RULES, toml, sources, counts, subjects),
+        **read_ledger(RULES, toml, sources, known, subjects),
     )
 
 
