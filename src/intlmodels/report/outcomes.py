@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from intlmodels.core import formats as f
 from intlmodels.models import design_of
 from intlmodels.models.share.design import fixed_priors
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Rows of tables of one outcome in the report itself; the file has them all.
 MOST_ROWS, MOST_DIFFERENCES = 40, 10
+#: Outcomes shown with figure and tables; of further ones the report has sentences.
+MOST_SHOWN = 3
 
 
 def outcomes(m: ShareReportData) -> Section | None:
@@ -49,13 +53,17 @@ def outcomes(m: ShareReportData) -> Section | None:
         "leave-one-out, nor part of its sensitivity."
     )
     blocks: list[Block] = [Paragraph(text), Items(tuple(_states(m)))]
-    for item in m.study.outcomes.values():
-        blocks += _reading(m, item)
+    shown = [*m.study.outcomes][:MOST_SHOWN]
+    for name in shown:
+        blocks += _reading(m, m.study.outcomes[name])
     blocks += _crossed(m, across, by)
     blocks += _with_share(m)
     shown_kinds: set[str] = set()
     for name, fit in _own(m).items():
         item = m.study.outcomes[name]
+        if name not in shown:
+            blocks += _told(m, item, fit)
+            continue
         blocks += _model(m, item, fit, item.kind not in shown_kinds)
         blocks += _estimates(m, item, fit)
         blocks += _orders(m, item, fit)
@@ -309,6 +317,21 @@ def _estimates(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[
     return blocks
 
 
+def _told(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[Block]:
+    """One outcome in sentences; its readings and estimates are in the files."""
+    firms = f.counted(int(item.known.sum()), m.study.firm_label)
+    at = np.bincount(item.codes[item.known], minlength=len(item.levels))
+    held = f.listed([f"{level} {n}" for level, n in zip(item.levels, at, strict=True)])
+    told = sharesentences.can_tell(
+        results.differences(fit, m.prob), results.measured(fit), item, firms
+    )
+    files = (
+        f"{item.label} (fit {item.name}): {held} of {firms}. How the labels were read is in "
+        "tables/outcomes_data.csv, all estimates are in tables/outcomes.csv."
+    )
+    return [Paragraph(" ".join([files, *wording.marked(told, converged(fit))]))]
+
+
 def _reached(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[Block]:
     """Probability of each level of an ordered outcome, or of one beyond it."""
     table = tables.reached(fit, m.prob)
@@ -346,6 +369,8 @@ def _predicted(m: ShareReportData) -> list[Block]:
         label, unit = m.study.outcomes[name].label, results.measured(fit).unit
         said = wording.misfit_sentences(found, sharesentences.feature_decimals)
         blocks += [Paragraph(f"{label}: {_lower(text)}") for text in said]
+        if name not in [*m.study.outcomes][:MOST_SHOWN]:
+            continue
         blocks.append(
             feature_table(
                 m,
