@@ -405,6 +405,7 @@ OF_DECISIONS = frozenset(
     (
         *(
             "large",
+            "owner",
             "size_offset",
             "decay",
             "decay_mean",
@@ -416,6 +417,7 @@ OF_DECISIONS = frozenset(
         ),
         *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
         *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
+        "owned",
     )
 )
 #: A model appends these to a name, for example ``product_level``.
@@ -1086,19 +1088,40 @@ class SizesTable(VariantTable):
     sizes: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
-        """Check the sizes: each has firms, and stands there once."""
-        if not self.sizes:
-            raise wrong("expected at least one size", f"{self.where} sizes")
-        checked: dict[str, tuple[str, ...]] = {}
-        for number, table in enumerate(self.sizes, start=1):
-            here = f"[{self.where[:-1]}.sizes]] number {number},"
-            keys = {"size": Key("label", required=True), "firms": Key("texts", required=True)}
-            given = section(table, keys, here)
-            if given["size"] in checked:
-                raise wrong("expected each size once", f"{here} size", given["size"])
-            _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
-            checked[given["size"]] = given["firms"]
-        object.__setattr__(self, "sizes", checked)
+        _check_firms_by(self, "sizes", "size")
+
+
+class OwnersTable(VariantTable):
+    """Firms that come under other owners, by the first period in which they have them."""
+
+    kind: Literal["owners"]
+    owned: Annotated[Any, Key("tables")]
+
+    def __post_init__(self) -> None:
+        _check_firms_by(self, "owned", "since")
+
+
+class MissedTable(VariantTable):
+    """Decisions that no interview brought up; ``column`` has the interviews of each firm."""
+
+    kind: Literal["missed"]
+    column: Label
+
+
+def _check_firms_by(variant: VariantTable, group: str, key: str) -> None:
+    """Check tables of firms: each has firms, and another ``key``, by which they are kept."""
+    if not getattr(variant, group):
+        raise wrong(f"expected at least one table with {key} and firms", f"{variant.where} {group}")
+    checked: dict[str, tuple[str, ...]] = {}
+    for number, table in enumerate(getattr(variant, group), start=1):
+        here = f"[{variant.where[:-1]}.{group}]] number {number},"
+        keys = {key: Key("label", required=True), "firms": Key("texts", required=True)}
+        given = section(table, keys, here)
+        if given[key] in checked:
+            raise wrong(f"expected each {key} once", f"{here} {key}", given[key])
+        _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
+        checked[given[key]] = given["firms"]
+    object.__setattr__(variant, group, checked)
 
 
 def _check_periods(names: Sequence[str], key: str) -> None:
@@ -1354,7 +1377,9 @@ class DecayFile:
     predictors: Annotated[Predictors, ("split", "curve", "knots", "at")] = field(
         default_factory=dict
     )
-    variants: dict[str, ReadingTable | MoreCountsTable | SizesTable] = field(default_factory=dict)
+    variants: dict[str, ReadingTable | MoreCountsTable | SizesTable | OwnersTable | MissedTable] = (
+        field(default_factory=dict)
+    )
     priors: dict[str, str] = field(default_factory=dict)
     silence: Any = ()
     groups: Any = field(default_factory=dict)

@@ -5,7 +5,15 @@ within a period carry the flag is summed out exactly: given the parameters, the 
 flagged ones among them is a sum of independent draws with unequal chances
 (Poisson-binomial), whose probability is a short recursion.
 
-The parameters are one vector, locations as they are, spreads as logarithms;
+Where decisions may have been missed, how many lie before each known one is drawn together with the
+rest: given these numbers the flags have the chances of their places, as above, and nothing is cut
+off, while a forward sum over them would need a largest number of missed decisions, and a chain of
+(missed, flagged) for every law that the recursion above gives. Of each place a waiting time
+w ~ Exponential(1) is kept, and floor(w / rate) is geometric, with rate = -log(1 - p) where a
+decision is known with probability p; the waiting times do not depend on p, so that ``recall``
+moves freely (non-centred).
+
+The parameters are one vector, locations and chances as they are, spreads as logarithms;
 :class:`intlmodels.models.decay.sampler.Layout` says what stands where.
 
 Parameters move by slice sampling (Neal 2003, Annals of Statistics 31, 705-767) along lines
@@ -34,6 +42,10 @@ kernel = njit(error_model="numpy", cache=True, nogil=True)
 DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
 
 
+#: Missed decisions before a known one, at most: where decisions are never known, no number does.
+_FARTHEST = 1e9
+
+
 class Fixed(NamedTuple):
     """What does not change while sampling."""
 
@@ -47,6 +59,9 @@ class Fixed(NamedTuple):
     #: Prior entries as they enter the linear predictor, (place,), and whether as they are.
     basis: NDArray[np.float64]
     linear: bool
+    #: Whether a firm has another owner in a period, and interviews with it.
+    owned: NDArray[np.bool_]
+    interviews: NDArray[np.float64]
     #: Of each row of the counts: its cells, and what is printed.
     member: NDArray[np.int64]
     relation: NDArray[np.int64]
@@ -107,22 +122,32 @@ def poisson_binomial(p, q, row, start, n, s, work):
 
 
 @kernel
-def chances(p, q, f, n, theta, at, size, basis, linear):
+def chances(p, q, f, n, theta, at, size, basis, linear, owned, interviews, waits):
     """Fill ``p[q, t, k]`` with Pr(flag) of firm f at its first n places, in every period.
 
-    Without period effects only ``p[q, 0]`` is filled. Where places enter as they are, the
+    Where periods do not matter ``p`` has one row only. Where places enter as they are, the
     odds change by the same factor from place to place.
     """
     eta = theta[at[0]] + theta[at[5] + f]
-    if size[f] < at[9] - 1:
+    if size[f] < at[11] - 1:
         eta += theta[at[1] + size[f]]
     slope = theta[at[2] + size[f]] if at[4] >= 0 else theta[at[3]]
     period = at[7]
-    rows = p.shape[1] if period >= 0 else 1
     factor = math.exp(slope) if linear else 0.0
-    for t in range(rows):
-        against = math.exp(-eta - (theta[period + t] if period >= 0 else 0.0))
-        if linear:
+    rate = -interviews[f] * math.log1p(-theta[at[10]]) if at[10] >= 0 else 0.0
+    for t in range(p.shape[1]):
+        shift = theta[period + t] if period >= 0 else 0.0
+        if at[9] >= 0 and owned[f, t]:
+            shift += theta[at[9]]
+        against = math.exp(-eta - shift)
+        if at[10] >= 0:
+            before = 0.0
+            for k in range(n):
+                before += min(math.floor(waits[f, k] / rate), _FARTHEST)
+                step = before if linear else basis[int(min(before, len(basis) - 1.0))]
+                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * step))
+                before += 1.0
+        elif linear:
             for k in range(n):
                 p[q, t, k] = 1.0 / (1.0 + against)
                 against *= factor
@@ -149,15 +174,15 @@ def log_flags(table, f, p, q, by_period, work):
 
 
 @kernel
-def firm_likelihood(f, table, theta, at, size, basis, linear, p, work):
+def firm_likelihood(f, table, theta, at, size, basis, linear, owned, interviews, waits, p, work):
     """Log probability of one firm's flags given the parameters."""
     n = 0
     for t in range(table.shape[1]):
         n += table[f, t, 0] + table[f, t, 1]
     if n == 0:
         return 0.0
-    chances(p, 0, f, n, theta, at, size, basis, linear)
-    return log_flags(table, f, p, 0, at[7] >= 0, work)
+    chances(p, 0, f, n, theta, at, size, basis, linear, owned, interviews, waits)
+    return log_flags(table, f, p, 0, p.shape[1] > 1, work)
 
 
 @kernel
@@ -172,7 +197,7 @@ def log_parameters(theta, at, named, firms, periods):
         total += log_prior(int(named[i, 1]), named[i, 2], named[i, 3], named[i, 4], x)
     total += _log_normals(theta, at[5], firms, 0.0, theta[at[6]])
     if at[4] >= 0:
-        total += _log_normals(theta, at[2], at[9], theta[at[3]], theta[at[4]])
+        total += _log_normals(theta, at[2], at[11], theta[at[3]], theta[at[4]])
     if at[7] >= 0:
         total += _log_normals(theta, at[7], periods, 0.0, theta[at[8]])
     return total
@@ -254,7 +279,8 @@ class Space(NamedTuple):
     """Memory that the steps of one chain work in.
 
     ``known[firm]`` is the log probability of its flags, ``weight[firm]`` the log weight of
-    its part of the table, ``true[row]`` the true value of each count; the rest is scratch.
+    its part of the table, ``true[row]`` the true value of each count, ``waits[firm, place]`` the
+    waiting times that say how many decisions were missed; the rest is scratch.
     """
 
     one: NDArray[np.float64]
@@ -269,10 +295,13 @@ class Space(NamedTuple):
     signs: NDArray[np.int64]
     true: NDArray[np.int64]
     change: NDArray[np.int64]
+    waits: NDArray[np.float64]
 
 
-def space(parameters: int, firms: int, length: int, rows: int, count: int) -> Space:
-    """Memory for a chain; ``rows`` is the number of periods with effects, or 1."""
+def space(
+    parameters: int, firms: int, length: int, rows: int, count: int, waits: NDArray[np.float64]
+) -> Space:
+    """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1."""
     return Space(
         one=np.empty((1, rows, length)),
         all=np.empty((firms, rows, length)),
@@ -286,6 +315,7 @@ def space(parameters: int, firms: int, length: int, rows: int, count: int) -> Sp
         signs=np.zeros(MOST_CELLS + 2, np.int64),
         true=np.zeros(count, np.int64),
         change=np.zeros(count, np.int64),
+        waits=waits,
     )
 
 
@@ -315,14 +345,35 @@ def moved(theta, vector, scaled, c, new):
 
 @kernel
 def _height(
-    theta, vector, scaled, touched, c, table, at, named, size, basis, linear, new, fresh, one, work
+    theta,
+    vector,
+    scaled,
+    touched,
+    c,
+    table,
+    at,
+    named,
+    size,
+    basis,
+    linear,
+    owned,
+    interviews,
+    waits,
+    new,
+    fresh,
+    one,
+    work,
 ):
     """Log posterior at theta moved by c along a move, without firms that it does not touch."""
     total = moved(theta, vector, scaled, c, new)
     total += log_parameters(new, at, named, table.shape[0], table.shape[1])
+    if total == -math.inf:
+        return total
     for f in range(table.shape[0]):
         if touched[f]:
-            fresh[f] = firm_likelihood(f, table, new, at, size, basis, linear, one, work)
+            fresh[f] = firm_likelihood(
+                f, table, new, at, size, basis, linear, owned, interviews, waits, one, work
+            )
             total += fresh[f]
     return total
 
@@ -336,6 +387,7 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
     given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear)
+    given = (*given, fixed.owned, fixed.interviews, space.waits)
     memory = (space.new, space.fresh, space.one, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
@@ -390,7 +442,13 @@ def line_step(rng, number, table, fixed, space):
     if low == high or high - low >= logs.shape[0]:
         return 0
     member, true, weight = fixed.member, space.true, space.weight
-    laws = (space.all, fixed.at[7] >= 0, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    laws = (
+        space.all,
+        space.all.shape[1] > 1,
+        fixed.log_urn,
+        fixed.log_factorial,
+        fixed.log_weights,
+    )
     relation, printed, log_rho, work = fixed.relation, fixed.printed, fixed.log_rho, space.work
     for c in range(change.shape[0]):
         change[c] = 0
@@ -527,7 +585,7 @@ def draw_line(rng, firms, periods, cells, signs):
 
 
 @kernel
-def relabel(rng, theta, table, fixed, known):
+def relabel(rng, theta, table, fixed, known, waits):
     """Permute firms that nothing in data and prior tells apart, effects and decisions alike.
 
     The posterior is the same for every such permutation (Fisher-Yates within each class).
@@ -552,8 +610,37 @@ def relabel(rng, theta, table, fixed, known):
                     like = known[f]
                     known[f] = known[g]
                     known[g] = like
+                    for k in range(waits.shape[1]):
+                        wait = waits[f, k]
+                        waits[f, k] = waits[g, k]
+                        waits[g, k] = wait
                     break
                 pick -= 1
+
+
+@kernel
+def wait_anew(rng, table, theta, fixed, space):
+    """Draw waiting times of every firm: those of its decisions one by one, the others afresh.
+
+    A proposal from their law is taken with the ratio of the probabilities of the firm's flags
+    (an independence sampler: Tierney 1994, Annals of Statistics 22, 1701-1762); where a firm has no
+    decision, that law is all there is.
+    """
+    waits, known = space.waits, space.known
+    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear, fixed.owned)
+    for f in range(table.shape[0]):
+        made = table[f].sum()
+        for k in range(waits.shape[1]):
+            before = waits[f, k]
+            waits[f, k] = -math.log1p(-rng.random())
+            if k < made:
+                new = firm_likelihood(
+                    f, table, *given, fixed.interviews, waits, space.one, space.work
+                )
+                if math.log1p(-rng.random()) < new - known[f]:
+                    known[f] = new
+                else:
+                    waits[f, k] = before
 
 
 @kernel
@@ -565,29 +652,31 @@ def sweeps(
     Returns the part of the table steps that changed the table.
     """
     firms, periods = table.shape[0], table.shape[1]
-    by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]
+    by_period, length = space.all.shape[1] > 1, space.all.shape[2]
     thetas, tables, heights = kept
     laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
     count_up(table, fixed.member, space.true)
+    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
+    given = (*given, fixed.owned, fixed.interviews, space.waits)
     for f in range(firms):
-        space.known[f] = firm_likelihood(
-            f, table, theta, fixed.at, fixed.size, fixed.basis, fixed.linear, space.one, space.work
-        )
+        space.known[f] = firm_likelihood(f, table, *given, space.one, space.work)
     changed = 0
     for sweep in range(count):
         for r in range(moves.vectors.shape[0]):
             c = slice_step(rng, theta, table, moves, r, widths[r], fixed, space)
             if adapt:  # towards three times the usual step
                 widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
+        if fixed.at[10] >= 0:
+            wait_anew(rng, table, theta, fixed, space)
         for f in range(firms):
-            chances(space.all, f, f, length, theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
+            chances(space.all, f, f, length, *given)
             space.weight[f] = log_firm(table, f, *laws, space.work)
         for _ in range(table_steps):
             number = draw_line(rng, firms, periods, space.cells, space.signs)
             changed += line_step(rng, number, table, fixed, space) != 0
         for f in range(firms):
             space.known[f] = log_flags(table, f, space.all, f, by_period, space.work)
-        relabel(rng, theta, table, fixed, space.known)
+        relabel(rng, theta, table, fixed, space.known, space.waits)
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every

@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 TABLE_STEPS = 100
 #: Kept draws between two looks at whether to stop.
 CHUNK = 100
+#: Entries up to which their logarithm is tabulated where decisions may have been missed.
+_LONGEST = 10_000
 #: Part of the tuning in which step widths still change.
 ADAPTING = 0.9
 
@@ -55,7 +57,7 @@ class Layout:
 
 PARAMETERS = (
     *("intercept", "large", "decay", "decay_mean", "sigma_decay"),
-    *("firm", "sigma_firm", "period", "sigma_period"),
+    *("firm", "sigma_firm", "period", "sigma_period", "owner", "recall"),
 )
 
 
@@ -71,6 +73,8 @@ def layout(design: Design) -> Layout:
         "sigma_firm": 1,
         "period": len(design.periods) * design.by_period,
         "sigma_period": int(design.by_period),
+        "owner": int(bool(design.owned_since)),
+        "recall": int(bool(design.interviews)),
     }
     at, place = [], 0
     for name in PARAMETERS:
@@ -120,6 +124,10 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
         line({at["intercept"]: 1, **dict.fromkeys(period, -1)}, nobody)
         line({at["sigma_period"]: 1}, nobody)
         scale(period.start, period.stop, -1, at["sigma_period"])
+    if design.owned_since:
+        line({at["owner"]: 1}, design.owned.any(axis=1))
+    if design.interviews:
+        line({at["recall"]: 1}, everyone)
     vectors = np.zeros((len(found), where.length))
     for row, (entries, _, _) in enumerate(found):
         vectors[row, list(entries)] = list(entries.values())
@@ -147,7 +155,7 @@ def named_priors(priors: Mapping[str, Prior], where: Layout) -> Array:
 
 
 def alike(system: Rows, design: Design) -> NDArray[np.int64]:
-    """Number the classes of firms that neither counts nor sizes tell apart.
+    """Number the classes of firms that nothing tells apart: counts, sizes, owners, interviews.
 
     What an ``each`` count says of its firms it says of all of them alike.
     """
@@ -161,7 +169,8 @@ def alike(system: Rows, design: Design) -> NDArray[np.int64]:
             for row in np.flatnonzero(single)
             if cells[row, f].any()
         ]
-        key = repr((design.size_of_firm[f], cells[~single, f].tobytes(), own)).encode()
+        about = [of[f : f + 1] for of in (design.owned_since, design.interviews)]
+        key = repr((design.size_of_firm[f], cells[~single, f].tobytes(), own, about)).encode()
         classes.append(keys.setdefault(key, len(keys)))
     return np.array(classes)
 
@@ -209,14 +218,18 @@ def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels
     """What does not change while sampling, in numbers."""
     system = rows(design.counts, design.firms, design.periods)
     numbers = np.arange(design.total + 2)
+    # Missed decisions take a firm's entries beyond their number.
+    entries = np.arange(_LONGEST if design.interviews else design.total + 1)
     weights = np.array(design.period_weights)
     return kernels.Fixed(
         at=where.at,
         named=named_priors(priors, where),
         size=np.array(design.size_of_firm),
         classes=alike(system, design),
-        basis=basis(design.family, np.arange(design.total + 1)),
+        basis=basis(design.family, entries),
         linear=design.family == "linear",
+        owned=design.owned,
+        interviews=np.array(design.interviews, float),
         member=system.member,
         relation=system.relation,
         printed=system.printed,
@@ -234,12 +247,16 @@ def _chain(
     where = layout(design)
     theta, table = _start(design, where, rng, near)
     lines, known = moves(design, where), fixed(design, priors, where)
+    waits = np.zeros((0, 0))
+    if design.interviews:
+        waits = rng.standard_exponential((len(design.firms), design.total + 1))
     memory = kernels.space(
         where.length,
         len(design.firms),
-        len(known.basis),
-        len(design.periods) if design.by_period else 1,
+        design.total + 1,
+        len(design.periods) if design.by_period or design.owned_since else 1,
         len(known.printed),
+        waits,
     )
     return _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
 
@@ -263,6 +280,8 @@ def _start(
     for name in ("sigma_firm", "sigma_decay", "sigma_period"):
         if where.position(name) >= 0:
             theta[where.position(name)] = rng.uniform(-1.5, 0.5)
+    if design.interviews:
+        theta[where.position("recall")] = rng.uniform(0.2, 0.8)
     return theta, table.astype(np.int64)
 
 
