@@ -110,7 +110,9 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
     )
 
 
-def probability(design: Design, level: list, decay: list, sigma: float) -> float:
+def probability(
+    design: Design, level: list, decay: list, sigma: float, owner: float = 0.0
+) -> float:
     """Probability of the counts at parameters of each size, up to their normalization."""
     z, share = np.polynomial.hermite_e.hermegauss(120)
     share = share / share.sum()
@@ -120,6 +122,7 @@ def probability(design: Design, level: list, decay: list, sigma: float) -> float
         "intercept": np.zeros_like(z),
         "large": np.zeros((len(z), 1)),
         "decay": np.tile(decay, (len(z), 1)),
+        "owner": np.full(len(z), owner),
         "firm": np.array(level)[list(design.size_of_firm)] + sigma * z[:, None],
     }
     known: dict[tuple[int, bytes], float] = {}

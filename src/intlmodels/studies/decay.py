@@ -378,8 +378,9 @@ def _owners(same: Reading, spec: OwnersTable, subjects: Subjects) -> Reading:
     places = tuple(
         periods.index(since[firm]) if firm in since else len(periods) for firm in subjects.firms
     )
-    words = listed(f"{listed(firms)} from {period} on" for period, firms in spec.owned.items())
-    return replace(same, change=f"adds an effect of another owner: {words}", owned_since=places)
+    words = (f"{listed(firms)} from {period} on" for period, firms in spec.owned.items())
+    change = f"adds an effect of another owner: {'; '.join(words)}"
+    return replace(same, change=change, owned_since=places)
 
 
 def _interviews(spec: MissedTable, sources: Sources) -> tuple[int, ...]:

@@ -386,8 +386,8 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     """
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
-    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear)
-    given = (*given, fixed.owned, fixed.interviews, space.waits)
+    rivals = (fixed.owned, fixed.interviews, space.waits)
+    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear, *rivals)
     memory = (space.new, space.fresh, space.one, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
@@ -656,8 +656,8 @@ def sweeps(
     thetas, tables, heights = kept
     laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
     count_up(table, fixed.member, space.true)
-    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
-    given = (*given, fixed.owned, fixed.interviews, space.waits)
+    rivals = (fixed.owned, fixed.interviews, space.waits)
+    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear, *rivals)
     for f in range(firms):
         space.known[f] = firm_likelihood(f, table, *given, space.one, space.work)
     changed = 0

@@ -47,6 +47,8 @@ class Kind:
     relation: Numbers
     printed: Numbers
     hard: NDArray[np.bool_]
+    #: Whether it has another owner, (period,).
+    owned: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,7 @@ def structure(design: Design) -> System:
     for f, own in enumerate(alone):
         said = [(cells[i, f].tobytes(), relation[i], printed[i], hard[i]) for i in own]
         about = design.size_of_firm[f], possible[f].tobytes(), cells[several, f].tobytes()
+        about += (design.owned[f].tobytes(),)
         if possible[f].any():
             kinds.setdefault(repr((*about, sorted(said, key=repr))), []).append(f)
     # Kinds make a block where counts of several firms agree on the cells that both can fill.
@@ -121,7 +124,10 @@ def structure(design: Design) -> System:
         part[filled] = number.reshape(-1)
         columns.append(unique.T)
         alike = tuple(
-            Kind(len(firms), possible[f], cells[own, f], relation[own], printed[own], hard[own])
+            Kind(
+                *(len(firms), possible[f], cells[own, f], relation[own], printed[own], hard[own]),
+                design.owned[f],
+            )
             for firms in block
             for f, own in [(firms[0], alone[firms[0]])]
         )
@@ -398,6 +404,8 @@ class Firm:
     weight: Array
     #: Largest value of each part of the grid.
     most: Numbers
+    #: Whether it has another owner, (period,), as 0 and 1.
+    owned: Numbers
 
 
 @kernel
@@ -464,13 +472,15 @@ def firm(kind: Kind, block: Block, laid: Grid, design: Design) -> Firm:
     sort = sort[
         np.lexsort(np.stack([made[sort], flagged[sort]], axis=2).reshape(len(sort), -1).T[::-1])
     ]
-    return Firm(made[sort], flagged[sort], at[sort], np.exp(log[sort]), state[sort].max(axis=0))
+    weight, most = np.exp(log[sort]), state[sort].max(axis=0)
+    return Firm(made[sort], flagged[sort], at[sort], weight, most, kind.owned.astype(np.int64))
 
 
 @kernel
-def _weights(out, points, basis, made, flagged, state, weight):
+def _weights(out, points, basis, owner, owned, made, flagged, state, weight):
     """Weight of each state of one firm, (state, lane), at points (level, decay, sigma)."""
     out[:] = 0.0
+    owners = 1 + owned.max()
     cases, periods = made.shape
     longest = 0
     for c in range(cases):
@@ -486,13 +496,13 @@ def _weights(out, points, basis, made, flagged, state, weight):
             density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
         density /= density.sum()
         # Chance of so many flags among the decisions from one place to another.
-        among = np.zeros((longest + 1, longest + 1, longest + 1, nodes))
+        among = np.zeros((owners, longest + 1, longest + 1, longest + 1, nodes))
         chance = np.empty(nodes)
-        for k in range(longest + 1):
-            among[k, 0, 0] = 1.0
-        for k in range(longest):
+        among[:, :, 0, 0] = 1.0
+        for o, k in np.ndindex((owners, longest)):
+            own = among[o]
             for q in range(nodes):
-                odds = level + sigma * (q - half) * step - decay * basis[k]
+                odds = level + o * owner + sigma * (q - half) * step - decay * basis[k]
                 chance[q] = 1 / (1 + math.exp(-odds))
             for start in range(k + 1):
                 n = k - start
@@ -500,10 +510,10 @@ def _weights(out, points, basis, made, flagged, state, weight):
                     for q in range(nodes):
                         value = 0.0
                         if y <= n:
-                            value += among[start, n, y, q] * (1 - chance[q])
+                            value += own[start, n, y, q] * (1 - chance[q])
                         if y > 0:
-                            value += among[start, n, y - 1, q] * chance[q]
-                        among[start, n + 1, y, q] = value
+                            value += own[start, n, y - 1, q] * chance[q]
+                        own[start, n + 1, y, q] = value
         partial = np.empty((periods, nodes))
         before = np.zeros(periods, np.int64)
         for c in range(cases):
@@ -514,12 +524,13 @@ def _weights(out, points, basis, made, flagged, state, weight):
                 ):
                     t += 1
             while t < periods - 1:
-                law = among[before[t], made[c, t], flagged[c, t]]
+                law = among[owned[t], before[t], made[c, t], flagged[c, t]]
                 for q in range(nodes):
                     partial[t, q] = (partial[t - 1, q] if t else density[q]) * law[q]
                 before[t + 1] = before[t] + made[c, t]
                 t += 1
-            law = among[before[periods - 1], made[c, periods - 1], flagged[c, periods - 1]]
+            t = periods - 1
+            law = among[owned[t], before[t], made[c, t], flagged[c, t]]
             value = 0.0
             for q in range(nodes):
                 value += (partial[periods - 2, q] if periods > 1 else density[q]) * law[q]
@@ -535,21 +546,22 @@ class Weigher:
     numbers: tuple[int, ...]
     basis: Array
 
-    def __call__(self, points: Array) -> Array:
+    def __call__(self, points: Array, owner: float) -> Array:
         """Weights (point, needed state) at points (level, decay, sigma)."""
         found = np.empty((len(points), len(self.laid.needed)))
         for start in range(0, len(points), LANES):
             part = points[start : start + LANES]
             lanes = np.concatenate([part, np.repeat(part[-1:], LANES - len(part), axis=0)])
-            found[start : start + LANES] = self._lanes(lanes)[:, : len(part)].T
+            found[start : start + LANES] = self._lanes(lanes, owner)[:, : len(part)].T
         return found
 
-    def _lanes(self, points: Array) -> Array:
+    def _lanes(self, points: Array, owner: float) -> Array:
         laid, most = self.laid, self.laid.most
         factors: list[tuple[Array, Numbers]] = []
         for one, number in zip(self.firms, self.numbers, strict=True):
             power = np.empty((len(laid.states), LANES))
-            _weights(power, points, self.basis, one.made, one.flagged, one.state, one.weight)
+            about = one.made, one.flagged, one.state, one.weight
+            _weights(power, points, self.basis, owner, one.owned, *about)
             high, left = one.most, number
             while left:
                 if left == 2:
@@ -599,12 +611,20 @@ class Likelihood:
     weight: Array
     #: The states, (state, part).
     states: Numbers
+    #: Effects of another owner that are summed over, with their weights; and of which size the
+    #: firms are that have one.
+    owner: tuple[Array, Array] = (np.zeros(1), np.ones(1))
+    owned_size: int = -1
 
     def of_size(self, size: int, points: Array) -> Array:
         """Weights of the states of one size, (point, state)."""
-        found = np.ones((len(points), self.places[size].shape[1]))
-        for weigher, place in zip(self.weighers[size], self.places[size], strict=True):
-            found *= weigher(points)[:, place]
+        found = np.zeros((len(points), self.places[size].shape[1]))
+        effects = zip(*self.owner, strict=True) if size == self.owned_size else [(0.0, 1.0)]
+        for owner, share in effects:
+            product = np.full_like(found, share)
+            for weigher, place in zip(self.weighers[size], self.places[size], strict=True):
+                product *= weigher(points, owner)[:, place]
+            found += product
         return found
 
     def pairs(self, weights: list[Array], chosen: Any = slice(None)) -> Array:
