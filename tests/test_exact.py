@@ -132,8 +132,8 @@ def test_what_cannot_be_summed_is_refused():
         exact.posterior(replace(case, by_period=True), parameters(case))
     with pytest.raises(StudyError, match="missed are a sum without an end"):
         exact.posterior(replace(case, interviews=(1, 1, 1)), parameters(case))
+    owned = replace(CASES["owners"], owned_since=(0, 2, 0))
     with pytest.raises(StudyError, match="owner of firms of several sizes"):
-        owned = replace(CASES["owners"], owned_since=(0, 2, 0))
         exact.posterior(owned, parameters(owned))
     impossible = design(count("none", 0, hard=True), total=4)
     with pytest.raises(StudyError, match="declared hard contradict each other"):

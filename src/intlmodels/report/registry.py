@@ -95,6 +95,7 @@ DECAY = ReportParts[DecayReportData](
         "estimates": decay.estimates,
         "predictions": decay.predictions,
         "reconstruction": decay.reconstruction,
+        "rivals": decay.rivals,
         "variants": decay.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,

@@ -92,8 +92,8 @@ def structure(design: Design) -> System:
     alone = [np.flatnonzero(cells[:, f].any(axis=(1, 2)) & ~several) for f in range(len(possible))]
     for f, own in enumerate(alone):
         said = [(cells[i, f].tobytes(), relation[i], printed[i], hard[i]) for i in own]
-        about = design.size_of_firm[f], possible[f].tobytes(), cells[several, f].tobytes()
-        about += (design.owned[f].tobytes(),)
+        filled = possible[f].tobytes(), cells[several, f].tobytes()
+        about = design.size_of_firm[f], design.owned[f].tobytes(), *filled
         if possible[f].any():
             kinds.setdefault(repr((*about, sorted(said, key=repr))), []).append(f)
     # Kinds make a block where counts of several firms agree on the cells that both can fill.
