@@ -692,10 +692,8 @@ class DecayReportData(ReportData):
             found["period"] = "calendar time"
         counts = len(self.study.counts)
         for name, reading in self.study.readings.items():
-            if reading.owned_since:
-                found[name] = "another owner"
-            elif reading.interviews:
-                found[name] = "missed decisions"
+            if reading.rival:
+                found[name] = reading.rival
             elif len(reading.counts) > counts:
                 found[name] = _EVIDENCE
         return found

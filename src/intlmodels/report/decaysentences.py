@@ -20,6 +20,7 @@ from intlmodels.results.wording import (
     hardly_moved,
     marked,
     verdict,
+    verdict_on,
 )
 
 if TYPE_CHECKING:
@@ -250,9 +251,7 @@ def taken_over(row: Any, table: pd.DataFrame) -> str:
         said = f"part of it ({part})" if row.taken_over >= _SOME else "next to nothing"
     if row.taken_over <= -_SOME:
         said = f"nothing: the decay is {f.percent(-100 * row.taken_over)} larger"
-    left, before = verdict(row.p_positive), verdict(default.p_positive)
-    left = "cannot tell" if row.p_positive < LEANING else left
-    return f"{said}; {'still ' * (left == before)}{left}"
+    return f"{said}; {verdict_on(row) if row.p_positive >= LEANING else 'cannot tell'}"
 
 
 def other_rivals(table: pd.DataFrame, explanations: Mapping[str, str], firm: str) -> str:
@@ -277,12 +276,10 @@ def other_rivals(table: pd.DataFrame, explanations: Mapping[str, str], firm: str
             f"the probability that it lowers the odds among {group_name(default.size, firm)} is "
             f"{f.listed([f'{f.probability(default.p_positive)} on its own', *beside])}"
         )
+        said[-1] += ", see rival explanations"
     if absent:
         said.append(f"not fitted: {f.listed(absent)}")
-    if not said:
-        return ""
-    more = ": see rival explanations" * bool(beside)
-    return f"Experience is not the only possible explanation; {'; '.join(said)}{more}."
+    return f"Experience is not the only possible explanation; {'; '.join(said)}." if said else ""
 
 
 def at_most_experienced(

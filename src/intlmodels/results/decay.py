@@ -375,10 +375,11 @@ def decay_and_period_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
     return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
 
 
-#: What a variant sets beside experience: parameter -> in words, and whether it has a direction.
+#: What a variant sets beside experience, by what it knows of the firms: parameter, in words, and
+#: whether it has a direction.
 RIVAL_EFFECTS = {
-    "owner": ("effect of the owner, log odds", True),
-    "recall": ("chance that one interview brings up a decision", False),
+    "owned_since": ("owner", "effect of the owner, log odds", True),
+    "interviews": ("recall", "chance that one interview brings up a decision", False),
 }
 
 
@@ -396,9 +397,11 @@ def rival_effects(
 
     parts = []
     for variant, fit in fits.items():
-        draws = fit["posterior"].to_dataset()
+        draws, constant = (fit[name].to_dataset() for name in ("posterior", "constant_data"))
         found = [
-            (*RIVAL_EFFECTS[name], flat(draws[name])) for name in RIVAL_EFFECTS if name in draws
+            (effect, directed, flat(draws[name]))
+            for known, (name, effect, directed) in RIVAL_EFFECTS.items()
+            if known in constant
         ]
         if variant == "period" and period_fit is not None:
             fall = decay_and_period_fall(period_fit, "posterior")[1]

@@ -66,6 +66,8 @@ class Reading:
     owned_since: tuple[int, ...] = ()
     #: Interviews with each firm, where decisions may have been missed; else empty.
     interviews: tuple[int, ...] = ()
+    #: What a variant sets beside experience, in words; else empty.
+    rival: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -345,8 +347,11 @@ def _of_firms(
     if isinstance(spec, OwnersTable):
         return _owners(same, spec, subjects)
     interviews = _interviews(spec, sources)
-    change = "decisions may have been missed, fewer of firms with more interviews, and count as "
-    return replace(same, change=f"{change}experience ({spec.column})", interviews=interviews)
+    change = (
+        "decisions may have been missed, fewer of firms with more interviews, and are experience "
+        f"({spec.column})"
+    )
+    return replace(same, change=change, interviews=interviews, rival="missed decisions")
 
 
 def _by_firm(
@@ -379,8 +384,8 @@ def _owners(same: Reading, spec: OwnersTable, subjects: Subjects) -> Reading:
         periods.index(since[firm]) if firm in since else len(periods) for firm in subjects.firms
     )
     words = (f"{listed(firms)} from {period} on" for period, firms in spec.owned.items())
-    change = f"adds an effect of another owner: {'; '.join(words)}"
-    return replace(same, change=change, owned_since=places)
+    change = f"adds an effect of {spec.label}: {'; '.join(words)}"
+    return replace(same, change=change, owned_since=places, rival=spec.label)
 
 
 def _interviews(spec: MissedTable, sources: Sources) -> tuple[int, ...]:

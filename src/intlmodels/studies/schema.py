@@ -405,7 +405,6 @@ OF_DECISIONS = frozenset(
     (
         *(
             "large",
-            "owner",
             "size_offset",
             "decay",
             "decay_mean",
@@ -417,7 +416,6 @@ OF_DECISIONS = frozenset(
         ),
         *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
         *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
-        "owned",
     )
 )
 #: A model appends these to a name, for example ``product_level``.
@@ -1095,6 +1093,7 @@ class OwnersTable(VariantTable):
     """Firms that come under other owners, by the first period in which they have them."""
 
     kind: Literal["owners"]
+    label: Label = "another owner"
     owned: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
@@ -1393,9 +1392,12 @@ class DecayFile:
         taken: dict[str, str] = {}
         terms = [(name, own.where) for name, own in self.predictors.items()]
         terms += [(name, own.where) for name, own in self.groupings.items()]
+        reserved = {*OF_DECISIONS}
+        if any(isinstance(own, OwnersTable) for own in self.variants.values()):
+            reserved.add("owner")
         for name, where in terms:
             _check_variable(name, where, taken)
-            if name.lower() in OF_DECISIONS:
+            if name.lower() in reserved:
                 said = "expected another name; the models use this one for themselves"
                 raise wrong(said, where, name)
             taken[name.lower()] = where

@@ -418,7 +418,7 @@ def design_of_fit(fit: DataTree) -> Design:
         decisions=None,
         family=str(fit.attrs["family"]),  # type: ignore[arg-type]
         by_period="period" in posterior,
-        owned_since=tuple(int(i) for i in constant["owned_since"]) if "owner" in posterior else (),
+        owned_since=tuple(int(i) for i in constant.get("owned_since", ())),
     )
 
 

@@ -130,7 +130,7 @@ def quantities(
         "period": design.periods,
     }
     names: tuple[str, ...] = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm")
-    names += ("sigma_period", "owner", "recall")
+    names += ("sigma_period", "recall", *["owner"] * bool(design.owned_since))
     found = {name: values[name] for name in names if name in values}
     for term in design.terms:
         if term.varying:
