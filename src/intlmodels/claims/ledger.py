@@ -56,7 +56,7 @@ NOT_FITTED = "not fitted yet"
 OPEN = "depends on what the text does not name"
 #: Between sets of counts of which one each is wrong.
 AND = ", and "
-#: After a fact that hangs on how words of the publication are read.
+#: After a verdict that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
 #: Facts, whatever it was that was printed.
@@ -64,6 +64,8 @@ _IN_PRINT = {
     _HOLDS: "holds in print",
     _CONTRADICTED: "contradicted in print",
 }
+#: Verdicts that another reading of the words may turn.
+_DECIDED = (*_IN_PRINT, VERDICTS[0], VERDICTS[-1])
 #: Verdicts in the order in which they are listed, as they begin.
 _ORDER = (
     *_IN_PRINT,
@@ -128,7 +130,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
             found, open_text = _under_either(claim, found, evidence, fits)
         elif found.verdict.startswith(tuple(_IN_PRINT)) and not math.isnan(found.probability):
             in_model = verdict_of(found.probability)
-        if claim.reading and found.verdict.startswith(tuple(_IN_PRINT)):
+        if claim.reading and found.verdict.startswith(_DECIDED):
             found = replace(found, verdict=f"{found.verdict}{ON_ONE_READING}")
         if found.pair is not None:
             pairs[claim.id] = found.pair

@@ -28,12 +28,15 @@ def number(value: float, decimals: int = 1) -> str:
 def decimals_for(width: float) -> int:
     """Decimals that suit numbers known to within an interval of this width.
 
+    The last digit is a fifth to a fiftieth of the width. The ends of a 95 % interval from some
+    thousand draws are known to about a seventieth of it: finer digits would change with the seed.
+
     >>> [decimals_for(width) for width in (30, 4, 0.5, 0.0)]
-    [0, 1, 2, 3]
+    [0, 1, 1, 3]
     """
     if not math.isfinite(width) or width <= 0:
         return 3
-    return min(3, max(0, math.ceil(1 - math.log10(width) - 1e-9)))
+    return min(3, max(0, math.ceil(math.log10(5 / width) - 1e-9)))
 
 
 def rounded(value: float, digits: int = 3) -> float:

@@ -382,7 +382,8 @@ def _scaling(m: ReportData, scaled: pd.DataFrame) -> list[Block]:
     text = (
         "Power-scaling makes the prior or the likelihood a little stronger or weaker, by weighting "
         "the draws of the default, and looks how far each posterior moves; from "
-        f"{tables.SENSITIVE:g} it is called sensitive."
+        f"{tables.SENSITIVE:g} it is called sensitive. A refit with a prior halved or doubled is a "
+        f"larger step, and counts from {tables.STEP_SIZE:g} posterior standard deviations (sd)."
     )
     said = marked(sentences.scaling_sentences(scaled), m.passed)
     pareto_k = sentences.pareto_text(float(scaled["pareto_k"].iloc[0]))
@@ -391,6 +392,7 @@ def _scaling(m: ReportData, scaled: pd.DataFrame) -> list[Block]:
             str(row["quantity"]),
             f.number(row["prior"], 3),
             f.number(row["likelihood"], 3),
+            f.number(row["prior_move_in_sd"], 2),
             row["diagnosis"],
         )
         for row in ordered.to_dict("records")
@@ -409,9 +411,9 @@ def _scaling(m: ReportData, scaled: pd.DataFrame) -> list[Block]:
         _table(
             m,
             "Power-scaling",
-            ("quantity", "prior", "likelihood", "reading"),
+            ("quantity", "prior", "likelihood", "refits, sd", "reading"),
             rows,
-            numeric=(1, 2),
+            numeric=(1, 2, 3),
             file="tables/power_scaling.csv",
             note=f"Pareto k of the weights: {pareto_k}; reliable up to {tables.UNRELIABLE:g}.",
         ),

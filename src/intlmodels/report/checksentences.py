@@ -418,9 +418,9 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
     if not len(scaled):
         return []
     number = f.counted(len(scaled), "quantity")
-    weak, conflict, moved, unknown = (
+    weak, conflict, moved, step, unknown = (
         scaled[scaled["diagnosis"] == diagnosis].sort_values("prior", ascending=False)
-        for diagnosis in (t.WEAK, t.CONFLICT, t.MOVES, t.UNKNOWN)
+        for diagnosis in (t.WEAK, t.CONFLICT, t.MOVES, t.STEP, t.UNKNOWN)
     )
 
     def start(rows: pd.DataFrame) -> str:
@@ -461,6 +461,12 @@ def scaling_sentences(scaled: pd.DataFrame) -> list[str]:
         )
     elif not len(weak) and not len(conflict) and not len(moved):
         said.append(f"None of {number} moves with the prior by {t.SENSITIVE:g} or more.")
+    if len(step):
+        said.append(
+            f"Power-scaling alone would call {len(step)} more insensitive, but a prior halved or "
+            f"doubled moves them by {t.STEP_SIZE:g} posterior standard deviations or more: "
+            f"{some(step['quantity'], 12)}."
+        )
     return said
 
 

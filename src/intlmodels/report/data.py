@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,6 +27,7 @@ from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.fitting.jobs import Stored, stored_overrides
 from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
+from intlmodels.models.decay.estimands import pairs_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.report import sharesentences
@@ -624,8 +626,13 @@ class DecayReportData(ReportData):
     def slopes(self) -> pd.DataFrame:
         """What experience does, with how far the direction of falls stands in the multiverse."""
         table = self.with_prior(decay.slopes)
-        falls = table["quantity"] == "fall"
-        names = [decay.fall_of(size) * own for size, own in zip(table["size"], falls, strict=True)]
+        sizes = table.loc[table["quantity"] == "fall", "size"]
+        pairs = zip(pairs_of([*sizes]), combinations(sizes, 2), strict=True)
+        between = {pair: f"{decay.fall_of(one)} against {other}" for pair, (one, other) in pairs}
+        names = [
+            decay.fall_of(row.size) if row.quantity == "fall" else between.get(row.size, "")
+            for row in table.itertuples(index=False)
+        ]
         return self.with_standing(table, names)
 
     halving = cached_property(lambda m: decay.halving(m.fit, m.prob))

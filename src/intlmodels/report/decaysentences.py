@@ -176,12 +176,14 @@ def between_sizes(slopes: pd.DataFrame, firm: str, event: str) -> str:
             f" Of {len(rows)} differences between sizes it is the clearest; {clear or 'none'} of "
             f"them {'is' if clear < 2 else 'are'} clear."
         )
+    stands = getattr(row, "stands", "")
+    stands = f"; as a difference of falls it {stands}" if stands else ""
     return (
         f"That experience lowers the odds more among {group_name(first, firm)} than among "
         f"{group_name(second, firm)} has probability {f.probability(row.p_positive)} (difference "
         f"of the decays {f.number(row.median, digits)}, "
         f"{f.interval_name(row.ci_prob, row.ci_kind)} {f.span(row.ci_low, row.ci_high, digits)}, "
-        f"in log odds {f.a(event)}).{others}"
+        f"in log odds {f.a(event)}{stands}).{others}"
     )
 
 

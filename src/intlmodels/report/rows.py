@@ -29,9 +29,9 @@ Rows = tuple[tuple[str, ...], ...]
 
 
 def common_decimals(table: pd.DataFrame) -> int:
-    """Common decimals of a table of percentages: one more than its sentences would have."""
+    """Common decimals of the estimates in a table: those of its median interval."""
     widths = (table["ci_high"] - table["ci_low"]).to_numpy()
-    return min(3, max(1, f.decimals_for(float(np.median(widths))))) if len(widths) else 1
+    return f.decimals_for(float(np.median(widths))) if len(widths) else 0
 
 
 def interval(row: Any, decimals: int) -> str:
@@ -112,7 +112,7 @@ def on_its_scale(median: float, low: float, high: float) -> tuple[str, str]:
     """A median and its interval, with the digits that the width of the interval deserves."""
     if high - low < 0.01:
         return f.significant(median), f.significant_span(low, high)
-    decimals = f.decimals_for(high - low) + 1
+    decimals = f.decimals_for(high - low)
     return f.number(median, decimals), f.span(low, high, decimals)
 
 

@@ -508,17 +508,19 @@ def _variation(m: ShareReportData) -> list[Block]:
     note = (
         f"Shapley values of the variance of the {m.rows}' mean shares (Shorrocks 2013): the order "
         "in which predictors enter does not matter. A part below zero means that a predictor works "
-        "against others that it goes together with."
+        "against others that it goes together with. In every draw the parts add up to 100; their "
+        "medians need not."
     )
     if m.design.clusters is not None:
         note += (
             " Of clusters it is their level; what one adds to an effect belongs to the predictor."
         )
+    decimals = common_decimals(m.variation)
     table = Table(
         f"Variation of shares between {m.rows} by source, in percent ({name})",
         ("source", "median", "interval", "prior"),
         tuple(
-            (row.label, *median_and_interval(row, 1), *prior_cell(row, 0))
+            (row.label, *median_and_interval(row, decimals), *prior_cell(row, 0))
             for row in m.variation.itertuples(index=False)
         ),
         numeric=(1, 2, 3),
