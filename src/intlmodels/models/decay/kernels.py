@@ -38,6 +38,8 @@ from intlmodels.models.priors import DISTRIBUTIONS
 
 kernel = njit(error_model="numpy", cache=True, nogil=True)
 
+#: How prior entries enter the linear predictor, as the kernels number it.
+FAMILY_CODES = {"linear": 0, "power": 1, "step": 2}
 #: Distributions as the kernels number them.
 DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
 
@@ -53,15 +55,12 @@ class Fixed(NamedTuple):
     at: NDArray[np.int64]
     #: Priors with a name, (prior, 6): position, code, three arguments, whether it is a logarithm.
     named: NDArray[np.float64]
-    #: Of each firm; and its class among firms that nothing tells apart.
-    size: NDArray[np.int64]
+    #: Of each firm, (firm, 3): size, first period with another owner, interviews; and its class
+    #: among firms that nothing tells apart.
+    about: NDArray[np.int64]
     classes: NDArray[np.int64]
-    #: Prior entries as they enter the linear predictor, (place,), and whether as they are.
-    basis: NDArray[np.float64]
-    linear: bool
-    #: Whether a firm has another owner in a period, and interviews with it.
-    owned: NDArray[np.bool_]
-    interviews: NDArray[np.float64]
+    #: How prior entries enter, see :data:`FAMILY_CODES`.
+    family: int
     #: Of each row of the counts: its cells, and what is printed.
     member: NDArray[np.int64]
     relation: NDArray[np.int64]
@@ -122,38 +121,49 @@ def poisson_binomial(p, q, row, start, n, s, work):
 
 
 @kernel
-def chances(p, q, f, n, theta, at, size, basis, linear, owned, interviews, waits):
+def chances(p, q, f, n, theta, at, about, places, family):
     """Fill ``p[q, t, k]`` with Pr(flag) of firm f at its first n places, in every period.
 
     Where periods do not matter ``p`` has one row only. Where places enter as they are, the
     odds change by the same factor from place to place.
     """
+    size = about[f, 0]
     eta = theta[at[0]] + theta[at[5] + f]
-    if size[f] < at[11] - 1:
-        eta += theta[at[1] + size[f]]
-    slope = theta[at[2] + size[f]] if at[4] >= 0 else theta[at[3]]
+    if size < at[11] - 1:
+        eta += theta[at[1] + size]
+    slope = theta[at[2] + size] if at[4] >= 0 else theta[at[3]]
     period = at[7]
-    factor = math.exp(slope) if linear else 0.0
-    rate = -interviews[f] * math.log1p(-theta[at[10]]) if at[10] >= 0 else 0.0
+    factor = math.exp(slope) if family == 0 else 0.0
     for t in range(p.shape[1]):
         shift = theta[period + t] if period >= 0 else 0.0
-        if at[9] >= 0 and owned[f, t]:
+        if at[9] >= 0 and t >= about[f, 1]:
             shift += theta[at[9]]
         against = math.exp(-eta - shift)
         if at[10] >= 0:
-            before = 0.0
-            for k in range(n):
-                before += min(math.floor(waits[f, k] / rate), _FARTHEST)
-                step = before if linear else basis[int(min(before, len(basis) - 1.0))]
-                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * step))
-                before += 1.0
-        elif linear:
+            rate = -about[f, 2] * math.log1p(-theta[at[10]])
+            _chances_of_missed(p[q, t], n, against, slope, rate, places[f], family)
+        elif family == 0:
             for k in range(n):
                 p[q, t, k] = 1.0 / (1.0 + against)
                 against *= factor
         else:
             for k in range(n):
-                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * basis[k]))
+                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * places[0, k]))
+
+
+@kernel
+def _chances_of_missed(p, n, against, slope, rate, waits, family):
+    """Chances at n places before which decisions were missed, by their waiting times."""
+    before = 0.0
+    for k in range(n):
+        before += min(math.floor(waits[k] / rate), _FARTHEST)
+        step = before
+        if family == 1:
+            step = math.log1p(before)
+        elif family == 2:
+            step = 1.0 if before > 0 else 0.0
+        p[k] = 1.0 / (1.0 + against * math.exp(slope * step))
+        before += 1.0
 
 
 @kernel
@@ -174,14 +184,14 @@ def log_flags(table, f, p, q, by_period, work):
 
 
 @kernel
-def firm_likelihood(f, table, theta, at, size, basis, linear, owned, interviews, waits, p, work):
+def firm_likelihood(f, table, theta, at, about, places, family, p, work):
     """Log probability of one firm's flags given the parameters."""
     n = 0
     for t in range(table.shape[1]):
         n += table[f, t, 0] + table[f, t, 1]
     if n == 0:
         return 0.0
-    chances(p, 0, f, n, theta, at, size, basis, linear, owned, interviews, waits)
+    chances(p, 0, f, n, theta, at, about, places, family)
     return log_flags(table, f, p, 0, p.shape[1] > 1, work)
 
 
@@ -279,8 +289,9 @@ class Space(NamedTuple):
     """Memory that the steps of one chain work in.
 
     ``known[firm]`` is the log probability of its flags, ``weight[firm]`` the log weight of
-    its part of the table, ``true[row]`` the true value of each count, ``waits[firm, place]`` the
-    waiting times that say how many decisions were missed; the rest is scratch.
+    its part of the table, ``true[row]`` the true value of each count. ``places`` are prior entries
+    as they enter the linear predictor, (1, place), or where decisions may have been missed, waiting
+    times, (firm, place). The rest is scratch.
     """
 
     one: NDArray[np.float64]
@@ -295,13 +306,12 @@ class Space(NamedTuple):
     signs: NDArray[np.int64]
     true: NDArray[np.int64]
     change: NDArray[np.int64]
-    waits: NDArray[np.float64]
+    places: NDArray[np.float64]
 
 
-def space(
-    parameters: int, firms: int, length: int, rows: int, count: int, waits: NDArray[np.float64]
-) -> Space:
+def space(parameters: int, firms: int, places: NDArray[np.float64], rows: int, count: int) -> Space:
     """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1."""
+    length = places.shape[1]
     return Space(
         one=np.empty((1, rows, length)),
         all=np.empty((firms, rows, length)),
@@ -315,7 +325,7 @@ def space(
         signs=np.zeros(MOST_CELLS + 2, np.int64),
         true=np.zeros(count, np.int64),
         change=np.zeros(count, np.int64),
-        waits=waits,
+        places=places,
     )
 
 
@@ -353,12 +363,9 @@ def _height(
     table,
     at,
     named,
-    size,
-    basis,
-    linear,
-    owned,
-    interviews,
-    waits,
+    about,
+    places,
+    family,
     new,
     fresh,
     one,
@@ -371,9 +378,7 @@ def _height(
         return total
     for f in range(table.shape[0]):
         if touched[f]:
-            fresh[f] = firm_likelihood(
-                f, table, new, at, size, basis, linear, owned, interviews, waits, one, work
-            )
+            fresh[f] = firm_likelihood(f, table, new, at, about, places, family, one, work)
             total += fresh[f]
     return total
 
@@ -386,8 +391,7 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     """
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
-    rivals = (fixed.owned, fixed.interviews, space.waits)
-    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear, *rivals)
+    given = (table, fixed.at, fixed.named, fixed.about, space.places, fixed.family)
     memory = (space.new, space.fresh, space.one, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
@@ -585,7 +589,7 @@ def draw_line(rng, firms, periods, cells, signs):
 
 
 @kernel
-def relabel(rng, theta, table, fixed, known, waits):
+def relabel(rng, theta, table, fixed, known, places):
     """Permute firms that nothing in data and prior tells apart, effects and decisions alike.
 
     The posterior is the same for every such permutation (Fisher-Yates within each class).
@@ -610,10 +614,11 @@ def relabel(rng, theta, table, fixed, known, waits):
                     like = known[f]
                     known[f] = known[g]
                     known[g] = like
-                    for k in range(waits.shape[1]):
-                        wait = waits[f, k]
-                        waits[f, k] = waits[g, k]
-                        waits[g, k] = wait
+                    if fixed.at[10] >= 0:
+                        for k in range(places.shape[1]):
+                            wait = places[f, k]
+                            places[f, k] = places[g, k]
+                            places[g, k] = wait
                     break
                 pick -= 1
 
@@ -626,17 +631,15 @@ def wait_anew(rng, table, theta, fixed, space):
     (an independence sampler: Tierney 1994, Annals of Statistics 22, 1701-1762); where a firm has no
     decision, that law is all there is.
     """
-    waits, known = space.waits, space.known
-    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear, fixed.owned)
+    waits, known = space.places, space.known
+    given = (theta, fixed.at, fixed.about, waits, fixed.family, space.one, space.work)
     for f in range(table.shape[0]):
         made = table[f].sum()
         for k in range(waits.shape[1]):
             before = waits[f, k]
             waits[f, k] = -math.log1p(-rng.random())
             if k < made:
-                new = firm_likelihood(
-                    f, table, *given, fixed.interviews, waits, space.one, space.work
-                )
+                new = firm_likelihood(f, table, *given)
                 if math.log1p(-rng.random()) < new - known[f]:
                     known[f] = new
                 else:
@@ -656,8 +659,7 @@ def sweeps(
     thetas, tables, heights = kept
     laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
     count_up(table, fixed.member, space.true)
-    rivals = (fixed.owned, fixed.interviews, space.waits)
-    given = (theta, fixed.at, fixed.size, fixed.basis, fixed.linear, *rivals)
+    given = (theta, fixed.at, fixed.about, space.places, fixed.family)
     for f in range(firms):
         space.known[f] = firm_likelihood(f, table, *given, space.one, space.work)
     changed = 0
@@ -676,7 +678,7 @@ def sweeps(
             changed += line_step(rng, number, table, fixed, space) != 0
         for f in range(firms):
             space.known[f] = log_flags(table, f, space.all, f, by_period, space.work)
-        relabel(rng, theta, table, fixed, space.known, space.waits)
+        relabel(rng, theta, table, fixed, space.known, space.places)
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every

@@ -35,8 +35,6 @@ Array = NDArray[np.float64]
 TABLE_STEPS = 100
 #: Kept draws between two looks at whether to stop.
 CHUNK = 100
-#: Entries up to which their logarithm is tabulated where decisions may have been missed.
-_LONGEST = 10_000
 #: Part of the tuning in which step widths still change.
 ADAPTING = 0.9
 
@@ -218,18 +216,17 @@ def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels
     """What does not change while sampling, in numbers."""
     system = rows(design.counts, design.firms, design.periods)
     numbers = np.arange(design.total + 2)
-    # Missed decisions take a firm's entries beyond their number.
-    entries = np.arange(_LONGEST if design.interviews else design.total + 1)
+    about = np.zeros((len(design.firms), 3), np.int64)
+    about[:, 0] = design.size_of_firm
+    about[:, 1] = design.owned_since or len(design.periods)
+    about[:, 2] = design.interviews or 0
     weights = np.array(design.period_weights)
     return kernels.Fixed(
         at=where.at,
         named=named_priors(priors, where),
-        size=np.array(design.size_of_firm),
+        about=about,
         classes=alike(system, design),
-        basis=basis(design.family, entries),
-        linear=design.family == "linear",
-        owned=design.owned,
-        interviews=np.array(design.interviews, float),
+        family=kernels.FAMILY_CODES[design.family],
         member=system.member,
         relation=system.relation,
         printed=system.printed,
@@ -247,16 +244,16 @@ def _chain(
     where = layout(design)
     theta, table = _start(design, where, rng, near)
     lines, known = moves(design, where), fixed(design, priors, where)
-    waits = np.zeros((0, 0))
     if design.interviews:
-        waits = rng.standard_exponential((len(design.firms), design.total + 1))
+        places = rng.standard_exponential((len(design.firms), design.total + 1))
+    else:
+        places = basis(design.family, np.arange(design.total + 1))[None]
     memory = kernels.space(
         where.length,
         len(design.firms),
-        design.total + 1,
+        places,
         len(design.periods) if design.by_period or design.owned_since else 1,
         len(known.printed),
-        waits,
     )
     return _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
 
