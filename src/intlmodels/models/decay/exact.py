@@ -431,7 +431,7 @@ def with_owners(like: Likelihood, design: Design, priors: Mapping[str, Prior]) -
         return like
     prior = priors["owner"]
     if prior.distribution == "Normal":
-        x, w = np.polynomial.hermite_e.hermegauss(12)
+        x, w = np.polynomial.hermite_e.hermegauss(8)
         nodes = prior.args[0] + prior.args[1] * x, w / w.sum()
     else:
         drawn = draw(prior, np.random.default_rng(1), _RANGE_DRAWS)
