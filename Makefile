@@ -28,7 +28,7 @@ fit: $(VENV)/project.stamp  ## fit the studies in data/, two of them in all vari
 calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (an hour on two cores, resumes)
 	@status=0; for study in rochester norway; do \
 		for task in "fit $$study --variants all" "calibrate $$study --sims 500 --wrong all" \
-				"compare $$study" "sensitivity $$study" "multiverse $$study"; do \
+				"compare $$study" "sensitivity $$study" "influence $$study" "multiverse $$study"; do \
 			echo "==> intlmodels $$task"; \
 			$(BIN)/intlmodels $$task || status=$$?; \
 			if [ $$status -gt 1 ]; then exit $$status; fi; \

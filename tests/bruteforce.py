@@ -161,6 +161,30 @@ def _of_counts(design: Design, table: np.ndarray) -> float:
             if count.hard and off:
                 return 0.0
             factor *= design.rho**off
+            if count.denied:
+                factor *= 1 - design.rho ** (abs(count.value - true) + 1)
+    return factor
+
+
+def _of_orders(design: Design, f: int, sequence: list[tuple[int, int]]) -> float:
+    """Weight of a firm's sequence of (period, flag): which steps have decisions in their order."""
+    factor = 1.0
+    for order in design.orders:
+        if order.firm != design.firms[f]:
+            continue
+        steps = [
+            ({design.periods.index(p) for p in step.periods}, {int(y == "yes") for y in step.flags})
+            for step in order.steps
+        ]
+        off = next(
+            len(steps) - size
+            for size in range(len(steps), -1, -1)
+            for chosen in itertools.combinations(steps, size)
+            for made in itertools.combinations(sequence, size)
+            if all(t in own[0] and y in own[1] for own, (t, y) in zip(chosen, made, strict=True))
+        )
+        weight = float(off == 0) if order.hard else design.rho**off
+        factor *= 1 - weight if order.denied else weight
     return factor
 
 
@@ -190,8 +214,9 @@ def _flags(
     missed: np.ndarray | None = None,
 ) -> np.ndarray:
     """Probability of a firm's flags, summed over every order within each period."""
-    total, place = 1.0, 0
-    size = design.size_of_firm[f]
+    size, place = design.size_of_firm[f], 0
+    # Of each period, every order of the flags with its probability.
+    ways: list[list[tuple[tuple[tuple[int, int], ...], np.ndarray | float]]] = []
     for t, (no, yes) in enumerate(counts):
         n = int(no + yes)
         chance = []
@@ -209,11 +234,22 @@ def _flags(
                 odds = odds + theta["owner"]
             chance.append(1 / (1 + np.exp(-odds)))
         place += n
-        within = 0.0
+        within = []
         for flagged in itertools.combinations(range(n), int(yes)):
             one = 1.0
             for i in range(n):
                 one = one * (chance[i] if i in flagged else 1 - chance[i])
-            within = within + one
-        total = total * within
+            within.append((tuple((t, int(i in flagged)) for i in range(n)), one))
+        ways.append(within)
+    total = 0.0
+    if any(order.firm == design.firms[f] for order in design.orders):
+        for way in itertools.product(*ways):
+            one = _of_orders(design, f, [made for sequence, _ in way for made in sequence])
+            for _, probability in way:
+                one = one * probability
+            total = total + one
+    else:
+        total = 1.0
+        for within in ways:
+            total = total * sum(one for _, one in within)
     return np.broadcast_to(total, len(theta["intercept"]))

@@ -20,9 +20,11 @@ from intlmodels.checks.stored import (
     Comparison,
     Detection,
     Evidence,
+    Influence,
     LeftOut,
     Moved,
     Multiverse,
+    Omission,
     Refit,
     Scaled,
     Sensitivity,
@@ -234,6 +236,41 @@ def multiverse(
     )
 
 
+def influence(
+    probabilities: Mapping[str, float],
+    *,
+    base: float = 0.98,
+    kinds: Mapping[str, str] | None = None,
+    claims: Mapping[str, Mapping[str, float]] | None = None,
+    failed: Sequence[str] = (),
+    error: float = 0.002,
+    unit: str = "firm",
+) -> Influence:
+    """One difference without each firm, or what ``kinds`` says; claims by what is left out."""
+    kinds, claims = kinds or {}, claims or {}
+    every = {"nothing": base, **probabilities}
+    return Influence(
+        unit,
+        unit,
+        ("all",) if unit == "count" else (),
+        {"draws": 500},
+        tuple(
+            Omission(
+                name,
+                "nothing" if name == "nothing" else kinds.get(name, unit),
+                () if name == "nothing" else tuple(name.split(" + ")),
+                name not in failed,
+                {claim: (p, error) for claim, p in claims.get(name, {}).items()},
+            )
+            for name in every
+        ),
+        tuple(
+            replace(moved(name, "Easy against Hard", 10 * p, p), p_error=error)
+            for name, p in every.items()
+        ),
+    )
+
+
 def trust(**parts: Any) -> CheckResults:
     """What is given, current; of the rest, that it was never computed."""
     names = (
@@ -244,6 +281,7 @@ def trust(**parts: Any) -> CheckResults:
         "multiverse",
         "evidence",
         "design",
+        "influence",
     )
     return CheckResults(
         **{

@@ -76,7 +76,7 @@ def _draws(rng, study, design, chains, draws):
     data["intercept"] = (("chain", "draw"), linear)
     coords = {"chain": np.arange(chains), "draw": np.arange(draws), "firm": list(study.firms)}
     total = linear[..., None] + np.zeros(len(study.firms))
-    for block in design.blocks:
+    for block in (*design.blocks, *design.split):
         weights = np.nan_to_num(block.weights)
         effect = rng.normal(0, 0.3, size=(*shape, weights.shape[1]))
         if block.levels:
@@ -92,7 +92,8 @@ def _draws(rng, study, design, chains, draws):
                 ("chain", "draw", f"{block.name}_missing_firm"),
                 rng.normal(size=(*shape, block.missing.size)),
             )
-        total = total + effect @ weights.T
+        if block not in design.split:
+            total = total + effect @ weights.T
     positive = {"phi": 8.0, "sigma": 1.0}
     for name in observation.PARAMETERS[design.family]:
         value = (

@@ -37,18 +37,18 @@ def random_rows(rng, shape, n, largest=2):
 
 
 @cache
-def tables(shape, largest):
-    """Every table with cells up to a value: array [table, firm, period, flag]."""
-    cells = shape[0] * shape[1] * 2
+def tables(shape, largest, kinds=2):
+    """Every table with cells up to a value: array [table, firm, period, flag or kind]."""
+    cells = shape[0] * shape[1] * kinds
     values = np.indices((largest + 1,) * cells).reshape(cells, -1).T
-    return values.reshape(-1, *shape, 2).astype(np.int16)
+    return values.reshape(-1, *shape, kinds).astype(np.int16)
 
 
 def numbers(count, r, every):
     """What a count counts in every table: array [table, condition]."""
     firms = [r.firms.index(name) for name in count.firms]
     periods = [r.periods.index(name) for name in count.periods]
-    flags = [FLAGS.index(name) for name in count.flags]
+    flags = [r.kinds.index(name) for name in count.flags]
     inside = every[:, firms][:, :, periods][:, :, :, flags].sum(axis=(2, 3), dtype=np.int64)
     return inside if count.each else inside.sum(axis=1, keepdims=True)
 

@@ -334,6 +334,30 @@ def test_facts_come_first_and_edges_beside_their_verdict() -> None:
     assert "0.080 of 1 on the publication's" in ledger.expected_wrong(table[:2].assign(**edges))
 
 
+def test_the_first_page_names_the_claims_that_fits_decide_the_most_certain_first() -> None:
+    table = pd.DataFrame(
+        [
+            ("C1", claims.PAPER, "uncertain", 0.89, "default", 1.0),
+            ("C2", claims.OURS, "leaning", 0.93, "default", 30.0),
+            ("C3", claims.PAPER, "contradicted by the model, on one reading", 0.01, "default", 4.0),
+            ("C4", claims.PAPER, "holds in the printed table", 0.99, "default", 1.0),
+            ("C5", claims.PAPER, "supported", 0.98, "", 1.0),
+            ("C6", claims.PAPER, ledger.FAILED, 0.99, "default", 1.0),
+        ],
+        columns=["id", "origin", "verdict", "probability", "fit", "effect_high"],
+    )
+    table = table.assign(
+        claim="More", stands="", in_model="", open="", effect_low=0.0, effect_median=0.6,
+        effect_unit="points",
+    )  # fmt: skip
+    assert [text.replace("\xa0", " ") for text in ledger.told_by_fits(table)] == [
+        "More (C3): contradicted by the model, on one reading; probability 0.01; "
+        "0.6 (0.0 to 4.0) points.",
+        "More (C2, ours): leaning; probability 0.93; 1 (0 to 30) points.",
+    ]
+    assert ledger.told_by_fits(table[:1]) == []
+
+
 def test_limits_are_symmetric() -> None:
     assert [1 - limit for limit in reversed(LIMITS)] == pytest.approx(LIMITS)
     assert all(verdict in claim_limits() for verdict in VERDICTS)

@@ -102,8 +102,10 @@ def test_audit_tells_contradictions_repairs_and_bounds(capsys, tmp_path):
     assert "M33 from 5 to 6 and M36 from 7 to 6 (total change 2)" in out
     assert "M33 from 5 to 6 and M37 from 0 to 1 (total change 2)" in out
     assert "large, 2008-13, flag no: 6" in out
+    assert "Motives of the other decisions: 5 counts, which contradict no other." in out
+    assert "more than one of these: 2 to 11" in out
     assert set(below(tmp_path / "audit")) == {
-        f"audit_{name}.csv" for name in ("conflicts", "largest", "repairs", "bounds")
+        f"audit_{name}.csv" for name in ("conflicts", "largest", "repairs", "bounds", "attributes")
     }
 
 

@@ -16,7 +16,7 @@ from trees import made_up
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "from-a-spreadsheet.md"
 IN_R = ROOT / "docs" / "in-r.md"
-PAGES = ("panels", "speed", "design-analysis")
+PAGES = ("panels", "speed", "design-analysis", "orders", "influence", "attributes")
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
 

@@ -105,6 +105,32 @@ def test_what_the_text_says_of_single_firms(norway: DecayStudy) -> None:
     assert all(c.text and c.where and c.file == "named.csv" for c in added)
 
 
+def test_what_the_text_says_of_single_firms_and_of_their_order(norway: DecayStudy) -> None:
+    named = {c.id: c for c in norway.readings["named"].counts}
+    text = norway.readings["text"]
+    added = text.counts[len(norway.counts) :]
+    assert text.counts[: len(norway.counts)] == norway.counts
+    assert [c.id for c in added] == ["N01", "N02", "N03", "N07", "N08"]
+    for count in added[:-1]:
+        same = named[count.id]
+        assert (count.firms, count.periods, count.flags) == (same.firms, same.periods, same.flags)
+        assert (count.relation, count.value, count.hard) == (same.relation, same.value, same.hard)
+    every = added[-1]
+    assert (every.firms, every.periods, every.flags) == (ALL, (BEFORE, MIDDLE), FLAGS)
+    assert (every.relation, every.value, every.each) == ("at least", 1, True)
+    assert not every.hard
+    told = [
+        (o.firm, o.hard, [(s.periods, s.flags) for s in o.steps]) for o in text.orders if o.where
+    ]
+    yes, no = ("yes",), ("no",)
+    assert told == [
+        ("A", False, [(PERIODS, yes), (PERIODS, no)]),
+        ("D", False, [(PERIODS, yes), (PERIODS, no)]),
+        ("E", False, [((BEFORE,), yes), ((MIDDLE,), yes), ((LATE,), yes), ((LATE,), yes)]),
+    ]
+    assert norway.orders == ()
+
+
 def test_the_year_2000_on_the_other_side(norway: DecayStudy) -> None:
     reading = norway.readings["year-2000"]
     assert reading.periods == ("before 2000", "2000", "2001-07", "2008-13")
@@ -183,7 +209,7 @@ def test_description(norway: DecayStudy) -> None:
         "decision: motivated by the cluster, or not",
         "all in all 41; 5 hold exactly, 13 may be off",
         "M20b >=   1  hard   flag yes  each of A, B, C, D, E, F, J; all periods",
-        "variants of this study's own: 6",
+        "variants of this study's own: 7",
         "=   8  noisy  flag yes  all firms; before 2000, 2000",
         "'counts.csv, note'",
     ):

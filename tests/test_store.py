@@ -46,7 +46,9 @@ def stale_variants(folder, before):
 
 #: Fits that explain something else than the share.
 ORDERS = {"stage-agent-first", "stage-agent-late"}
-FURTHER = {"stage", "orderly", "orderly-either", *ORDERS}
+AGENTS = {"entry-agents_abroad", "entry-agents_named"}
+ENTRIES = {"entry-exporters", "entry-dedicated", "entry-investors", *AGENTS}
+FURTHER = {"stage", "orderly", "orderly-either", *ORDERS, *ENTRIES}
 
 
 def edit(path, old, new):
@@ -70,7 +72,7 @@ def test_an_outcome_makes_everything_stale_that_explains_it(rochester):
 def test_a_stage_makes_its_fit_stale_and_what_uses_it(rochester):
     before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
     edit(rochester / "table4.csv", "A,Export Agent", "A,Export")
-    assert stale_variants(rochester, before) == {"stage", "by-stage", *ORDERS}
+    assert stale_variants(rochester, before) == {"stage", "by-stage", *ORDERS, *AGENTS}
     assert store.changes(before["stage"], print_of(rochester, "stage")) == ["data of stage changed"]
 
 

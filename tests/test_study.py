@@ -196,8 +196,10 @@ def test_frame_is_for_notebooks(rochester: Study) -> None:
         "relocatability",
         "product",
         "expertise",
+        "trait",
         "revenue",
     ]
+    assert frame.loc["P", "trait"] == "word of mouth"
     assert frame.loc["I", "printed_pct"] == 55
     assert frame.loc["K", "revenue"] == 200
     assert frame["revenue"].isna().sum() == 2

@@ -160,11 +160,6 @@ def test_a_bound_that_does_not_hold_is_published_as_its_opposite(tmp_path):
     ]
 
 
-def test_a_noisy_bound_has_no_law_of_being_printed():
-    assert "at least" in decay.why_not(design_of(NORWAY, "named"))
-    assert not decay.why_not(design_of(NORWAY))
-
-
 def test_the_number_of_all_decisions_and_bounds_are_not_left_out():
     units = decay.units(NORWAY, design_of(NORWAY))
     assert "M01" not in units

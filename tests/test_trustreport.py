@@ -795,6 +795,7 @@ FINDINGS = {
     "comparison": made.comparison(),
     "sensitivity": made.sensitivity(),
     "multiverse": made.multiverse([0.9, 0.5]),
+    "influence": made.influence({"A": 0.7}, claims={"nothing": {"C1": 0.9}, "A": {"C1": 0.2}}),
     "evidence": made.evidence(),
     "design": stored.DesignAnalysis(
         "prior",

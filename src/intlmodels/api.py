@@ -435,7 +435,12 @@ def audit_of(study: Study) -> tuple[str, dict[str, DataFrame]]:
         )
     rows = counts.rows(study.counts, study.firms, study.periods)
     found = audit.audit(rows, study.groups)
-    return audit.audit_text(found), audit.audit_tables(found)
+    text, tables = audit.audit_text(found), audit.audit_tables(found)
+    if study.attributes:
+        attributes = audit.audit_attributes(study, found)
+        text = "\n\n".join([text, *map(audit.attribute_text, attributes)])
+        tables["audit_attributes.csv"] = audit.attribute_bounds(attributes)
+    return text, tables
 
 
 @checked
@@ -451,7 +456,8 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     -------
     dict of str to pandas.DataFrame
         ``audit_conflicts.csv``, ``audit_largest.csv``, ``audit_repairs.csv`` and
-        ``audit_bounds.csv``; for a share study ``crosschecks.csv``.
+        ``audit_bounds.csv``, and ``audit_attributes.csv`` where the study has attributes; for a
+        share study ``crosschecks.csv``.
 
     Raises
     ------
@@ -598,6 +604,45 @@ def sensitivity(
 
     found = run_sensitivity(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
     return replace(NOTHING, sensitivity=CachedResult(found))
+
+
+@checked
+def influence(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    cores: int | None = None,
+    scheduler: str | None = None,
+) -> CheckResults:
+    """See which firms or counts conclusions rest on: leave out each, and fit again.
+
+    Of published counts also groups are left out: those of the same firms and periods, and those
+    from one place of the source.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder with a current fit, as ``intlmodels fit --out`` writes it; finished refits are stored
+        there, and an interrupted run resumes.
+    cores, scheduler
+        As for :func:`calibrate`.
+
+    Returns
+    -------
+    CheckResults
+        With ``influence``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        If there is no current fit that converged, or for a register.
+    """
+    from intlmodels.checks.influence import run_influence
+    from intlmodels.checks.runner import ExecutionOptions
+
+    found = run_influence(_loaded(study), Path(out), ExecutionOptions(cores, scheduler))
+    return replace(NOTHING, influence=CachedResult(found))
 
 
 @checked
@@ -797,8 +842,8 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     -------
     dict of str to pandas.DataFrame
         Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
-        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv`` and
-        ``design.csv`` those that there are.
+        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv``,
+        ``influence.csv`` and ``design.csv`` those that there are.
     """
     from intlmodels.checks.tables import csv_tables
 

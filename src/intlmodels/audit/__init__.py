@@ -6,14 +6,16 @@ that can, and the cheapest repairs. In any case: what they imply for what was no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intlmodels.audit.attributes import AttributeAudit, AttributeCell, audit_attribute
 from intlmodels.audit.conflicting import Subsets, reason, smallest_conflict, subsets
 from intlmodels.audit.consequences import (
+    ALL,
     Bound,
     Cell,
     Repair,
@@ -132,22 +134,23 @@ def require_consistent_counts(study: Study) -> None:
     """Refuse a study whose hard counts cannot hold together, in any of its readings."""
     if not isinstance(study, DecayStudy) or not study.counts:
         return
-    _require_together(study.counts, study.firms, study.periods, "")
+    _require_together(rows(study.counts, study.firms, study.periods), "")
     for reading in study.readings.values():
-        _require_together(reading.counts, study.firms, reading.periods, reading.name)
+        own = rows(reading.counts, study.firms, reading.periods)
+        _require_together(own, f", in the variant {reading.name!r}")
+    for attribute in study.attributes.values():
+        _require_together(attribute.rows(study.counts, study.firms, study.periods), "")
     _require_agreement(study)
 
 
-def _require_together(
-    counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ...], reading: str
-) -> None:
-    hard = {count.id: count for count in counts if count.hard}
-    conflict = smallest_conflict(rows(hard.values(), firms, periods))
+def _require_together(r: Rows, where: str) -> None:
+    alone = hard(r)
+    conflict = smallest_conflict(alone)
     if conflict is None:
         return
-    named = [hard[name] for name in conflict]
+    by_id = {count.id: count for count in alone.counts}
+    named = [by_id[name] for name in conflict]
     files = {count.file for count in named}
-    where = f", in the variant {reading!r}" if reading else ""
     told = [
         f"{count.id} ({f'{count.file}, ' * (len(files) > 1)}row {count.row}): {_value(count)}"
         for count in named
@@ -163,11 +166,10 @@ def _require_agreement(study: DecayStudy) -> None:
     """Refuse hard counts that the decisions themselves do not give."""
     if study.decisions is None:
         return
-    hard = tuple(count for count in study.counts if count.hard)
-    system = rows(hard, study.firms, study.periods)
+    system = hard(rows(study.counts, study.firms, study.periods))
     true = system.true(study.decisions.table(study.firms, study.periods))
     for row in np.flatnonzero(system.deviation(true)):
-        count = hard[system.count[row]]
+        count = system.counts[system.count[row]]
         raise StudyError(
             f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
             "fix one, or make the count noisy",
@@ -280,7 +282,7 @@ def common_counts(found: Audit) -> str:
     return " or ".join(f"both {listed(list(one))}" if len(one) > 1 else one[0] for one in either)
 
 
-def conflict_sentences(found: Audit) -> list[str]:
+def conflict_sentences(found: Audit | AttributeAudit) -> list[str]:
     """Every minimal contradiction, with the reason where it can be told by adding up."""
     by_id = {count.id: count for count in found.rows.counts}
     sentences = []
@@ -294,6 +296,14 @@ def conflict_sentences(found: Audit) -> list[str]:
         why = reason(found.rows, ids)
         sentences.append(text if why is None else f"{text} {why}")
     return sentences
+
+
+def repair_text(repair: Repair, r: Rows) -> str:
+    """A repair in words: ``M33 from 5 to 6 and M36 from 7 to 6 (total change 2)``."""
+    printed = {count.id: count.value for count in r.counts}
+    changes = [f"{name} from {printed[name]} to {new}" for name, new in repair.changes.items()]
+    hard = ", touches a count declared hard" if repair.touches_hard else ""
+    return f"{listed(changes)} (total change {repair.cost}{hard})"
 
 
 def audit_text(found: Audit) -> str:
@@ -317,13 +327,8 @@ def audit_text(found: Audit) -> str:
         if len(found.subsets.left_out) > MOST_SHOWN:
             lines.append(f"  ... and {len(found.subsets.left_out) - MOST_SHOWN} more")
         lines += ["", "Cheapest repairs (smallest total change to the printed numbers):"]
-        printed = {count.id: count.value for count in found.rows.counts}
         for i, repair in enumerate(found.all_repairs, start=1):
-            words = listed(
-                [f"{name} from {printed[name]} to {new}" for name, new in repair.changes.items()]
-            )
-            hard = ", touches a count declared hard" if repair.touches_hard else ""
-            lines.append(f"  {i}. {words} (total change {repair.cost}{hard})")
+            lines.append(f"  {i}. {repair_text(repair, found.rows)}")
     lines += ["", *_bound_lines(found)]
     if not found.complete:
         lines += ["", f"NOT COMPLETE, the search was cut short: {listed(list(found.cut))}."]
@@ -339,13 +344,72 @@ def _bound_lines(found: Audit) -> Iterator[str]:
     for cell, (low, high) in zip(found.cells, basis.bounds, strict=True):
         if cell.kind == "firm" or cell.flag == "both":
             continue
-        value = (
-            "any number"
-            if low is None and high is None
-            else f"{low}"
-            if low == high
-            else f"{low} or more"
-            if high is None
-            else f"{low} to {high}"
+        yield f"  {cell.name}, {cell.period}, flag {cell.flag}: {_bound_text(low, high)}"
+
+
+def _bound_text(low: int | None, high: int | None) -> str:
+    if low is None and high is None:
+        return "any number"
+    return f"{low}" if low == high else f"{low} or more" if high is None else f"{low} to {high}"
+
+
+# -- attributes ----------------------------------------------------------------------------
+
+
+def audit_attributes(study: DecayStudy, found: Audit) -> list[AttributeAudit]:
+    """Audit each attribute of a study, whose own counts were audited."""
+    cost = found.all_repairs[0].cost if found.all_repairs else 0
+    return [audit_attribute(study, attribute, cost) for attribute in study.attributes.values()]
+
+
+def attribute_conflicts(found: AttributeAudit) -> list[str]:
+    """What the counts of an attribute contradict, and the repairs, a sentence each."""
+    said = conflict_sentences(found)[:MOST_SHOWN]
+    repairs = [repair_text(repair, found.rows) for repair in found.repairs[:MOST_SHOWN]]
+    return [*said, *(f"Cheapest repair of all counts together: {text}." for text in repairs)]
+
+
+def attribute_text(found: AttributeAudit) -> str:
+    """The audit of an attribute for a terminal."""
+    label, number = found.attribute.label, len(found.attribute.counts)
+    lines = [f"{label[:1].upper()}{label[1:]}: {counted(number, 'count')}"]
+    if found.added:
+        lines[0] += ", not all of which can be true together with the others:"
+        lines += [f"  {text}" for text in attribute_conflicts(found)]
+    else:
+        lines[0] += ", which contradict no other."
+    for level in dict.fromkeys(cell.level for cell in found.cells):
+        said = [
+            f"{_part(cell)}{_bound_text(*bound)}"
+            for cell, bound in zip(found.cells, found.bounds, strict=bool(found.bounds))
+            if cell.level == level
+        ]
+        lines += [f"  {level}: {'; '.join(said)}"] if said else []
+    if not found.complete:
+        lines.append("  NOT COMPLETE, the search was cut short.")
+    return "\n".join(lines)
+
+
+def _part(cell: AttributeCell) -> str:
+    if cell.kind == "group":
+        return f"{cell.name} "
+    if cell.period != ALL:
+        return f"{cell.period} "
+    return "" if cell.whole else f"flag {cell.flag} "
+
+
+def attribute_bounds(found: Sequence[AttributeAudit]) -> pd.DataFrame:
+    """Bounds of the decisions with each level of attributes; NaN where there is no limit."""
+    import pandas as pd
+
+    columns = ["attribute", "level", "kind", "name", "period", "flag", "low", "high"]
+    table = [
+        (
+            one.attribute.name,
+            *(cell.level, cell.kind, cell.name, cell.period, cell.flag),
+            *(float("nan") if end is None else end for end in ends),
         )
-        yield f"  {cell.name}, {cell.period}, flag {cell.flag}: {value}"
+        for one in found
+        for cell, ends in zip(one.cells, one.bounds, strict=bool(one.bounds))
+    ]
+    return pd.DataFrame(table, columns=columns)

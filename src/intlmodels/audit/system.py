@@ -178,13 +178,13 @@ def check_size(r: Rows, matrix: Ints) -> None:
 def subset(r: Rows, ids: Iterable[str]) -> Rows:
     """The rows of some of the counts."""
     wanted = set(ids)
-    return rows((count for count in r.counts if count.id in wanted), r.firms, r.periods)
+    return rows((count for count in r.counts if count.id in wanted), r.firms, r.periods, r.kinds)
 
 
 def revised(r: Rows, changes: Mapping[str, int]) -> Rows:
     """The rows with other values in the place of some that were printed."""
     changed = (replace(c, value=int(changes.get(c.id, c.value))) for c in r.counts)
-    return rows(changed, r.firms, r.periods)
+    return rows(changed, r.firms, r.periods, r.kinds)
 
 
 def hard(r: Rows) -> Rows:

@@ -28,6 +28,7 @@ from intlmodels.checks.runner import (
 )
 from intlmodels.checks.sensitivity import FACTORS, conclusions
 from intlmodels.checks.stored import FOLDER, PRIORS, Moved, Multiverse, Specification
+from intlmodels.checks.tables import claim_key
 from intlmodels.claims.ledger import evaluate
 from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.settings import Settings
@@ -122,11 +123,6 @@ def multiverse(
 def specification(task: Plan) -> dict[str, Any]:
     """Fit one combination: ``converged``, ``moved``, ``claims`` (id -> probability), ``elpd``."""
     tree = checked_fit(task.study, task.variant, task.priors, task.settings)
-    # Claims about what a combination does not have, such as a level that it splits, are left out.
-    there = tuple(c for c in task.study.claims if c.rule.needs_fit and has_names(task, c))
-    asked_of = {DEFAULT: tree.drop_nodes("prior")}  # of each the posterior alone is kept
-    ledger = evaluate(replace(task.study, claims=there), asked_of)
-    asked = ledger[ledger["fit"] == DEFAULT].dropna(subset="probability")
     elpd, unreliable = [], 0
     if "firm" in getattr(tree.get("log_likelihood"), "sizes", {}):
         from arviz_stats import loo
@@ -140,11 +136,28 @@ def specification(task: Plan) -> dict[str, Any]:
         "converged": converged(tree),
         "elpd": elpd,
         "unreliable": unreliable,
+        # Of each the posterior alone is kept.
         "claims": {
-            f"{row.id} {row.rule} {row.how}": float(row.probability)
-            for row in asked.itertuples(index=False)
+            name: probability
+            for name, (probability, _) in claims_of(task, tree.drop_nodes("prior")).items()
         },
         "moved": conclusions(task.study.model, tree),
+    }
+
+
+def claims_of(task: Plan, tree: Any) -> dict[str, tuple[float, float]]:
+    """Posterior probability of every claim on the default, with its Monte Carlo error.
+
+    By its id, rule and words, as :func:`intlmodels.checks.tables.claims_by_combination` finds it.
+
+    Claims about what a combination does not have, such as a level that it splits, are left out.
+    """
+    there = tuple(c for c in task.study.claims if c.rule.needs_fit and has_names(task, c))
+    ledger = evaluate(replace(task.study, claims=there), {DEFAULT: tree})
+    asked = ledger[ledger["fit"] == DEFAULT].dropna(subset="probability")
+    return {
+        claim_key(row): (float(row.probability), float(row.probability_error))
+        for row in asked.itertuples(index=False)
     }
 
 

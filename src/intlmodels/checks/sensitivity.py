@@ -21,6 +21,7 @@ from intlmodels.checks.stored import FOLDER, Moved, Refit, Scaled, Sensitivity
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import store
+from intlmodels.fitting.diagnostics import probability_error
 from intlmodels.fitting.jobs import (
     Stored,
     checked_fit,
@@ -59,13 +60,13 @@ def run_sensitivity(study: Study, out: Path, options: ExecutionOptions) -> Sensi
     return run_and_store(sensitivity(study, stored, plans, out), study, overrides, out, options)
 
 
-def current(study: Study, out: Path) -> list[Stored]:
+def current(study: Study, out: Path, what: str = "sensitivity") -> list[Stored]:
     """The stored fits that are current, the default, which must have converged, first."""
     stored = stored_fits(study, out)
     default = stored[0]
     if default.variant != DEFAULT or default.reasons:
         raise StudyError(
-            f"sensitivity starts from the stored fit, which is not current "
+            f"{what} starts from the stored fit, which is not current "
             f"({'; '.join(default.reasons)}); run intlmodels fit first",
             file=str(default.path),
         )
@@ -133,6 +134,7 @@ def conclusions(model: str, tree: Any) -> list[dict[str, Any]]:
                 "high": float(high),
                 "sd": float(item.draws.std(ddof=1)),
                 "p_positive": float((item.draws > 0).mean()),
+                "p_error": float(probability_error((item.draws > 0).reshape(-1), len(item.draws))),
                 "direction": item.direction,
             }
         )

@@ -166,6 +166,7 @@ class Moved:
     sd: float
     p_positive: float
     direction: bool  # Whether its sign is a conclusion (a difference), or it is a level
+    p_error: float = float("nan")  # Monte Carlo error of ``p_positive``; NaN in older files
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,31 @@ class Multiverse:
     axes: dict[str, tuple[str, ...]]  # Choices on each axis, the default first
     specifications: tuple[Specification, ...]  # The default first
     moved: tuple[Moved, ...]  # Differences, for each specification
+
+
+@dataclass(frozen=True)
+class Omission:
+    """What one refit did not see."""
+
+    name: str
+    #: {"nothing", "firm", "count", "order", "subset", "place"}; subset: of the same firms, periods
+    kind: str
+    parts: tuple[str, ...]  # Firms, or ids of counts
+    converged: bool
+    #: Probability and Monte Carlo error of each claim that asks the default, by id and rule.
+    claims: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What conclusions become without one firm, one count or a group of counts."""
+
+    unit: str  # {"firm", "count"}: What is left out
+    unit_label: str  # What the study calls it (singular)
+    kept: tuple[str, ...]  # Counts that cannot be left out
+    settings: dict[str, Any]
+    omissions: tuple[Omission, ...]  # The first is the stored fit, from which nothing is left out
+    moved: tuple[Moved, ...]  # Differences, for each omission
 
 
 @dataclass(frozen=True)
@@ -239,10 +265,11 @@ class CheckResults:
     multiverse: CachedResult[Multiverse]
     evidence: CachedResult[Evidence]
     design: CachedResult[DesignAnalysis]
+    influence: CachedResult[Influence]
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 7)
+NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 8)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -256,6 +283,7 @@ _TYPES: dict[str, Any] = {
     "multiverse": Multiverse,
     "evidence": Evidence,
     "design": DesignAnalysis,
+    "influence": Influence,
 }
 KINDS = tuple(_TYPES)
 

@@ -20,6 +20,7 @@ from intlmodels.checks.stored import (
     DesignAnalysis,
     Difference,
     Evidence,
+    Influence,
     LeftOut,
     Moved,
     Multiverse,
@@ -28,7 +29,7 @@ from intlmodels.checks.stored import (
 from intlmodels.core import formats as f
 from intlmodels.fitting import diagnostics
 from intlmodels.results.intervals import CI_KIND, CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING, LIMITS, verdict
+from intlmodels.results.wording import CLEAR, LEANING, LIMITS, claim_verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -487,6 +488,11 @@ def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
     return renamed[["name", "specification", "default", "probability", "weight"]]
 
 
+def claim_key(row: Any) -> str:
+    """What a claim is stored as: a row of a ledger by its id, rule and words."""
+    return f"{row.id} {row.rule} {row.how}"
+
+
 def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFrame:
     """Probability of every claim under every combination, as :func:`stability` takes it.
 
@@ -498,12 +504,74 @@ def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFra
     rows = [
         (row.id, s.name, s.name == first, s.claims[key], s.weight)
         for row in ledger.itertuples(index=False)
-        for key in [f"{row.id} {row.rule} {row.how}"]
+        for key in [claim_key(row)]
         for s in found.specifications
         if s.converged and key in s.claims
     ]
     columns = ["name", "specification", "default", "probability", "weight"]
     return pd.DataFrame(rows, columns=columns)
+
+
+# -- influence ---------------------------------------------------------------------------
+
+
+def influences(found: Influence) -> pd.DataFrame:
+    """Every difference and claim without each firm, count or group of counts.
+
+    Columns: ``of`` (``difference`` or ``claim``), ``name``, ``unit``, ``left_out`` (the stored fit,
+    from which nothing is, first), ``kind``, ``median``, ``ci_low``, ``ci_high``; ``probability``
+    that a difference is positive or a claim holds, ``error`` (its Monte Carlo error), ``verdict``;
+    ``base`` (probability of the stored fit), ``move`` (away from it), ``changed`` (another verdict,
+    by more than Monte Carlo error), ``converged``.
+    """
+    import pandas as pd
+
+    own = {omission.name: omission for omission in found.omissions}
+    rows = [
+        (
+            *("difference", item.quantity, item.unit, item.refit),
+            *(item.median, item.low, item.high, item.p_positive, item.p_error, _said(item)),
+        )
+        for item in found.moved
+    ] + [
+        (
+            *("claim", claim, "", omission.name),
+            *(np.nan, np.nan, np.nan, value, error, claim_verdict(value)),
+        )
+        for omission in found.omissions
+        for claim, (value, error) in omission.claims.items()
+    ]
+    columns = ["of", "name", "unit", "left_out", "median", "ci_low", "ci_high"]
+    table = pd.DataFrame(rows, columns=[*columns, "probability", "error", "verdict"])
+    table["error"] = table["error"].fillna(0.0)
+    table["kind"] = [own[name].kind for name in table["left_out"]]
+    table["converged"] = [own[name].converged for name in table["left_out"]]
+    whole = table[table["kind"] == "nothing"].set_index(["of", "name"])
+    base = whole.loc[list(zip(table["of"], table["name"], strict=True))]
+    table["base"] = base["probability"].to_numpy()
+    table["move"] = table["probability"] - table["base"]
+    noise = diagnostics.EDGE_ERRORS * np.hypot(table["error"], base["error"].to_numpy())
+    table["changed"] = (
+        (table["verdict"] != base["verdict"].to_numpy())
+        & (table["move"].abs() > noise)
+        & table["converged"]
+        & base["converged"].to_numpy()
+    )
+    return table
+
+
+def key_influences(table: pd.DataFrame, most: int = 4) -> list[pd.DataFrame]:
+    """Rows of :func:`influences` of the differences that are the most probable as reported.
+
+    Each with the stored fit first, then what moves its probability most; refits that did not
+    converge are left out.
+    """
+    found = table[(table["of"] == "difference") & table["converged"]]
+    whole = found[found["kind"] == "nothing"]
+    away = (whole["base"].round(2) - 0.5).abs().sort_values(ascending=False, kind="stable")
+    size = found["move"].abs().where(found["kind"] != "nothing", np.inf)
+    ordered = found.loc[size.sort_values(ascending=False, kind="stable").index]
+    return [ordered[ordered["name"] == whole["name"][place]] for place in away.index[:most]]
 
 
 # -- leave-one-out -----------------------------------------------------------------------
@@ -758,6 +826,8 @@ def csv_tables(checks: CheckResults) -> dict[str, pd.DataFrame]:
         made["power_scaling.csv"] = scaled(checks.sensitivity.value)
     if checks.multiverse.value is not None:
         made["multiverse.csv"] = curves(checks.multiverse.value)
+    if checks.influence.value is not None:
+        made["influence.csv"] = influences(checks.influence.value)
     if checks.design.value is not None:
         made["design.csv"] = decisions(checks.design.value)
     return made

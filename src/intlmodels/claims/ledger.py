@@ -20,7 +20,7 @@ from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.results import decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
-from intlmodels.results.wording import LEAST, VERDICTS, claim_verdict, edge
+from intlmodels.results.wording import LEANING, LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import DecayStudy, Study, twogroups
 from intlmodels.studies.claims import (
     CANNOT,
@@ -54,6 +54,8 @@ FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 #: Where a text is silent, and that decides.
 OPEN = "depends on what the text does not name"
+#: Claims that the first page names.
+MOST_TOLD = 6
 #: Between sets of counts of which one each is wrong.
 AND = ", and "
 #: After a verdict that hangs on how words of the publication are read.
@@ -416,6 +418,26 @@ def summary(ledger: pd.DataFrame) -> str:
         f"and against the fits, each by a rule of its own: {theirs}.{ours} All of them stand "
         "under claims of the study."
     )
+
+
+def told_by_fits(ledger: pd.DataFrame) -> list[str]:
+    """Claims that the posterior decides or leans to, a line each, the most certain first."""
+    probability = ledger["probability"].where(ledger["fit"] != "")
+    far = (probability - 0.5).abs()
+    shown = ledger[(far >= LEANING - 0.5) & ledger["verdict"].str.startswith(VERDICTS)]
+    ordered = shown.loc[far[shown.index].sort_values(ascending=False, kind="stable").index]
+    said = []
+    for row in ordered.head(MOST_TOLD).itertuples(index=False):
+        of = f"{row.id}, ours" if row.origin == OURS else row.id
+        text = (
+            f"{row.claim} ({of}): {verdict_text(row)}; probability {f.probability(row.probability)}"
+        )
+        if math.isfinite(row.effect_low + row.effect_high):
+            decimals = f.decimals_for(row.effect_high - row.effect_low)
+            span = f.span(row.effect_low, row.effect_high, decimals)
+            text += f"; {f.number(row.effect_median, decimals)} ({span}) {row.effect_unit}"
+        said.append(f"{text}.")
+    return said
 
 
 def _in_print(verdict: str) -> str:

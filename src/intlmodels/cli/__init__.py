@@ -368,6 +368,7 @@ def claims(
 app.command(epilog="Example: intlmodels calibrate rochester --sims 500")(fitting.calibrate)
 app.command(epilog="Example: intlmodels compare rochester")(fitting.compare)
 app.command(epilog="Example: intlmodels sensitivity rochester")(fitting.sensitivity)
+app.command(epilog="Example: intlmodels influence rochester")(fitting.influence)
 app.command(epilog="Example: intlmodels multiverse rochester")(fitting.multiverse)
 app.command(epilog="Example: intlmodels design rochester --firms 22,50,100,200")(fitting.design)
 

@@ -220,6 +220,21 @@ def sensitivity(
     _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
 
 
+def influence(
+    study: StudyArgument,
+    out: OutOption = None,
+    cores: CoresOption = None,
+    scheduler: SchedulerOption = None,
+    again: AgainOption = False,
+) -> None:
+    """See which firms or counts conclusions rest on: leave out each and refit."""
+    from intlmodels.checks.influence import run_influence
+    from intlmodels.report.checksentences import influence_sentences
+
+    options = cores, scheduler, again
+    _report_check(load(study), out, options, run_influence, influence_sentences)
+
+
 def multiverse(
     study: StudyArgument,
     axes: Annotated[

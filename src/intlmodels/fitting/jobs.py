@@ -166,9 +166,14 @@ def checked_fit(
     priors: Mapping[str, Prior],
     settings: Settings,
     progress: Progress | None = None,
+    draw: Callable[[Settings], DataTree] | None = None,
 ) -> DataTree:
-    """Fit, compute the estimands, and check; retry once with more careful sampling."""
-    tree = _with_estimands(fit(study, variant, priors, settings, progress))
+    """Fit, compute the estimands, and check; retry once with more careful sampling.
+
+    ``draw`` takes the place of :func:`intlmodels.fitting.fit.fit`, for a model compiled before.
+    """
+    draw = draw or (lambda used: fit(study, variant, priors, used, progress))
+    tree = _with_estimands(draw(settings))
     retried = ""
     if not Gate.from_json(tree.attrs["gate"]).passed:
         failed = [result.name for result in Gate.from_json(tree.attrs["gate"]).failures]
@@ -176,7 +181,7 @@ def checked_fit(
         careful, what = more_careful(settings, json.loads(asked))
         retried = f"{', '.join(failed)} failed at {what}"
         del tree  # many rows or levels take much room
-        tree = _with_estimands(fit(study, variant, priors, careful, progress))
+        tree = _with_estimands(draw(careful))
         # What was asked for identifies the fit; what was used is told beside it.
         tree.attrs["settings_used"] = tree.attrs["settings"]
         tree.attrs["settings"] = asked

@@ -335,6 +335,38 @@ def _moved(axes: Axes, rows: pd.DataFrame, place: float, color: str) -> None:
 
 
 @styled
+def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
+    """One difference without each firm, count or group of counts, the stored fit on top.
+
+    ``part``: from :func:`intlmodels.checks.tables.key_influences`; ``passed``: whether the default
+    fit passed the gate.
+    """
+    shown = part.head(1 + MOST_ROWS)
+    places = np.arange(len(shown), dtype=float)
+    figure, axes = s.one_panel(1.2 + 0.24 * len(shown))
+    base = shown.iloc[0]
+    axes.axvspan(base["ci_low"], base["ci_high"], color="#ECECEC", linewidth=0, zorder=0)
+    axes.axvline(0, color=s.INK, linewidth=0.8)
+    changed = shown["changed"].to_numpy(dtype=bool)
+    for where, color in ((~changed, s.BLUE), (changed, s.ORANGE)):
+        rows = shown[where]
+        axes.hlines(places[where], rows["ci_low"], rows["ci_high"], color=color, linewidth=1.2)
+        axes.plot(rows["median"], places[where], "o", color=color, markersize=4)
+    for place, row in zip(places, shown.to_dict("records"), strict=True):
+        s.beside(axes, place, probability(row["probability"]), color=s.MUTED)
+    s.beside(axes, -1.0, "Pr(above 0)", color=s.MUTED)
+    names = [s.shortened(name, 30) for name in shown["left_out"]]
+    s.row_labels(axes, places, names, 8, (1.6, 0.6))
+    axes.grid(axis="x")
+    axes.set_xlabel(f"In {base['unit']}")
+    words = ["grey: 95 % interval of the stored fit; orange: another verdict"]
+    if len(part) > len(shown):
+        words.append(f"the {len(shown) - 1} that move it most, of {len(part) - 1}")
+    s.caption_below(figure, *words)
+    return s.mark(figure, passed)
+
+
+@styled
 def specifications(
     table: pd.DataFrame, axes: Mapping[str, Sequence[str]], passed: bool = True
 ) -> Figure:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Headings of :data:`intlmodels.checks.tables.SAID`.
 SAID_IN_WORDS = ("clear, right", "clear, wrong", "leaning, right", "leaning, wrong", "undecided")
+#: Title of the section on influence.
+DRIVERS = "What drives this result"
 #: Rows of a table in the page; the file has all.
 MOST_ROWS = 40
 
@@ -328,6 +330,71 @@ def multiverse(m: ReportData) -> Section | None:
             )
         )
     return Section("multiverse", title, tuple(blocks))
+
+
+# -- the section on what drives the result -----------------------------------------------
+
+#: Rows of what was left out, of each conclusion, in the page.
+MOST_LEFT_OUT = 6
+
+
+def drivers(m: ReportData, cells: Sequence[Block] = ()) -> Section | None:
+    """Which firms and counts the conclusions rest on, after what a model says of its cells."""
+    blocks = [*cells]
+    found = m.check_results.influence
+    if found.value is None:
+        blocks += absent(m, "Which firms or counts the conclusions rest on", found, "influence")
+        return Section("drivers", DRIVERS, tuple(blocks))
+    value = found.value
+    ledger = m.claims if m.study.claims else None
+    said = sentences.influence_sentences(value, m.texts, ledger)
+    blocks.append(Items(tuple(marked(said, m.passed))))
+    keys = tables.key_influences(tables.influences(value))
+    if not keys:
+        return Section("drivers", DRIVERS, tuple(blocks))
+    name = str(keys[0]["name"].iloc[0])
+    blocks += [
+        picture(
+            "drivers",
+            checks.left_out(keys[0], m.passed),
+            f"{name[:1].upper()}{name[1:]} without each {value.unit_label}"
+            + " or group of counts" * (value.unit == "count")
+            + f": median and {f.interval_name(CI_PROB)}; what moves the probability of its sign "
+            "most stands first.",
+            f"{len(keys[0]) - 1} intervals one below the other, with the stored fit on top. The "
+            "numbers are in tables/influence.csv.",
+            not m.passed,
+        ),
+        _left_out_table(m, keys, value.unit_label),
+    ]
+    return Section("drivers", DRIVERS, tuple(blocks))
+
+
+def _left_out_table(m: ReportData, keys: Sequence[pd.DataFrame], one: str) -> Table:
+    rows = []
+    for part in keys:
+        width = float(part["ci_high"].iloc[0] - part["ci_low"].iloc[0])
+        rows += [
+            (
+                str(row.name) if row.kind == "nothing" else "",
+                row.left_out,
+                f.probability(row.probability),
+                sentences.value(row.median, width, row.unit),
+                f.span(row.ci_low, row.ci_high, f.decimals_for(width)),
+                row.verdict + "*" * row.changed,
+            )
+            for row in part.head(1 + MOST_LEFT_OUT).itertuples(index=False)
+        ]
+    return _table(
+        m,
+        f"Conclusions without one {one}, what moves them most first",
+        ("conclusion", "left out", "Pr(above 0)", "median", "interval", "verdict"),
+        rows,
+        numeric=(2, 3, 4),
+        file="tables/influence.csv",
+        note=f"Of each conclusion the {MOST_LEFT_OUT} that move its probability most; * the "
+        "verdict is another one, by more than Monte Carlo error. The file has all, claims as well.",
+    )
 
 
 def _refits(value: Sensitivity) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.checks import calibration
@@ -15,12 +15,14 @@ from intlmodels.checks.stored import (
     DesignAnalysis,
     Detection,
     Evidence,
+    Influence,
     Multiverse,
     Sensitivity,
 )
 from intlmodels.core import formats as f
+from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.results.intervals import CI_PROB
-from intlmodels.results.wording import CLEAR, LEANING
+from intlmodels.results.wording import CLEAR, LEANING, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,6 +281,142 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
             "near zero are never decided, however many the firms."
         )
     return said
+
+
+# -- influence ---------------------------------------------------------------------------
+
+#: Firms or counts that a sentence on influence names, and claims.
+MOST_INFLUENTIAL = 3
+
+
+def influence_sentences(
+    found: Influence,
+    texts: Mapping[str, str] | None = None,
+    ledger: pd.DataFrame | None = None,
+) -> list[str]:
+    """What was left out, and without which of it a verdict would be another one.
+
+    ``texts`` says in words what each count counts; of claims only those count that ``ledger``
+    still has.
+    """
+    kinds = [omission.kind for omission in found.omissions]
+    together = kinds.count("subset") + kinds.count("place")
+    start = f"The default was fitted again without each of {_units(found)}, one at a time"
+    if together:
+        start += f", and without {f.counted(together, 'group')} of counts that go together"
+    said = [f"{start}."]
+    if found.kept:
+        said.append(
+            f"{f.listed(list(found.kept))} cannot be left out: without the number of all decisions "
+            "there is no table to reconstruct."
+        )
+    failed = [omission.name for omission in found.omissions if not omission.converged]
+    if failed:
+        said.append(f"Refits that did not converge do not count: without {some(failed)}.")
+    table = t.influences(found)
+    said += [influence_sentence(part, found, texts) for part in t.key_influences(table)]
+    if ledger is not None:
+        known = {t.claim_key(row) for row in ledger.itertuples(index=False)}
+        table = table[(table["of"] != "claim") | table["name"].isin(known)]
+    return [*said, *_claims_that_hang(table, found)]
+
+
+def _units(found: Influence) -> str:
+    kinds = [omission.kind for omission in found.omissions]
+    units = f.counted(kinds.count(found.unit), found.unit_label)
+    orders = kinds.count("order")
+    return units + f" and {f.counted(orders, 'order')} within firms" * (orders > 0)
+
+
+def influence_sentence(
+    part: pd.DataFrame,
+    found: Influence,
+    texts: Mapping[str, str] | None = None,
+    most: int = MOST_INFLUENTIAL,
+) -> str:
+    """Without what the verdict on one difference would be another one; at most so many are named.
+
+    ``part`` is one of :func:`intlmodels.checks.tables.key_influences`; probabilities are of the
+    sign that is the likelier one in the stored fit.
+    """
+    texts, one = texts or {}, found.unit_label
+    above = bool(part["base"].iloc[0] >= 0.5)
+    part = part.assign(p=part["probability"] if above else 1 - part["probability"])
+    whole, *rows = part.itertuples(index=False)
+    single, groups = (
+        [row for row in rows if (row.kind in (found.unit, "order")) == alone]
+        for alone in (True, False)
+    )
+    near = ", on the edge" * on_the_edge(whole.p, whole.error, (CLEAR, LEANING))
+    said = [
+        f"{whole.name}: {'positive' if above else 'negative'} with probability "
+        f"{f.probability(whole.p)} ({verdict(whole.p)}{near})"
+    ]
+    changed = [row for row in single if row.changed]
+    if changed:
+        named = [_without(row, texts, one) for row in changed[:most]]
+        others = [row.p for row in single if not row.changed]
+        if len(changed) > most:
+            more = f.counted(len(changed) - most, f"other {one}")
+            named.append(f"the verdict also changes without {more}")
+        elif others:
+            low, high = f.probability(min(others)), f.probability(max(others))
+            named.append(f"without any other {one} it lies between {low} and {high}")
+        said.append("; ".join(named))
+    elif single:
+        said.append(f"no single {one} changes this verdict: {_between(single, one)}")
+    together = [_without(row, texts, one) for row in groups if row.changed][:most]
+    if together:
+        said.append(f"of {f.plural(one)} left out together: {'; '.join(together)}")
+    elif groups:
+        said.append(f"no group of {f.plural(one)} changes this verdict: {_between(groups, one)}")
+    return " ".join(f"{text[:1].upper()}{text[1:]}." for text in said)
+
+
+def _between(rows: Sequence[Any], one: str) -> str:
+    """Between what a probability lies, and without what."""
+    low, high = (
+        f"{f.probability(row.p)} (without {_name(row, one)})"
+        for row in (pick(rows, key=lambda row: row.p) for pick in (min, max))
+    )
+    return f"the probability lies between {low} and {high}"
+
+
+def _without(row: Any, texts: Mapping[str, str], one: str) -> str:
+    """What a probability becomes without something: ``without firm I it rises to 0.95``."""
+    meaning = f" ({texts[row.left_out]})" if texts.get(row.left_out) else ""
+    base = row.base if row.base >= 0.5 else 1 - row.base
+    moves = "rises" if row.p > base else "falls"
+    turned = "" if row.p >= 0.5 else ", to the other side"
+    says = verdict(max(row.p, 1 - row.p)) + turned
+    return f"without {_name(row, one)}{meaning} it {moves} to {f.probability(row.p)} ({says})"
+
+
+def _name(row: Any, one: str) -> str:
+    """A firm with what the study calls firms; a count by its id alone."""
+    return f"{one} {row.left_out}" if row.kind == "firm" else str(row.left_out)
+
+
+def _claims_that_hang(table: pd.DataFrame, found: Influence) -> list[str]:
+    """Claims with another verdict without a single firm or count."""
+    claims = table[(table["of"] == "claim") & (table["kind"] == found.unit)]
+    if not len(claims):
+        return []
+    changed = claims[claims["changed"]]
+    number = f.counted(claims["name"].nunique(), "claim")
+    if not len(changed):
+        return [
+            f"Of {number} that ask the fit no verdict would change without one {found.unit_label}."
+        ]
+    each = [
+        f"{str(name).split(' ')[0]} (without {some(part['left_out'], MOST_INFLUENTIAL)})"
+        for name, part in changed.groupby("name", sort=False)
+    ]
+    verdicts = "verdict" if len(each) == 1 else "verdicts"
+    return [
+        f"Of {number} that ask the fit the {verdicts} on {len(each)} would change without one "
+        f"{found.unit_label}: {'; '.join(each)}."
+    ]
 
 
 # -- sensitivity -------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from intlmodels.audit import Audit, audit, audit_tables, bound_table
+from intlmodels.audit import (
+    Audit,
+    attribute_bounds,
+    audit,
+    audit_attributes,
+    audit_tables,
+    bound_table,
+)
 from intlmodels.checks import tables as check_tables
 from intlmodels.checks.stored import NOTHING, CheckResults, read_checks
 from intlmodels.claims import ledger
+from intlmodels.core.errors import StudyError
 from intlmodels.core.formats import counted, plural
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate
@@ -33,17 +41,22 @@ from intlmodels.models.share.estimands import new_firms
 from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
+from intlmodels.results.attributes import attribute_table
 from intlmodels.results.interpret import Interpretation
 from intlmodels.results.intervals import CI_PROB, Compared, Conclusion
 from intlmodels.studies import (
     Axes,
     ByOutcome,
+    Composition,
+    Covariate,
     DecayStudy,
     Panel,
     RegisterStudy,
     SequenceStudy,
     ShareStudy,
     Study,
+    Terms,
+    Total,
 )
 from intlmodels.studies.counts import rows
 
@@ -333,7 +346,12 @@ class ShareReportData(ReportData):
         if variant in self.study.outcomes:
             return self.study.outcomes[variant].note
         spec = self.study.variants.get(variant)
-        readings = spec.readings if isinstance(spec, Axes) else ()
+        readings: Iterable[tuple[str, object, str]] = ()
+        if isinstance(spec, Axes):
+            readings = spec.readings
+        elif isinstance(spec, Terms):
+            added = [self.study.predictors[own] for own in spec.add if own in self.study.predictors]
+            readings = [reading for predictor in added for reading in predictor.readings]
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
 
@@ -505,6 +523,30 @@ class ShareReportData(ReportData):
                 columns[f"{name}_read_as"] = [predictor.levels[code] for code in predictor.codes]
         return pd.DataFrame(columns | group)
 
+    @cached_property
+    def compositions(self) -> dict[str, pd.DataFrame]:
+        """Shares of several parts of one whole, by the variant that has them."""
+        return {
+            name: share.compositions(
+                self.variants[name], (own.share, own.label, own.rest), self.prob
+            )
+            for name, own in self.study.variants.items()
+            if isinstance(own, Composition) and name in self.variants
+        }
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """Sums over the firms, by the fit they are from; empty if the study asks for none."""
+        import pandas as pd
+
+        found = [
+            share.totals(fit, total, self.prob).assign(fit=name)
+            for total in self.study.totals
+            for name, fit in self.variants.items()
+            if name == DEFAULT or name in carrying(self.study, total)
+        ]
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
         found = {
@@ -517,6 +559,9 @@ class ShareReportData(ReportData):
             "checks.csv": self.checks,
             "new_firms.csv": self.new_firms,
         }
+        found |= {f"{name}_parts.csv": table for name, table in self.compositions.items()}
+        if self.study.totals:
+            found["totals.csv"] = self.totals
         if len(self.many_levels):
             found["level_ranks.csv"] = self.many_levels
             found["level_spread.csv"] = self.level_spread
@@ -649,8 +694,23 @@ class DecayReportData(ReportData):
     @cached_property
     def cells(self) -> pd.DataFrame:
         """Cells of size, period and flag, with what the counts alone allow."""
-        cells = decay.cells(self.fit, self.prob).rename(columns={"size": "name"})
-        return self._bounded(cells, "all" if len(self.study.groups) < 2 else "group")
+        return self._bounded(decay.cells(self.fit, self.prob), self._kind_of_cells)
+
+    @property
+    def _kind_of_cells(self) -> str:
+        """Kind of the bounds of cells of a size."""
+        return "all" if len(self.study.groups) < 2 else "group"
+
+    @cached_property
+    def flags_by_period(self) -> pd.DataFrame:
+        """By size (``name``) and period: ``decisions_`` and ``flagged_`` with mean and bounds."""
+        cells = self._bounded(decay.flags_by_period(self.fit, self.prob), self._kind_of_cells)
+        keys, columns = ["name", "period"], ["mean", "ci_low", "ci_high", "low", "high"]
+        both, yes = (
+            cells[cells["flag"] == flag].set_index(keys)[columns].add_prefix(f"{what}_")
+            for flag, what in (("both", "decisions"), ("yes", "flagged"))
+        )
+        return both.join(yes).reset_index()
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -670,15 +730,28 @@ class DecayReportData(ReportData):
     @cached_property
     def firm_cells(self) -> pd.DataFrame:
         """Cells of firm, period and flag, with what the counts alone allow."""
-        cells = decay.firm_cells(self.fit, self.prob).rename(columns={"firm": "name"})
-        return self._bounded(cells, "firm")
+        return self._bounded(decay.firm_cells(self.fit, self.prob), "firm")
 
     def _bounded(self, cells: pd.DataFrame, kind: str) -> pd.DataFrame:
         """Cells with Fréchet bounds ``low`` and ``high`` under the counts, repaired if need be."""
-        bounds = self.bounds
+        bounds, cells = self.bounds, cells.rename(columns={"size": "name", "firm": "name"})
         first = bounds[(bounds["kind"] == kind) & (bounds["basis"] == bounds["basis"].iloc[0])]
         keys = ["name", "period", "flag"]
         return cells.merge(first[[*keys, "basis", "low", "high"]], on=keys, how="left")
+
+    attribute_audits = cached_property(lambda m: audit_attributes(m.study, m.audit))
+
+    @cached_property
+    def attributes(self) -> dict[str, pd.DataFrame | str]:
+        """Attribute -> its table, see :func:`.attribute_table`, or why there is none."""
+        tables: dict[str, pd.DataFrame | str] = {}
+        for found in self.attribute_audits if self.latent else ():
+            try:
+                table = attribute_table(self.study, found, self.fit, self.prob)
+                tables[found.attribute.name] = table
+            except StudyError as error:
+                tables[found.attribute.name] = str(error)
+        return tables
 
     @cached_property
     def period_fit(self) -> DataTree | None:
@@ -739,6 +812,8 @@ class DecayReportData(ReportData):
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
+        import pandas as pd
+
         found = {
             **super().csv_tables(),
             "curves.csv": self.curves,
@@ -751,9 +826,14 @@ class DecayReportData(ReportData):
                 "repairs.csv": self.repairs,
                 "readings.csv": self.readings,
                 "cells.csv": self.cells,
+                "flags_by_period.csv": self.flags_by_period,
                 "firm_cells.csv": self.firm_cells,
                 **audit_tables(self.audit),
             }
+        if self.attributes:
+            known = [table for table in self.attributes.values() if not isinstance(table, str)]
+            found["audit_attributes.csv"] = attribute_bounds(self.attribute_audits)
+            found |= {"attributes.csv": pd.concat(known)} if known else {}
         if self.design.terms:
             found["terms.csv"] = self.term_levels
             found["term_differences.csv"] = self.term_differences
@@ -778,6 +858,16 @@ REPORT_DATA: dict[str, type[ReportData]] = {
 }
 
 
+def carrying(study: ShareStudy, total: Total) -> set[str]:
+    """Variants in which what is missing of a total is a parameter."""
+    return {
+        name
+        for name, own in study.variants.items()
+        if isinstance(own, Covariate) and np.isnan(total.values).any()
+        if (own.predictor.file, own.predictor.column) == (total.file, total.column)
+    }
+
+
 def gather(study: Study, folder: Path) -> ReportData:
     """Read the stored fits of a study.
 
@@ -791,6 +881,9 @@ def gather(study: Study, folder: Path) -> ReportData:
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}
+    if isinstance(study, ShareStudy):
+        whole |= {name for total in study.totals for name in carrying(study, total)}
+        whole |= {name for name, own in study.variants.items() if isinstance(own, Composition)}
     for item in stored[1:]:
         if item.reasons:
             continue

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from intlmodels.audit import conflict_sentences
+from intlmodels.audit import attribute_conflicts, conflict_sentences
 from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import counts as countplots
 from intlmodels.plots import decay as plots
-from intlmodels.report import decaysentences, sections
+from intlmodels.report import checks, decaysentences, sections
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.formula import decay_formula, decay_symbols
@@ -35,8 +35,14 @@ from intlmodels.report.rows import (
 )
 from intlmodels.report.sections import picture
 from intlmodels.results.decay import group_name
-from intlmodels.results.wording import marked, misfit_sentences, verdict_on
+from intlmodels.results.wording import (
+    marked,
+    misfit_sentences,
+    still_sentence,
+    verdict_on,
+)
 from intlmodels.studies import SequenceStudy
+from intlmodels.studies.orders import in_words
 
 #: Prior entries at which the table of the curves stops.
 ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
@@ -44,6 +50,8 @@ ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
 MOST_CONFLICTS = 8
 #: Levels of terms, and differences between them, in the tables of the report itself.
 MOST_LEVELS, MOST_DIFFERENCES = 40, 20
+#: Levels of attributes with fewer decisions are in the file only.
+FEWEST_OF_LEVEL = 5
 #: Kinds of firms of a register in the table of the report itself.
 MOST_KINDS = 30
 
@@ -67,6 +75,7 @@ def answer(m: DecayReportData) -> Section:
     counts = len(study.counts) if m.latent else 0
     about = [
         *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
+        " ".join(_over_periods(m)),
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
         "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
@@ -178,6 +187,24 @@ def data(m: DecayReportData) -> Section:
                 failed=not m.passed,
             )
         )
+        if study.orders:
+            blocks.append(
+                Table(
+                    f"In which order single firms made some of their {events}, as published",
+                    (study.firm_label, "order", "where", "taken as"),
+                    tuple(
+                        (
+                            order.firm,
+                            in_words(order, study.periods),
+                            order.where or f.DASH,
+                            "certain" if order.hard else "may be off",
+                        )
+                        for order in study.orders
+                    ),
+                    note="each step of an order that may be off and cannot be matched makes a "
+                    f"table {study.rho:g} times as probable.",
+                )
+            )
     else:
         text = (
             f"{study.total} {events} of {m.firms}, each known to be {study.flag_label} or not, in "
@@ -571,6 +598,122 @@ def bound(low: float, high: float) -> str:
         return f.number(low, 0)
     end = f"to {f.number(high, 0)}" if high < float("inf") else "or more"
     return f"{f.number(low, 0)} {end}"
+
+
+def _over_periods(m: DecayReportData) -> list[str]:
+    """What changes from the first period to the last, where decisions are reconstructed."""
+    words = (m.study.firm_label, m.study.event, m.study.flag_label)
+    return decaysentences.over_periods(m.flags_by_period, *words) if m.latent else []
+
+
+def drivers(m: DecayReportData) -> Section | None:
+    """Cells behind the decay where decisions are reconstructed, then influence."""
+    if not m.latent:
+        return checks.drivers(m)
+    table = m.flags_by_period
+    events, flag = f.plural(m.study.event), m.study.flag_label
+    said = [
+        *_over_periods(m),
+        *still_sentence(m.parameters),
+    ]
+    rows = tuple(
+        (
+            row.name,
+            row.period,
+            *(
+                cell
+                for what in ("decisions", "flagged")
+                for cell in (
+                    f.number(getattr(row, f"{what}_mean"), 1),
+                    f.span(getattr(row, f"{what}_ci_low"), getattr(row, f"{what}_ci_high"), 0),
+                    bound(getattr(row, f"{what}_low"), getattr(row, f"{what}_high")),
+                )
+            ),
+        )
+        for row in table.itertuples(index=False)
+    )
+    cells: list[Block] = [
+        Items(tuple(marked(said, m.passed))),
+        Table(
+            f"Cells behind the decay: expected {events}, and those {flag}",
+            ("size", "period", events, "interval", "bounds", flag, "interval", "bounds"),
+            rows,
+            numeric=(2, 3, 4, 5, 6, 7),
+            file="tables/flags_by_period.csv",
+            note="Posterior means of reconstructed numbers; bounds: what the counts, repaired if "
+            "need be, allow without any model.",
+            failed=not m.passed,
+        ),
+    ]
+    return checks.drivers(m, cells)
+
+
+def attributes(m: DecayReportData) -> Section | None:
+    """Further counts of the decisions: what is known by period, size and flag, and what is not."""
+    if not m.attributes:
+        return None
+    events = f.plural(m.study.event)
+    known = [table for table in m.attributes.values() if not isinstance(table, str)]
+    attributes = [found.attribute for found in m.attribute_audits]
+    whole = all(len(own.totals(m.study)) == len(own.counts) for own in attributes)
+    said = [decaysentences.identified(pd.concat(known), events, whole)] if known else []
+    blocks: list[Block] = [Paragraph(text) for text in marked(said, m.passed)]
+    several = [decaysentences.several_levels(found, events) for found in m.attribute_audits]
+    blocks += [Items(tuple(filter(None, several)))] if any(several) else []
+    if known:
+        repaired = "" if m.audit.consistent else ", repaired where they contradict each other"
+        text = (
+            f"The columns of the tables. Bounds: what the counts alone allow{repaired}. Mean and "
+            f"interval: if which {events} have a level is random, given the counts and the "
+            "reconstructed tables. Prior: the same interval if only the totals were known. Levels "
+            f"of fewer than {FEWEST_OF_LEVEL} {events} are in the file."
+        )
+        blocks.append(Paragraph(text))
+    for found in m.attribute_audits:
+        table, label = m.attributes[found.attribute.name], found.attribute.label
+        if found.added:
+            text = f"Not all counts of {label} can be true together with the others:"
+            blocks += [Paragraph(text), Items(tuple(attribute_conflicts(found)))]
+        if isinstance(table, str):
+            text = f"No posterior of {label}: {table}. Bounds are in tables/audit_attributes.csv."
+            blocks.append(Paragraph(text))
+            continue
+        blocks.append(
+            Table(
+                f"{label[:1].upper()}{label[1:]} ({f.interval_name(m.prob)})",
+                ("level", "among", "bounds", "mean", "interval", "prior", "verdict"),
+                _attribute_rows(table, m),
+                numeric=(2, 3, 4, 5),
+                file="tables/attributes.csv",
+                failed=not m.passed,
+            )
+        )
+    return Section("attributes", f"What the {events} were", tuple(blocks))
+
+
+def _attribute_rows(table: pd.DataFrame, m: DecayReportData) -> Rows:
+    """Numbers of each level: bounds, posterior, prior and verdict."""
+    most = table.groupby("level")["high"].max()
+    flags = {"yes": m.study.flag_label, "no": f"not {m.study.flag_label}"}
+    whole = table["flag"].iloc[0]
+    rows = []
+    for row in table.itertuples(index=False):
+        if most[row.level] < FEWEST_OF_LEVEL:
+            continue
+        among = row.name if row.kind == "group" else row.period
+        among = flags[row.flag] if among == "all" and row.flag != whole else among
+        rows.append(
+            (
+                row.level,
+                among,
+                f.DASH if row.low != row.low else bound(row.low, row.high),
+                f.number(row.mean, 1),
+                bound(row.ci_low, row.ci_high),
+                bound(row.prior_low, row.prior_high),
+                row.verdict,
+            )
+        )
+    return tuple(rows)
 
 
 def predictions(m: DecayReportData) -> Section | None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.audit import common_counts
+from intlmodels.audit.attributes import MORE, NONE
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
+from intlmodels.results.attributes import BOUNDED, KNOWN, NOT_IDENTIFIED
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import (
     CLEAR,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from intlmodels.audit import Audit
+    from intlmodels.audit.attributes import AttributeAudit
     from intlmodels.audit.consequences import Repair
 
 
@@ -77,6 +80,41 @@ def repair_words(repair: Repair, found: Audit) -> str:
             for name, value in repair.changes.items()
         ]
     )
+
+
+def identified(table: pd.DataFrame, events: str, whole: bool) -> str:
+    """How much of the attributes of decisions the counts tell; ``whole``: they count all alike."""
+    times = table["verdict"].value_counts()
+    known, limited, rest = (int(times.get(name, 0)) for name in (KNOWN, BOUNDED, NOT_IDENTIFIED))
+    start = f"These are counts of all {events} together, not by period or size. " if whole else ""
+    return (
+        f"{start}Of {len(table)} numbers of {events} by level, in all and by period, size or flag, "
+        f"{known} follow{'s' * (known == 1)} from the counts, {limited} "
+        f"{'is' if limited == 1 else 'are'} bounded by them, and {rest} "
+        f"{'is' if rest == 1 else 'are'} not identified: there the counts allow about as much as "
+        "the totals alone would, and the posterior only says what to expect if the levels had "
+        "nothing to do with firm, period or flag."
+    )
+
+
+def several_levels(found: AttributeAudit, events: str) -> str:
+    """How many decisions had several levels, or none; empty where a decision has one."""
+    by_level = {cell.level: b for cell, b in zip(found.cells, found.bounds, strict=False)}
+    if MORE not in by_level:
+        return ""
+    label = found.attribute.label
+    return (
+        f"{label[:1].upper()}{label[1:]}: by the counts alone, {_limits(*by_level[MORE])} {events} "
+        f"had more than one of these, and {_limits(*by_level[NONE])} had none."
+    )
+
+
+def _limits(low: int | None, high: int | None) -> str:
+    if low == high:
+        return f"exactly {low}"
+    least = f"at least {low}" * bool(low)
+    most = f"at most {high}" * (high is not None)
+    return f.listed([*filter(None, (least, most))]) or "any number"
 
 
 def counts_of(true: pd.DataFrame) -> Iterator[Any]:
@@ -318,6 +356,41 @@ def at_most_experienced(
             "on the model as much as on the counts."
         )
     return " ".join(said)
+
+
+def over_periods(table: pd.DataFrame, firm: str, event: str, flag: str) -> list[str]:
+    """What changes from the first period to the last, by size, and whose the late exceptions are.
+
+    ``table`` is :attr:`intlmodels.report.data.DecayReportData.flags_by_period`.
+    """
+    periods = list(dict.fromkeys(table["period"]))
+    if len(periods) < 2:
+        return []
+    at = table.set_index(["name", "period"])
+    sizes = list(dict.fromkeys(table["name"]))
+
+    def part(size: str, period: str) -> str:
+        row = at.loc[(size, period)]
+        return f"{row['flagged_mean']:.1f} of {row['decisions_mean']:.1f}"
+
+    first, last = periods[0], periods[-1]
+    each = [
+        f"from {part(size, first)} to {part(size, last)} among {group_name(size, firm)}"
+        for size in sizes
+    ]
+    events = f.plural(event)
+    said = [f"From {first} to {last} the expected {events} {flag} go {f.listed(each)}."]
+    if len(sizes) > 1:
+        late = table[table["period"] == last]
+        without = (late["decisions_mean"] - late["flagged_mean"]).to_numpy()
+        most = sizes[int(without.argmax())]
+        left = [f"{part(size, last)} by {group_name(size, firm)}" for size in sizes if size != most]
+        said.append(
+            f"Of {without.sum():.1f} expected {events} in {last} that are not {flag}, "
+            f"{without.max():.1f} are by {group_name(most, firm)}, which leaves {f.listed(left)} "
+            f"{flag}."
+        )
+    return said
 
 
 def data_and_assumption(

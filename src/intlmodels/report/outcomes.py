@@ -156,10 +156,12 @@ def _reading(m: ShareReportData, item: FurtherOutcome) -> list[Block]:
     )
     order = "lowest first, " if item.kind == "ordered" else ""
     place = f"{item.file}, {f.listed([*item.columns])}"
-    note = f"{item.note} " if item.note else ""
+    note = f"{item.note.rstrip('.')}. " if item.note else ""
     if item.missing:
         gone = f.listed([firm for firm, _ in item.missing][:30])
-        note += f"Left out of this fit, since nothing is printed: {gone}. "
+        told = any(text for text, known in zip(item.printed, item.known, strict=True) if not known)
+        why = "what is printed does not tell" if told else "nothing is printed"
+        note += f"Left out of this fit, since {why}: {gone}. "
     return [
         Table(
             f"{item.label}: {order}what was read as what ({place})",

@@ -25,7 +25,9 @@ from intlmodels.report.data import DecayReportData, ReportData, ShareReportData,
 from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
-OF_SINGLE_FIRMS = frozenset({"comparison", "sensitivity", "multiverse", "calibration", "design"})
+OF_SINGLE_FIRMS = frozenset(
+    {"drivers", "comparison", "sensitivity", "multiverse", "calibration", "design"}
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ SHARE = ReportParts[ShareReportData](
         "new_firms": share.new_firms,
         "predictions": share.predictions,
         "outcomes": outcomes.outcomes,
+        "drivers": checks.drivers,
         "variants": share.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,
@@ -95,6 +98,8 @@ DECAY = ReportParts[DecayReportData](
         "estimates": decay.estimates,
         "predictions": decay.predictions,
         "reconstruction": decay.reconstruction,
+        "drivers": decay.drivers,
+        "attributes": decay.attributes,
         "rivals": decay.rivals,
         "variants": decay.variants,
         "comparison": checks.comparison,

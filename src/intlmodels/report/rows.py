@@ -49,6 +49,11 @@ def estimate(row: Any, decimals: int) -> str:
     return f"{f.number(row.median, decimals)} ({interval(row, decimals)})"
 
 
+def rounded_estimate(row: Any) -> str:
+    """An estimate in one cell, with as many decimals as its interval has use for."""
+    return estimate(row, f.decimals_for(row.ci_high - row.ci_low))
+
+
 def prior_cell(row: Any, decimals: int) -> tuple[str, ...]:
     """What held before seeing data, in one cell; none if the table does not say."""
     if not hasattr(row, "prior_median"):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.claims.ledger import summary
+from intlmodels.checks.tables import influences, key_influences
+from intlmodels.claims.ledger import summary, told_by_fits
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import (
     CLEAR_AND_LEANING,
@@ -25,7 +26,7 @@ from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report import rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.checksentences import are
+from intlmodels.report.checksentences import are, influence_sentence
 from intlmodels.report.data import ReportData
 from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
@@ -84,12 +85,26 @@ def answer(
         "Monte Carlo errors of a limit, which another seed may place beyond it, and no direction "
         f"there is called clear. Whether the fit may be believed is told under {believed}."
     )
-    blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(sentences), ordered=True)]
+    said = [*sentences, *marked(_driven(m), m.passed)]
+    blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(said), ordered=True)]
     if beside:
         blocks.append(Paragraph(" ".join(beside)))
     if m.study.claims:
         blocks.append(Paragraph(summary(m.claims)))
+        if said := told_by_fits(m.claims):
+            blocks += [Paragraph("Of these claims the fits decide or lean to:"), Items(tuple(said))]
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
+
+
+def _driven(m: ReportData) -> list[str]:
+    """What the most probable difference rests on; nothing where that was not computed."""
+    found = m.check_results.influence.value
+    parts = [] if found is None else key_influences(influences(found), 1)
+    return [
+        f"{influence_sentence(part, found, m.texts, most=1)} More under what drives this result."
+        for part in parts
+        if found is not None
+    ]
 
 
 def priors(m: ReportData, implied: Iterable[Block]) -> Section:

@@ -26,17 +26,19 @@ from intlmodels.report.rows import (
     changed_cells,
     common_decimals,
     difference_rows,
+    estimate,
     feature_table,
     level_rows,
     median_and_interval,
     prior_cell,
+    rounded_estimate,
     side_by_side,
     variant_title,
 )
 from intlmodels.report.sections import picture
 from intlmodels.results import share, wording
 from intlmodels.results.intervals import clearest, outermost
-from intlmodels.studies import Covariate, RegisterStudy
+from intlmodels.studies import Covariate, RegisterStudy, Terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,6 +210,15 @@ def _readings(m: ShareReportData) -> list[Block]:
     blocks = changed_cells(
         study, "No cell was changed; a level that is part of a label stands beside it."
     )
+    added = {name for own in study.variants.values() if isinstance(own, Terms) for name in own.add}
+    notes = [
+        f"{label}: {note}"
+        for name, predictor in study.predictors.items()
+        for label, _, note in predictor.readings
+        if note and name not in added  # those beside their variant
+    ]
+    if notes:
+        blocks += [Paragraph("How labels were read:"), Items(tuple(notes))]
     if study.dropped:
         blocks += [
             Paragraph(f"Left out, since the {study.outcome.label} is not printed:"),
@@ -381,7 +392,7 @@ def estimates(m: ShareReportData) -> Section:
         ]
     else:
         blocks.append(Paragraph(_answer(m)[0]))
-    every = (*blocks, *_many_levels(m), *_ranks(m), *_variation(m))
+    every = (*blocks, *_many_levels(m), *_ranks(m), *_variation(m), *_totals(m))
     return Section("estimates", "Estimates", every)
 
 
@@ -531,6 +542,44 @@ def _variation(m: ShareReportData) -> list[Block]:
     return [figure, table]
 
 
+def _totals(m: ShareReportData) -> Iterator[Block]:
+    """What the shares of the firms come to, in the unit of what they are parts of."""
+    name = f.interval_name(m.prob)
+    for total in m.study.totals:
+        table = m.totals[m.totals["total"] == total.name]
+        cells = {(row.fit, row.firms, row.quantity): row for row in table.itertuples(index=False)}
+        yield Paragraph(sharesentences.total(cells, total, m.study.firms, name))
+        groups = dict.fromkeys((fit, who) for fit, who, quantity in cells if quantity == "whole")
+        rows = tuple(
+            (
+                *([variant_title(m, fit)] if len(set(table["fit"])) > 1 else []),
+                f"{who} {m.firms}" if who == "all" else who,
+                *(
+                    rounded_estimate(cells[fit, who, quantity])
+                    for quantity in ("whole", "part", "share", "mean share")
+                ),
+            )
+            for fit, who in groups
+        )
+        unit = f", {total.unit}" * bool(total.unit)
+        yield Table(
+            f"{total.label}, and {_lower(total.of)} of the firms ({name}s)",
+            (
+                *(["fit"] if len(rows[0]) > 5 else []),
+                *("firms", f"{_lower(total.of)}{unit}", f"{_lower(total.label)}{unit}"),
+                *("share %", "mean share of firms %"),
+            ),
+            rows,
+            numeric=tuple(range(len(rows[0]) - 4, len(rows[0]))),
+            file="tables/totals.csv",
+            failed=not m.passed,
+        )
+
+
+def _lower(label: str) -> str:
+    return label[:1].lower() + label[1:]
+
+
 # -- predictions -------------------------------------------------------------------------
 
 
@@ -658,7 +707,33 @@ def variants(m: ShareReportData) -> Section:
         not m.passed,
     )
     tables = side_by_side(m, "Differences in percentage points", "differences")
-    return sections.variants(m, what, [figure, *tables, *_only_in_variants(m)])
+    own = [figure, *tables, *_only_in_variants(m), *_compositions(m)]
+    return sections.variants(m, what, own)
+
+
+def _compositions(m: ShareReportData) -> Iterator[Block]:
+    """Shares of several parts of one whole, at each level."""
+    for variant, table in m.compositions.items():
+        own = m.study.variants[variant]
+        parts = list(dict.fromkeys(table["part"]))
+        decimals = common_decimals(table)
+        cells = [estimate(row, decimals) for row in table.itertuples(index=False)]
+        places = table[["label", "level"]].iloc[:: len(parts)].to_numpy().tolist()
+        rows = tuple(
+            (label or "all", level or "as observed", *cells[len(parts) * i :][: len(parts)])
+            for i, (label, level) in enumerate(places[: MOST_LEVELS + 1])
+        )
+        yield Table(
+            f"{variant}: {f.listed(parts)} shares at each level, in percent "
+            f"({f.interval_name(m.prob)}s)",
+            ("predictor", "level", *parts),
+            rows,
+            numeric=tuple(range(2, 2 + len(parts))),
+            file=f"tables/{variant}_parts.csv",
+            note="Expected shares before rounding, averaged over the firms with the other "
+            f"predictors as observed; they sum to 100. {own.note}".strip(),
+            failed=not m.gates[variant].passed,
+        )
 
 
 def _only_in_variants(m: ShareReportData) -> list[Block]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core import formats as f
+from intlmodels.models.base import DEFAULT
 from intlmodels.models.share.design import CLUSTER, FIRM, Design
 from intlmodels.results.groups import ALL
 from intlmodels.results.share import NOT_EXPLAINED, Measured
@@ -23,7 +24,7 @@ from intlmodels.results.wording import (
     still_sentence,
     verdict,
 )
-from intlmodels.studies import FurtherOutcome, ShareStudy
+from intlmodels.studies import FurtherOutcome, ShareStudy, Total
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -192,9 +193,13 @@ def answer_variation(table: pd.DataFrame, groups: Collection[str], between: str)
         others = len(known) - len(named)
         named += [f.counted(others, "predictor")] if others else []
         by_all = f"{f.listed(named)} together"
+    before = ""
+    if hasattr(left, "prior_median"):
+        span = f.span(left.prior_low, left.prior_high, 0)
+        before = f" (before seeing the data {f.percent(left.prior_median, 0)}, {span})"
     return (
         f"Of the variation of shares between {between} {in_percent(left)} is left unexplained by "
-        f"{by_all}; "
+        f"{by_all}{before}; "
         f"the largest part that is explained goes with {largest.label}: {in_percent(largest)}."
     )
 
@@ -634,6 +639,45 @@ def clusters_cannot_tell(
         f"its {f.plural(firm)} have in common and no predictor tells."
     )
     return said
+
+
+# -- sums over the firms -----------------------------------------------------------------
+
+
+def total(
+    cells: Mapping[tuple[str, str, str], Any], total: Total, firms: tuple[str, ...], prob: str
+) -> str:
+    """What the shares of the firms come to.
+
+    ``cells``: rows of :func:`intlmodels.results.share.totals` by fit, firms and quantity.
+    """
+    at = {(who, quantity): row for (fit, who, quantity), row in cells.items() if fit == DEFAULT}
+    named = {
+        key: f"{f.number(row.median, decimals)} {row.unit} ".replace(" % ", f"{f.SPACE}% ")
+        + f"({f.span(row.ci_low, row.ci_high, decimals)})"
+        for key, row in at.items()
+        for decimals in [f.decimals_for(row.ci_high - row.ci_low)]
+    }
+    largest = next(who for who, quantity in at if quantity == "of all")
+    what, of = (text[:1].lower() + text[1:] for text in (total.label, total.of))
+    said = (
+        f"{total.label}: {named['all', 'part']} of {named['all', 'whole']} {of}, a share of "
+        f"{named['all', 'share']} ({prob}s). The mean share of the firms, each counted once, is "
+        f"{named['all', 'mean share']}. {largest} accounts for {named[largest, 'of all']} of "
+        f"{what}; without {largest} the share is {named[f'without {largest}', 'share']}. The "
+        "share of a firm is drawn within the interval that rounds to the reported number, given "
+        f"the parameters of each draw; its {of} is taken as reported."
+    )
+    missing = [firm for firm, own in zip(firms, total.values, strict=True) if np.isnan(own)]
+    if missing:
+        known = len(firms) - len(missing)
+        said += (
+            f" For {f.listed(missing)} {of} is not reported: it is drawn from the predictive law "
+            f"of a lognormal sample, of the {known} others"
+        )
+        others = [fit for fit, *_ in cells if fit != DEFAULT]
+        said += f"; in variant {others[0]} it is estimated with the rest." if others else "."
+    return marked([said], bool(at["all", "part"].converged))[0]
 
 
 # -- what the fits of further outcomes say ---------------------------------------------

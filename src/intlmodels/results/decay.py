@@ -311,6 +311,20 @@ def cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return grid_table(fit, estimands(fit)["group_cell"], names, prob)
 
 
+def flags_by_period(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
+    """Decisions in each group of firms and period, and those of them with the flag.
+
+    Columns: ``size``, ``period``, ``flag`` (``both`` or ``yes``), and those of
+    :func:`.intervals.table_of`.
+    """
+    import pandas as pd
+
+    cell, names = estimands(fit)["group_cell"], {"size": "size", "period_level": "period"}
+    each = {"both": cell.sum("flag"), "yes": cell.sel(flag="yes", drop=True)}
+    tables = [grid_table(fit, own, names, prob).assign(flag=flag) for flag, own in each.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
 def firm_cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """Decisions of each firm in each period, with and without the flag: all reconstructed.
 

@@ -29,6 +29,8 @@ from intlmodels.models.share.estimands import (
     rank_probabilities,
     row_shares,
 )
+from intlmodels.models.share.estimands import compositions as estimate_compositions
+from intlmodels.models.share.estimands import totals as estimate_totals
 from intlmodels.models.share.observation import LEVELLED, OUTCOME
 from intlmodels.results.intervals import (
     CI_PROB,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataArray, Dataset, DataTree
 
+    from intlmodels.studies import Total
+
 
 #: What the variation that no predictor takes up is called among the sources.
 NOT_EXPLAINED = "not explained"
@@ -59,8 +63,7 @@ COMPARED = Compared(
     words="{level} against {against}",
     heading=f"{{level}} {MINUS} {{against}}",
     unit="points",
-    apart="Its likelihood is a density of other values than the printed ones, so it is not "
-    "compared by elpd.",
+    apart="Its likelihood is not that of the printed shares alone, so it is not compared by elpd.",
 )
 #: Levels that a picture of a register shows one by one.
 MOST_STRIPS = 12
@@ -290,6 +293,54 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
 def difference_name(label: str, level: str, against: str) -> str:
     """What a difference between levels is called among conclusions."""
     return f"{label}: {level} against {against}"
+
+
+def compositions(fit: DataTree, names: tuple[str, str, str], prob: float = CI_PROB) -> pd.DataFrame:
+    """Expected share, second part and rest of a fit with a composition, in percent.
+
+    ``names``: what the three are called, in this order. Columns: ``predictor`` and ``label``
+    (empty for the average over all firms as observed), ``level``, ``part``, and those of
+    :func:`.intervals.table_of`.
+    """
+    draws = estimands(fit)
+    columns = {
+        name: [value for value in ("", *values) for _ in names]
+        for name, values in labelled(fit, draws, "setting").items()
+    }
+    columns["part"] = [*names] * (len(columns["level"]) // len(names))
+    values = estimate_compositions(fit)
+    return table_of(fit, columns, values.reshape(len(values), -1), prob)
+
+
+def totals(fit: DataTree, total: Total, prob: float = CI_PROB) -> pd.DataFrame:
+    """What the shares of the firms come to: see :func:`.estimands.totals`.
+
+    Of all firms, and without the one that has the largest known number.
+
+    Columns: ``total``, ``firms`` (``all``, ``without NAME`` or ``NAME``), ``quantity`` (``whole``:
+    what the firms have; ``part``: the sum of their shares of it, both in the unit of the column;
+    ``share``: part in percent of whole; ``mean share``: of the firms, each counted once; ``of
+    all``: part of the largest firm in percent of that of all), ``unit``, and those of
+    :func:`.intervals.table_of`.
+    """
+    whole, share = estimate_totals(fit, total, seed=int(fit.attrs["seed"]))
+    part = share * whole
+    largest = int(np.nanargmax(total.values))
+    name = texts(fit["constant_data"].to_dataset()[row_dimension(fit)])[largest]
+    found: list[tuple[str, str, str, Array]] = []
+    for who, at in (("all", slice(None)), (f"without {name}", np.arange(len(part.T)) != largest)):
+        sums = whole[:, at].sum(axis=1), part[:, at].sum(axis=1)
+        found += [
+            (who, "whole", total.unit, sums[0]),
+            (who, "part", total.unit, sums[1]),
+            (who, "share", "%", 100 * sums[1] / sums[0]),
+            (who, "mean share", "%", 100 * share[:, at].mean(axis=1)),
+        ]
+    every = np.maximum(part.sum(axis=1), np.finfo(float).tiny)
+    found.append((name, "of all", "%", 100 * part[:, largest] / every))
+    firms, quantities, units, draws = zip(*found, strict=True)
+    columns = {"total": total.name, "firms": firms, "quantity": quantities, "unit": units}
+    return table_of(fit, columns, np.column_stack(draws), prob)
 
 
 def level_ranks(fit: DataTree) -> list[Conclusion]:

@@ -21,7 +21,14 @@ from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import require_new, write_all
 from intlmodels.core.settings import checked
 from intlmodels.studies.base import Study
-from intlmodels.studies.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor
+from intlmodels.studies.columns import (
+    FurtherOutcome,
+    Grouping,
+    Outcome,
+    Panel,
+    Predictor,
+    Total,
+)
 from intlmodels.studies.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.studies.decisions import Decisions
 from intlmodels.studies.register import (
@@ -44,6 +51,7 @@ from intlmodels.studies.schema import (
 from intlmodels.studies.share import (
     Axes,
     ByOutcome,
+    Composition,
     Covariate,
     Interaction,
     Membership,
@@ -57,6 +65,7 @@ from intlmodels.studies.share import (
 __all__ = [
     "Axes",
     "ByOutcome",
+    "Composition",
     "Covariate",
     "DecayStudy",
     "DecisionRegister",
@@ -80,6 +89,7 @@ __all__ = [
     "StudyError",
     "Table",
     "Terms",
+    "Total",
     "describe",
     "list_studies",
     "load_study",

@@ -18,6 +18,7 @@ from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown, together
 from intlmodels.studies.claims import shortened
+from intlmodels.studies.groups import Group, Silence
 from intlmodels.studies.schema import (
     CLUSTER,
     BinaryTable,
@@ -26,14 +27,23 @@ from intlmodels.studies.schema import (
     ContrastTable,
     CovariateTable,
     GroupingTable,
+    GroupOutcomesTable,
     NumericTable,
     OrderedPredictorTable,
     OrderedTable,
     ShareTable,
+    TotalTable,
     WalkTable,
     wrong,
 )
-from intlmodels.studies.sources import Cell, Sources, in_column, in_time, require_numbers
+from intlmodels.studies.sources import (
+    Cell,
+    Sources,
+    in_column,
+    in_time,
+    require_numbers,
+    split_place,
+)
 
 #: Notes on one column, and groups or bands that are listed.
 MOST_NOTES, MOST_LISTED = 20, 30
@@ -181,6 +191,8 @@ class Predictor:
     unit: str = ""
     #: Of a category: its levels are what stands before it in the cells; else empty.
     family_separator: str = ""
+    #: Of a category: (label, level, note) of each printed label that is read as another level.
+    readings: tuple[tuple[str, str, str], ...] = ()
     #: Of a numeric predictor: the shape of its effect.
     curve: Literal["", "quadratic", "spline"] = ""
     #: Interior and boundary knots of a spline, after the transform.
@@ -539,7 +551,14 @@ def read_predictor(
     )
     match spec:
         case CategoryTable():
-            read = read_each(lambda cell: sources.level(cell, spec.family_separator), cells)
+            readings = tuple((r["label"], r["level"], r["note"]) for r in spec.readings)
+            if readings:  # they tell how cells were read
+                read = read_each(Cell.label, cells)
+            else:
+                read = read_each(lambda cell: sources.level(cell, spec.family_separator), cells)
+            _check_used([label for label, *_ in readings], read, file, f"{spec.where} readings")
+            level_of = {label: level for label, level, _ in readings}
+            read = [level_of.get(label, label) for label in read]
             levels = tuple(sorted(set(read)))
             if len(levels) == 1:
                 said = f"every {sources.one} has this level; expected two or more levels"
@@ -549,6 +568,7 @@ def read_predictor(
                 levels=levels,
                 codes=coded(read, levels),
                 family_separator=spec.family_separator,
+                readings=readings,
             )
         case ContrastTable():
             both = (spec.low, spec.high)
@@ -599,6 +619,18 @@ def read_predictor(
                 center=center,
                 scale=scale,
                 unit=spec.unit,
+            )
+
+
+def _check_used(labels: Iterable[str], used: Iterable[str], file: str, key: str) -> None:
+    """Refuse a label of study.toml that no cell has."""
+    for label in labels:
+        if label not in used:
+            raise wrong(
+                f"no firm has this label{did_you_mean(label, used)}; expected a label of "
+                f"{file}: delete it, or fix it",
+                key,
+                label,
             )
 
 
@@ -907,6 +939,52 @@ def grouping_lines(grouping: Grouping) -> Iterator[str]:
     yield from lookalike_lines(grouping.labels)
 
 
+# -- sums over the firms -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Total:
+    """What the shares of all firms come to, as parts of what a column has of each."""
+
+    name: str
+    #: What the sum is, and what the column has, in words.
+    label: str
+    of: str
+    unit: str
+    file: str
+    column: str
+    #: What each firm has; NaN where it is missing; shape (firm,).
+    values: Floats
+
+
+def read_total(name: str, spec: TotalTable, sources: Sources, outcome: Outcome) -> Total:
+    """Read what the shares are parts of."""
+    if sources.listing:
+        raise wrong(
+            "firms have several rows here, and a sum over rows would count a firm once a period; "
+            f"expected a study with [firms]: delete {spec.where}",
+            spec.where,
+        )
+    file = spec.file or sources.file
+    if file == outcome.file and spec.column in outcome.columns:
+        raise spec.error("column", "expected the column of what the shares are parts of")
+    cells = sources.cells(file, spec.column, f"{spec.where} column")
+    require_numbers(cells)
+    values = np.array([math.nan if cell.missing else cell.number() for cell in cells])
+    missing = np.isnan(values)
+    for cell, value in zip(cells, values, strict=True):
+        # What is missing is drawn from a lognormal law, as others are known.
+        if value < 0 or (value == 0 and missing.any()):
+            least = "above 0, as others are missing" if missing.any() else "of at least 0"
+            raise cell.error(f"expected a number {least}: shares are parts of it; fix the cell")
+    if (values > 0).sum() < FEWEST_FIRMS:
+        said = f"only {(values > 0).sum()} firms have a number above 0; expected {FEWEST_FIRMS}"
+        raise in_column(f"{said}: delete {spec.where}", file, spec.column)
+    return Total(
+        *(name, spec.label, spec.of or spec.column, spec.unit, file, spec.column), frozen(values)
+    )
+
+
 # -- further outcomes --------------------------------------------------------------------
 
 
@@ -967,15 +1045,9 @@ def read_further(
     read = {label: levels.index(level) for label, level, _ in readings}
     codes = [_highest(cells, read, sources, name, mend) for cells in table]
     used = {clean_label(cell.text) for cells in table for cell in cells}
-    for label in read:
-        if label not in used:
-            said = "readings" if spec.kind == "ordered" else ("no", "yes")[read[label]]
-            raise wrong(
-                f"no firm has this label{did_you_mean(label, used)}; expected a label of "
-                f"{file}: delete it, or fix it",
-                f"{spec.where} {said}",
-                label,
-            )
+    for label, code in read.items():
+        said = "readings" if spec.kind == "ordered" else ("no", "yes")[code]
+        _check_used([label], used, file, f"{spec.where} {said}")
     known = [code for code in codes if code is not None]
     if len(known) < FEWEST_FIRMS:
         raise in_column(
@@ -1022,6 +1094,72 @@ def _highest(
             )
         found.append(read[label])
     return max(found, default=None)
+
+
+def group_outcomes(
+    name: str,
+    spec: GroupOutcomesTable,
+    groups: Mapping[str, Group],
+    silence: Mapping[str, Silence],
+    sources: Sources,
+) -> list[FurtherOutcome]:
+    """Read the yes or no outcomes of a table of the kind ``groups``, one a group.
+
+    Whether a firm belongs to the group, by the rules of ``silence``; a firm of which that is not
+    known is left out. Each is called after the table and its group, as in ``entry-exporters``.
+    """
+    return [_group_outcome(name, spec, own, groups, silence, sources) for own in spec.groups]
+
+
+def _group_outcome(
+    name: str,
+    spec: GroupOutcomesTable,
+    own: str,
+    groups: Mapping[str, Group],
+    silence: Mapping[str, Silence],
+    sources: Sources,
+) -> FurtherOutcome:
+    key = f"{spec.where} groups"
+    if own not in groups:
+        said = f"no such group of rows{did_you_mean(own, groups)}"
+        raise wrong(f"{said}; expected one of {listed(groups) or 'none'}", key, own)
+    group, one = groups[own], sources.one
+    known = dict(zip(group.rows, group.members, strict=True))
+    if not known.keys() >= set(sources.firms):
+        raise wrong(f"expected a group of the {one}s of {sources.file}", key, own)
+    members = [known[firm] for firm in sources.firms]
+    counts = {how: members.count(how) for how in (True, False)}
+    if not all(counts.values()) or sum(counts.values()) < FEWEST_FIRMS:
+        raise wrong(
+            f"{counts[True]} {one}s belong to this group, {counts[False]} do not, and of "
+            f"{members.count(None)} that is not known; expected some of either, and at least "
+            f"{FEWEST_FIRMS}: name another group, or delete this one",
+            *(key, own),
+        )
+    places = [split_place(text, key) for text in group.columns]
+    cells = [sources.cells(file, column, key) for file, column in places]
+    rules = [(place, silence[place]) for place in group.columns if place in silence]
+    open_by = [f"In {place} {rule.describe()}. {rule.note}" for place, rule in rules]
+    notes = [spec.note, *(open_by if None in members else [])]
+    return FurtherOutcome(
+        name=f"{name}-{own}",
+        note=". ".join(text.strip(" .") for text in notes if text),
+        kind="binary",
+        label=group.label[:1].upper() + group.label[1:],
+        file=", ".join(dict.fromkeys(file for file, _ in places)),
+        columns=tuple(column for _, column in places),
+        levels=("no", "yes"),
+        codes=frozen([member is True for member in members], np.intp),
+        known=frozen([member is not None for member in members], bool),
+        printed=tuple(" / ".join(c.text for c in row) for row in zip(*cells, strict=True))
+        or sources.firms,
+        readings=(),
+        missing=tuple(
+            (firm, f"nothing that tells whether it is of the group {own}")
+            for firm, member in zip(sources.firms, members, strict=True)
+            if member is None
+        ),
+    )
 
 
 def further_line(outcome: FurtherOutcome) -> str:

@@ -53,6 +53,8 @@ class Count:
     file: str = ""
     #: Its place, as a spreadsheet counts rows.
     row: int = 0
+    #: Of simulated data: the opposite of a noisy bound that the publication does not state.
+    denied: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +78,13 @@ class Rows:
     hard: NDArray[np.bool_]
     #: Position of the count in ``counts``; shape (row,).
     count: NDArray[np.int64]
+    #: Kinds of decisions: flags, or finer ones that an attribute tells apart.
+    kinds: tuple[str, ...] = FLAGS
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Firms, periods and flags of a decision table."""
-        return len(self.firms), len(self.periods), len(FLAGS)
+        """Firms, periods and kinds of a decision table."""
+        return len(self.firms), len(self.periods), len(self.kinds)
 
     def true(self, table: NDArray[np.integer]) -> NDArray[np.int64]:
         """The number that each row counts in tables (..., firm, period, flag): (..., row)."""
@@ -94,10 +98,15 @@ class Rows:
         return np.choose(self.relation, [below + above, below, above])
 
 
-def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ...]) -> Rows:
-    """Write counts as rows over the cells of a decision table."""
+def rows(
+    counts: Iterable[Count],
+    firms: tuple[str, ...],
+    periods: tuple[str, ...],
+    kinds: tuple[str, ...] = FLAGS,
+) -> Rows:
+    """Write counts as rows over the cells of a decision table; their flags are among the kinds."""
     listed = tuple(counts)
-    cells = len(firms) * len(periods) * len(FLAGS)
+    cells = len(firms) * len(periods) * len(kinds)
     conditions = sum(len(count.firms) if count.each else 1 for count in listed)
     if conditions * cells > MOST_ENTRIES:
         raise StudyError(
@@ -110,12 +119,12 @@ def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ..
     for position, count in enumerate(listed):
         groups = [(firm,) for firm in count.firms] if count.each else [count.firms]
         for group in groups:
-            inside = np.zeros((len(firms), len(periods), len(FLAGS)), np.int64)
+            inside = np.zeros((len(firms), len(periods), len(kinds)), np.int64)
             inside[
                 np.ix_(
                     [place[firm] for firm in group],
                     [periods.index(period) for period in count.periods],
-                    [FLAGS.index(flag) for flag in count.flags],
+                    [kinds.index(flag) for flag in count.flags],
                 )
             ] = 1
             member.append(inside.ravel())
@@ -130,6 +139,7 @@ def rows(counts: Iterable[Count], firms: tuple[str, ...], periods: tuple[str, ..
         np.asarray([listed[i].value for i in index], np.int64),
         np.asarray([listed[i].hard for i in index], bool),
         index,
+        kinds,
     )
 
 

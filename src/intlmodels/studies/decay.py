@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files, clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, read_each
+from intlmodels.studies.attributes import Attribute, read_attributes
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
 from intlmodels.studies.columns import grouping_lines
@@ -22,6 +23,7 @@ from intlmodels.studies.counts import (
 )
 from intlmodels.studies.decisions import Decisions, read_decisions
 from intlmodels.studies.fitrules import RULES
+from intlmodels.studies.orders import Order, order_line, read_orders
 from intlmodels.studies.schema import (
     FILE,
     MARK,
@@ -68,6 +70,7 @@ class Reading:
     interviews: tuple[int, ...] = ()
     #: What a variant sets beside experience, in words; else empty.
     rival: str = ""
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +93,8 @@ class DecayStudy(Study):
     decisions: Decisions | None = None
     #: Variants of the study's own.
     readings: dict[str, Reading] = field(default_factory=dict)
+    #: Further counts of the same decisions, which enter no fit.
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     #: What is counted, such as ``decision``.
     event: str = "decision"
     #: What the flag says of it, such as ``motivated by the cluster``.
@@ -98,6 +103,8 @@ class DecayStudy(Study):
     size_labels: tuple[str, ...] = SIZES
     #: Columns of files of counts that mean nothing to the model: (file, column).
     unused: tuple[tuple[str, str], ...] = ()
+    #: What was published of the order of a firm's decisions.
+    orders: tuple[Order, ...] = ()
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -179,10 +186,16 @@ class DecayStudy(Study):
             )
             for count in self.counts:
                 yield one_line(f"  {_count_line(count, self)}")
+            for order in self.orders:
+                yield one_line(f"  {order_line(order, self.periods)}")
         yield from _decision_lines(self)
         yield f"variants of this study's own: {len(self.readings) or 'none'}"
         for reading in self.readings.values():
             yield from _reading_lines(reading, self)
+        if self.attributes:
+            yield f"attributes, which enter no fit: {len(self.attributes)}"
+        for attribute in self.attributes.values():
+            yield from attribute.lines()
         yield from self.claim_lines()
         if self.unused:
             names = listed(f"{file}, {column}" for file, column in self.unused)
@@ -234,7 +247,9 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     periods = toml.periods or PeriodsTable(names=("all",))
     weights = period_weights(periods.weights, periods.names, "[periods]")
     subjects = Subjects(sources.firms, sizes, periods.names, labels)
-    counts, readings, unused = _counts(toml, sources, subjects, weights)
+    counts, orders, readings, unused = _counts(toml, sources, subjects, weights)
+    attributes, more = read_attributes(toml.attributes, sources, subjects, counts)
+    known = (*counts, *(count for own in attributes.values() for count in own.counts))
     if toml.outcome.yes and not toml.decisions:
         raise wrong(
             "expected a table [decisions], whose cells these labels are of; leave yes and no out",
@@ -254,11 +269,13 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         concentration=float(published.concentration),
         decisions=decisions,
         readings=readings,
+        attributes=attributes,
         event=toml.outcome.event,
         flag_label=toml.outcome.flag,
         size_labels=labels,
-        unused=unused,
-        **read_ledger(RULES, toml, sources, counts, subjects),
+        unused=tuple(dict.fromkeys((*unused, *more))),
+        orders=orders,
+        **read_ledger(RULES, toml, sources, known, subjects),
     )
 
 
@@ -276,21 +293,23 @@ def require_sizes(sizes: Collection[str], labels: Collection[str], table: str, c
     )
 
 
-_Counts = tuple[tuple[Count, ...], dict[str, Reading], tuple[tuple[str, str], ...]]
+_Counts = tuple[
+    tuple[Count, ...], tuple[Order, ...], dict[str, Reading], tuple[tuple[str, str], ...]
+]
 
 
 def _counts(
     toml: DecayFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
 ) -> _Counts:
-    """Counts, variants of the study's own, and columns without a meaning."""
+    """Counts, orders, variants of the study's own, and columns without a meaning."""
     if not toml.counts:
         found = {}
         for name, own in toml.variants.items():
             if not isinstance(own, SizesTable | OwnersTable):
                 said = "a variant of this kind reads counts; expected a table [counts]"
                 raise wrong(said, f"[variants.{name}]")
-            found[name] = _of_firms(name, own, sources, subjects, weights, ())
-        return (), found, ()
+            found[name] = _of_firms(name, own, sources, subjects, weights, (), ())
+        return (), (), found, ()
     for firm in subjects.firms:
         if MARK in firm:
             said = f"expected names without {MARK!r}, which separates names in counts: rename it"
@@ -299,11 +318,20 @@ def _counts(
     columns = [spec.column for spec in toml.variants.values() if isinstance(spec, ReadingTable)]
     unused = [(file.file, column) for column in unused_columns(file.table, columns)]
     counts = file.counts()
-    require_total(file, counts)
+    total = require_total(file, counts).value
+    orders = read_orders(toml.counts.orders, "counts.orders", subjects, subjects.periods, total)
     readings: dict[str, Reading] = {}
     for name, spec in toml.variants.items():
+        further = f"{spec.where[1:-1]}.orders"
         if isinstance(spec, ReadingTable):
             other = spec.periods
+            reread = read_orders(spec.orders, further, subjects, other, total)
+            if orders and not reread and other != subjects.periods:
+                raise wrong(
+                    "the study has orders within firms; expected them over these periods, below "
+                    f"lines [[{further}]]",
+                    spec.where,
+                )
             readings[name] = Reading(
                 name,
                 f"counts over other periods: {' / '.join(other)}",
@@ -311,10 +339,11 @@ def _counts(
                 period_weights(spec.weights, other, spec.where),
                 file.reread(counts, spec.column, other, f"{spec.where} column"),
                 spec.note,
+                orders=reread or orders,
             )
             continue
         if not isinstance(spec, MoreCountsTable):
-            readings[name] = _of_firms(name, spec, sources, subjects, weights, counts)
+            readings[name] = _of_firms(name, spec, sources, subjects, weights, counts, orders)
             continue
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
@@ -326,9 +355,13 @@ def _counts(
                 raise Cell(count.file, count.row, "id", count.id).error(
                     f"{first.file}, row {first.row} has this id; expected every id once: rename one"
                 )
+        told = read_orders(spec.orders, further, subjects, subjects.periods, total, orders)
         change = f"{len(added)} more counts ({more.file})"
-        readings[name] = Reading(name, change, subjects.periods, weights, counts + added, spec.note)
-    return counts, readings, tuple(dict.fromkeys(unused))
+        if told:
+            change += f", {len(told)} order{'s' * (len(told) > 1)} within firms"
+        about = subjects.periods, weights, counts + added, spec.note
+        readings[name] = Reading(name, change, *about, orders=orders + told)
+    return counts, orders, readings, tuple(dict.fromkeys(unused))
 
 
 def _of_firms(
@@ -338,10 +371,10 @@ def _of_firms(
     subjects: Subjects,
     weights: tuple[float, ...],
     counts: tuple[Count, ...],
+    orders: tuple[Order, ...],
 ) -> Reading:
     """A variant that says something else of the firms, with the study's own counts."""
-    own: dict[str, Any] = {"periods": subjects.periods, "period_weights": weights, "counts": counts}
-    same = Reading(name, "", **own, note=spec.note)
+    same = Reading(name, "", subjects.periods, weights, counts, spec.note, orders=orders)
     if isinstance(spec, SizesTable):
         return _other_sizes(same, spec, subjects)
     if isinstance(spec, OwnersTable):
@@ -460,6 +493,9 @@ def _reading_lines(reading: Reading, study: DecayStudy) -> Iterator[str]:
         )
         if not same:
             yield one_line(f"    {_count_line(count, study, reading.periods)}")
+    for order in reading.orders:
+        if order not in study.orders:
+            yield one_line(f"    {order_line(order, reading.periods)}")
 
 
 def _decision_lines(study: DecayStudy) -> Iterator[str]:

@@ -69,6 +69,8 @@ class Group:
     rows: tuple[str, ...]
     #: Whether each row belongs to the group.
     members: tuple[Member, ...]
+    #: Places (``file: column``) that it is read from, also by way of other groups.
+    columns: tuple[str, ...] = ()
 
     @property
     def sure(self) -> tuple[str, ...]:
@@ -243,8 +245,8 @@ def read_groups(
     return groups
 
 
-#: Names of all rows, and whether each belongs to a group.
-_Members = tuple[tuple[str, ...], tuple[Member, ...]]
+#: Names of all rows, whether each belongs to a group, and the columns that say so.
+_Members = tuple[tuple[str, ...], tuple[Member, ...], tuple[str, ...]]
 
 
 def _members(
@@ -270,7 +272,7 @@ def _members(
                 said = f"expected firms of {rows.sources.file}{did_you_mean(firm, sorted(known))}"
                 raise wrong(said, f"{where} firms", firm)
         pairs = zip(rows.firms, rows.units, strict=True)
-        return rows.firms, tuple(bool({*names} & {*given["firms"]}) for names in pairs)
+        return rows.firms, tuple(bool({*names} & {*given["firms"]}) for names in pairs), ()
     if any(key in given for key in _MADE):
         _check_alone(conditions, _MADE, where)
         return _of_groups(given, where, groups)
@@ -317,7 +319,8 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
     for position in range(len(rows)):
         every, some, without = ([g.members[position] for g in named[key]] for key in _MADE)
         members.append(_every([*every, *([_either(some)] if some else ()), _not(_either(without))]))
-    return rows, tuple(members)
+    columns = dict.fromkeys(name for group in used for name in group.columns)
+    return rows, tuple(members), tuple(columns)
 
 
 def _of_column(
@@ -344,7 +347,7 @@ def _of_column(
     column = rows.column(texts, key)
     if not of_text:
         numbers = column.numbers(0.0 if given.get("empty") == "no" else float("nan"))
-        return column.rows, tuple(_within(value, given) for value in numbers)
+        return column.rows, tuple(_within(value, given) for value in numbers), texts
     words, printed = given[of_text], [clean_label(row[0].text) for row in column.cells]
     if not words:
         raise wrong("expected at least one text", f"{where} {of_text}")
@@ -354,7 +357,7 @@ def _of_column(
         # What a text does not name may still be so.
         other = False if rule is None or rule.tells(folded) else silent
         has = [any(word in text.casefold() for word in folded) for text in printed]
-        return column.rows, tuple(member or other for member in has)
+        return column.rows, tuple(member or other for member in has), (column.name,)
     for word in words:
         if word not in printed:
             known = set(printed)
@@ -364,7 +367,7 @@ def _of_column(
                 f"{where} is",
                 word,
             )
-    return column.rows, tuple(text in words for text in printed)
+    return column.rows, tuple(text in words for text in printed), (column.name,)
 
 
 def _within(value: float, given: Mapping[str, Any]) -> Member:

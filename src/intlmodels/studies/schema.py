@@ -393,7 +393,7 @@ CLUSTER = "cluster"
 #: Names that the share model uses for itself.
 RESERVED = frozenset(
     (
-        *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping"),
+        *("intercept", "phi", "precision", "sigma", "mu", "never", "heaping", "split"),
         *("log_odds", "baseline", "cutpoints", "cutpoint", "cut_zero", "cut_range", "eta"),
         *("firm", "firm_code", "firm_share", "row", "row_share"),
         *("chain", "draw", "printed", "share", "printed_share"),
@@ -675,6 +675,15 @@ class CategoryTable(PredictorTable):
 
     kind: Literal["category"]
     family_separator: str = ""
+    #: Levels that printed labels are read as; a label without a reading is a level of its own.
+    readings: Annotated[Any, Key("tables")] = ()
+
+    def __post_init__(self) -> None:
+        if self.family_separator and self.readings:
+            said = "a label is read by its reading or by what stands before the family_separator; "
+            raise wrong(f"{said}expected one of them", f"{self.where} readings")
+        if "readings" in self.written:
+            _read_readings(self, {"label": _NEEDED_LABEL, "level": _NEEDED_LABEL, "note": PROSE})
 
 
 class ContrastTable(PredictorTable):
@@ -808,6 +817,26 @@ class CovariateTable(VariantTable):
     unit: Prose = ""
 
 
+class CompositionTable(VariantTable):
+    """A second part of the whole that the share is a part of."""
+
+    kind: Literal["composition"]
+    column: Label
+    file: str = ""
+    #: What the two parts and the rest are called where they stand beside each other.
+    label: Label
+    share: Label
+    rest: Label
+
+    def __post_init__(self) -> None:
+        _different(
+            (self.label, self.share, self.rest),
+            f"{self.where} label, share and rest",
+            "three different texts",
+            3,
+        )
+
+
 class ByOutcomeTable(VariantTable):
     """A further outcome as one more predictor of the share."""
 
@@ -887,6 +916,28 @@ class BinaryTable(OutcomeTable):
             )
 
 
+class GroupOutcomesTable(TomlTable):
+    """Several yes or no outcomes: whether a firm belongs to each of some groups."""
+
+    kind: Literal["groups"]
+    groups: tuple[str, ...]
+    note: Prose = ""
+
+    def __post_init__(self) -> None:
+        _different(self.groups, f"{self.where} groups", "one or more groups, each once", 1)
+
+
+class TotalTable(TomlTable):
+    """A sum over the firms: the shares of what a column has."""
+
+    file: str = ""
+    column: Label
+    #: What the sum is, and what the column has, in words.
+    label: Label
+    of: Label = ""
+    unit: Prose = ""
+
+
 class SameTable(VariantTable):
     """Columns that print the same."""
 
@@ -913,7 +964,9 @@ def _different(texts: Sequence[str], where: str, expected: str, least: int) -> N
         raise wrong(f"expected {expected}", where)
 
 
-def _read_readings(table: AxesTable | OrderedTable | OrderTable, keys: Keys) -> None:
+def _read_readings(
+    table: CategoryTable | AxesTable | OrderedTable | OrderTable, keys: Keys
+) -> None:
     """Put checked readings in place of those that stand in a table, each label once."""
     if not table.readings:
         raise wrong("expected at least one reading", f"{table.where} readings")
@@ -979,6 +1032,8 @@ class CountsTable(TomlTable):
     file: str
     rho: Annotated[float, Key("number", between=(0, 1))] = 0.05
     concentration: Annotated[float, Key("number", between=(0, 1e6))] = 1.0
+    #: Orders within firms, read by :mod:`intlmodels.studies.orders`.
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class DecisionsTable(TomlTable):
@@ -1067,6 +1122,7 @@ class ReadingTable(VariantTable):
     column: Label
     periods: tuple[str, ...]
     weights: tuple[float, ...] | None = None
+    orders: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
         _check_periods(self.periods, f"{self.where} periods")
@@ -1077,6 +1133,7 @@ class MoreCountsTable(VariantTable):
 
     kind: Literal["more counts"]
     file: str
+    orders: Annotated[Any, Key("tables")] = ()
 
 
 class SizesTable(VariantTable):
@@ -1121,6 +1178,39 @@ def _check_firms_by(variant: VariantTable, group: str, key: str) -> None:
         _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
         checked[given[key]] = given["firms"]
     object.__setattr__(variant, group, checked)
+
+
+#: Most levels of an attribute, and of one of which a decision may have several.
+MOST_OF_ATTRIBUTE, MOST_SEVERAL = 20, 6
+
+
+class AttributeTable(TomlTable):
+    """Further counts of the same decisions, by the levels of something else."""
+
+    file: str
+    levels: tuple[str, ...]
+    label: Label = ""
+    #: Whether a decision may have several levels.
+    several: bool = False
+    #: What the rest is called, where a decision may have none of the levels.
+    remainder: Label = ""
+    #: Of which decisions it was counted, if not of all.
+    flag: Literal["yes", "no"] | None = None
+
+    def __post_init__(self) -> None:
+        levels, key = self.levels, f"{self.where} levels"
+        least = 1 if self.several or self.remainder else 2
+        most = MOST_SEVERAL if self.several else MOST_OF_ATTRIBUTE
+        if not least <= len(levels) <= most or len(set(levels)) < len(levels):
+            several = " where a decision may have several" if self.several else ""
+            raise wrong(f"expected {least} to {most} different levels{several}", key, list(levels))
+        for level in levels:
+            if MARK in level:
+                raise wrong(f"expected levels without {MARK!r}, which separates names", key, level)
+        if self.remainder and self.several:
+            raise self.error("remainder", "a decision may have none of several levels; delete it")
+        if self.remainder in levels:
+            raise self.error("remainder", "expected a name that is not among the levels")
 
 
 def _check_periods(names: Sequence[str], key: str) -> None:
@@ -1188,12 +1278,16 @@ class ShareFile:
         | AxesTable
         | MembershipTable
         | CovariateTable
+        | CompositionTable
         | ByOutcomeTable
         | OrderTable
         | TermsTable,
     ] = field(default_factory=dict)
-    outcomes: dict[str, OrderedTable | BinaryTable] = field(default_factory=dict)
+    outcomes: dict[str, OrderedTable | BinaryTable | GroupOutcomesTable] = field(
+        default_factory=dict
+    )
     crosschecks: dict[str, SameTable | AtMostTable] = field(default_factory=dict)
+    totals: dict[str, TotalTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
     silence: Any = ()
@@ -1268,6 +1362,9 @@ class ShareFile:
                 return f"[groups.{name}]"
         if self.precision and low.startswith("phi_"):
             return "[precision]"
+        for variant in self.variants.values():
+            if isinstance(variant, CompositionTable) and low.startswith("split_"):
+                return variant.where
         return "[zeros]" if self.zeros and low.startswith("never_") else ""
 
     @property
@@ -1379,6 +1476,7 @@ class DecayFile:
     variants: dict[str, ReadingTable | MoreCountsTable | SizesTable | OwnersTable | MissedTable] = (
         field(default_factory=dict)
     )
+    attributes: dict[str, AttributeTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     silence: Any = ()
     groups: Any = field(default_factory=dict)
@@ -1413,7 +1511,8 @@ class ShareRegisterFile:
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
     predictors: Annotated[
-        Predictors, ("file", "key", "family_separator", "split", "curve", "knots", "at")
+        Predictors,
+        ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at"),
     ]
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()

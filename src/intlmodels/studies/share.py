@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.csvtable import Files, clean_label, parse_number
-from intlmodels.core.errors import did_you_mean, listed, one_line, shown
+from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
+from intlmodels.core.rounding import intervals
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
 from intlmodels.studies.columns import (
@@ -25,9 +26,11 @@ from intlmodels.studies.columns import (
     Outcome,
     Panel,
     Predictor,
+    Total,
     coded,
     frozen,
     further_line,
+    group_outcomes,
     grouping_lines,
     lookalike_lines,
     outcome_lines,
@@ -38,14 +41,18 @@ from intlmodels.studies.columns import (
     read_outcome,
     read_panel,
     read_predictor,
+    read_total,
     require_known,
+    share_reader,
 )
 from intlmodels.studies.fitrules import RULES
 from intlmodels.studies.schema import (
     CLUSTER,
     AxesTable,
     ByOutcomeTable,
+    CompositionTable,
     CovariateTable,
+    GroupOutcomesTable,
     InteractionTable,
     MembershipTable,
     NestedTable,
@@ -53,12 +60,19 @@ from intlmodels.studies.schema import (
     OrderTable,
     RowsTable,
     ShareFile,
+    ShareTable,
     TermsTable,
     VariantTable,
     finite,
     wrong,
 )
-from intlmodels.studies.sources import Crosscheck, Sources, in_column, read_crosscheck
+from intlmodels.studies.sources import (
+    Crosscheck,
+    Sources,
+    in_column,
+    read_crosscheck,
+    require_numbers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +141,22 @@ class Covariate(_OwnVariant):
 
 
 @dataclass(frozen=True, eq=False)
+class Composition(_OwnVariant):
+    """A second part of the whole that the share is a part of, reported with the same rounding."""
+
+    #: What the second part, the share and the rest are called.
+    label: str
+    share: str
+    rest: str
+    file: str
+    column: str
+    #: Ends of the interval that each reported part stands for, from 0 to 1, which they are where
+    #: none is reported; shape (row,).
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class ByOutcome(_OwnVariant):
     """A further outcome as one more predictor of the share."""
 
@@ -152,7 +182,7 @@ class Order(_OwnVariant):
     of: str
 
 
-Variant = Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms
+Variant = Nested | Axes | Membership | Covariate | Composition | ByOutcome | Order | Terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +214,8 @@ def read_variant(
             return _membership(name, spec, category, sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
+        case CompositionTable():
+            return _composition(name, spec, sources, outcome)
         case TermsTable():
             if "firm" in spec.drop and len(set(sources.units)) == len(sources.units):
                 said = "no firm repeats, so that there are no effects of firms; expected a term"
@@ -193,6 +225,42 @@ def read_variant(
             return _order(name, spec, further)
     assert isinstance(spec, ByOutcomeTable)
     return _by_outcome(name, spec, further)
+
+
+def _composition(
+    name: str, spec: CompositionTable, sources: Sources, outcome: Outcome
+) -> Composition:
+    """Read the second part: on the grid of the share, and with it not above the whole."""
+    if not outcome.width or outcome.zeros == "structural":
+        raise wrong(
+            "a composition takes shares of one rounding width without structural zeros; delete the "
+            "variant",
+            f"{spec.where} kind",
+            spec.kind,
+        )
+    file = spec.file or sources.file
+    if file == outcome.file and spec.column in outcome.columns:
+        raise spec.error("column", "expected another column than the outcome's")
+    cells = sources.cells(file, spec.column, f"{spec.where} column")
+    require_numbers(cells)
+    step = outcome.width / 100 if outcome.unit == "fraction" else outcome.width
+    share = share_reader(ShareTable(unit=outcome.unit, column=spec.column, rounding_width=step))[1]
+    known = [i for i, cell in enumerate(cells) if not cell.missing]
+    lower, upper = np.zeros(len(cells)), np.ones(len(cells))
+    for i, value in zip(known, read_each(lambda i: share(cells[i]), known), strict=True):
+        low, high = intervals(value, outcome.width)
+        lower[i], upper[i] = float(low), float(high)
+        if lower[i] + outcome.lower[i] >= 1:
+            raise cells[i].error(
+                f"expected a part that leaves room for the share, {outcome.printed[i]:g} percent, "
+                "even as rounded: fix one of the two"
+            )
+    if not known:
+        raise in_column(f"no {sources.one} has a number: delete the variant", file, spec.column)
+    return Composition(
+        *(name, spec.note, spec.label, spec.share, spec.rest, file, spec.column),
+        *(frozen(lower), frozen(upper)),
+    )
 
 
 def _category(
@@ -330,10 +398,12 @@ def _membership(
         raise spec.error("column", f"expected another column than that of {category.name}")
     cells = sources.cells(file, column, f"{spec.where} column")
     first = [category.levels[code] for code in category.codes]
+    level_of = {label: own for label, own, _ in category.readings}
     second: list[str | None] = []
     for cell, primary in zip(cells, first, strict=True):
         # An empty cell says that there is no second label; NA would say that it is not known.
         level = sources.level(cell, category.family_separator) if clean_label(cell.text) else None
+        level = level_of.get(level, level) if level else None
         if level == primary:
             raise cell.error("expected a label that differs from the first one; empty the cell")
         second.append(level)
@@ -376,6 +446,8 @@ class ShareStudy(Study):
     #: Firms that repeat; None if every row is of another firm.
     panel: Panel | None = None
     interactions: dict[str, Interaction] = field(default_factory=dict)
+    #: Sums over the firms, of what the shares are parts of.
+    totals: tuple[Total, ...] = ()
     #: Predictors on which the precision depends, and those on which structural zeros depend.
     precision: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
@@ -457,6 +529,11 @@ class ShareStudy(Study):
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
         yield from self.normalization_lines()
+        for total in self.totals:
+            known = f"{total.of} known of {np.isfinite(total.values).sum()} firms"
+            yield one_line(
+                f"total {total.name}: {total.label} ({total.file}, {total.column}), {known}"
+            )
         if self.opportunity is not None:
             both = f"{self.opportunity.across} and {self.opportunity.down}"
             yield f"read together: {both}"
@@ -490,10 +567,19 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     predictors = {
         name: read_predictor(name, spec, sources, outcome) for name, spec in toml.predictors.items()
     }
-    outcomes = {
-        name: read_further(name, spec, sources, outcome, predictors)
-        for name, spec in toml.outcomes.items()
-    }
+    ledger = read_ledger(RULES, toml, sources)
+    outcomes: dict[str, FurtherOutcome] = {}
+    for name, spec in toml.outcomes.items():
+        if isinstance(spec, GroupOutcomesTable):
+            groups, silence = ledger["row_groups"], ledger["silence"]
+            several = group_outcomes(name, spec, groups, silence, sources)
+        else:
+            several = [read_further(name, spec, sources, outcome, predictors)]
+        for further in several:
+            if further.name in {**outcomes, **toml.variants}:
+                said = "another outcome or variant has this name; expected another group or table"
+                raise wrong(said, spec.where, further.name)
+            outcomes[further.name] = further
     variants = {
         name: read_variant(name, spec, predictors, sources, outcome, outcomes)
         for name, spec in toml.variants.items()
@@ -520,7 +606,6 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
             _require_known(predictors[name], sources, f"place among the predictors of {what}")
     profiles = checked_profiles(toml.profiles, predictors, groupings.get(CLUSTER))
     crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
-    ledger = read_ledger(RULES, toml, sources)
     if toml.opportunity is not None:
         default = {name: own for name, own in predictors.items() if name not in toml.added}
         _check_opportunity(toml.opportunity, default)
@@ -538,6 +623,7 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
         groupings=groupings,
         panel=panel,
         interactions=interactions,
+        totals=tuple(read_total(name, own, sources, outcome) for name, own in toml.totals.items()),
         precision=toml.precision.predictors if toml.precision else (),
         never=toml.zeros.predictors if toml.zeros else (),
     )
@@ -600,7 +686,8 @@ def _keys(toml: ShareFile) -> dict[str, str]:
     listing = toml.listing
     home = listing.file
     keys = {home: listing.unit if isinstance(listing, RowsTable) else listing.column}
-    asking = [*toml.predictors.values(), *toml.outcomes.values()]
+    outcomes = [own for own in toml.outcomes.values() if not isinstance(own, GroupOutcomesTable)]
+    asking = [*toml.predictors.values(), *outcomes]
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home
         if spec.key and keys.setdefault(file, spec.key) != spec.key:
@@ -713,6 +800,8 @@ def _variant_line(variant: Variant) -> str:
             return f"{both} firms have a second {variant.predictor} ({variant.column})"
         case Covariate():
             return "one more numeric predictor"
+        case Composition():
+            return f"{variant.label} ({variant.column}), {variant.rest} and the share as one whole"
         case ByOutcome():
             return f"the outcome {variant.outcome.name} as one more predictor of the share"
         case Order():

@@ -40,6 +40,7 @@ from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
 from intlmodels.studies import DecayStudy, Decisions, SequenceStudy
 from intlmodels.studies.counts import SIZES, Count, rows
+from intlmodels.studies.orders import Order
 
 Shape = Literal["linear", "power", "step"]
 Array = NDArray[np.float64]
@@ -119,6 +120,8 @@ class Design:
     aggregated: bool = False
     #: Predictors and groupings of known decisions.
     terms: tuple[Term, ...] = ()
+    #: What was published of the order of a firm's decisions, beside the counts.
+    orders: tuple[Order, ...] = ()
 
     @property
     def by_size(self) -> bool:
@@ -181,6 +184,7 @@ def default_design(study: DecayStudy) -> Design:
         common=len(sizes) < 2,
         aggregated=aggregated,
         terms=() if study.counts or study.decisions is None else tuple(_terms(study.decisions)),
+        orders=study.orders,
     )
 
 
@@ -259,7 +263,7 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
             Variant(
                 "complete",
                 "from the decisions themselves, not from their counts",
-                partial(replace, decisions=study.decisions, counts=()),
+                partial(replace, decisions=study.decisions, counts=(), orders=()),
                 comparable=False,
             )
         )
@@ -311,8 +315,10 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
                 periods=reading.periods,
                 period_weights=reading.period_weights,
                 counts=reading.counts,
+                orders=reading.orders,
             ),
-            comparable=len(reading.counts) == len(study.counts),
+            comparable=(len(reading.counts), len(reading.orders))
+            == (len(study.counts), len(study.orders)),
             axis="reading",
         )
         for name, reading in study.readings.items()
@@ -436,6 +442,9 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
                 "weight of a table by each count",
             ),
         ]
+    if design.orders:
+        law = f"{design.rho:g} ^ (steps that cannot be matched)"
+        rows.append(("a noisy order", law, "weight of a firm's sequence by each order"))
     return rows
 
 
@@ -501,6 +510,9 @@ def data_parts(study: DecayStudy, design: Design) -> dict[str, list[Any]]:
         parts["owners"] = list(design.owned_since)
     if design.interviews:
         parts["interviews"] = list(design.interviews)
+    for number, order in enumerate(design.orders, start=1):
+        steps = [[list(step.periods), list(step.flags)] for step in order.steps]
+        parts[f"order {number}"] = [order.firm, steps, order.hard]
     parts["readings"] = [
         design.total,
         design.rho if design.counts else 0.0,

@@ -19,9 +19,11 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.design import OUTCOME, Design, Term, basis, latent, repairs
+from intlmodels.models.decay.orders import automaton, draw_flags, of_firm
 from intlmodels.models.priors import Prior, draw
 from intlmodels.studies import DecayStudy
 from intlmodels.studies.counts import FLAGS, RELATIONS, Rows, rows
+from intlmodels.studies.orders import Order, Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,6 +317,9 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
         "hard": ("count", system.hard.astype(np.int8)),
         "member": (dims, system.member.reshape(-1, *system.shape).astype(np.int8)),
     }
+    if design.orders:
+        told = [[o.firm, [[*vars(s).values()] for s in o.steps], o.hard] for o in design.orders]
+        words |= {"rho": design.rho, "orders": json.dumps(told)}
     changes = repairs(design.counts, design.firms, design.periods)
     return xr.Dataset(variables, coords, words | {"repairs": json.dumps(changes)})
 
@@ -407,6 +412,10 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
 def design_of_fit(fit: DataTree) -> Design:
     """What of the design the log odds without terms and the order of decisions depend on."""
     constant, posterior = (fit[name].to_dataset() for name in ("constant_data", "posterior"))
+    orders = [
+        Order(firm, tuple(Step(tuple(p), tuple(y), text) for p, y, text in steps), hard)
+        for firm, steps, hard in json.loads(constant.attrs.get("orders", "[]"))
+    ]
     return Design(
         firms=tuple(texts(constant["firm_level"])),
         size_of_firm=tuple(int(i) for i in constant["size_of_firm"].to_numpy()),
@@ -419,6 +428,8 @@ def design_of_fit(fit: DataTree) -> Design:
         family=str(fit.attrs["family"]),  # type: ignore[arg-type]
         by_period="period" in posterior,
         owned_since=tuple(int(i) for i in constant.get("owned_since", ())),
+        rho=float(constant.attrs.get("rho", 0.05)),
+        orders=tuple(orders),
     )
 
 
@@ -541,7 +552,7 @@ def arrange(
 
     Within a firm and period the flagged decisions fall to places by the exact conditional
     law: going backwards through the places, each is flagged with the probability that the
-    recursion over the number of flags gives.
+    recursion over the number of flags gives. A firm with orders has all periods drawn together.
     """
     draws = len(tables)
     made = tables.sum(axis=-1).reshape(draws, -1)
@@ -552,12 +563,18 @@ def arrange(
     chance = inverse_logit(log_odds(design, parameters, firm, period, entries))
     flags = np.zeros_like(firm)
     flagged = tables[..., 1].reshape(draws, -1)
+    told = [of_firm(design, name) for name in design.firms]
+    automata = {f: automaton(own, design) for f, own in enumerate(told) if own}
     for i in range(draws):
         start = 0
         for cell in np.flatnonzero(made[i]):
             stop = start + int(made[i, cell])
             flags[i, start:stop] = _flags(chance[i, start:stop], int(flagged[i, cell]), rng)
             start = stop
+        for f, own in automata.items():
+            here = firm[i] == f
+            wanted = tables[i, f, :, 1]
+            flags[i, here] = draw_flags(chance[i, here], period[i, here], wanted, own, rng)
     return {"firm": firm, "period": period, "entries": entries, "flag": flags}
 
 

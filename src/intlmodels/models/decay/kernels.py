@@ -3,7 +3,8 @@
 A table is an array of counts, ``table[firm, period, flag]``. Which of a firm's decisions
 within a period carry the flag is summed out exactly: given the parameters, the number of
 flagged ones among them is a sum of independent draws with unequal chances
-(Poisson-binomial), whose probability is a short recursion.
+(Poisson-binomial), whose probability is a short recursion. Of a firm with orders the same sum
+runs over what its orders keep of a sequence as well.
 
 Where decisions may have been missed, how many lie before each known one is drawn together with the
 rest: given these numbers the flags have the chances of their places, as above, and nothing is cut
@@ -72,6 +73,13 @@ class Fixed(NamedTuple):
     log_factorial: NDArray[np.float64]
     #: Log chances of the periods.
     log_weights: NDArray[np.float64]
+    #: Of each row of the counts, whether it is denied: see :func:`log_denied`.
+    denied: NDArray[np.bool_]
+    #: Orders within firms: of each firm the number of its automaton or -1, and of each automaton
+    #: its moves and the weights of its states, see :mod:`intlmodels.models.decay.orders`.
+    ordered: NDArray[np.int64]
+    move: NDArray[np.int64]
+    accept: NDArray[np.float64]
 
 
 @kernel
@@ -167,8 +175,13 @@ def _chances_of_missed(p, n, against, slope, rate, waits, family):
 
 
 @kernel
-def log_flags(table, f, p, q, by_period, work):
-    """Log probability of a firm's flagged decisions in each period, given how many it made."""
+def log_flags(table, f, p, q, by_period, ordered, move, accept, paths, work):
+    """Log probability of a firm's flagged decisions in each period, given how many it made.
+
+    Of a firm with orders times their weight, summed over every arrangement of the flags.
+    """
+    if ordered[f] >= 0:
+        return _log_arrangements(table, f, p, q, by_period, ordered[f], move, accept, paths)
     place = 0
     total, product = 0.0, 1.0
     for t in range(table.shape[1]):
@@ -184,15 +197,69 @@ def log_flags(table, f, p, q, by_period, work):
 
 
 @kernel
-def firm_likelihood(f, table, theta, at, about, places, family, p, work):
+def _log_arrangements(table, f, p, q, by_period, o, move, accept, paths):
+    """Log of the sum over sequences with a table's flags of probability times weight by orders.
+
+    ``paths[0, y, state]`` sums over the sequences so far with y flags in the period.
+    """
+    states = accept.shape[1]
+    place, total = 0, 0.0
+    now, new = paths[0], paths[1]
+    for s in range(states):
+        now[0, s] = 0.0
+    now[0, 0] = 1.0
+    for t in range(table.shape[1]):
+        yes = table[f, t, 1]
+        n = table[f, t, 0] + yes
+        if n == 0:
+            continue
+        row = t if by_period else 0
+        for y in range(1, yes + 1):
+            for s in range(states):
+                now[y, s] = 0.0
+        for i in range(n):
+            chance = p[q, row, place + i]
+            # Only numbers of flags from which the period's can still be reached.
+            low, high = max(0, yes - (n - 1 - i)), min(i + 1, yes)
+            for y in range(low, high + 1):
+                for s in range(states):
+                    new[y, s] = 0.0
+            for y in range(max(0, low - 1), min(i, yes) + 1):
+                for s in range(states):
+                    value = now[y, s]
+                    if value > 0.0:
+                        if y >= low:
+                            new[y, move[o, t, 0, s]] += value * (1 - chance)
+                        if y < high:
+                            new[y + 1, move[o, t, 1, s]] += value * chance
+            now, new = new, now
+        place += n
+        top = 0.0
+        for s in range(states):
+            top = max(top, now[yes, s])
+        if top == 0.0:
+            return -math.inf
+        total += math.log(top)
+        for s in range(states):
+            now[0, s] = now[yes, s] / top
+    value = 0.0
+    for s in range(states):
+        value += now[0, s] * accept[o, s]
+    return total + math.log(value) if value > 0.0 else -math.inf
+
+
+@kernel
+def firm_likelihood(
+    f, table, theta, at, about, places, family, ordered, move, accept, p, paths, work
+):
     """Log probability of one firm's flags given the parameters."""
     n = 0
     for t in range(table.shape[1]):
         n += table[f, t, 0] + table[f, t, 1]
-    if n == 0:
+    if n == 0 and ordered[f] < 0:
         return 0.0
     chances(p, 0, f, n, theta, at, about, places, family)
-    return log_flags(table, f, p, 0, p.shape[1] > 1, work)
+    return log_flags(table, f, p, 0, p.shape[1] > 1, ordered, move, accept, paths, work)
 
 
 @kernel
@@ -224,14 +291,28 @@ def _log_normals(theta, start, count, mean, log_spread):
 
 
 @kernel
-def log_firm(table, f, p, by_period, log_urn, log_factorial, log_weights, work):
+def log_firm(
+    table,
+    f,
+    p,
+    by_period,
+    log_urn,
+    log_factorial,
+    log_weights,
+    ordered,
+    move,
+    accept,
+    paths,
+    work,
+):
     """Log weight of a firm's part of a table: urn, periods, and flags given the parameters."""
     total, made = 0.0, 0
     for t in range(table.shape[1]):
         n = table[f, t, 0] + table[f, t, 1]
         made += n
         total += n * log_weights[t] - log_factorial[n]
-    return total + log_urn[made] + log_flags(table, f, p, f, by_period, work)
+    flags = log_flags(table, f, p, f, by_period, ordered, move, accept, paths, work)
+    return total + log_urn[made] + flags
 
 
 @kernel
@@ -245,10 +326,25 @@ def deviation(relation, printed, true):
 
 
 @kernel
+def log_denied(relation, printed, true, log_rho):
+    """Log weight of a bound that was not printed since its opposite, which is given, holds.
+
+    A noisy bound is printed with probability ``rho ** off``; by its opposite it is off by one
+    more than what the opposite has to spare.
+    """
+    spare = true - printed if relation == 1 else printed - true
+    return math.log1p(-math.exp((spare + 1) * log_rho)) if spare >= 0 else -math.inf
+
+
+@kernel
 def log_counts(true, fixed):
     """Log weight of a table by the counts."""
     total = 0.0
     for c in range(true.shape[0]):
+        if fixed.denied[c]:
+            rho = fixed.log_rho[c]
+            total += log_denied(fixed.relation[c], fixed.printed[c], true[c], rho)
+            continue
         off = deviation(fixed.relation[c], fixed.printed[c], true[c])
         if off > 0:
             total += off * fixed.log_rho[c]
@@ -302,6 +398,7 @@ class Space(NamedTuple):
     fresh: NDArray[np.float64]
     known: NDArray[np.float64]
     weight: NDArray[np.float64]
+    paths: NDArray[np.float64]
     cells: NDArray[np.int64]
     signs: NDArray[np.int64]
     true: NDArray[np.int64]
@@ -309,8 +406,18 @@ class Space(NamedTuple):
     places: NDArray[np.float64]
 
 
-def space(parameters: int, firms: int, places: NDArray[np.float64], rows: int, count: int) -> Space:
-    """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1."""
+def space(
+    parameters: int,
+    firms: int,
+    places: NDArray[np.float64],
+    rows: int,
+    count: int,
+    states: int = 1,
+) -> Space:
+    """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1.
+
+    ``states``: most states of an automaton of orders.
+    """
     length = places.shape[1]
     return Space(
         one=np.empty((1, rows, length)),
@@ -321,6 +428,7 @@ def space(parameters: int, firms: int, places: NDArray[np.float64], rows: int, c
         fresh=np.empty(firms),
         known=np.empty(firms),
         weight=np.empty(firms),
+        paths=np.empty((2, length + 1, states)),
         cells=np.zeros(MOST_CELLS + 2, np.int64),
         signs=np.zeros(MOST_CELLS + 2, np.int64),
         true=np.zeros(count, np.int64),
@@ -366,9 +474,13 @@ def _height(
     about,
     places,
     family,
+    ordered,
+    move,
+    accept,
     new,
     fresh,
     one,
+    paths,
     work,
 ):
     """Log posterior at theta moved by c along a move, without firms that it does not touch."""
@@ -378,7 +490,9 @@ def _height(
         return total
     for f in range(table.shape[0]):
         if touched[f]:
-            fresh[f] = firm_likelihood(f, table, new, at, about, places, family, one, work)
+            fresh[f] = firm_likelihood(
+                f, table, new, at, about, places, family, ordered, move, accept, one, paths, work
+            )
             total += fresh[f]
     return total
 
@@ -391,8 +505,9 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     """
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
-    given = (table, fixed.at, fixed.named, fixed.about, space.places, fixed.family)
-    memory = (space.new, space.fresh, space.one, space.work)
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    given = (table, fixed.at, fixed.named, fixed.about, space.places, fixed.family, *orders)
+    memory = (space.new, space.fresh, space.one, space.paths, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
     for f in range(table.shape[0]):
@@ -446,21 +561,24 @@ def line_step(rng, number, table, fixed, space):
     if low == high or high - low >= logs.shape[0]:
         return 0
     member, true, weight = fixed.member, space.true, space.weight
+    orders = (fixed.ordered, fixed.move, fixed.accept, space.paths)
     laws = (
         space.all,
         space.all.shape[1] > 1,
         fixed.log_urn,
         fixed.log_factorial,
         fixed.log_weights,
+        *orders,
     )
     relation, printed, log_rho, work = fixed.relation, fixed.printed, fixed.log_rho, space.work
+    denied = fixed.denied
     for c in range(change.shape[0]):
         change[c] = 0
         for i in range(kept):
             change[c] += member[c, cells[i]] * signs[i]
     top = -math.inf
     for d in range(low, high + 1):
-        value = _log_change(d, change, true, relation, printed, log_rho)
+        value = _log_change(d, change, true, relation, printed, log_rho, denied)
         if value > -math.inf:
             _shift(table, cells, signs, kept, d)
             for i in range(kept):
@@ -492,11 +610,13 @@ def line_step(rng, number, table, fixed, space):
 
 
 @kernel
-def _log_change(d, change, true, relation, printed, log_rho):
+def _log_change(d, change, true, relation, printed, log_rho, denied):
     """Log weight of the counts that a line changes, d steps along it."""
     value = 0.0
     for c in range(change.shape[0]):
-        if change[c] != 0:
+        if change[c] != 0 and denied[c]:
+            value += log_denied(relation[c], printed[c], true[c] + d * change[c], log_rho[c])
+        elif change[c] != 0:
             off = deviation(relation[c], printed[c], true[c] + d * change[c])
             if off > 0:
                 value += off * log_rho[c]
@@ -632,14 +752,16 @@ def wait_anew(rng, table, theta, fixed, space):
     decision, that law is all there is.
     """
     waits, known = space.places, space.known
-    given = (theta, fixed.at, fixed.about, waits, fixed.family, space.one, space.work)
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    given = (theta, fixed.at, fixed.about, waits, fixed.family, *orders)
+    memory = (space.one, space.paths, space.work)
     for f in range(table.shape[0]):
         made = table[f].sum()
         for k in range(waits.shape[1]):
             before = waits[f, k]
             waits[f, k] = -math.log1p(-rng.random())
             if k < made:
-                new = firm_likelihood(f, table, *given)
+                new = firm_likelihood(f, table, *given, *memory)
                 if math.log1p(-rng.random()) < new - known[f]:
                     known[f] = new
                 else:
@@ -657,11 +779,22 @@ def sweeps(
     firms, periods = table.shape[0], table.shape[1]
     by_period, length = space.all.shape[1] > 1, space.all.shape[2]
     thetas, tables, heights = kept
-    laws = (space.all, by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights)
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    laws = (
+        space.all,
+        by_period,
+        fixed.log_urn,
+        fixed.log_factorial,
+        fixed.log_weights,
+        *orders,
+        space.paths,
+    )
     count_up(table, fixed.member, space.true)
     given = (theta, fixed.at, fixed.about, space.places, fixed.family)
     for f in range(firms):
-        space.known[f] = firm_likelihood(f, table, *given, space.one, space.work)
+        space.known[f] = firm_likelihood(
+            f, table, *given, *orders, space.one, space.paths, space.work
+        )
     changed = 0
     for sweep in range(count):
         for r in range(moves.vectors.shape[0]):
@@ -677,7 +810,9 @@ def sweeps(
             number = draw_line(rng, firms, periods, space.cells, space.signs)
             changed += line_step(rng, number, table, fixed, space) != 0
         for f in range(firms):
-            space.known[f] = log_flags(table, f, space.all, f, by_period, space.work)
+            space.known[f] = log_flags(
+                table, f, space.all, f, by_period, *orders, space.paths, space.work
+            )
         relabel(rng, theta, table, fixed, space.known, space.places)
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:

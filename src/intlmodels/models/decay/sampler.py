@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import kernels
+from intlmodels.models.decay import kernels, orders
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
 from intlmodels.studies.counts import Rows, rows
@@ -167,8 +167,12 @@ def alike(system: Rows, design: Design) -> NDArray[np.int64]:
             for row in np.flatnonzero(single)
             if cells[row, f].any()
         ]
+        told = orders.of_firm(design, design.firms[f])
+        steps = sorted(repr((order.steps, order.hard, order.denied)) for order in told)
         about = [of[f : f + 1] for of in (design.owned_since, design.interviews)]
-        key = repr((design.size_of_firm[f], cells[~single, f].tobytes(), own, about)).encode()
+        key = repr(
+            (design.size_of_firm[f], cells[~single, f].tobytes(), own, steps, about)
+        ).encode()
         classes.append(keys.setdefault(key, len(keys)))
     return np.array(classes)
 
@@ -212,8 +216,10 @@ class _Chain:
         return (*kept, changed)
 
 
-def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels.Fixed:
-    """What does not change while sampling, in numbers."""
+def fixed(
+    design: Design, priors: Mapping[str, Prior], where: Layout, least: float = 0.0
+) -> kernels.Fixed:
+    """What does not change while sampling, in numbers; ``least``: see ``orders.automaton``."""
     system = rows(design.counts, design.firms, design.periods)
     numbers = np.arange(design.total + 2)
     about = np.zeros((len(design.firms), 3), np.int64)
@@ -221,6 +227,8 @@ def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels
     about[:, 1] = design.owned_since or len(design.periods)
     about[:, 2] = design.interviews or 0
     weights = np.array(design.period_weights)
+    denied = np.array([system.counts[i].denied for i in system.count], bool)
+    ordered, move, accept = orders.of_firms(design, least)
     return kernels.Fixed(
         at=where.at,
         named=named_priors(priors, where),
@@ -230,10 +238,14 @@ def fixed(design: Design, priors: Mapping[str, Prior], where: Layout) -> kernels
         member=system.member,
         relation=system.relation,
         printed=system.printed,
-        log_rho=np.where(system.hard, -np.inf, np.log(design.rho)),
+        log_rho=np.where(system.hard & ~denied, -np.inf, np.log(design.rho)),
         log_urn=gammaln(numbers + design.concentration),
         log_factorial=gammaln(numbers + 1.0),
         log_weights=np.log(weights / weights.sum()),
+        denied=denied,
+        ordered=ordered,
+        move=move,
+        accept=accept,
     )
 
 
@@ -254,8 +266,38 @@ def _chain(
         places,
         len(design.periods) if design.by_period or design.owned_since else 1,
         len(known.printed),
+        known.accept.shape[1],
     )
-    return _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
+    chain = _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
+    if design.orders:
+        _find_orders(chain, fixed(design, priors, where, _LEAST))
+    return chain
+
+
+#: Least weight of a step of an order while a table is looked for in which all hard ones hold, and
+#: sweeps of that search, at most.
+_LEAST, _SEARCH = 1e-3, 500
+
+
+def _find_orders(chain: _Chain, soft: kernels.Fixed) -> None:
+    """Move a chain to a table that its orders allow."""
+    memory = chain.space
+
+    def allowed() -> bool:
+        about = chain.theta, chain.fixed.at, chain.fixed.about, memory.places
+        rest = chain.fixed.family, chain.fixed.ordered, chain.fixed.move, chain.fixed.accept
+        given = *about, *rest, memory.one, memory.paths, memory.work
+        firms = np.flatnonzero(chain.fixed.ordered >= 0)
+        return all(kernels.firm_likelihood(f, chain.table, *given) > -np.inf for f in firms)
+
+    for _ in range(_SEARCH):
+        if allowed():
+            return
+        replace(chain, fixed=soft).run(1, 1, adapt=False)
+    raise StudyError(
+        "no table was found that satisfies the counts and orders declared hard; expected them to "
+        "agree: fix one, or make one noisy"
+    )
 
 
 def _start(

@@ -22,6 +22,7 @@ from intlmodels.models.priors import Prior, rescaled
 from intlmodels.models.pymc import OBSERVED, WEIGHTS
 from intlmodels.studies import DecayStudy
 from intlmodels.studies.counts import FLAGS, Count, rows
+from intlmodels.studies.orders import Order
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -58,12 +59,6 @@ def wrong_models(design: Design) -> dict[str, str]:
 
 def why_not(design: Design) -> str:
     """Why a design cannot be simulated; empty if it can."""
-    for count in design.counts:
-        if count.relation != "equal" and not count.hard:
-            return (
-                f"count {count.id} says '{count.relation}' and may be off: how such a sentence "
-                "comes to be printed is not part of the model"
-            )
     return ""
 
 
@@ -75,7 +70,10 @@ def simulate(
     truth = {name: value[0] for name, value in drawn.items()}
     if tables is not None:
         truth["table"] = tables[0]
-        return truth, {"counts": publish(design, tables[0], rng)}
+        given: dict[str, Any] = {"counts": publish(design, tables[0], rng)}
+        if design.orders:
+            given["orders"] = publish_orders(design, drawn, tables, rng)
+        return truth, given
     chances = inverse_logit(_odds(design, drawn))[0]
     return truth, {OBSERVED: (rng.random(len(chances)) < chances).astype(float)}
 
@@ -87,7 +85,9 @@ def publish(
 
     A number is printed as it is if the count is hard, else off by the noise of the model. Of
     a bound ("at least 1") the limit is given and what is found out is whether it holds; where
-    it does not, the opposite is printed ("at most 0").
+    it does not, the opposite is printed ("at most 0"). A noisy bound that does not hold is printed
+    all the same with probability ``rho ** off``, its weight in the model; where it is not printed,
+    its opposite holds, and is known to have been denied.
     """
     found = []
     for count in design.counts:
@@ -102,16 +102,44 @@ def publish(
                 for firms, value in zip(single, true, strict=True)
             ]
             continue
-        holds = system.deviation(true) == 0
+        off = system.deviation(true)
+        holds = off == 0
+        if not count.hard:
+            holds = rng.random(off.shape) < design.rho**off
         opposite = (
             replace(count, relation="at most", value=count.value - 1)
             if count.relation == "at least"
             else replace(count, relation="at least", value=count.value + 1)
         )
+        opposite = replace(opposite, hard=True, denied=not count.hard)
         for said, which in ((count, holds), (opposite, ~holds)):
             firms = tuple(f for group, yes in zip(single, which, strict=True) if yes for f in group)
             if firms:
                 found.append(replace(said, firms=firms))
+    return tuple(found)
+
+
+def publish_orders(
+    design: Design,
+    drawn: Mapping[str, Array],
+    tables: NDArray[np.integer],
+    rng: np.random.Generator,
+) -> tuple[Order, ...]:
+    """Say of every order of the study whether it holds in a table's sequences, drawn for that.
+
+    As with bounds: one that may be off by so many steps is stated with probability ``rho ** off``,
+    one that must hold only where it does; else it is known to have been denied.
+    """
+    made = inferencedata.arrange(replace(design, orders=()), drawn, tables, rng)
+    firm, flag = made["firm"][0], made["flag"][0]
+    period = np.repeat(np.tile(np.arange(tables.shape[2]), tables.shape[1]), tables[0].sum(-1).flat)
+    found = []
+    for order in design.orders:
+        own = firm == design.firms.index(order.firm)
+        pairs = zip(period[own], flag[own], strict=True)
+        off = order.off((design.periods[t], FLAGS[y]) for t, y in pairs)
+        said = off == 0 if order.hard else rng.random() < design.rho**off
+        found.append(replace(order, denied=not said))
     return tuple(found)
 
 

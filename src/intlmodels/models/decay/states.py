@@ -21,7 +21,9 @@ from scipy.special import gammaln
 from intlmodels.core.errors import StudyError
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.decay.kernels import kernel
+from intlmodels.models.decay.orders import Automaton, automaton, of_firm
 from intlmodels.studies.counts import RELATIONS, rows
+from intlmodels.studies.orders import Order
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -49,6 +51,8 @@ class Kind:
     hard: NDArray[np.bool_]
     #: Whether it has another owner, (period,).
     owned: NDArray[np.bool_]
+    #: Orders of each of these firms.
+    orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +99,8 @@ def structure(design: Design) -> System:
         filled = possible[f].tobytes(), cells[several, f].tobytes()
         about = design.size_of_firm[f], design.owned[f].tobytes(), *filled
         if possible[f].any():
-            kinds.setdefault(repr((*about, sorted(said, key=repr))), []).append(f)
+            key = *about, *sorted(said, key=repr), *of_firm(design, design.firms[f])
+            kinds.setdefault(repr(key), []).append(f)
     # Kinds make a block where counts of several firms agree on the cells that both can fill.
     blocks: list[list[list[int]]] = []
     for firms in sorted(kinds.values(), key=lambda firms: -int(possible[firms[0]].sum())):
@@ -125,8 +130,14 @@ def structure(design: Design) -> System:
         columns.append(unique.T)
         alike = tuple(
             Kind(
-                *(len(firms), possible[f], cells[own, f], relation[own], printed[own], hard[own]),
+                len(firms),
+                possible[f],
+                cells[own, f],
+                relation[own],
+                printed[own],
+                hard[own],
                 design.owned[f],
+                of_firm(design, design.firms[f]),
             )
             for firms in block
             for f, own in [(firms[0], alone[firms[0]])]
@@ -404,6 +415,7 @@ class Firm:
     weight: Array
     #: Largest value of each part of the grid.
     most: Numbers
+    orders: Automaton | None
     #: Whether it has another owner, (period,), as 0 and 1.
     owned: Numbers
 
@@ -472,8 +484,9 @@ def firm(kind: Kind, block: Block, laid: Grid, design: Design) -> Firm:
     sort = sort[
         np.lexsort(np.stack([made[sort], flagged[sort]], axis=2).reshape(len(sort), -1).T[::-1])
     ]
-    weight, most = np.exp(log[sort]), state[sort].max(axis=0)
-    return Firm(made[sort], flagged[sort], at[sort], weight, most, kind.owned.astype(np.int64))
+    own = automaton(kind.orders, design) if kind.orders else None
+    weight, most, owned = np.exp(log[sort]), state[sort].max(axis=0), kind.owned.astype(np.int64)
+    return Firm(made[sort], flagged[sort], at[sort], weight, most, own, owned)
 
 
 @kernel
@@ -537,6 +550,94 @@ def _weights(out, points, basis, owner, owned, made, flagged, state, weight):
             out[state[c], lane] += weight[c] * value
 
 
+@kernel
+def _weights_by_order(out, points, basis, owner, owned, made, flagged, state, weight, move, accept):
+    """The same for a firm with orders: its sequences are weighted by where they end.
+
+    ``ahead[k, n, y, s]`` is the mean weight of n decisions of the last period from place k on, y of
+    them flagged, after a sequence in state s; ``grown[t, n, y]`` the probability of each state
+    after the decisions of the earlier periods up to t, of which n and y are those of t itself.
+    """
+    out[:] = 0.0
+    cases, periods = made.shape
+    states = len(accept)
+    longest = 0
+    for c in range(cases):
+        longest = max(longest, made[c].sum())
+    last = periods - 1
+    for lane in range(len(points)):
+        level, decay, sigma = points[lane]
+        step = 0.8 / max(1.0, sigma)
+        half = int(6.4 / step) + 1
+        nodes = 2 * half + 1
+        density = np.empty(nodes)
+        for q in range(nodes):
+            density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
+        density /= density.sum()
+        chance = np.empty((periods, longest, nodes))
+        for t, k in np.ndindex((periods, longest)):
+            for q in range(nodes):
+                odds = level + owned[t] * owner + sigma * (q - half) * step - decay * basis[k]
+                chance[t, k, q] = 1 / (1 + math.exp(-odds))
+        ahead = np.zeros((longest + 1, longest + 1, longest + 1, states, nodes))
+        for k in range(longest, -1, -1):
+            for s in range(states):
+                ahead[k, 0, 0, s] = accept[s]
+            for n in range(1, longest - k + 1):
+                for y in range(n + 1):
+                    for s in range(states):
+                        no, yes = move[last, 0, s], move[last, 1, s]
+                        for q in range(nodes):
+                            value = 0.0
+                            if y < n:
+                                value += (1 - chance[last, k, q]) * ahead[k + 1, n - 1, y, no, q]
+                            if y > 0:
+                                value += chance[last, k, q] * ahead[k + 1, n - 1, y - 1, yes, q]
+                            ahead[k, n, y, s, q] = value
+        grown = np.zeros((periods, longest + 1, longest + 1, states, nodes))
+        before = np.zeros(periods, np.int64)
+        begin = np.zeros((states, nodes))
+        begin[0] = density
+        for c in range(cases):
+            t = 0
+            if c > 0:
+                while t < last and (
+                    made[c, t] == made[c - 1, t] and flagged[c, t] == flagged[c - 1, t]
+                ):
+                    t += 1
+            # The period in which this case parts from the last one has grown already.
+            for u in range(t if c == 0 else t + 1, last):
+                if u > 0:
+                    before[u] = before[u - 1] + made[c, u - 1]
+                    grown[u, 0, 0] = grown[u - 1, made[c, u - 1], flagged[c, u - 1]]
+                else:
+                    grown[0, 0, 0] = begin
+                for n in range(1, longest - before[u] + 1):
+                    k = before[u] + n - 1
+                    for y in range(n + 1):
+                        new = grown[u, n, y]
+                        new[:] = 0.0
+                        for s in range(states):
+                            if y < n:
+                                to, old = new[move[u, 0, s]], grown[u, n - 1, y, s]
+                                for q in range(nodes):
+                                    to[q] += (1 - chance[u, k, q]) * old[q]
+                            if y > 0:
+                                to, old = new[move[u, 1, s]], grown[u, n - 1, y - 1, s]
+                                for q in range(nodes):
+                                    to[q] += chance[u, k, q] * old[q]
+            place = 0
+            for u in range(last):
+                place += made[c, u]
+            now = grown[last - 1, made[c, last - 1], flagged[c, last - 1]] if last > 0 else begin
+            rest = ahead[place, made[c, last], flagged[c, last]]
+            value = 0.0
+            for s in range(states):
+                for q in range(nodes):
+                    value += now[s, q] * rest[s, q]
+            out[state[c], lane] += weight[c] * value
+
+
 @dataclass(frozen=True, eq=False)
 class Weigher:
     """Weights of a block's needed states, as a function of level, decay and spread of its firms."""
@@ -561,7 +662,11 @@ class Weigher:
         for one, number in zip(self.firms, self.numbers, strict=True):
             power = np.empty((len(laid.states), LANES))
             about = one.made, one.flagged, one.state, one.weight
-            _weights(power, points, self.basis, owner, one.owned, *about)
+            given = power, points, self.basis, owner, one.owned, *about
+            if one.orders is None:
+                _weights(*given)
+            else:
+                _weights_by_order(*given, one.orders.move, one.orders.weight)
             high, left = one.most, number
             while left:
                 if left == 2:

@@ -276,6 +276,8 @@ class Coefficients:
         #: Terms of the logarithm of the precision, and of the log odds of a structural zero.
         self.precision = self._terms("precision", "phi_", draws, constant)
         self.never = self._terms("never", "never_", draws, constant)
+        #: Terms of the log odds of a second part within the rest, in a composition.
+        self.split = self._terms("split", "split_", draws, constant)
         #: Of a register: how many rows each row of the design stands for.
         self.rows = constant["rows"].to_numpy() if "rows" in constant else None
         # Missing covariates are parameters: (column, firm) -> draws of the weight.

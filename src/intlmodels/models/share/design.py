@@ -26,6 +26,7 @@ from intlmodels.models.priors import Prior, parameter
 from intlmodels.studies import (
     Axes,
     ByOutcome,
+    Composition,
     Covariate,
     FurtherOutcome,
     Grouping,
@@ -46,7 +47,8 @@ Kind = Literal[
     "spline", "walk", "product", "interaction",
 ]
 Family = Literal[
-    "beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "ordered", "binary",
+    "beta", "logit-normal", "hurdle", "heaped", "density", "ordered-beta", "composition",
+    "ordered", "binary",
 ]
 # fmt: on
 
@@ -147,12 +149,25 @@ class Design:
     #: Terms of the logarithm of the precision, and of the log odds of a structural zero.
     precision: tuple[Block, ...] = ()
     never: tuple[Block, ...] = ()
+    #: A second part of the same whole, and terms of the log odds of what it has of the rest.
+    part: Composition | None = None
+    split: tuple[Block, ...] = ()
 
     own_ends: bool = False  #: whether rows differ in the width of their intervals
     #: Whether spreads have a penalized complexity prior in place of a half-normal one.
     penalized: bool = False
     #: Why shares cannot be simulated from it; empty if they can.
     not_simulated: str = ""
+
+    @property
+    def beside(self) -> tuple[Block, ...]:
+        """Terms of other parameters than the mean."""
+        return (*self.precision, *self.never, *self.split)
+
+    def terms_of(self, name: str) -> tuple[Block, ...]:
+        """Terms of a parameter of the family."""
+        terms = {"phi": self.precision, "never": self.never, "split": self.split}
+        return terms.get(name, ())
 
     @property
     def clusters(self) -> Grouping | None:
@@ -235,6 +250,10 @@ _FAMILY_PARAMETERS: dict[Family, tuple[tuple[str, str, str, str], ...]] = {
             "distance from there to the cutpoint above which a share is exactly 100",
         ),
     ),
+    "composition": (
+        _PHI,
+        ("split", "Beta(1, 1)", "unit", "second part in proportion to all but the share"),
+    ),
     "binary": (),
     # Its probabilities have a prior together, see fixed_priors.
     "ordered": (),
@@ -259,10 +278,9 @@ def parameters(design: Design) -> dict[str, Prior]:
         listed += _block_parameters(block)
     for grouping in design.groupings:
         listed += _grouping_parameters(design, grouping)
-    further = {"phi": design.precision, "never": design.never}
     for name, prior, support, meaning in _FAMILY_PARAMETERS[design.family]:
         listed.append(parameter(name, prior, support, meaning))  # type: ignore[arg-type]
-        for block in further.get(name, ()):
+        for block in design.terms_of(name):
             own = _block_parameters(block)
             listed += [replace(prior, meaning=_meaning(name, prior.meaning)) for prior in own]
     names = [prior.name for prior in listed]
@@ -377,8 +395,8 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
         rows += _fixed_of_block(block)
     for grouping in design.groupings:
         rows += _fixed_of_grouping(design, grouping)
-    for name, blocks in (("phi", design.precision), ("never", design.never)):
-        fixed = [row for block in blocks for row in _fixed_of_block(block)]
+    for name in ("phi", "never", "split"):
+        fixed = [row for block in design.terms_of(name) for row in _fixed_of_block(block)]
         rows += [(own, prior, _meaning(name, meaning)) for own, prior, meaning in fixed]
     return rows
 
@@ -436,7 +454,7 @@ def shown(design: Design) -> list[str]:
         # Thousands of groups are no table of parameters: they have tables of their own.
         if len(grouping.labels) <= MOST_CLUSTERS:
             names += [grouping.name, *(b.by(grouping.name) for b in design.slopes(grouping))]
-    names += [block.variable for block in (*design.precision, *design.never)]
+    names += [block.variable for block in design.beside]
     return list(dict.fromkeys(names))
 
 
@@ -778,6 +796,18 @@ def with_covariate(design: Design, spec: Covariate) -> Design:
     return replace(design, blocks=(*design.blocks, _block(spec.predictor)))
 
 
+def with_composition(design: Design, spec: Composition, study: ShareStudy) -> Design:
+    """Add a second part of the whole: a Dirichlet law, with the same terms for the split.
+
+    Of the predictors those that are known of every row.
+    """
+    names = [b.term for b in design.blocks if b.term in study.predictors and not b.missing.size]
+    split = _named(study, list(dict.fromkeys(names)), "split", "Normal(0, 0.5)")
+    why = f"the second part of the variant {spec.name} is not simulated"
+    design = with_family(design, "composition")
+    return replace(design, part=spec, split=split, not_simulated=why)
+
+
 def with_outcome_added(design: Design, spec: ByOutcome) -> Design:
     """Add a further outcome as a predictor of the share."""
     further = spec.outcome
@@ -817,7 +847,9 @@ def data_parts(study: ShareStudy, design: Design) -> dict[str, list[Any]]:
     else:
         values = [list(further.levels), further.codes, further.known]
         parts[further.name] = [further.kind, *values]
-    for block in (*design.blocks, *design.precision, *design.never):
+    if design.part is not None:
+        parts[design.part.column] = [design.part.lower, design.part.upper]
+    for block in (*design.blocks, *design.beside):
         parts[block.name] = [
             block.kind,
             list(block.levels),
@@ -935,7 +967,8 @@ def with_terms(design: Design, spec: Terms, study: ShareStudy) -> Design:
 
 
 def _study_variant(
-    spec: Nested | Axes | Membership | Covariate | ByOutcome | Order | Terms, study: ShareStudy
+    spec: Nested | Axes | Membership | Covariate | Composition | ByOutcome | Order | Terms,
+    study: ShareStudy,
 ) -> Variant[Design]:
     if isinstance(spec, Order):
         change = (
@@ -960,6 +993,13 @@ def _study_variant(
     if isinstance(spec, Membership):
         change = f"the second {spec.predictor} of a firm enters by multiple membership"
         return Variant(spec.name, change, partial(with_membership, spec=spec), axis=spec.predictor)
+    if isinstance(spec, Composition):
+        change = (
+            f"{spec.share}, {spec.label} and {spec.rest} shares together: a Dirichlet law on "
+            "the intervals of both reported parts, of which the share alone is that of the default"
+        )
+        apply = partial(with_composition, spec=spec, study=study)
+        return Variant(spec.name, change, apply, comparable=False)
     if isinstance(spec, ByOutcome):
         how = "a contrast" if len(spec.outcome.levels) == 2 else "a monotonic effect"
         change = f"adds {spec.outcome.label.lower()} as {how}"

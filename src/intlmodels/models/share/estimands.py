@@ -34,6 +34,8 @@ from intlmodels.models.share.coefficients import (
     moments,
 )
 from intlmodels.models.share.design import CLUSTER, FIRM, MOST_CLUSTERS, spline_basis
+from intlmodels.models.share.observation import inverse_logit, simulate_within
+from intlmodels.studies import Total
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -548,6 +550,105 @@ def _comparisons(
         for one, other in itertools.combinations(map(int, places), 2):
             pairs.append((other, one) if upwards else (one, other))
     return pairs
+
+
+# -- a share, a second part, and the rest ----------------------------------------------
+
+
+def compositions(tree: DataTree) -> Array:
+    """Expected share, second part and rest, averaged over the rows: (draw, change, 3), percent.
+
+    Of a fit with a composition; as observed, then at each setting of each predictor (the
+    dimension ``setting`` of its estimands), the others as observed. The shares themselves, not as
+    rounded; the three sum to 100.
+    """
+    coefficients = Coefficients(tree)
+    weights = tree["constant_data"]["setting_weights"].to_numpy()
+    changes = [Change(), *(change_of(coefficients, row) for row in weights)]
+    found = np.empty((len(coefficients.intercept), len(changes), 3))
+    odds = coefficients.parameters["split"]
+    start = (np.log(odds) - np.log1p(-odds))[:, None]
+    for k, change in enumerate(changes):
+        share = inverse_logit(coefficients.rows_linear(change))
+        terms = 0.0 if coefficients.split is None else coefficients.split.linear(change)
+        second = (1 - share) * inverse_logit(start + terms)
+        parts = np.broadcast_arrays(share, second, 1 - share - second)
+        found[:, k] = np.stack([100 * own.mean(axis=1) for own in parts], axis=-1)
+    return found
+
+
+# -- sums over the firms -----------------------------------------------------------------
+
+
+def totals(tree: DataTree, total: Total, *, seed: int = 0) -> tuple[Array, Array]:
+    """Draw what each firm has, and its share of that.
+
+    The share is drawn within the interval it was reported as, given the parameters of each draw
+    of the posterior. What is missing of a firm is the parameter that stands for it, where the
+    fit has the column as a covariate; else it is drawn from the predictive law of a lognormal
+    sample with the reference prior, of the firms of which it is known: log values with mean m and
+    standard deviation s, n of them, give m + s sqrt(1 + 1/n) t with n - 1 degrees of freedom
+    (Gelman et al. 2013, Bayesian Data Analysis, section 3.2).
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A fit of the default family, or of a variant that keeps it.
+    total : Total
+        Of the same study.
+    seed : int
+        For shares and for what is missing.
+
+    Returns
+    -------
+    whole, share : ndarray, shape (draw, firm)
+        In the unit of the column, and from 0 to 1.
+
+    Raises
+    ------
+    StudyError
+        For a fit of another family than ``beta`` or ``hurdle``.
+    """
+    coefficients, constant = Coefficients(tree), tree["constant_data"].to_dataset()
+    if coefficients.family not in ("beta", "hurdle"):
+        raise StudyError(
+            "totals are computed from fits of the families beta and hurdle",
+            value=coefficients.family,
+        )
+    rng = np.random.default_rng(seed)
+    linear = coefficients.rows_linear(Change())
+    parameters = {name: value[:, None] for name, value in coefficients.parameters.items()}
+    parameters |= coefficients.rows_parameters(Change())
+    ends = constant["lower"].to_numpy(), constant["upper"].to_numpy()
+    share = simulate_within(coefficients.family, linear, parameters, *ends, rng)
+    whole = np.tile(total.values, (len(linear), 1))
+    known = np.log(total.values[np.isfinite(total.values) & (total.values > 0)])
+    of_fit = _covariate_of(coefficients, total)
+    for firm in np.flatnonzero(np.isnan(total.values)):
+        if of_fit is not None:
+            draws = coefficients.imputed[coefficients.place[of_fit["name"]].start, int(firm)]
+            value = of_fit["center"] + of_fit["scale"] * draws
+            whole[:, firm] = np.exp(value) if of_fit["transform"] == "log" else value
+            continue
+        scale = known.std(ddof=1) * math.sqrt(1 + 1 / len(known))
+        whole[:, firm] = np.exp(
+            known.mean() + scale * rng.standard_t(len(known) - 1, size=len(linear))
+        )
+    return whole, share
+
+
+def _covariate_of(coefficients: Coefficients, total: Total) -> dict[str, Any] | None:
+    """The block of a fit with the same numbers as a total, missing of the same firms."""
+    missing = np.flatnonzero(np.isnan(total.values)).tolist()
+    for block in coefficients.blocks:
+        if not missing or block["kind"] != "numeric" or block["missing"] != missing:
+            continue
+        with np.errstate(divide="ignore"):
+            values = np.log(total.values) if block["transform"] == "log" else total.values
+        own = coefficients.design[:, coefficients.place[block["name"]].start]
+        if np.allclose((values - block["center"]) / block["scale"], own, equal_nan=True):
+            return block
+    return None
 
 
 # -- new firms ---------------------------------------------------------------------------

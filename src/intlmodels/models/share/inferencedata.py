@@ -56,8 +56,9 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
     ``design[row, coefficient]`` holds the weights (NaN where a covariate is missing);
     ``setting_weights[setting, coefficient]`` what changes when one predictor is set to one
     level (NaN: as observed). Of a grouping G: ``G_code[row]``, the position of each row's group in
-    ``G_level``; of terms of the precision and of structural zeros ``precision_design`` and
-    ``never_design``. The dimension of the rows is ``firm`` where each is of another firm.
+    ``G_level``; of terms of the precision, of structural zeros and of the split of the rest
+    ``precision_design``, ``never_design`` and ``split_design``. The dimension of the rows is
+    ``firm`` where each is of another firm.
     """
     import xarray as xr
 
@@ -80,7 +81,7 @@ def constant_data(study: ShareStudy, design: Design) -> Dataset:
         attributes[f"{CLUSTER}_label"] = design.clusters.label
     if design.groupings:
         attributes["groupings"] = json.dumps([_grouping(design, own) for own in design.groupings])
-    for part in ("precision", "never"):
+    for part in ("precision", "never", "split"):
         terms: tuple[Block, ...] = getattr(design, part)
         if terms:
             attributes[part] = json.dumps([_described(block) for block in terms])

@@ -41,11 +41,11 @@ def family_parameters(design: Design, values: Mapping[str, Array]) -> dict[str, 
     found = {}
     for name in observation.PARAMETERS[design.family]:
         own = observation.for_firms(name, values[name])
-        blocks = {"phi": design.precision, "never": design.never}.get(name, ())
+        blocks = design.terms_of(name)
         if blocks:
             added = sum(contribution(block, values, {}, []) for block in blocks)
             with np.errstate(divide="ignore"):
-                odds = np.log(own) - np.log1p(-own) if name == "never" else own
+                odds = np.log(own) - np.log1p(-own) if name != "phi" else own
             own = own * np.exp(added) if name == "phi" else observation.inverse_logit(odds + added)
         found[name] = own
     return found

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -46,6 +47,7 @@ from intlmodels.models.compilation import one_at_a_time
 from intlmodels.models.priors import Prior, parse
 from intlmodels.models.pymc import LOWER, UPPER, draw_pymc, register_data
 from intlmodels.models.share import intervalkernels, observation
+from intlmodels.models.share.composition import CompositionNodes, composition_nodes
 from intlmodels.models.share.design import (
     VARYING,
     Block,
@@ -104,7 +106,7 @@ def build(
 def _of_rows(model: pm.Model, design: Design, priors: Mapping[str, Prior], name: str) -> Any:
     """A parameter of the family: one for all rows, or by row if it has terms of its own."""
     value = draw_pymc(priors, name)
-    blocks = {"phi": design.precision, "never": design.never}.get(name, ())
+    blocks = design.terms_of(name)
     if not blocks:
         return value
     added = sum(_contribution(model, block, priors, []) for block in blocks)
@@ -320,6 +322,8 @@ def _observe(
     names = ("weights", "linear", "mu", *observation.PARAMETERS[family])
     shapes = ["(k)" if name in observation.VECTORS else "()" for name in names]
     log_density = LOG_DENSITIES[family]
+    if design.part is not None:
+        log_density = partial(log_density, nodes=composition_nodes(study.outcome, design.part))
 
     def logp(value: Any, weights: Any, linear: Any, mu: Any, *arguments: Any) -> Any:
         own, other = arguments[: len(names) - 3], arguments[len(names) - 3 :]
@@ -379,6 +383,25 @@ def _heaped(reported: Reported, linear: Any, mu: Any, phi: Any, heaping: Any) ->
     return pt.switch(on_coarse, pt.logaddexp(fine, coarse), fine)
 
 
+def _composition(
+    reported: Reported, linear: Any, mu: Any, phi: Any, split: Any, nodes: CompositionNodes
+) -> Any:
+    """A share, and a second part of the same whole: Dirichlet on the rectangle of both intervals.
+
+    Of Dirichlet(mu phi, split (1 - mu) phi, (1 - split) (1 - mu) phi) the share is Beta, and the
+    second part in proportion to the rest is an independent Beta. Its probability given the share
+    is averaged over the interval of the share; the density of the share enters by its proportions
+    at the nodes alone, so that the sum over all second parts is the Beta law exactly.
+    """
+    alpha, beta = mu * phi, (1 - mu) * phi
+    density = (alpha[:, None] - 1) * nodes.log_share + (beta[:, None] - 1) * nodes.log_rest
+    weights = nodes.log_weights + density
+    rest = (split * beta)[:, None], ((1 - split) * beta)[:, None]
+    second = interval_logprob(*rest, nodes.lower, nodes.upper)
+    given = pt.logsumexp(weights + second + nodes.log_possible, axis=1)
+    return _beta(reported, linear, mu, phi) + given - pt.logsumexp(weights, axis=1)
+
+
 def _density(reported: Reported, linear: Any, mu: Any, phi: Any) -> Any:
     squeezed = observation.squeeze(reported.value / 100, reported.size)
     return pm.logp(pm.Beta.dist(alpha=mu * phi, beta=(1 - mu) * phi), squeezed)
@@ -407,6 +430,7 @@ LOG_DENSITIES: dict[Family, Callable[..., Any]] = {
     "hurdle": _hurdle,
     "heaped": _heaped,
     "density": _density,
+    "composition": _composition,
     "ordered-beta": _ordered_beta,
     "binary": _binary,
     "ordered": _ordered,

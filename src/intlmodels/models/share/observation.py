@@ -32,6 +32,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "heaped": ("phi", "heaping"),
     "density": ("phi",),
     "ordered-beta": ("phi", "cut_zero", "cut_range"),
+    "composition": ("phi", "split"),
     "binary": (),
     "ordered": ("cutpoints",),
 }
@@ -237,6 +238,41 @@ def simulate_share(
         latent = rng.logistic(linear, size=shape)
         share = np.where(latent < values[1], 0.0, share)
         share = np.where(latent > values[1] + values[2], 1.0, share)
+    return share
+
+
+def simulate_within(
+    family: str,
+    linear: Array,
+    parameters: Mapping[str, Array],
+    lower: Array,
+    upper: Array,
+    rng: np.random.Generator,
+) -> Array:
+    """Draw shares from 0 to 1 given the intervals that they were reported as.
+
+    ``family``: ``beta`` or ``hurdle``; ``linear`` (draw, row), ``parameters`` as in
+    :func:`simulate_share`; ``lower``, ``upper`` (row,): ends from 0 to 1. By inversion of the
+    distribution function, from the end at which it has more digits; an interval from 0 holds the
+    structural zeros.
+    """
+    from scipy import special
+
+    mu, phi = inverse_logit(linear), parameters["phi"]
+    a, b = np.broadcast_arrays(mu * phi, (1 - mu) * phi)
+    # Beyond the mean as the complement of the share, so that probabilities are not close to one.
+    turned = np.broadcast_to((lower + upper) / 2, a.shape) > mu
+    a, b = np.where(turned, b, a), np.where(turned, a, b)
+    low, high = np.where(turned, 1 - upper, lower), np.where(turned, 1 - lower, upper)
+    start, end = special.betainc(a, b, low), special.betainc(a, b, high)
+    share = special.betaincinv(a, b, start + rng.random(a.shape) * (end - start))
+    # Where rounding leaves no probability between the ends.
+    share = np.clip(np.where(end > start, share, (low + high) / 2), low, high)
+    share = np.where(turned, 1 - share, share)
+    if family == "hurdle":
+        total = interval_log_probability(family, linear, parameters, lower, upper)
+        none = np.where(lower == 0, parameters["never"] * np.exp(-total), 0.0)
+        share = np.where(rng.random(a.shape) < none, 0.0, share)
     return share
 
 

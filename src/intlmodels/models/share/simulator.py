@@ -97,7 +97,7 @@ def simulate(
                 several = block.levels and block.kind != "monotonic"
                 shape = (count, len(block.levels)) if several else (count,)
                 truth[name] = truth[f"sigma_{name}"] * rng.normal(size=shape)
-    for block in (*design.precision, *design.never):
+    for block in design.beside:
         _draw_block(block, truth, given, rng)
     linear = linear_predictor(design, truth, given)
     if design.family == "ordered":
@@ -128,7 +128,7 @@ def simulate_given(
 
 def why_not_resampled(study: ShareStudy, design: Design) -> str:
     """Why firms with predictors like these cannot be simulated; empty if they can."""
-    for block in (*design.blocks, *design.precision, *design.never):
+    for block in (*design.blocks, *design.beside):
         if block.missing.size:
             return f"{block.label} has missing values"
     return why_not(design)
@@ -326,7 +326,7 @@ def _labels(study: ShareStudy, design: Design) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {design.intercept: ()} if design.intercept else {}
     if design.family == "ordered" and design.further is not None:
         found["baseline"] = design.further.levels
-    for block in (*design.blocks, *design.precision, *design.never):
+    for block in (*design.blocks, *design.beside):
         if block.kind in (*VARYING, "walk"):
             found |= {f"sigma_{block.name}": (), block.name: block.levels}
         elif block.kind == "monotonic":
