@@ -64,6 +64,13 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
     if design.by_period:
         theta["sigma_period"] = np.abs(rng.normal(0, 1, draws))
         theta["period"] = theta["sigma_period"][:, None] * rng.normal(size=(draws, periods))
+    if design.owned_since:
+        theta["owner"] = rng.normal(0, 1, draws)
+    if design.interviews:
+        theta["recall"] = rng.beta(2, 2, draws)
+        known_by = 1 - (1 - theta["recall"][:, None]) ** np.array(design.interviews)
+        # Missed decisions before the first, second, third known one of each firm.
+        missed = rng.geometric(known_by[..., None], (draws, firms, design.total)) - 1
     weight = np.zeros(draws)
     cells = np.zeros((draws, firms, periods, 2))
     known: dict[tuple[int, bytes], np.ndarray] = {}
@@ -76,7 +83,8 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
         for f in range(firms):
             key = f, table[f].tobytes()
             if key not in known:
-                known[key] = _flags(design, theta, f, table[f])
+                gaps = missed[:, f] if design.interviews else None
+                known[key] = _flags(design, theta, f, table[f], gaps)
             value = value * known[key]
         weight += value
         cells += value[:, None, None, None] * table
@@ -102,7 +110,9 @@ def exact(design: Design, draws: int = 50_000, seed: int = 1) -> Exact:
     )
 
 
-def probability(design: Design, level: list, decay: list, sigma: float) -> float:
+def probability(
+    design: Design, level: list, decay: list, sigma: float, owner: float = 0.0
+) -> float:
     """Probability of the counts at parameters of each size, up to their normalization."""
     z, share = np.polynomial.hermite_e.hermegauss(120)
     share = share / share.sum()
@@ -112,6 +122,7 @@ def probability(design: Design, level: list, decay: list, sigma: float) -> float
         "intercept": np.zeros_like(z),
         "large": np.zeros((len(z), 1)),
         "decay": np.tile(decay, (len(z), 1)),
+        "owner": np.full(len(z), owner),
         "firm": np.array(level)[list(design.size_of_firm)] + sigma * z[:, None],
     }
     known: dict[tuple[int, bytes], float] = {}
@@ -195,7 +206,13 @@ def _log_prior(design: Design, table: np.ndarray) -> float:
     return total
 
 
-def _flags(design: Design, theta: dict[str, np.ndarray], f: int, counts: np.ndarray) -> np.ndarray:
+def _flags(
+    design: Design,
+    theta: dict[str, np.ndarray],
+    f: int,
+    counts: np.ndarray,
+    missed: np.ndarray | None = None,
+) -> np.ndarray:
     """Probability of a firm's flags, summed over every order within each period."""
     size, place = design.size_of_firm[f], 0
     # Of each period, every order of the flags with its probability.
@@ -204,13 +221,17 @@ def _flags(design: Design, theta: dict[str, np.ndarray], f: int, counts: np.ndar
         n = int(no + yes)
         chance = []
         for k in range(place, place + n):
-            step = {"linear": k, "power": math.log(1 + k), "step": float(k > 0)}[design.family]
+            if missed is not None:
+                k = k + missed[:, : k + 1].sum(axis=1)
+            step = {"linear": k, "power": np.log1p(k), "step": 1.0 * (k > 0)}[design.family]
             odds = theta["intercept"] + theta["firm"][:, f] - theta["decay"][:, size] * step
             if size < len(design.sizes) - 1:
                 offset = "large" if len(design.sizes) == 2 else "size_offset"
                 odds = odds + theta[offset][:, size]
             if design.by_period:
                 odds = odds + theta["period"][:, t]
+            if design.owned_since and t >= design.owned_since[f]:
+                odds = odds + theta["owner"]
             chance.append(1 / (1 + np.exp(-odds)))
         place += n
         within = []

@@ -50,6 +50,7 @@ def test_the_catalogue_is_that_of_the_specification():
     assert set(catalogue(NORWAY)) == {
         *("default", "rho-0.01", "rho-0.2", "concentration-0.5", "concentration-5"),
         *("year-2000", "year-2008", "named", "text", "large-h", "repair-1", "repair-2"),
+        *("owners", "missed"),
         *("power", "step", "period", "common-decay"),
     }
     apart = [name for name in catalogue(NORWAY) if not find_variant(NORWAY, name).comparable]

@@ -48,6 +48,7 @@ CASES = {
     "spread": design(*SOME, concentration=5.0, period_weights=(0.8, 0.2), family="power"),
     "alike": design(*SOME[:2], size_of_firm=(1, 1, 1), concentration=0.5, family="step"),
     "one size": design(*SOME, sizes=("all",), size_of_firm=(0, 0, 0), common=True),
+    "owners": design(*SOME, size_of_firm=(0, 0, 1), owned_since=(1, 0, 2), total=4),
 }
 #: What a count may be off in all: with so few decisions, everything.
 EVERYTHING = 30
@@ -63,15 +64,17 @@ def normalization(case: Design) -> float:
 def test_the_probability_of_counts_is_the_sum_over_all_tables(name):
     case = CASES[name]
     like = states.likelihood(case, states.structure(case), EVERYTHING)
+    owner = 0.8 if case.owned_since else 0.0
+    like = replace(like, owner=(np.array([owner]), np.ones(1)), owned_size=0)
     for level, decay, sigma in (([0.5, -1.0], [0.3, -0.2], 0.7), ([-2.0, 1.5], [1.0, 0.4], 1.9)):
         points = [np.array([[level[g], decay[g], sigma]]) for g in range(len(case.sizes))]
         weights = [like.of_size(g, point) for g, point in enumerate(points)]
         found = float(like.pairs(weights).squeeze())
-        wanted = bruteforce.probability(case, level, decay, sigma)
+        wanted = bruteforce.probability(case, level, decay, sigma, owner)
         assert found == pytest.approx(wanted * math.exp(normalization(case)), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["hard and noisy", "contradictory", "one size"])
+@pytest.mark.parametrize("name", ["hard and noisy", "contradictory", "one size", "owners"])
 def test_the_posterior_is_that_of_weighted_draws_of_the_prior(name):
     case = CASES[name]
     found = exact.posterior(case, parameters(case), further=EVERYTHING)
@@ -127,6 +130,11 @@ def test_what_cannot_be_summed_is_refused():
     case = CASES["one size"]
     with pytest.raises(StudyError, match="effects of periods"):
         exact.posterior(replace(case, by_period=True), parameters(case))
+    with pytest.raises(StudyError, match="missed are a sum without an end"):
+        exact.posterior(replace(case, interviews=(1, 1, 1)), parameters(case))
+    owned = replace(CASES["owners"], owned_since=(0, 2, 0))
+    with pytest.raises(StudyError, match="owner of firms of several sizes"):
+        exact.posterior(owned, parameters(owned))
     impossible = design(count("none", 0, hard=True), total=4)
     with pytest.raises(StudyError, match="declared hard contradict each other"):
         exact.posterior(impossible, parameters(impossible))

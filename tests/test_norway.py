@@ -209,7 +209,7 @@ def test_description(norway: DecayStudy) -> None:
         "decision: motivated by the cluster, or not",
         "all in all 41; 5 hold exactly, 13 may be off",
         "M20b >=   1  hard   flag yes  each of A, B, C, D, E, F, J; all periods",
-        "variants of this study's own: 5",
+        "variants of this study's own: 7",
         "=   8  noisy  flag yes  all firms; before 2000, 2000",
         "'counts.csv, note'",
     ):

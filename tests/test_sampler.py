@@ -32,12 +32,21 @@ CASES = {
         *SOME, sizes=("large", "medium", "small"), size_of_firm=(0, 1, 2), family="power"
     ),
     "one size": design(*SOME, sizes=("all",), size_of_firm=(0, 0, 0), common=True),
+    "owners": design(*SOME, owned_since=(1, 0, 2), total=4),
+    "missed": design(*SOME, interviews=(5, 1, 2), total=4),
 }
+#: The same in combinations that no variant has.
+FURTHER = {
+    "owners and period": design(*SOME, owned_since=(1, 1, 2), by_period=True),
+    "missed, power": design(*SOME, interviews=(1, 1, 1), family="power"),
+    "missed, step": design(*SOME, interviews=(1, 2, 1), family="step", owned_since=(2, 0, 1)),
+}
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in FURTHER]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *SLOW])
 def test_draws_agree_with_the_sum_over_all_tables(name):
-    case = CASES[name]
+    case = (CASES | FURTHER)[name]
     wanted = exact(case, draws=8_000)
     settings = Settings(draws=3000, tune=500, chains=4, seed=11)
     drawn = inferencedata.posterior(case, sampler.sample(case, parameters(case), settings))

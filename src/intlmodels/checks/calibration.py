@@ -101,11 +101,16 @@ def run_calibration(
     used = settings_for(study, require_known(settings))
     plan = plan_of(study, variant, priors, used)
     known = simulator(study.model).wrong_models(design_of(study))
+    if variant != DEFAULT:
+        # Those of the default are looked for in the default.
+        of_variant = simulator(study.model).wrong_models(design_of(study, variant))
+        known = {name: said for name, said in of_variant.items() if name not in known}
     names = list(known) if list(misspecified) == ["all"] else list(misspecified)
     errors = [plan_of(study, variant, priors, used, name) for name in names]
-    if names and variant != DEFAULT:
+    if variant != DEFAULT and not set(names) <= set(known):
         raise StudyError(
-            "deliberate errors are errors of the default model; leave out --variant or --wrong",
+            "deliberate errors are errors of the default model; leave out --variant or --wrong"
+            + (f"; of this variant there is {', '.join(known)}" if known else ""),
             value=variant,
         )
     detected = []
@@ -122,7 +127,7 @@ def run_calibration(
         for each in errors:
             with options.bar(f"deliberate error {each.misspecified}") as progress:
                 detected.append(detect(each, sims, out, pool, progress, options.tell))
-        if detected:
+        if detected and variant == DEFAULT:
             # What is known of other errors stays.
             before = read_checks(study, out, given).wrong.value or ()
             every = {item.name: item for item in (*before, *detected)}

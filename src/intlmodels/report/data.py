@@ -600,6 +600,10 @@ def _if_clustered(
 # -- the decay model ---------------------------------------------------------------------
 
 
+#: What a variant with more counts sets beside experience.
+_EVIDENCE = "further evidence"
+
+
 @dataclass
 class DecayReportData(ReportData):
     """Counts, decisions or a register of them, and what experience does to the flag."""
@@ -760,6 +764,37 @@ class DecayReportData(ReportData):
         """See :func:`intlmodels.results.decay.experience_and_time`; None without that variant."""
         return None if self.period_fit is None else decay.experience_and_time(self.period_fit)
 
+    @property
+    def explanations(self) -> dict[str, str]:
+        """Variant -> what it sets beside experience, in words; the default first."""
+        found = {DEFAULT: "experience alone"}
+        if "period" in self.catalogue:
+            found["period"] = "calendar time"
+        counts = len(self.study.counts)
+        for name, reading in self.study.readings.items():
+            if reading.rival:
+                found[name] = reading.rival
+            elif len(reading.counts) > counts:
+                found[name] = _EVIDENCE
+        return found
+
+    @property
+    def rival_names(self) -> dict[str, str]:
+        """The same without the default, and without variants that only add evidence."""
+        words = self.explanations.items()
+        return {name: what for name, what in words if name != DEFAULT and what != _EVIDENCE}
+
+    @property
+    def has_rivals(self) -> bool:
+        """Whether a variant that sets something beside experience is fitted."""
+        return set(self.explanations) & set(self.variants) > {DEFAULT}
+
+    @cached_property
+    def rivals(self) -> pd.DataFrame:
+        """See :func:`intlmodels.results.decay.rivals`; of the default alone without a rival."""
+        effects = decay.rival_effects(self.variants, self.period_fit, self.prob)
+        return decay.rivals(self.comparison, effects, self.explanations)
+
     def kinds_of_firms(self, register: SequenceStudy) -> pd.DataFrame:
         """Firms of a register by size, decisions (in each period) and flags, most firms first."""
         import pandas as pd
@@ -804,6 +839,8 @@ class DecayReportData(ReportData):
             found["term_differences.csv"] = self.term_differences
         if self.time is not None:
             found["experience_and_time.csv"] = self.time
+        if self.has_rivals:
+            found["rivals.csv"] = self.rivals
         if self.register is not None:
             found["data.csv"] = self.kinds_of_firms(self.register)
             found |= {"checks.csv": self.checks, "predictions.csv": self.predicted}

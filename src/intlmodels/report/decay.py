@@ -6,6 +6,8 @@ Its own sections are here, and what it puts into those that every model has.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 
@@ -23,13 +25,16 @@ from intlmodels.report.rows import (
     changed_cells,
     common_decimals,
     difference_rows,
+    estimate,
     feature_table,
     interval,
     median_and_interval,
     prior_cell,
     side_by_side,
+    variant_title,
 )
 from intlmodels.report.sections import picture
+from intlmodels.results.decay import group_name
 from intlmodels.results.wording import (
     marked,
     misfit_sentences,
@@ -74,6 +79,7 @@ def answer(m: DecayReportData) -> Section:
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
         "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
+        decaysentences.other_rivals(m.rivals, m.rival_names, firm),
         decaysentences.at_most_experienced(plots.decisions_at(m.fit), m.allowed, firm, event),
         decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
     ]
@@ -757,6 +763,62 @@ def predictions(m: DecayReportData) -> Section | None:
 def _percentage_decimals(_feature: str) -> int:
     """Decimals with which a feature is written: all are percentages."""
     return 2
+
+
+# -- rival explanations ------------------------------------------------------------------
+
+
+def rivals(m: DecayReportData) -> Section | None:
+    """The decay beside each rival explanation; nothing where none is fitted."""
+    table, firm = m.rivals, m.study.firm_label
+    if not m.has_rivals:
+        return None
+    sizes = list(dict.fromkeys(table["size"]))
+    rows = []
+    for variant, own in table.groupby("variant", sort=False):
+        cells = [_with_probability(row) for row in own.itertuples(index=False)]
+        first = next(own.itertuples(index=False))
+        name = f"{first.explanation} ({variant_title(m, str(variant))})"
+        rows.append((name, *cells, _effect(first), decaysentences.taken_over(first, table)))
+    text = (
+        "A decay with experience is one explanation of what was counted. Each row below sets "
+        "another one beside it in the same model, and shows what is left of the decay. A rival "
+        "that takes over much of the decay explains the counts as well as experience does; one "
+        "that takes over little may hold all the same, but the decay does not depend on it."
+    )
+    note = (
+        "Pr: probability that the decay, or the effect of the rival, is above zero. Taken over: "
+        f"by how much the median decay of {group_name(sizes[0], firm)} is smaller "
+        "than under experience alone, and the verdict on what is left."
+    )
+    if "recall" in m.own_parameters.get("parameter", pd.Series(dtype=str)).tolist():
+        note += " Where decisions were missed, the decay is for each earlier one, known or not."
+    columns = tuple(f"decay, {group_name(size, firm)}" for size in sizes)
+    rows_shown = Table(
+        f"The decay beside its rivals, in log odds: median ({f.interval_name(m.prob)})",
+        ("explanation (variant)", *columns, "effect of the rival", "taken over"),
+        tuple(rows),
+        file="tables/rivals.csv",
+        note=note,
+        failed=not m.passed,
+    )
+    return Section("rivals", "Rival explanations", (Paragraph(text), rows_shown))
+
+
+def _with_probability(row: Any) -> str:
+    """An estimate with the probability that it is above zero, in one cell."""
+    decimals = decaysentences.decimals(row.ci_low, row.ci_high, 2)
+    chance = f", Pr {f.probability(row.p_positive)}" * (row.p_positive == row.p_positive)
+    return f"{estimate(row, decimals)}{chance}"
+
+
+def _effect(row: Any) -> str:
+    """What a rival amounts to itself, in one cell."""
+    if not isinstance(getattr(row, "effect", None), str):
+        return f.DASH
+    columns = ("median", "ci_low", "ci_high", "p_positive")
+    own = SimpleNamespace(**{name: getattr(row, f"effect_{name}") for name in columns})
+    return f"{row.effect}: {_with_probability(own)}"
 
 
 # -- variants and limits -----------------------------------------------------------------

@@ -22,6 +22,7 @@ from intlmodels.results.wording import (
     hardly_moved,
     marked,
     verdict,
+    verdict_on,
 )
 
 if TYPE_CHECKING:
@@ -269,6 +270,56 @@ def calendar_time(table: pd.DataFrame, slopes: pd.DataFrame, firm: str) -> str:
         f"{f.listed(said)}, and that of a fall over time with experience being equal "
         f"{f.probability(first.p_period_falls)}."
     )
+
+
+#: Parts of a decay that a rival takes over: from this on it is told, and from this on it is most.
+_SOME, _MOST = 0.1, 0.5
+
+
+def taken_over(row: Any, table: pd.DataFrame) -> str:
+    """How far a rival takes over the decay, in a few words; a row of the table of rivals."""
+    default = next(table.itertuples(index=False))
+    if row.variant == default.variant:
+        return f.DASH
+    if not row.converged:
+        return "did not converge"
+    if default.p_positive < LEANING:
+        return "there is no decay to speak of"
+    part = f.percent(100 * row.taken_over)
+    said = f"most of it ({part})" if row.taken_over < 1 else "all of it"
+    if row.taken_over < _MOST:
+        said = f"part of it ({part})" if row.taken_over >= _SOME else "next to nothing"
+    if row.taken_over <= -_SOME:
+        said = f"nothing: the decay is {f.percent(-100 * row.taken_over)} larger"
+    return f"{said}; {verdict_on(row) if row.p_positive >= LEANING else 'cannot tell'}"
+
+
+def other_rivals(table: pd.DataFrame, explanations: Mapping[str, str], firm: str) -> str:
+    """What is left of the decay beside its rivals, of the first size; those not fitted are named.
+
+    ``table``: see :func:`.results.decay.rivals`; ``explanations``: variant to the rival in words.
+    Calendar time has a sentence of its own, :func:`calendar_time`, once it is fitted.
+    """
+    own = table[(table["size"] == table["size"].iloc[0]) & table["converged"].astype(bool)]
+    found = {row.variant: row for row in own.itertuples(index=False)}
+    rivals = {variant: f"{what} (variant {variant})" for variant, what in explanations.items()}
+    beside = [
+        f"{f.probability(found[variant].p_positive)} beside {what}"
+        for variant, what in rivals.items()
+        if variant in found and variant != "period"
+    ]
+    absent = [what for variant, what in rivals.items() if variant not in found]
+    said = []
+    if beside and "default" in found:
+        default = found["default"]
+        said.append(
+            f"the probability that it lowers the odds among {group_name(default.size, firm)} is "
+            f"{f.listed([f'{f.probability(default.p_positive)} on its own', *beside])}"
+        )
+        said[-1] += ", see rival explanations"
+    if absent:
+        said.append(f"not fitted: {f.listed(absent)}")
+    return f"Experience is not the only possible explanation; {'; '.join(said)}." if said else ""
 
 
 def at_most_experienced(

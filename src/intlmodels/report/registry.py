@@ -100,6 +100,7 @@ DECAY = ReportParts[DecayReportData](
         "reconstruction": decay.reconstruction,
         "drivers": decay.drivers,
         "attributes": decay.attributes,
+        "rivals": decay.rivals,
         "variants": decay.variants,
         "comparison": checks.comparison,
         "sensitivity": checks.sensitivity,

@@ -389,6 +389,82 @@ def decay_and_period_fall(fit: DataTree, group: str) -> tuple[Array, Array]:
     return flat(draws["decay"].transpose("chain", "draw", "size")), period[:, 0] - period[:, -1]
 
 
+#: What a variant sets beside experience, by what it knows of the firms: parameter, in words, and
+#: whether it has a direction.
+RIVAL_EFFECTS = {
+    "owned_since": ("owner", "effect of the owner, log odds", True),
+    "interviews": ("recall", "chance that one interview brings up a decision", False),
+}
+
+
+def rival_effects(
+    fits: Mapping[str, DataTree], period_fit: DataTree | None, prob: float = CI_PROB
+) -> pd.DataFrame:
+    """What each rival explanation of the decay amounts to, one row a variant that has one.
+
+    Columns: ``variant``, ``effect`` (in words), and those of :func:`.intervals.table_of`;
+    ``p_positive``, probability that the effect is above zero, nan where it cannot be below.
+    ``period_fit``: the whole fit of the variant ``period``, whose effect is the fall of the log
+    odds from the first period to the last.
+    """
+    import pandas as pd
+
+    parts = []
+    for variant, fit in fits.items():
+        draws, constant = (fit[name].to_dataset() for name in ("posterior", "constant_data"))
+        found = [
+            (effect, directed, flat(draws[name]))
+            for known, (name, effect, directed) in RIVAL_EFFECTS.items()
+            if known in constant
+        ]
+        if variant == "period" and period_fit is not None:
+            fall = decay_and_period_fall(period_fit, "posterior")[1]
+            found.append(("fall from the first period to the last, log odds", True, fall))
+        for effect, directed, values in found:
+            table = table_of(fit, {"variant": variant, "effect": [effect]}, values[:, None], prob)
+            chance = float((values > 0).mean()) if directed else np.nan
+            parts.append(table.assign(p_positive=chance))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def rivals(
+    comparison: pd.DataFrame, effects: pd.DataFrame, explanations: Mapping[str, str]
+) -> pd.DataFrame:
+    """The decay beside each rival explanation, one row a variant and size.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        Of :func:`compare_variants`.
+    effects : pandas.DataFrame
+        Of :func:`rival_effects`.
+    explanations : mapping of str to str
+        Variant to what it sets beside experience, in words; the first is the default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variant``, ``explanation``, ``size``, the columns of :func:`slopes` of decays;
+        ``taken_over``: part of the default's median decay of that size that is missing beside the
+        rival, nan where the default has none; ``effect`` and ``effect_`` columns of the rival's
+        own effect.
+    """
+    sizes = comparison.loc[comparison["quantity"] == "fall", "size"]
+    table = comparison[(comparison["quantity"] == "decay") & comparison["size"].isin(sizes)]
+    table = table[table["variant"].isin(explanations)].drop(columns=["quantity", "comparable"])
+    table.insert(1, "explanation", table["variant"].map(explanations))
+    own = table[table["variant"] == next(iter(explanations))]
+    default = table["size"].map(dict(zip(own["size"], own["median"], strict=True)))
+    table["taken_over"] = (1 - table["median"] / default).where(default > 0)
+    if not len(effects):
+        return table
+    columns = ["median", "ci_low", "ci_high", "p_positive"]
+    named = effects[["variant", "effect", *columns]]
+    return table.merge(
+        named.rename(columns={name: f"effect_{name}" for name in columns}), "left", "variant"
+    )
+
+
 def group_name(size: str, firm: str, start: bool = False) -> str:
     """Firms of one size in words, which may start a sentence."""
     name = formats.plural(firm) if size == "all" else f"{size} {formats.plural(firm)}"

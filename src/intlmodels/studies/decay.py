@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from intlmodels.core.csvtable import Files
+from intlmodels.core.csvtable import Files, clean_label
 from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, read_each
 from intlmodels.studies.attributes import Attribute, read_attributes
 from intlmodels.studies.base import Study, common
@@ -29,13 +29,16 @@ from intlmodels.studies.schema import (
     MARK,
     CountsTable,
     DecayFile,
+    MissedTable,
+    MoreCountsTable,
+    OwnersTable,
     PeriodsTable,
     ReadingTable,
     SizesTable,
     period_weights,
     wrong,
 )
-from intlmodels.studies.sources import Cell, Sources, in_column
+from intlmodels.studies.sources import Cell, Sources, in_column, split_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +63,13 @@ class Reading:
     note: str = ""
     #: Of each firm, where these are what is read otherwise; else empty.
     sizes: tuple[str, ...] = ()
+    #: Of each firm, from which period on (its position) it has another owner; the number of
+    #: periods if never. Empty where ownership is not looked at.
+    owned_since: tuple[int, ...] = ()
+    #: Interviews with each firm, where decisions may have been missed; else empty.
+    interviews: tuple[int, ...] = ()
+    #: What a variant sets beside experience, in words; else empty.
+    rival: str = ""
     orders: tuple[Order, ...] = ()
 
 
@@ -295,10 +305,10 @@ def _counts(
     if not toml.counts:
         found = {}
         for name, own in toml.variants.items():
-            if not isinstance(own, SizesTable):
+            if not isinstance(own, SizesTable | OwnersTable):
                 said = "a variant of this kind reads counts; expected a table [counts]"
                 raise wrong(said, f"[variants.{name}]")
-            found[name] = _other_sizes(name, own, subjects, weights, (), ())
+            found[name] = _of_firms(name, own, sources, subjects, weights, (), ())
         return (), (), found, ()
     for firm in subjects.firms:
         if MARK in firm:
@@ -332,8 +342,8 @@ def _counts(
                 orders=reread or orders,
             )
             continue
-        if isinstance(spec, SizesTable):
-            readings[name] = _other_sizes(name, spec, subjects, weights, counts, orders)
+        if not isinstance(spec, MoreCountsTable):
+            readings[name] = _of_firms(name, spec, sources, subjects, weights, counts, orders)
             continue
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
@@ -354,29 +364,92 @@ def _counts(
     return counts, orders, readings, tuple(dict.fromkeys(unused))
 
 
-def _other_sizes(
+def _of_firms(
     name: str,
-    spec: SizesTable,
+    spec: SizesTable | OwnersTable | MissedTable,
+    sources: Sources,
     subjects: Subjects,
     weights: tuple[float, ...],
     counts: tuple[Count, ...],
     orders: tuple[Order, ...],
 ) -> Reading:
-    """Firms of other sizes; those of one size that is left out are all the others."""
-    sizes: dict[str, str] = {}
-    for number, (size, firms) in enumerate(spec.sizes.items(), start=1):
-        here = f"[{spec.where[:-1]}.sizes]] number {number},"
-        if size not in subjects.size_labels:
-            said = f"no such size{did_you_mean(size, subjects.size_labels)}; expected one of "
-            raise wrong(f"{said}{listed(subjects.size_labels)}", f"{here} size", size)
+    """A variant that says something else of the firms, with the study's own counts."""
+    same = Reading(name, "", subjects.periods, weights, counts, spec.note, orders=orders)
+    if isinstance(spec, SizesTable):
+        return _other_sizes(same, spec, subjects)
+    if isinstance(spec, OwnersTable):
+        return _owners(same, spec, subjects)
+    interviews = _interviews(spec, sources)
+    change = (
+        "decisions may have been missed, fewer of firms with more interviews, and are experience "
+        f"({spec.column})"
+    )
+    return replace(same, change=change, interviews=interviews, rival="missed decisions")
+
+
+def _by_firm(
+    spec: SizesTable | OwnersTable, group: str, key: str, names: Collection[str], subjects: Subjects
+) -> dict[str, str]:
+    """Firm -> what its table ``[[variants.NAME.group]]`` has as ``key``, one of ``names``."""
+    found: dict[str, str] = {}
+    what = "size" if key == "size" else "period"
+    for number, (name, firms) in enumerate(getattr(spec, group).items(), start=1):
+        here = f"[{spec.where[:-1]}.{group}]] number {number},"
+        if name not in names:
+            said = f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}"
+            raise wrong(said, f"{here} {key}", name)
         for firm in firms:
             if firm not in subjects.firms:
                 said = f"no such firm{did_you_mean(firm, subjects.firms)}; expected one of "
                 raise wrong(f"{said}{listed(subjects.firms, 30)}", f"{here} firms", firm)
-            if firm in sizes:
-                said = f"it is {sizes[firm]} already; expected every firm once"
+            if firm in found:
+                said = f"it is {found[firm]} already; expected every firm once"
                 raise wrong(said, f"{here} firms", firm)
-            sizes[firm] = size
+            found[firm] = name
+    return found
+
+
+def _owners(same: Reading, spec: OwnersTable, subjects: Subjects) -> Reading:
+    """Firms with another owner from some period on."""
+    periods = subjects.periods
+    since = _by_firm(spec, "owned", "since", periods, subjects)
+    places = tuple(
+        periods.index(since[firm]) if firm in since else len(periods) for firm in subjects.firms
+    )
+    words = (f"{listed(firms)} from {period} on" for period, firms in spec.owned.items())
+    change = f"adds an effect of {spec.label}: {'; '.join(words)}"
+    return replace(same, change=change, owned_since=places, rival=spec.label)
+
+
+def _interviews(spec: MissedTable, sources: Sources) -> tuple[int, ...]:
+    """Interviews with each firm; rows of others than firms of the study are of no concern."""
+    where = f"{spec.where} column"
+    file, column = split_place(spec.column, where)
+    named = sources.column_cells(file, sources.key(file), "[firms] column")
+    cells = dict(
+        zip(
+            (clean_label(cell.text) for cell in named),
+            sources.column_cells(file, column, where),
+            strict=True,
+        )
+    )
+    numbers = []
+    for firm, unit in zip(sources.firms, sources.units, strict=True):
+        if unit not in cells:
+            raise wrong(f"expected a row for every firm, but {file} has none for this", where, firm)
+        number = cells[unit].number()
+        if number < 1 or number != int(number):
+            raise cells[unit].error(
+                "expected the number of interviews with the firm, a whole number of at least 1: "
+                "without any none of its decisions would be known"
+            )
+        numbers.append(int(number))
+    return tuple(numbers)
+
+
+def _other_sizes(same: Reading, spec: SizesTable, subjects: Subjects) -> Reading:
+    """Firms of other sizes; those of one size that is left out are all the others."""
+    sizes = _by_firm(spec, "sizes", "size", subjects.size_labels, subjects)
     left = [size for size in subjects.size_labels if size not in spec.sizes]
     rest = [firm for firm in subjects.firms if firm not in sizes]
     mend = "expected firms of every size; those of one that is left out are all the others"
@@ -389,7 +462,7 @@ def _other_sizes(
         raise wrong("the sizes of the study itself; expected others", f"{spec.where} sizes")
     words = (f"{size} {listed(firms)}" for size, firms in spec.sizes.items())
     change = f"firms of other sizes: {'; '.join(words)}"
-    return Reading(name, change, subjects.periods, weights, counts, spec.note, own, orders)
+    return replace(same, change=change, sizes=own)
 
 
 # -- describing it ----------------------------------------------------------------------

@@ -1143,19 +1143,41 @@ class SizesTable(VariantTable):
     sizes: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
-        """Check the sizes: each has firms, and stands there once."""
-        if not self.sizes:
-            raise wrong("expected at least one size", f"{self.where} sizes")
-        checked: dict[str, tuple[str, ...]] = {}
-        for number, table in enumerate(self.sizes, start=1):
-            here = f"[{self.where[:-1]}.sizes]] number {number},"
-            keys = {"size": Key("label", required=True), "firms": Key("texts", required=True)}
-            given = section(table, keys, here)
-            if given["size"] in checked:
-                raise wrong("expected each size once", f"{here} size", given["size"])
-            _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
-            checked[given["size"]] = given["firms"]
-        object.__setattr__(self, "sizes", checked)
+        _check_firms_by(self, "sizes", "size")
+
+
+class OwnersTable(VariantTable):
+    """Firms that come under other owners, by the first period in which they have them."""
+
+    kind: Literal["owners"]
+    label: Label = "another owner"
+    owned: Annotated[Any, Key("tables")]
+
+    def __post_init__(self) -> None:
+        _check_firms_by(self, "owned", "since")
+
+
+class MissedTable(VariantTable):
+    """Decisions that no interview brought up; ``column`` has the interviews of each firm."""
+
+    kind: Literal["missed"]
+    column: Label
+
+
+def _check_firms_by(variant: VariantTable, group: str, key: str) -> None:
+    """Check tables of firms: each has firms, and another ``key``, by which they are kept."""
+    if not getattr(variant, group):
+        raise wrong(f"expected at least one table with {key} and firms", f"{variant.where} {group}")
+    checked: dict[str, tuple[str, ...]] = {}
+    for number, table in enumerate(getattr(variant, group), start=1):
+        here = f"[{variant.where[:-1]}.{group}]] number {number},"
+        keys = {key: Key("label", required=True), "firms": Key("texts", required=True)}
+        given = section(table, keys, here)
+        if given[key] in checked:
+            raise wrong(f"expected each {key} once", f"{here} {key}", given[key])
+        _different(given["firms"], f"{here} firms", "one or more firms, each once", 1)
+        checked[given[key]] = given["firms"]
+    object.__setattr__(variant, group, checked)
 
 
 #: Most levels of an attribute, and of one of which a decision may have several.
@@ -1451,7 +1473,9 @@ class DecayFile:
     predictors: Annotated[Predictors, ("split", "curve", "knots", "at")] = field(
         default_factory=dict
     )
-    variants: dict[str, ReadingTable | MoreCountsTable | SizesTable] = field(default_factory=dict)
+    variants: dict[str, ReadingTable | MoreCountsTable | SizesTable | OwnersTable | MissedTable] = (
+        field(default_factory=dict)
+    )
     attributes: dict[str, AttributeTable] = field(default_factory=dict)
     priors: dict[str, str] = field(default_factory=dict)
     silence: Any = ()
@@ -1466,9 +1490,12 @@ class DecayFile:
         taken: dict[str, str] = {}
         terms = [(name, own.where) for name, own in self.predictors.items()]
         terms += [(name, own.where) for name, own in self.groupings.items()]
+        reserved = {*OF_DECISIONS}
+        if any(isinstance(own, OwnersTable) for own in self.variants.values()):
+            reserved.add("owner")
         for name, where in terms:
             _check_variable(name, where, taken)
-            if name.lower() in OF_DECISIONS:
+            if name.lower() in reserved:
                 said = "expected another name; the models use this one for themselves"
                 raise wrong(said, where, name)
             taken[name.lower()] = where

@@ -16,6 +16,14 @@ contrast or a standardized number, and effects of the levels of a category or of
 A study either knows its decisions (:mod:`intlmodels.models.decay.model`), or only counts of them.
 Then the table of decisions is unknown, has a prior (a Polya urn over firms, periods drawn at
 random) and is sampled together with the parameters (:mod:`intlmodels.models.decay.sampler`).
+
+Two rivals of experience are variants of a study's own. Firms may come under another owner: then
+``owner`` is added to the log odds in every period in which firm f is owned, beside the decay. And
+decisions may have been missed. With i interviews a decision of firm f is known with probability
+1 - (1 - recall)^i, each decision by itself; so before every known one of its decisions lie missed
+ones, geometric in number, which carry no count, but are experience: k is the number of known and
+missed decisions before. Nothing else is said of missed decisions: the number of all decisions and
+its prior over firms (the urn) are of known ones, and so are the flags.
 """
 
 from __future__ import annotations
@@ -102,6 +110,11 @@ class Design:
     common: bool = False
     #: Whether periods have effects of their own.
     by_period: bool = False
+    #: Of each firm the first period (its position) in which it has another owner, whose effect is
+    #: a parameter; the number of periods if never. Empty where ownership is not looked at.
+    owned_since: tuple[int, ...] = ()
+    #: Interviews with each firm, where decisions may have been missed; else empty.
+    interviews: tuple[int, ...] = ()
     #: Of a register: firms are not listed, their effects are integrated out, and only the spread
     #: of the effects is a parameter.
     aggregated: bool = False
@@ -130,6 +143,12 @@ class Design:
         if len(self.sizes) == 2:
             return [values]
         return [values[..., i] for i in range(len(self.sizes) - 1)]
+
+    @property
+    def owned(self) -> NDArray[np.bool_]:
+        """Whether each firm has another owner in each period, (firm, period)."""
+        since = np.array(self.owned_since or (len(self.periods),) * len(self.firms))
+        return since[:, None] <= np.arange(len(self.periods))
 
     @property
     def codes(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -205,6 +224,9 @@ def variants(study: DecayStudy) -> list[Variant[Design]]:
             sizes, size_of_firm = _sizes(study, reading.sizes)
             apply = partial(replace, sizes=sizes, size_of_firm=size_of_firm, common=False)
             rows.append(Variant(name, reading.change, apply, axis="sizes"))
+        elif reading.owned_since or reading.interviews:
+            about = {"owned_since": reading.owned_since, "interviews": reading.interviews}
+            rows.append(Variant(name, reading.change, partial(replace, **about)))
     rows += [
         Variant(
             "power",
@@ -300,7 +322,7 @@ def _of_counts(study: DecayStudy) -> list[Variant[Design]]:
             axis="reading",
         )
         for name, reading in study.readings.items()
-        if not reading.sizes
+        if not (reading.sizes or reading.owned_since or reading.interviews)
     ]
     for number, changes in enumerate(repairs(study.counts, study.firms, study.periods), start=1):
         words = ", ".join(f"{name} {value}" for name, value in changes.items())
@@ -355,6 +377,8 @@ def parameters(design: Design) -> dict[str, Prior]:
         spreads.append(("sigma_decay", "HalfNormal(0.5)", "spread of the decay between sizes"))
     if design.by_period:
         spreads.append(("sigma_period", "HalfNormal(1)", "spread of the periods, log odds"))
+    if design.owned_since:
+        real.append(("owner", "Normal(0, 1)", "firms under another owner, log odds"))
     for term in design.terms:
         if term.varying:
             what = "groups" if term.kind == "groups" else "levels"
@@ -364,6 +388,9 @@ def parameters(design: Design) -> dict[str, Prior]:
             real.append((term.name, "Normal(0, 0.5)", _slope(term)))
     listed = [parameter(name, text, "real", meaning) for name, text, meaning in real]
     listed += [parameter(name, text, "positive", meaning) for name, text, meaning in spreads]
+    if design.interviews:
+        recalled = "chance that one interview brings up a decision"
+        listed.append(parameter("recall", "Beta(2, 2)", "unit", recalled))
     return {prior.name: prior for prior in listed}
 
 
@@ -394,6 +421,9 @@ def fixed_priors(design: Design) -> list[tuple[str, str, str]]:
         for term in design.terms
         if term.varying
     ]
+    if design.interviews:
+        missed = "missed decisions before each known one, of i interviews with the firm"
+        rows.append(("missed", "Geometric(1 - (1 - recall)^i)", missed))
     if design.counts:
         rows += [
             (
@@ -476,6 +506,10 @@ def data_parts(study: DecayStudy, design: Design) -> dict[str, list[Any]]:
             count.hard,
             count.each,
         ]
+    if design.owned_since:
+        parts["owners"] = list(design.owned_since)
+    if design.interviews:
+        parts["interviews"] = list(design.interviews)
     for number, order in enumerate(design.orders, start=1):
         steps = [[list(step.periods), list(step.flags)] for step in order.steps]
         parts[f"order {number}"] = [order.firm, steps, order.hard]

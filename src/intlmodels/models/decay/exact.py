@@ -1,6 +1,7 @@
 """The posterior of the decay model given counts, by sums and quadrature: no table is drawn.
 
-Sums over tables are in :mod:`intlmodels.models.decay.states`. Given the decays, the levels of the
+Sums over tables are in :mod:`intlmodels.models.decay.states`; the effect of another owner is summed
+over there, size by size, as it is of the firms of one size. Given the decays, the levels of the
 two sizes and the spread of the firms are summed over a grid; the logarithm of what is left is
 interpolated between decays, and these are integrated with their own prior, whose density has a
 pole where both are equal.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -409,9 +410,35 @@ def why_not(design: Design) -> str:
         return "its decisions are known, so that there is no table to sum over"
     if design.by_period:
         return "effects of periods are too many integrals"
+    if design.interviews:
+        return "decisions that were missed are a sum without an end"
+    if len(_owned_sizes(design)) > 1:
+        return "another owner of firms of several sizes is too many integrals"
     if len(design.sizes) > 2:
         return "firms of more than two sizes are too many integrals"
     return ""
+
+
+def _owned_sizes(design: Design) -> list[int]:
+    """Sizes of the firms that come under another owner."""
+    owned = design.owned.any(axis=1)
+    return sorted({size for size, own in zip(design.size_of_firm, owned, strict=True) if own})
+
+
+def with_owners(like: Likelihood, design: Design, priors: Mapping[str, Prior]) -> Likelihood:
+    """The same summed over the effect of another owner, with the weights of its prior."""
+    if not design.owned_since:
+        return like
+    prior = priors["owner"]
+    if prior.distribution == "Normal":
+        x, w = np.polynomial.hermite_e.hermegauss(8)
+        nodes = prior.args[0] + prior.args[1] * x, w / w.sum()
+    else:
+        drawn = draw(prior, np.random.default_rng(1), _RANGE_DRAWS)
+        far = _FARTHEST["level"]
+        x, w = _legendre(max(drawn.min(), -far), min(drawn.max(), far), 32)
+        nodes = x, w * np.exp(log_density(prior, x))
+    return replace(like, owner=nodes, owned_size=next(iter(_owned_sizes(design)), -1))
 
 
 def posterior(
@@ -444,11 +471,11 @@ def posterior(
     system = structure(design)
     further = _enough(design, system) if further is None else further
     at = _first_nodes(design, priors, 12)
-    rough = likelihood(design, system, 0)
+    rough = with_owners(likelihood(design, system, 0), design, priors)
     for counts in ((6, 12, 16), nodes):
         tables = _posterior_of_nodes(rough, design, priors, at)
         at = _better_nodes(at, tables, counts, design.common)
-    like = likelihood(design, system, further)
+    like = with_owners(likelihood(design, system, further), design, priors)
     listed = repairs(design.counts, design.firms, design.periods)
     chosen = {f"repair {i}": _holds(like, system, changes) for i, changes in enumerate(listed)}
     chosen |= {f"off {i}": like.off == like.off.max() - i for i in range(2)}

@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 #: The observed variable where only counts are known.
 PRINTED = "printed_count"
 #: What a log odds depends on.
-OF_ODDS = {"intercept", "large", "size_offset", "firm", "decay", "period"}
+OF_ODDS = {"intercept", "large", "size_offset", "firm", "decay", "period", "owner"}
 #: What larger sizes add to it: of two sizes, and of more.
 OFFSETS = ("large", "size_offset")
 #: What a study calls firms, decisions and flags.
@@ -110,7 +110,7 @@ def posterior(design: Design, draws: Draws) -> Dataset:
 #: Parameters in the order in which they are stored.
 _ORDER = (
     *("intercept", *OFFSETS, "sigma_firm", "decay_mean", "sigma_decay"),
-    *("decay", "firm", "sigma_period", "period"),
+    *("decay", "firm", "sigma_period", "period", "owner", "recall"),
 )
 #: By the C library: NumPy's own differs in the last bit with the width of a processor's vectors.
 _exp = np.vectorize(math.exp, otypes=[float])
@@ -282,6 +282,10 @@ def constant_data(study: DecayStudy, design: Design) -> Dataset:
         "size_of_firm": ("firm_level", np.asarray(design.size_of_firm)),
         "period_weight": ("period_level", np.asarray(design.period_weights)),
     }
+    if design.owned_since:
+        variables["owned_since"] = ("firm_level", np.array(design.owned_since))
+    if design.interviews:
+        variables["interviews"] = ("firm_level", np.array(design.interviews))
     coords = labels(design) | {"firm_size": ("firm_level", size)}
     words = {name: getattr(study, name) for name in WORDS}
     if design.decisions is not None:
@@ -372,6 +376,11 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.Da
     posterior = fit["posterior"].to_dataset()
     if "table" not in posterior:
         raise StudyError("nothing to reconstruct: the decisions of this fit are known")
+    if "recall" in posterior:
+        raise StudyError(
+            "tables of this fit cannot be put in order: where decisions were missed is not stored; "
+            "expected a fit of a variant of another kind, such as default"
+        )
     stored = flat(posterior["table"])
     if not 1 <= draws <= len(stored):
         raise StudyError(
@@ -418,6 +427,7 @@ def design_of_fit(fit: DataTree) -> Design:
         decisions=None,
         family=str(fit.attrs["family"]),  # type: ignore[arg-type]
         by_period="period" in posterior,
+        owned_since=tuple(int(i) for i in constant.get("owned_since", ())),
         rho=float(constant.attrs.get("rho", 0.05)),
         orders=tuple(orders),
     )
@@ -449,6 +459,8 @@ def log_odds(
             total = total + offset[:, None] * (size == i)
     if design.by_period:
         total = total + parameters["period"][each, period]
+    if design.owned_since:
+        total = total + parameters["owner"][:, None] * design.owned[firm, period]
     for term in design.terms:
         total = total + term.of(parameters[term.name])
     return total - parameters["decay"][each, size] * basis(design.family, entries)
@@ -470,9 +482,27 @@ def simulate_tables(
     order = np.sort(firm * periods + period, axis=1)
     firm, period = np.divmod(order, periods)
     entries = places(firm)
+    if design.interviews:
+        entries = entries + _missed(design, parameters["recall"], firm, entries, rng)
     odds = log_odds(design, parameters, firm, period, entries)
     flag = (rng.random(odds.shape) < inverse_logit(odds)).astype(np.int64)
     return {"firm": firm, "period": period, "flag": flag}, tabulate(design, firm, period, flag)
+
+
+def _missed(
+    design: Design,
+    recall: Array,
+    firm: NDArray[np.intp],
+    place: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """How many decisions were missed before each known one, (draw, decision) sorted by firm."""
+    log_missed = np.array(design.interviews)[firm] * np.log1p(-recall)[:, None]
+    before = np.cumsum(np.minimum(rng.exponential(size=firm.shape) // -log_missed, 1e9), axis=1)
+    number = np.broadcast_to(np.arange(firm.shape[1]), firm.shape)
+    # Less what lies before the firm's first decision, and belongs to the firm listed before it.
+    begins = np.take_along_axis(before, np.maximum(number - place - 1, 0), axis=1)
+    return (before - np.where(number > place, begins, 0.0)).astype(np.int64)
 
 
 def _pick(chances: Array, uniform: Array) -> NDArray[np.intp]:

@@ -6,7 +6,15 @@ flagged ones among them is a sum of independent draws with unequal chances
 (Poisson-binomial), whose probability is a short recursion. Of a firm with orders the same sum
 runs over what its orders keep of a sequence as well.
 
-The parameters are one vector, locations as they are, spreads as logarithms;
+Where decisions may have been missed, how many lie before each known one is drawn together with the
+rest: given these numbers the flags have the chances of their places, as above, and nothing is cut
+off, while a forward sum over them would need a largest number of missed decisions, and a chain of
+(missed, flagged) for every law that the recursion above gives. Of each place a waiting time
+w ~ Exponential(1) is kept, and floor(w / rate) is geometric, with rate = -log(1 - p) where a
+decision is known with probability p; the waiting times do not depend on p, so that ``recall``
+moves freely (non-centred).
+
+The parameters are one vector, locations and chances as they are, spreads as logarithms;
 :class:`intlmodels.models.decay.sampler.Layout` says what stands where.
 
 Parameters move by slice sampling (Neal 2003, Annals of Statistics 31, 705-767) along lines
@@ -31,8 +39,14 @@ from intlmodels.models.priors import DISTRIBUTIONS
 
 kernel = njit(error_model="numpy", cache=True, nogil=True)
 
+#: How prior entries enter the linear predictor, as the kernels number it.
+FAMILY_CODES = {"linear": 0, "power": 1, "step": 2}
 #: Distributions as the kernels number them.
 DISTRIBUTION_CODES = {name: code for code, name in enumerate(DISTRIBUTIONS)}
+
+
+#: Missed decisions before a known one, at most: where decisions are never known, no number does.
+_FARTHEST = 1e9
 
 
 class Fixed(NamedTuple):
@@ -42,12 +56,12 @@ class Fixed(NamedTuple):
     at: NDArray[np.int64]
     #: Priors with a name, (prior, 6): position, code, three arguments, whether it is a logarithm.
     named: NDArray[np.float64]
-    #: Of each firm; and its class among firms that nothing tells apart.
-    size: NDArray[np.int64]
+    #: Of each firm, (firm, 3): size, first period with another owner, interviews; and its class
+    #: among firms that nothing tells apart.
+    about: NDArray[np.int64]
     classes: NDArray[np.int64]
-    #: Prior entries as they enter the linear predictor, (place,), and whether as they are.
-    basis: NDArray[np.float64]
-    linear: bool
+    #: How prior entries enter, see :data:`FAMILY_CODES`.
+    family: int
     #: Of each row of the counts: its cells, and what is printed.
     member: NDArray[np.int64]
     relation: NDArray[np.int64]
@@ -115,28 +129,49 @@ def poisson_binomial(p, q, row, start, n, s, work):
 
 
 @kernel
-def chances(p, q, f, n, theta, at, size, basis, linear):
+def chances(p, q, f, n, theta, at, about, places, family):
     """Fill ``p[q, t, k]`` with Pr(flag) of firm f at its first n places, in every period.
 
-    Without period effects only ``p[q, 0]`` is filled. Where places enter as they are, the
+    Where periods do not matter ``p`` has one row only. Where places enter as they are, the
     odds change by the same factor from place to place.
     """
+    size = about[f, 0]
     eta = theta[at[0]] + theta[at[5] + f]
-    if size[f] < at[9] - 1:
-        eta += theta[at[1] + size[f]]
-    slope = theta[at[2] + size[f]] if at[4] >= 0 else theta[at[3]]
+    if size < at[11] - 1:
+        eta += theta[at[1] + size]
+    slope = theta[at[2] + size] if at[4] >= 0 else theta[at[3]]
     period = at[7]
-    rows = p.shape[1] if period >= 0 else 1
-    factor = math.exp(slope) if linear else 0.0
-    for t in range(rows):
-        against = math.exp(-eta - (theta[period + t] if period >= 0 else 0.0))
-        if linear:
+    factor = math.exp(slope) if family == 0 else 0.0
+    for t in range(p.shape[1]):
+        shift = theta[period + t] if period >= 0 else 0.0
+        if at[9] >= 0 and t >= about[f, 1]:
+            shift += theta[at[9]]
+        against = math.exp(-eta - shift)
+        if at[10] >= 0:
+            rate = -about[f, 2] * math.log1p(-theta[at[10]])
+            _chances_of_missed(p[q, t], n, against, slope, rate, places[f], family)
+        elif family == 0:
             for k in range(n):
                 p[q, t, k] = 1.0 / (1.0 + against)
                 against *= factor
         else:
             for k in range(n):
-                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * basis[k]))
+                p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * places[0, k]))
+
+
+@kernel
+def _chances_of_missed(p, n, against, slope, rate, waits, family):
+    """Chances at n places before which decisions were missed, by their waiting times."""
+    before = 0.0
+    for k in range(n):
+        before += min(math.floor(waits[k] / rate), _FARTHEST)
+        step = before
+        if family == 1:
+            step = math.log1p(before)
+        elif family == 2:
+            step = 1.0 if before > 0 else 0.0
+        p[k] = 1.0 / (1.0 + against * math.exp(slope * step))
+        before += 1.0
 
 
 @kernel
@@ -215,7 +250,7 @@ def _log_arrangements(table, f, p, q, by_period, o, move, accept, paths):
 
 @kernel
 def firm_likelihood(
-    f, table, theta, at, size, basis, linear, ordered, move, accept, p, paths, work
+    f, table, theta, at, about, places, family, ordered, move, accept, p, paths, work
 ):
     """Log probability of one firm's flags given the parameters."""
     n = 0
@@ -223,8 +258,8 @@ def firm_likelihood(
         n += table[f, t, 0] + table[f, t, 1]
     if n == 0 and ordered[f] < 0:
         return 0.0
-    chances(p, 0, f, n, theta, at, size, basis, linear)
-    return log_flags(table, f, p, 0, at[7] >= 0, ordered, move, accept, paths, work)
+    chances(p, 0, f, n, theta, at, about, places, family)
+    return log_flags(table, f, p, 0, p.shape[1] > 1, ordered, move, accept, paths, work)
 
 
 @kernel
@@ -239,7 +274,7 @@ def log_parameters(theta, at, named, firms, periods):
         total += log_prior(int(named[i, 1]), named[i, 2], named[i, 3], named[i, 4], x)
     total += _log_normals(theta, at[5], firms, 0.0, theta[at[6]])
     if at[4] >= 0:
-        total += _log_normals(theta, at[2], at[9], theta[at[3]], theta[at[4]])
+        total += _log_normals(theta, at[2], at[11], theta[at[3]], theta[at[4]])
     if at[7] >= 0:
         total += _log_normals(theta, at[7], periods, 0.0, theta[at[8]])
     return total
@@ -350,7 +385,9 @@ class Space(NamedTuple):
     """Memory that the steps of one chain work in.
 
     ``known[firm]`` is the log probability of its flags, ``weight[firm]`` the log weight of
-    its part of the table, ``true[row]`` the true value of each count; the rest is scratch.
+    its part of the table, ``true[row]`` the true value of each count. ``places`` are prior entries
+    as they enter the linear predictor, (1, place), or where decisions may have been missed, waiting
+    times, (firm, place). The rest is scratch.
     """
 
     one: NDArray[np.float64]
@@ -366,15 +403,22 @@ class Space(NamedTuple):
     signs: NDArray[np.int64]
     true: NDArray[np.int64]
     change: NDArray[np.int64]
+    places: NDArray[np.float64]
 
 
 def space(
-    parameters: int, firms: int, length: int, rows: int, count: int, states: int = 1
+    parameters: int,
+    firms: int,
+    places: NDArray[np.float64],
+    rows: int,
+    count: int,
+    states: int = 1,
 ) -> Space:
-    """Memory for a chain; ``rows`` is the number of periods with effects, or 1.
+    """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1.
 
     ``states``: most states of an automaton of orders.
     """
+    length = places.shape[1]
     return Space(
         one=np.empty((1, rows, length)),
         all=np.empty((firms, rows, length)),
@@ -389,6 +433,7 @@ def space(
         signs=np.zeros(MOST_CELLS + 2, np.int64),
         true=np.zeros(count, np.int64),
         change=np.zeros(count, np.int64),
+        places=places,
     )
 
 
@@ -426,9 +471,9 @@ def _height(
     table,
     at,
     named,
-    size,
-    basis,
-    linear,
+    about,
+    places,
+    family,
     ordered,
     move,
     accept,
@@ -441,10 +486,12 @@ def _height(
     """Log posterior at theta moved by c along a move, without firms that it does not touch."""
     total = moved(theta, vector, scaled, c, new)
     total += log_parameters(new, at, named, table.shape[0], table.shape[1])
+    if total == -math.inf:
+        return total
     for f in range(table.shape[0]):
         if touched[f]:
             fresh[f] = firm_likelihood(
-                f, table, new, at, size, basis, linear, ordered, move, accept, one, paths, work
+                f, table, new, at, about, places, family, ordered, move, accept, one, paths, work
             )
             total += fresh[f]
     return total
@@ -459,7 +506,7 @@ def slice_step(rng, theta, table, moves, r, width, fixed, space):
     # Looked up once: what is called in the loops below gets arrays, not tuples of them.
     vector, scaled, touched = moves.vectors[r], moves.scaled[r], moves.touched[r]
     orders = (fixed.ordered, fixed.move, fixed.accept)
-    given = (table, fixed.at, fixed.named, fixed.size, fixed.basis, fixed.linear, *orders)
+    given = (table, fixed.at, fixed.named, fixed.about, space.places, fixed.family, *orders)
     memory = (space.new, space.fresh, space.one, space.paths, space.work)
     known, fresh, new = space.known, space.fresh, space.new
     level = log_parameters(theta, fixed.at, fixed.named, table.shape[0], table.shape[1])
@@ -517,7 +564,7 @@ def line_step(rng, number, table, fixed, space):
     orders = (fixed.ordered, fixed.move, fixed.accept, space.paths)
     laws = (
         space.all,
-        fixed.at[7] >= 0,
+        space.all.shape[1] > 1,
         fixed.log_urn,
         fixed.log_factorial,
         fixed.log_weights,
@@ -662,7 +709,7 @@ def draw_line(rng, firms, periods, cells, signs):
 
 
 @kernel
-def relabel(rng, theta, table, fixed, known):
+def relabel(rng, theta, table, fixed, known, places):
     """Permute firms that nothing in data and prior tells apart, effects and decisions alike.
 
     The posterior is the same for every such permutation (Fisher-Yates within each class).
@@ -687,8 +734,38 @@ def relabel(rng, theta, table, fixed, known):
                     like = known[f]
                     known[f] = known[g]
                     known[g] = like
+                    if fixed.at[10] >= 0:
+                        for k in range(places.shape[1]):
+                            wait = places[f, k]
+                            places[f, k] = places[g, k]
+                            places[g, k] = wait
                     break
                 pick -= 1
+
+
+@kernel
+def wait_anew(rng, table, theta, fixed, space):
+    """Draw waiting times of every firm: those of its decisions one by one, the others afresh.
+
+    A proposal from their law is taken with the ratio of the probabilities of the firm's flags
+    (an independence sampler: Tierney 1994, Annals of Statistics 22, 1701-1762); where a firm has no
+    decision, that law is all there is.
+    """
+    waits, known = space.places, space.known
+    orders = (fixed.ordered, fixed.move, fixed.accept)
+    given = (theta, fixed.at, fixed.about, waits, fixed.family, *orders)
+    memory = (space.one, space.paths, space.work)
+    for f in range(table.shape[0]):
+        made = table[f].sum()
+        for k in range(waits.shape[1]):
+            before = waits[f, k]
+            waits[f, k] = -math.log1p(-rng.random())
+            if k < made:
+                new = firm_likelihood(f, table, *given, *memory)
+                if math.log1p(-rng.random()) < new - known[f]:
+                    known[f] = new
+                else:
+                    waits[f, k] = before
 
 
 @kernel
@@ -700,7 +777,7 @@ def sweeps(
     Returns the part of the table steps that changed the table.
     """
     firms, periods = table.shape[0], table.shape[1]
-    by_period, length = fixed.at[7] >= 0, fixed.basis.shape[0]
+    by_period, length = space.all.shape[1] > 1, space.all.shape[2]
     thetas, tables, heights = kept
     orders = (fixed.ordered, fixed.move, fixed.accept)
     laws = (
@@ -713,19 +790,10 @@ def sweeps(
         space.paths,
     )
     count_up(table, fixed.member, space.true)
+    given = (theta, fixed.at, fixed.about, space.places, fixed.family)
     for f in range(firms):
         space.known[f] = firm_likelihood(
-            f,
-            table,
-            theta,
-            fixed.at,
-            fixed.size,
-            fixed.basis,
-            fixed.linear,
-            *orders,
-            space.one,
-            space.paths,
-            space.work,
+            f, table, *given, *orders, space.one, space.paths, space.work
         )
     changed = 0
     for sweep in range(count):
@@ -733,8 +801,10 @@ def sweeps(
             c = slice_step(rng, theta, table, moves, r, widths[r], fixed, space)
             if adapt:  # towards three times the usual step
                 widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
+        if fixed.at[10] >= 0:
+            wait_anew(rng, table, theta, fixed, space)
         for f in range(firms):
-            chances(space.all, f, f, length, theta, fixed.at, fixed.size, fixed.basis, fixed.linear)
+            chances(space.all, f, f, length, *given)
             space.weight[f] = log_firm(table, f, *laws, space.work)
         for _ in range(table_steps):
             number = draw_line(rng, firms, periods, space.cells, space.signs)
@@ -743,7 +813,7 @@ def sweeps(
             space.known[f] = log_flags(
                 table, f, space.all, f, by_period, *orders, space.paths, space.work
             )
-        relabel(rng, theta, table, fixed, space.known)
+        relabel(rng, theta, table, fixed, space.known, space.places)
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every

@@ -106,6 +106,8 @@ def build(
         linear = linear + effect[firm] - decay[size[firm]] * basis(design.family, made.entries)
         if design.by_period:
             linear = linear + _period(priors, design)[period]
+        if design.owned_since:
+            linear = linear + draw_pymc(priors, "owner") * design.owned[firm, period]
         for term in design.terms:
             linear = linear + term.of(_effects(priors, term))
         _observe(flags, weights, linear)

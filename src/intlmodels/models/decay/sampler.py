@@ -55,7 +55,7 @@ class Layout:
 
 PARAMETERS = (
     *("intercept", "large", "decay", "decay_mean", "sigma_decay"),
-    *("firm", "sigma_firm", "period", "sigma_period"),
+    *("firm", "sigma_firm", "period", "sigma_period", "owner", "recall"),
 )
 
 
@@ -71,6 +71,8 @@ def layout(design: Design) -> Layout:
         "sigma_firm": 1,
         "period": len(design.periods) * design.by_period,
         "sigma_period": int(design.by_period),
+        "owner": int(bool(design.owned_since)),
+        "recall": int(bool(design.interviews)),
     }
     at, place = [], 0
     for name in PARAMETERS:
@@ -120,6 +122,10 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
         line({at["intercept"]: 1, **dict.fromkeys(period, -1)}, nobody)
         line({at["sigma_period"]: 1}, nobody)
         scale(period.start, period.stop, -1, at["sigma_period"])
+    if design.owned_since:
+        line({at["owner"]: 1}, design.owned.any(axis=1))
+    if design.interviews:
+        line({at["recall"]: 1}, everyone)
     vectors = np.zeros((len(found), where.length))
     for row, (entries, _, _) in enumerate(found):
         vectors[row, list(entries)] = list(entries.values())
@@ -147,7 +153,7 @@ def named_priors(priors: Mapping[str, Prior], where: Layout) -> Array:
 
 
 def alike(system: Rows, design: Design) -> NDArray[np.int64]:
-    """Number the classes of firms that neither counts nor sizes tell apart.
+    """Number the classes of firms that nothing tells apart: counts, sizes, owners, interviews.
 
     What an ``each`` count says of its firms it says of all of them alike.
     """
@@ -163,7 +169,10 @@ def alike(system: Rows, design: Design) -> NDArray[np.int64]:
         ]
         told = orders.of_firm(design, design.firms[f])
         steps = sorted(repr((order.steps, order.hard, order.denied)) for order in told)
-        key = repr((design.size_of_firm[f], cells[~single, f].tobytes(), own, steps)).encode()
+        about = [of[f : f + 1] for of in (design.owned_since, design.interviews)]
+        key = repr(
+            (design.size_of_firm[f], cells[~single, f].tobytes(), own, steps, about)
+        ).encode()
         classes.append(keys.setdefault(key, len(keys)))
     return np.array(classes)
 
@@ -213,16 +222,19 @@ def fixed(
     """What does not change while sampling, in numbers; ``least``: see ``orders.automaton``."""
     system = rows(design.counts, design.firms, design.periods)
     numbers = np.arange(design.total + 2)
+    about = np.zeros((len(design.firms), 3), np.int64)
+    about[:, 0] = design.size_of_firm
+    about[:, 1] = design.owned_since or len(design.periods)
+    about[:, 2] = design.interviews or 0
     weights = np.array(design.period_weights)
     denied = np.array([system.counts[i].denied for i in system.count], bool)
     ordered, move, accept = orders.of_firms(design, least)
     return kernels.Fixed(
         at=where.at,
         named=named_priors(priors, where),
-        size=np.array(design.size_of_firm),
+        about=about,
         classes=alike(system, design),
-        basis=basis(design.family, np.arange(design.total + 1)),
-        linear=design.family == "linear",
+        family=kernels.FAMILY_CODES[design.family],
         member=system.member,
         relation=system.relation,
         printed=system.printed,
@@ -244,11 +256,15 @@ def _chain(
     where = layout(design)
     theta, table = _start(design, where, rng, near)
     lines, known = moves(design, where), fixed(design, priors, where)
+    if design.interviews:
+        places = rng.standard_exponential((len(design.firms), design.total + 1))
+    else:
+        places = basis(design.family, np.arange(design.total + 1))[None]
     memory = kernels.space(
         where.length,
         len(design.firms),
-        len(known.basis),
-        len(design.periods) if design.by_period else 1,
+        places,
+        len(design.periods) if design.by_period or design.owned_since else 1,
         len(known.printed),
         known.accept.shape[1],
     )
@@ -268,8 +284,8 @@ def _find_orders(chain: _Chain, soft: kernels.Fixed) -> None:
     memory = chain.space
 
     def allowed() -> bool:
-        about = chain.theta, chain.fixed.at, chain.fixed.size, chain.fixed.basis
-        rest = chain.fixed.linear, chain.fixed.ordered, chain.fixed.move, chain.fixed.accept
+        about = chain.theta, chain.fixed.at, chain.fixed.about, memory.places
+        rest = chain.fixed.family, chain.fixed.ordered, chain.fixed.move, chain.fixed.accept
         given = *about, *rest, memory.one, memory.paths, memory.work
         firms = np.flatnonzero(chain.fixed.ordered >= 0)
         return all(kernels.firm_likelihood(f, chain.table, *given) > -np.inf for f in firms)
@@ -303,6 +319,8 @@ def _start(
     for name in ("sigma_firm", "sigma_decay", "sigma_period"):
         if where.position(name) >= 0:
             theta[where.position(name)] = rng.uniform(-1.5, 0.5)
+    if design.interviews:
+        theta[where.position("recall")] = rng.uniform(0.2, 0.8)
     return theta, table.astype(np.int64)
 
 

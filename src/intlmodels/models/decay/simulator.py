@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.settings import Given
+from intlmodels.models.base import DEFAULT
 from intlmodels.models.decay import inferencedata
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.inferencedata import inverse_logit, log_odds
@@ -41,6 +42,8 @@ _WRONG_OF_DECISIONS = {
     "other-shape": "log(1 + prior entries) in place of prior entries",
     "narrow-priors": "every prior three times too narrow",
 }
+#: The same of decisions that may have been missed.
+_WRONG_OF_MISSED = {"no-missed": "decisions that may have been missed are taken for all there were"}
 #: By how many a simulated count is off at most in a law: beyond, rho^10 or less is left.
 _MOST_OFF = 10
 #: A prior that pins a parameter to zero.
@@ -49,7 +52,9 @@ _ZERO = {"real": "Normal(0, 0.001)", "positive": "HalfNormal(0.001)"}
 
 def wrong_models(design: Design) -> dict[str, str]:
     """Deliberate errors that calibration must notice: name -> what is done wrong."""
-    return _WRONG_OF_COUNTS if design.decisions is None else _WRONG_OF_DECISIONS
+    if design.decisions is not None:
+        return _WRONG_OF_DECISIONS
+    return _WRONG_OF_COUNTS | (_WRONG_OF_MISSED if design.interviews else {})
 
 
 def why_not(design: Design) -> str:
@@ -152,7 +157,8 @@ def quantities(
         "firm": design.firms,
         "period": design.periods,
     }
-    names = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm", "sigma_period")
+    names: tuple[str, ...] = ("intercept", "large", "decay_mean", "sigma_decay", "sigma_firm")
+    names += ("sigma_period", "recall", *["owner"] * bool(design.owned_since))
     found = {name: values[name] for name in names if name in values}
     for term in design.terms:
         if term.varying:
@@ -212,6 +218,8 @@ def misspecified(
         return replace(study, rho=study.rho / 50), variant, priors
     if wrong == "other-shape":
         return study, "power", priors
+    if wrong == "no-missed":
+        return study, DEFAULT, {n: prior for n, prior in priors.items() if n != "recall"}
     if wrong == "alike-firms":
         return study, variant, pinned_to_zero(priors, ["sigma_firm"])
     return study, variant, {n: rescaled(prior, 1 / 3) for n, prior in priors.items()}

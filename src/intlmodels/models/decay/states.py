@@ -49,6 +49,8 @@ class Kind:
     relation: Numbers
     printed: Numbers
     hard: NDArray[np.bool_]
+    #: Whether it has another owner, (period,).
+    owned: NDArray[np.bool_]
     #: Orders of each of these firms.
     orders: tuple[Order, ...] = ()
 
@@ -94,7 +96,8 @@ def structure(design: Design) -> System:
     alone = [np.flatnonzero(cells[:, f].any(axis=(1, 2)) & ~several) for f in range(len(possible))]
     for f, own in enumerate(alone):
         said = [(cells[i, f].tobytes(), relation[i], printed[i], hard[i]) for i in own]
-        about = design.size_of_firm[f], possible[f].tobytes(), cells[several, f].tobytes()
+        filled = possible[f].tobytes(), cells[several, f].tobytes()
+        about = design.size_of_firm[f], design.owned[f].tobytes(), *filled
         if possible[f].any():
             key = *about, *sorted(said, key=repr), *of_firm(design, design.firms[f])
             kinds.setdefault(repr(key), []).append(f)
@@ -133,6 +136,7 @@ def structure(design: Design) -> System:
                 relation[own],
                 printed[own],
                 hard[own],
+                design.owned[f],
                 of_firm(design, design.firms[f]),
             )
             for firms in block
@@ -412,6 +416,8 @@ class Firm:
     #: Largest value of each part of the grid.
     most: Numbers
     orders: Automaton | None
+    #: Whether it has another owner, (period,), as 0 and 1.
+    owned: Numbers
 
 
 @kernel
@@ -479,14 +485,15 @@ def firm(kind: Kind, block: Block, laid: Grid, design: Design) -> Firm:
         np.lexsort(np.stack([made[sort], flagged[sort]], axis=2).reshape(len(sort), -1).T[::-1])
     ]
     own = automaton(kind.orders, design) if kind.orders else None
-    most = state[sort].max(axis=0)
-    return Firm(made[sort], flagged[sort], at[sort], np.exp(log[sort]), most, own)
+    weight, most, owned = np.exp(log[sort]), state[sort].max(axis=0), kind.owned.astype(np.int64)
+    return Firm(made[sort], flagged[sort], at[sort], weight, most, own, owned)
 
 
 @kernel
-def _weights(out, points, basis, made, flagged, state, weight):
+def _weights(out, points, basis, owner, owned, made, flagged, state, weight):
     """Weight of each state of one firm, (state, lane), at points (level, decay, sigma)."""
     out[:] = 0.0
+    owners = 1 + owned.max()
     cases, periods = made.shape
     longest = 0
     for c in range(cases):
@@ -502,13 +509,13 @@ def _weights(out, points, basis, made, flagged, state, weight):
             density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
         density /= density.sum()
         # Chance of so many flags among the decisions from one place to another.
-        among = np.zeros((longest + 1, longest + 1, longest + 1, nodes))
+        among = np.zeros((owners, longest + 1, longest + 1, longest + 1, nodes))
         chance = np.empty(nodes)
-        for k in range(longest + 1):
-            among[k, 0, 0] = 1.0
-        for k in range(longest):
+        among[:, :, 0, 0] = 1.0
+        for o, k in np.ndindex((owners, longest)):
+            own = among[o]
             for q in range(nodes):
-                odds = level + sigma * (q - half) * step - decay * basis[k]
+                odds = level + o * owner + sigma * (q - half) * step - decay * basis[k]
                 chance[q] = 1 / (1 + math.exp(-odds))
             for start in range(k + 1):
                 n = k - start
@@ -516,10 +523,10 @@ def _weights(out, points, basis, made, flagged, state, weight):
                     for q in range(nodes):
                         value = 0.0
                         if y <= n:
-                            value += among[start, n, y, q] * (1 - chance[q])
+                            value += own[start, n, y, q] * (1 - chance[q])
                         if y > 0:
-                            value += among[start, n, y - 1, q] * chance[q]
-                        among[start, n + 1, y, q] = value
+                            value += own[start, n, y - 1, q] * chance[q]
+                        own[start, n + 1, y, q] = value
         partial = np.empty((periods, nodes))
         before = np.zeros(periods, np.int64)
         for c in range(cases):
@@ -530,12 +537,13 @@ def _weights(out, points, basis, made, flagged, state, weight):
                 ):
                     t += 1
             while t < periods - 1:
-                law = among[before[t], made[c, t], flagged[c, t]]
+                law = among[owned[t], before[t], made[c, t], flagged[c, t]]
                 for q in range(nodes):
                     partial[t, q] = (partial[t - 1, q] if t else density[q]) * law[q]
                 before[t + 1] = before[t] + made[c, t]
                 t += 1
-            law = among[before[periods - 1], made[c, periods - 1], flagged[c, periods - 1]]
+            t = periods - 1
+            law = among[owned[t], before[t], made[c, t], flagged[c, t]]
             value = 0.0
             for q in range(nodes):
                 value += (partial[periods - 2, q] if periods > 1 else density[q]) * law[q]
@@ -543,7 +551,7 @@ def _weights(out, points, basis, made, flagged, state, weight):
 
 
 @kernel
-def _weights_by_order(out, points, basis, made, flagged, state, weight, move, accept):
+def _weights_by_order(out, points, basis, owner, owned, made, flagged, state, weight, move, accept):
     """The same for a firm with orders: its sequences are weighted by where they end.
 
     ``ahead[k, n, y, s]`` is the mean weight of n decisions of the last period from place k on, y of
@@ -566,11 +574,11 @@ def _weights_by_order(out, points, basis, made, flagged, state, weight, move, ac
         for q in range(nodes):
             density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
         density /= density.sum()
-        chance = np.empty((longest, nodes))
-        for k in range(longest):
+        chance = np.empty((periods, longest, nodes))
+        for t, k in np.ndindex((periods, longest)):
             for q in range(nodes):
-                odds = level + sigma * (q - half) * step - decay * basis[k]
-                chance[k, q] = 1 / (1 + math.exp(-odds))
+                odds = level + owned[t] * owner + sigma * (q - half) * step - decay * basis[k]
+                chance[t, k, q] = 1 / (1 + math.exp(-odds))
         ahead = np.zeros((longest + 1, longest + 1, longest + 1, states, nodes))
         for k in range(longest, -1, -1):
             for s in range(states):
@@ -582,9 +590,9 @@ def _weights_by_order(out, points, basis, made, flagged, state, weight, move, ac
                         for q in range(nodes):
                             value = 0.0
                             if y < n:
-                                value += (1 - chance[k, q]) * ahead[k + 1, n - 1, y, no, q]
+                                value += (1 - chance[last, k, q]) * ahead[k + 1, n - 1, y, no, q]
                             if y > 0:
-                                value += chance[k, q] * ahead[k + 1, n - 1, y - 1, yes, q]
+                                value += chance[last, k, q] * ahead[k + 1, n - 1, y - 1, yes, q]
                             ahead[k, n, y, s, q] = value
         grown = np.zeros((periods, longest + 1, longest + 1, states, nodes))
         before = np.zeros(periods, np.int64)
@@ -613,11 +621,11 @@ def _weights_by_order(out, points, basis, made, flagged, state, weight, move, ac
                             if y < n:
                                 to, old = new[move[u, 0, s]], grown[u, n - 1, y, s]
                                 for q in range(nodes):
-                                    to[q] += (1 - chance[k, q]) * old[q]
+                                    to[q] += (1 - chance[u, k, q]) * old[q]
                             if y > 0:
                                 to, old = new[move[u, 1, s]], grown[u, n - 1, y - 1, s]
                                 for q in range(nodes):
-                                    to[q] += chance[k, q] * old[q]
+                                    to[q] += chance[u, k, q] * old[q]
             place = 0
             for u in range(last):
                 place += made[c, u]
@@ -639,25 +647,26 @@ class Weigher:
     numbers: tuple[int, ...]
     basis: Array
 
-    def __call__(self, points: Array) -> Array:
+    def __call__(self, points: Array, owner: float) -> Array:
         """Weights (point, needed state) at points (level, decay, sigma)."""
         found = np.empty((len(points), len(self.laid.needed)))
         for start in range(0, len(points), LANES):
             part = points[start : start + LANES]
             lanes = np.concatenate([part, np.repeat(part[-1:], LANES - len(part), axis=0)])
-            found[start : start + LANES] = self._lanes(lanes)[:, : len(part)].T
+            found[start : start + LANES] = self._lanes(lanes, owner)[:, : len(part)].T
         return found
 
-    def _lanes(self, points: Array) -> Array:
+    def _lanes(self, points: Array, owner: float) -> Array:
         laid, most = self.laid, self.laid.most
         factors: list[tuple[Array, Numbers]] = []
         for one, number in zip(self.firms, self.numbers, strict=True):
             power = np.empty((len(laid.states), LANES))
-            about = points, self.basis, one.made, one.flagged, one.state, one.weight
+            about = one.made, one.flagged, one.state, one.weight
+            given = power, points, self.basis, owner, one.owned, *about
             if one.orders is None:
-                _weights(power, *about)
+                _weights(*given)
             else:
-                _weights_by_order(power, *about, one.orders.move, one.orders.weight)
+                _weights_by_order(*given, one.orders.move, one.orders.weight)
             high, left = one.most, number
             while left:
                 if left == 2:
@@ -707,12 +716,20 @@ class Likelihood:
     weight: Array
     #: The states, (state, part).
     states: Numbers
+    #: Effects of another owner that are summed over, with their weights; and of which size the
+    #: firms are that have one.
+    owner: tuple[Array, Array] = (np.zeros(1), np.ones(1))
+    owned_size: int = -1
 
     def of_size(self, size: int, points: Array) -> Array:
         """Weights of the states of one size, (point, state)."""
-        found = np.ones((len(points), self.places[size].shape[1]))
-        for weigher, place in zip(self.weighers[size], self.places[size], strict=True):
-            found *= weigher(points)[:, place]
+        found = np.zeros((len(points), self.places[size].shape[1]))
+        effects = zip(*self.owner, strict=True) if size == self.owned_size else [(0.0, 1.0)]
+        for owner, share in effects:
+            product = np.full_like(found, share)
+            for weigher, place in zip(self.weighers[size], self.places[size], strict=True):
+                product *= weigher(points, owner)[:, place]
+            found += product
         return found
 
     def pairs(self, weights: list[Array], chosen: Any = slice(None)) -> Array:
