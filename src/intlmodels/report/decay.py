@@ -57,33 +57,35 @@ MOST_KINDS = 30
 
 
 def answer(m: DecayReportData) -> Section:
-    """What was asked, and the answer in a few sentences: contradictions first."""
+    """What was asked, and the answer: experience, its rivals, then what the counts allow."""
     study = m.study
     firm, event = study.firm_label, study.event
     asked = study.question or (
         f"Is {f.a(event)} less often {study.flag_label} the more of them {f.a(firm)} has behind it?"
     )
-    said: list[str] = []
-    if m.latent:
-        said.append(decaysentences.conflict_sentence(m.audit))
-        weighed = [
-            decaysentences.wrong_counts(m.true_counts, m.texts),
-            decaysentences.repair_sentence(m.repairs),
-        ]
-        said += marked([" ".join(filter(None, weighed))], m.passed) if any(weighed) else []
-    hard = sum(count.hard for count in study.counts)
-    counts = len(study.counts) if m.latent else 0
-    about = [
+    found = [
         *decaysentences.experience(m.curves, m.slopes, firm, event, study.flag_label),
         " ".join(_over_periods(m)),
         decaysentences.between_sizes(m.slopes, firm, event),
         decaysentences.over_variants(m.comparison, firm, m.latent),
         "" if m.time is None else decaysentences.calendar_time(m.time, m.slopes, firm),
         decaysentences.other_rivals(m.rivals, m.rival_names, firm),
+    ]
+    hard = sum(count.hard for count in study.counts)
+    counts = len(study.counts) if m.latent else 0
+    ground = [
         decaysentences.at_most_experienced(plots.decisions_at(m.fit), m.allowed, firm, event),
         decaysentences.data_and_assumption(m.parameters, study.total, hard, counts, event),
     ]
-    said += marked([line for line in about if line], m.passed)
+    said = marked([*filter(None, found)], m.passed)
+    if m.latent:
+        said.append(decaysentences.conflict_sentence(m.audit))
+        weighed = [
+            decaysentences.wrong_counts(m.true_counts, m.texts),
+            decaysentences.repair_sentence(m.repairs),
+        ]
+        ground.insert(0, " ".join(filter(None, weighed)))
+    said += marked([*filter(None, ground)], m.passed)
     if study.decisions is not None and study.decisions.by_period and not m.latent:
         said.insert(0, decaysentences.order_of_periods(study.firm_label, event))
     return sections.answer(m, asked, said, f"diagnostics{' and under reconstruction' * m.latent}")

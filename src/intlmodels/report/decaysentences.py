@@ -347,13 +347,16 @@ def at_most_experienced(
         )
     inner = [size for size in there if size not in beyond]
     if allowed and inner:
-        parts = [f"{there[size]:.1f} of {group_name(size, firm)}" for size in inner]
-        most = f.listed([f"{reach[size]:.0f}" for size in inner])
+        parts = [
+            f"{there[size]:.1f} of {group_name(size, firm)} (by the counts a {firm} had at most "
+            f"{reach[size]:.0f})"
+            for size in inner
+        ]
         said.append(
-            f"How many {f.plural(event)} a single {firm} made was not published. The "
-            f"reconstruction expects {FALL_AFTER} or more earlier ones before {f.listed(parts)}; "
-            f"the counts allow at most {most} before any. What is read off the curves there rests "
-            "on the model as much as on the counts."
+            f"How many {f.plural(event)} a single {firm} made was not published. Of all "
+            f"{f.plural(event)}, those with {FALL_AFTER} or more earlier ones of their {firm} are "
+            f"expected to be {f.listed(parts)}: what is read off the curves there rests on the "
+            "model as much as on the counts."
         )
     return " ".join(said)
 
