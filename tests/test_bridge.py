@@ -112,7 +112,7 @@ def test_only_variants_of_the_same_printed_shares_have_an_evidence():
     without = {name: why_no_evidence(rochester, name) for name in catalogue(rochester)}
     lacking = {name for name, why in without.items() if why}
     others = {name for name, row in catalogue(rochester).items() if row.outcome}
-    assert lacking == {"density", "revenue", *others}
+    assert lacking == {"density", "revenue", "composition", *others}
     assert why_no_evidence(load_study("norway"), "default")
 
 

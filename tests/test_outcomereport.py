@@ -72,7 +72,7 @@ def section(markdown, title):
 
 def test_the_section_has_its_place_and_title(written):
     titles = re.findall(r"^## (?:\d+\. )?(.+)$", written.markdown, flags=re.MULTILINE)
-    assert titles[8:11] == [SECTIONS[8], TITLE, "What drives this result"]
+    assert titles[8:11] == [SECTIONS[8], TITLE, SECTIONS[9]]
 
 
 def test_the_section_tells_levels_firms_and_gates(written):

@@ -40,6 +40,7 @@ SECTIONS = (
     "Estimates",
     "New firms",
     "Predictions against data on the printed grid",
+    "What drives this result",
     "Variants side by side",
     "Comparison: predicting what was left out",
     "Sensitivity: what the conclusions rest on",

@@ -107,7 +107,7 @@ def run_calibration(
         known = {name: said for name, said in of_variant.items() if name not in known}
     names = list(known) if list(misspecified) == ["all"] else list(misspecified)
     errors = [plan_of(study, variant, priors, used, name) for name in names]
-    if variant != DEFAULT and not set(names) <= set(known):
+    if variant != DEFAULT and misspecified and not (names and set(names) <= set(known)):
         raise StudyError(
             "deliberate errors are errors of the default model; leave out --variant or --wrong"
             + (f"; of this variant there is {', '.join(known)}" if known else ""),
