@@ -144,7 +144,7 @@ def test_what_cannot_be_summed_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["default", "power", "step", "text"])
+@pytest.mark.parametrize("variant", ["default", "power", "step"])
 def test_norway_as_sampled_is_norway_as_summed(variant):
     study = load_study("norway")
     case, priors = design_of(study, variant), priors_of(study, variant, {})
