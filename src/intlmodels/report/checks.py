@@ -376,7 +376,7 @@ def _left_out_table(m: ReportData, keys: Sequence[pd.DataFrame], one: str) -> Ta
         width = float(part["ci_high"].iloc[0] - part["ci_low"].iloc[0])
         rows += [
             (
-                str(row.name) if row.kind == "nothing" else "",
+                str(row.name),
                 row.left_out,
                 f.probability(row.probability),
                 sentences.value(row.median, width, row.unit),
