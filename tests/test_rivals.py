@@ -324,7 +324,11 @@ def test_the_first_page_names_rivals_fitted_or_not():
         "rival explanations; not fitted: calendar time (variant period) and missed decisions "
         "(variant unheard)."
     )
-    assert decaysentences.other_rivals(table, {}, "firm") == ""
+    more = rows_of(default=(0.98, 0.0), sold=(0.95, 0.1), told=(0.96, 0.0))
+    assert "beside foreign owners (variant sold) and 0.96 with further evidence (variant told)" in (
+        decaysentences.other_rivals(more, rivals, "firm")
+    )
+    assert decaysentences.other_rivals(table[:1], {}, "firm") == ""
 
 
 def test_norway_names_its_rivals():

@@ -308,13 +308,18 @@ def other_rivals(table: pd.DataFrame, explanations: Mapping[str, str], firm: str
         for variant, what in rivals.items()
         if variant in found and variant != "period"
     ]
+    evidence = [
+        f"{f.probability(row.p_positive)} with further evidence (variant {variant})"
+        for variant, row in found.items()
+        if variant not in rivals and variant != "default"
+    ]
     absent = [what for variant, what in rivals.items() if variant not in found]
     said = []
     if beside and "default" in found:
         default = found["default"]
         said.append(
             f"the probability that it lowers the odds among {group_name(default.size, firm)} is "
-            f"{f.listed([f'{f.probability(default.p_positive)} on its own', *beside])}"
+            f"{f.listed([f'{f.probability(default.p_positive)} on its own', *beside, *evidence])}"
         )
         said[-1] += ", see rival explanations"
     if absent:
