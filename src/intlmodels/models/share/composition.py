@@ -47,7 +47,7 @@ def composition_nodes(outcome: Outcome, part: Composition) -> CompositionNodes:
     ]
     most = max(len(own) - 1 for own in pieces)
     edges = np.array([_cut(own, most) for own in pieces])
-    at, weights = np.polynomial.legendre.leggauss(NODES)
+    at, weights = np.round(np.polynomial.legendre.leggauss(NODES), 15)
     width, start = np.diff(edges)[:, :, None], edges[:, :-1, None]
     at, weights = (at + 1) / 2, weights / 2
     # From zero on the density may have a pole: there nodes are spaced by cubes.
@@ -57,10 +57,11 @@ def composition_nodes(outcome: Outcome, part: Composition) -> CompositionNodes:
     log_weights = np.log(step).reshape(len(edges), -1)
     lower, upper = part.lower[:, None] / (1 - share), part.upper[:, None] / (1 - share)
     possible = lower < 1
+    # Rounded, since the last digits of logarithms in numpy, and of nodes, hang on the processor.
     return CompositionNodes(
-        log_weights,
-        np.log(share),
-        np.log1p(-share),
+        np.round(log_weights, 12),
+        np.round(np.log(share), 12),
+        np.round(np.log1p(-share), 12),
         np.where(possible, lower, 0.0),
         np.where(possible, np.minimum(upper, 1.0), 1.0),
         np.where(possible, 0.0, -np.inf),
