@@ -72,6 +72,7 @@ def test_findings_enter_the_report_and_make_it_current_again(capsys, here, folde
     assert "12 studies were simulated" not in text
 
 
+@pytest.mark.slow
 def test_a_comparison_of_all_variants_is_stored_and_told(capsys, here, folder, tmp_path):
     out = tmp_path / "out"
     code, said, err = run(capsys, "compare", folder, "--out", out, *SHORT, "--chains", 2)

@@ -110,6 +110,7 @@ def test_without_a_count_is_the_study_without_it(tmp_path):
     assert abs(with_it - summed[0]) > 5 * moved[decay.fall_of("large")]["p_error"]
 
 
+@pytest.mark.slow
 def test_influence_is_stored_and_resumes(tmp_path, monkeypatch):
     out = tmp_path / "out"
     study = load_study(write_counts_study(tmp_path / "study", counts=COUNTS[:4]))
