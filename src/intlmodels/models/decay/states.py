@@ -490,6 +490,20 @@ def firm(kind: Kind, block: Block, laid: Grid, design: Design) -> Firm:
 
 
 @kernel
+def _trapezoids(sigma):
+    """Nodes of a firm's standard normal effect: their distance, how many a side, their weights.
+
+    The poles of the chances are pi / sigma away from the line.
+    """
+    step = 0.8 / max(1.0, sigma)
+    half = int(6.4 / step) + 1
+    density = np.empty(2 * half + 1)
+    for q in range(len(density)):
+        density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
+    return step, half, density / density.sum()
+
+
+@kernel
 def _weights(out, points, basis, owner, owned, made, flagged, state, weight):
     """Weight of each state of one firm, (state, lane), at points (level, decay, sigma)."""
     out[:] = 0.0
@@ -500,14 +514,8 @@ def _weights(out, points, basis, owner, owned, made, flagged, state, weight):
         longest = max(longest, made[c].sum())
     for lane in range(len(points)):
         level, decay, sigma = points[lane]
-        # Trapezoids: the poles of the chances are pi / sigma away from the line.
-        step = 0.8 / max(1.0, sigma)
-        half = int(6.4 / step) + 1
-        nodes = 2 * half + 1
-        density = np.empty(nodes)
-        for q in range(nodes):
-            density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
-        density /= density.sum()
+        step, half, density = _trapezoids(sigma)
+        nodes = len(density)
         # Chance of so many flags among the decisions from one place to another.
         among = np.zeros((owners, longest + 1, longest + 1, longest + 1, nodes))
         chance = np.empty(nodes)
@@ -567,13 +575,8 @@ def _weights_by_order(out, points, basis, owner, owned, made, flagged, state, we
     last = periods - 1
     for lane in range(len(points)):
         level, decay, sigma = points[lane]
-        step = 0.8 / max(1.0, sigma)
-        half = int(6.4 / step) + 1
-        nodes = 2 * half + 1
-        density = np.empty(nodes)
-        for q in range(nodes):
-            density[q] = math.exp(-0.5 * ((q - half) * step) ** 2)
-        density /= density.sum()
+        step, half, density = _trapezoids(sigma)
+        nodes = len(density)
         chance = np.empty((periods, longest, nodes))
         for t, k in np.ndindex((periods, longest)):
             for q in range(nodes):
