@@ -38,7 +38,6 @@ from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.decay.estimands import pairs_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
-from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.attributes import attribute_table
@@ -145,10 +144,6 @@ class ReportData(ABC):
     @abstractmethod
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
-
-    def said_of(self, variant: str) -> str:
-        """What the fit of a variant has to add to its description; empty if nothing."""
-        return ""
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -354,14 +349,6 @@ class ShareReportData(ReportData):
             readings = [reading for predictor in added for reading in predictor.readings]
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
-
-    def said_of(self, variant: str) -> str:
-        """What predictors explain under each prior of the spreads, before and after seeing data."""
-        if variant != DEFAULT and self.catalogue[variant].axis != "spread":
-            return ""
-        table = self.comparison
-        rows = table[(table["variant"] == variant) & (table["quantity"] == "explained")]
-        return sharesentences.explained(rows)
 
     # -- tables --------------------------------------------------------------------------
 

@@ -275,7 +275,7 @@ class Rendering:
         lines += [f"| {' | '.join(map(_shown, row))} |" for row in rows]
         link = f"[CSV]({file})" if file else ""
         below = " ".join(filter(None, (_shown(note), link)))
-        return "\n".join([*lines, "", *([below, ""] if below else [])])
+        return "\n".join([*lines, "", *([below, ""] if below else []), ""])
 
     def _html_table(
         self,
