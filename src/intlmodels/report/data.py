@@ -168,6 +168,11 @@ class ReportData(ABC):
         return rows[rows["p_direction"] == rows["p_direction"].max()]
 
     @property
+    def predictive(self) -> pd.DataFrame | None:
+        """Features of the data beside those of predicted data; None where these are not drawn."""
+        return None
+
+    @property
     def texts(self) -> Mapping[str, str]:
         """What is counted, by the id of a count; none where there are no counts."""
         return {}
@@ -430,6 +435,7 @@ class ShareReportData(ReportData):
     average = cached_property(lambda m: m.with_prior(share.average))
     levels = cached_property(lambda m: m.with_prior(share.levels))
     checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
+    predictive = property(lambda m: m.checks)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -710,6 +716,11 @@ class DecayReportData(ReportData):
     def contrast_name(self, row: Any) -> str:
         """What a fall is called among conclusions."""
         return decay.fall_of(row.size)
+
+    @property
+    def predictive(self) -> pd.DataFrame | None:
+        """Features of a register; of listed firms none are predicted."""
+        return None if self.register is None else self.checks
 
     @cached_property
     def audit(self) -> Audit:

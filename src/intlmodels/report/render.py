@@ -35,6 +35,7 @@ from xml.etree.ElementTree import tostring
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from intlmodels.core.formats import a, listed, lowered
 from intlmodels.report.pages import Drawing, Figure, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _environment(form: Format) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(fence=fence)
+    environment.filters.update(fence=fence, lowered=lowered, listed=listed, a=a)
     return environment
 
 

@@ -65,6 +65,8 @@ COMPARED = Compared(
     unit="points",
     apart="Its likelihood is not that of the printed shares alone, so it is not compared by elpd.",
 )
+#: What a fit of shares estimates.
+SHARES = "expected printed share"
 #: Levels that a picture of a register shows one by one.
 MOST_STRIPS = 12
 #: Values that can be printed and are counted one by one.
@@ -98,7 +100,7 @@ def measured(fit: DataTree) -> Measured:
     """What a fit estimates: printed shares, a probability, or a stage."""
     constant = fit["constant_data"]
     if fit.attrs["family"] not in LEVELLED:
-        return Measured("expected printed share")
+        return Measured(SHARES)
     names = json.loads(constant.attrs["outcome_levels"])
     if fit.attrs["family"] == "binary":
         return Measured(f"probability of {names[1]}")
@@ -204,6 +206,30 @@ def membership(fit: DataTree, block: Mapping[str, Any]) -> NDArray[np.bool_]:
     if block["kind"] in NUMBERS:
         return np.repeat(~np.isnan(weights[:, :1]), len(block["settings"]), axis=1)
     return weights > 0
+
+
+def nearest(fit: DataTree, predictor: str) -> NDArray[np.int64]:
+    """Place of the level at which each firm stands, or of the value nearest to its own; else -1."""
+    constant = fit["constant_data"].to_dataset()
+    if predictor in groupings(fit):
+        return constant[f"{predictor}_code"].to_numpy().astype(np.int64)
+    weights = constant["setting_weights"].to_numpy()
+    weights = weights[constant["setting_predictor"].to_numpy().astype(str) == predictor]
+    own = ~np.isnan(weights).all(axis=0)
+    design = constant["design"].to_numpy()[:, own]
+    distance = ((design[:, None] - weights[:, own]) ** 2).sum(axis=2)
+    known = ~np.isnan(distance).any(axis=1)
+    return np.where(known, np.where(known[:, None], distance, 0.0).argmin(axis=1), -1)
+
+
+def reported(fit: DataTree) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Reported shares in percent, the firm or cell of each, and how many report it."""
+    if not is_register(fit):
+        values = observed(fit)
+        return values, np.arange(len(values)), np.ones(len(values), dtype=np.int64)
+    seen = fit["observed_data"].to_dataset()
+    firm, place, rows = (seen[f"cell_{name}"].to_numpy() for name in ("firm", "place", "rows"))
+    return printed_values(fit)[place], firm, rows
 
 
 def effective_rows(weights: Array) -> float:
