@@ -104,5 +104,5 @@ def numbers(m: ReportData) -> Values | None:
     for number in m.study.numbers.values():
         value = f"{plain(number.value)} {number.unit}".strip()
         rows.append((number.id, number.text, value, number.where))
-    rows = sorted((text, name, *rest) for name, text, *rest in rows if name in named)
+    rows = sorted((text, name, value, where) for name, text, value, where in rows if name in named)
     return {"rows": rows} if rows else None

@@ -888,10 +888,10 @@ def gather(study: Study, folder: Path) -> ReportData:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
+            further[item.variant] = store.read_summary(item.path, OF_AN_OUTCOME)
         else:
             light = item.variant not in whole
-            read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
+            read = store.read_summary(item.path, ("prior",)) if light else store.read(item.path)
             variants[item.variant] = read
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]

@@ -212,6 +212,8 @@ class Rendering:
             where, text = (self.titles if kind == "see" else self.numbers)[name]
             name = row or (name if kind == "see" else f"figure-{name}")
             file = "" if where == page else PAGES[where][self.form]
+            if self.form == "html":  # tables and captions are no longer Markdown
+                return f'<a href="{file}#{name}">{self._inline(words or text)}</a>'
             return f"[{words or text}]({file}#{name})"
 
         text = _LATER.sub(later, section.text)
@@ -304,12 +306,12 @@ class Rendering:
         mark = ' <strong class="mark">did not converge</strong>' * failed
         lines = [
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
-            f'aria-labelledby="{anchor}">',
+            f'aria-label="{number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
             f'<caption id="{anchor}"><b>{number}.</b> {self._inline(caption)}{mark}</caption>',
         ]
         if widths:
-            columns = "".join(f'<col class="w{width}">' for width in widths)
+            columns = "".join(f'<col style="width: {width}%">' for width in widths)
             lines.append(f"<colgroup>{columns}</colgroup>")
         right = [' class="n"' if i in numeric else "" for i in range(len(header))]
         heads = zip(right, header, strict=True)

@@ -1,6 +1,6 @@
 """From a fit of the share model to its tables: labelled rows, intervals, predictions.
 
-Everything here reads a stored fit, or its light form (:func:`.intervals.read_summary`). The fit of
+Everything here reads a stored fit, or its light form (:func:`.store.read_summary`). The fit of
 a register has combinations of levels in place of firms, each with its number of rows.
 """
 
