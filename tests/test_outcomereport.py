@@ -167,7 +167,7 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
     assert svg(sharedata.frequencies({"reach": light})) == svg(
         sharedata.frequencies({"reach": whole})
     )
-    same = comparison.read_summary(workflow.stored_path(tmp_path, "by-reach"))
+    same = store.read_summary(workflow.stored_path(tmp_path, "by-reach"))
     assert compare_variants({"by-reach": same})["median"].notna().all()
 
 
