@@ -27,7 +27,7 @@ MOST_OF_ZEROS = 3
 _TAIL = {
     "clear": "",
     "leaning": ", to which the data lean",
-    "cannot tell": ", not distinguishable from none",
+    "undecided": ", not distinguishable from none",
 }
 
 

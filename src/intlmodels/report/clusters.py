@@ -243,7 +243,7 @@ def _standing(observed: str) -> str:
 
 
 def _reading(row: Any) -> str:
-    if row.verdict == "cannot tell":
+    if row.verdict == "undecided":
         return str(row.verdict)
     if row.reading == NEITHER:
         return NEITHER

@@ -12,7 +12,7 @@ from intlmodels.core import formats as f
 from intlmodels.models import design_of
 from intlmodels.models.share.design import fixed_priors
 from intlmodels.plots import share, sharedata
-from intlmodels.report import sharesentences
+from intlmodels.report import checkvalues, sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Section, Table
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula
@@ -367,7 +367,7 @@ def _predicted(m: ShareReportData) -> list[Block]:
         frequencies, averages = tables.frequencies(fit, m.prob), tables.averages(fit, m.prob)
         found = pd.concat([frequencies, averages], ignore_index=True)
         label, unit = m.study.outcomes[name].label, results.measured(fit).unit
-        said = wording.misfit_sentences(found, sharesentences.feature_decimals)
+        said = checkvalues.misfit_sentences(found, sharesentences.feature_decimals)
         blocks += [Paragraph(f"{label}: {_lower(text)}") for text in said]
         if name not in [*m.study.outcomes][:MOST_SHOWN]:
             continue

@@ -12,6 +12,7 @@ What templates can call, beside their values:
 - ``formula(lines)``, ``code(text)``
 - ``see(section)``, a link to a section with its title, or to it ``see(section, "these words")``;
   ``has(section)``; ``number(drawing)``, a link to a figure, as in "Figure 2"
+- the filters ``n|counted("firm")``, ``noun|plural`` and ``items|some(most)``, a list cut short
 - ``term(word)``, a word of the glossary with its meaning; ``mark``, which stands before every
   statement of estimates and is empty where the fit passed its checks
 
@@ -35,6 +36,7 @@ from xml.etree.ElementTree import tostring
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from intlmodels.core import formats
 from intlmodels.report.pages import Drawing, Figure, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -122,13 +124,19 @@ def _environment(form: Format) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(fence=fence)
+    environment.filters.update(
+        fence=fence, counted=formats.counted, plural=formats.plural, some=formats.some
+    )
     return environment
 
 
 def sentences(template: str, values: Mapping[str, Any]) -> list[str]:
-    """Sentences of a template for a terminal, one a line."""
-    text = _environment("text").get_template(template).render(values)
+    """Sentences of a template for a terminal: items of lists, and other lines.
+
+    A line that starts with two blanks goes on with what stands above it, as in Markdown.
+    """
+    text = _environment("text").get_template(template).render({"mark": "", **values})
+    text = re.sub(r"\n {2,}(?=\S)", " ", text)
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
 
 

@@ -17,7 +17,7 @@ from intlmodels.models.base import flat
 from intlmodels.models.share.design import CLUSTER, FIRM
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
-from intlmodels.report import answers, sections, sharesentences
+from intlmodels.report import answers, checkvalues, sections, sharesentences
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula, share_symbols
@@ -670,7 +670,7 @@ def predictions(m: ShareReportData) -> Section:
         not m.passed,
     )
     table = feature_table(m, f"Features of {against}", m.checks, decimals, note=note)
-    said = map(Paragraph, [*wording.misfit_sentences(m.checks, decimals), *_heaping(m)])
+    said = map(Paragraph, [*checkvalues.misfit_sentences(m.checks, decimals), *_heaping(m)])
     return Section("predictions", title, (*said, figure, table))
 
 

@@ -21,7 +21,6 @@ from intlmodels.results.wording import (
     in_percent,
     marked,
     missed,
-    still_sentence,
     verdict,
 )
 from intlmodels.studies import FurtherOutcome, ShareStudy, Total
@@ -93,7 +92,7 @@ def _best(table: pd.DataFrame) -> tuple[list[Any], str, list[Any]]:
     ordered = table.sort_values("p_direction", ascending=False, kind="stable")
     rows = list(ordered.itertuples(index=False))
     verdicts = [firm_verdict(row) for row in rows]
-    best = next(said for said in ("clear", "leaning", "cannot tell") if said in verdicts)
+    best = next(said for said in ("clear", "leaning", "undecided") if said in verdicts)
     return rows, best, [row for row, said in zip(rows, verdicts, strict=True) if said == best]
 
 
@@ -367,7 +366,7 @@ def cannot_tell(
     sentences += [_crossing(row, rows) for row in crossings.itertuples(index=False) if row.empty][
         :10
     ]
-    return marked([*sentences, *still_sentence(parameters)], passed)
+    return marked(sentences, passed)
 
 
 def explained(table: pd.DataFrame) -> str:
@@ -748,5 +747,5 @@ def with_share(
 _JUDGED = {
     "clear": "clear",
     "leaning": "the data lean to it",
-    "cannot tell": "these data cannot tell",
+    "undecided": "these data cannot tell",
 }
