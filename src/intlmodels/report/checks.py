@@ -91,7 +91,8 @@ def calibration(m: ReportData) -> Values | None:
     }
     if found.value.ranked:
         picture = drawing("calibration-ranks", checks.rank_differences(found.value, table))
-        made |= {"drawing": picture, "rows": _calibration_rows(table)}
+        rows = _calibration_rows(table)
+        made |= {"drawing": picture, "rows": rows, "p_shown": len(rows[0]) == 7}
     if found.value.differences:
         rates = tables.verdict_rates(found.value.differences)
         made["rates"] = [
@@ -106,10 +107,12 @@ def calibration(m: ReportData) -> Values | None:
 
 
 def _calibration_rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Of each quantity; its p-value only where these differ."""
+    p_values = table["p_adjusted"].map(f.probability)
     return [
         (
             f.in_words(row["quantity"]),
-            f.probability(row["p_adjusted"]),
+            *([f.probability(row["p_adjusted"])] if p_values.nunique() > 1 else []),
             *(
                 f"{f.number(row[f'coverage_{n}'], 0)}{'*' * row[f'outside_{n}']}"
                 for n in values.LEVELS

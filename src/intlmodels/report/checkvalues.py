@@ -236,9 +236,10 @@ def influence(
     kinds = [omission.kind for omission in found.omissions]
     table = t.influences(found)
     contrasts = [contrast(part, found, texts) for part in t.key_influences(table)]
+    words = {}
     if ledger is not None:
-        known = {t.claim_key(row) for row in ledger.itertuples(index=False)}
-        table = table[(table["of"] != "claim") | table["name"].isin(known)]
+        words = {t.claim_key(row): row.claim for row in ledger.itertuples(index=False)}
+        table = table[(table["of"] != "claim") | table["name"].isin(words)]
     claims = table[(table["of"] == "claim") & (table["kind"] == found.unit)]
     return {
         "one": found.unit_label,
@@ -250,7 +251,11 @@ def influence(
         "contrasts": contrasts,
         "claims": int(claims["name"].nunique()),
         "changed": [
-            {"id": str(name).split(" ")[0], "without": part["left_out"].tolist()}
+            {
+                "id": str(name).split(" ")[0],
+                "text": words.get(name, ""),
+                "without": part["left_out"].tolist(),
+            }
             for name, part in claims[claims["changed"]].groupby("name", sort=False)
         ],
     }
@@ -597,7 +602,7 @@ def unmoved(parameters: pd.DataFrame) -> Values:
     """Which parameters the data hardly moved."""
     return {
         "parameters": len(parameters),
-        "unmoved": wording.hardly_moved(parameters),
+        "unmoved": [*map(f.in_words, wording.hardly_moved(parameters))],
         "wide": f"{wording.WIDE:g}",
         "shifted": f"{wording.SHIFTED:g}",
     }

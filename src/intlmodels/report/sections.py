@@ -153,7 +153,10 @@ def prior_posterior(m: ReportData) -> Values:
     """What the data moved."""
     return checkvalues.unmoved(m.parameters) | {
         "interval": f.interval_name(m.prob),
-        "rows": rows.parameter_rows(m.parameters.head(rows.MOST_PARAMETERS)),
+        "rows": [
+            (f.in_words(name), *cells)
+            for name, *cells in rows.parameter_rows(m.parameters.head(rows.MOST_PARAMETERS))
+        ],
         "drawing": drawing("prior-posterior", checks.prior_posterior(m.fit)),
     }
 
