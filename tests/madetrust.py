@@ -301,7 +301,12 @@ def material(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
     made = SimpleNamespace(
-        catalogue={}, study=study, check_results=found, passed=passed, register=None
+        catalogue={},
+        study=study,
+        check_results=found,
+        passed=passed,
+        register=None,
+        key_contrast=None,
     )
     if texts is not None:
         made.texts = texts

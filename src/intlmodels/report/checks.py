@@ -112,7 +112,7 @@ def _calibration_rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return [
         (
             f.in_words(row["quantity"]),
-            *([f.probability(row["p_adjusted"])] if p_values.nunique() > 1 else []),
+            *([f.probability(row["p_adjusted"])] if len(set(p_values)) > 1 else []),
             *(
                 f"{f.number(row[f'coverage_{n}'], 0)}{'*' * row[f'outside_{n}']}"
                 for n in values.LEVELS
@@ -265,6 +265,9 @@ def multiverse(m: ReportData) -> Values | None:
         return None
     curves = tables.curves(value)
     made = values.multiverse(value)
+    # The curve of the key contrast is in the main report.
+    key = "" if m.key_contrast is None else m.key_contrast.name
+    others = [c["name"] for c in made["contrasts"] if c["name"] != key]
     claims = tables.stability(tables.claims_by_combination(value, m.claims), (LEANING, CLEAR))
     texts = dict(zip(m.claims["id"], m.claims["claim"], strict=True))
     return made | {
@@ -272,15 +275,13 @@ def multiverse(m: ReportData) -> Values | None:
         "interval": f.interval_name(CI_PROB),
         "drawings": [
             {
-                "name": c["name"],
+                "name": name,
                 "drawing": drawing(
                     f"multiverse-{number}",
-                    checks.specifications(
-                        curves[curves["quantity"] == c["name"]], value.axes, m.passed
-                    ),
+                    checks.specifications(curves[curves["quantity"] == name], value.axes, m.passed),
                 ),
             }
-            for number, c in enumerate(made["contrasts"], start=1)
+            for number, name in enumerate(others, start=1)
         ],
         "rows": [
             (
