@@ -536,7 +536,7 @@ def test_a_share_is_told_for_either_reading_of_silence(tmp_path: Path) -> None:
     assert row.open == (
         f"{CONTRA} if what the text leaves out is absent, {TABLE} if it is present"  # 4 or 8 of 8
     )
-    assert ledger.verdict_text(row) == f"{OPEN}: {row.open}"
+    assert ledger.verdict_text(row) == f"{OPEN}; {row.open}"
     # What holds either way is no question of silence.
     either = only(study_with(tmp_path / "b", keys.replace("above = 50", "least = 50")))
     assert (either.verdict, either.open) == (TABLE, "")
