@@ -38,6 +38,7 @@ from xml.etree.ElementTree import tostring
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from intlmodels.core.formats import a, listed, lowered
 from intlmodels.report.pages import Drawing, Figure, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _environment(form: Format) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(fence=fence)
+    environment.filters.update(fence=fence, lowered=lowered, listed=listed, a=a)
     return environment
 
 
@@ -285,7 +286,7 @@ class Rendering:
         lines += [f"| {' | '.join(map(_shown, row))} |" for row in rows]
         link = f"[CSV]({file})" if file else ""
         below = " ".join(filter(None, (_shown(note), link)))
-        return "\n".join([*lines, "", *([below, ""] if below else [])])
+        return "\n".join([*lines, "", *([below, ""] if below else []), ""])
 
     def _html_table(
         self,
