@@ -843,8 +843,8 @@ def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     assert "differs from the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
     assert "Of 57 claims of the publication" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
-        f"2 published numbers cannot be right beside the others: {counts}. N04, N05c, N08b and "
-        "N09b rest on this and are counted once."
+        f"The published counts contradict each other, and the cheapest repairs change {counts}. "
+        "N04, N05c, N08b and N09b rest on this contradiction and are counted once."
     ]
 
 

@@ -396,8 +396,8 @@ def _units(ledger: pd.DataFrame) -> pd.DataFrame:
 def finding_sentences(ledger: pd.DataFrame) -> list[str]:
     """Which claims fall with the same printed numbers."""
     return [
-        f"{f.counted(counts.count(AND) + 1, 'published number')} cannot be right beside the "
-        f"others: {counts}. {f.listed(list(rows['id']))} rest on this and are counted once."
+        "The published counts contradict each other, and the cheapest repairs change "
+        f"{counts}. {f.listed(list(rows['id']))} rest on this contradiction and are counted once."
         for counts, rows in ledger[ledger["finding"] != ""].groupby("finding", sort=False)
     ]
 
