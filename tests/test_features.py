@@ -80,9 +80,9 @@ def test_features_are_those_of_the_values():
     values, counts = np.unique([0.0, 0, 5, 20, 20, 20, 97.5, 100], return_counts=True)
     assert share._features(values, counts, 5.0, "firms") == pytest.approx(
         {
-            "firms at 0 %": 2,
-            "firms at 100 %": 1,
-            "firms at a multiple of 5 %": 7,
+            "firms at 0%": 2,
+            "firms at 100%": 1,
+            "firms at a multiple of 5%": 7,
             "most common printed share": 20,
             "firms at the most common printed share": 3,
             "smallest printed share": 0,
@@ -110,4 +110,4 @@ def test_groups_are_compared_by_their_means(tmp_path):
 
 
 def test_counts_have_no_decimals():
-    assert [feature_decimals(name) for name in ("firms at 0 %", "rows at 0 %", "mean")] == [0, 0, 1]
+    assert [feature_decimals(name) for name in ("firms at 0%", "rows at 0%", "mean")] == [0, 0, 1]

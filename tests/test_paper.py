@@ -395,7 +395,7 @@ def test_methods_say_what_was_done(good):
         "4 chains of 2000 kept draws each after 1000 of tuning (8000 draws in all; seed 20261",
         "target acceptance 0.95",
         "every check was passed",
-        "95\N{NO-BREAK SPACE}% equal-tailed intervals",
+        "95% equal-tailed intervals",
         "Did not converge, and carry no weight: two-skills",
         "Not done, or not with the model as it is: calibration on simulated studies",
         "intlmodels 0.0.test",

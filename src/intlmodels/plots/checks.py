@@ -194,7 +194,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
         figure,
         "rank of the true value among the draws",
         _not_shown(table, shown),
-        "grey: where a calibrated quantity stays (dark: 95 %; light: 99 % for all at once)",
+        "grey: where a calibrated quantity stays (dark: 95%; light: 99% for all at once)",
     )
     return figure
 
@@ -261,10 +261,10 @@ def coverage(table: pd.DataFrame) -> Figure:
         held = shown[f"coverage_{name}"]
         for where, color, mark in ((~outside, s.BLUE, "o"), (outside, s.ORANGE, "D")):
             axes.plot(held[where], places[where], mark, color=color, markersize=4.2)
-        axes.set_title(f"{name} %", fontsize=8.5)
+        axes.set_title(f"{name}%", fontsize=8.5)
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
-        # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
+        # Whole numbers without a sign: there is no room for 77.5% beside 80%.
         ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
         axes.xaxis.set_major_locator(ticks)
     s.row_labels(panels[0], places, labels, 8)
@@ -275,7 +275,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         figure,
         "percent of simulated studies whose interval held the truth",
         _not_shown(table, shown),
-        "grey: limits that hold 95 % of shares if all is right; orange: outside",
+        "grey: limits that hold 95% of shares if all is right; orange: outside",
     )
     return figure
 
@@ -359,7 +359,7 @@ def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
     s.row_labels(axes, places, names, 8, (1.6, 0.6))
     axes.grid(axis="x")
     axes.set_xlabel(f"In {base['unit']}")
-    words = ["grey: 95 % interval of the stored fit; orange: another verdict"]
+    words = ["grey: 95% interval of the stored fit; orange: another verdict"]
     if len(part) > len(shown):
         words.append(f"the {len(shown) - 1} that move it most, of {len(part) - 1}")
     s.caption_below(figure, *words)
@@ -537,7 +537,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.grid(axis="x")
     axes.set_xlabel("Difference in elpd to the default")
-    words = ["right: predicts better; line: 95 % interval, Bayesian bootstrap"]
+    words = ["right: predicts better; line: 95% interval, Bayesian bootstrap"]
     if units < t.FEW_UNITS:
         words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
     if crossed.any():
@@ -564,7 +564,7 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_xlabel("Place within the predictive law")
     axes.set_ylabel("Share of the units below it")
-    s.caption_below(figure, "grey: 95 % band for right predictions (whole curve)")
+    s.caption_below(figure, "grey: 95% band for right predictions (whole curve)")
     return s.mark(figure, passed)
 
 
@@ -600,8 +600,8 @@ def units(
         axes.set_xlabel(label)
         axes.grid(axis="x")
     words = [
-        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g} %",
-        f"predicted: thick 50 %, thin {100 * t.CENTRAL:g} % interval, dash median",
+        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g}%",
+        f"predicted: thick 50%, thin {100 * t.CENTRAL:g}% interval, dash median",
     ]
     if len(table) > len(shown):
         words.append(f"the {len(shown)} least likely of {len(table)}")

@@ -109,7 +109,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
         figure,
         "orange: as printed; dash: mean of the predictions",
         s.some_of(len(table), everything),
-        f"thick: 50 %, thin: {100 * prob:g} % equal-tailed predictive interval",
+        f"thick: 50%, thin: {100 * prob:g}% equal-tailed predictive interval",
     )
     return s.mark(figure, fit)
 
@@ -161,7 +161,7 @@ def register_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.caption_below(
         figure,
         "orange: as printed; in brackets: rows",
-        f"blue: {100 * prob:g} % equal-tailed predictive interval",
+        f"blue: {100 * prob:g}% equal-tailed predictive interval",
     )
     return s.mark(figure, fit)
 
@@ -473,7 +473,7 @@ def new_firms(prediction: Dataset, passed: bool = True, prob: float = CI_PROB) -
     s.caption_below(
         figure,
         "height: probability of each printed share",
-        f"dark: {100 * prob:g} % equal-tailed interval",
+        f"dark: {100 * prob:g}% equal-tailed interval",
     )
     return s.mark(figure, passed)
 

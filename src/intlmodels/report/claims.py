@@ -14,12 +14,18 @@ from intlmodels.claims.ledger import (
 from intlmodels.core import formats as f
 from intlmodels.report.blocks import Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
+from intlmodels.report.pages import Values
 from intlmodels.results.wording import CLEAR, claim_limits
 from intlmodels.studies import DecayStudy, twogroups
 from intlmodels.studies.claims import OURS, plain
 
 #: Rules with a model of two groups of their own.
 _OF_TWO_GROUPS = ("more often", "higher proportion", "larger share", "higher average")
+
+
+def findings(m: ReportData) -> Values | None:
+    """The publication's main findings as a strip of verdicts."""
+    return None
 
 
 def claims(m: ReportData) -> Section | None:

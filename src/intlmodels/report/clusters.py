@@ -65,7 +65,7 @@ def clusters(m: ShareReportData) -> Section | None:
             "clusters",
             sharedata.clusters(m.fit, m.prob),
             f"Expected printed share in each cluster, averaged over its own {firms}: median, "
-            f"50{f.SPACE}% and {name}; beside it the average of what they print.",
+            f"50% and {name}; beside it the average of what they print.",
             f"Dots with intervals, one row a cluster, and the printed averages. Medians: {heard}.",
             not m.passed,
         ),
@@ -86,7 +86,7 @@ def clusters(m: ShareReportData) -> Section | None:
             parameter_rows(spreads, "what"),
             numeric=(1, 2, 3, 4, 5),
             file="tables/parameters.csv",
-            note="Spread ratio: width of the central 68 % of the posterior over that of the prior; "
+            note="Spread ratio: width of the central 68% of the posterior over that of the prior; "
             "1 means that the data said nothing.",
             failed=not m.passed,
         ),
@@ -106,7 +106,7 @@ def _differences(m: ShareReportData) -> list[Block]:
         "cluster-differences",
         sharedata.cluster_differences(m.fit, m.prob),
         "Differences between levels over all clusters and within each, in percentage points: "
-        f"median, 50{f.SPACE}% and {f.interval_name(m.prob)}. Of each predictor the comparison "
+        f"median, 50% and {f.interval_name(m.prob)}. Of each predictor the comparison "
         "with the clearest direction.",
         "Small panels, one a comparison, with one dot and interval a cluster. The numbers are in "
         "the table and in tables/cluster_differences.csv.",
@@ -160,7 +160,7 @@ def opportunity(m: ShareReportData) -> Section | None:
         "opportunity",
         sharedata.drawn(m.fit, table, (asked.across, asked.down, asked.vulnerable), m.prob),
         f"Expected printed share at each combination of {across.label} and {down.label}: median, "
-        f"50{f.SPACE}% and {name}; at the right the probability of being above the average of the "
+        f"50% and {name}; at the right the probability of being above the average of the "
         f"{firms}. Grey and hollow: nobody stands there.",
         "Dots with intervals, one row a combination, with the printed shares of those who stand "
         "there. The numbers are in the table.",

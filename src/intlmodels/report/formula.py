@@ -204,7 +204,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
     if not any(block.kind in (*VARYING, "monotonic", "walk") for block in design.blocks):
         rows.pop()
     if design.family == "ordered-beta":
-        rows.append(("pᵢ, qᵢ", f"probability that {row} i has a share of exactly 0, or of 100 %"))
+        rows.append(("pᵢ, qᵢ", f"probability that {row} i has a share of exactly 0, or of 100%"))
     if outcome.weights is not None:
         rows.append(("vᵢ", f"weight of {row} i: the power to which its probability is raised"))
     rows += [(_symbol(block), _meaning(block, row)) for block in design.blocks]

@@ -292,7 +292,7 @@ def _estimates(m: ShareReportData, item: FurtherOutcome, fit: DataTree) -> list[
             f"outcomes-{item.name}",
             share.estimates(fit, None, m.prob),
             f"{item.label}: average {measured.what} at each level of each predictor, the others as "
-            f"observed: median, 50{f.SPACE}% and {name}.",
+            f"observed: median, 50% and {name}.",
             "Dots with intervals. The numbers are in the table.",
             failed,
         ),

@@ -408,7 +408,7 @@ def _level_pictures(m: ShareReportData) -> Iterator[Picture]:
             name,
             plots.estimates(m.fit, predictor, m.prob),
             f"Average expected printed share at each level{label}, the other predictors as "
-            f"observed: median, 50{f.SPACE}% and {f.interval_name(m.prob)}.",
+            f"observed: median, 50% and {f.interval_name(m.prob)}.",
             f"Dots with intervals. Medians: {said}.",
             not m.passed,
         )
@@ -420,7 +420,7 @@ def _difference_pictures(m: ShareReportData) -> Iterator[Picture]:
         yield picture(
             name,
             plots.differences(m.fit, predictor, m.prob),
-            f"Differences between levels{label} in percentage points: median, 50{f.SPACE}% and "
+            f"Differences between levels{label} in percentage points: median, 50% and "
             f"{f.interval_name(m.prob)}; at the right the probability of the likelier direction.",
             "Dots with intervals around a line at zero. The numbers are in the table of the "
             "differences.",
@@ -511,8 +511,7 @@ def _variation(m: ShareReportData) -> list[Block]:
     figure = picture(
         "variation",
         plots.variation(m.fit, m.prob),
-        f"Part of the variation of shares between {m.rows} by source: median, 50{f.SPACE}% and "
-        f"{name}.",
+        f"Part of the variation of shares between {m.rows} by source: median, 50% and {name}.",
         "Dots with intervals, one a source. The numbers are in the table of the variation.",
         not m.passed,
     )
@@ -700,7 +699,7 @@ def variants(m: ShareReportData) -> Section:
     figure = picture(
         "variants",
         plots.variants(m.comparison),
-        f"The same differences in every variant{some}: median, 50{f.SPACE}% and "
+        f"The same differences in every variant{some}: median, 50% and "
         f"{f.interval_name(m.prob)}. Hollow grey: for comparison only.",
         "Small panels, one a difference, with one dot and interval a variant. The numbers are "
         "in the table and in tables/variants.csv.",

@@ -374,8 +374,8 @@ def explained(table: pd.DataFrame) -> str:
     """What predictors explain of the variation together, of one row or none."""
     for row in table.itertuples(index=False):
         name = f.interval_name(row.ci_prob, row.ci_kind)
-        before = f"{row.prior_median:.0f}{f.SPACE}% ({name} "
-        after = f"{row.median:.0f}{f.SPACE}% ({f.span(row.ci_low, row.ci_high, 0)})"
+        before = f"{row.prior_median:.0f}% ({name} "
+        after = f"{row.median:.0f}% ({f.span(row.ci_low, row.ci_high, 0)})"
         return (
             f"Before seeing data the predictors together explain {before}"
             f"{f.span(row.prior_low, row.prior_high, 0)}) of the variation of shares, after it "
@@ -653,7 +653,7 @@ def total(
     """
     at = {(who, quantity): row for (fit, who, quantity), row in cells.items() if fit == DEFAULT}
     named = {
-        key: f"{f.number(row.median, decimals)} {row.unit} ".replace(" % ", f"{f.SPACE}% ")
+        key: f"{f.number(row.median, decimals)} {row.unit} ".replace(" % ", "% ")
         + f"({f.span(row.ci_low, row.ci_high, decimals)})"
         for key, row in at.items()
         for decimals in [f.decimals_for(row.ci_high - row.ci_low)]

@@ -290,7 +290,7 @@ def zeros(m: ShareReportData) -> Section | None:
                 "zeros",
                 share_plots.zeros(m.fit, m.prob),
                 f"Part of the {rows} with any share at all, their share, and both together, at "
-                f"each level, the other predictors as observed: median, 50{f.SPACE}% and {name}.",
+                f"each level, the other predictors as observed: median, 50% and {name}.",
                 "Three panels with dots and intervals. The numbers are in the table.",
                 failed,
             ),

@@ -605,9 +605,9 @@ def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, 
     most = most[len(most) // 2]  # of several the middle one
     mean = counts @ values / total
     return {
-        f"{who} at 0 %": counts[values == 0].sum() * scale,
-        f"{who} at 100 %": counts[values == 100].sum() * scale,
-        f"{who} at a multiple of {step:g} %": counts @ is_round * scale,
+        f"{who} at 0%": counts[values == 0].sum() * scale,
+        f"{who} at 100%": counts[values == 100].sum() * scale,
+        f"{who} at a multiple of {step:g}%": counts @ is_round * scale,
         "most common printed share": values[most],
         f"{who} at the most common printed share": counts[most] * scale,
         "smallest printed share": values[0],

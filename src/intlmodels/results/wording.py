@@ -120,7 +120,7 @@ def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
     still = hardly_moved(parameters)
     rule = (
         f"posterior spread above {WIDE:g} of the prior's, median moved by less than {SHIFTED:g} "
-        "of it; spread is half the width of the central 68 %"
+        "of it; spread is half the width of the central 68%"
     )
     if not still:
         text = f"Every parameter was moved by the data ({rule})."

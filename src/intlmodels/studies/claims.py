@@ -285,7 +285,7 @@ def plain(value: float) -> str:
     return f.number(value, 0) if float(value).is_integer() else f"{value:.6g}"
 
 
-def limits(terms: Mapping[str, Any], unit: str = f"{f.SPACE}%") -> str:
+def limits(terms: Mapping[str, Any], unit: str = "%") -> str:
     """Limits of a claim in words: ``more than 50 %``."""
     least, most = terms.get("least"), terms.get("most")
     if least is not None and most is not None:

@@ -216,7 +216,7 @@ class _Explains(_OfShares):
         if name not in sources:
             return Finding(CANNOT, numbers="with this many predictors it is not split")
         part = fit.values("variation")[:, sources.index(name)]
-        said = f"{_middle(part, fit)}{f.SPACE}% of the variation (asked: at least "
+        said = f"{_middle(part, fit)}% of the variation (asked: at least "
         return fit.judge(part >= least, part, "percent", f"{said}{f.percent(least)})")
 
 
