@@ -17,7 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 project = PROJECT["name"]
 author = PROJECT["authors"][0]["name"]
 version = release = PROJECT["version"]
-copyright = f"{author}, BSD 3-Clause"
+copyright = f"{author}, BSD 3-Clause"  # noqa: A001 (Sphinx calls it so)
 
 extensions = [
     "myst_nb",

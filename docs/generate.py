@@ -17,6 +17,7 @@ import typer
 
 import intlmodels
 from intlmodels import cli, plots
+from intlmodels.plots import public
 from intlmodels.studies import schema
 from intlmodels.studies.schema import Key, TableType, TomlTable, Vocabulary, vocabulary_of
 
@@ -245,7 +246,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "read_trust",
         "trust_tables",
     ),
-    "Reports and papers": ("write_report", "export"),
+    "Reports and papers": ("write_report", "export", "regression_table"),
     "Errors": ("StudyError", "NotConverged"),
 }
 
@@ -273,58 +274,44 @@ def api() -> str:
 
 # -- the gallery -------------------------------------------------------------------------------
 
-#: Call -> a figure of a report that it draws. ``found`` comes from a check, ``tables`` from
-#: im.trust_tables(found).
+#: Title -> pictures, each with the figure of a report that shows it.
 GALLERY: Mapping[str, Mapping[str, str]] = {
     "Shares": {
-        "im.plots.data(study)": "rochester/figures/data.svg",
-        "im.plots.prior_predictive(fit)": "rochester/figures/prior-predictive.svg",
-        "im.plots.prior_posterior(fit)": "rochester/figures/prior-posterior.svg",
-        "im.plots.estimates(fit)": "rochester/figures/estimates.svg",
-        "im.plots.differences(fit)": "rochester/figures/differences.svg",
-        "im.plots.ranks(fit)": "rochester/figures/ranks.svg",
-        "im.plots.variation(fit)": "rochester/figures/variation.svg",
-        "im.plots.opportunity(fit)": "rochester/figures/opportunity.svg",
-        'im.plots.new_firms(im.predict(fit, {"product": "Precision Optics", ...}))': (
-            "rochester/figures/new-firms.svg"
-        ),
-        "im.plots.posterior_predictive(fit)": "rochester/figures/predictions.svg",
-        "im.plots.zeros(fit)": "",
-        'im.plots.variants({"default": fit, "heaped": heaped})': "rochester/figures/variants.svg",
+        "data": "rochester/figures/data.svg",
+        "prior_predictive": "rochester/figures/prior-predictive.svg",
+        "prior_posterior": "rochester/figures/prior-posterior.svg",
+        "estimates": "rochester/figures/estimates.svg",
+        "differences": "rochester/figures/differences.svg",
+        "ranks": "rochester/figures/ranks.svg",
+        "variation": "rochester/figures/variation.svg",
+        "opportunity": "rochester/figures/opportunity.svg",
+        "new_firms": "rochester/figures/new-firms.svg",
+        "posterior_predictive": "rochester/figures/predictions.svg",
+        "zeros": "",
+        "variants": "rochester/figures/variants.svg",
     },
     "Panels, curves and interactions": {
-        'im.plots.curve(fit, "enrolment")': "michigan/figures/curve-enrolment.svg",
-        'im.plots.interaction(fit, "owner_size")': "",
-        'im.plots.predictions(im.predictions(fit, at={"size": [10, 100]}, by="owner"))': "",
+        "curve": "michigan/figures/curve-enrolment.svg",
+        "interaction": "",
+        "predictions": "",
     },
-    "Several clusters": {
-        "im.plots.clusters(fit)": "",
-        "im.plots.cluster_differences(fit)": "",
-    },
+    "Several clusters": {"clusters": "", "cluster_differences": ""},
     "Decisions and counts": {
-        "im.plots.curves(fit)": "norway/figures/curves.svg",
-        "im.plots.decisions(fit)": "norway/figures/data.svg",
-        "im.plots.experience_and_time(fit)": "norway/figures/experience-and-time.svg",
-        'im.plots.conflicts(["M01", "M02", "M03"], [["M01", "M03"]])': (
-            "norway/figures/conflicts.svg"
-        ),
-        "im.plots.cells(fit)": "norway/figures/cells.svg",
-        "im.plots.true_counts(fit)": "norway/figures/true-counts.svg",
+        "curves": "norway/figures/curves.svg",
+        "decisions": "norway/figures/data.svg",
+        "experience_and_time": "norway/figures/experience-and-time.svg",
+        "conflicts": "norway/figures/conflicts.svg",
+        "cells": "norway/figures/cells.svg",
+        "true_counts": "norway/figures/true-counts.svg",
     },
     "Checks": {
-        "im.plots.chains(fit)": "rochester/figures/chains.svg",
-        'im.plots.rank_differences(found.calibration.value, tables["calibration.csv"])': (
-            "rochester/figures/calibration-ranks.svg"
-        ),
-        'im.plots.coverage(tables["calibration.csv"])': (
-            "rochester/figures/calibration-coverage.svg"
-        ),
-        'im.plots.elpds(tables["elpd.csv"], units=22)': "rochester/figures/comparison-elpd.svg",
-        'im.plots.power_scaling(tables["power_scaling.csv"])': (
-            "rochester/figures/sensitivity-scaling.svg"
-        ),
+        "chains": "rochester/figures/chains.svg",
+        "rank_differences": "rochester/figures/calibration-ranks.svg",
+        "coverage": "rochester/figures/calibration-coverage.svg",
+        "elpds": "rochester/figures/comparison-elpd.svg",
+        "power_scaling": "rochester/figures/sensitivity-scaling.svg",
     },
-    "To a file": {"im.plots.svg(figure)": ""},
+    "To a file": {"svg": ""},
 }
 
 
@@ -338,12 +325,12 @@ def gallery() -> str:
         "`tables` is `im.trust_tables(found)`. The figures below are those of the reports. "
         "Of a fit that did not converge every figure says so across its top.",
     ]
-    for title, calls in GALLERY.items():
+    for title, figures in GALLERY.items():
         lines.append(f"\n## {title}")
-        for call, file in calls.items():
-            name = re.findall(r"im\.plots\.(\w+)", call)[0]
+        for name, file in figures.items():
             said = (inspect.getdoc(getattr(plots, name)) or "").split("\n\n")[0]
             said = re.sub(r":\w+:`intlmodels\.(\w+)`|``(\w+)``", r"`\1\2`", said)
+            call = public.EXAMPLES[name]
             lines += [f"\n### {name}\n", f"{plain(said)}\n", f"```python\n{call}\n```"]
             if file and (DOCS.parent / "reports" / file).is_file():
                 lines.append(f"\n![{name}](../reports/{file})")
