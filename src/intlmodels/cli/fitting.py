@@ -145,7 +145,7 @@ def _speed(job: Job) -> str:
 #: What a finding in a report begins with: a number of a list, or a bullet.
 _ITEM = re.compile(r"(?:\d+\.|[-*]) +(.*)")
 #: What Markdown puts around words.
-_MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|(?<!\\)[*`]|\\(?=[^\w\s])")
+_MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|(?<!\\)[*`]|\\(?=[^A-Za-z0-9\s])")
 
 
 def findings(report: str, most: int = 3) -> list[str]:
