@@ -756,10 +756,10 @@ def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     table = norway.reset_index()
     assert table["id"][table["finding"] != ""].tolist() == ONE_FINDING
     assert set(table["finding"]) == {"", "M33, and M36 or M37"}
-    # Of 60 claims of the paper four are one; they are all that is contradicted by counts.
+    # Of 61 claims of the paper four are one; they are all that is contradicted by counts.
     lines = ledger.verdict_lines(table)
-    assert "contradicted by the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
-    assert "57 claims are held" in ledger.summary(table)
+    assert "contradicted by the printed counts: 1 of 58 (N04 + N05c + N08b + N09b)" in lines
+    assert "58 claims are held" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
         "2 printed numbers do not fit: M33, and M36 or M37. N04, N05c, N08b and N09b rest on them "
         "and are one finding, counted once."
@@ -779,5 +779,7 @@ def test_other_claims_of_the_norwegian_paper(norway: pd.DataFrame) -> None:
         "N11": "higher share",
     }
     cannot = norway[norway["verdict"] == claims.CANNOT]
-    assert set(cannot["rule"]) == {"cannot"}
-    assert cannot["numbers"].str.endswith(".").all()
+    assert set(cannot["rule"][cannot.index != "N19b"]) == {"cannot"}
+    # No draws of this fit tell how the decisions are shared out, and the bounds are wide.
+    assert cannot.loc["N19b", "numbers"].startswith("2 to 11 decisions by the counts alone")
+    assert cannot["numbers"][cannot["rule"] == "cannot"].str.endswith(".").all()
