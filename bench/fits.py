@@ -246,8 +246,8 @@ def _ratios(found: dict[str, Any]) -> list[str]:
     header += ["cold, wall", "cold, CPU", "warm, wall", "warm, CPU"]
     names = "; ".join(f"`{name}` is {what}" for name, what in WHAT.items())
     return [
-        "Below 1 ours is faster. The range of five pairs holds the median ratio with 94 % "
-        f"confidence, that of three with 75 %. Names: {names}.",
+        "Below 1 ours is faster. The range of five pairs holds the median ratio with 94% "
+        f"confidence, that of three with 75%. Names: {names}.",
         "",
         *table(header, rows),
     ]

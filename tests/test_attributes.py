@@ -25,6 +25,7 @@ from intlmodels.report.data import DecayReportData
 from intlmodels.results import attributes as results
 from intlmodels.studies import load_study
 from intlmodels.studies.attributes import Attribute, AttributeCount
+from intlmodels.studies.claims import CANNOT
 from intlmodels.studies.counts import FLAGS, RELATIONS, Count, rows
 
 FIRMS, PERIODS = ("A", "B"), ("x", "y")
@@ -388,8 +389,8 @@ def chance_of_building(least):
 
 def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
     row = asked(tmp_path / "a", 'level = "build"\nleast = 2')
-    assert row["how"].endswith("number of all decisions with build (ways to enter): at least 2")
-    assert row["verdict"] == "uncertain"
+    assert row["how"].endswith("number of all decisions with build (ways to enter): ≥ 2")
+    assert row["verdict"] == "undecided"
     assert row["numbers"].startswith("1 to 3 decisions by the counts alone; ")
     exact = chance_of_building(2)
     assert abs(row["probability"] - exact) < 4 * math.sqrt(exact * (1 - exact) / 2000)
@@ -397,24 +398,22 @@ def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
     assert abs(row["prior_probability"] - 3 / 5) < 4 * math.sqrt(0.24 / 2000)
     early = 'level = "build"\nof = {periods = ["early"]}\n'
     row = asked(tmp_path / "b", f"{early}equal = 1")
-    assert row["verdict"] == "holds in the printed counts"
-    assert "flag" not in row["how"]
+    assert row["verdict"] == "agrees with the printed counts"
+    assert row["how"].startswith("number of decisions of all firms, early with build")
     row = asked(tmp_path / "c", f"{early}least = 2")
-    assert row["verdict"] == "contradicted by the printed counts"
+    assert row["verdict"] == "differs from the printed counts"
     assert math.isnan(row["probability"])
-    row = asked(tmp_path / "d", 'level = "buy"\nflag = "yes"\nleast = 1')
-    assert row["verdict"] == "cannot be checked with what was published"
-    assert row["numbers"].startswith(
-        "0 to 2 decisions by the counts alone (asked: at least 1); the"
-    )
+    late = 'level = "buy"\nof = {periods = ["late"]}\nleast = 1'
+    row = asked(tmp_path / "d", late)
+    assert row["verdict"] == CANNOT
+    assert row["numbers"].startswith("0 to 2 decisions by the counts alone (required: ≥ 1); the")
     assert row["numbers"].endswith("the totals alone leave it about as open")
-    assert ", flag yes)" in row["how"]
 
 
 def test_a_claim_without_a_posterior_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "MOST_PAIRS", 1)
     row = asked(tmp_path, 'level = "build"\nleast = 2')
-    assert row["verdict"] == "cannot be checked with what was published"
+    assert row["verdict"] == CANNOT
     assert "; counts of an attribute that overlap so much" in row["numbers"]
 
 
@@ -424,7 +423,6 @@ def test_a_claim_without_a_posterior_says_why(tmp_path, monkeypatch):
         ('level = "rent"\nleast = 1', "what is counted of way, one of 'buy', 'build', 'other'"),
         ('level = "buy"', "equal: key is missing"),
         ('level = "buy"\nequal = 1\nof = {periods = ["soon"]}', "expected a period"),
-        ('level = "buy"\nequal = 1\nflag = "maybe"', "expected one of 'no', 'yes'"),
     ],
 )
 def test_a_bad_claim_on_an_attribute_is_refused_in_one_line(tmp_path, keys, says):
@@ -441,16 +439,11 @@ def test_a_claim_on_an_attribute_names_one_that_is_there(tmp_path):
         match=r"expected a table \[attributes.NAME\] \(did you mean 'way'\?\); the study has 'way'",
     ):
         load_study(folder_of(tmp_path / "a", table=table))
-    several = 'several = true\nflag = "yes"'
-    of = TABLE.replace('remainder = "other"', several) + CLAIM
-    for key in ('of = {periods = ["early"]}', 'flag = "yes"'):
-        folder = folder_of(
-            tmp_path / key[:2], table=f'{of}level = "none of these"\nequal = 1\n{key}'
-        )
-        with pytest.raises(StudyError, match="is of all ways to enter together: delete the key"):
-            load_study(folder)
-    with pytest.raises(StudyError, match="expected yes: way is an attribute of these decisions"):
-        load_study(folder_of(tmp_path / "b", table=f'{of}level = "buy"\nflag = "no"\nequal = 1'))
+    several = TABLE.replace('remainder = "other"', "several = true") + CLAIM
+    keys = 'level = "none of these"\nequal = 1\nof = {periods = ["early"]}'
+    folder = folder_of(tmp_path / "b", table=several + keys)
+    with pytest.raises(StudyError, match="is of all ways to enter together: delete the key"):
+        load_study(folder)
 
 
 def test_the_public_table_has_all_attributes(tmp_path):

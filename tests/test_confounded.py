@@ -150,7 +150,7 @@ def test_few_levels_are_said_to_say_little_about_their_spread():
 
 
 def checks(**p_larger):
-    names = {"tens": "firms at a multiple of 10 %", "zeros": "firms at 0 %"}
+    names = {"tens": "firms at a multiple of 10%", "zeros": "firms at 0%"}
     ends = {"observed": 9.0, "ci_low": 1.0, "converged": True}
     return pd.DataFrame(
         [
@@ -186,12 +186,10 @@ def test_why_heaping_is_no_default_follows_from_checks_elpd_and_evidence():
         elpds(found),
         directions(default=0.99, heaped=0.92, two_axes=0.5),
     )
-    assert (
-        "is firms at a multiple of 10 %: probability of a larger value 0.01, under heaped" in text
-    )
+    assert "is firms at a multiple of 10%: probability of a larger value 0.01, under heaped" in text
     gap = elpds(found).set_index("variant").loc["heaped", "difference"]
-    assert "The default fails firms at a multiple of 10 %, which heaped passes; heaped" in text
-    assert "heaped fails firms at 0 %, which the default passes." in text
+    assert "The default fails firms at a multiple of 10%, which heaped passes; heaped" in text
+    assert "heaped fails firms at 0%, which the default passes." in text
     assert f"heaped is {'better' if gap > 0 else 'worse'} by {abs(gap):.1f} in elpd" in text
     assert "its log evidence is −54.1, that of the default −55.8." in text
     assert "it changes 1 verdict of 2 comparisons." in text

@@ -242,7 +242,7 @@ def test_tables_of_fisher_follow_the_exact_conditional_law(
 ):
     """Fisher (1935): a table of two rows, all margins known; its odds ratio is the effect of size.
 
-    The one-sided limit of an odds ratio is where the tail has 5 %; its conditional estimate is
+    The one-sided limit of an odds ratio is where the tail has 5%; its conditional estimate is
     where the table observed, 2 convicted of 17 dizygotic twins, is the one expected.
     """
     table = pd.DataFrame([("a", "once", "yes", first), ("b", "once", "yes", second)])

@@ -121,7 +121,7 @@ def test_known_parameters_of_a_panel_are_found_again(tmp_path):
         values = values - values.mean(axis=1, keepdims=True)
         low, high = np.quantile(values, [0.05, 0.95], axis=0)
         inside = int(((low < truth) & (truth < high)).sum())
-        # Of 90 % intervals, with room for four standard deviations of a binomial count.
+        # Of 90% intervals, with room for four standard deviations of a binomial count.
         count = len(truth)
         assert inside > 0.9 * count - 4 * np.sqrt(0.09 * count), name
 

@@ -90,7 +90,7 @@ def test_spread_is_checked_within_and_between_firms(m):
     assert between == pytest.approx(values.mean(axis=1).std(ddof=1))
     within = np.sqrt(((values - values.mean(axis=1, keepdims=True)) ** 2).sum() / (60 - 15))
     assert checks["standard deviation within growers"] == pytest.approx(within)
-    assert "rows at 0 %" in checks
+    assert "rows at 0%" in checks
 
 
 def test_every_term_stands_in_the_formula(study):

@@ -522,8 +522,8 @@ BAD_FIRMS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         ["row 4", "'5%'", "write 5 without the percent sign"],
     ),
     "percent sign and decimal comma": (
-        [("Cedar,0", 'Cedar,"5,0 %"')],
-        ["row 4", "'5,0 %'", "write 5.0 without the percent sign"],
+        [("Cedar,0", 'Cedar,"5,0%"')],
+        ["row 4", "'5,0%'", "write 5.0 without the percent sign"],
     ),
     "a fraction": (
         [("Cedar,0", "Cedar,0.4")],

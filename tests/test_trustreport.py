@@ -92,7 +92,7 @@ def test_each_deviation_is_told_with_its_direction(faulty, faulty_table):
     text = told.recovery_sentences(faulty, faulty_table)[1].replace("\N{NO-BREAK SPACE}", " ")
     assert text.startswith("4 of 5 quantities deviate from uniform ranks")
     parts = {part.split(" (")[0]: part for part in text.split("0.01): ")[1].split("; ")}
-    assert "too narrow, its 95 % intervals held the truth in" in parts["phi"]
+    assert "too narrow, its 95% intervals held the truth in" in parts["phi"]
     assert "too wide" in parts["sigma_branch"]
     assert "too high, by 0." in parts["intercept"]
     assert "too low, by 0." in parts["branch[Tools]"]
@@ -129,7 +129,7 @@ def test_coverages_outside_are_counted_against_chance(faulty, faulty_table):
     assert text.startswith("Of 15 coverages (5 quantities")
     assert f"{outside} are outside" in text
     chance = tables.outside_by_chance(faulty_table)
-    # Limits of at least 95 % of a discrete law leave less than 5 % outside.
+    # Limits of at least 95% of a discrete law leave less than 5% outside.
     assert 0.3 < chance <= 0.75
     assert f"{chance:.1f} are expected to be by chance" in text
 
@@ -202,7 +202,7 @@ def test_the_central_interval_of_a_discrete_law():
     found = made.comparison(3, {})
     found = replace(found, variants={"default": (unit, *found.variants["default"][1:])})
     row = tables.left_out(found).iloc[0]
-    # 4 % lie below 20, too few for half of the rest; 6 % lie at 30, enough.
+    # 4% lie below 20, too few for half of the rest; 6% lie at 30, enough.
     assert (row["ci_low"], row["ci_high"], row["median"]) == (20, 30, 20)
     assert (row["ci50_low"], row["ci50_high"]) == (20, 20)
     assert bool(row["outside"])
@@ -228,7 +228,7 @@ def test_large_differences_are_told_with_interval_and_probability():
     assert table.loc["wide", "difference"] == pytest.approx(gap)
     assert gap < -4
     text = made_sentences(found)
-    assert f"wide predicts worse than the default by {-gap:.1f} (95 % interval" in text
+    assert f"wide predicts worse than the default by {-gap:.1f} (95% interval" in text
     assert "Bayesian bootstrap over firms; probability of predicting better < 0.001" in text
     assert "Against the default this is so for heaped" in text
     assert "fewer than 100 firms such intervals are usually too narrow" in text
@@ -238,7 +238,7 @@ def test_with_many_units_small_differences_have_an_interval_too():
     text = made_sentences(made.comparison(120, {"heaped": 15.2}))
     assert "cannot be told from none" not in text
     assert "heaped predicts" in text
-    assert "95 % interval of the difference" in text
+    assert "95% interval of the difference" in text
 
 
 def test_the_largest_elpd_is_named():
@@ -416,7 +416,7 @@ def test_levels_have_no_verdict():
     assert not tables.moves(found)["changed"].any()
     text = refit_sentences(found)
     assert "Branch: Tools moves most with other readings: by 2.50" in text
-    assert "from 20.0 to 30.0 %" in text
+    assert "from 20.0 to 30.0%" in text
 
 
 def test_refits_that_did_not_converge_never_count():
@@ -765,7 +765,7 @@ def test_the_band_of_the_pit_holds_right_predictions():
         reach = tables.pit_band(law, grid, sets=200)
         curve = pit_cdf(law.below, law.exactly, grid)
         inside += bool((np.abs(curve - grid) <= reach + 1e-9).all())
-    # 95 % of 40 are 38; fewer than 34 would happen in one of 5000 such tests.
+    # 95% of 40 are 38; fewer than 34 would happen in one of 5000 such tests.
     assert inside >= 34
 
 

@@ -74,11 +74,11 @@ def test_the_error_of_a_rate_is_the_spread_of_the_rate_over_runs():
 def test_sentences_and_section_tell_the_rates():
     found = madetrust.calibration(differences=MADE)
     text = " ".join(calibration_sentences(found)).replace("\u202f", " ").replace("\xa0", " ")
-    assert "Of 200 simulated differences in points, 35.0 % are clear" in text
-    assert "another 5.0 % leaning" in text
-    assert "wrong in 7.1 % of the clear ones and 20.0 % of the leaning ones" in text
-    assert "below 5 points 15.0 % are clear with the right sign (5.0 % with the wrong one)" in text
-    assert "of 10 to 20 points 50.0 % (none)." in text
+    assert "Of 200 simulated differences in points, 35.0% are clear" in text
+    assert "another 5.0% leaning" in text
+    assert "wrong in 7.1% of the clear ones and 20.0% of the leaning ones" in text
+    assert "below 5 points 15.0% are clear with the right sign (5.0% with the wrong one)" in text
+    assert "of 10 to 20 points 50.0% (none)." in text
     section = sections.calibration(madetrust.material(madetrust.trust(calibration=found)))
     rows = next(b for b in section.blocks if getattr(b, "file", "") == "tables/verdict_rates.csv")
     assert [row[0] for row in rows.rows] == ["all", "below 5 points", "of 10 to 20 points"]

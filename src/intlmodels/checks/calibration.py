@@ -298,7 +298,7 @@ def recorded(pairs: Sequence[tuple[Conclusion, float]]) -> dict[str, list[Any]]:
 
 
 def _ranked(draws: Array, truth: float, rng: np.random.Generator) -> list[float]:
-    """Rank among thinned draws, position among all, truth, mean, sd, width of the 95 % interval."""
+    """Rank among thinned draws, position among all, truth, mean, sd, width of the 95% interval."""
     thinned = draws[(np.arange(LEVELS) * len(draws)) // LEVELS]
     tie = rng.random()
     rank = (thinned < truth).sum() + int(tie * ((thinned == truth).sum() + 1))

@@ -40,7 +40,7 @@ class Calibrated:
     bias_error: float  # Its standard error
     error: float  # Its root mean square
     spread: float  # Mean posterior standard deviation
-    width: float  # Mean width of the 95 % interval
+    width: float  # Mean width of the 95% interval
     prior_spread: float  # Standard deviation of the true values
 
 
@@ -161,7 +161,7 @@ class Moved:
     quantity: str
     unit: str
     median: float
-    low: float  # Of the 95 % interval
+    low: float  # Of the 95% interval
     high: float
     sd: float
     p_positive: float

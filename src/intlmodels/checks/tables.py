@@ -734,10 +734,10 @@ def pit(law: Laws) -> Pit:
 
 
 def pit_band(law: Laws, grid: Array, sets: int = 400, seed: int = leaveout.SEED) -> Array:
-    """Half the width of a simultaneous 95 % band around the diagonal for the PIT of these laws.
+    """Half the width of a simultaneous 95% band around the diagonal for the PIT of these laws.
 
     As wide at each place of ``grid`` as the standard deviation there of the curves of outcomes
-    drawn from the laws, times what holds 95 % of the curves as a whole.
+    drawn from the laws, times what holds 95% of the curves as a whole.
     """
     rng = np.random.default_rng(seed)
     curves = np.zeros((sets, len(grid)))

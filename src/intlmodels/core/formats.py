@@ -28,7 +28,7 @@ def number(value: float, decimals: int = 1) -> str:
 def decimals_for(width: float) -> int:
     """Decimals that suit numbers known to within an interval of this width.
 
-    The last digit is a fifth to a fiftieth of the width. The ends of a 95 % interval from some
+    The last digit is a fifth to a fiftieth of the width. The ends of a 95% interval from some
     thousand draws are known to about a seventieth of it: finer digits would change with the seed.
 
     >>> [decimals_for(width) for width in (30, 4, 0.5, 0.0)]
@@ -111,7 +111,7 @@ def _singular(noun: str) -> str:
 
 def percent(value: float, decimals: int = 0) -> str:
     """A share in percent."""
-    return f"{number(value, decimals)}{SPACE}%"
+    return f"{number(value, decimals)}%"
 
 
 def probability(value: float) -> str:
@@ -141,9 +141,9 @@ def significant_span(low: float, high: float, digits: int = 3) -> str:
 
 
 def interval_name(prob: float, kind: str = "eti") -> str:
-    """Kind and probability of an interval in words: ``95 % equal-tailed interval``."""
+    """Kind and probability of an interval in words: ``95% equal-tailed interval``."""
     kinds = {"eti": "equal-tailed interval", "hdi": "highest-density interval"}
-    return f"{100 * prob:g}{SPACE}% {kinds[kind]}"
+    return f"{100 * prob:g}% {kinds[kind]}"
 
 
 def listed(words: list[str], last: str = "and") -> str:
@@ -151,6 +151,15 @@ def listed(words: list[str], last: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def lowered(text: str) -> str:
+    """A label within a sentence; one that begins with an abbreviation stays as it is.
+
+    >>> lowered("Product line"), lowered("FDI abroad")
+    ('product line', 'FDI abroad')
+    """
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def plural(noun: str) -> str:

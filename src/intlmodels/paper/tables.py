@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from intlmodels.paper.markup import BEYOND, latex
-from intlmodels.report.blocks import Section, Table
+from intlmodels.report.pages import Table
 
 #: Size of letters -> characters on a line of an article; the first that will do is used.
 _LINES = {"footnotesize": 84.0, "scriptsize": 97.0}
@@ -20,23 +20,20 @@ _SHORT = 14
 _MOST_LINES = 42
 
 
-def named(sections: Iterable[Section]) -> dict[str, Table]:
+def named(tables: Iterable[Table]) -> dict[str, Table]:
     """The tables of a report in their order, each under a name for its files.
 
     That of its CSV file if the table is the first of it, else the first words of its caption.
     """
     found: dict[str, Table] = {}
-    for section in sections:
-        for block in section.blocks:
-            if not isinstance(block, Table):
-                continue
-            own = block.file.rpartition("/")[2].removesuffix(".csv")
-            name = own if own and own not in found else _slug(block.caption)
-            number = 2
-            while name in found:
-                name = f"{_slug(block.caption)}-{number}"
-                number += 1
-            found[name] = block
+    for table in tables:
+        own = table.file.rpartition("/")[2].removesuffix(".csv")
+        name = own if own and own not in found else _slug(table.caption)
+        number = 2
+        while name in found:
+            name = f"{_slug(table.caption)}-{number}"
+            number += 1
+        found[name] = table
     return found
 
 

@@ -18,10 +18,10 @@ from intlmodels.fitting.jobs import stored_path
 from intlmodels.models import DEFAULT
 from intlmodels.paper import markup, methods, tables
 from intlmodels.plots.style import LETTERS, Page, printed_on
-from intlmodels.report.blocks import Picture, Table
 from intlmodels.report.data import ReportData, gather
+from intlmodels.report.pages import Figure, Table
 from intlmodels.report.provenance import command
-from intlmodels.report.registry import parts_of, sections_of
+from intlmodels.report.registry import parts_of, render, sections_of
 from intlmodels.report.render import markdown_text as md
 from intlmodels.studies import Study
 
@@ -33,32 +33,32 @@ def made(
 ) -> dict[str, bytes]:
     """Everything that is written: path below the folder -> content, the manifest last."""
     later = [pool.submit(_drawn, study, folder, width, dpi) for width in widths[1:]] if pool else []
-    first, pictures = _drawn(study, folder, widths[0], dpi)
-    drawn = [pictures, *(future.result()[1] for future in later)]
+    first, figures = _drawn(study, folder, widths[0], dpi)
+    drawn = [figures, *(future.result()[1] for future in later)]
     if not pool:
         drawn += [_drawn(study, folder, width, dpi)[1] for width in widths[1:]]
     material = gather(study, folder)
     files = {**_tables(first), **_methods(material)}
     for width, made in zip(widths, drawn, strict=True):
-        for picture in made:
-            for ending, content in picture.printed.items():
-                files[f"figures/{width:g}mm/{picture.name}.{ending}"] = content
+        for figure in made:
+            for ending, content in figure.drawing.printed.items():
+                files[f"figures/{width:g}mm/{figure.drawing.name}.{ending}"] = content
     files["posterior.nc"] = stored_path(folder, DEFAULT).read_bytes()
-    files["README.md"] = _readme(material, first, pictures, widths, dpi).encode()
+    files["README.md"] = _readme(material, first, figures, widths, dpi).encode()
     files[MANIFEST] = _manifest(material, files, widths, dpi)
     return files
 
 
 def _drawn(
     study: Study, folder: Path, width: float, dpi: int
-) -> tuple[dict[str, Table], list[Picture]]:
+) -> tuple[dict[str, Table], list[Figure]]:
     """Tables and figures of the report, the figures for this width; the work of one process."""
     names = list(parts_of(study.model).sections)
     with printed_on(Page(width, dpi)):
-        _, made = sections_of(study, folder, names, tables=False)
-    sections = [made[name] for name in names if name in made]
-    pictures = [b for section in sections for b in section.blocks if isinstance(b, Picture)]
-    return tables.named(sections), pictures
+        frame, values = sections_of(study, folder, names, tables=False)
+    pages = render("md", study.model, frame, values)[1].values()
+    found = [table for page in pages for table in page.tables]
+    return tables.named(found), [figure for page in pages for figure in page.figures]
 
 
 def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:
@@ -89,7 +89,7 @@ def _methods(m: ReportData) -> dict[str, bytes]:
 def _readme(
     m: ReportData,
     named: Mapping[str, Table],
-    pictures: Sequence[Picture],
+    figures: Sequence[Figure],
     widths: Sequence[float],
     dpi: int,
 ) -> str:
@@ -120,7 +120,7 @@ def _readme(
         "label `tab:NAME`) and `.html`.\n\n| NAME | table |\n| --- | --- |\n"
         + "".join(_line(name, table.caption, table.failed) for name, table in named.items())
         + "\n## Figures\n\n`NAME.svg`, `.pdf` and `.png`.\n\n| NAME | figure |\n| --- | --- |\n"
-        + "".join(_line(picture.name, picture.caption, picture.failed) for picture in pictures)
+        + "".join(_line(f.drawing.name, f.caption, f.failed) for f in figures)
     )
 
 

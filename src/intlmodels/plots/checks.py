@@ -194,7 +194,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
         figure,
         "rank of the true value among the draws",
         _not_shown(table, shown),
-        "grey: where a calibrated quantity stays (dark: 95 %; light: 99 % for all at once)",
+        "grey: where a calibrated quantity stays (dark: 95%; light: 99% for all at once)",
     )
     return figure
 
@@ -261,10 +261,10 @@ def coverage(table: pd.DataFrame) -> Figure:
         held = shown[f"coverage_{name}"]
         for where, color, mark in ((~outside, s.BLUE, "o"), (outside, s.ORANGE, "D")):
             axes.plot(held[where], places[where], mark, color=color, markersize=4.2)
-        axes.set_title(f"{name} %", fontsize=8.5)
+        axes.set_title(f"{name}%", fontsize=8.5)
         axes.tick_params(axis="both", labelsize=8)
         axes.margins(x=0.09)
-        # Whole numbers without a sign: there is no room for 77.5 % beside 80 %.
+        # Whole numbers without a sign: there is no room for 77.5% beside 80%.
         ticks = MaxNLocator(s.across(3), integer=True, steps=[1, 2, 5, 10])
         axes.xaxis.set_major_locator(ticks)
     s.row_labels(panels[0], places, labels, 8)
@@ -275,7 +275,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         figure,
         "percent of simulated studies whose interval held the truth",
         _not_shown(table, shown),
-        "grey: limits that hold 95 % of shares if all is right; orange: outside",
+        "grey: limits that hold 95% of shares if all is right; orange: outside",
     )
     return figure
 
@@ -359,7 +359,7 @@ def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
     s.row_labels(axes, places, names, 8, (1.6, 0.6))
     axes.grid(axis="x")
     axes.set_xlabel(f"In {base['unit']}")
-    words = ["grey: 95 % interval of the stored fit; orange: another verdict"]
+    words = ["grey: 95% interval of the stored fit; orange: another verdict"]
     if len(part) > len(shown):
         words.append(f"the {len(shown) - 1} that move it most, of {len(part) - 1}")
     s.caption_below(figure, *words)
@@ -377,38 +377,47 @@ def specifications(
     """
     rows = table.sort_values("median", kind="stable").reset_index(drop=True)
     # A choice under which the difference does not exist has no row.
-    choices = [(axis, n) for axis, own in axes.items() for n in own if (rows[axis] == n).any()]
-    figure = s.new_figure(2.6 + 0.17 * len(choices))
-    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(choices)))
-    places = np.arange(len(rows))
+    choices = {axis: [n for n in own if (rows[axis] == n).any()] for axis, own in axes.items()}
+    lines = sum(1 + len(own) for own in choices.values())
+    figure = s.new_figure(2.2 + 0.165 * lines)
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.0, 0.165 * lines))
+    numbers = np.arange(len(rows))
     towards = np.maximum(rows["p_positive"], 1 - rows["p_positive"])
     for limits, color, word in (
-        ((CLEAR, 2.0), s.BLUE, f"probability of the sign at least {CLEAR:g}"),
-        ((LEANING, CLEAR), s.ORANGE, f"at least {LEANING:g}"),
-        ((0.0, LEANING), s.MUTED, "less"),
+        ((CLEAR, 2.0), s.BLUE, f"clear (probability of the sign ≥ {CLEAR:g})"),
+        ((LEANING, CLEAR), s.SKY, f"leaning (≥ {LEANING:g})"),
+        ((0.0, LEANING), s.PRIOR, "undecided"),
     ):
         which = ((towards >= limits[0]) & (towards < limits[1])).to_numpy()
         if which.any():
             low, high = rows["ci_low"][which], rows["ci_high"][which]
-            top.vlines(places[which], low, high, color=color, linewidth=0.8, alpha=0.6)
-            top.plot(places[which], rows["median"][which], "o", color=color, ms=2.4, label=word)
+            top.vlines(numbers[which], low, high, color=color, linewidth=1.0, alpha=0.6)
+            top.plot(numbers[which], rows["median"][which], "o", color=color, ms=2.8, label=word)
     default = np.flatnonzero(rows["default"])
     top.plot(default, rows["median"][default], "D", color=s.INK, ms=5, label="default", zorder=5)
     top.axhline(0, color=s.INK, linewidth=0.8)
-    top.set_ylabel(rows["unit"].iloc[0])
+    unit = str(rows["unit"].iloc[0])
+    top.set_ylabel("percentage points" if unit == "points" else unit)
     s.signed_ticks(top.yaxis, 6)
-    top.legend(loc="upper left", ncols=2, fontsize=7)
     low, high = float(rows["ci_low"].min()), float(rows["ci_high"].max())
-    top.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low))
-    for row, (axis, name) in enumerate(choices):
-        chosen = (rows[axis] == name).to_numpy()
-        below.vlines(places[chosen], row - 0.35, row + 0.35, color=s.INK, linewidth=0.8)
-    first = dict(reversed(choices))
-    labels = [f"{axis}: {name}" if first[axis] == name else name for axis, name in choices]
-    below.set_yticks(range(len(choices)), labels, fontsize=7)
-    below.set_ylim(len(choices) - 0.5, -0.5)
-    below.tick_params(axis="x", bottom=False, labelbottom=False)
-    below.grid(visible=False)
+    top.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    top.legend(loc="upper left", ncols=2, fontsize=8, borderpad=0).set_in_layout(False)
+    places: list[int] = []
+    texts: list[str] = []
+    head = 0
+    for axis, own in choices.items():
+        s.beside(below, head, axis, -0.02, ha="right", fontsize=8.5, fontweight="bold")
+        for place, name in enumerate(own, start=head + 1):
+            chosen = numbers[(rows[axis] == name).to_numpy()]
+            below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)
+            places.append(place)
+            texts.append(s.shortened(name.removeprefix(f"{axis}-").removesuffix(f"-{axis}"), 20))
+        head += 1 + len(own)
+    s.row_labels(below, places, texts, 8.5, ends=(0.6, 0.6))
+    for axes_of in (top, below):
+        axes_of.tick_params(axis="x", bottom=False, labelbottom=False)
+    for spine in ("bottom", "left"):
+        below.spines[spine].set_visible(False)
     return s.mark(figure, passed)
 
 
@@ -537,7 +546,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     axes.grid(axis="x")
     axes.set_xlabel("Difference in elpd to the default")
-    words = ["right: predicts better; line: 95 % interval, Bayesian bootstrap"]
+    words = ["right: predicts better; line: 95% interval, Bayesian bootstrap"]
     if units < t.FEW_UNITS:
         words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
     if crossed.any():
@@ -564,7 +573,7 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_xlabel("Place within the predictive law")
     axes.set_ylabel("Share of the units below it")
-    s.caption_below(figure, "grey: 95 % band for right predictions (whole curve)")
+    s.caption_below(figure, "grey: 95% band for right predictions (whole curve)")
     return s.mark(figure, passed)
 
 
@@ -600,8 +609,8 @@ def units(
         axes.set_xlabel(label)
         axes.grid(axis="x")
     words = [
-        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g} %",
-        f"predicted: thick 50 %, thin {100 * t.CENTRAL:g} % interval, dash median",
+        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g}%",
+        f"predicted: thick 50%, thin {100 * t.CENTRAL:g}% interval, dash median",
     ]
     if len(table) > len(shown):
         words.append(f"the {len(shown)} least likely of {len(table)}")

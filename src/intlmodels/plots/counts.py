@@ -318,7 +318,7 @@ def true_counts(fit: DataTree, prob: float = 0.95) -> Figure:
     left_out = len(every) - len(table)
     caption(
         figure,
-        f"area of a dot: its probability; line: {100 * prob:g} % equal-tailed interval",
+        f"area of a dot: its probability; line: {100 * prob:g}% equal-tailed interval",
         "triangle: this far or further; pale: just as well as printed",
         "orange, bold: probably not as printed; grey: taken as certain",
         f"{counted(left_out, 'count')} more likely to hold as printed: not shown"

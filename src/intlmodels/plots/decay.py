@@ -69,8 +69,8 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     beyond = where.attrs["beyond"]
     caption(
         figure,
-        f"line: median; dark: 50 %, light: {100 * prob:g} % equal-tailed band; "
-        f"grey: the prior's {100 * prob:g} %",
+        f"line: median; dark: 50%, light: {100 * prob:g}% equal-tailed band; "
+        f"grey: the prior's {100 * prob:g}%",
         f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
         f"{number(beyond) if beyond < 1000 else f'{beyond:,.0f}'} {events(fit)} lie further right"
         if beyond >= 0.05
@@ -94,7 +94,7 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
     )
     axes.plot(entries[last:], middle[last:], ":", color=s.BLUE, linewidth=1.4, label="beyond")
     axes.set_ylim(-1.5, 101.5)
-    axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_yticks([0, 25, 50, 75, 100], ["0%", "25%", "50%", "75%", "100%"])
     axes.grid(axis="y")
 
 
@@ -316,7 +316,7 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
         axes.set_ylabel("Fall of the log odds,\nfirst period to last")
     caption(
         figure,
-        f"regions of highest density with 50 % and {100 * prob:g} % probability",
+        f"regions of highest density with 50% and {100 * prob:g}% probability",
         "blue: posterior, dot: medians; grey: prior; r: correlation of posterior draws",
     )
     return s.mark(figure, fit)
@@ -418,7 +418,7 @@ def prior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
         s.row_labels(axes, places, labels, 8)
         axes.set_ylim(len(places) - 0.4, -0.6)
         axes.set_xlabel(f"Number of {events(fit, 22)}")
-        notes.append(f"orange: as printed; thick: 50 %, thin: {100 * prob:g} % interval")
+        notes.append(f"orange: as printed; thick: 50%, thin: {100 * prob:g}% interval")
     s.caption_below(figure, *notes)
     return figure
 
@@ -484,7 +484,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     grid[1, 0].set_ylabel("Observed less\npredicted, points")
     caption(
         figure,
-        f"orange: observed; blue: {100 * prob:g} % equal-tailed interval of predicted registers",
+        f"orange: observed; blue: {100 * prob:g}% equal-tailed interval of predicted registers",
         beyond,
     )
     return s.mark(figure, fit)

@@ -207,7 +207,7 @@ def _finish(figure: Figure, axes: Axes, found: Interpretation, what: str, *notes
     end = " %" if percent else ""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{amount(value)}{end}"))
     axes.set_ylabel(s.shortened(what[:1].upper() + what[1:], 44))
-    bands = f"line: median; bands: 50 % and {100 * found.prob:g} % equal-tailed intervals"
+    bands = f"line: median; bands: 50% and {100 * found.prob:g}% equal-tailed intervals"
     s.caption_below(figure, bands, *notes)
 
 

@@ -414,7 +414,7 @@ def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float =
     )
     axes.set_xlim(-0.65, len(across.levels) - 0.4)
     axes.tick_params(axis="x", length=0)
-    axes.yaxis.set_major_formatter("{x:g} %")
+    axes.yaxis.set_major_formatter("{x:g}%")
     axes.set_ylim(bottom=-2)
     axes.grid(axis="y")
     axes.set_ylabel(s.shortened(study.outcome.label, 44))
@@ -436,7 +436,7 @@ def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float =
     s.caption_below(
         figure,
         "bar of a firm: the shares that round to what is printed; in brackets: firms",
-        f"thick: 50 %, thin: {100 * prob:g} % equal-tailed interval of the expected share"
+        f"thick: 50%, thin: {100 * prob:g}% equal-tailed interval of the expected share"
         if fit is not None
         else "",
     )
@@ -525,6 +525,6 @@ def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
     s.caption_below(
         figure,
         "orange: as printed; dash: median of the predictions",
-        f"thick: 50 %, thin: {100 * prob:g} % equal-tailed predictive interval",
+        f"thick: 50%, thin: {100 * prob:g}% equal-tailed predictive interval",
     )
     return s.mark(figure, all(converged(fit) for fit in fits.values()))

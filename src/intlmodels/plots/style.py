@@ -205,7 +205,7 @@ def percent_axis(
     def show(value: float, _: Any) -> str:
         text = f"{abs(value):g}"
         if value == 0 or not signed:
-            return f"{text}" if signed else f"{value:g} %"
+            return f"{text}" if signed else f"{value:g}%"
         return f"{'+' if value > 0 else '−'}{text}"
 
     axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
@@ -390,7 +390,7 @@ def in_words(name: str) -> str:
 
 def interval_words(prob: float) -> str:
     """What the lines of an interval picture are."""
-    return f"dot: median; thick: 50 %, thin: {100 * prob:g} % equal-tailed interval"
+    return f"dot: median; thick: 50%, thin: {100 * prob:g}% equal-tailed interval"
 
 
 def caption_below(figure: Figure, *lines: str) -> None:

@@ -1,4 +1,6 @@
-"""Reports of a study: one HTML page, a Markdown page with its figures, and tables as CSV.
+"""Reports of a study: a main page and an appendix, as HTML and as Markdown.
+
+Beside them lie the figures, tables as CSV, and every number in words.json.
 
 What is heavy (pandas, xarray, matplotlib, jinja2) is imported when a report is written, not
 when this package is imported: telling whether a report is current must be quick.
@@ -6,8 +8,8 @@ when this package is imported: telling whether a report is current must be quick
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,8 @@ from intlmodels.report.record import current_fits, why_stale
 from intlmodels.studies import Study
 
 if TYPE_CHECKING:
-    from intlmodels.report.blocks import Report
+    from intlmodels.report.pages import Values
+    from intlmodels.report.registry import Frame
 
 
 __all__ = ["get_ready", "why_stale", "write"]
@@ -38,7 +41,7 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     Returns
     -------
     Path
-        Of the HTML page.
+        Of the HTML page of the main report.
 
     Raises
     ------
@@ -46,17 +49,29 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
         If the default fit is missing or no longer what the study asks for.
     """
     from intlmodels.report.record import write_record
-    from intlmodels.report.render import html, markdown
+    from intlmodels.report.registry import render
+    from intlmodels.report.render import PAGES, Format, html, markdown
+    from intlmodels.report.words import words
 
     stored = current_fits(study, folder)
-    made = _make(study, folder, pool)
-    files = {f"tables/{name}": text for name, text in made.csv.items()}
-    files |= {picture.file: picture.svg for picture in made.pictures}
-    files["index.html"] = html(made)
-    lasting = [name for name in files if name != "index.html"]
+    frame, values = _make(study, folder, pool)
+    files = {f"tables/{name}": text for name, text in frame.csv.items()}
+    files["words.json"] = words(values)
+    texts = {}
+    forms: dict[Format, Callable[..., str]] = {"html": html, "md": markdown}
+    for form, write_page in forms.items():
+        rendering, pages = render(form, study.model, frame, values)
+        top = rendering.fragment("common/failure.md.j2", frame.failure)
+        for name, page in pages.items():
+            texts[PAGES[name][form]] = (write_page, page, top)
+            files |= {figure.drawing.file: figure.drawing.svg for figure in page.figures}
+    lasting = [*files, "appendix.md"]
     record = write_record(study, folder, stored, lasting)
+    for name, (write_page, page, top) in texts.items():
+        hidden = (record,) if name == "report.md" else ()
+        files[name] = write_page(page, frame.about, top, *hidden)
     # report.md carries the record, hence comes last: a killed process leaves a stale report.
-    files["report.md"] = markdown(made, record)
+    files["report.md"] = files.pop("report.md")
     earlier = [*folder.glob("figures/*.svg"), *folder.glob("tables/*.csv")]
     outdated = [path.relative_to(folder).as_posix() for path in earlier]
     write_all({name: text.encode() for name, text in files.items()}, folder, outdated)
@@ -80,17 +95,14 @@ def get_ready(model: str) -> None:
     xr.backends.list_engines()
 
 
-def _make(study: Study, folder: Path, pool: Executor | None) -> Report:
+def _make(study: Study, folder: Path, pool: Executor | None) -> tuple[Frame, dict[str, Values]]:
     from intlmodels.report.registry import parts_of, sections_of
 
     parts = parts_of(study.model)
     if pool is None:
-        frame, sections = sections_of(study, folder, list(parts.sections))
-    else:
-        second = [name for name in parts.sections if name in parts.second_half]
-        first = [name for name in parts.sections if name not in parts.second_half]
-        half = pool.submit(sections_of, study, folder, second, tables=False)
-        frame, sections = sections_of(study, folder, first)
-        sections |= half.result()[1]
-    order = [sections[name] for name in parts.sections if name in sections]
-    return replace(frame, sections=tuple(order))
+        return sections_of(study, folder, list(parts.sections))
+    second = [name for name in parts.sections if name in parts.second_half]
+    first = [name for name in parts.sections if name not in parts.second_half]
+    half = pool.submit(sections_of, study, folder, second, tables=False)
+    frame, values = sections_of(study, folder, first)
+    return frame, values | half.result()[1]

@@ -51,14 +51,6 @@ class Table:
     widths: tuple[int, ...] = ()
     kind: str = "table"
 
-    def __post_init__(self) -> None:
-        """Put the mark of a failed fit beside every row."""
-        if self.failed:
-            object.__setattr__(self, "header", (*self.header, "converged"))
-            marked = tuple((*row, "NO") for row in self.rows)
-            object.__setattr__(self, "rows", marked)
-            object.__setattr__(self, "widths", ())
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -104,25 +96,3 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """All of a report."""
-
-    title: str
-    subtitle: str
-    sections: tuple[Section, ...]
-    top: tuple[Block, ...] = ()
-    footer: str = ""
-    csv: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def pictures(self) -> list[Picture]:
-        """All pictures, in order."""
-        return [
-            block
-            for section in self.sections
-            for block in section.blocks
-            if isinstance(block, Picture)
-        ]

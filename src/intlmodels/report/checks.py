@@ -90,8 +90,8 @@ def calibration(m: ReportData) -> Section | None:
         f"Parameters were drawn from the priors of the {variant}, a study with "
         "this study's own design was simulated from them, and it was fitted as the real one is: "
         "then the truth is known. If the computation is right, the true value has any rank among "
-        f"the posterior draws with the same probability, and a 95{f.SPACE}% interval holds it in "
-        f"95{f.SPACE}% of the simulated studies. Each fit: {settings_words(value.settings)}."
+        f"the posterior draws with the same probability, and a 95% interval holds it in "
+        f"95% of the simulated studies. Each fit: {settings_words(value.settings)}."
     )
     blocks = [Paragraph(intro), Items(tuple(sentences.recovery_sentences(value, table)))]
     if errors.value is None:
@@ -117,7 +117,7 @@ def calibration(m: ReportData) -> Section | None:
             picture(
                 "calibration-coverage",
                 checks.coverage(table),
-                f"How often posterior intervals of 50, 80 and 95{f.SPACE}% held the truth.",
+                "How often posterior intervals of 50, 80 and 95% held the truth.",
                 "Dots beside grey bars, one row a quantity, for three probabilities. The numbers "
                 "are in the table of the quantities.",
                 failed=False,
@@ -166,7 +166,7 @@ def _calibration_table(table: pd.DataFrame) -> Table:
     )
     note = (
         "p: p-value of uniform ranks, adjusted (Holm). Coverage in percent of the simulated "
-        f"studies; * outside of the limits that hold {100 * tables.BAND:g}{f.SPACE}% of coverages "
+        f"studies; * outside of the limits that hold {100 * tables.BAND:g}% of coverages "
         "if all is right. Bias: mean of posterior mean less truth ± its standard error, in "
         "standard deviations of the prior. Spread: mean posterior over prior standard deviation; "
         "1 means that such a study says nothing about the quantity."
@@ -174,7 +174,7 @@ def _calibration_table(table: pd.DataFrame) -> Table:
     return _table(
         None,
         "How each quantity is recovered",
-        ("quantity", "p", *(f"covered by {n}{f.SPACE}%" for n in names), "bias", "spread"),
+        ("quantity", "p", *(f"covered by {n}%" for n in names), "bias", "spread"),
         rows,
         numeric=(1, 2, 3, 4, 5, 6),
         file="tables/calibration.csv",
@@ -634,9 +634,9 @@ def _elpd_table(m: ReportData, elpds: pd.DataFrame) -> Table:
             )
         )
     note = (
-        f"Difference to the default, with its {100 * CI_PROB:g}{f.SPACE}% interval and the "
+        f"Difference to the default, with its {100 * CI_PROB:g}% interval and the "
         "probability of being better (Bayesian bootstrap); stacking weight, with its "
-        f"{100 * tables.WEIGHT_PROB:g}{f.SPACE}% bootstrap interval."
+        f"{100 * tables.WEIGHT_PROB:g}% bootstrap interval."
     )
     if weighed:
         note += (
@@ -680,7 +680,7 @@ def _units_table(m: ReportData, value: Comparison, own: pd.DataFrame) -> Table:
         )
         for row in ordered.to_dict("records")
     )
-    interval = f"{100 * tables.CENTRAL:g}{f.SPACE}% interval"
+    interval = f"{100 * tables.CENTRAL:g}% interval"
     return _table(
         m,
         f"The default's predictions of each {value.unit_label} that it has not seen, the least "

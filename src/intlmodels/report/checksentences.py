@@ -170,7 +170,7 @@ def _how(row: Mapping[Any, Any]) -> str:
     held = ""
     for name in (under or over)[:1]:
         share = f.percent(row[f"coverage_{name}"], 1)
-        held = f"its {name}{f.SPACE}% intervals held the truth in {share} of the studies"
+        held = f"its {name}% intervals held the truth in {share} of the studies"
     if row["bias_error"] > 0 and abs(row["bias"]) > t.BIASED * row["bias_error"]:
         size = f.number(abs(row["bias_in_sd"]), 2)
         where = "high" if row["bias"] > 0 else "low"
@@ -189,8 +189,8 @@ def _coverage(table: pd.DataFrame) -> str:
     probs = f.listed([f"{100 * prob:g}" for prob in PROBS])
     return (
         f"Of {len(table) * len(PROBS)} coverages ({f.counted(len(table), 'quantity')}, intervals "
-        f"of {probs}{f.SPACE}%) {outside} {are(outside)} outside of the limits that hold "
-        f"{100 * t.BAND:g}{f.SPACE}% of coverages if all is right; {chance} are expected to be "
+        f"of {probs}%) {outside} {are(outside)} outside of the limits that hold "
+        f"{100 * t.BAND:g}% of coverages if all is right; {chance} are expected to be "
         "by chance."
     )
 
@@ -272,9 +272,7 @@ def design_sentences(found: DesignAnalysis) -> list[str]:
             last = part.loc[part["firms"].idxmax()]
             never.append(f"{name} ({f.percent(last['right'])})")
     if enough:
-        said.append(
-            f"Decided rightly in at least {ENOUGH}{f.SPACE}% of the studies: {some(enough)}."
-        )
+        said.append(f"Decided rightly in at least {ENOUGH}% of the studies: {some(enough)}.")
     if never:
         said.append(
             f"Not decided so often even with {most} firms: {some(never)}. True differences "
@@ -680,7 +678,7 @@ def evidence_sentences(found: Evidence) -> list[str]:
     if len(rough):
         said.append(
             f"Tables farther off than was summed over hold more than {100 * MOST_OMITTED:g}"
-            f"{f.SPACE}% of the posterior of {some(rough)}."
+            f"% of the posterior of {some(rough)}."
         )
     return said
 
@@ -744,7 +742,7 @@ def _apart(row: Mapping[Any, Any], units: str) -> str:
             f"measure: not one draw of {only} allowed something that was printed."
         )
     numbers = (
-        f"by {f.number(abs(gap), 1)} ({100 * CI_PROB:g}{f.SPACE}% interval of the difference "
+        f"by {f.number(abs(gap), 1)} ({100 * CI_PROB:g}% interval of the difference "
         f"{f.span(row['ci_low'], row['ci_high'], 1)}, Bayesian bootstrap over {units}; probability "
         f"of predicting better {f.probability(row['p_better'])}){_mark(row)}"
     )
@@ -762,7 +760,7 @@ def _weights(elpds: pd.DataFrame) -> str:
     ]
     return (
         "The mixture of variants that predicts best (stacking) has the weights "
-        f"{some(told)}; in brackets {100 * t.WEIGHT_PROB:g}{f.SPACE}% bootstrap intervals. "
+        f"{some(told)}; in brackets {100 * t.WEIGHT_PROB:g}% bootstrap intervals. "
         "Variants that predict alike share out their weight among them, so that a small weight "
         "does not speak against a variant."
     )
@@ -771,7 +769,7 @@ def _weights(elpds: pd.DataFrame) -> str:
 def _as_expected(pit: t.Pit, units: str) -> str:
     leaves = "does not leave" if math.isnan(pit.outside) else f"leaves, at {pit.outside:.2g},"
     p_value = (
-        f"the curve {leaves} its 95{f.SPACE}% band; p-value of its largest distance "
+        f"the curve {leaves} its 95% band; p-value of its largest distance "
         f"{f.probability(pit.p_value)}, approximate"
     )
     if math.isnan(pit.outside):
@@ -790,7 +788,7 @@ def _as_expected(pit: t.Pit, units: str) -> str:
     return (
         "Taken together, what was printed is not spread over the default's predictions as it "
         f"should be ({p_value}): {f.percent(share)} of the {units} lie in the {where} of their "
-        f"predictive laws, where 50{f.SPACE}% are expected; the predictions are {why}."
+        f"predictive laws, where 50% are expected; the predictions are {why}."
     )
 
 
@@ -816,7 +814,7 @@ def _hard(own: pd.DataFrame, units: str, texts: Texts, several: bool) -> str:
         )
         for row in bad.to_dict("records")
     ]
-    central = f"{100 * t.CENTRAL:g}{f.SPACE}%"
+    central = f"{100 * t.CENTRAL:g}%"
     inside = f"the central {central} of what the other {units} lead to expect"
     start = f"{len(bad)} of {len(own)} {units}" if len(bad) else f"None of the {len(own)} {units}"
     listed = f": {some(told)}" if told else ""

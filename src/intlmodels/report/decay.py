@@ -415,7 +415,7 @@ def _curves(m: DecayReportData) -> Picture:
         "curves",
         plots.curves(m.fit, m.prob),
         f"Probability that {f.a(m.study.event)} is {m.study.flag_label}, by the number of earlier "
-        f"ones of the same {m.study.firm_label}: median, 50{f.SPACE}% and "
+        f"ones of the same {m.study.firm_label}: median, 50% and "
         f"{f.interval_name(m.prob)} of a typical one; grey outline: the prior. The line is "
         "dotted where fewer than one decision is expected, as the bars below show: there it is "
         "extrapolation.",
@@ -838,8 +838,7 @@ def variants(m: DecayReportData) -> Section:
     figure = picture(
         "variants",
         plots.variants(m.comparison, m.prob),
-        f"The same quantities in every variant: median, 50{f.SPACE}% and "
-        f"{f.interval_name(m.prob)}.",
+        f"The same quantities in every variant: median, 50% and {f.interval_name(m.prob)}.",
         "Small panels with one dot and interval a variant. The numbers are in the table and in "
         "tables/variants.csv.",
         not m.passed,

@@ -14,20 +14,29 @@ from intlmodels.report import (
     claims,
     clusters,
     decay,
+    decayfront,
+    front,
     outcomes,
     provenance,
     sections,
     share,
+    sharefront,
     terms,
 )
-from intlmodels.report.blocks import Report, Section
+from intlmodels.report.blocks import Section
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData, gather
+from intlmodels.report.pages import Page, Values
+from intlmodels.report.render import Format, Rendering
 from intlmodels.studies import Study
 
 #: Sections on checks that need the single firms, which a register does not list.
 OF_SINGLE_FIRMS = frozenset(
-    {"drivers", "comparison", "sensitivity", "multiverse", "calibration", "design"}
+    {"influence", "comparison", "sensitivity", "multiverse", "calibration", "design"}
 )
+
+
+#: A section: makes the values of its template from the data; None where there is nothing to say.
+type Sections[Data: ReportData] = Mapping[str, Callable[[Data], Section | Values | None]]
 
 
 @dataclass(frozen=True)
@@ -36,82 +45,122 @@ class ReportParts[Data: ReportData]:
 
     Attributes
     ----------
-    sections : mapping of str to callable
-        Name of each section, in their order -> the function that makes it from the data; where
-        there is nothing to say it returns None, and the section is left out.
+    templates : tuple of str
+        Folders of templates; the first that has a section's template counts.
+    pages : dict of str to mapping
+        ``report`` and ``appendix``: name of each section, in their order -> the function that
+        makes the values of its template.
     second_half : frozenset of str
         Drawing takes most of the time of a report: these sections take about half of it.
     """
 
-    sections: Mapping[str, Callable[[Data], Section | None]]
+    templates: tuple[str, ...]
+    pages: dict[str, Sections[Data]]
     second_half: frozenset[str]
+
+    @property
+    def sections(self) -> dict[str, Callable[[Data], Section | Values | None]]:
+        """All sections, whatever their page."""
+        return {name: make for sections in self.pages.values() for name, make in sections.items()}
 
 
 SHARE = ReportParts[ShareReportData](
-    sections={
-        "answer": share.answer,
-        "claims": claims.claims,
-        "data": share.data,
-        "claim_numbers": claims.numbers,
-        "model": share.model,
-        "priors": share.priors,
-        "diagnostics": sections.diagnostics,
-        "prior_posterior": sections.prior_posterior,
-        "estimates": share.estimates,
-        "terms": terms.terms,
-        "zeros": terms.zeros,
-        "clusters": clusters.clusters,
-        "opportunity": clusters.opportunity,
-        "new_firms": share.new_firms,
-        "predictions": share.predictions,
-        "outcomes": outcomes.outcomes,
-        "drivers": checks.drivers,
-        "variants": share.variants,
-        "comparison": checks.comparison,
-        "sensitivity": checks.sensitivity,
-        "multiverse": checks.multiverse,
-        "calibration": checks.calibration,
-        "design": checks.design,
-        "limits": share.limits,
-        "reproduce": provenance.reproduce,
-        "sources": provenance.sources,
+    templates=("share", "common"),
+    pages={
+        "report": {
+            "finding": sharefront.finding,
+            "question": front.question,
+            "data": sharefront.data,
+            "estimates": sharefront.estimates,
+            "reasons": sharefront.reasons,
+            "robustness": front.robustness,
+            "claims": claims.findings,
+            "checks": front.checks,
+            "limits": sharefront.limits,
+            "citation": front.citation,
+        },
+        "appendix": {
+            "answers": share.answer,
+            "ledger": claims.claims,
+            "numbers": claims.numbers,
+            "data_table": share.data,
+            "model": share.model,
+            "priors": share.priors,
+            "diagnostics": sections.diagnostics,
+            "parameters": sections.prior_posterior,
+            "levels": share.estimates,
+            "terms": terms.terms,
+            "zeros": terms.zeros,
+            "clusters": clusters.clusters,
+            "opportunity": clusters.opportunity,
+            "new_firms": share.new_firms,
+            "predictions": share.predictions,
+            "outcomes": outcomes.outcomes,
+            "influence": checks.drivers,
+            "variants": share.variants,
+            "comparison": checks.comparison,
+            "sensitivity": checks.sensitivity,
+            "multiverse": checks.multiverse,
+            "calibration": checks.calibration,
+            "design": checks.design,
+            "limitations": share.limits,
+            "reproduce": provenance.reproduce,
+            "sources": provenance.sources,
+            "glossary": sections.glossary,
+        },
     },
     second_half=frozenset(
         {
-            *("priors", "diagnostics", "prior_posterior", "new_firms", "predictions"),
+            *("priors", "diagnostics", "parameters", "new_firms", "predictions"),
             *("calibration", "comparison"),
         }
     ),
 )
 
 DECAY = ReportParts[DecayReportData](
-    sections={
-        "answer": decay.answer,
-        "audit": decay.audit,
-        "claims": claims.claims,
-        "data": decay.data,
-        "claim_numbers": claims.numbers,
-        "model": decay.model,
-        "priors": decay.priors,
-        "diagnostics": sections.diagnostics,
-        "prior_posterior": sections.prior_posterior,
-        "estimates": decay.estimates,
-        "predictions": decay.predictions,
-        "reconstruction": decay.reconstruction,
-        "drivers": decay.drivers,
-        "attributes": decay.attributes,
-        "rivals": decay.rivals,
-        "variants": decay.variants,
-        "comparison": checks.comparison,
-        "sensitivity": checks.sensitivity,
-        "multiverse": checks.multiverse,
-        "calibration": checks.calibration,
-        "limits": decay.limits,
-        "reproduce": provenance.reproduce,
-        "sources": provenance.sources,
+    templates=("decay", "common"),
+    pages={
+        "report": {
+            "finding": decayfront.finding,
+            "question": front.question,
+            "data": decayfront.data,
+            "estimates": decayfront.estimates,
+            "reasons": decayfront.reasons,
+            "robustness": front.robustness,
+            "claims": claims.findings,
+            "checks": front.checks,
+            "limits": decayfront.limits,
+            "citation": front.citation,
+        },
+        "appendix": {
+            "answers": decay.answer,
+            "audit": decay.audit,
+            "ledger": claims.claims,
+            "numbers": claims.numbers,
+            "data_table": decay.data,
+            "model": decay.model,
+            "priors": decay.priors,
+            "diagnostics": sections.diagnostics,
+            "parameters": sections.prior_posterior,
+            "curves": decay.estimates,
+            "predictions": decay.predictions,
+            "reconstruction": decay.reconstruction,
+            "influence": decay.drivers,
+            "attributes": decay.attributes,
+            "rivals": decay.rivals,
+            "variants": decay.variants,
+            "comparison": checks.comparison,
+            "sensitivity": checks.sensitivity,
+            "multiverse": checks.multiverse,
+            "calibration": checks.calibration,
+            "limitations": decay.limits,
+            "reproduce": provenance.reproduce,
+            "sources": provenance.sources,
+            "glossary": sections.glossary,
+        },
     },
     second_half=frozenset(
-        {"data", "prior_posterior", "diagnostics", "estimates", "variants", "calibration"}
+        {"data_table", "parameters", "diagnostics", "curves", "variants", "calibration"}
     ),
 )
 
@@ -139,10 +188,20 @@ def parts_of(model: str) -> ReportParts[Any]:
     return REPORTS[model]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What a report needs beside its sections: words of its head and foot, failures, tables."""
+
+    about: dict[str, str]
+    failure: Values
+    passed: bool
+    csv: dict[str, str]
+
+
 def sections_of(
     study: Study, folder: Path, names: Sequence[str], tables: bool = True
-) -> tuple[Report, dict[str, Section]]:
-    """Make some sections of a report from what is stored; the work of one process.
+) -> tuple[Frame, dict[str, Values]]:
+    """Values of some sections of a report from what is stored; the work of one process.
 
     Parameters
     ----------
@@ -156,23 +215,43 @@ def sections_of(
 
     Returns
     -------
-    Report
-        Without sections.
-    dict of str to Section
-        The sections by name.
+    Frame
+    dict of str to dict
+        The values of each section's template, by name; sections with nothing to say are left out.
     """
     m = gather(study, folder)
     version = m.attribute("versions")["intlmodels"]
-    frame = Report(
-        title=m.study.title,
-        subtitle=m.subtitle,
-        sections=(),
-        top=tuple(sections.failure(m)),
-        footer=f"Written by intlmodels {version} from the fit {m.stored[0].fingerprint}.",
+    frame = Frame(
+        about={
+            "title": m.study.title,
+            "subtitle": m.subtitle,
+            "footer": f"Written by intlmodels {version} from the fit {m.stored[0].fingerprint}.",
+        },
+        failure=sections.failure(m),
+        passed=m.passed,
         csv={n: csv_text(table) for n, table in m.csv_tables().items()} if tables else {},
     )
     if m.register is not None:
         names = [name for name in names if name not in OF_SINGLE_FIRMS]
     parts = parts_of(study.model).sections
     made = {name: parts[name](m) for name in names}
-    return frame, {name: section for name, section in made.items() if section is not None}
+    return frame, {name: _values(own) for name, own in made.items() if own is not None}
+
+
+def _values(section: Section | Values) -> Values:
+    if isinstance(section, Section):
+        return {"title": section.title, "blocks": section.blocks}
+    return section
+
+
+def render(
+    form: Format, model: str, frame: Frame, values: Mapping[str, Values]
+) -> tuple[Rendering, dict[str, Page]]:
+    """All pages of a report in one format; sections without values are left out."""
+    parts = parts_of(model)
+    rendering = Rendering(form, parts.templates, frame.passed, frame.csv)
+    pages = {
+        page: {name: values[name] for name in sections if name in values}
+        for page, sections in parts.pages.items()
+    }
+    return rendering, rendering.pages(pages)

@@ -24,10 +24,11 @@ from intlmodels.fitting.diagnostics import (
 )
 from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
-from intlmodels.report import rows
+from intlmodels.report import render, rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.checksentences import are, influence_sentence
 from intlmodels.report.data import ReportData
+from intlmodels.report.pages import Drawing, Values
 from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
 from intlmodels.results.wording import LEANING, marked, verdict, verdict_on
@@ -44,30 +45,30 @@ def picture(name: str, figure: Figure, caption: str, alt: str, failed: bool) -> 
     return Picture(name, caption, prefix + alt, drawn, failed, printed)
 
 
-def failure(m: ReportData) -> list[Block]:
-    """The box at the top of the report of a fit that did not pass the gate."""
-    blocks: list[Block] = []
-    if not m.passed:
-        failed = m.gates["default"].failures
-        what = tuple(
-            f"{r.label}: {rows.check_value(r)} ({r.where or 'all chains'}); it must "
-            f"be {r.direction} {r.limit:g}. What helps: {r.hint}."
-            for r in failed
-        )
-        last = (
-            "The numbers below are what the draws say. They are not estimates: do not quote them."
-        )
-        blocks.append(Box("This fit did not converge", (*what, last), failed=True))
-    others = [name for name, gate in m.gates.items() if name != "default" and not gate.passed]
-    if others:
-        blocks.append(
-            Box(
-                "Variants that did not converge",
-                (f"{f.listed(others)}: marked wherever they are shown, and without weight.",),
-                failed=True,
-            )
-        )
-    return blocks
+def drawing(name: str, figure: Figure) -> Drawing:
+    """A figure, drawn."""
+    drawn = style.svg(figure)
+    return Drawing(name, drawn, style.printed(figure, drawn))
+
+
+def failure(m: ReportData) -> Values:
+    """What failed: checks of the default fit, and variants."""
+    checks = [] if m.passed else m.gates["default"].failures
+    return {
+        "failures": [
+            {
+                "label": r.label,
+                "value": rows.check_value(r),
+                "where": r.where or "all chains",
+                "limit": f"{r.direction} {r.limit:g}",
+                "hint": r.hint,
+            }
+            for r in checks
+        ],
+        "variants": f.listed(
+            [name for name, gate in m.gates.items() if name != "default" and not gate.passed]
+        ),
+    }
 
 
 def answer(
@@ -201,7 +202,7 @@ def prior_posterior(m: ReportData) -> Section:
         rows.parameter_rows(m.parameters.head(rows.MOST_PARAMETERS)),
         numeric=(1, 2, 3, 4, 5),
         file="tables/parameters.csv",
-        note="Spread ratio: width of the central 68 % of the posterior over that of the prior. 1 "
+        note="Spread ratio: width of the central 68% of the posterior over that of the prior. 1 "
         "means that the data said nothing about the parameter. On the logit scale unless the "
         "table of priors says otherwise.",
         failed=not m.passed,
@@ -332,6 +333,11 @@ def _listing(found: list[str], some: str, none: str, most: int = 5) -> str:
         return none
     more = [f"{len(found) - most} more"] if len(found) > most else []
     return f"{some} {'; '.join(found[:most] + more)}"
+
+
+def glossary(_m: ReportData) -> Values:
+    """Words that the report explains."""
+    return {"meanings": render.glossary()}
 
 
 def limits(m: ReportData, computed: Iterable[str], more: Iterable[Block] = ()) -> Section:

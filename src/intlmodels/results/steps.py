@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: What is averaged; the first two only with structural zeros.
 ANY, IF_ANY, BOTH = "any at all", "share if any", "expected share"
 #: Ratios by which a predictor that enters by its logarithm is raised, and how they are said.
-_RATIOS = {1.01: "1 %", 1.02: "2 %", 1.05: "5 %", 1.1: "10 %", 1.2: "20 %", 1.5: "50 %", 2.0: ""}
+_RATIOS = {1.01: "1%", 1.02: "2%", 1.05: "5%", 1.1: "10%", 1.2: "20%", 1.5: "50%", 2.0: ""}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def steps(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``predictor``, ``label``, ``more`` ("10,000 dollars more", "20 % more", "twice as much",
+        ``predictor``, ``label``, ``more`` ("10,000 dollars more", "20% more", "twice as much",
         "2,000 rather than 500 pupils"), ``estimand`` (the expected share; with structural zeros
         also whether there is any at all, and the share if there is), the columns of
         :func:`.intervals.table_of` and :func:`.intervals.directions`.
