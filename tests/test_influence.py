@@ -20,7 +20,6 @@ from intlmodels.models import design_of, priors_of
 from intlmodels.models.decay import exact
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
-from intlmodels.report import decaysentences
 from intlmodels.report.checksentences import influence_sentences
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.share import answer
@@ -224,23 +223,6 @@ def test_the_key_difference_is_on_the_first_page_and_drawn(tmp_path):
 
 
 # -- cells behind the decay --------------------------------------------------------------
-
-
-def test_late_exceptions_are_given_to_those_who_made_them():
-    cells = pd.DataFrame(
-        [
-            ("large", "early", 4.0, 3.0),
-            ("large", "late", 6.4, 0.5),
-            ("other", "early", 7.0, 5.0),
-            ("other", "late", 4.6, 4.5),
-        ],
-        columns=["name", "period", "decisions_mean", "flagged_mean"],
-    )
-    first, second = decaysentences.over_periods(cells, "firm", "decision", "motivated")
-    assert "from 3.0 of 4.0 to 0.5 of 6.4 among large firms" in first
-    assert "from 5.0 of 7.0 to 4.5 of 4.6 among other firms" in first
-    assert "Of 6.0 expected decisions in late that are not motivated, 5.9" in second
-    assert "are by large firms, which leaves 4.5 of 4.6 by other firms motivated." in second
 
 
 # -- one firm that carries a contrast, fitted ---------------------------------------------
