@@ -571,21 +571,21 @@ def predictions(m: DecayReportData) -> Values | None:
         "said": misfit_sentences(m.checks, lambda _feature: 2),
         "drawing": drawing("predictions", plots.posterior_predictive(m.fit, m.prob)),
         "features": [
-            (
-                *(row.feature, f.number(row.observed, 2), r.estimate(row, 2)),
-                f.probability(row.p_larger),
-            )
+            (row.feature, *_observed(row), f.probability(row.p_larger))
             for row in m.checks.itertuples(index=False)
         ],
         "rows": [
-            (
-                *(row.size, str(row.entries), f"{row.decisions:,}", f.number(row.observed, 2)),
-                r.estimate(row, 2),
-            )
+            (row.size, str(row.entries), f"{row.decisions:,}", *_observed(row))
             for row in m.predicted.itertuples(index=False)
             if row.entries <= MOST_ENTRIES
         ],
     }
+
+
+def _observed(row: Any) -> tuple[str, str]:
+    """A percentage as observed, and as predicted."""
+    digits = f.decimals_for(row.ci_high - row.ci_low)
+    return f.number(row.observed, digits), r.estimate(row, digits)
 
 
 # -- rival explanations ------------------------------------------------------------------

@@ -602,14 +602,14 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """
     constant = fit["constant_data"].to_dataset()
     seen, drawn = (fit[name].to_dataset() for name in ("observed_data", "posterior_predictive"))
-    firm, event = (str(constant.attrs[name]) for name in ("firm_label", "event"))
+    firm, events = str(constant.attrs["firm_label"]), formats.plural(str(constant.attrs["event"]))
     names, observed, predicted = [], [], []
     made = constant["made_at"].to_numpy()
     sizes = texts(constant["size"])
     for i, size in enumerate(sizes):
         here = constant["size_at"].to_numpy() == i
         whose = "" if size == "all" else f"{size}, "
-        names.append(f"{whose}percent of all {event}s with the flag")
+        names.append(f"{whose}percent of all {events} with the flag")
         observed.append(100 * seen["flags"].to_numpy()[here].sum() / made[here].sum())
         predicted.append(100 * flat(drawn["flags"])[:, here].sum(axis=1) / made[here].sum())
         several = float(constant["repeated"].to_numpy()[i])
