@@ -153,6 +153,15 @@ def listed(words: list[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def lowered(text: str) -> str:
+    """A label within a sentence; one that begins with an abbreviation stays as it is.
+
+    >>> lowered("Product line"), lowered("FDI abroad")
+    ('product line', 'FDI abroad')
+    """
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 def plural(noun: str) -> str:
     """The plural of an English noun, by the common rules.
 

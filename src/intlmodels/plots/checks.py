@@ -377,38 +377,47 @@ def specifications(
     """
     rows = table.sort_values("median", kind="stable").reset_index(drop=True)
     # A choice under which the difference does not exist has no row.
-    choices = [(axis, n) for axis, own in axes.items() for n in own if (rows[axis] == n).any()]
-    figure = s.new_figure(2.6 + 0.17 * len(choices))
-    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(choices)))
-    places = np.arange(len(rows))
+    choices = {axis: [n for n in own if (rows[axis] == n).any()] for axis, own in axes.items()}
+    lines = sum(1 + len(own) for own in choices.values())
+    figure = s.new_figure(2.2 + 0.165 * lines)
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.0, 0.165 * lines))
+    numbers = np.arange(len(rows))
     towards = np.maximum(rows["p_positive"], 1 - rows["p_positive"])
     for limits, color, word in (
-        ((CLEAR, 2.0), s.BLUE, f"probability of the sign at least {CLEAR:g}"),
-        ((LEANING, CLEAR), s.ORANGE, f"at least {LEANING:g}"),
-        ((0.0, LEANING), s.MUTED, "less"),
+        ((CLEAR, 2.0), s.BLUE, f"clear (probability of the sign ≥ {CLEAR:g})"),
+        ((LEANING, CLEAR), s.SKY, f"leaning (≥ {LEANING:g})"),
+        ((0.0, LEANING), s.PRIOR, "undecided"),
     ):
         which = ((towards >= limits[0]) & (towards < limits[1])).to_numpy()
         if which.any():
             low, high = rows["ci_low"][which], rows["ci_high"][which]
-            top.vlines(places[which], low, high, color=color, linewidth=0.8, alpha=0.6)
-            top.plot(places[which], rows["median"][which], "o", color=color, ms=2.4, label=word)
+            top.vlines(numbers[which], low, high, color=color, linewidth=1.0, alpha=0.6)
+            top.plot(numbers[which], rows["median"][which], "o", color=color, ms=2.8, label=word)
     default = np.flatnonzero(rows["default"])
     top.plot(default, rows["median"][default], "D", color=s.INK, ms=5, label="default", zorder=5)
     top.axhline(0, color=s.INK, linewidth=0.8)
-    top.set_ylabel(rows["unit"].iloc[0])
+    unit = str(rows["unit"].iloc[0])
+    top.set_ylabel("percentage points" if unit == "points" else unit)
     s.signed_ticks(top.yaxis, 6)
-    top.legend(loc="upper left", ncols=2, fontsize=7)
     low, high = float(rows["ci_low"].min()), float(rows["ci_high"].max())
-    top.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low))
-    for row, (axis, name) in enumerate(choices):
-        chosen = (rows[axis] == name).to_numpy()
-        below.vlines(places[chosen], row - 0.35, row + 0.35, color=s.INK, linewidth=0.8)
-    first = dict(reversed(choices))
-    labels = [f"{axis}: {name}" if first[axis] == name else name for axis, name in choices]
-    below.set_yticks(range(len(choices)), labels, fontsize=7)
-    below.set_ylim(len(choices) - 0.5, -0.5)
-    below.tick_params(axis="x", bottom=False, labelbottom=False)
-    below.grid(visible=False)
+    top.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    top.legend(loc="upper left", ncols=2, fontsize=8, borderpad=0).set_in_layout(False)
+    places: list[int] = []
+    texts: list[str] = []
+    head = 0
+    for axis, own in choices.items():
+        s.beside(below, head, axis, -0.02, ha="right", fontsize=8.5, fontweight="bold")
+        for place, name in enumerate(own, start=head + 1):
+            chosen = numbers[(rows[axis] == name).to_numpy()]
+            below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)
+            places.append(place)
+            texts.append(s.shortened(name.removeprefix(f"{axis}-").removesuffix(f"-{axis}"), 20))
+        head += 1 + len(own)
+    s.row_labels(below, places, texts, 8.5, ends=(0.6, 0.6))
+    for axes_of in (top, below):
+        axes_of.tick_params(axis="x", bottom=False, labelbottom=False)
+    for spine in ("bottom", "left"):
+        below.spines[spine].set_visible(False)
     return s.mark(figure, passed)
 
 

@@ -186,12 +186,15 @@ def _values_panel(axes: Axes, fit: DataTree, prob: float) -> None:
 
 
 @styled
-def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB) -> Figure:
-    """Average expected printed share at each level of each predictor, the others as observed.
+def estimates(
+    fit: DataTree | dict[str, DataTree], predictor: str | None = None, prob: float = CI_PROB
+) -> Figure:
+    """Average expected share at each level of each predictor, beside the shares reported there.
 
     Parameters
     ----------
-    fit : xarray.DataTree
+    fit : xarray.DataTree or dict of str to xarray.DataTree
+        A fit; or predictors, each with the fit to show it from, of the same rows as the first.
     predictor : str, optional
         Show only this one.
     prob : float
@@ -199,46 +202,84 @@ def estimates(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB
 
     Notes
     -----
-    Of a predictor with more than 30 levels those with the largest and the smallest average.
+    The other predictors are as observed. A numeric predictor is shown at the values at which it is
+    compared, each beside the shares of the rows nearest to it. Of a predictor with more than 30
+    levels those with the largest and the smallest average.
     """
-    import pandas as pd
-
-    table = _only(share.levels(fit, prob), predictor)
-    everything = len(table)
-    parts = [part for _, part in table.groupby("predictor", sort=False)]
-    ends = [outermost(p, MOST_ENDS) if len(p) > MOST_CLUSTERS else p for p in parts]
-    table = table.head(0) if not ends else pd.concat(ends)
-    groups = list(dict.fromkeys(table["predictor"]))
+    if isinstance(fit, dict):
+        fits, first = fit, next(iter(fit.values()))
+    else:
+        names = _only(share.levels(fit, prob), predictor)["predictor"]
+        fits, first = dict.fromkeys(names, fit), fit
+    parts = {name: _only(share.levels(own, prob), name) for name, own in fits.items()}
+    ends = {n: outermost(p, MOST_ENDS) if len(p) > MOST_CLUSTERS else p for n, p in parts.items()}
+    left_out = sum(map(len, parts.values())) - sum(map(len, ends.values()))
+    scale, average = share.measured(first), share.average(first, prob)
+    seen = share.reported(first) if scale.what == share.SHARES else None
+    numbers = {
+        b["name"] for own in fits.values() for b in share.blocks(own) if b["kind"] in share.NUMBERS
+    }
     texts = [
-        f"{s.wrapped(level, 24, 3)} ({firms:,})"
-        for level, firms in zip(table["level"], table["firms"], strict=True)
-    ]
-    step = (1.1, 1.5, 2.0)[max((text.count("\n") for text in texts), default=0)]
-    figure, axes = s.one_panel(1.0 + s.ROW * (len(table) * step + 1.5 * len(groups)))
-    places: list[float] = []
-    position = 0.0
-    for i, name in enumerate(groups):
-        rows = table[table["predictor"] == name]
-        here = position + 1.1 + step * np.arange(len(rows))
+        s.wrapped(steps.without_note(row.level), 26, 3)
+        + f" ({row.firms:,})" * (name not in numbers)
+        for name, rows in ends.items()
+        for row in rows.itertuples()
+    ] or ["all"]
+    step = (1.0, 1.5, 2.0)[max(text.count("\n") for text in texts)]
+    rows_high = sum(step * len(rows) + 1.3 for rows in ends.values()) or 1.2
+    figure, axes = s.one_panel(0.8 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
+    drawn: list[tuple[float, Any, Any]] = [] if ends else [(0.0, average, None)]
+    for name, rows in ends.items():
+        here = (drawn[-1][0] + 2.3 if drawn else 1.0) + step * np.arange(len(rows))
         _heading(axes, here[0] - 1.0, rows["label"].iloc[0])
-        s.dots(axes, here, rows, s.CYCLE[i % len(s.CYCLE)])
-        places += list(here)
-        position = here[-1] + 1.3
-    s.center_line(axes, share.average(fit, prob)["median"].iloc[0])
-    if places:
-        s.row_labels(axes, places, texts, ends=(0.6, 1.3))
-        axes.set_xlim(*_share_limits(table))
-    _scale(axes, fit, "Average {what}")
-    left_out = everything - len(table)
-    rows = "firms" if share.row_dimension(fit) == "firm" else "rows"
+        levels = rows.index - parts[name].index[0]
+        at = share.nearest(fits[name], name) if seen is not None else None
+        for i, place in enumerate(here):
+            which = None if at is None else at == levels[i]
+            drawn.append((place, rows.iloc[[i]], which))
+    reach = float(max(row["ci_high"].max() for _, row, _ in drawn))
+    low = float(min(row["ci_low"].min() for _, row, _ in drawn))
+    for place, row, which in drawn:
+        if seen is not None:
+            reach = max(reach, _reported(axes, place, seen, which))
+            low = 0.0
+        s.dots(axes, [place], row)
+    if ends:
+        s.center_line(axes, average["median"].iloc[0])
+    s.row_labels(axes, [place for place, _, _ in drawn], texts, ends=(0.5, 0.8))
+    pad = 0.04 * max(reach - low, 1e-6)
+    axes.set_xlim(-pad if low < 0.15 * reach else low - pad, min(101, reach + pad))
+    _scale(axes, first, "{what}" if seen is None else first["constant_data"].outcome_label)
     s.caption_below(
         figure,
-        s.interval_words(prob),
-        f"dashed: average of all {rows}; in brackets: number of {rows}",
         f"{left_out} levels between the largest and the smallest are not shown" * (left_out > 0),
-        *textwrap.wrap(share.measured(fit).key, 76),
+        *textwrap.wrap(scale.key, 76),
     )
-    return s.mark(figure, fit)
+    return s.mark(figure, first)
+
+
+def _reported(axes: Axes, place: float, seen: Any, which: Any) -> float:
+    """Reported shares of some firms behind an estimate: dots, of many two bars; the largest."""
+    values, of, count = seen
+    own = slice(None) if which is None else which[of]
+    values, count = values[own], count[own]
+    total = int(count.sum())
+    if not total:
+        return 0.0
+    if total > MOST_NAMED:
+        order = values.argsort()
+        chance = count[order].cumsum() / total
+        ends = [float(values[order][chance.searchsorted(p)]) for p in (0.05, 0.25, 0.75, 0.95)]
+        axes.hlines(place, ends[0], ends[3], color=s.ORANGE, linewidth=6, alpha=0.18)
+        axes.hlines(place, ends[1], ends[2], color=s.ORANGE, linewidth=6, alpha=0.3)
+        return ends[3]
+    every = np.sort(np.repeat(values, count))
+    # Firms that report the same stand above each other.
+    nth = np.concatenate(
+        [np.arange(n) - (n - 1) / 2 for n in np.unique(every, return_counts=True)[1]]
+    )
+    axes.plot(every, place + 0.2 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
+    return float(every[-1])
 
 
 def _heading(axes: Axes, place: float, label: str, **look: Any) -> None:
@@ -254,12 +295,6 @@ def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> No
     s.percent_axis(axes, text, signed=signed)
     if not scale.percent and not signed:
         axes.xaxis.set_major_formatter("{x:g}")
-
-
-def _share_limits(table: pd.DataFrame) -> tuple[float, float]:
-    low, high = table["ci_low"].min(), table["ci_high"].max()
-    pad = 0.06 * max(high - low, 1e-6)
-    return max(-1.0, low - pad) if low - pad > 0.15 * high else -0.02 * high, min(101, high + pad)
 
 
 def _only(table: pd.DataFrame, predictor: str | None) -> pd.DataFrame:

@@ -1,28 +1,25 @@
-"""The answer of a study with numbers, curves, interactions or structural zeros, in sentences.
+"""What the share has to do with the predictors of a question, as values of templates.
 
-About the predictors of the question, in their own units: how the difference that one makes depends
-on another, what goes with more of it, where its curve turns, between firms and within them.
+In the predictors' own units: how the difference that one makes depends on another, what goes with
+more of it, where its curve turns, between firms and within them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core import formats as f
-from intlmodels.report import sharesentences
 from intlmodels.report.data import ShareReportData
+from intlmodels.report.pages import Values
+from intlmodels.results.share import NUMBERS, blocks
 from intlmodels.results.steps import ANY, BOTH, IF_ANY, rather, without_note
-from intlmodels.results.wording import CLEAR, LEANING, direction, firm_verdict, in_percent, marked
+from intlmodels.results.wording import CLEAR, LEANING, direction, firm_verdict, in_percent, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-#: Sentences on single predictors, those with the clearest direction; the tables have all.
-MOST_SAID = 6
-#: Sentences on structural zeros among them; their section has all.
-MOST_OF_ZEROS = 3
 #: What is said after a difference whose direction is not clear.
 _TAIL = {
     "clear": "",
@@ -31,21 +28,157 @@ _TAIL = {
 }
 
 
-def answer(m: ShareReportData) -> list[str]:
-    """What the predictors of the question go with, the most telling first; empty without any."""
-    said = [*_moderated(m), *_split(m), *_curved(m), *_single(m)]
-    if m.has_zeros:
-        said += zero_sentences(m)[:MOST_OF_ZEROS]
-    if not said:
-        return []
-    if len(m.many_levels):
-        said.append(sharesentences.answer_many_levels(m.many_levels, m.level_spread))
-    groups = [own.name for own in m.design.groupings]
-    said.append(sharesentences.answer_variation(m.variation, groups, m.rows))
-    return marked([sentence for sentence in said if sentence], m.passed)
+def difference(row: Any) -> Values:
+    """A difference as its size whichever way it goes, with interval, probability and verdict."""
+    size, low, high = row.median, row.ci_low, row.ci_high
+    if size < 0:
+        size, low, high = -size, -high, -low
+    decimals = f.decimals_for(high - low)
+    return {
+        "size": f.number(size, decimals),
+        "low": f.number(low, decimals),
+        "high": f.number(high, decimals),
+        "higher": bool(row.median >= 0),
+        "probability": f.probability(row.p_direction),
+        "verdict": firm_verdict(row).replace("cannot tell", "undecided"),
+    }
 
 
-# -- single predictors -------------------------------------------------------------------
+def pair(row: Any) -> Values:
+    """A difference between two levels, the higher one first."""
+    ends = [without_note(row.level), without_note(row.against)]
+    above, below = ends if row.median >= 0 else reversed(ends)
+    return {"label": row.label, "level": above, "against": below, **difference(row)}
+
+
+def effects(m: ShareReportData) -> list[Values]:
+    """What goes with each predictor of the question, with ``kind`` and ``name``; clearest first.
+
+    A predictor that is moderated, split or curved takes more than a difference to say.
+    """
+    found = [*_moderated(m), *_split(m), *_curved(m)]
+    said = {name for own in found for name in own["names"]}
+    return _ordered([*found, *(own for own in _singles(m) if not said & set(own["names"]))])
+
+
+def _ordered(found: Iterator[Values] | list[Values]) -> list[Values]:
+    """Effects with a clear direction first; within a verdict in the order of the study."""
+    order = ("clear", "leaning", "undecided")
+    return sorted(found, key=lambda own: order.index(own["verdict"]))
+
+
+def _steps(m: ShareReportData) -> Mapping[str, Any]:
+    """More of each number, by its name."""
+    if not any(block["kind"] in NUMBERS for block in blocks(m.fit)):
+        return {}
+    own = m.steps[m.steps["estimand"] == BOTH]
+    return {row.predictor: row for row in own.itertuples(index=False)}
+
+
+def _singles(m: ShareReportData) -> Iterator[Values]:
+    """More of a number, and the clearest difference between levels."""
+    steps = _steps(m)
+    for name in m.asked:
+        pairs = m.differences[m.differences["predictor"] == name]
+        if name in steps:
+            row = steps[name]
+            yield {"kind": "step", "names": [name], "label": row.label, "more": row.more} | (
+                difference(row)
+            )
+        elif len(pairs):
+            order = pairs.assign(size=pairs["median"].abs())
+            row = first(order.sort_values(["p_direction", "size"], ascending=False, kind="stable"))
+            predictor = m.study.predictors.get(name)
+            if predictor is not None and predictor.kind == "numeric":
+                more = rather(row.level, row.against, predictor.unit)
+                yield {"kind": "step", "names": [name], "label": row.label, "more": more} | (
+                    difference(row)
+                )
+            else:
+                yield {"kind": "pair", "names": [name], **pair(row)}
+
+
+def _split(m: ShareReportData) -> Iterator[Values]:
+    """Between firms and within them, side by side."""
+    steps = _steps(m)
+    for name, predictor in m.study.predictors.items():
+        names = [f"{name}_between", f"{name}_within"]
+        if predictor.split and all(half in steps for half in names):
+            between, within = ({"more": steps[h].more, **difference(steps[h])} for h in names)
+            yield {
+                "kind": "split",
+                "names": names,
+                "label": predictor.label,
+                "between": between,
+                "within": within,
+                "verdict": min(between["verdict"], within["verdict"]),  # alphabetic: firmest first
+            }
+
+
+def _curved(m: ShareReportData) -> Iterator[Values]:
+    """Expected shares along each curve, and whether it turns."""
+    if m.register is not None:
+        return
+    turning = {row.predictor: row for row in m.turning_points.itertuples(index=False)}
+    splines = {block.name: block for block in m.design.blocks if block.kind == "spline"}
+    for name in (*turning, *splines):
+        levels = m.levels[m.levels["predictor"] == name]
+        found: Values = {
+            "kind": "curve",
+            "names": [name],
+            "label": levels["label"].iloc[0],
+            "at": [
+                {"at": without_note(row.level), **level(row)}
+                for row in levels.itertuples(index=False)
+            ],
+            "verdict": "undecided",
+        }
+        if name in turning:
+            row = turning[name]
+            likelier = max(row.p_u, row.p_inverted)
+            found |= {
+                "turns": True,
+                "inverted": bool(row.p_inverted >= row.p_u),
+                "probability": f.probability(likelier),
+                "verdict": verdict(likelier).replace("cannot tell", "undecided"),
+                "where": f.amount(f.rounded(row.median), row.unit),
+            }
+        yield found
+
+
+def _moderated(m: ShareReportData) -> Iterator[Values]:
+    """How the difference that one predictor makes depends on the other of an interaction."""
+    if not m.interactions:
+        return
+    for _, part in m.moderations.groupby(["interaction", "label", "by"], sort=False):
+        *values, change = part.itertuples(index=False)
+        ends = [next(row for row in values if row.value == at) for at in (change.value, change.to)]
+        yield {
+            "kind": "moderation",
+            "names": [*m.study.interactions[change.interaction].of],
+            "label": change.label,
+            "by": change.by,
+            "more": change.more,
+            "level": change.level,
+            "against": change.against,
+            "ends": [{"at": row.value, **difference(row)} for row in ends],
+            **difference(change),
+        }
+
+
+def level(row: Any) -> Values:
+    """An average in percent, with its interval."""
+    decimals = f.decimals_for(row.ci_high - row.ci_low)
+    names = {"median": row.median, "low": row.ci_low, "high": row.ci_high}
+    return {name: f.number(value, decimals) for name, value in names.items()}
+
+
+def first(table: pd.DataFrame) -> Any:
+    """The first row of a table."""
+    return next(table.itertuples(index=False))
+
+
+# -- sentences on curves and structural zeros --------------------------------------------
 
 
 def moved(row: Any, up: str = "higher", down: str = "lower", before: bool = False) -> str:
@@ -65,78 +198,6 @@ def _size(row: Any) -> tuple[str, str]:
     decimals = f.decimals_for(high - low)
     size = f.with_unit(f.number(abs(row.median), decimals), "percentage points")
     return size, f.span(low, high, decimals)
-
-
-def _single(m: ShareReportData) -> list[str]:
-    """What goes with each predictor that is neither curved nor split; periods come last."""
-    steps = m.steps[m.steps["estimand"] == BOTH]
-    found: list[tuple[bool, float, float, str]] = []
-    for name, predictor in m.study.predictors.items():
-        own = steps[steps["predictor"] == name]
-        pairs = m.differences[m.differences["predictor"] == name]
-        if predictor.split or name in m.curved or not len(own) + len(pairs):
-            continue
-        if len(own):
-            row = first(own)
-            text = f"{row.label}: {row.more} goes with an expected share {moved(row)}."
-        else:
-            # Of several that are certain the largest.
-            order = pairs.assign(size=pairs["median"].abs())
-            row = first(order.sort_values(["p_direction", "size"], ascending=False, kind="stable"))
-            text = f"{sharesentences.difference(row)}{_TAIL[firm_verdict(row)]}."
-            if predictor.kind == "numeric":
-                more = rather(row.level, row.against, predictor.unit)
-                text = f"{row.label}: {more} goes with an expected share {moved(row)}."
-        periods = m.panel is not None and predictor.column == m.panel.column
-        found.append((periods, -float(row.p_direction), -abs(float(row.median)), text))
-    said = [text for *_, text in sorted(found)]
-    if len(said) > MOST_SAID:
-        left = f.counted(len(said) - MOST_SAID, "further predictor")
-        return [*said[:MOST_SAID], f"See the estimates for {left}."]
-    return said
-
-
-def first(table: pd.DataFrame) -> Any:
-    """The first row of a table."""
-    return next(table.itertuples(index=False))
-
-
-# -- split, curved and moderated ---------------------------------------------------------
-
-
-def _split(m: ShareReportData) -> Iterator[str]:
-    """Between firms and within them, side by side."""
-    steps = m.steps[m.steps["estimand"] == BOTH]
-    firm = m.study.firm_label
-    for name, predictor in m.study.predictors.items():
-        halves = [steps[steps["predictor"] == f"{name}_{half}"] for half in ("between", "within")]
-        if predictor.split and all(map(len, halves)):
-            between, within = map(first, halves)
-            yield (
-                f"{predictor.label}: between {f.plural(firm)}, {between.more} goes with an "
-                f"expected share {moved(between)}; within {f.a(firm)}, {within.more} than usual "
-                f"there goes with one {moved(within)}."
-            )
-
-
-def _curved(m: ShareReportData) -> Iterator[str]:
-    """Where quadratic curves turn, and the course of splines."""
-    for row in m.turning_points.itertuples(index=False):
-        text = turning(row)
-        if max(row.p_u, row.p_inverted) < LEANING:
-            text += f" The expected share is {_course(m, row.predictor)}."
-        yield text
-    splines = [block for block in m.design.blocks if block.kind == "spline"]
-    for block in splines:
-        yield f"{block.label}: the expected share is {_course(m, block.name)}."
-
-
-def _course(m: ShareReportData, predictor: str) -> str:
-    """Expected shares at the numbers at which a predictor is compared."""
-    levels = m.levels[m.levels["predictor"] == predictor]
-    return f.listed(
-        [f"{in_percent(row)} at {without_note(row.level)}" for row in levels.itertuples()]
-    )
 
 
 def turning(row: Any) -> str:
@@ -171,33 +232,6 @@ def turn(value: float, row: Any) -> str:
     if value > row.observed_high:
         return f"above {f.amount(f.rounded(row.observed_high))}"
     return f.amount(f.rounded(value))
-
-
-def _moderated(m: ShareReportData) -> Iterator[str]:
-    """How the difference that one predictor makes depends on the other of an interaction."""
-    for _, part in m.moderations.groupby(["interaction", "label", "by"], sort=False):
-        *values, change = part.itertuples(index=False)
-        ends = [next(row for row in values if row.value == at) for at in (change.value, change.to)]
-        if change.more:
-            what = f"{change.more} goes with an expected share"
-            words = "higher", "lower"
-        else:
-            what = f"the expected share of {change.level} is"
-            words = f"above that of {change.against}", f"below that of {change.against}"
-        there = [
-            f"{size} ({span}) {words[row.median < 0]} {_where(row)}"
-            for row in ends
-            for size, span in [_size(row)]
-        ]
-        yield (
-            f"{change.label}, by {change.by}: {what} {there[0]} and {there[1]}; from the first to "
-            f"the second the difference {moved(change, 'rises by', 'falls by', before=True)}."
-        )
-
-
-def _where(row: Any) -> str:
-    """At which value of the moderator."""
-    return f"at {row.value}" if row.value[:1].isdigit() else f"where {row.by} is {row.value}"
 
 
 # -- structural zeros --------------------------------------------------------------------

@@ -38,7 +38,6 @@ from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.decay.estimands import pairs_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
-from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.attributes import attribute_table
@@ -71,6 +70,29 @@ MOST_CELLS = 20_000
 OF_AN_OUTCOME = ("observed_data", "posterior_predictive", "prior")
 #: What the reconstruction of decisions from counts rests on.
 RECONSTRUCTION = ("augmentation", "table steps", "parameter steps", "bounds", "audit")
+
+
+@dataclass(frozen=True)
+class KeyContrast:
+    """The difference that a report is about, and what it is elsewhere.
+
+    Attributes
+    ----------
+    name : str
+        As among conclusions: ``Expertise: Both against Design``.
+    row : Any
+        Of the table of variants: the difference in the default fit.
+    curve : pandas.DataFrame
+        The difference in every combination of the multiverse that converged, or without one in
+        every variant: columns as of :func:`intlmodels.checks.tables.curves`.
+    axes : dict of str to tuple of str
+        What was combined: axis -> its choices, the default first.
+    """
+
+    name: str
+    row: Any
+    curve: pd.DataFrame
+    axes: dict[str, tuple[str, ...]]
 
 
 @dataclass
@@ -137,6 +159,19 @@ class ReportData(ABC):
     def conclusions(self) -> list[Conclusion]:
         """Levels and differences of the default fit, with their draws."""
 
+    @abstractmethod
+    def contrast_name(self, row: Any) -> str:
+        """What a difference of the table of variants is called among conclusions."""
+
+    def first_asked(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The likeliest differences of what the question asks for, the largest of which counts."""
+        return rows[rows["p_direction"] == rows["p_direction"].max()]
+
+    @property
+    def predictive(self) -> pd.DataFrame | None:
+        """Features of the data beside those of predicted data; None where these are not drawn."""
+        return None
+
     @property
     def texts(self) -> Mapping[str, str]:
         """What is counted, by the id of a count; none where there are no counts."""
@@ -145,10 +180,6 @@ class ReportData(ABC):
     @abstractmethod
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
-
-    def said_of(self, variant: str) -> str:
-        """What the fit of a variant has to add to its description; empty if nothing."""
-        return ""
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -214,6 +245,26 @@ class ReportData(ABC):
         return {name: Gate.from_json(fit.attrs["gate"]) for name, fit in self.shown.items()}
 
     # -- tables --------------------------------------------------------------------------
+
+    @cached_property
+    def key_contrast(self) -> KeyContrast | None:
+        """The difference with the most probable direction; None where nothing is compared."""
+        rows = self.compared.rows(self.comparison)
+        asked = self.first_asked(rows[rows["variant"] == DEFAULT])
+        if not len(asked):
+            return None
+        row = next(asked.loc[[asked["median"].abs().idxmax()]].itertuples(index=False))
+        name, unit = self.contrast_name(row), self.compared.unit
+        found = self.check_results.multiverse.value
+        if found is not None:
+            curves = check_tables.curves(found)
+            curve = curves[curves["quantity"] == name]
+            if curve["default"].any():
+                return KeyContrast(name, row, curve, found.axes)
+        same = (rows[list(self.compared.key)] == list(self.compared.key_of(row))).all(axis=1)
+        own = rows[same & rows["converged"].astype(bool)]
+        curve = own.assign(default=own["variant"] == DEFAULT, unit=unit, quantity=name)
+        return KeyContrast(name, row, curve, {"variant": tuple(own["variant"])})
 
     def with_prior(self, table: Callable[[DataTree, float], pd.DataFrame]) -> pd.DataFrame:
         """A table of the default fit, what holds before seeing data beside it."""
@@ -355,13 +406,26 @@ class ShareReportData(ReportData):
         note = getattr(spec, "note", "")
         return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
 
-    def said_of(self, variant: str) -> str:
-        """What predictors explain under each prior of the spreads, before and after seeing data."""
-        if variant != DEFAULT and self.catalogue[variant].axis != "spread":
-            return ""
-        table = self.comparison
-        rows = table[(table["variant"] == variant) & (table["quantity"] == "explained")]
-        return sharesentences.explained(rows)
+    def contrast_name(self, row: Any) -> str:
+        """What a difference between levels is called among conclusions."""
+        return share.difference_name(row.label, row.level, row.against)
+
+    def first_asked(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The likeliest differences of predictors, or else of groups; of several predictors one."""
+        asked = rows[rows["predictor"].isin(self.asked)]
+        rows = super().first_asked(asked if len(asked) else rows)
+        return rows[rows["predictor"] == rows["predictor"].iloc[0]] if len(rows) else rows
+
+    @property
+    def asked(self) -> list[str]:
+        """Predictors that the question is about, periods aside; the halves of those split."""
+        periods = "" if self.panel is None else self.panel.column
+        return [
+            own
+            for name, p in self.study.predictors.items()
+            if p.column != periods
+            for own in ([f"{name}_between", f"{name}_within"] if p.split else [name])
+        ]
 
     # -- tables --------------------------------------------------------------------------
 
@@ -371,6 +435,7 @@ class ShareReportData(ReportData):
     average = cached_property(lambda m: m.with_prior(share.average))
     levels = cached_property(lambda m: m.with_prior(share.levels))
     checks = cached_property(lambda m: share.predictive_checks(m.fit, m.prob))
+    predictive = property(lambda m: m.checks)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -648,6 +713,15 @@ class DecayReportData(ReportData):
         reading = self.study.readings.get(variant)
         return reading.note if reading is not None else ""
 
+    def contrast_name(self, row: Any) -> str:
+        """What a fall is called among conclusions."""
+        return decay.fall_of(row.size)
+
+    @property
+    def predictive(self) -> pd.DataFrame | None:
+        """Features of a register; of listed firms none are predicted."""
+        return None if self.register is None else self.checks
+
     @cached_property
     def audit(self) -> Audit:
         """What the published counts say together."""
@@ -888,10 +962,10 @@ def gather(study: Study, folder: Path) -> ReportData:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
+            further[item.variant] = store.read_summary(item.path, OF_AN_OUTCOME)
         else:
             light = item.variant not in whole
-            read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
+            read = store.read_summary(item.path, ("prior",)) if light else store.read(item.path)
             variants[item.variant] = read
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]

@@ -2,30 +2,268 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from intlmodels.core import formats as f
+from intlmodels.models import DEFAULT
+from intlmodels.plots import share as plots
+from intlmodels.report import answers, front
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
+from intlmodels.report.sections import drawing
+from intlmodels.results import share
+from intlmodels.results.steps import without_note
+
+#: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
+MOST_ROWS, MOST_LEVELS = 11, 30
+#: Pairs of confounded levels, and rival predictors, that are named.
+MOST_CONFOUNDED, MOST_RIVALS = 3, 8
+#: A level with so few firms says little of its own.
+FEW_FIRMS = 3
+#: What the effect of a further predictor is called where its levels are in order.
+ORDERED = "monotonic"
 
 
-def finding(m: ShareReportData) -> Values | None:
-    """The finding in three sentences, and the figure that shows it."""
-    return None
+def _who(m: ShareReportData) -> Values:
+    """What firms, rows and the outcome are called."""
+    return {
+        "firms": m.firms,
+        "firm": m.study.firm_label,
+        "many": f.plural(m.study.firm_label),
+        "rows": f.plural(m.study.row_label) if m.panel is None else "rows",
+        "outcome": m.study.outcome.label,
+        "interval": f.interval_name(m.prob),
+    }
 
 
-def data(m: ShareReportData) -> Values | None:
-    """The data on one page."""
-    return None
+# -- the finding -------------------------------------------------------------------------
 
 
-def estimates(m: ShareReportData) -> Values | None:
-    """The estimates, with the reported shares in the same picture."""
-    return None
+def finding(m: ShareReportData) -> Values:
+    """The answer to the question, the strongest result of any fit, and what stays open."""
+    every, key = answers.effects(m), m.key_contrast
+    effects = [own for own in every if own["verdict"] != "undecided"]
+    fits = {name: DEFAULT for own in effects for name in own["names"]}
+    nearest = None
+    if key is not None and not effects:
+        nearest = answers.pair(key.row)
+        fits[key.row.predictor] = DEFAULT
+    rivals = _rivals(m)
+    elsewhere = rivals[0] if rivals and rivals[0]["verdict"] == "clear" else None
+    if elsewhere:
+        fits[elsewhere["predictor"]] = elsewhere["variant"]
+    fits = _in_a_figure(m, fits)
+    shown = {name: m.variants[variant] for name, variant in fits.items()}
+    drawn = plots.estimates(shown or m.fit, prob=m.prob)
+    return {
+        **_who(m),
+        "effects": effects,
+        "undecided": [own["label"] for own in every if own["verdict"] == "undecided"],
+        "nearest": nearest,
+        "holds": front.holds(m),
+        "elsewhere": elsewhere,
+        "unexplained": _unexplained(m),
+        "confounded": _confounded(m)[:1],
+        "average": answers.level(answers.first(m.average)),
+        "spreads": _spreads(m),
+        "zeros": _zeros(m),
+        "picture": drawing("finding", drawn),
+        "line": f"im.plots.estimates({_in_python(fits)})",
+    }
+
+
+def _in_a_figure(m: ShareReportData, fits: dict[str, str]) -> dict[str, str]:
+    """Of predictors and their fits the first that have room, of those that are compared."""
+    chosen: dict[str, str] = {}
+    rows = 0
+    for name, variant in fits.items():
+        size = int((share.levels(m.variants[variant], m.prob)["predictor"] == name).sum())
+        if size and (not chosen or rows + size <= MOST_ROWS):
+            chosen[name] = variant
+            rows += size
+    return chosen
+
+
+def _in_python(fits: dict[str, str]) -> str:
+    """Predictors and their fits as Python writes them."""
+    if not fits:
+        return "fit"
+    files = {v: "fit" if v == DEFAULT else f'im.read_fit("variants/{v}.nc")' for v in fits.values()}
+    return f"{{{', '.join(f'"{name}": {files[v]}' for name, v in fits.items())}}}"
+
+
+def _rivals(m: ShareReportData) -> list[Values]:
+    """The clearest difference of each predictor that only variants have, the clearest first."""
+    table = m.compared.rows(m.comparison)
+    known = set(m.levels["predictor"])
+    table = table[~table["predictor"].isin(known) & table["converged"].astype(bool)]
+    table = table[table["variant"] != DEFAULT].assign(size=table["median"].abs())
+    table = table.sort_values(["p_direction", "size"], ascending=False, kind="stable")
+    found = []
+    for row in table.drop_duplicates(["variant", "predictor"]).itertuples(index=False):
+        kinds = {block["name"]: block["kind"] for block in share.blocks(m.variants[row.variant])}
+        found.append(
+            {
+                "variant": row.variant,
+                "predictor": row.predictor,
+                "note": m.note_on(row.variant),
+                "ordered": kinds.get(row.predictor) == ORDERED,
+                **answers.pair(row),
+            }
+        )
+    return found
+
+
+def _unexplained(m: ShareReportData) -> Values | None:
+    """How much of the variation no predictor explains, and which explains most."""
+    known = m.variation[m.variation["source"] != share.NOT_EXPLAINED]
+    if not len(known):
+        return None
+    left = answers.first(m.variation[m.variation["source"] == share.NOT_EXPLAINED])
+    largest = answers.first(known.sort_values("median", ascending=False, kind="stable"))
+    found = answers.level(left) | {"most": {"label": largest.label, **answers.level(largest)}}
+    if hasattr(left, "prior_median"):
+        names = {"prior": left.prior_median, "before": left.prior_low, "after": left.prior_high}
+        found |= {name: f.number(value, 0) for name, value in names.items()}
+    return found
+
+
+def _confounded(m: ShareReportData) -> list[Values]:
+    """Levels of two predictors that are those of the same firms."""
+    columns = ("label_a", "level_a", "label_b", "level_b")
+    return [
+        {name: getattr(row, name) for name in columns}
+        | {"of_a": str(row.of_a), "of_b": str(row.of_b), "both": str(row.both)}
+        | {"same": bool(row.both == row.of_a == row.of_b)}
+        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
+    ]
+
+
+def _spreads(m: ShareReportData) -> list[Values]:
+    """How far the levels of predictors with very many of them differ, and which are at the ends."""
+    found = []
+    for row in m.level_spread.itertuples(index=False):
+        own = m.many_levels[m.many_levels["predictor"] == row.predictor]
+        ends = {end: answers.first(own.nlargest(1, f"p_{end}")) for end in ("largest", "smallest")}
+        found.append(
+            {
+                "label": row.label,
+                "levels": str(row.levels),
+                **answers.level(row),
+                **{end: one.level for end, one in ends.items()},
+                **{f"p_{n}": f.probability(getattr(one, f"p_{n}")) for n, one in ends.items()},
+            }
+        )
+    return found
+
+
+def _zeros(m: ShareReportData) -> Values | None:
+    """With structural zeros: how many have any share at all, and how large it is."""
+    if not m.has_zeros:
+        return None
+    names = {answers.ANY: "any", answers.IF_ANY: "if_any", answers.BOTH: "both"}
+    rows = m.zero_averages.itertuples(index=False)
+    return {names[row.estimand]: answers.level(row) for row in rows}
+
+
+# -- the data, and the estimates ---------------------------------------------------------
+
+
+def data(m: ShareReportData) -> Values:
+    """What was reported, by whom, and what is compared."""
+    study, outcome = m.study, m.study.outcome
+    values, of, count = share.reported(m.fit)
+    repeated = np.sort(np.repeat(values, count))
+    middle = int(np.argsort(values, kind="stable")[len(values) // 2])
+    weights = outcome.weights
+    return {
+        **_who(m),
+        "unit": outcome.unit,
+        "years": m.years.removeprefix(", "),
+        "register": m.register is not None,
+        "bands": bool(outcome.bands),
+        "width": f.amount(outcome.width, "percentage points") if outcome.width else "",
+        "example": f"{outcome.printed[middle]:g}",
+        "stands_low": f"{100 * outcome.lower[middle]:g}",
+        "stands_high": f"{100 * outcome.upper[middle]:g}",
+        "lowest": f"{repeated[0]:g}",
+        "median": f"{np.median(repeated):g}",
+        "highest": f"{repeated[-1]:g}",
+        "worth": "" if weights is None else f"{share.effective_rows(weights):,.0f}",
+        "left_out": str(len(study.dropped)) if study.dropped else "",
+        "levels": _compared(m, values, of, count),
+    }
+
+
+def _compared(m: ShareReportData, values: Any, of: Any, count: Any) -> list[tuple[str, ...]]:
+    """Predictor, level, how many report there, and their median and range."""
+    rows: list[tuple[str, ...]] = []
+    numbers = {block["name"] for block in share.blocks(m.fit) if block["kind"] in share.NUMBERS}
+    for name, part in m.levels.groupby("predictor", sort=False):
+        if name in numbers or len(part) > MOST_LEVELS:
+            continue
+        at = share.nearest(m.fit, str(name))[of]
+        for i, row in enumerate(part.itertuples(index=False)):
+            own = np.repeat(values[at == i], count[at == i])
+            told = (
+                (f"{np.median(own):g}", f"{own.min():g} to {own.max():g}")
+                if len(own)
+                else (f.DASH,) * 2
+            )
+            rows.append((row.label, row.level, f"{row.firms:,}", *told))
+    for predictor in m.study.predictors.values():
+        if predictor.kind == "numeric" and predictor.name in {b.term for b in m.design.blocks}:
+            own = predictor.values[~np.isnan(predictor.values)]
+            own = np.exp(own) if predictor.transform == "log" else own
+            low, high = (f.amount(f.rounded(float(end))) for end in (own.min(), own.max()))
+            span = f"{low} to {high} ({predictor.unit})"
+            rows.append((predictor.label, span, f"{len(own):,}", f.DASH, f.DASH))
+    return rows
+
+
+def estimates(m: ShareReportData) -> Values:
+    """Averages at each level beside what firms report, and what goes with each predictor."""
+    all_levels = len(m.levels) <= MOST_LEVELS
+    key = m.key_contrast
+    only = None if all_levels or key is None else key.row.predictor
+    named = "" if only is None else f', "{only}"'
+    return {
+        **_who(m),
+        "panel": m.panel is not None,
+        "effects": answers.effects(m),
+        "only": "" if only is None else str(key.row.label) if key else "",
+        "picture": drawing("levels", plots.estimates(m.fit, only, m.prob)),
+        "line": f"im.plots.estimates(fit{named})",
+    }
 
 
 def reasons(m: ShareReportData) -> Values | None:
-    """Why: what drives the result, and what is confounded."""
-    return None
+    """What explains the shares, what is confounded, what rivals say, what the result rests on."""
+    rivals = _rivals(m)[:MOST_RIVALS]
+    found = {
+        "unexplained": _unexplained(m),
+        "confounded": _confounded(m),
+        "rivals": rivals,
+        "influence": front.influence(m),
+    }
+    if not any(found.values()):
+        return None
+    scores = front.scores(m)
+    for rival in rivals:
+        rival["score"] = scores.get(rival["variant"], "")
+    return {**_who(m), **found, "scored": any(own["score"] for own in rivals)}
 
 
-def limits(m: ShareReportData) -> Values | None:
-    """What the data cannot say."""
-    return None
+def limits(m: ShareReportData) -> Values:
+    """What the data cannot say: computed from the fit, then in the words of the study."""
+    widths = (m.differences["ci_high"] - m.differences["ci_low"]).to_numpy()
+    few = m.levels[m.levels["firms"] <= FEW_FIRMS]
+    return {
+        **_who(m),
+        "limits": list(m.study.limits),
+        "detectable": f.number(float(np.median(widths)) / 2, 0) if len(widths) else "",
+        "few": [without_note(f"{row.level} ({row.firms})") for row in few.itertuples(index=False)],
+        "register": m.register is not None,
+    }
