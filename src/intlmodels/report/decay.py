@@ -19,11 +19,11 @@ from intlmodels.report import rows as r
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.formula import decay_formula, decay_symbols
 from intlmodels.report.pages import Values
-from intlmodels.report.rows import Rows, interval, median_and_interval, prior_cell, variant_title
+from intlmodels.report.rows import Rows, median_and_interval, prior_cell, variant_title
 from intlmodels.report.sections import drawing
 from intlmodels.results.attributes import BOUNDED, KNOWN, NOT_IDENTIFIED
 from intlmodels.results.decay import group_name
-from intlmodels.results.wording import LEANING, hardly_moved, misfit_sentences, verdict_on
+from intlmodels.results.wording import LEANING, hardly_moved, verdict_on
 from intlmodels.studies.orders import in_words
 
 if TYPE_CHECKING:
@@ -74,14 +74,12 @@ def decimals(low: float, high: float, usual: int) -> int:
 
 def percent(row: Any) -> str:
     """A percentage with its interval."""
-    digits = decimals(row.ci_low, row.ci_high, 0)
-    return f"{f.percent(row.median, digits)} ({interval(row, digits)})"
+    return r.estimate(row, decimals(row.ci_low, row.ci_high, 0), "%")
 
 
 def median_and_span(row: Any) -> str:
     """An estimate in log odds with its interval."""
-    digits = decimals(row.ci_low, row.ci_high, 2)
-    return f"{f.number(row.median, digits)} ({interval(row, digits)})"
+    return r.estimate(row, decimals(row.ci_low, row.ci_high, 2))
 
 
 def bound(low: float, high: float) -> str:
@@ -262,11 +260,7 @@ def data(m: DecayReportData) -> Values:
         "register": m.register is not None,
         "total": f"{study.total:,}",
         "firms": m.firms,
-        "changed": [
-            f"{file}, row {row}, column {column}: {printed!r} was read as {read!r}"
-            for file, row, column, printed, read in study.normalizations[: r.MOST_NOTES]
-        ],
-        "more": max(0, len(study.normalizations) - r.MOST_NOTES),
+        **r.changed(study),
     }
     if m.register is not None:
         return {**values, **_register_data(m, m.register)}
@@ -326,7 +320,7 @@ def model(m: DecayReportData) -> Values:
         "latent": m.latent,
         "register": m.register is not None,
         "concentration": f"{study.concentration:g}" if m.latent else "",
-        "formula_lines": decay_formula(m.design).tex,
+        "formula_lines": decay_formula(m.design),
         "symbols": decay_symbols(m.design, study.firm_label, study.event, study.flag_label),
     }
 
@@ -565,27 +559,23 @@ def predictions(m: DecayReportData) -> Values | None:
     """Registers predicted by the fit against the register; nothing for single firms."""
     if m.register is None:
         return None
+    checks = m.checks.itertuples(index=False)
+    digits = {row.feature: f.decimals_for(row.ci_high - row.ci_low) for row in checks}
     return {
         **nouns(m),
         "interval": f.interval_name(m.prob),
-        "said": misfit_sentences(m.checks, lambda _feature: 2),
         "drawing": drawing("predictions", plots.posterior_predictive(m.fit, m.prob)),
-        "features": [
-            (row.feature, *_observed(row), f.probability(row.p_larger))
-            for row in m.checks.itertuples(index=False)
-        ],
+        **r.features(m.checks, digits.__getitem__),
         "rows": [
-            (row.size, str(row.entries), f"{row.decisions:,}", *_observed(row))
+            (
+                *(row.size, str(row.entries), f"{row.decisions:,}"),
+                f.number(row.observed, f.decimals_for(row.ci_high - row.ci_low)),
+                r.rounded_estimate(row),
+            )
             for row in m.predicted.itertuples(index=False)
             if row.entries <= MOST_ENTRIES
         ],
     }
-
-
-def _observed(row: Any) -> tuple[str, str]:
-    """A percentage as observed, and as predicted."""
-    digits = f.decimals_for(row.ci_high - row.ci_low)
-    return f.number(row.observed, digits), r.estimate(row, digits)
 
 
 # -- rival explanations ------------------------------------------------------------------
@@ -643,25 +633,21 @@ def _effect(row: Any) -> str:
 
 def variants(m: DecayReportData) -> Values:
     """The same answers under other readings, priors and shapes."""
-    several = len(m.variants) > 1
     values: Values = {
         **nouns(m),
+        **r.variants(m),
         "latent": m.latent,
         "interval": f.interval_name(m.prob),
-        "rows": r.variant_rows(m),
-        "stale": [f"{item.variant} ({'; '.join(item.reasons)})" for item in m.stale],
-        "absent": f.listed(m.absent),
-        "several": several,
     }
-    if not several:
+    if not values["several"]:
         return values
     return {
         **values,
         "number": str(len(m.variants)),
         "sizes": _over_variants(m),
         "drawing": drawing("variants", plots.variants(m.comparison, m.prob)),
-        **_side_by_side(m),
-        "own": _own_parameters(m),
+        "side_by_side": r.compared_variants(m),
+        "own": r.only_of_variants(m),
     }
 
 
@@ -691,36 +677,6 @@ def _over_variants(m: DecayReportData) -> dict[str, Values]:
             "others": f.listed(other),
         }
     return found
-
-
-def _side_by_side(m: DecayReportData) -> Values:
-    """Declines in points in every variant, of at most three sizes to fit a page."""
-    table = m.comparison[m.comparison["quantity"] == "fall"]
-    sizes = list(dict.fromkeys(table["size"]))[: r.IN_ONE_TABLE]
-    cells = {
-        (row.variant, row.size): f"{r.rounded_estimate(row)}, {f.probability(row.p_positive)}"
-        for row in table.itertuples(index=False)
-    }
-    return {
-        "groups": [group_name(size, m.study.firm_label) for size in sizes],
-        "table_rows": [
-            (variant_title(m, name), *(cells.get((name, size), f.DASH) for size in sizes))
-            for name in m.variants
-        ],
-    }
-
-
-def _own_parameters(m: DecayReportData) -> Rows:
-    """What a variant estimates and the default does not."""
-    return tuple(
-        (
-            f"{row.meaning} ({row.parameter})",
-            variant_title(m, row.variant),
-            row.prior,
-            f"{f.significant(row.median, 2)} ({f.significant_span(row.ci_low, row.ci_high, 2)})",
-        )
-        for row in m.own_parameters.itertuples(index=False)
-    )
 
 
 def limits(m: DecayReportData) -> Values:

@@ -13,6 +13,7 @@ from intlmodels.fitting.diagnostics import on_the_edge
 from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.plots import decay as plots
 from intlmodels.report import decay as appendix
+from intlmodels.report import front
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.rows import Rows
@@ -35,11 +36,13 @@ RATHER = 0.75
 def finding(m: DecayReportData) -> Values:
     """The finding in three sentences, and the figure that shows it."""
     falls = appendix.falls(m)
-    directed = falls[0].p_direction >= LEANING
+    directed, holds, key = falls[0].p_direction >= LEANING, front.holds(m), m.key_contrast
+    same = key is not None and key.name == results.fall_of(falls[0].size)
     return {
         **appendix.nouns(m),
         "sizes": {row.size: _fall(m, row) for row in falls[: appendix.MOST_SIZES]},
         "more": len(falls) - appendix.MOST_SIZES if len(falls) > appendix.MOST_SIZES else 0,
+        "holds": {"size": falls[0].size, **holds} if same and holds else {},
         "rivals": _beside_rivals(m, falls[0]) if directed else {},
         "influence": next(_influences(m, falls[0]), None) if directed else None,
         "interval": f.interval_name(m.prob),
@@ -77,23 +80,7 @@ def _fall(m: DecayReportData, row: Any) -> Values:
         "limit": "clear" if near[:1] == [CLEAR] else "leaning",
         "rises": row.p_positive < 0.5,
         "rather": row.p_direction >= RATHER,
-        "combinations": _combinations(m, row),
     }
-
-
-def _combinations(m: DecayReportData, row: Any) -> Values:
-    """In how many combinations of the multiverse the verdict on a fall stands; empty without."""
-    found = m.check_results.multiverse.value
-    if found is None or row.p_direction < LEANING:
-        return {}
-    limits = (LEANING, CLEAR)
-    table = tables.stability(tables.of_differences(tables.curves(found)), limits)
-    for own in table[table["name"] == results.fall_of(row.size)].itertuples(index=False):
-        return {
-            "stands": str(own.clear if row.p_direction >= CLEAR else own.leaning),
-            "number": str(own.combinations),
-        }
-    return {}
 
 
 def _beside_rivals(m: DecayReportData, fall: Any) -> Values:
