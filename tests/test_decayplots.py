@@ -217,7 +217,7 @@ def test_curves_are_the_table_and_dotted_where_nothing_lies(request, kind):
         assert np.allclose(heights, number)
         assert (number[len(solid) :] < 1).all()
         assert number[len(solid) - 1] >= 1
-    assert "90% equal-tailed band" in said(figure)
+    assert "50% and 90% equal-tailed" in said(figure)
     assert "a decision\nis motivated by the cluster" in said(figure)
 
 

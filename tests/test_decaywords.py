@@ -46,6 +46,7 @@ def finding(m: Any) -> str:
         **decay.nouns(m),
         "sizes": {row.size: decayfront._fall(m, row) for row in rows},
         "more": 0,
+        "holds": {},
         "rivals": decayfront._beside_rivals(m, rows[0]),
         "influence": next(decayfront._influences(m, rows[0]), None),
         "interval": "95% equal-tailed interval",
@@ -225,7 +226,8 @@ def test_known_decisions_are_reported_as_they_are() -> None:
 
 def test_a_failed_fit_marks_every_statement() -> None:
     m = data_with(slope(0.999))
-    values = {"sizes": {}, "more": 0, "rivals": {}, "influence": None, "interval": "interval"}
+    values = {"sizes": {}, "more": 0, "holds": {}, "rivals": {}, "influence": None}
+    values |= {"interval": "95% equal-tailed interval"}
     values |= {"curves": Drawing("curves", "<svg/>"), "medians": "", "latent": True}
     values |= {"reported": False, "unit": "count", **decay.nouns(m)}
     values["sizes"] = {"large": decayfront._fall(m, decay.falls(m)[0])}

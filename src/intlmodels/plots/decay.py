@@ -52,7 +52,7 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     before = results.curves(fit, prob, "prior")
     where, told = decisions_at(fit), results.reported(fit)
     sizes = list(dict.fromkeys(after["size"]))
-    figure, grid = _panels_by_entries(fit, len(sizes), 3.9, [3.2, 1])
+    figure, grid = _panels_by_entries(fit, len(sizes), 3.3, [3.4, 1])
     event = s.shortened(word(fit, "event", "decision"), 24)
     for (above, below), size in zip(grid.T, sizes, strict=True):
         here = where[where["size"] == size]
@@ -67,16 +67,13 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     grid[1, 0].set_ylabel(f"{'Expected' if latent else 'Known'}\n{events(fit, 12)}")
     grid[1, 0].set_ylim(0, 1.08 * max(float(where["decisions"].max()), 1.0))
     _short_counts(grid[1, 0])
+    seen = f"; orange: as {'reported' if latent else 'observed'}" * (len(told) > 0)
+    there = "expected" if latent else "known"
     beyond = where.attrs["beyond"]
-    seen = f"orange: {events(fit)} {flag_words(fit)}, of all with so many earlier ones"
-    if latent:
-        seen = "orange: as reported, at the number of earlier ones that is reconstructed (80%)"
     caption(
         figure,
-        f"line: median; dark: 50%, light: {100 * prob:g}% equal-tailed band; "
-        f"grey: the prior's {100 * prob:g}%",
-        f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
-        seen * (len(told) > 0),
+        f"line: median; bands: 50% and {100 * prob:g}% equal-tailed; grey: the prior's; "
+        f"dotted: fewer than one {event} {there}{seen}",
         f"{number(beyond) if beyond < 1000 else f'{beyond:,.0f}'} {events(fit)} lie further right"
         if beyond >= 0.05
         else "",

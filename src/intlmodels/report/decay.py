@@ -15,6 +15,7 @@ from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import counts as countplots
 from intlmodels.plots import decay as plots
+from intlmodels.report import checkvalues
 from intlmodels.report import rows as r
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.formula import decay_formula, decay_symbols
@@ -566,6 +567,7 @@ def predictions(m: DecayReportData) -> Values | None:
         "interval": f.interval_name(m.prob),
         "drawing": drawing("predictions", plots.posterior_predictive(m.fit, m.prob)),
         **r.features(m.checks, digits.__getitem__),
+        "misfit": checkvalues.misfit(m.checks, digits.__getitem__),
         "rows": [
             (
                 *(row.size, str(row.entries), f"{row.decisions:,}"),
