@@ -186,9 +186,7 @@ def test_why_heaping_is_no_default_follows_from_checks_elpd_and_evidence():
         elpds(found),
         directions(default=0.99, heaped=0.92, two_axes=0.5),
     )
-    assert (
-        "is firms at a multiple of 10%: probability of a larger value 0.01, under heaped" in text
-    )
+    assert "is firms at a multiple of 10%: probability of a larger value 0.01, under heaped" in text
     gap = elpds(found).set_index("variant").loc["heaped", "difference"]
     assert "The default fails firms at a multiple of 10%, which heaped passes; heaped" in text
     assert "heaped fails firms at 0%, which the default passes." in text

@@ -78,7 +78,8 @@ def test_a_heap_below_the_ceiling_is_missed(tmp_path, width):
 
 def test_features_are_those_of_the_values():
     values, counts = np.unique([0.0, 0, 5, 20, 20, 20, 97.5, 100], return_counts=True)
-    assert share._features(values, counts, 5.0, "firms") == pytest.approx(
+    found = share._features(values, counts[None].astype(float), 5.0, "firms")
+    assert {name: own.item() for name, own in found.items()} == pytest.approx(
         {
             "firms at 0%": 2,
             "firms at 100%": 1,

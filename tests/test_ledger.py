@@ -19,11 +19,11 @@ from intlmodels.claims import ledger
 from intlmodels.claims.ledger import FAILED, NOT_FITTED, OPEN
 from intlmodels.cli import main
 from intlmodels.core.errors import StudyError
+from intlmodels.fitting import store
 from intlmodels.models import require_names
 from intlmodels.models.base import flat
 from intlmodels.report import claims as section
 from intlmodels.report.data import ShareReportData
-from intlmodels.results import intervals
 from intlmodels.studies import ShareStudy, claimrules, describe, load_study, twogroups
 from intlmodels.studies.claimrules import averages
 from intlmodels.studies.claims import CANNOT, KINDS, Rule
@@ -864,7 +864,7 @@ def test_light_fits_will_do(tmp_path: Path) -> None:
     (path,) = (tmp_path / "out").rglob("hurdle.nc")
     tables = [
         ledger.evaluate(study, {"default": made_up(study), "hurdle": tree})
-        for tree in (whole, intervals.read_summary(path, ["prior"]))
+        for tree in (whole, store.read_summary(path, ["prior"]))
     ]
     pd.testing.assert_frame_equal(*tables)
 

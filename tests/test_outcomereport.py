@@ -22,7 +22,6 @@ from intlmodels.plots.style import svg
 from intlmodels.report.data import gather
 from intlmodels.report.registry import sections_of
 from intlmodels.report.render import markdown
-from intlmodels.results import intervals as comparison
 from intlmodels.results.share import compare_variants
 from intlmodels.studies import load_study
 from outcomestudies import outcomes_study
@@ -165,7 +164,7 @@ def test_the_light_form_of_a_fit_is_enough(study, tmp_path):
     assert svg(sharedata.frequencies({"reach": light})) == svg(
         sharedata.frequencies({"reach": whole})
     )
-    same = comparison.read_summary(workflow.stored_path(tmp_path, "by-reach"))
+    same = store.read_summary(workflow.stored_path(tmp_path, "by-reach"))
     assert compare_variants({"by-reach": same})["median"].notna().all()
 
 

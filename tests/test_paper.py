@@ -31,8 +31,8 @@ from intlmodels.paper.markup import Cite, cite
 from intlmodels.plots import style
 from intlmodels.plots.style import LETTERS, printed_on
 from intlmodels.report import provenance
-from intlmodels.report.blocks import Section, Table
 from intlmodels.report.data import gather
+from intlmodels.report.pages import Table
 from intlmodels.studies import Study, load_study
 from studies import LEAST, STUDY, VARIANTS, edited, write_study
 from test_cli import below, run
@@ -167,10 +167,11 @@ def test_every_table_of_the_report_is_there(good):
 
 
 def test_cells_are_those_of_the_report(good):
-    from intlmodels.report.registry import sections_of
+    from intlmodels.report.registry import render, sections_of
 
-    _, found = sections_of(good.study, good.out, ["estimates"], tables=False)
-    shown = next(b for b in found["estimates"].blocks if isinstance(b, Table))
+    frame, values = sections_of(good.study, good.out, ["levels"], tables=False)
+    pages = render("md", good.study.model, frame, values)[1]
+    shown = next(t for t in pages["appendix"].tables if t.file == "tables/estimates.csv")
     rows = list(csv.reader(io.StringIO(good.text("tables/estimates.csv"))))
     assert rows == [list(shown.header), *map(list, shown.rows)]
     for row in shown.rows:
@@ -179,14 +180,13 @@ def test_cells_are_those_of_the_report(good):
 
 
 def test_names_of_tables_differ():
-    blocks = [
-        Table("A: one", ("x",), (), file="tables/a.csv"),
-        Table("A: two (more)", ("x",), (), file="tables/a.csv"),
-        Table("A: three", ("x",), ()),
-        Table("«»", ("x",), ()),
+    found = [
+        Table("Table 1", "A: one", ("x",), (), file="tables/a.csv"),
+        Table("Table 2", "A: two (more)", ("x",), (), file="tables/a.csv"),
+        Table("Table 3", "A: three", ("x",), ()),
+        Table("Table 4", "«»", ("x",), ()),
     ]
-    named = tables.named([Section("s", "S", tuple(blocks))])
-    assert list(named) == ["a", "a-2", "a-3", "table"]
+    assert list(tables.named(found)) == ["a", "a-2", "a-3", "table"]
 
 
 def columns(spec: str) -> int:

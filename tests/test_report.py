@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import html.parser
 import io
@@ -24,32 +25,13 @@ from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs, store
 from intlmodels.report import record
 from intlmodels.report.formula import share_formula, share_symbols
-from intlmodels.report.render import TEMPLATES, fence, markdown_text, mathml
+from intlmodels.report.registry import REPORTS
+from intlmodels.report.render import PAGES, TEMPLATES, fence, markdown_text, mathml
 from intlmodels.studies import Study, load_study
 from studies import write_study
 from trees import made_up, store_fits
 
 VARIANTS = {"ease": 1.0}
-SECTIONS = (
-    "The question and the answer",
-    "The data as printed",
-    "The model",
-    "Priors and what they imply before seeing data",
-    "Diagnostics",
-    "Posterior against prior",
-    "Estimates",
-    "New firms",
-    "Predictions against data on the printed grid",
-    "What drives this result",
-    "Variants side by side",
-    "Comparison: predicting what was left out",
-    "Sensitivity: what the conclusions rest on",
-    "Does it hold: every combination of readings, families and priors",
-    "Calibration: is the truth found where it is known?",
-    "What these 8 firms cannot tell",
-    "How to reproduce it to the draw",
-    "Sources and how to cite",
-)
 
 
 class Written:
@@ -58,8 +40,13 @@ class Written:
     def __init__(self, study: Study, folder: Path) -> None:
         self.study, self.folder = study, folder
         self.path = report.write(study, folder)
-        self.html = self.path.read_text(encoding="utf-8")
-        self.markdown = (folder / "report.md").read_text(encoding="utf-8")
+        self.page, self.appendix = (
+            (folder / name).read_text(encoding="utf-8") for name in ("index.html", "appendix.html")
+        )
+        self.html = self.page + self.appendix
+        self.markdown = "".join(
+            (folder / name).read_text(encoding="utf-8") for name in ("report.md", "appendix.md")
+        )
 
     def table(self, name: str) -> list[dict[str, str]]:
         with (self.folder / "tables" / name).open(encoding="utf-8", newline="") as file:
@@ -138,43 +125,76 @@ def scripts(page: str) -> list[str]:
 # -- the page ----------------------------------------------------------------------------
 
 
-def test_the_page_is_well_formed_and_complete(good):
-    page = Page(good.html)
+@pytest.mark.parametrize("name", ["report", "appendix"])
+def test_pages_are_well_formed_and_complete(good, name):
+    text = good.page if name == "report" else good.appendix
+    page = Page(text)
     assert page.open == []
     assert page.tags.count("h1") == 1
-    for number, title in enumerate(SECTIONS, start=1):
-        assert f"{number}. {title}" in page.text
-        assert f"## {number}. {title}" in good.markdown
-    anchors = set(page.values("id"))
+    anchors = page.values("id")
+    assert len(anchors) == len(set(anchors))
     inside = [link[1:] for link in page.values("href") if link.startswith("#")]
-    assert len(inside) == len(SECTIONS) + 1  # and the way to the contents
-    assert set(inside) <= anchors
+    assert set(inside) <= set(anchors)
+    contents = Page(text.partition("<nav")[2].partition("</nav>")[0]).values("href")
+    sections = re.findall('<section id="([^"]+)"', text)
+    assert [link[1:] for link in contents if link.startswith("#")] == sections
+    assert set(sections) <= set(REPORTS["share"].pages[name])
+    written = (good.folder / PAGES[name]["md"]).read_text(encoding="utf-8")
+    assert re.findall('<a id="([^"]+)"></a>\n\n##', written) == sections
 
 
-def test_the_page_is_self_contained(good):
-    page = Page(good.html)
-    assert not {"link", "iframe", "object"} & set(page.tags)
-    assert scripts(good.html) == [(TEMPLATES / "tables.js").read_text(encoding="utf-8")]
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.values("src"))
-    assert all(page.values("alt"))
-    assert page.tags.count("img") == len(page.values("alt")) == 11
-    outside = [link for link in page.values("href") if not link.startswith("#")]
-    assert all((good.folder / link).is_file() for link in outside)
-    assert "url(" not in good.html
-    assert "@import" not in good.html
+def test_a_link_between_the_pages_has_its_target(good):
+    for text, other in ((good.page, good.appendix), (good.appendix, good.page)):
+        links = [link for link in Page(text).values("href") if ".html" in link]
+        assert links
+        for link in links:
+            _, _, anchor = link.partition("#")
+            assert not anchor or f'id="{anchor}"' in other
+
+
+def test_pages_are_self_contained(good):
+    for text in (good.page, good.appendix):
+        page = Page(text)
+        assert not {"link", "iframe", "object"} & set(page.tags)
+        assert scripts(text) == [(TEMPLATES / "page.js").read_text(encoding="utf-8")]
+        sources = page.values("src")
+        assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+        assert all(page.values("alt"))
+        assert page.tags.count("img") == len(page.values("alt"))
+        links = [link for link in page.values("href") if not link.startswith(("#", "data:text"))]
+        assert all((good.folder / link.partition("#")[0]).is_file() for link in links)
+        assert "url(" not in text
+        assert "@import" not in text
+
+
+def test_a_table_is_saved_from_the_page_itself(good):
+    link = next(x for x in Page(good.appendix).values("href") if x.startswith("data:text/csv"))
+    content = base64.b64decode(link.partition(",")[2])
+    assert content in [path.read_bytes() for path in (good.folder / "tables").iterdir()]
+
+
+def test_words_hold_the_numbers_of_the_report(good):
+    words = json.loads((good.folder / "words.json").read_text(encoding="utf-8"))
+    assert all("." in name for name in words)
+    stated = [word for name, word in words.items() if name.startswith("finding.")]
+    assert stated
+    for word in stated:
+        assert markdown_text(word) in good.markdown
 
 
 def test_markdown_links_its_figures_and_tables(good):
-    tokens = MarkdownIt("commonmark").enable("table").parse(good.markdown)
-    children = [child for token in tokens for child in token.children or []]
-    images = [str(child.attrs["src"]) for child in children if child.type == "image"]
-    assert len(images) == 11
-    links = [str(c.attrs["href"]) for c in children if c.type == "link_open"]
-    for name in [*images, *(link for link in links if not link.startswith("#"))]:
-        assert (good.folder / name).is_file()
-    assert sum(token.type == "table_open" for token in tokens) == Page(good.html).tags.count(
-        "table"
-    )
+    tables = 0
+    for name in ("report.md", "appendix.md"):
+        text = (good.folder / name).read_text(encoding="utf-8")
+        tokens = MarkdownIt("commonmark").enable("table").parse(text)
+        children = [child for token in tokens for child in token.children or []]
+        images = [str(child.attrs["src"]) for child in children if child.type == "image"]
+        assert images
+        links = [str(c.attrs["href"]) for c in children if c.type == "link_open"]
+        for link in [*images, *(link for link in links if not link.startswith("#"))]:
+            assert (good.folder / link.partition("#")[0]).is_file()
+        tables += sum(token.type == "table_open" for token in tokens)
+    assert tables == Page(good.html).tags.count("table")
 
 
 def test_figures_are_svg(good):
@@ -244,29 +264,27 @@ def test_how_to_reproduce_it(good):
 
 
 def test_a_failure_stands_at_the_top(failed):
-    before = failed.html.partition('id="answer"')[0]
+    before = failed.page.partition("<section")[0]
     assert "This fit did not converge" in before
     assert "divergent transitions: 3" in before
-    assert "**This fit did not converge**" in failed.markdown.partition("## 1.")[0]
+    assert "**This fit did not converge**" in failed.markdown.partition("## ")[0]
     assert "It was fitted twice: divergences failed" in failed.html
     assert "those of the second try, at target acceptance 0.99." in failed.html
 
 
 def test_every_estimate_of_a_failed_fit_is_marked(failed):
-    page = Page(failed.html)
-    figures = re.findall("<figure>.*?</figure>", failed.html, flags=re.DOTALL)
+    figures = re.findall("<figure.*?</figure>", failed.html, flags=re.DOTALL)
     unmarked = [text for text in figures if "did not converge</strong>" not in text]
     # The data and what the priors imply are no estimates.
-    assert (len(figures), len(unmarked)) == (10, 2)
-    tables = [kinds for kinds in page.values("class") if kinds.startswith("failed")]
-    assert len(tables) == 7
+    names = [re.search('id="figure-([^"]+)"', text)[1] for text in unmarked]
+    assert set(names) <= {"data", "prior-predictive"}
+    assert len(figures) > len(unmarked) + 4
+    tables = [kinds for kinds in Page(failed.html).values("class") if kinds.startswith("failed")]
+    assert len(tables) >= 5
     for name in ("estimates", "differences", "variation", "parameters", "new_firms", "ranks"):
         assert {row["converged"] for row in failed.table(f"{name}.csv")} == {"false"}
-    answers = failed.html.partition("<ol>")[2].partition("</ol>")[0]
-    # That two levels have the same firms is a fact of the data.
-    marked = answers.count("Did not converge, not to be quoted")
-    assert (answers.count("<li>"), marked) == (5, 5)
-    assert failed.markdown.count("**(did not converge)**") == 15
+    finding = failed.page.partition('id="finding"')[2].partition("</section>")[0]
+    assert "Did not converge, not to be quoted" in finding
     assert "| NO |" in failed.markdown
 
 
@@ -295,7 +313,7 @@ def test_hostile_labels_are_inert_in_html(hostile):
     page = Page(hostile.html)
     assert page.open == []
     assert not {"iframe", "u", "b", "i"} & set(page.tags)
-    assert scripts(hostile.html) == [(TEMPLATES / "tables.js").read_text(encoding="utf-8")]
+    assert scripts(hostile.html) == [(TEMPLATES / "page.js").read_text(encoding="utf-8")] * 2
     assert all(source.startswith("data:") for source in page.values("src"))
     assert not page.values("onerror")
     for label in HOSTILE:

@@ -135,7 +135,7 @@ def test_parameters_of_a_variant_alone_are_read_with_their_levels(tmp_path):
         "ess": 400.0,
     }
     store.write(tree, path)
-    light = intervals.read_summary(path)
+    light = store.read_summary(path)
     assert set(light["posterior"].data_vars) == {"intercept", "slope"}
     table = intervals.own_parameters({"default": made(), "variant": light})
     assert table["parameter"].tolist() == ["slope[large]", "slope[other]"]

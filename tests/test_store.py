@@ -19,7 +19,6 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import store
 from intlmodels.models import catalogue, priors_of
-from intlmodels.results import intervals
 from intlmodels.studies import load_study
 from studies import write_study
 
@@ -197,6 +196,16 @@ def test_labels_of_any_kind_survive_storage(tmp_path):
     assert list(back["posterior"]["firm"].to_numpy()) == ['Å, "b" <i>', "日本"]
 
 
+def test_a_fit_is_read_as_xarray_reads_it(tmp_path):
+    tree = small_tree()
+    tree["sample_stats"] = xr.DataTree(
+        xr.Dataset({"diverging": (("chain", "draw"), [[True, False]], {"note": "of each draw"})})
+    )
+    store.write(tree, tmp_path / "a.nc")
+    with xr.open_datatree(tmp_path / "a.nc", engine="h5netcdf") as expected:
+        xr.testing.assert_identical(store.read(tmp_path / "a.nc"), expected.load())
+
+
 def test_predictions_of_many_rows_take_little_room(tmp_path):
     printed = np.random.default_rng(1).integers(0, 1000, (2, 100, 5000)) / 10
     predicted = xr.Dataset({"printed_share": (("chain", "draw", "row"), printed)})
@@ -293,7 +302,7 @@ def refused_everywhere(path, why):
     """A file is fitted again, and whatever else reads it says so in one line."""
     (reason,) = store.why_refit(path, {"data": {}})
     assert re.fullmatch(f"the stored file cannot be used: .*{why}.*", reason)
-    for reader in (store.header, store.require_whole, store.read, intervals.read_summary):
+    for reader in (store.header, store.require_whole, store.read, store.read_summary):
         with pytest.raises(StudyError, match=f"{why}.*; run intlmodels fit to fit it again$"):
             reader(path)
 

@@ -12,10 +12,10 @@ import pytest
 import intlmodels as im
 from intlmodels.claims import ledger
 from intlmodels.core.errors import StudyError
+from intlmodels.fitting import store
 from intlmodels.models import require_names
 from intlmodels.models.base import flat
 from intlmodels.models.share.coefficients import Change, Coefficients
-from intlmodels.results import intervals
 from panels import random_fit
 from panelstudies import FIRMS, PANEL, ROWS
 from trees import from_prior, store_fits
@@ -144,7 +144,7 @@ def test_variants_are_read_with_their_coefficients(tmp_path: Path) -> None:
     own = im.slopes(fits["plain"], "size").table
     assert row.effect_median == pytest.approx(own["median"].iloc[0])
     (path,) = (tmp_path / "out").rglob("plain.nc")
-    assert "firm" not in intervals.read_summary(path)["posterior"]
+    assert "firm" not in store.read_summary(path)["posterior"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from intlmodels.models import DEFAULT, catalogue, priors_of
 from intlmodels.models.priors import Prior, rescaled
 from intlmodels.register.counts import require_firms
 from intlmodels.results import decay, share
-from intlmodels.results.intervals import converged, read_summary
+from intlmodels.results.intervals import converged
 from intlmodels.studies import Study
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def summarize(
         if row.outcome or (model.COMPARED.apart and not row.comparable):
             continue  # not another reading of the same tables: of another outcome, or for show
         refits.append(Refit(item.variant, row.change, "reading", item.gate.passed))
-        own = conclusions(study.model, read_summary(item.path))
+        own = conclusions(study.model, store.read_summary(item.path))
         moved += [Moved(item.variant, **r) for r in own if r["quantity"] in names]
     return Sensitivity(tuple(scaled), float(pareto_k), tuple(refits), tuple(moved))
 

@@ -93,7 +93,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
     study : Study
     fits : mapping of str to DataTree
         Fits by variant, the default among them; light ones will do
-        (:func:`intlmodels.results.intervals.read_summary`) but for rules on coefficients.
+        (:func:`intlmodels.fitting.store.read_summary`) but for rules on coefficients.
     prob : float
         Of the intervals.
 

@@ -38,7 +38,6 @@ from intlmodels.models import DEFAULT, Variant, catalogue, design_of, model_of
 from intlmodels.models.decay.estimands import pairs_of
 from intlmodels.models.share.design import CLUSTER
 from intlmodels.models.share.estimands import new_firms
-from intlmodels.report import sharesentences
 from intlmodels.report.record import current_fits
 from intlmodels.results import decay, groups, interpret, intervals, share, steps
 from intlmodels.results.attributes import attribute_table
@@ -181,10 +180,6 @@ class ReportData(ABC):
     @abstractmethod
     def note_on(self, variant: str) -> str:
         """What the study says of a variant of its own; empty if nothing."""
-
-    def said_of(self, variant: str) -> str:
-        """What the fit of a variant has to add to its description; empty if nothing."""
-        return ""
 
     def csv_tables(self) -> dict[str, pd.DataFrame]:
         """File name -> table, everything that is written beside the report."""
@@ -431,14 +426,6 @@ class ShareReportData(ReportData):
             if p.column != periods
             for own in ([f"{name}_between", f"{name}_within"] if p.split else [name])
         ]
-
-    def said_of(self, variant: str) -> str:
-        """What predictors explain under each prior of the spreads, before and after seeing data."""
-        if variant != DEFAULT and self.catalogue[variant].axis != "spread":
-            return ""
-        table = self.comparison
-        rows = table[(table["variant"] == variant) & (table["quantity"] == "explained")]
-        return sharesentences.explained(rows)
 
     # -- tables --------------------------------------------------------------------------
 
@@ -975,10 +962,10 @@ def gather(study: Study, folder: Path) -> ReportData:
         if item.reasons:
             continue
         if rows[item.variant].outcome:
-            further[item.variant] = intervals.read_summary(item.path, OF_AN_OUTCOME)
+            further[item.variant] = store.read_summary(item.path, OF_AN_OUTCOME)
         else:
             light = item.variant not in whole
-            read = intervals.read_summary(item.path, ("prior",)) if light else store.read(item.path)
+            read = store.read_summary(item.path, ("prior",)) if light else store.read(item.path)
             variants[item.variant] = read
     found = read_checks(study, folder, stored_overrides(study, folder))
     data = REPORT_DATA[study.model]

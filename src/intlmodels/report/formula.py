@@ -137,10 +137,10 @@ def _varying(design: ShareDesign, block: Block) -> list[Grouping]:
     return [own for own in design.groupings if block in design.slopes(own)]
 
 
-def share_formula(design: ShareDesign, width: float) -> Formula:
-    """The share model of one design, for shares rounded to ``width`` percentage points.
+def share_formula(design: ShareDesign, width: float) -> tuple[str, ...]:
+    """The share model of one design in lines of TeX.
 
-    ``width`` 0: rows differ in it.
+    ``width``: of the rounding in percentage points; 0 where rows differ in it.
     """
     levels = [_sub(_name(own.name), f"{_letter(own)} ( i )") for own in design.groupings]
     effects = [_effect(block, _varying(design, block)) for block in design.blocks]
@@ -179,7 +179,7 @@ def share_formula(design: ShareDesign, width: float) -> Formula:
             for b in design.slopes(own)
         ]
     lines += [_normal(_sub(_name(name), index), "0", f"sigma_{name}") for name, index in drawn]
-    return Formula(tuple(lines))
+    return tuple(lines)
 
 
 def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple[str, str]]:
@@ -189,7 +189,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
     """
     rows = [
         ("i", f"a {row}"),
-        ("rᵢ", f"{outcome.label} as printed, in percent{_rounded(outcome)}"),
+        ("rᵢ", f"{outcome.label} as reported, in percent{_rounded(outcome)}"),
         ("lᵢ, uᵢ", "lower and upper end of the shares that round to rᵢ"),
         ("μᵢ", f"expected share of a {row} like i"),
         ("φ", "phi in the tables: precision of the shares around their expectation"),
@@ -200,7 +200,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
     if design.family == "logit-normal":
         rows[3:5] = [("ηᵢ", "centre of the share on the logit scale")]
     if design.family == "density":
-        rows[1:3] = [("yᵢ", "printed share, squeezed into (0, 1)")]
+        rows[1:3] = [("yᵢ", "reported share, squeezed into (0, 1)")]
     if not any(block.kind in (*VARYING, "monotonic", "walk") for block in design.blocks):
         rows.pop()
     if design.family == "ordered-beta":
@@ -219,7 +219,7 @@ def _rounded(outcome: Outcome) -> str:
     """How shares were rounded, in words, after a comma."""
     if outcome.width:
         return f", rounded to {amount(outcome.width, 'percentage points')}"
-    return ", in bands" if outcome.bands else ", each rounded as it is printed"
+    return ", in bands" if outcome.bands else ", each rounded as it is reported"
 
 
 def _group_symbols(design: ShareDesign, own: Grouping, row: str) -> list[tuple[str, str]]:

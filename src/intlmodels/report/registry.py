@@ -80,7 +80,6 @@ SHARE = ReportParts[ShareReportData](
             "citation": front.citation,
         },
         "appendix": {
-            "answers": share.answer,
             "ledger": claims.claims,
             "numbers": claims.numbers,
             "data_table": share.data,

@@ -276,7 +276,7 @@ class Rendering:
         lines += [f"| {' | '.join(map(_shown, row))} |" for row in rows]
         link = f"[CSV]({file})" if file else ""
         below = " ".join(filter(None, (_shown(note), link)))
-        return "\n".join([*lines, "", *([below, ""] if below else [])])
+        return "\n".join([*lines, "", *([below, ""] if below else []), ""])
 
     def _html_table(
         self,
@@ -297,12 +297,12 @@ class Rendering:
         mark = ' <strong class="mark">did not converge</strong>' * failed
         lines = [
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
-            f'aria-labelledby="{anchor}">',
+            f'aria-label="{number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
             f'<caption id="{anchor}"><b>{number}.</b> {self._inline(caption)}{mark}</caption>',
         ]
         if widths:
-            columns = "".join(f'<col class="w{width}">' for width in widths)
+            columns = "".join(f'<col style="width: {width}%">' for width in widths)
             lines.append(f"<colgroup>{columns}</colgroup>")
         right = [' class="n"' if i in numeric else "" for i in range(len(header))]
         heads = zip(right, header, strict=True)

@@ -13,13 +13,14 @@ from intlmodels.report import answers, front
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.sections import drawing
+from intlmodels.report.share import confounded
 from intlmodels.results import share
-from intlmodels.results.steps import without_note
+from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 
 #: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
 MOST_ROWS, MOST_LEVELS = 11, 30
-#: Pairs of confounded levels, and rival predictors, that are named.
-MOST_CONFOUNDED, MOST_RIVALS = 3, 8
+#: Rival predictors that are listed.
+MOST_RIVALS = 8
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -65,7 +66,7 @@ def finding(m: ShareReportData) -> Values:
         "holds": front.holds(m),
         "elsewhere": elsewhere,
         "unexplained": _unexplained(m),
-        "confounded": _confounded(m)[:1],
+        "confounded": confounded(m)[:1],
         "average": answers.level(answers.first(m.average)),
         "spreads": _spreads(m),
         "zeros": _zeros(m),
@@ -130,17 +131,6 @@ def _unexplained(m: ShareReportData) -> Values | None:
     return found
 
 
-def _confounded(m: ShareReportData) -> list[Values]:
-    """Levels of two predictors that are those of the same firms."""
-    columns = ("label_a", "level_a", "label_b", "level_b")
-    return [
-        {name: getattr(row, name) for name in columns}
-        | {"of_a": str(row.of_a), "of_b": str(row.of_b), "both": str(row.both)}
-        | {"same": bool(row.both == row.of_a == row.of_b)}
-        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
-    ]
-
-
 def _spreads(m: ShareReportData) -> list[Values]:
     """How far the levels of predictors with very many of them differ, and which are at the ends."""
     found = []
@@ -163,7 +153,7 @@ def _zeros(m: ShareReportData) -> Values | None:
     """With structural zeros: how many have any share at all, and how large it is."""
     if not m.has_zeros:
         return None
-    names = {answers.ANY: "any", answers.IF_ANY: "if_any", answers.BOTH: "both"}
+    names = {ANY: "any", IF_ANY: "if_any", BOTH: "both"}
     rows = m.zero_averages.itertuples(index=False)
     return {names[row.estimand]: answers.level(row) for row in rows}
 
@@ -244,7 +234,7 @@ def reasons(m: ShareReportData) -> Values | None:
     rivals = _rivals(m)[:MOST_RIVALS]
     found = {
         "unexplained": _unexplained(m),
-        "confounded": _confounded(m),
+        "confounded": confounded(m),
         "rivals": rivals,
         "influence": front.influence(m),
     }

@@ -1,7 +1,7 @@
 """From a fit of any model to the tables that are shown: intervals, parameters, variants.
 
-Everything here reads a stored fit, or its light form (:func:`read_summary`); pictures, sentences
-and reports show these rows and compute nothing of their own.
+Everything here reads a stored fit, or its light form (:func:`.store.read_summary`); pictures,
+sentences and reports show these rows and compute nothing of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from intlmodels.fitting.diagnostics import (
     probability_error,
     scalars,
 )
-from intlmodels.fitting.store import require_whole
 from intlmodels.models.base import flat, texts
 from intlmodels.results.wording import LEAST
 
@@ -37,10 +35,6 @@ Array = NDArray[np.float64]
 #: Kind and probability of the intervals that are shown if nothing else is said.
 CI_KIND = "eti"
 CI_PROB = 0.95
-#: What HDF5 writes of a dimension that has no values of its own.
-_NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
-#: Attributes by which netCDF is laid out in HDF5.
-_HIDDEN = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_FillValue"})
 
 
 def converged(fit: DataTree) -> bool:
@@ -311,69 +305,6 @@ def parameters(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
 
 
 # -- variants ----------------------------------------------------------------------------
-
-
-def read_summary(path: Path, more: Iterable[str] = ()) -> DataTree:
-    """Read of a stored fit only what a comparison with other variants shows.
-
-    The attributes, the groups ``estimands``, ``constant_data`` and ``more``, and of ``posterior``
-    the parameters with a prior of their own. HDF5 is read directly: with many variants the general
-    reader would take most of the time of a report.
-
-    Raises
-    ------
-    StudyError
-        If there is no file, or it is damaged, or no fit.
-    """
-    import h5py
-    import xarray as xr
-
-    priors = require_whole(path).priors
-    with h5py.File(path, "r") as file:
-        attributes = _attributes(file)
-        groups = {name: _group(file[name]) for name in ("estimands", "constant_data", *more)}
-        posterior = file["posterior"]
-        names = [name for name in priors if name in posterior]
-        dims = {dim for name in names for dim in _dims(posterior[name])[2:]}
-        groups["posterior"] = _group(posterior, [*names, *sorted(dims & set(posterior))])
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = attributes
-    return tree
-
-
-def _dims(item: Any) -> list[str]:
-    """Names of the dimensions of a variable of a netCDF file."""
-    return [axis[0].name.rpartition("/")[2] for axis in item.dims]
-
-
-def _group(group: Any, names: Iterable[str] | None = None) -> Dataset:
-    """Variables of a group of a netCDF file, all or some, with their coordinates."""
-    import xarray as xr
-
-    variables: dict[str, Any] = {}
-    coordinates: dict[str, Any] = {}
-    for name in group if names is None else names:
-        item = group[name]
-        if _NO_VARIABLE in item.attrs.get("NAME", b""):
-            continue
-        scale = bool(item.is_scale)
-        dims = [name] if scale else _dims(item)
-        text = item.dtype.kind == "O"
-        values = np.asarray(item.asstr()[()], dtype=object) if text else item[()]
-        # In a fit whatever is text is a label of something.
-        target = coordinates if scale or text else variables
-        target[name] = (dims, values, _attributes(item, hidden=_HIDDEN))
-    return xr.Dataset(variables, coordinates, _attributes(group))
-
-
-def _attributes(item: Any, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Attributes; HDF5 hands single numbers back as arrays of one."""
-    found = {name: value for name, value in item.attrs.items() if name not in hidden}
-    return {
-        name: value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-        for name, value in found.items()
-        if not name.startswith("_N")
-    }
 
 
 @dataclass(frozen=True)

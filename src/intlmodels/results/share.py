@@ -1,6 +1,6 @@
 """From a fit of the share model to its tables: labelled rows, intervals, predictions.
 
-Everything here reads a stored fit, or its light form (:func:`.intervals.read_summary`). The fit of
+Everything here reads a stored fit, or its light form (:func:`.store.read_summary`). The fit of
 a register has combinations of levels in place of firms, each with its number of rows.
 """
 
@@ -530,9 +530,15 @@ def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.
     """What several variants say: see :func:`.intervals.side_by_side`.
 
     Averages, levels, differences, and what predictors explain of the variation; those of the prior
-    beside them, where a fit has it.
+    beside them, of the first fit and of those with another prior of a parameter that it has too.
     """
-    priors = {id(fit): before(fit) for fit in fits.values() if "prior" in fit.children}
+    first, *others = (json.loads(fit.attrs["priors"]) for fit in fits.values())
+    own = [True, *(any(first.get(n, p) != p for n, p in each.items()) for each in others)]
+    priors = {
+        id(fit): before(fit)
+        for fit, asked in zip(fits.values(), own, strict=True)
+        if asked and "prior" in fit.children
+    }
 
     def both(table: Callable[[DataTree, float], pd.DataFrame]) -> Callable[[DataTree], Any]:
         def of(fit: DataTree) -> pd.DataFrame:
@@ -612,36 +618,34 @@ def _counted(printed: Array, values: Array) -> Array:
     return np.bincount(places, minlength=len(values)).astype(np.float64)
 
 
-def _values_and_counts(printed: Array) -> tuple[Array, Array]:
-    """The different ones of some shares, in order, and how often each is among them."""
-    values, counts = np.unique(printed, return_counts=True)
-    return values, counts.astype(np.float64)
+def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, Array]:
+    """Features of shares that a model may miss, of several sets of data.
 
-
-def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, float]:
-    """Features of shares that a model may miss, of one set of data.
-
-    ``values`` that were printed, in order, and how often each was; heaps are sought at the
-    multiples of ``step``.
+    ``values`` in order, (value,); ``counts``: how often each set has them, (set, value); heaps are
+    sought at the multiples of ``step``.
     """
-    total = counts.sum()
-    scale = 100 / total if who.startswith("percent") else 1.0
+    total = counts.sum(axis=1)
+    scale = 100 / total if who.startswith("percent") else np.ones_like(total)
     is_round = np.isclose(np.mod(values + step / 4, step), step / 4, rtol=0, atol=1e-9)
-    most = np.flatnonzero(counts == counts.max())
-    most = most[len(most) // 2]  # of several the middle one
+    largest = counts.max(axis=1)
+    most = counts == largest[:, None]
+    middle = np.cumsum(most, axis=1) > most.sum(axis=1, keepdims=True) // 2
+    last = counts.shape[1] - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
     mean = counts @ values / total
+    deviations = (values - mean[:, None]) ** 2
     return {
-        f"{who} at 0%": counts[values == 0].sum() * scale,
-        f"{who} at 100%": counts[values == 100].sum() * scale,
+        f"{who} at 0%": counts[:, values == 0].sum(axis=1) * scale,
+        f"{who} at 100%": counts[:, values == 100].sum(axis=1) * scale,
         f"{who} at a multiple of {step:g}%": counts @ is_round * scale,
-        "most common printed share": values[most],
-        f"{who} at the most common printed share": counts[most] * scale,
-        "smallest printed share": values[0],
-        "largest printed share": values[-1],
-        f"{who} at the largest printed share": counts[-1] * scale,
+        # Of several the middle one.
+        "most common printed share": values[middle.argmax(axis=1)],
+        f"{who} at the most common printed share": largest * scale,
+        "smallest printed share": values[np.argmax(counts > 0, axis=1)],
+        "largest printed share": values[last],
+        f"{who} at the largest printed share": counts[np.arange(len(counts)), last] * scale,
         "mean of the printed shares": mean,
         f"standard deviation between {'firms' if who != 'rows' else who}": np.sqrt(
-            counts @ (values - mean) ** 2 / (total - 1)
+            (counts * deviations).sum(axis=1) / (total - 1)
         ),
     }
 
@@ -690,20 +694,20 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     step = heap_step(float(fit["constant_data"].attrs["rounding_width"]))
     if is_register(fit):
         who, values = "percent of rows", printed_values(fit)
-        drawn = [(values[row > 0], row[row > 0]) for row in grid_counts(fit, PREDICTED)[1]]
-        seen = observed_counts(fit)
-        data = values[seen > 0], seen[seen > 0]
+        counts = np.vstack([observed_counts(fit), grid_counts(fit, PREDICTED)[1]])
         each = flat(fit[PREDICTED].to_dataset()["mean_share"])
     else:
         who = "firms" if row_dimension(fit) == "firm" else "rows"
         each = flat(outcomes(fit, PREDICTED))
-        drawn = [_values_and_counts(row) for row in each]
-        data = _values_and_counts(observed(fit))
-    of_groups = _of_groups(fit, np.vstack([observed(fit), each]))
-    found = _features(*data, step, who) | {name: own[0] for name, own in of_groups.items()}
-    features = [[*_features(*of_values, step, who).values()] for of_values in drawn]
-    replicated = np.column_stack([features, *(own[1:] for own in of_groups.values())])
-    return check_table(fit, {"feature": list(found)}, [*found.values()], replicated, prob)
+        values, places = np.unique(np.vstack([observed(fit), each]), return_inverse=True)
+        sets = np.arange(1 + len(each))[:, None] * len(values) + places.reshape(1 + len(each), -1)
+        flat_counts = np.bincount(sets.ravel(), minlength=(1 + len(each)) * len(values))
+        counts = flat_counts.reshape(-1, len(values)).astype(np.float64)
+    found = _features(values, counts, step, who)
+    found |= _of_groups(fit, np.vstack([observed(fit), each]))
+    seen = [float(own[0]) for own in found.values()]
+    replicated = np.column_stack([own[1:] for own in found.values()])
+    return check_table(fit, {"feature": list(found)}, seen, replicated, prob)
 
 
 def predicted_firms(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:

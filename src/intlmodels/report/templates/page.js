@@ -1,5 +1,6 @@
 // Long tables: the buttons in the header sort the rows (up, down, as printed), a field filters
-// them. Without this script they are plain tables; on paper every row is there.
+// them. Figures get a link to save them. Without this script tables are plain; on paper every row
+// is there.
 "use strict";
 (() => {
   const SORTED = 9; // rows from which on a table can be sorted
@@ -55,7 +56,7 @@
     const label = make("label", { textContent: "Filter rows " });
     const field = make("input", { type: "search", autocomplete: "off" });
     const told = make("output");
-    field.setAttribute("aria-describedby", table.getAttribute("aria-labelledby"));
+    field.setAttribute("aria-describedby", table.caption.id);
     label.append(field);
     box.append(label, told);
     table.parentElement.before(box);
@@ -69,6 +70,18 @@
       told.value = words.length ? `${shown} of ${rows.length} rows` : "";
     });
   };
+
+  // Wide screens have room for the contents in the margin.
+  const contents = document.querySelector("nav details");
+  const wide = matchMedia("(min-width: 78rem)");
+  const unfold = () => { contents.open = wide.matches; };
+  wide.addEventListener("change", unfold);
+  unfold();
+
+  document.querySelectorAll("figure img").forEach((image) => {
+    const link = make("a", { href: image.src, download: image.dataset.name, textContent: "SVG" });
+    image.parentElement.querySelector("figcaption").append(" ", link);
+  });
 
   document.querySelectorAll("main table").forEach((table) => {
     const rows = [...table.tBodies[0].rows];
