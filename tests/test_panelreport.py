@@ -62,7 +62,7 @@ def tables(section: Section) -> list[Table]:
 
 
 def test_rows_firms_and_years_are_counted(m):
-    assert m.subtitle == "Share abroad: 60 rows of 15 growers, 2001 to 2004, model share"
+    assert m.subtitle == "Share abroad: 60 rows of 15 growers, 2001 to 2004"
     assert m.firms == "60 rows of 15 growers"
 
 

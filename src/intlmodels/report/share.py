@@ -375,8 +375,8 @@ def totals(m: ShareReportData) -> list[Values]:
         found.append(
             {
                 "label": total.label,
-                "part": rows.uncapitalized(total.label),
-                "of": rows.uncapitalized(total.of),
+                "part": f.lowered(total.label),
+                "of": f.lowered(total.of),
                 "unit": total.unit,
                 "sum": at["all", "part"],
                 "whole": at["all", "whole"],
@@ -594,7 +594,7 @@ def limits(m: ShareReportData) -> Values:
         "few_rows": FEW_ROWS,
         "crossings": tuple(
             (
-                f"{row.label_a} and {rows.uncapitalized(row.label_b)}",
+                f"{row.label_a} and {f.lowered(row.label_b)}",
                 f"{row.empty} of {row.cells}",
                 row.tied or f.DASH,
             )

@@ -51,8 +51,7 @@ def finding(m: ShareReportData) -> Values:
     if key is not None and not effects:
         nearest = answers.pair(key.row)
         fits[key.row.predictor] = DEFAULT
-    rivals = _rivals(m)
-    elsewhere = rivals[0] if rivals and rivals[0]["verdict"] == "clear" else None
+    elsewhere = _elsewhere(_rivals(m))
     if elsewhere:
         fits[elsewhere["predictor"]] = elsewhere["variant"]
     fits = _in_a_figure(m, fits)
@@ -115,6 +114,11 @@ def _rivals(m: ShareReportData) -> list[Values]:
             }
         )
     return found
+
+
+def _elsewhere(rivals: list[Values]) -> Values | None:
+    """The clearest difference that only a variant has, if it is clear."""
+    return next((own for own in rivals if own["verdict"] == "clear"), None)
 
 
 def _unexplained(m: ShareReportData) -> Values | None:
@@ -243,7 +247,15 @@ def reasons(m: ShareReportData) -> Values | None:
     scores = front.scores(m)
     for rival in rivals:
         rival["score"] = scores.get(rival["variant"], "")
-    return {**_who(m), **found, "scored": any(own["score"] for own in rivals)}
+    elsewhere = _elsewhere(rivals)
+    if elsewhere and not elsewhere["note"]:
+        elsewhere = None
+    return {
+        **_who(m),
+        **found,
+        "elsewhere": elsewhere,
+        "scored": any(own["score"] for own in rivals),
+    }
 
 
 def limits(m: ShareReportData) -> Values:
