@@ -296,7 +296,7 @@ def test_paper_holds_all_of_it(opened, name, tmp_path):
         texts = [sheet.extract_text() for sheet in sheets]
         missing = words(page.evaluate(TEXT)) - words(" ".join(texts))
         assert missing.total() == 0, missing
-        claims = [text for text in texts if re.search(r"^N\d\d", text, re.MULTILINE)]
+        claims = [text for text in texts if re.search(r"[(]N\d\d", text)]
         assert len(claims) > 1
         assert all("what was found" in text for text in claims)  # the header is on each sheet
 
@@ -331,9 +331,9 @@ def test_nothing_bars_anybody_from_reading(read, name, size):
 
 def test_what_one_reads_with_is_named(read):
     page = read("norway").page
-    claims = page.get_by_role("table", name=re.compile("^Claims, in other words .*converge$"))
+    claims = page.get_by_role("table", name=re.compile("The paper's claims"))
     assert claims.get_by_role("columnheader", name="verdict").count() == 1
-    assert claims.get_by_role("rowheader", name="N01", exact=True).count() == 1
+    assert claims.get_by_role("rowheader", name=re.compile("[(]N01;")).count() == 1
     assert page.get_by_role("navigation", name="Contents").count() == 1
     warning = page.get_by_role("main").get_by_role("alert")
     assert "This fit did not converge" in warning.first.inner_text()
@@ -375,15 +375,15 @@ def claims_of(page):
     headers = section.locator("thead th").all_inner_texts()
 
     def cells(header):
+        if header == "id":
+            ids = section.locator("tbody tr:visible a[id]").evaluate_all(
+                "all => all.map(a => a.id)"
+            )
+            return [name.removeprefix("claim-") for name in ids]
         place = headers.index(header) + 1
         return section.locator(f"tbody tr:visible :nth-child({place})").all_inner_texts()
 
     return section, cells
-
-
-def natural(text):
-    """A key by which C2 comes before C10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
@@ -405,9 +405,10 @@ def test_claims_are_sorted_by_keyboard(opened, name, key):
     assert seen["descending"] == sorted(seen[None], reverse=True)
     assert len(set(seen[None])) > 2
     assert cells("id") == as_printed
-    claims.get_by_role("button", name="id", exact=True).click()
-    assert cells("id") == sorted(as_printed, key=natural)
-    claims.get_by_role("button", name="claim").click()
+    claims.get_by_role("button", name="claim, in our words").click()
+    firsts = [text.strip()[0].upper() for text in cells("claim, in our words")]
+    assert firsts == sorted(firsts)
+    assert sorted(cells("id")) == sorted(as_printed)
     assert claims.locator("[aria-sort]").count() == 1
 
 
@@ -423,8 +424,8 @@ def test_claims_are_filtered(opened, name):
     field.fill("  ".join(asked).upper())
     assert cells("id") == wanted
     assert told.inner_text() == f"{len(wanted)} of {len(ids)} rows"
-    claims.get_by_role("button", name="id", exact=True).dblclick()
-    assert cells("id") == sorted(wanted, key=natural, reverse=True)
+    claims.get_by_role("button", name="claim, in our words").dblclick()
+    assert sorted(cells("id")) == sorted(wanted)
     assert faults(page) == []
     page.emulate_media(media="print")
     assert len(cells("id")) == len(ids)
@@ -434,6 +435,34 @@ def test_claims_are_filtered(opened, name):
     assert (cells("id"), told.inner_text()) == ([], f"0 of {len(ids)} rows")
     field.fill("")
     assert (len(cells("id")), told.inner_text()) == (len(ids), "")
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+def test_claims_are_filtered_by_verdict(opened, name):
+    page = opened(name).page
+    claims, cells = claims_of(page)
+    chips = claims.locator(".chips button")
+    told, total = claims.get_by_role("status"), len(cells("id"))
+    assert chips.count() > 1
+    seen = []
+    for i in range(chips.count()):
+        chip = chips.nth(i)
+        chip.focus()
+        chip.press("Enter")
+        assert chip.get_attribute("aria-pressed") == "true"
+        shown = cells("id")
+        number = int(re.search(r"[(](\d+)[)]$", chip.inner_text())[1])
+        assert (len(shown), told.inner_text()) == (number, f"{number} of {total} rows")
+        kind = chip.get_attribute("class").split()[-1]
+        assert claims.locator(f"tbody tr:visible .badge.{kind}").count() == number
+        seen += shown
+        chip.press("Enter")
+        assert chip.get_attribute("aria-pressed") == "false"
+    assert sorted(seen) == sorted(cells("id"))  # every claim has one verdict
+    for i in range(2):
+        chips.nth(i).click()
+    assert 0 < len(cells("id")) <= total
+    assert faults(page) == []
 
 
 NUMBERS = ["−5.2", "−5", "< 0.001", "0.001", "0.50 (0 to 1)", "0.999", "> 0.999", "9%", "10"]
@@ -465,9 +494,9 @@ def test_labels_stay_text_when_they_are_sorted(opened):
 
 
 def test_without_script_tables_are_plain(opened):
-    page = opened("norway", script=False).page
+    page = opened("norway appendix", script=False).page
     assert page.locator("main button, main input").count() == 0
-    assert page.locator("#claims tbody tr:visible").count() > 15
+    assert page.locator("#ledger tbody tr:visible").count() > 15
 
 
 # -- the tests themselves ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from intlmodels.fitting.jobs import settings_of
 from intlmodels.models import priors_of
 from intlmodels.report import claims as section
 from intlmodels.report.data import DecayReportData
-from intlmodels.report.registry import REPORTS
+from intlmodels.report.registry import REPORTS, Frame, render
 from intlmodels.results.intervals import converged
 from intlmodels.results.wording import CLEAR, LEANING, LIMITS, VERDICTS, claim_limits
 from intlmodels.studies import DecayStudy, claims, describe, load_study
@@ -294,8 +295,8 @@ def test_what_cannot_be_checked_says_why(tmp_path: Path) -> None:
         (CLEAR, "supported"),
         (CLEAR - 0.001, "leaning"),
         (LEANING, "leaning"),
-        (LEANING - 0.001, "uncertain"),
-        (0.101, "uncertain"),
+        (LEANING - 0.001, "undecided"),
+        (0.101, "undecided"),
         (0.1, "leaning against"),
         (0.026, "leaning against"),
         (0.025, "contradicted by the model"),
@@ -317,8 +318,8 @@ def test_verdicts_are_on_the_edge_within_three_errors_of_any_limit(limit: float)
 def test_facts_come_first_and_edges_beside_their_verdict() -> None:
     verdicts = [
         *("contradicted by the model", "leaning against (on the edge)", "leaning against"),
-        *("uncertain", "leaning", "supported (on the edge)", "supported", ledger.OPEN),
-        *("contradicted by the printed counts, on one reading", "holds in the printed table"),
+        *("undecided", "leaning", "supported (on the edge)", "supported", ledger.OPEN),
+        *("differs from the printed counts, on one reading", "agrees with the printed table"),
     ]
     names = [f"C{i}" for i in range(len(verdicts))]
     own = {"origin": claims.PAPER, "finding": "", "id": names, "verdict": verdicts}
@@ -327,20 +328,21 @@ def test_facts_come_first_and_edges_beside_their_verdict() -> None:
     order = [9, 8, 6, 5, 4, 3, 2, 1, 0, 7]
     assert said == [verdicts[i] for i in order]
     summary = ledger.summary(table)
-    assert "holds in print 1, contradicted in print, on one reading 1, supported 1" in summary
-    assert "leaning against (on the edge) 1, contradicted by the model 1" in summary
+    assert summary == "Of 10 claims of the publication, 2 differ, 5 are undecided and 3 agree."
     # What is on the edge of another verdict is as undecided.
-    edges = {"verdict": ["uncertain (on the edge)", "leaning against"], "probability": [0.11, 0.08]}
-    assert "0.080 of 1 on the publication's" in ledger.expected_wrong(table[:2].assign(**edges))
+    edges = {"verdict": ["undecided (on the edge)", "leaning against"], "probability": [0.11, 0.08]}
+    assert "0.080 of 1 on the paper's claims are" in ledger.expected_wrong(
+        table[:2].assign(**edges)
+    )
 
 
 def test_the_first_page_names_the_claims_that_fits_decide_the_most_certain_first() -> None:
     table = pd.DataFrame(
         [
-            ("C1", claims.PAPER, "uncertain", 0.89, "default", 1.0),
+            ("C1", claims.PAPER, "undecided", 0.89, "default", 1.0),
             ("C2", claims.OURS, "leaning", 0.93, "default", 30.0),
             ("C3", claims.PAPER, "contradicted by the model, on one reading", 0.01, "default", 4.0),
-            ("C4", claims.PAPER, "holds in the printed table", 0.99, "default", 1.0),
+            ("C4", claims.PAPER, "agrees with the printed table", 0.99, "default", 1.0),
             ("C5", claims.PAPER, "supported", 0.98, "", 1.0),
             ("C6", claims.PAPER, ledger.FAILED, 0.99, "default", 1.0),
         ],
@@ -477,7 +479,7 @@ def test_higher_share_of_one_size(tmp_path: Path) -> None:
     row = only(study_with(tmp_path, keys), fit_of(mixed((100, MORE), (100, LESS))))
     # MORE: 0 of 2 against 0 of 4; LESS: 2 of 2 against 2 of 4.
     assert row.probability == pytest.approx(0.5)
-    assert row.verdict == "uncertain"
+    assert row.verdict == "undecided"
 
 
 def test_a_share_of_nothing_cannot_be_checked(tmp_path: Path) -> None:
@@ -506,10 +508,10 @@ def test_none_of_all(tmp_path: Path) -> None:
     ("p", "verdict"),
     [
         (0.905, "leaning (on the edge)"),
-        (0.88, "uncertain (on the edge)"),
-        (0.11, "uncertain (on the edge)"),
+        (0.88, "undecided (on the edge)"),
+        (0.11, "undecided (on the edge)"),
         (0.026, "leaning against (on the edge)"),
-        (0.5, "uncertain"),
+        (0.5, "undecided"),
         (0.999, "supported"),
     ],
 )
@@ -546,7 +548,7 @@ def prior_of(decay: np.ndarray) -> xr.Dataset:
     ("least", "sizes", "verdict"),
     [
         ("", (0.85, 0.1, 0.05), "leaning (on the edge)"),
-        ("least = 20", (0.7, 0.25, 0.05), "uncertain"),
+        ("least = 20", (0.7, 0.25, 0.05), "undecided"),
     ],
 )
 def test_the_size_of_an_effect(
@@ -583,7 +585,7 @@ def test_a_fit_that_failed_gives_no_verdicts(tmp_path: Path) -> None:
     fit = fit_of(mixed((190, MORE), (10, LESS)), fails=True)
     assert not converged(fit)
     table = ledger.evaluate(study, {"default": fit})
-    assert table["verdict"].tolist() == [ledger.FAILED] * 4 + ["holds in the printed counts"]
+    assert table["verdict"].tolist() == [ledger.FAILED] * 4 + ["agrees with the printed counts"]
     assert table["converged"].tolist() == [False] * 4 + [True]
 
 
@@ -644,38 +646,115 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
         SUM.format('["early", "large"]', '"all"'),
     )
     fit = fit_of(mixed((190, MORE), (10, LESS)), fails=fails)
-    made = section.claims(material(study, fit))
+    m = material(study, fit)
+    made, named = section.claims(m), section.numbers(m)
     assert made is not None
-    assert made.title == "Claims of the study, held against what it printed"
-    blocks: Any = made.blocks
-    told, *more, counted, table = blocks
-    # How many verdicts may be wrong, where a probability has decided one.
-    assert [block.text for block in more] == [
-        text for text in [ledger.expected_wrong(material(study, fit).claims)] if text
-    ]
-    assert bool(more) != fails
-    assert f"from {CLEAR:g} it is supported" in told.text
-    assert claim_limits() in table.note
-    verdicts = [row[2] for row in table.rows]
-    asked = ledger.FAILED if fails else "leaning (on the edge)"
-    assert verdicts == [asked, claims.CANNOT, "contradicted by the printed counts"]
-    # Facts first, then what the posterior says, then what cannot be told.
-    told = (f"{verdicts[i]}: 1 of 3 (C{i + 1})" for i in (2, 0, 1))
-    assert counted.items == tuple(told)
-    named = section.numbers(material(study, fit))
     assert named is not None
-    listed: Any = named.blocks[0]
-    assert [row[0] for row in listed.rows] == ["all", "early", "large"]
-    assert table.file == "tables/claims.csv"
-    assert table.header[-1] == ("converged" if fails else "where")
-    assert "0.95" in table.rows[0][3]
-    assert ("no posterior" in table.rows[0][3]) == fails
+    asked = ledger.FAILED if fails else "leaning (on the edge)"
+    assert [(row["kind"], row["verdict"]) for row in made["claims"]] == [
+        ("missing" if fails else "undecided", asked),
+        ("untestable", claims.CANNOT),
+        ("differs", "differs from the printed counts"),
+    ]
+    assert made["counts"] == {"differs": "1", made["claims"][0]["kind"]: "1", "untestable": "1"}
+    # How many verdicts may be wrong, where a probability has decided one.
+    assert (made["sentences"][-1] != "") != fails
+    found = made["claims"][0]["found"]
+    assert "0.95" in found
+    assert ("no posterior" in found) == fails
+    assert [row[1] for row in named["rows"]] == ["all", "early", "large"]
+    _, pages = render(
+        "md", "decay", Frame({}, {}, not fails, {}), {"ledger": made, "numbers": named}
+    )
+    text, _ = pages["appendix"].sections
+    assert text.name == "ledger"
+    assert f"supported (at least {CLEAR:g})" in text.text
+    assert "1 differs" in text.text
+    assert "✗ differs from the printed counts" in text.text
+    assert ("**Did not converge" in text.text) == fails
+    assert '<a id="claim-C1"></a>' in text.text
+    assert [row[0] for row in pages["appendix"].tables[1].rows] == [row[0] for row in named["rows"]]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "stands"),
+    [
+        (["supported", "agrees with the printed table"], "agrees"),
+        (["supported", "agrees with the printed table, on one reading"], "agrees, on one reading"),
+        (["supported", claims.CANNOT], "agrees"),
+        (["supported", "leaning"], "undecided"),
+        (["supported", ledger.OPEN], "undecided"),
+        (["leaning against (on the edge)", ledger.NOT_FITTED], "missing"),
+        (["undecided", "contradicted by the model (on the edge)"], "differs"),
+        (
+            ["supported", "differs from the printed counts, on one reading"],
+            "differs, on one reading",
+        ),
+        (
+            ["differs from the printed counts", "contradicted by the model, on one reading"],
+            "differs",
+        ),
+        ([claims.CANNOT, claims.CANNOT], "untestable"),
+        ([ledger.FAILED, claims.CANNOT], "missing"),
+    ],
+)
+def test_how_a_main_finding_stands(verdicts: list[str], stands: str) -> None:
+    """The verdict follows from those of the claims, in whatever order they come."""
+    for given in (verdicts, verdicts[::-1]):
+        table = pd.DataFrame({"verdict": [*given, "supported"], "main": ["it", "it", ""]})
+        ((text, found, rows),) = ledger.main_findings(table)
+        assert (text, found) == ("it", stands)
+        assert len(rows) == 2
+        assert ledger.standing(rows["verdict"].iloc[0]) == stands.removesuffix(
+            ledger.ON_ONE_READING
+        )
+
+
+def test_main_findings_are_named_by_their_claims(tmp_path: Path) -> None:
+    sums = SUM.format('["early", "large"]', '"all"')
+    keys = [
+        f"{sums}\nmain = {own}" for own in ("true", '"Few are early"', "false", '"Few are early"')
+    ]
+    study = study_with(tmp_path, *keys)
+    assert [claim.main for claim in study.claims] == [
+        study.claims[0].text,
+        "Few are early",
+        "",
+        "Few are early",
+    ]
+    found = section.findings(material(study, fit_of()))
+    assert found is not None
+    assert [row["ids"] for row in found["findings"]] == [["C1"], ["C2", "C4"]]
+    assert found["counts"] == {"differs": "2"}
+    _, pages = render(
+        "html",
+        "decay",
+        Frame({}, {}, True, {}),
+        {"claims": found, "ledger": {**(section.claims(material(study, fit_of())) or {})}},
+    )
+    text = pages["report"].sections[0].text
+    assert '<span class="badge differs">differs</span>' in text
+    assert 'href="appendix.html#claim-C4"' in text
+    assert 'id="claim-C4"' in pages["appendix"].sections[0].text
+
+
+@pytest.mark.parametrize("main", ["3", "[1]"])
+def test_main_is_true_or_words(tmp_path: Path, main: str) -> None:
+    with pytest.raises(StudyError, match="main"):
+        study_with(tmp_path, SUM.format('["early", "large"]', '"all"') + f"\nmain = {main}")
+
+
+@pytest.mark.parametrize("name", ["rochester", "norway"])
+def test_the_papers_have_ten_main_findings_of_their_own_claims(name: str) -> None:
+    main = [claim for claim in load_study(name).claims if claim.main]
+    assert len({claim.main for claim in main}) == 10
+    assert all(claim.origin == claims.PAPER for claim in main)
 
 
 def test_its_place_in_the_report() -> None:
-    for model, before in (("decay", "audit"), ("share", "answer")):
-        names = list(REPORTS[model].sections)
-        assert names[names.index(before) + 1] == "claims"
+    for parts in REPORTS.values():
+        assert parts.pages["report"]["claims"] is section.findings
+        assert parts.pages["appendix"]["ledger"] is section.claims
 
 
 def test_columns_without_claims(tmp_path: Path) -> None:
@@ -742,8 +821,8 @@ def test_every_claim_of_the_norwegian_paper_is_in_the_ledger(norway: pd.DataFram
     numbers = [name.rstrip("abcd") for name in norway.index]
     assert sorted(set(numbers)) == [f"N{number:02d}" for number in range(1, 50)]
     verdicts = norway["verdict"]
-    assert set(norway.index[verdicts.str.startswith("holds")]) == HOLD
-    assert set(norway.index[verdicts.str.startswith("contradicted by the printed")]) == DO_NOT
+    assert set(norway.index[verdicts.str.startswith("agrees")]) == HOLD
+    assert set(norway.index[verdicts.str.startswith("differs from the printed")]) == DO_NOT
     # With these draws every size falls, so that N09a is decided as well.
     assert set(norway.index[verdicts.str.endswith(", on one reading")]) == ON_ONE_READING | {"N09a"}
     assert set(norway.index[norway["reading"] != ""]) == ON_ONE_READING | {"N09a"}
@@ -755,14 +834,19 @@ def test_every_claim_of_the_norwegian_paper_is_in_the_ledger(norway: pd.DataFram
 def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     table = norway.reset_index()
     assert table["id"][table["finding"] != ""].tolist() == ONE_FINDING
-    assert set(table["finding"]) == {"", "M33, and M36 or M37"}
+    (counts,) = set(table["finding"]) - {""}
+    assert re.findall(r"\((M\d\d)\)( or|, and)?", counts) == [
+        ("M33", ", and"),
+        ("M36", " or"),
+        ("M37", ""),
+    ]
     # Of 60 claims of the paper four are one; they are all that is contradicted by counts.
     lines = ledger.verdict_lines(table)
-    assert "contradicted by the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
-    assert "57 claims are held" in ledger.summary(table)
+    assert "differs from the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
+    assert "Of 57 claims of the publication" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
-        "2 printed numbers do not fit: M33, and M36 or M37. N04, N05c, N08b and N09b rest on them "
-        "and are one finding, counted once."
+        f"2 published numbers cannot be right beside the others: {counts}. N04, N05c, N08b and "
+        "N09b rest on this and are counted once."
     ]
 
 

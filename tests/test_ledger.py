@@ -32,7 +32,7 @@ from intlmodels.studies.groups import Group
 from studies import STUDY, VARIANTS, write_study
 from trees import DRAWS, made_up, share_positive, store_fits
 
-TABLE, CONTRA = "holds in the printed table", "contradicted by the printed table"
+TABLE, CONTRA = "agrees with the printed table", "differs from the printed table"
 
 #: Groups of the eight firms of studies.py: revenue 1.5, 20, unknown, 3, 250, 8, 0.5, 12.
 GROUPS = """
@@ -209,9 +209,9 @@ def test_files_in_another_order_are_joined_by_name(tmp_path: Path) -> None:
         ('rule = "number of firms"\nof = "tools"\nequal = 3', TABLE, "3 of 8"),
         ('rule = "number of firms"\nof = "tools"\nleast = 4', CONTRA, "3 of 8"),
         # Four are small, a fifth may be.
-        ('rule = "number of firms"\nof = "small"\nequal = 4', CANNOT, "not known of Cedar"),
-        ('rule = "number of firms"\nof = "small"\nleast = 4', TABLE, "not known of Cedar"),
-        ('rule = "number of firms"\nof = "small"\nmost = 3', CONTRA, "not known of Cedar"),
+        ('rule = "number of firms"\nof = "small"\nequal = 4', CANNOT, "not reported for Cedar"),
+        ('rule = "number of firms"\nof = "small"\nleast = 4', TABLE, "not reported for Cedar"),
+        ('rule = "number of firms"\nof = "small"\nmost = 3', CONTRA, "not reported for Cedar"),
         ('rule = "share of firms"\npart = "tools"\nbelow = 50', TABLE, "3 of 8, 37.5"),
         ('rule = "share of firms"\npart = "small"\nabove = 50', CANNOT, "4 of 8, 50.0"),
         ('rule = "share of firms"\npart = "small"\nleast = 50', TABLE, "4 of 8"),
@@ -221,7 +221,7 @@ def test_files_in_another_order_are_joined_by_name(tmp_path: Path) -> None:
         ('rule = "share of firms"\npart = "tools"\nof = "small"\nleast = 45', CANNOT, "2 of 4"),
         ('rule = "every"\nof = "named"\nis = "everyone"', TABLE, "2 of 2"),
         ('rule = "every"\nof = "tools"\nis = "small"', CONTRA, "not Birch"),
-        ('rule = "every"\nof = "toys"\nis = "not_small"', CANNOT, "not known of Cedar"),
+        ('rule = "every"\nof = "toys"\nis = "not_small"', CANNOT, "not reported for Cedar"),
         ('rule = "present"\ngroups = ["tools", "toys"]', TABLE, "tools: 3; toys: 3"),
         ('rule = "range"\ncolumn = "firms.csv: share"\nsmallest = 0\nlargest = 55', TABLE, "Hazel"),
         ('rule = "range"\ncolumn = "firms.csv: share"\nsmallest = 0\nlargest = 65', CONTRA, "55"),
@@ -242,7 +242,7 @@ def test_files_in_another_order_are_joined_by_name(tmp_path: Path) -> None:
         (
             'rule = "higher average"\ncolumn = "firms.csv: size"\na = "toys"\nb = "tools"',
             CANNOT,
-            "not known of Cedar",
+            "not reported for Cedar",
         ),
         (
             'rule = "column sum"\ncolumn = "firms.csv: share"\nof = "named"\n'
@@ -301,7 +301,7 @@ def test_printed_numbers(tmp_path: Path, keys: str, holds: bool, numbers: str) -
     (tmp_path / "printed.csv").write_text(NUMBERS, encoding="utf-8")
     study = study_with(tmp_path, keys, toml='[numbers]\nfile = "printed.csv"\n')
     row = only(study)
-    said = "holds in the printed numbers" if holds else "contradicted by the printed numbers"
+    said = "agrees with the printed numbers" if holds else "differs from the printed numbers"
     assert row.verdict == said
     assert numbers in row.numbers
     assert row.in_model == ""
@@ -488,10 +488,10 @@ def test_more_often(tmp_path: Path) -> None:
     row = only(study_with(tmp_path, keys))
     assert row.probability == twogroups.proportions((2, 1), (1, 2)).probability
     uniform = claimrules.probability_higher((2, 1), (1, 2))
-    assert f"with uniform priors the probability is {uniform:.2f}" in row.numbers
+    assert f"probability under uniform priors {uniform:.2f}" in row.numbers
     assert np.isnan(row.pooled)  # of one there is nothing to pool
     assert row.numbers.startswith("2 of 3 (67")
-    assert row.verdict == "uncertain"
+    assert row.verdict == "undecided"
     unknown = 'rule = "more often"\nwhat = "small"\namong = "tools"'
     assert only(study_with(tmp_path / "b", unknown)).verdict == CANNOT
 
@@ -511,7 +511,7 @@ def test_proportions_of_printed_numbers(tmp_path: Path) -> None:
     # As a fact about the printed numbers, with the same probability beside it.
     fact = keys.format("a").replace("higher proportion", "larger share")
     fact = only(study_with(tmp_path / "fact", fact, toml=toml))
-    assert fact.verdict == "holds in the printed numbers"
+    assert fact.verdict == "agrees with the printed numbers"
     assert (fact.probability, fact.numbers) == (row.probability, row.numbers)
     assert fact.in_model == ledger.verdict_of(row.probability)
     assert fact.effect_median == pytest.approx(100 * (11 / 13 - 2 / 11))
@@ -534,7 +534,7 @@ def test_a_share_is_told_for_either_reading_of_silence(tmp_path: Path) -> None:
     row = only(study_with(tmp_path, keys))
     assert row.verdict == OPEN
     assert row.open == (
-        f"{CONTRA} if what is not named is absent, {TABLE} if it is present"  # 4 or 8 of 8
+        f"{CONTRA} if what the text leaves out is absent, {TABLE} if it is present"  # 4 or 8 of 8
     )
     assert ledger.verdict_text(row) == f"{OPEN}: {row.open}"
     # What holds either way is no question of silence.
@@ -589,7 +589,7 @@ def test_averages_lie_between_what_silence_leaves_open(tmp_path: Path, average: 
         assert (
             f"mean {absent[0]:.1f} (4 firms) against {absent[1]:.1f} (4 firms)" in rows[0].numbers
         )
-        assert f"{CONTRA} and uncertain in the model (0." in rows[0].open
+        assert f"{CONTRA} (model: undecided, 0." in rows[0].open
 
 
 # -- whose claims they are, and how many hold --------------------------------------------------
@@ -614,9 +614,10 @@ def test_claims_of_our_own_are_counted_apart(tmp_path: Path) -> None:
         f"our own: {CONTRA}: 1 of 2 (C3)",
     ]
     said = ledger.summary(table)
-    assert "2 claims are held" in said
-    assert "holds in print 1 and contradicted in print, on one reading 1." in said
-    assert "Of 2 claims of our own: holds in print 1 and contradicted in print 1." in said
+    assert said == (
+        "Of 2 claims of the publication, 1 differ and 1 agree. Of 2 claims of our own, 1 differ "
+        "and 1 agree."
+    )
     last = list(table.itertuples())[-1]
     assert ledger.finding_text(last).endswith("Read as: tools are all tools")
     assert ledger.expected_wrong(table) == ""
@@ -626,15 +627,15 @@ def test_how_many_verdicts_are_expected_to_be_wrong() -> None:
     table = pd.DataFrame(
         {
             "origin": ["paper", "paper", "ours", "paper", "ours", "ours", "paper"],
-            "verdict": ["supported", TABLE, "unsupported", "uncertain", FAILED, TABLE, TABLE],
-            "in_model": ["", "leaning", "", "", "", "uncertain", ""],
+            "verdict": ["supported", TABLE, "unsupported", "undecided", FAILED, TABLE, TABLE],
+            "in_model": ["", "leaning", "", "", "", "undecided", ""],
             "probability": [0.98, 0.93, 0.04, 0.5, 0.99, 0.6, np.nan],
         }
     )
     # 0.02 + 0.07, and 0.04: what is uncertain, failed or without a probability decides nothing.
     assert ledger.expected_wrong(table) == (
-        "Expected number of wrong verdicts, of those that rest on a probability: 0.090 of 2 on the "
-        "publication's claims and 0.040 of 1 on our own."
+        "Of the verdicts that rest on a probability, 0.090 of 2 on the paper's claims and 0.040 of "
+        "1 on our own are expected to be wrong."
     )
 
 
@@ -647,22 +648,25 @@ def test_the_section_tells_silence_and_what_is_pooled(tmp_path: Path, several: b
     fit = made_up(study)
     made = section.claims(ShareReportData(study, fit, {"default": fit}))
     assert made is not None
-    blocks: Any = made.blocks
-    texts = [block.text for block in blocks if block.kind == "paragraph"]
-    assert "Where a text is silent:" in texts
-    assert any(twogroups.PRIORS in text for text in texts)
-    assert any("Claims of our own" in text for text in texts) == several
-    *_, silent, table = blocks
-    assert silent.items == (
-        "traits.csv: skill: what is not named is unknown, but Design: absent. One skill each",
-    )
+    assert made["prior"] == twogroups.PRIORS
+    assert bool(made["ours"]) == several
+    assert made["silence"] == [
+        {
+            "column": "skill",
+            "says": "what is not mentioned is unknown (Design: absent)",
+            "note": "One skill each",
+        }
+    ]
     # One comparison alone shares no scale with another.
-    assert table.header[-2:] == (("pooled", "where") if several else ("how it is checked", "where"))
+    assert bool(made["pooled"]) == several
     rows = list(ledger.evaluate(study, {}).itertuples())
-    assert [row[2] for row in table.rows] == [ledger.verdict_text(row) for row in rows]
+    assert [row["found"] for row in made["claims"]] == [ledger.finding_text(row) for row in rows]
     if several:
-        assert [row[-2] for row in table.rows] == [f"{row.pooled:.2f}" for row in rows]
-        assert [row[-1] for row in table.rows] == ["\N{EN DASH}", "our own; \N{EN DASH}"]
+        assert all(
+            f"pooled: {row.pooled:.2f}" in made["claims"][i]["found"].lower()
+            for i, row in enumerate(rows)
+        )
+        assert [row["ours"] for row in made["claims"]] == [False, True]
 
 
 # -- the posterior -------------------------------------------------------------------------
@@ -684,11 +688,11 @@ def test_levels_are_compared_draw_by_draw(tmp_path: Path) -> None:
     fit = made_up(study, {"branch": effects})
     row = only(study, fit)
     assert row.probability == pytest.approx(0.8, abs=0.01)
-    assert row.verdict == "uncertain"
+    assert row.verdict == "undecided"
     draws = fit["estimands"].to_dataset()["difference"]
     by_hand = flat(draws.sel(comparison="branch: Tools - Toys"))
     assert row.effect_median == pytest.approx(np.median(by_hand))
-    assert "printed on average 21.7" in row.numbers
+    assert "reported on average 21.7" in row.numbers
 
 
 def test_extreme_levels(tmp_path: Path) -> None:
@@ -841,7 +845,7 @@ def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert out.startswith("C1: supported\n  So it is\n  probability 0.99")
     assert "supported: 1 of 1 (C1)" in out
-    assert "0.010 of 1 on the publication's claims." in out
+    assert "0.010 of 1 on the paper's claims" in out
     table = claim_table(study, tmp_path / "out")
     assert table["verdict"].tolist() == ["supported"]
 
@@ -921,8 +925,8 @@ def test_every_claim_of_the_rochester_paper_is_in_the_ledger(rochester: pd.DataF
     numbers = {name.rstrip("abcd") for name in rochester.index}
     assert sorted(numbers) == [f"R{number:02d}" for number in range(1, 59)]
     verdicts = rochester["verdict"]
-    assert set(rochester.index[verdicts.str.startswith("holds")]) == HOLD
-    assert set(rochester.index[verdicts.str.startswith("contradicted")]) == DO_NOT
+    assert set(rochester.index[verdicts.str.startswith("agrees")]) == HOLD
+    assert set(rochester.index[verdicts.str.startswith("differs")]) == DO_NOT
     assert set(rochester.index[verdicts == OPEN]) == OPENED
     assert set(rochester.index[rochester["open"] != ""]) == OPENED
     assert set(rochester.index[verdicts.str.endswith(", on one reading")]) == ON_ONE_READING
@@ -930,7 +934,9 @@ def test_every_claim_of_the_rochester_paper_is_in_the_ledger(rochester: pd.DataF
     assert set(rochester.index[rochester["origin"] == "ours"]) == OWN
     # No average without a probability beside it, or under the reading by which it is one.
     averages = rochester[rochester["rule"] == "higher average"]
-    assert (averages["probability"].notna() ^ averages["open"].str.contains("in the model")).all()
+    assert (
+        averages["probability"].notna() ^ averages["open"].str.contains("(model: ", regex=False)
+    ).all()
     assert len(averages) == 10
     frequencies = rochester[rochester["rule"] == "more often"]
     assert frequencies["pooled"].notna().all()
@@ -944,7 +950,7 @@ def test_every_claim_of_the_rochester_paper_is_in_the_ledger(rochester: pd.DataF
         ("R03", "from 0 (M) to 55 (I)"),
         ("R08a", "mean 25.0 (10 firms) against 15.0 (6 firms)"),
         ("R15", "3 of 6 (50"),
-        ("R16", "not known of B, C, P"),
+        ("R16", "not reported for B, C, P"),
         ("R14", "1 of 6, 16.7"),
         ("R38c", "mean 38.3 (6 firms) against 15.4 (14 firms)"),
         ("R30a", "4 of 6 (67"),

@@ -311,6 +311,7 @@ def test_the_example_of_the_share_model_gives_a_whole_report(capsys, tmp_path, m
     assert code == 0, err
     text = (out / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# MADE-UP EXAMPLE")
+    text += (out / "appendix.md").read_text(encoding="utf-8")
     assert "No firm was selected" in text
     assert "Not data, and not to be cited" in text
     assert "New firms" in text
@@ -329,7 +330,8 @@ def test_the_examples_of_the_decay_model_give_whole_reports(capsys, tmp_path, te
     assert code in (0, 1), err
     text = (out / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# MADE-UP EXAMPLE")
-    assert "Claims of the study" in text
+    text += (out / "appendix.md").read_text(encoding="utf-8")
+    assert "The paper's claims" in text
     assert ("late-alone (not led by a peer, after 2012) from 5 to 6" in text) == (
         template == "decay"
     )

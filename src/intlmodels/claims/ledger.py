@@ -48,12 +48,14 @@ COLUMNS = (
     *("id", "claim", "origin", "where", "kind", "rule", "how", "verdict", "in_model", "open"),
     *("finding", "probability", "probability_error", "prior_probability", "pooled"),
     *("p_relevant", "p_negligible", "p_opposite", "effect_median", "effect_low", "effect_high"),
-    *("effect_unit", "numbers", "reading", "note", "fit", "converged", "stands"),
+    *("effect_unit", "numbers", "reading", "note", "fit", "converged", "stands", "main"),
 )
 FAILED = "did not converge"
 NOT_FITTED = "not fitted yet"
 #: Where a text is silent, and that decides.
-OPEN = "depends on what the text does not name"
+OPEN = "depends on what the text leaves out"
+#: Before what was found under one reading of that.
+IF_ABSENT = "if what is left out is absent: "
 #: Claims that the first page names.
 MOST_TOLD = 6
 #: Between sets of counts of which one each is wrong.
@@ -62,21 +64,36 @@ AND = ", and "
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
 #: Facts, whatever it was that was printed.
-_IN_PRINT = {
-    _HOLDS: "holds in print",
-    _CONTRADICTED: "contradicted in print",
-}
+_IN_PRINT = (_HOLDS, _CONTRADICTED)
 #: Verdicts that another reading of the words may turn.
 _DECIDED = (*_IN_PRINT, VERDICTS[0], VERDICTS[-1])
 #: Verdicts in the order in which they are listed, as they begin.
 _ORDER = (
     *_IN_PRINT,
-    *_IN_PRINT.values(),
     *VERDICTS,
     OPEN,
     NOT_FITTED,
     FAILED,
     CANNOT,
+)
+UNTESTABLE = "untestable"
+#: What verdicts say of a claim, by how they begin.
+_STANDINGS = {
+    **dict.fromkeys((_CONTRADICTED, VERDICTS[-1]), "differs"),
+    **dict.fromkeys((FAILED, NOT_FITTED), "missing"),
+    **dict.fromkeys((*VERDICTS[1:-1], OPEN), "undecided"),
+    **dict.fromkeys((_HOLDS, VERDICTS[0]), "agrees"),
+    CANNOT: UNTESTABLE,
+}
+#: The same of a main finding, which stands as the first of these that one of its claims has.
+STANDINGS = tuple(dict.fromkeys(_STANDINGS.values()))
+#: The same of several claims.
+_OF_SEVERAL = dict(
+    zip(
+        STANDINGS,
+        ("differ", "have no verdict yet", "are undecided", "agree", "cannot be tested"),
+        strict=True,
+    )
 )
 #: Model -> the estimands of a fit: those stored with it, or computed now.
 _ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
@@ -112,7 +129,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
         ``effect_unit``, ``numbers`` (what was found, in words), ``reading`` (of the words, on which
         the verdict hangs), ``note``, ``fit`` (which was asked; empty if none), ``converged`` (true
         as well where no fit is needed), ``stands`` (in how many combinations of a multiverse; empty
-        here).
+        here), ``main`` (the main finding that it belongs to; empty if none).
 
     Raises
     ------
@@ -130,7 +147,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
         in_model, open_text = "", ""
         if claim.open and found.verdict == CANNOT:
             found, open_text = _under_either(claim, found, evidence, fits)
-        elif found.verdict.startswith(tuple(_IN_PRINT)) and not math.isnan(found.probability):
+        elif found.verdict.startswith(_IN_PRINT) and not math.isnan(found.probability):
             in_model = verdict_of(found.probability)
         if claim.reading and found.verdict.startswith(_DECIDED):
             found = replace(found, verdict=f"{found.verdict}{ON_ONE_READING}")
@@ -144,6 +161,7 @@ def evaluate(study: Study, fits: Mapping[str, DataTree], prob: float = CI_PROB) 
                 *(found.probability, found.error, found.prior, math.nan),
                 *(*found.sizes, found.median, found.low, found.high),
                 *(found.unit, found.numbers, claim.reading, claim.note, found.fit, passed, ""),
+                claim.main,
             )
         )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -162,19 +180,19 @@ def _findings(study: Study, table: pd.DataFrame) -> dict[str, str]:
     """
     if not isinstance(study, DecayStudy):
         return {}
-    ids = {count.id for count in study.counts}
+    texts = {count.id: count.text for count in study.counts}
     contradicted = set(table["id"][table["verdict"].str.startswith(_CONTRADICTED)])
     named = {
         claim.id: {name for _, name in claim.names("number")}
         for claim in study.claims
         if claim.id in contradicted
     }
-    named = {claim: names for claim, names in named.items() if names and names <= ids}
+    named = {claim: names for claim, names in named.items() if names and names <= set(texts)}
     if len(named) < 2:
         return {}
     repairs, _ = cheapest(rows_of(study.counts, study.firms, study.periods))
     either = suspects(repairs)
-    said = AND.join(" or ".join(one) for one in either)
+    said = AND.join(" or ".join(f"{texts[name]} ({name})" for name in one) for one in either)
     fallen = [
         claim
         for claim, names in named.items()
@@ -217,14 +235,14 @@ def _under_either(
         _find(claim.taken_as(silent), evidence, fits)[0] for silent in ("absent", "present")
     )
     ends = claim.rule.extremes(claim, evidence)
-    said = f"{_with_probability(absent)} if what is not named is absent, "
+    said = f"{_with_probability(absent)} if what the text leaves out is absent, "
     said += (
         f"otherwise {ends} is possible"
         if ends
         else f"{_with_probability(present)} if it is present"
     )
     if ends:
-        found = replace(found, numbers=f"if what is not named is absent: {absent.numbers}")
+        found = replace(found, numbers=f"{IF_ABSENT}{absent.numbers}")
     return replace(found, verdict=OPEN, pair=absent.pair), said
 
 
@@ -232,10 +250,10 @@ def _with_probability(found: Finding) -> str:
     """A verdict with its probability, or with the one beside a fact."""
     if math.isnan(found.probability):
         return found.verdict
-    said = found.verdict
-    if said.startswith(tuple(_IN_PRINT)):
-        said += f" and {verdict_of(found.probability)} in the model"
-    return f"{said} ({f.probability(found.probability)})"
+    said, probability = found.verdict, f.probability(found.probability)
+    if said.startswith(_IN_PRINT):
+        return f"{said} (model: {verdict_of(found.probability)}, {probability})"
+    return f"{said} ({probability})"
 
 
 def verdict_of(probability: float, error: float = math.nan) -> str:
@@ -378,8 +396,8 @@ def _units(ledger: pd.DataFrame) -> pd.DataFrame:
 def finding_sentences(ledger: pd.DataFrame) -> list[str]:
     """Which claims fall with the same printed numbers."""
     return [
-        f"{f.counted(counts.count(AND) + 1, 'printed number')} do not fit: {counts}. "
-        f"{f.listed(list(rows['id']))} rest on them and are one finding, counted once."
+        f"{f.counted(counts.count(AND) + 1, 'published number')} cannot be right beside the "
+        f"others: {counts}. {f.listed(list(rows['id']))} rest on this and are counted once."
         for counts, rows in ledger[ledger["finding"] != ""].groupby("finding", sort=False)
     ]
 
@@ -391,33 +409,31 @@ def expected_wrong(ledger: pd.DataFrame) -> str:
     undecided = np.array([(own or verdict).startswith(none) for own, verdict in verdicts], bool)
     decided = ledger[ledger["probability"].notna() & ~undecided]
     said = []
-    for origin, whose in ((PAPER, "on the publication's claims"), (OURS, "on our own")):
+    for origin, whose in ((PAPER, "on the paper's claims"), (OURS, "on our own")):
         p = decided["probability"][decided["origin"] == origin]
         if len(p):
             wrong = f.significant(float(np.minimum(p, 1 - p).sum()), 2)
             said.append(f"{wrong} of {len(p)} {whose}")
     if not said:
         return ""
-    return (
-        f"Expected number of wrong verdicts, of those that rest on a probability: {f.listed(said)}."
-    )
+    return f"Of the verdicts that rest on a probability, {f.listed(said)} are expected to be wrong."
+
+
+def counts(ledger: pd.DataFrame) -> dict[str, int]:
+    """How many claims stand how; those that fall with the same counts are one."""
+    found = _units(ledger)["verdict"].map(standing).value_counts()
+    return {own: int(found[own]) for own in STANDINGS if own in found}
 
 
 def summary(ledger: pd.DataFrame) -> str:
-    """How many claims have each verdict, in a sentence; facts of all sources together."""
+    """How many claims of the publication and of our own stand how, in sentences."""
     said = []
-    for origin in ORIGINS:
-        units = _units(ledger[ledger["origin"] == origin])
-        counts = units["verdict"].map(_in_print).value_counts()
-        order = sorted(counts.index, key=_place)
-        said.append((len(units), f.listed([f"{own} {counts[own]}" for own in order])))
-    (papers, theirs), (added, own) = said
-    ours = f" Of {f.counted(added, 'claim')} of our own: {own}." if added else ""
-    return (
-        f"Of the publication, {f.counted(papers, 'claim')} are held against what it printed "
-        f"and against the fits, each by a rule of its own: {theirs}.{ours} All of them stand "
-        "under claims of the study."
-    )
+    for origin, whose in ((PAPER, "the publication"), (OURS, "our own")):
+        own = counts(ledger[ledger["origin"] == origin])
+        if own:
+            parts = f.listed([f"{number} {_OF_SEVERAL[name]}" for name, number in own.items()])
+            said.append(f"Of {f.counted(sum(own.values()), 'claim')} of {whose}, {parts}.")
+    return " ".join(said)
 
 
 def told_by_fits(ledger: pd.DataFrame) -> list[str]:
@@ -440,30 +456,60 @@ def told_by_fits(ledger: pd.DataFrame) -> list[str]:
     return said
 
 
-def _in_print(verdict: str) -> str:
-    """A verdict without what it was that was printed."""
-    reading = ON_ONE_READING if verdict.endswith(ON_ONE_READING) else ""
-    short = (own for start, own in _IN_PRINT.items() if verdict.startswith(start))
-    return next((f"{own}{reading}" for own in short), verdict)
-
-
 def _place(verdict: str) -> tuple[int, str]:
     """Where a verdict stands among the others."""
     start = max((text for text in _ORDER if verdict.startswith(text)), key=len)
     return _ORDER.index(start), verdict
 
 
+def details(row: Any) -> str:
+    """What belongs to the verdict on a claim, a row of the ledger: the model, either reading."""
+    parts = (f"model: {row.in_model}" if row.in_model else "", row.stands, row.open)
+    return "; ".join(filter(None, parts))
+
+
 def verdict_text(row: Any) -> str:
-    """The verdict on a claim, a row of the ledger, with what the model or either reading says."""
-    said = str(row.verdict)
-    said += f" ({row.stands})" if row.stands else ""
-    said += f"; {row.in_model} in the model" if row.in_model else ""
-    return said + (f": {row.open}" if row.open else "")
+    """The verdict on a claim, a row of the ledger, with its details."""
+    return "; ".join(filter(None, (row.verdict, details(row))))
+
+
+def standing(verdict: str) -> str:
+    """What a verdict says of its claim: one of ``STANDINGS``."""
+    return _STANDINGS[max((own for own in _STANDINGS if verdict.startswith(own)), key=len)]
+
+
+def main_findings(ledger: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """The main findings of a publication, as the verdicts on their claims have them.
+
+    One claim that differs is enough for a finding to differ, and it agrees only if every claim that
+    can be tested does. It hangs on one reading if the claims that decide it do.
+
+    Parameters
+    ----------
+    ledger : pandas.DataFrame
+
+    Returns
+    -------
+    list of tuple
+        Of every finding its text, how it stands (one of ``STANDINGS``, and whether on one reading),
+        and its claims, rows of the ledger, those that decide first.
+    """
+    found = []
+    for text, claims in ledger[ledger["main"] != ""].groupby("main", sort=False):
+        places = claims["verdict"].map(lambda verdict: STANDINGS.index(standing(verdict)))
+        stands = STANDINGS[places.min()]
+        deciding = claims["verdict"][places == places.min()]
+        on_one = [verdict.endswith(ON_ONE_READING) for verdict in deciding]
+        if all(on_one) if stands == STANDINGS[0] else any(on_one):
+            stands += ON_ONE_READING
+        found.append((str(text), stands, claims.loc[places.sort_values(kind="stable").index]))
+    return found
 
 
 def finding_text(row: Any) -> str:
     """What was found for a claim, a row of the ledger: probability, numbers, reading and note."""
-    parts = [f"read as: {row.reading}" if row.reading else "", row.note]
+    together = "" if math.isnan(row.pooled) else f"pooled: {f.probability(row.pooled)}"
+    parts = [together, f"read as: {row.reading}" if row.reading else "", row.note]
     numbers = str(row.numbers)
     for part in filter(None, parts):
         numbers = f"{numbers.rstrip('.')}. {part[0].upper()}{part[1:]}"

@@ -10,8 +10,11 @@ What templates can call, beside their values:
 - ``{% call figure(drawing, alt, fitted=True, csv="", code="") %}`` caption
 - ``{% call box(title, failed=False) %}`` and ``{% call fold(title) %}`` Markdown
 - ``formula(lines)``, ``code(text)``
-- ``see(section)``, a link to a section with its title, or to it ``see(section, "these words")``;
-  ``has(section)``; ``number(drawing)``, a link to a figure, as in "Figure 2"
+- ``see(section)``, a link to a section with its title, or to it ``see(section, "these words")``,
+  or to an ``anchor(name)`` in it, ``see(section, "these words", name)``; ``has(section)``;
+  ``number(drawing)``, a link to a figure, as in "Figure 2"
+- ``badge(kind, words)``, a verdict with icon and colour, by which the rows of a table can be
+  filtered; its kind is one of ``BADGES``
 - ``term(word)``, a word of the glossary with its meaning; ``mark``, which stands before every
   statement of estimates and is empty where the fit passed its checks
 
@@ -50,6 +53,8 @@ MOST_CSV = 60_000
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]$~#^])")
 _LEADING = re.compile(r"^(\s*)(\d+)([.)])(?=\s|$)|^(\s*)([-+=:])(?=\s|$)")
+#: Kinds of badges, and the icons of their verdicts in Markdown.
+BADGES = {"agrees": "✓", "differs": "✗", "undecided": "?", "untestable": "–", "missing": "…"}
 #: A reference that is known only when all sections are rendered.
 _LATER = re.compile("\ue000(\\w+):([^\ue001:]*):([^\ue001]*)\ue001")
 
@@ -117,6 +122,7 @@ def _environment(form: Format) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        extensions=["jinja2.ext.do"],
         finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -161,6 +167,7 @@ class Rendering:
         calls = (self.table, self.figure, self.box, self.fold, self.formula, self.code, self.see)
         self.globals: dict[str, object] = {
             **{call.__name__: call for call in (*calls, self.has, self.number, self.term)},
+            **{call.__name__: call for call in (self.anchor, self.badge)},
             "drawn_by": lambda: Markup("\ue000code::\ue001"),
             "mark": Markup("" if passed else f"**{mark.strip()}** "),
             "passed": passed,
@@ -202,9 +209,12 @@ class Rendering:
             kind, name, words = match.groups()
             if kind == "code":
                 return "\n".join(f"{figure.number}: {figure.code}" for figure in drawn)
+            name, _, row = name.partition("#")
             where, text = (self.titles if kind == "see" else self.numbers)[name]
-            name = name if kind == "see" else f"figure-{name}"
+            name = row or (name if kind == "see" else f"figure-{name}")
             file = "" if where == page else PAGES[where][self.form]
+            if self.form == "html":  # tables and captions are no longer Markdown
+                return f'<a href="{file}#{name}">{self._inline(words or text)}</a>'
             return f"[{words or text}]({file}#{name})"
 
         text = _LATER.sub(later, section.text)
@@ -389,9 +399,19 @@ class Rendering:
         """Commands, as typed."""
         return Markup(f"\n{fence(text)}\n{text}\n{fence(text)}\n\n")
 
-    def see(self, section: str, words: str = "") -> Markup:
-        """A link to a section, by its title or by words."""
-        return Markup(f"\ue000see:{section}:{_shown(words)}\ue001")
+    def see(self, section: str, words: str = "", row: str = "") -> Markup:
+        """A link to a section, by its title or by words, or to an anchor in it."""
+        return Markup(f"\ue000see:{section}{f'#{row}' if row else ''}:{_shown(words)}\ue001")
+
+    def anchor(self, name: str) -> Markup:
+        """A place that links can name."""
+        return Markup(f'<a id="{escape(name)}"></a>')
+
+    def badge(self, kind: str, words: str) -> Markup:
+        """A verdict with its icon."""
+        if self.form == "md":
+            return Markup(f"{BADGES[kind]} {_shown(words)}")
+        return Markup(f'<span class="badge {kind}">{self._cell(words)}</span>')
 
     def has(self, section: str) -> bool:
         """Whether a section is in the report."""

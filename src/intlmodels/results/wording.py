@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLEAR, LEANING = CLEAR_AND_LEANING
 #: Limits of the probability of a claim, and the verdicts above, between and below them.
 LIMITS = (CLEAR, LEANING, round(1 - LEANING, 9), round(1 - CLEAR, 9))
-VERDICTS = ("supported", "leaning", "uncertain", "leaning against", "contradicted by the model")
+VERDICTS = ("supported", "leaning", "undecided", "leaning against", "contradicted by the model")
 #: After a verdict that other draws could change.
 EDGE = " (on the edge)"
 #: Percentage points from which a difference is relevant, unless a claim says another number.
@@ -81,11 +81,11 @@ def direction(row: Any) -> str:
 
 def claim_limits() -> str:
     """Verdicts of claims and their limits, in words."""
-    supported, leaning, uncertain, against, contradicted = VERDICTS
+    supported, leaning, undecided, against, contradicted = VERDICTS
     clear, lean, opposed, excluded = (f"{limit:g}" for limit in LIMITS)
     return (
         f"{supported}: probability at least {clear}; {leaning}: at least {lean}; {contradicted}: "
-        f"at most {excluded}; {against}: at most {opposed}; {uncertain}: between; on the edge: "
+        f"at most {excluded}; {against}: at most {opposed}; {undecided}: between; on the edge: "
         f"within {EDGE_ERRORS} Monte Carlo errors of a limit, so that other draws could change the "
         "verdict"
     )

@@ -28,16 +28,16 @@ from intlmodels.studies.claims import (
     Finding,
     Naming,
     Rule,
-    limits,
     plain,
+    required,
     shortened,
 )
 from intlmodels.studies.groups import Column, Group
 from intlmodels.studies.schema import Key, Keys, wrong
 
 #: Why a comparison of two groups cannot be checked.
-NO_FIRM = "no firm in one of the two groups"
-NOT_OF_EVERY = "not known of every firm whether it belongs to it"
+NO_FIRM = "one of the two groups has no firm"
+NOT_OF_EVERY = "not reported for every firm whether it belongs to the group"
 #: Slack for sums of decimal numbers, which a computer does not hold exactly.
 TINY = 1e-9
 
@@ -86,7 +86,7 @@ def within(value: float, terms: Mapping[str, Any], scale: float = 1.0) -> bool:
 
 
 def _not_known(rows: Sequence[str]) -> str:
-    return f"; not known of {shortened(rows, 12)}" if rows else ""
+    return f"; not reported for {shortened(rows, 12)}" if rows else ""
 
 
 class OfRows(Rule):
@@ -167,13 +167,13 @@ _BALANCES = (
     _Balance(
         "at most",
         "the `counts` add up to no more than the `total`",
-        "{counts} at most {total}",
+        "{counts} ≤ {total}",
         _at_most,
     ),
     _Balance(
         "more than",
         "the `counts` add up to more than the `total`",
-        "{counts} more than {total}",
+        "{counts} > {total}",
         _more,
     ),
 )
@@ -203,7 +203,7 @@ class _Limited(Rule):
 class _Share(_Limited):
     name = "share"
     means = "`part` is `least` to `most`, or `above` or `below`, so many percent of `whole`"
-    words = "{part} of {whole}: {limits%}"
+    words = "{part} as a share of {whole}: {limits%}"
     keys: ClassVar[Keys] = {"part": _IDS, "whole": _IDS, **_LIMITS}
 
     def check(self, claim: Claim, where: str) -> None:
@@ -219,7 +219,7 @@ class _Share(_Limited):
         part, whole = (math.fsum(claim.numbers(k)) for k in ("part", "whole"))
         share = 100 * part / whole
         said = f"{plain(part)} of {plain(whole)}, {f.percent(share, 1)}"
-        said += f" (asked: {limits(claim.terms)})"
+        said += required(claim.terms)
         holds = within(100 * part, claim.terms, whole)
         return fact(holds, _source(claim, evidence), share, said, "percent")
 
@@ -227,7 +227,7 @@ class _Share(_Limited):
 class _Largest(Rule):
     name, kind = "largest", "comparison"
     means = "a `number` is larger than each of those it is `among`"
-    words = "{number} above {among}"
+    words = "{number} exceeds {among}"
     keys: ClassVar[Keys] = {"number": _ID, "among": replace(_IDS, added=False)}
 
     def check(self, claim: Claim, where: str) -> None:
@@ -244,7 +244,7 @@ class _Largest(Rule):
 class _Growth(Rule):
     name = "growth"
     means = "from `start` to `end` a number grew by `percent`, rounded to `rounding_width` (1)"
-    words = "from {start} to {end}: {percent%}"
+    words = "growth from {start} to {end}: {percent%}"
     keys: ClassVar[Keys] = {
         "start": _ID,
         "end": _ID,
@@ -261,7 +261,7 @@ class _Growth(Rule):
         growth = 100 * (end / start - 1)
         asked = claim.terms["percent"]
         said = f"from {plain(start)} to {plain(end)}: {f.percent(growth, 1)}"
-        said += f" (asked: {f.percent(asked)})"
+        said += f" (required: {f.percent(asked)})"
         holds = abs(growth - asked) <= claim.terms.get("rounding_width", 1.0) / 2 + TINY
         return fact(holds, _source(claim, evidence), growth, said, "percent")
 
@@ -288,7 +288,7 @@ class _Ratio(Rule):
         ratio = times * value / over
         factor = f"{plain(times)} x " if times != 1 else ""
         said = f"{factor}{plain(value)} / {plain(over)} = {f.significant(ratio, 3)}"
-        said += f" (asked: {limits(claim.terms, '')})"
+        said += required(claim.terms, "")
         return fact(within(ratio, claim.terms), _source(claim, evidence), ratio, said)
 
 
@@ -297,7 +297,7 @@ class _Faster(Rule):
     means = (
         "a `number` in so many `years` is more a year than another, `against`, in `against_years`"
     )
-    words = "{number} in {years} years, above {against} in {against_years}, a year"
+    words = "per year, {number} ({years} years) exceeds {against} ({against_years} years)"
     keys: ClassVar[Keys] = {
         "number": _ID,
         "years": replace(_ABOVE_0, required=True),
@@ -353,8 +353,8 @@ class _NumberOfFirms(Rule):
             terms |= dict.fromkeys(("least", "most"), terms["equal"])
         verdicts = {within(number, terms) for number in range(fewest, most + 1)}
         members = f" ({shortened(group.sure, 12)})" if group.sure else ""
-        said = f"{fewest} of {len(group.rows)}{members}{_not_known(group.unknown)}"
-        said += f" (asked: {limits(claim.terms, '')})"
+        said = f"{fewest} of {len(group.rows)}{members}{required(claim.terms, '')}"
+        said += _not_known(group.unknown)
         holds = verdicts.pop() if len(verdicts) == 1 else None
         return fact(holds, "table", float(fewest), said, "firms")
 
@@ -363,7 +363,7 @@ class _ShareOfFirms(_Limited, OfRows):
     compares = False
     name = "share of firms"
     means = "`part` of a group makes up so many percent `of` another (of all firms)"
-    words = "{part} among {of}: {limits%}"
+    words = "share of {part} among {of}: {limits%}"
     stand_ins: ClassVar = {"of": "all"}
     keys: ClassVar[Keys] = {"part": GROUP, "of": OTHER_GROUP, **_LIMITS}
 
@@ -380,12 +380,12 @@ class _ShareOfFirms(_Limited, OfRows):
             for more in range(open_part + more_whole + 1)
         ]
         if not any(all_of_them for _, all_of_them in shares):
-            return Finding(CANNOT, numbers="no firm belongs to it")
+            return Finding(CANNOT, numbers="the group has no firm")
         verdicts = {within(100.0 * some, claim.terms, float(of)) for some, of in shares if of}
         share = 100 * own / total if total else math.nan
         unknown = [row for row, m in zip(part.rows, inside, strict=True) if m is None]
-        said = f"{own} of {total}, {f.percent(share, 1)}{_not_known(unknown)}"
-        said += f" (asked: {limits(claim.terms)})"
+        said = f"{own} of {total}, {f.percent(share, 1)}{required(claim.terms)}"
+        said += _not_known(unknown)
         holds = verdicts.pop() if len(verdicts) == 1 else None
         return fact(holds, "table", share, said, "percent")
 
@@ -393,7 +393,7 @@ class _ShareOfFirms(_Limited, OfRows):
 class _Every(OfRows):
     name, kind = "every", "comparison"
     means = "all of the group `of` (all firms) belong to the group `is`"
-    words = "{of}: each of them among {is}"
+    words = "{of}: all are among {is}"
     stand_ins: ClassVar = {"of": "all firms"}
     keys: ClassVar[Keys] = {"of": OTHER_GROUP, "is": GROUP}
 
@@ -401,7 +401,7 @@ class _Every(OfRows):
         inside = claim.group("is")
         whole = claim.group("of", inside.everyone())
         if not whole.sure:
-            return Finding(CANNOT, numbers="no firm belongs to it")
+            return Finding(CANNOT, numbers="the group has no firm")
         outside = list(zip(whole.rows, whole.both(inside.rest()), strict=True))
         bad = [row for row, member in outside if member]
         unknown = [row for row, member in outside if member is None]
@@ -414,7 +414,7 @@ class _Every(OfRows):
 class _Present(Rule):
     name, kind = "present", "comparison"
     means = "each of several `groups` has a firm at least"
-    words = "at least one each: {groups}"
+    words = "at least one of each: {groups}"
     keys: ClassVar[Keys] = {"groups": Naming("texts", True, kind="group")}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
@@ -445,7 +445,7 @@ class _ColumnSum(OfRows):
 class _Range(OfRows):
     name = kind = "range"
     means = "the numbers of a `column` run from `smallest` to `largest`"
-    words = "{column} runs from {smallest} to {largest}"
+    words = "{column} ranges from {smallest} to {largest}"
     keys: ClassVar[Keys] = {
         "column": _COLUMN,
         **dict.fromkeys(("smallest", "largest"), replace(_NUMBER, required=True)),
@@ -456,13 +456,13 @@ class _Range(OfRows):
         rows = list(zip(column.rows, column.numbers(), strict=True))
         known = [value for _, value in rows if not math.isnan(value)]
         if not known:
-            return Finding(CANNOT, numbers="no number is known")
+            return Finding(CANNOT, numbers="no number was reported")
         low, high = min(known), max(known)
         smallest, largest = claim.terms["smallest"], claim.terms["largest"]
         ends = [shortened([row for row, value in rows if value == end], 12) for end in (low, high)]
         said = (
-            f"from {plain(low)} ({ends[0]}) to {plain(high)} ({ends[1]}); asked: from "
-            f"{plain(smallest)} to {plain(largest)}"
+            f"from {plain(low)} ({ends[0]}) to {plain(high)} ({ends[1]}) (required: "
+            f"{plain(smallest)} to {plain(largest)})"
         )
         missing = [row for row, value in rows if math.isnan(value)]
         # A number that is not known could reach an end that no known one reaches.
@@ -475,14 +475,14 @@ class _Range(OfRows):
 class _Labels(Rule):
     name = "labels"
     means = "in some `columns` a `number` of different labels are printed"
-    words = "different labels in {columns}: {number}"
+    words = "number of different labels in {columns}: {number}"
     keys: ClassVar[Keys] = {"columns": _COLUMNS, "number": replace(_WHOLE, required=True)}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         cells = [cell for column in claim.columns.values() for row in column.cells for cell in row]
         printed = {cell.text.strip() for cell in cells if not cell.missing}
         number = claim.terms["number"]
-        said = f"{len(printed)}: {shortened(sorted(printed), 12)} (asked: {plain(number)})"
+        said = f"{len(printed)}: {shortened(sorted(printed), 12)} (required: {plain(number)})"
         return fact(len(printed) == number, "table", float(len(printed)), said, "labels")
 
 
@@ -539,7 +539,7 @@ class _HigherAverage(OfRows):
         "the `average` (mean or median) of a `column` is higher in group `a` than in `b` (the "
         "others); beside it the posterior probability for what is behind the two averages"
     )
-    words = "{average} of {column}: {a} above {b}"
+    words = "{a} have a higher {average} {column} than {b}"
     stand_ins: ClassVar = {**Rule.stand_ins, "average": "mean"}
     keys: ClassVar[Keys] = {
         "column": _COLUMN,
@@ -555,7 +555,7 @@ class _HigherAverage(OfRows):
         kind = claim.terms.get("average", "mean")
         first, second = averages(column, a, kind), averages(column, b, kind)
         if math.isnan(first[0]) or math.isnan(second[0]) or a.unknown or b.unknown:
-            return Finding(CANNOT, numbers="not known of which firms")
+            return Finding(CANNOT, numbers="not reported which firms belong to the groups")
         holds = True if first[1] > second[2] else False if first[2] <= second[1] else None
         numbers = column.numbers()
         sides = []
@@ -570,7 +570,7 @@ class _HigherAverage(OfRows):
         if model is None:
             return found
         median, low, high = model[0].difference(evidence.prob)
-        behind = f"; difference of what is behind them {f.number(median, 1)} "
+        behind = f"; estimated difference {f.number(median, 1)} "
         behind += f"({f.span(low, high, 1)}) {model[1]}"
         return replace(found, probability=model[0].probability, numbers=said + behind)
 
@@ -605,7 +605,7 @@ def _with_open(group: Group, numbers: NDArray[np.float64]) -> list[NDArray[np.bo
 class _Cannot(Rule):
     name, kind = "cannot", "proposition"
     means = "what was published does not tell; `why` says what is missing"
-    words = "nothing to check it with"
+    words = "no published data to test it with"
     keys: ClassVar[Keys] = {"why": Key("prose", required=True)}
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
@@ -641,9 +641,9 @@ def _compare(a: tuple[int, int], b: tuple[int, int], prob: float) -> Finding:
         for has, without in (a, b)
     ]
     said = (
-        f"{shares[0]} against {shares[1]}; difference of the proportions behind them "
-        f"{f.number(median, 0)} ({f.span(low, high, 0)}) {POINTS}; with uniform priors the "
-        f"probability is {f.probability(probability_higher(a, b))}"
+        f"{shares[0]} against {shares[1]}; estimated difference {f.number(median, 0)} "
+        f"({f.span(low, high, 0)}) {POINTS}; probability under uniform priors "
+        f"{f.probability(probability_higher(a, b))}"
     )
     return Finding("", model.probability, median, low, high, POINTS, said, pair=(a, b))
 
@@ -655,8 +655,8 @@ class _HigherProportion(Rule):
         "posterior probability for the two proportions, with logit priors"
     )
     words = (
-        f"{POSTERIOR} that {{part}} of {{whole}} comes from a higher proportion than {{against}} "
-        "of {against_whole} (two proportions, logit priors)"
+        f"{POSTERIOR} {{part}} come from a higher proportion of {{whole}} than {{against}} of "
+        "{against_whole} (two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = dict.fromkeys(("part", "whole", "against", "against_whole"), _ID)
 
@@ -679,7 +679,7 @@ class _LargerShare(_HigherProportion):
         "`part` is a larger share of `whole` than `against` of `against_whole`, as printed; beside "
         "it the posterior probability that the proportion behind it is the higher one"
     )
-    words = "{part} of {whole}, as a share, above {against} of {against_whole}"
+    words = "{part} are a larger share of {whole} than {against} of {against_whole}"
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         found = super().evaluate(claim, evidence)
@@ -695,7 +695,7 @@ class _MoreOften(OfRows):
         "posterior probability for the two proportions, with logit priors"
     )
     words = (
-        f"{POSTERIOR} that {{what}} are more frequent among {{among}} than among {{than}} "
+        f"{POSTERIOR} {{what}} are more frequent among {{among}} than among {{than}} "
         "(two proportions, logit priors)"
     )
     keys: ClassVar[Keys] = {"what": GROUP, "among": GROUP, "than": OTHER_GROUP}

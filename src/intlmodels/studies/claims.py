@@ -49,11 +49,11 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-HOLDS, CONTRADICTED = "holds in the printed {}", "contradicted by the printed {}"
-CANNOT = "cannot be checked with what was published"
+HOLDS, CONTRADICTED = "agrees with the printed {}", "differs from the printed {}"
+CANNOT = "cannot be tested with what was published"
 POINTS = "percentage points"
-#: In whose name a probability is.
-POSTERIOR = "posterior probability"
+#: How rules that ask a model begin.
+POSTERIOR = "posterior probability that"
 #: The variant whose fit is asked if the claim names none.
 DEFAULT = "default"
 
@@ -70,6 +70,7 @@ CLAIM = {
     "where": PROSE,
     "kind": Key("text", options=KINDS),
     "note": PROSE,
+    "main": PROSE,
     "rule": NEEDED,
 }
 #: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
@@ -100,8 +101,9 @@ class Part:
 
     def describe(self, study: Study) -> str:
         """The decisions in words."""
-        who = f"of {self.size} firms" if self.size else "of all firms"
-        return f"{f.plural(getattr(study, 'event', 'decision'))} {who}, {', '.join(self.periods)}"
+        who = f"{self.size or 'all'} {f.plural(study.firm_label)}"
+        event = f.plural(getattr(study, "event", "decision"))
+        return f"{event} of {who} ({', '.join(self.periods)})"
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Known:
     numbers: Mapping[str, Number]
     counts: Mapping[str, Count]
     subjects: Subjects | None = None
+
+    def meaning(self, name: str) -> str:
+        """What a printed number is, by its id; empty where that is not said."""
+        own = self.counts.get(name) or self.numbers.get(name)
+        return own.text if own else ""
 
 
 @dataclass(frozen=True)
@@ -233,6 +240,10 @@ class Claim:
     origin: str = PAPER
     #: The reading of the words on which the verdict hangs; empty where there is but one.
     reading: str = ""
+    #: The main finding of the publication that it belongs to, in words; empty if none.
+    main: str = ""
+    #: What printed numbers are, by their ids.
+    meanings: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def open(self) -> bool:
@@ -286,13 +297,19 @@ def plain(value: float) -> str:
 
 
 def limits(terms: Mapping[str, Any], unit: str = "%") -> str:
-    """Limits of a claim in words: ``more than 50 %``."""
+    """Limits of a claim: ``> 50%``."""
     least, most = terms.get("least"), terms.get("most")
     if least is not None and most is not None:
-        return f"{plain(least)} to {plain(most)}{unit}"
-    words = {"least": "at least", "most": "at most", "above": "more than", "below": "less than"}
-    words["equal"] = "exactly"
-    return " and ".join(f"{words[k]} {plain(terms[k])}{unit}" for k in words if k in terms)
+        return f"{plain(least)}{unit} to {plain(most)}{unit}"
+    signs = {"least": "≥", "most": "≤", "above": ">", "below": "<", "equal": "exactly"}
+    return " and ".join(
+        f"{sign} {plain(terms[k])}{unit}" for k, sign in signs.items() if k in terms
+    )
+
+
+def required(terms: Mapping[str, Any], unit: str = "%") -> str:
+    """The limits of a claim, after what was found."""
+    return f" (required: {limits(terms, unit)})"
 
 
 class Rule:
@@ -340,6 +357,10 @@ class Rule:
             "variant": "" if claim.fit == DEFAULT else f", variant {claim.fit}",
         }
         said |= {"limits": limits(claim.terms, ""), "limits%": limits(claim.terms)}
+        said |= {"firms": f.plural(study.firm_label), "flag": getattr(study, "flag_label", "")}
+        said["event"] = f.plural(getattr(study, "event", "decision"))
+        outcome = getattr(study, "outcomes", {}).get(claim.fit, getattr(study, "outcome", None))
+        said["outcome"] = _small(outcome.label) if outcome else ""
         least = claim.terms.get("least")
         said["margin"] = "" if least is None else f" by more than {plain(least)} points"
         for key, value in claim.terms.items():
@@ -348,19 +369,48 @@ class Rule:
             elif isinstance(value, Part):
                 said[key] = value.describe(study)
             else:
-                said[key] = self.in_words(key, value, claim)
+                said[key] = self.in_words(key, value, claim, study)
         return self.words.format_map(said)
 
-    def in_words(self, key: str, value: Any, claim: Claim) -> str:
+    def in_words(self, key: str, value: Any, claim: Claim, study: Study) -> str:
         """What a key says that names things."""
         if isinstance(value, dict):
             numbers = {n: plain(v) if isinstance(v, float) else v for n, v in value.items()}
             return f.listed([f"{name} {own}" for name, own in numbers.items()])
         spec, names = self.keys[key], list(_several(value))
-        if isinstance(spec, Naming) and spec.kind == "group":
+        kind = spec.kind if isinstance(spec, Naming) else ""
+        if kind == "group":
             names = [claim.groups[name].label for name in names]
+        elif kind in ("column", "number"):
+            names = [
+                f"{claim.meanings[name]} ({name})"
+                if name in claim.meanings
+                else column_words(name, study)
+                for name in names
+            ]
+        elif kind in ("predictor", "parameter"):
+            names = [_label(study, name) for name in names]
         added = isinstance(spec, Naming) and spec.added
         return " + ".join(names) if added else f.listed(names)
+
+
+def column_words(place: str, study: Study) -> str:
+    """What a column holds, by its label if the study gives one."""
+    outcome = getattr(study, "outcome", None)
+    for own in (outcome, *getattr(study, "predictors", {}).values()):
+        if own is not None and place == f"{own.file}: {own.column}":
+            return _small(own.label)
+    return place.rpartition(": ")[2].replace("_", " ")
+
+
+def _label(study: Study, name: str) -> str:
+    predictors = getattr(study, "predictors", {})
+    return _small(predictors[name].label) if name in predictors else name
+
+
+def _small(label: str) -> str:
+    """A label inside of a sentence; abbreviations stay as they are."""
+    return label if label[:2].isupper() else f"{label[:1].lower()}{label[1:]}"
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -428,7 +478,10 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
         for key in other.keys:
             owners.setdefault(key, []).append(shown(name))
     others = {key: f"the rule {' or '.join(names[:3])}" for key, names in owners.items()}
-    given = section(_in_lists(table, rule, where), {**CLAIM, **rule.keys}, where, others)
+    table = _in_lists(table, rule, where)
+    if isinstance(table.get("main"), bool):
+        table["main"] = table.get("text", "") if table["main"] else ""
+    given = section(table, {**CLAIM, **rule.keys}, where, others)
     for key in ("text", "why"):
         if key in given and not given[key]:
             raise wrong("expected text that is not blank", f"{where} {key}")
@@ -442,6 +495,7 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
         note=given.get("note", ""),
         origin=given.get("origin", PAPER),
         reading=given.get("reading", ""),
+        main=given.get("main", ""),
     )
     for key, spec in rule.keys.items():
         if key in claim.terms and isinstance(spec, Naming):
@@ -499,6 +553,8 @@ def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) 
             claim.columns[name] = known.rows.column((name,), where)
         elif spec.kind == "number":
             claim.values[name] = _read_number(name, where, known, claim.columns)
+            if said := known.meaning(name):
+                claim.meanings[name] = said
         elif name in groups:
             claim.groups[name] = groups[name]
             for how in ("absent", "present"):

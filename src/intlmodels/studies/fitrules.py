@@ -39,6 +39,7 @@ from intlmodels.studies.claims import (
     Naming,
     Part,
     Rule,
+    required,
 )
 from intlmodels.studies.counts import FLAGS
 from intlmodels.studies.schema import Key, Keys, wrong
@@ -99,7 +100,7 @@ class _OfShares(_OfFit):
             return ""
         shares = study.outcome.printed
         means = [f.percent(float(shares[which].mean()), 1) for which in sides if which.any()]
-        return f"; printed on average {f.listed(means, 'against')}" if len(means) > 1 else ""
+        return f"; reported on average {f.listed(means, 'against')}" if len(means) > 1 else ""
 
     def levels(self, claim: Claim, fit: FitDraws) -> tuple[list[str], Array]:
         """Levels of the predictor, and draws of their average expected outcomes, (draw, level)."""
@@ -115,9 +116,8 @@ class _HigherLevel(_OfShares):
         f"those it is `against` (the others), the other predictors as observed{_BY_LEAST}"
     )
     words = (
-        f"{POSTERIOR} that the average expected value at {{levels}} is above that at {{against}}"
-        "{margin} "
-        "({predictor}, other predictors as observed{variant})"
+        f"{POSTERIOR} the expected {{outcome}} is higher on average for {{levels}} than for "
+        "{against}{margin} ({predictor}; other predictors as observed{variant})"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
@@ -150,8 +150,8 @@ class _ExtremeLevel(_OfShares):
         f"{_BY_LEAST}"
     )
     words = (
-        f"{POSTERIOR} that {{level}} has the {{end}} average expected value of all levels of "
-        "{predictor}{margin}{variant}"
+        f"{POSTERIOR} {{level}} has the {{end}} expected {{outcome}} of all levels of {{predictor}}"
+        "{margin}{variant}"
     )
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
@@ -178,10 +178,8 @@ class _HigherExpected(_OfShares, OfRows):
         "firms of group `a` have a higher expected outcome on average than those of `b` (the "
         f"others){_BY_LEAST}"
     )
-    words = (
-        f"{POSTERIOR} that {{a}} have a higher expected value on average than {{b}}{{margin}}"
-        "{variant}"
-    )
+    words = f"{POSTERIOR} {{a}} have a higher expected {{outcome}} on average than {{b}}"
+    words += "{margin}{variant}"
     keys: ClassVar[Keys] = {**_FIT, **_LEAST, "a": GROUP, "b": OTHER_GROUP}
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
@@ -205,7 +203,7 @@ class _Explains(_OfShares):
     name, kind = "explains", "association"
     means = "a `predictor` explains at `least` so many percent of the variation between firms"
     words = (
-        f"{POSTERIOR} that {{predictor}} explains at least {{least%}} of the variation between "
+        f"{POSTERIOR} {{predictor}} explains at least {{least%}} of the variation between "
         "firms{variant}"
     )
     keys: ClassVar[Keys] = {**_PREDICTOR, "least": Key("number", True, within=PERCENT.within)}
@@ -216,14 +214,15 @@ class _Explains(_OfShares):
         if name not in sources:
             return Finding(CANNOT, numbers="with this many predictors it is not split")
         part = fit.values("variation")[:, sources.index(name)]
-        said = f"{_middle(part, fit)}% of the variation (asked: at least "
-        return fit.judge(part >= least, part, "percent", f"{said}{f.percent(least)})")
+        said = f"{self.in_words('predictor', name, claim, study)}: {_middle(part, fit)}% of the "
+        said += f"variation{required(claim.terms)}"
+        return fit.judge(part >= least, part, "percent", said)
 
 
 class _Effect(_OfShares):
     name, kind = "effect", "association"
     means = "a `parameter` of the fit is positive or negative (`sign`)"
-    words = f"{POSTERIOR} that the parameter {{parameter}} is {{sign}}{{variant}}"
+    words = f"{POSTERIOR} the effect of {{parameter}} is {{sign}}{{variant}}"
     keys: ClassVar[Keys] = {
         **_FIT,
         "parameter": Naming("text", True, kind="parameter"),
@@ -258,7 +257,7 @@ class _AverageEffect(_OfShares):
         "first), with all rows `at` some values (as observed); with `than`, this effect less the "
         "one at these other values"
     )
-    words = f"{POSTERIOR} that the average effect of {{predictor}}{{levels}}{{at}}{{than}} is "
+    words = f"{POSTERIOR} the average effect of {{predictor}}{{levels}}{{at}}{{than}} is "
     words += "{sign}{variant}"
     keys: ClassVar[Keys] = {
         **_PREDICTOR,
@@ -268,11 +267,13 @@ class _AverageEffect(_OfShares):
         "than": _VALUES,
     }
     #: What stands before these keys in the words.
-    before: ClassVar = {"levels": ", ", "at": ", at ", "than": ", less that at "}
-    stand_ins: ClassVar = dict.fromkeys(before, "")
+    before: ClassVar = {"at": ", at ", "than": ", less that at "}
+    stand_ins: ClassVar = dict.fromkeys(("levels", *before), "")
 
-    def in_words(self, key: str, value: Any, claim: Claim) -> str:
-        said = super().in_words(key, value, claim) if key != "levels" else " against ".join(value)
+    def in_words(self, key: str, value: Any, claim: Claim, study: Study) -> str:
+        if key == "levels":
+            return f", {' against '.join(value)}"
+        said = super().in_words(key, value, claim, study)
         return self.before.get(key, "") + said
 
     def check(self, claim: Claim, where: str) -> None:
@@ -345,7 +346,7 @@ class _Shape(_OfShares):
         "the quadratic curve of a `predictor` is a U or an inverted U (`shape`) within the "
         "observed range: its slopes at both ends have these signs"
     )
-    words = f"{POSTERIOR} that the curve of {{predictor}} is {{shape}} within the observed range"
+    words = f"{POSTERIOR} the curve of {{predictor}} is {{shape}} within the observed range"
     words += "{variant}"
     keys: ClassVar[Keys] = {**_PREDICTOR, "shape": Key("text", True, ("U", "inverted U"))}
 
@@ -394,10 +395,12 @@ class _Falls(_OfDecisions):
     means = (
         "the flag becomes rarer with prior decisions, among firms of a `size` (of every size), or "
         'with `sizes = "average"` on average over the firms of all sizes'
-        f"{_BY_LEAST}, after the number of decisions that is told"
+        f"{_BY_LEAST}, after the number of decisions that is stated"
     )
-    words = f"{POSTERIOR} that the decay of {{size}} is above zero{{margin}}"
-    stand_ins: ClassVar = {"size": "every size"}
+    words = (
+        f"{POSTERIOR} {{event}} {{flag}} become rarer with experience{{margin}}: {{size}} {{firms}}"
+    )
+    stand_ins: ClassVar = {"size": "every size of"}
     keys: ClassVar[Keys] = {
         "size": Key("text"),
         "sizes": Key("text", options=("every", "average")),
@@ -410,30 +413,28 @@ class _Falls(_OfDecisions):
 
     def describe(self, claim: Claim, study: Study) -> str:
         said = super().describe(claim, study)
-        if "least" in claim.terms:
-            said = said.replace("the decay of", "the fall of").replace("above zero by ", "")
-        return said.replace("every size", "the average firm") if _is_average(claim) else said
+        return said.replace("every size of", "average of all") if _is_average(claim) else said
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         sizes = [claim.terms["size"]] if "size" in claim.terms else fit.labels("size")
         decay, fall = (fit.values(name, size=sizes) for name in ("halvings", "fall"))
+        after = f"fall after {f.counted(fit.fall_after, f'earlier {study.event}')}"
         if _is_average(claim):
             number = [study.sizes.count(size) if size != "all" else 1 for size in sizes]
             decay, fall = (np.average(one, axis=1, weights=number) for one in (decay, fall))
-            over = f"average over {len(study.firms)} {f.plural(study.firm_label)}"
-            after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {over}: fall "
-            after += f"{_middle(fall, fit, 0)} {POINTS}"
-            return fit.judge(decay > 0, fall, POINTS, after, claim=claim)
+            said = f"{_middle(fall, fit, 0)} {POINTS} on average over "
+            said += f.counted(len(study.firms), study.firm_label)
+            return fit.judge(decay > 0, fall, POINTS, f"{after}: {said}", claim=claim)
         firms = f.plural(study.firm_label)
-        said = [
-            f"{firms if size == 'all' else f'{size} {firms}'}: fall "
-            f"{_middle(fall[:, i], fit, 0)} {POINTS}"
+        each = [
+            f"{_middle(fall[:, i], fit, 0)} {POINTS} for "
+            f"{firms if size == 'all' else f'{size} {firms}'}"
             for i, size in enumerate(sizes)
         ]
-        after = f"after {fit.fall_after} earlier {f.plural(study.event)}, {'; '.join(said)}"
         # Of several sizes the one that falls least decides.
         falls = (decay > 0).all(axis=1)
-        return fit.judge(falls, fall.min(axis=1), POINTS, after, claim=claim)
+        said = f"{after}: {f.listed(each)}"
+        return fit.judge(falls, fall.min(axis=1), POINTS, said, claim=claim)
 
 
 def _is_average(claim: Claim) -> bool:
@@ -443,12 +444,8 @@ def _is_average(claim: Claim) -> bool:
 class _FallsMore(_OfDecisions):
     name = "falls more"
     means = "and more so among firms of this `size` than among those of any other"
-    words = f"{POSTERIOR} that the decay of {{size}} is the larger one"
+    words = f"{POSTERIOR} this decline is steeper among {{size}} {{firms}} than among any others"
     keys: ClassVar[Keys] = {"size": Key("text", True)}
-
-    def describe(self, claim: Claim, study: Any) -> str:
-        said = super().describe(claim, study)
-        return said if len(set(study.sizes)) < 3 else said.replace("larger", "largest")
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         size = claim.terms["size"]
@@ -467,7 +464,7 @@ class _HigherShare(_OfDecisions):
         "among the decisions in `a` a higher share carries the flag than among those in `b`; "
         f"each names a `size`, `periods`, or both{_BY_LEAST}"
     )
-    words = f"{POSTERIOR} that {{a}}, carry the flag more often than {{b}}{{margin}}"
+    words = f"{POSTERIOR} {{a}} are more often {{flag}} than {{b}}{{margin}}"
     keys: ClassVar[Keys] = {"a": _PART, "b": _PART, **_LEAST}
 
     def check(self, claim: Claim, where: str) -> None:
@@ -510,7 +507,7 @@ class _HigherShare(_OfDecisions):
 class _None(_OfDecisions):
     name = "none"
     means = "no decision in `a` carries the flag"
-    words = f"{POSTERIOR} that none of {{a}}, carries the flag"
+    words = f"{POSTERIOR} none of the {{a}} is {{flag}}"
     keys: ClassVar[Keys] = {"a": _PART}
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:

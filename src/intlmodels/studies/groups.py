@@ -191,8 +191,8 @@ class Silence:
     def describe(self) -> str:
         """What is not named, in words."""
         said, other = ("unknown", "absent") if self.unknown else ("absent", "unknown")
-        words = f", but {', '.join(self.excepted)}: {other}" if self.excepted else ""
-        return f"what is not named is {said}{words}"
+        words = f" ({', '.join(self.excepted)}: {other})" if self.excepted else ""
+        return f"what is not mentioned is {said}{words}"
 
     def tells(self, words: Iterable[str]) -> bool:
         """Whether none of the words, folded, is there if none is named."""

@@ -1,10 +1,17 @@
-// Long tables: the buttons in the header sort the rows (up, down, as printed), a field filters
-// them. Figures get a link to save them. Without this script tables are plain; on paper every row
-// is there.
+// Long tables: the buttons in the header sort the rows (up, down, as printed), a field and the
+// verdicts in them filter them. Figures get a link to save them. Without this script tables are
+// plain; on paper every row is there.
 "use strict";
 (() => {
   const SORTED = 9; // rows from which on a table can be sorted
   const FILTERED = 16; // and filtered
+  const VERDICTS = {
+    agrees: "agrees",
+    differs: "differs",
+    undecided: "the data do not decide",
+    untestable: "cannot be tested",
+    missing: "no verdict yet",
+  };
   const NEXT = { null: "ascending", ascending: "descending", descending: null };
   const NUMBER = /^([<>]?)\s*([-−]?\d+(?:\.\d+)?(?:e[-−+]?\d{1,2})?)(?![\w.])/;
   const BEYOND = { "": 0, "<": -1e-9, ">": 1e-9 }; // "> 0.999" comes after "0.999"
@@ -58,17 +65,37 @@
     const told = make("output");
     field.setAttribute("aria-describedby", table.caption.id);
     label.append(field);
-    box.append(label, told);
+    const chips = make("div", { className: "chips" });
+    const chosen = new Set(); // all verdicts if none is chosen
+    box.append(label, chips, told);
     table.parentElement.before(box);
-    field.addEventListener("input", () => {
+    const filter = () => {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows.forEach((row) => {
         const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
+        const verdict = [...chosen].some((kind) => row.querySelector(`.badge.${kind}`));
+        row.hidden = !words.every((word) => text.includes(word)) || (chosen.size > 0 && !verdict);
       });
       const shown = rows.filter((row) => !row.hidden).length;
-      told.value = words.length ? `${shown} of ${rows.length} rows` : "";
-    });
+      told.value = words.length || chosen.size ? `${shown} of ${rows.length} rows` : "";
+    };
+    field.addEventListener("input", filter);
+    for (const [kind, words] of Object.entries(VERDICTS)) {
+      const number = rows.filter((row) => row.querySelector(`.badge.${kind}`)).length;
+      if (number === 0) continue;
+      const chip = make("button", {
+        type: "button",
+        className: `badge ${kind}`,
+        textContent: `${words} (${number})`,
+        ariaPressed: "false",
+      });
+      chip.addEventListener("click", () => {
+        if (!chosen.delete(kind)) chosen.add(kind);
+        chip.ariaPressed = String(chosen.has(kind));
+        filter();
+      });
+      chips.append(chip);
+    }
   };
 
   // Wide screens have room for the contents in the margin.
