@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from intlmodels.report.sharesentences import feature_decimals
 
 from clusterstudies import CODES, clusters_study
+from intlmodels.report.share import feature_decimals
 from intlmodels.results import share, wording
 from intlmodels.studies import load_study
 from studies import write_study

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import madetrust
-from growerstudies import STUDY as GROWERS
 from growerstudies import write_growers
+from intlmodels.checks.stored import NOTHING
 from intlmodels.plots import share as plots
 from intlmodels.report import answers, front, sharefront
 from intlmodels.report.data import ShareReportData, gather
@@ -27,7 +27,7 @@ def study(tmp_path_factory) -> Study:
     return load_study(write_study(tmp_path_factory.mktemp("front")))
 
 
-def data(study: Study, fit, trust=madetrust.trust(), **variants) -> ShareReportData:
+def data(study: Study, fit, trust=NOTHING, **variants) -> ShareReportData:
     return ShareReportData(study, fit, {"default": fit, **variants}, check_results=trust)
 
 
@@ -116,17 +116,6 @@ def test_effects_of_numbers_are_in_their_units(tmp_path):
     assert "within a grower, 5 dollars more than usual goes with a share" in said
     assert "one sd" not in said
     assert "year" not in m.asked
-
-
-def test_numbers_that_a_study_compares_are_said_as_such(tmp_path):
-    toml = GROWERS.replace('curve = "quadratic"', "at = [10, 50]").partition("[interactions")[0]
-    growers = load_study(write_growers(tmp_path / "study", toml))
-    store_fits(growers, tmp_path / "out", default=from_prior(growers))
-    m = gather(growers, tmp_path / "out")
-    (own,) = [own for own in answers.effects(m) if own["label"] == "Size"]
-    assert own["more"] == "50 rather than 10 people"
-    row = m.differences.set_index("predictor").loc["size"]
-    assert float(own["size"]) == pytest.approx(abs(row["median"]), abs=0.51)
 
 
 # -- the figure --------------------------------------------------------------------------
