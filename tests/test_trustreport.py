@@ -344,7 +344,7 @@ def test_counts_are_told_with_what_they_count():
     found = replace(found, unit="count", unit_label="count")
     text = made_sentences(found, {"M3": "decisions before 2000"})
     assert "what the other counts predict" in text
-    assert "M3 (decisions before 2000; reported 95, expected" in text
+    assert "decisions before 2000 (M3; reported 95, expected" in text
     material = made.material(
         made.trust(comparison=found), texts={"M3": "decisions before 2000"}, model="decay"
     )
