@@ -358,7 +358,7 @@ def test_skipped_variants_with_the_same_reason_stand_together():
     text = made.words(
         "comparison", sections.comparison(made.material(made.trust(comparison=found)))
     )
-    assert "Not compared, a and b: not the same. - Not compared, c: other." in text
+    assert "Not compared: a and b (not the same). - Not compared: c (other)." in text
 
 
 # -- sensitivity: tables and sentences ---------------------------------------------------

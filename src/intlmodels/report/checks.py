@@ -363,11 +363,14 @@ def _elpd_rows(elpds: pd.DataFrame, weighed: bool) -> list[tuple[str, ...]]:
         (
             f"{row['variant']}{'' if row['converged'] else ' (a refit did not converge)'}",
             values.nats(row["elpd"]),
-            values.nats(row["difference"]),
-            f.span(row["ci_low"], row["ci_high"], 1) if math.isfinite(row["ci_low"]) else f.DASH,
+            values.nats(row["difference"])
+            + (
+                f" ({f.span(row['ci_low'], row['ci_high'], 1)})"
+                if math.isfinite(row["ci_low"])
+                else ""
+            ),
             f.probability(row["p_better"]),
-            f.number(row["weight"], 2),
-            f.span(row["weight_low"], row["weight_high"], 2),
+            f"{f.number(row['weight'], 2)} ({f.span(row['weight_low'], row['weight_high'], 2)})",
             *([values.nats(row["log_evidence"])] if weighed else []),
         )
         for row in elpds.to_dict("records")
