@@ -7,6 +7,8 @@ import pytest
 
 from intlmodels.core import formats as f
 from intlmodels.report import checkvalues, sections, sharesentences
+from intlmodels.report import share as report
+from intlmodels.report.data import ShareReportData
 from intlmodels.results import intervals, share, wording
 from intlmodels.results import share as shares
 from intlmodels.studies import Study, load_study
@@ -25,7 +27,7 @@ def variant_sentences(fits) -> list[str]:
 
 def misfit_sentences(fit) -> list[str]:
     checks = share.predictive_checks(fit)
-    return checkvalues.misfit_sentences(checks, sharesentences.feature_decimals)
+    return checkvalues.misfit_sentences(checks, report.feature_decimals)
 
 
 def answer(fit) -> list[str]:
@@ -161,17 +163,9 @@ def test_order_and_variation_follow(study):
 
 def test_nothing_of_a_failed_fit_goes_unmarked(study):
     fit = made_up(study, fails=True)
-    parameters = intervals.parameters(fit)
     everything = [
         *answer(fit),
         *misfit_sentences(fit),
-        *sharesentences.cannot_tell(
-            shares.levels(fit),
-            shares.differences(fit),
-            parameters,
-            shares.crossings(fit),
-            "8 firms",
-        ),
         *variant_sentences({"default": fit}),
     ]
     assert everything
@@ -205,18 +199,18 @@ def test_misfit_is_found_where_it_is(study):
 
 def test_few_firms_and_empty_cells_are_told(study):
     fit = made_up(study)
-    text = " ".join(
-        sharesentences.cannot_tell(
-            shares.levels(fit),
-            shares.differences(fit),
-            intervals.parameters(fit),
-            shares.crossings(fit),
-            "8 firms",
-        )
-    )
-    assert "Boats (2)" in text
-    assert "are not crossed" in text
-    assert "cannot be told from none" in text
+    values = report.limits(ShareReportData(study, fit, {"default": fit}))
+    assert "Boats (2)" in values["few"]
+    counts = {row[0]: row[1] for row in values["crossings"]}
+    for row in shares.crossings(fit).itertuples():
+        if row.empty:
+            name = f"{row.label_a} and {row.label_b[:1].lower()}{row.label_b[1:]}"
+            assert counts[name] == f"{row.empty} of {row.cells}"
+    ease = shares.differences(fit).query("predictor == 'ease'").iloc[0]
+    width = ease["ci_high"] - ease["ci_low"]
+    _, wide, half, _ = next(row for row in values["widths"] if row[0] == "Ease of moving")
+    assert float(wide) == pytest.approx(width, abs=0.51)
+    assert float(half) == pytest.approx(width / 2, abs=0.51)
 
 
 def test_variants_that_change_a_verdict_are_named(study):

@@ -326,10 +326,13 @@ class Rendering:
         heads = zip(right, header, strict=True)
         titles = "".join(f'<th scope="col"{n}>{self._cell(name)}</th>' for n, name in heads)
         lines += [f"<thead><tr>{titles}</tr></thead>", "<tbody>"]
+        # On a phone the rows of broad tables are cards.
+        labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
         for row in rows:
             first, *others = zip(right, row, strict=True)
             cells = f'<th scope="row"{first[0]}>{self._cell(first[1])}</th>'
-            cells += "".join(f"<td{n}>{self._cell(cell)}</td>" for n, cell in others)
+            for (n, cell), label in zip(others, labels, strict=True):
+                cells += f"<td{n}{label}>{self._cell(cell)}</td>"
             lines.append(f"<tr>{cells}</tr>")
         lines += ["</tbody>", "</table>", "</div>"]
         link = self._csv_link(file) if file else ""
