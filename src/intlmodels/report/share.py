@@ -103,6 +103,7 @@ def data(m: ShareReportData) -> Values:
         "labels": labels,
         "firm_rows": _firm_rows(m),
         "cut": len(study.firms) > MOST_DATA,
+        "drawn": drawing("data", dataplots.data(m.fit)),
         **_readings(m),
     }
 
@@ -127,7 +128,7 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Values:
             (*map(str, levels), f"{reported:g}", f"{count:,}")
             for *levels, reported, count in m.data.head(MOST_DATA).itertuples(index=False)
         ),
-        "cells": drawing("cells", dataplots.register_data(m.fit)),
+        "drawn": drawing("data", dataplots.register_data(m.fit)),
     }
 
 
@@ -290,7 +291,6 @@ def estimates(m: ShareReportData) -> Values:
             for row in m.variation.itertuples(index=False)
         ),
         "clusters": m.design.clusters is not None,
-        "confounded": confounded(m),
         "totals": totals(m),
         "level": _named(m.levels.head(MOST_LEVELS), "{predictor}.{level}"),
         "difference": _named(shown, "{predictor}.{level} against {against}"),
@@ -370,15 +370,6 @@ def _many(m: ShareReportData, spread: Any) -> Values:
         ),
         "some": len(shown) < spread.levels,
     }
-
-
-def confounded(m: ShareReportData) -> list[dict[str, str | bool]]:
-    """Levels of two predictors that are those of the same firms: see :func:`.share.confounded`."""
-    return [
-        {name: str(value) for name, value in row._asdict().items()}
-        | {"same": row.both == row.of_a == row.of_b}
-        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
-    ]
 
 
 def totals(m: ShareReportData) -> list[Values]:
