@@ -21,7 +21,6 @@ from intlmodels.plots import share, sharedata
 from intlmodels.plots.style import svg
 from intlmodels.report.data import gather
 from intlmodels.report.registry import sections_of
-from intlmodels.results import intervals as comparison
 from intlmodels.results.share import compare_variants
 from intlmodels.studies import load_study
 from outcomestudies import outcomes_study
@@ -143,9 +142,7 @@ def test_a_stale_fit_is_left_out_with_its_reason(study, tmp_path):
     )
     store_fits(study, tmp_path, **made)
     text = alone(study, tmp_path)
-    assert (
-        "Reach abroad (fit reach) is left out, because the stored fit is not current" in text
-    )
+    assert "Reach abroad (fit reach) is left out, because the stored fit is not current" in text
     assert "| Style | Planned" in text
 
 

@@ -8,7 +8,7 @@ from intlmodels.claims import ledger
 from intlmodels.core import formats as f
 from intlmodels.report.data import ReportData
 from intlmodels.report.pages import Values
-from intlmodels.results.wording import LIMITS
+from intlmodels.results.wording import EDGE, LIMITS
 from intlmodels.studies import DecayStudy, twogroups
 from intlmodels.studies.claims import CANNOT, OURS, column_words, plain
 
@@ -92,6 +92,7 @@ def claims(m: ReportData) -> Values | None:
             for name, own in m.study.silence.items()
         ],
         "interval": f.interval_name(m.prob),
+        "edge": bool(m.claims["verdict"].str.contains(EDGE, regex=False).any()),
         "posterior": bool(m.claims["probability"].notna().any()),
     }
 
