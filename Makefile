@@ -4,6 +4,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install
+# What an installation prints goes to a file, of which the end is shown if it fails.
+QUIETLY = > $(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; exit 1; }
+# Installs a lock: wheels only, hashes checked.
+LOCKED  = $(PIP) --no-deps --only-binary :all: --require-hashes --no-compile -r
+# Byte code, on all cores (pip would use one); some files are for other Pythons.
+COMPILED = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib > /dev/null || true
 # The uv release that resolves the locks (needed by `make lock` only).
 UV     := uv==0.13.9
 COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --universal --python-version 3.12 \
@@ -12,10 +18,11 @@ COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --univ
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fit calibrate notebooks bench test test-slow test-notebooks golden lint format types check wheel lock clean
+.PHONY: help setup fit calibrate notebooks bench docs test test-slow test-notebooks test-lowest test-newest versions \
+	golden lint format types check wheel release-check lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo "Another Python than python3: make PYTHON=python3.13 fit"
 
 setup: $(VENV)/project.stamp  ## create .venv and install everything (the other targets do this when needed)
@@ -38,6 +45,11 @@ calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (a
 notebooks: $(VENV)/notebooks.stamp  ## open the notebooks in JupyterLab (installs it when needed)
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root)
 
+docs: $(VENV)/docs.stamp  ## build the documentation in build/docs (NOTEBOOKS=off: without executing notebooks)
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs build/docs
+	@echo "written to build/docs/index.html"
+
 bench: $(VENV)/bench.stamp  ## measure speed against other packages (40 minutes on two cores, resumes; SECTIONS="a d", ROWS=1e7)
 	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(SECTIONS),--sections "$(SECTIONS)")
 
@@ -49,6 +61,22 @@ test-slow: $(VENV)/project.stamp  ## run the tests marked slow: real fits, minut
 
 test-notebooks: $(VENV)/notebooks.stamp  ## execute all notebooks from a clean state
 	@$(BIN)/python -m pytest -q tests/test_notebooks.py
+
+test-lowest: versions  ## run the tests with the lowest versions that pyproject.toml allows
+test-newest: versions  ## run the tests with the newest versions that pyproject.toml allows
+test-lowest: RESOLUTION = lowest-direct
+test-newest: RESOLUTION = highest
+ANY_WHEEL = --quiet --python build/versions/bin/python --only-binary :all:
+
+# Other versions than the locked ones draw other numbers and warn of other things: tests of stored
+# draws are left out, and warnings are no failures.
+versions: build/lock/bin/uv
+	@$(PYTHON) -m venv --clear build/versions
+	@build/lock/bin/uv pip compile $(ANY_WHEEL) --resolution $(RESOLUTION) --output-file build/versions.txt pyproject.toml
+	@build/lock/bin/uv pip install $(ANY_WHEEL) --constraint build/versions.txt --requirements pyproject.toml --extra dev
+	@build/lock/bin/uv pip install --quiet --python build/versions/bin/python --no-deps --no-build-isolation --editable .
+	@build/versions/bin/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder \
+		-m "not slow and not notebooks" --ignore tests/test_golden.py -W default
 
 golden: $(VENV)/project.stamp  ## record the results that tests/test_golden.py expects (after raising a version number)
 	@PYTHONPATH=tests $(BIN)/python tests/golden.py
@@ -71,13 +99,30 @@ wheel: $(VENV)/project.stamp  ## build dist/intlmodels-*.whl
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build --target wheel
 
-lock:  ## resolve the locks again (LOCK_FLAGS=--upgrade: to the newest releases)
-	@$(CHECK_PYTHON)
-	@$(PYTHON) -m venv --clear build/lock
-	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(UV)
+release-check: $(VENV)/project.stamp  ## build wheel and sdist, check their metadata, install each in an empty environment
+	@rm -rf dist build/release
+	@$(BIN)/python -m hatchling build
+	@$(PYTHON) -m venv build/release/tools
+	@build/release/tools/bin/python -m pip --disable-pip-version-check install --quiet "twine>=6"
+	@build/release/tools/bin/python -m twine check --strict dist/*
+	@for file in dist/*.whl dist/*.tar.gz; do \
+		$(PYTHON) -m venv --clear build/release/empty && \
+		build/release/empty/bin/python -m pip --disable-pip-version-check install --quiet $$file && \
+		build/release/empty/bin/python -m pip check && \
+		(cd build/release && empty/bin/intlmodels --version && empty/bin/intlmodels check rochester > /dev/null) && \
+		echo "$$file: installs and runs" || exit 1; \
+	done
+
+lock: build/lock/bin/uv  ## resolve the locks again (LOCK_FLAGS=--upgrade: to the newest releases)
 	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --group notebooks --constraint requirements.lock --output-file requirements-notebooks.lock
 	@$(COMPILE) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	@$(COMPILE) --group docs --constraint requirements.lock --output-file requirements-docs.lock
+
+build/lock/bin/uv: Makefile
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(UV)
 
 clean:  ## remove .venv, caches and what was built; reports stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -95,10 +140,9 @@ $(VENV)/locked.stamp: requirements.lock $(BIN)/python
 	@$(CHECK_PYTHON)
 	@echo "==> $(VENV): new virtual environment, $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@echo "==> $(VENV): $$(grep -c == requirements.lock) packages from requirements.lock (wheels only, hashes checked)"
-	@$(PIP) --no-deps --only-binary :all: --require-hashes --no-compile -r requirements.lock
-	@echo "==> $(VENV): byte code, on all cores (pip would use one)"
-	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true  # some files are for other Pythons
+	@echo "==> $(VENV): $$(grep -c == requirements.lock) packages from requirements.lock, about half a minute ($(VENV)/install.log)"
+	@$(LOCKED) requirements.lock $(QUIETLY)
+	@$(COMPILED)
 	@pwd -P > $@
 
 $(VENV)/project.stamp: pyproject.toml $(VENV)/locked.stamp
@@ -108,20 +152,13 @@ $(VENV)/project.stamp: pyproject.toml $(VENV)/locked.stamp
 	@$(BIN)/python -m compileall -qq src/intlmodels
 	@touch $@
 
-# Jupyter, beside the rest: versions of what both need are the same, and are not installed again.
-$(VENV)/notebooks.stamp: requirements-notebooks.lock $(VENV)/project.stamp
+# Jupyter, what `make bench` measures against, and what `make docs` builds with, beside the rest:
+# versions of what several need are the same, and are not installed again.
+$(VENV)/notebooks.stamp $(VENV)/bench.stamp $(VENV)/docs.stamp: $(VENV)/%.stamp: requirements-%.lock $(VENV)/project.stamp
 	@rm -f $@
-	@echo "==> $(VENV): Jupyter, from requirements-notebooks.lock (wheels only, hashes checked)"
-	@$(PIP) --quiet --no-deps --only-binary :all: --require-hashes --no-compile -r requirements-notebooks.lock
-	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
-	@touch $@
-
-# What `make bench` measures against, likewise.
-$(VENV)/bench.stamp: requirements-bench.lock $(VENV)/project.stamp
-	@rm -f $@
-	@echo "==> $(VENV): bambi and simuk, from requirements-bench.lock (wheels only, hashes checked)"
-	@$(PIP) --quiet --no-deps --only-binary :all: --require-hashes --no-compile -r requirements-bench.lock
-	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
+	@echo "==> $(VENV): packages from requirements-$*.lock"
+	@$(LOCKED) requirements-$*.lock $(QUIETLY)
+	@$(COMPILED)
 	@touch $@
 
 $(BIN)/python: ;

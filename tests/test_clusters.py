@@ -640,14 +640,14 @@ def test_the_key_of_a_profile_is_the_name_of_the_levels():
 
 
 def test_a_cluster_of_ones_own_beside_rochester(tmp_path):
-    """What README.md says: the rows of both in one file."""
+    """What docs/clusters.md says: the rows of both in one file."""
     columns = ["printed_pct", "relocatability", "product", "expertise"]
     rows = im.load_study("rochester").frame()[columns]
     rows.assign(cluster="Rochester").to_csv(tmp_path / "firms.csv")
     with (tmp_path / "firms.csv").open("a") as file:
         file.write("Ours 1,40,Ease,Precision Optics,Design,Ours\n")
         file.write("Ours 2,5,Difficult,Photonics Subsystems,Manufacturing,Ours\n")
-    text = (Path(store.__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    text = (Path(store.__file__).parents[3] / "docs" / "clusters.md").read_text(encoding="utf-8")
     toml = next(part for part in text.split("```") if "[cluster]" in part and "optics" in part)
     (tmp_path / "study.toml").write_text(toml.removeprefix("toml\n"))
     study = load_study(tmp_path)

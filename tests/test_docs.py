@@ -1,5 +1,6 @@
 """The pages for users, followed to the letter."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from trees import made_up
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "from-a-spreadsheet.md"
 IN_R = ROOT / "docs" / "in-r.md"
-PAGES = ("panels", "speed", "design-analysis", "orders", "influence", "attributes")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages are in the checkout")
 
 
-def block(kind):
-    """The one block of code of a kind on the page."""
-    found = re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+def block(kind, page=PAGE):
+    """The one block of code of a kind on a page."""
+    found = re.findall(rf"^```{kind}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert len(found) == 1
     return found[0]
 
@@ -62,7 +63,7 @@ def test_the_sheet_and_the_file_hold_the_same():
 
 @pytest.mark.parametrize(
     "page",
-    [PAGE, IN_R, *(ROOT / "docs" / f"{name}.md" for name in PAGES), ROOT / "README.md"],
+    [*PAGES, ROOT / "README.md"],
     ids=lambda path: path.name.removesuffix(".md"),
 )
 def test_pages_name_commands_and_files_that_there_are(page):
@@ -74,10 +75,51 @@ def test_pages_name_commands_and_files_that_there_are(page):
         assert (page.parent / link).exists(), link
 
 
-def test_the_readme_leads_to_the_pages():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "(docs/from-a-spreadsheet.md)" in text
-    assert "(docs/in-r.md)" in text
+README, START = ROOT / "README.md", ROOT / "docs" / "start.md"
+
+
+def test_the_readme_is_short_and_its_study_and_snippet_run(capsys, tmp_path, monkeypatch):
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "valley").mkdir()
+    for kind, name in (("csv", "firms.csv"), ("toml", "study.toml")):
+        (tmp_path / "valley" / name).write_text(block(kind, README), encoding="utf-8")
+    assert len(block("toml", README).splitlines()) <= 20
+    code, out, err = run(capsys, "check", "valley")
+    assert (code, err) == (0, "")
+    assert "firms     6: Alder" in out
+    monkeypatch.setattr(jobs, "fit", mock_fit)
+    found = {}
+    exec(block("python", README), found)
+    # The two ways of the page read the same.
+    assert found["study"].predictors.keys() == load_study("valley").predictors.keys()
+
+
+def test_the_first_steps_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jobs, "fit", mock_fit)
+    (tmp_path / "firms.csv").write_text(block("csv", START), encoding="utf-8")
+    snippets = re.findall(r"^```python\n(.*?)^```", START.read_text("utf-8"), re.S | re.M)
+    found = {}
+    for snippet in snippets:
+        exec(snippet, found)
+    assert len(snippets) == 2
+    assert (tmp_path / "reports" / "valley" / "index.html").is_file()
+
+
+def test_the_scripts_of_other_packages_are_those_that_are_measured():
+    text = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    scripts = "".join(
+        (ROOT / "bench" / "scripts" / name).read_text(encoding="utf-8")
+        for name in ("bambi_beta.py", "brms_fit.R")
+    )
+    excerpts = [
+        own
+        for own in re.findall(r"^```(?:python|r)\n(.*?)^```", text, re.S | re.M)
+        if own[0] == " "
+    ]
+    assert len(excerpts) == 2
+    assert all(own in scripts for own in excerpts)
 
 
 def test_what_the_page_on_r_reads_is_there():
@@ -156,3 +198,36 @@ def test_the_line_of_python_makes_a_file_that_can_be_read(capsys, hospitals, mon
     exec(line.group(1), {})
     monkeypatch.chdir(hospitals.parent)
     assert run(capsys, "check", "hospitals") == plain
+
+
+# -- pages that follow from the code -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generate():
+    """The script that writes them."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_current(generate):
+    for name, page in generate.PAGES.items():
+        stored = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert stored == page(), f"{name}: run python docs/generate.py"
+
+
+def test_every_key_of_study_toml_has_a_meaning(generate):
+    rows = re.findall(r"^\| (`.+?`) \|.*\| (.*) \|$", generate.study_toml(), re.MULTILINE)
+    assert len(rows) > 200
+    assert [key for key, meaning in rows if not meaning.strip()] == []
+
+
+def test_the_api_has_all_public_names_and_the_gallery_all_pictures(generate):
+    import intlmodels as im
+
+    listed = [name for names in generate.GROUPS.values() for name in names]
+    assert sorted([*listed, "plots"]) == sorted(im.__all__)
+    drawn = re.findall(r"^### (\w+)$", generate.gallery(), re.MULTILINE)
+    assert sorted(drawn) == sorted([*dir(im.plots), "svg"])

@@ -330,7 +330,7 @@ def test_errors_name_the_row_and_column_of_the_frame(change, said):
 
 def test_a_study_in_a_notebook_shows_what_check_prints():
     study = im.study("share ~ owner", data=firms(), unit="code", rounding_width=1)
-    assert repr(study).splitlines() == list(study.lines())
+    assert str(study).splitlines() == list(study.lines())
 
 
 def test_numbers_standardized_before_are_compared_at_zero():

@@ -91,7 +91,7 @@ def test_readings_follow_the_posterior(study):
     assert not readings(table)["nearest"]
 
 
-@pytest.mark.parametrize(("part", "verdict"), [(0.06, "leaning"), (0.3, "cannot tell")])
+@pytest.mark.parametrize(("part", "verdict"), [(0.06, "leaning"), (0.3, "undecided")])
 def test_what_the_posterior_does_not_tell_is_not_read(study, part, verdict):
     table = combinations(made_up(study, {"ease": share_positive(part)}), *READ)
     assert set(table["verdict"]) == {verdict}

@@ -421,15 +421,14 @@ def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path
 def test_a_firm_is_left_out_with_all_of_its_rows(m):
     found = madetrust.comparison(15, {}, unit_label="grower", printed=[30.0] * 14 + [95.0])
     data = replace(m, check_results=madetrust.trust(comparison=found))
-    section = checks.comparison(data)
-    text = str(section)
-    assert "Each of the 15 growers was left out in turn with all of its rows" in text
-    assert "1 of 15 growers is printed in the first of its rows outside of" in text
+    text = madetrust.words("comparison", checks.comparison(data))
+    assert "Each of 15 growers was left out in turn with all of its rows" in text
+    assert "1 of 15 growers lies, in the first of its rows, outside the central" in text
     lowest = min(found.variants["default"], key=lambda unit: unit.lpd)
-    assert f"with the logarithm of the probability: {lowest.unit} (" in text
+    assert f"all rows of each together (log probability): {lowest.unit} (" in text
 
 
 def test_draws_are_counted_as_they_were_kept(m):
     kept = m.fit["posterior"].sizes
     assert kept["draw"] < m.attribute("settings")["draws"]
-    assert f"{4 * kept['draw']} draws in 4 chains" in str(diagnostics(m))
+    assert f"{4 * kept['draw']} draws in 4 chains" in madetrust.words("diagnostics", diagnostics(m))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         differences,
         estimates,
         export,
+        fit_study,
         gate_table,
         influence,
         multiverse,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         read_trust,
         reconstruct,
         reduce,
+        regression_table,
         sensitivity,
         slopes,
         slopes_in_units,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
         write_report,
     )
     from intlmodels.core.errors import StudyError
-    from intlmodels.fitting.jobs import NotConverged, fit_study
+    from intlmodels.fitting.jobs import NotConverged
     from intlmodels.fitting.prior import prior_predictive
     from intlmodels.studies import list_studies, load_study, new_study
     from intlmodels.studies.frame import study
@@ -81,6 +83,7 @@ __all__ = [
     "read_trust",
     "reconstruct",
     "reduce",
+    "regression_table",
     "sensitivity",
     "slopes",
     "slopes_in_units",
@@ -96,7 +99,6 @@ __all__ = [
 _ELSEWHERE = {
     "NotConverged": "fitting.jobs",
     "StudyError": "core.errors",
-    "fit_study": "fitting.jobs",
     "list_studies": "studies",
     "load_study": "studies",
     "new_study": "studies",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,8 @@ from intlmodels.checks import stored
 from intlmodels.checks.stored import NOTHING, CachedResult, CheckResults
 from intlmodels.core.errors import StudyError, listed
 from intlmodels.core.settings import checked
-from intlmodels.fitting import store
+from intlmodels.fitting import jobs, store
 from intlmodels.fitting.diagnostics import Gate
-from intlmodels.fitting.jobs import stored_overrides
 from intlmodels.models import DEFAULT, catalogue, design_of, model_of, priors_of
 from intlmodels.models.functions import with_function
 from intlmodels.register.counts import as_study, reduced, require_firms
@@ -85,6 +85,13 @@ def reduce(
     StudyError
         If the study lists its firms, for files, rows or columns that are not as expected, or for a
         scheduler or workers that cannot be used.
+
+    Examples
+    --------
+    ::
+
+        study = im.reduce("exits", "reports/exits")  # a folder whose study.toml has [register]
+        im.fit_study(study)
     """
     loaded = _loaded(study)
     if isinstance(loaded, (RegisterStudy, SequenceStudy)):
@@ -131,6 +138,13 @@ def prior_table(
     -------
     pandas.DataFrame
         ``name``, ``prior``, ``from``, ``meaning``; one row a parameter.
+
+    Examples
+    --------
+    ::
+
+        im.prior_table("rochester")
+        im.prior_table("rochester", priors={"phi": "Gamma(2, 0.1)"})
     """
     import pandas as pd
 
@@ -140,13 +154,36 @@ def prior_table(
 
 @checked
 def variant_table(study: Study | str | Path) -> DataFrame:
-    """Variants of a study's model: ``variant``, ``change``, ``comparable`` (by elpd)."""
+    """Variants of a study's model: ``variant``, ``change``, ``comparable`` (by elpd).
+
+    Examples
+    --------
+    ::
+
+        im.variant_table("norway")
+    """
     import pandas as pd
 
     rows = [(v.name, v.change, v.comparable) for v in catalogue(_study(study)).values()]
     return pd.DataFrame(rows, columns=["variant", "change", "comparable"])
 
 
+def _shown[**P](make: Callable[P, DataTree]) -> Callable[P, DataTree]:
+    """A function whose fit shows itself in a notebook."""
+
+    @wraps(make)
+    def call(*args: P.args, **named: P.kwargs) -> DataTree:
+        from intlmodels.results.display import as_shown
+
+        return as_shown(make(*args, **named))
+
+    return call
+
+
+fit_study = _shown(jobs.fit_study)
+
+
+@_shown
 @checked
 def read_fit(path: str | Path) -> DataTree:
     """Read a stored fit (``posterior.nc``).
@@ -157,6 +194,12 @@ def read_fit(path: str | Path) -> DataTree:
         If there is no such file, or it is not a stored fit, or damaged: what it holds has to match
         the checksum at its end. (Fits of earlier versions have none; ``xarray.open_datatree``
         opens them, unchecked.)
+
+    Examples
+    --------
+    ::
+
+        fit = im.read_fit("reports/rochester/posterior.nc")
     """
     return store.read(Path(path))
 
@@ -177,13 +220,27 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     pandas.DataFrame
         See :func:`intlmodels.results.intervals.summary`; the column ``converged`` says whether the
         fit passed the gate.
+
+    Examples
+    --------
+    ::
+
+        im.estimates(fit)
+        im.estimates(fit, prob=0.9).query("variable == 'expected_share'")
     """
     return parameter_table(fit, prob, "estimands")
 
 
 @checked
 def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
-    """Parameters of a fit, on their own scales; columns as :func:`estimates`."""
+    """Parameters of a fit, on their own scales; columns as :func:`estimates`.
+
+    Examples
+    --------
+    ::
+
+        im.parameter_table(fit)
+    """
     from intlmodels.results.intervals import summary
 
     if group not in fit.children:
@@ -211,6 +268,12 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
         For shares every pair of levels of a predictor, in percentage points: see
         :func:`intlmodels.results.share.differences`. For decisions what experience does, by
         size of firms and between them: see :func:`intlmodels.results.decay.slopes`.
+
+    Examples
+    --------
+    ::
+
+        im.differences(fit).sort_values("p_direction", ascending=False)
     """
     if fit.attrs["model"] in _OF_SHARES:
         from intlmodels.results.share import differences as table
@@ -220,8 +283,52 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
 
 
 @checked
+def regression_table(fits: Mapping[str, DataTree], prob: float = 0.95) -> DataFrame:
+    """Fits side by side, as papers print regressions.
+
+    Parameters
+    ----------
+    fits : mapping of str to xarray.DataTree
+        Heading of each column -> fit, such as variants of one study.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of text: a row for each parameter, with its median and interval, empty where a fit does not
+        have it; then the number of rows or decisions and whether the fit converged. ``to_latex``
+        and ``to_html`` write it.
+
+    Raises
+    ------
+    StudyError
+        If there is no fit.
+
+    Examples
+    --------
+    ::
+
+        fits = {"Default": fit, "Heaped": im.fit_study("rochester", "heaped")}
+        print(im.regression_table(fits).to_latex())
+    """
+    from intlmodels.results.intervals import regression
+
+    if not fits:
+        raise StudyError("expected at least one fit, and there is none")
+    return regression(fits, prob)
+
+
+@checked
 def gate_table(fit: DataTree) -> DataFrame:
-    """Convergence checks of a fit: label, value, limit, outcome, where, hint."""
+    """Convergence checks of a fit: label, value, limit, outcome, where, hint.
+
+    Examples
+    --------
+    ::
+
+        im.gate_table(fit)[["label", "value", "limit", "outcome"]]
+    """
     import pandas as pd
 
     return pd.DataFrame(json.loads(fit.attrs["gate"]))
@@ -248,6 +355,13 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     ------
     StudyError
         For an unknown predictor or level, or a fit of another model.
+
+    Examples
+    --------
+    ::
+
+        new = {"relocatability": "Ease", "product": "Precision Optics", "expertise": "Both"}
+        im.plots.new_firms(im.predict(fit, new))
     """
     from intlmodels.models.share.estimands import new_firms
 
@@ -392,6 +506,13 @@ def slopes(
     ------
     StudyError
         For an unknown predictor or one with levels, or a fit of another model.
+
+    Examples
+    --------
+    ::
+
+        im.slopes(fit, "size").table
+        im.slopes(fit, "size", at={"owner": ["home", "foreign"]}).table
     """
     from intlmodels.results import interpret
 
@@ -403,6 +524,12 @@ def turning_points(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Where quadratic curves turn, and the probability of a U or an inverted U.
 
     See :func:`intlmodels.results.interpret.turning_points`.
+
+    Examples
+    --------
+    ::
+
+        im.turning_points(fit)  # of a study with curve = "quadratic"
     """
     from intlmodels.results.interpret import turning_points as table
 
@@ -414,6 +541,12 @@ def slopes_in_units(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Coefficients of numeric predictors per standard deviation and in the predictor's own unit.
 
     See :func:`intlmodels.results.interpret.slopes_in_units`.
+
+    Examples
+    --------
+    ::
+
+        im.slopes_in_units(fit)
     """
     from intlmodels.results.interpret import slopes_in_units as table
 
@@ -463,6 +596,12 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
     ------
     StudyError
         If the study has neither counts nor crosschecks, or more counts than an audit takes.
+
+    Examples
+    --------
+    ::
+
+        im.audit_tables("norway")["audit_repairs.csv"]
     """
     return audit_of(_loaded(study))[1]
 
@@ -472,6 +611,12 @@ def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataF
     """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
 
     See :func:`intlmodels.models.decay.inferencedata.reconstruct`.
+
+    Examples
+    --------
+    ::
+
+        im.reconstruct(fit, draws=10)  # of a study of published counts
     """
     from intlmodels.models.decay.inferencedata import reconstruct as draw
 
@@ -521,6 +666,13 @@ def calibrate(
     ------
     StudyError
         For what cannot be simulated, before anything is computed.
+
+    Examples
+    --------
+    ::
+
+        found = im.calibrate("rochester", "reports/rochester", sims=100)
+        im.trust_tables(found)["calibration.csv"]
     """
     from intlmodels.checks.calibration import run_calibration
     from intlmodels.checks.runner import ExecutionOptions
@@ -556,6 +708,13 @@ def compare(
     -------
     CheckResults
         With ``comparison``, and of published counts ``evidence``; see :func:`trust_tables`.
+
+    Examples
+    --------
+    ::
+
+        found = im.compare("rochester", "reports/rochester")
+        im.trust_tables(found)["elpd.csv"]
     """
     from intlmodels.checks.comparison import run_comparison
     from intlmodels.checks.runner import ExecutionOptions
@@ -598,6 +757,13 @@ def sensitivity(
     ------
     StudyError
         If there is no current fit that converged.
+
+    Examples
+    --------
+    ::
+
+        found = im.sensitivity("rochester", "reports/rochester")
+        im.trust_tables(found)["sensitivity.csv"]
     """
     from intlmodels.checks.runner import ExecutionOptions
     from intlmodels.checks.sensitivity import run_sensitivity
@@ -637,6 +803,13 @@ def influence(
     ------
     StudyError
         If there is no current fit that converged, or for a register.
+
+    Examples
+    --------
+    ::
+
+        found = im.influence("rochester", "reports/rochester")
+        im.trust_tables(found)["influence.csv"]
     """
     from intlmodels.checks.influence import run_influence
     from intlmodels.checks.runner import ExecutionOptions
@@ -681,6 +854,13 @@ def multiverse(
     ------
     StudyError
         For an unknown axis, setting or prior, or a register.
+
+    Examples
+    --------
+    ::
+
+        found = im.multiverse("rochester", "reports/rochester", axes=["family", "priors"])
+        im.trust_tables(found)["multiverse.csv"]
     """
     from intlmodels.checks.multiverse import run_multiverse
     from intlmodels.checks.runner import ExecutionOptions
@@ -745,6 +925,13 @@ def design(
     StudyError
         For a study that cannot be simulated, numbers of firms below the number of levels of a
         predictor, an unknown setting or prior, or without a current fit that converged.
+
+    Examples
+    --------
+    ::
+
+        found = im.design("rochester", "reports/rochester", firms=[22, 50, 100])
+        im.trust_tables(found)["design.csv"]
     """
     from intlmodels.checks.designanalysis import run_design
     from intlmodels.checks.runner import ExecutionOptions
@@ -782,6 +969,12 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     ------
     StudyError
         If the study has no claims, or there is no current fit.
+
+    Examples
+    --------
+    ::
+
+        im.claim_table("rochester", "reports/rochester")[["id", "claim", "verdict"]]
     """
     from intlmodels.report.data import gather
 
@@ -814,10 +1007,16 @@ def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     ------
     StudyError
         If nothing is.
+
+    Examples
+    --------
+    ::
+
+        found = im.read_trust("rochester", "reports/rochester")
     """
     study = _loaded(study)
     require_firms(study, "what calibration, comparison and sensitivity find")
-    found = stored.read_checks(study, Path(out), stored_overrides(study, Path(out)))
+    found = stored.read_checks(study, Path(out), jobs.stored_overrides(study, Path(out)))
     parts = {kind: getattr(found, kind) for kind in stored.KINDS}
     if all(part.value is None for part in parts.values()):
         why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
@@ -844,6 +1043,13 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
         Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
         ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv``,
         ``influence.csv`` and ``design.csv`` those that there are.
+
+    Examples
+    --------
+    ::
+
+        tables = im.trust_tables(im.read_trust("rochester", "reports/rochester"))
+        tables["calibration.csv"]
     """
     from intlmodels.checks.tables import csv_tables
 
@@ -858,6 +1064,13 @@ def write_report(study: Study | str | Path, out: str | Path) -> Path:
     ------
     StudyError
         If ``out`` holds no fit of the study.
+
+    Examples
+    --------
+    ::
+
+        fit = im.fit_study("rochester", out="reports/rochester")
+        im.write_report("rochester", "reports/rochester")
     """
     return report.write(_study(study, Path(out)), Path(out))
 
@@ -894,5 +1107,11 @@ def export(
     ------
     StudyError
         If ``out`` holds no current fit of the study; then nothing is written.
+
+    Examples
+    --------
+    ::
+
+        im.export("rochester", "reports/rochester", widths=[120], dpi=600)
     """
     return paper.write(_study(study, Path(out)), Path(out), widths=widths, dpi=dpi)

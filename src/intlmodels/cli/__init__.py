@@ -43,7 +43,7 @@ app = typer.Typer(
     name="intlmodels",
     help="Bayesian models for how firms in regional clusters go abroad.",
     epilog="Start with: intlmodels fit rochester; for a study of your own: intlmodels new FOLDER",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -57,8 +57,24 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+#: What the command says of itself when it is called with nothing else.
+WELCOME = """\
+intlmodels fits Bayesian models of how firms in regional clusters go abroad, and writes a report.
+
+  intlmodels fit rochester               a study that comes with the package (half a minute)
+  intlmodels new valley --model share    a folder for your own table, with an example to replace
+  intlmodels check valley                what was understood; the first mistake, and how to fix it
+  intlmodels fit valley                  the fit and its report: reports/NAME/index.html
+  intlmodels sensitivity valley          do conclusions survive other priors?
+  intlmodels export valley               tables, figures, methods and references for a paper
+
+Studies: michigan, norway, rochester, or the path of a folder. All commands: intlmodels --help\
+"""
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -66,7 +82,8 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(WELCOME)
 
 
 @app.command(epilog="Example: intlmodels fit rochester --variants all --seed 7")
@@ -169,7 +186,7 @@ def export(
             dpi=paper.DPI if dpi is None else dpi,
             pool=pool if len(widths) > 1 else None,
         )
-    say(f"for a paper: {folder}, told in {folder / 'README.md'}")
+    say(f"for a paper: {folder}, described in {folder / 'README.md'}")
 
 
 @app.command(epilog="Example: intlmodels check path/to/my-study")
@@ -389,9 +406,6 @@ def _invoke(arguments: Sequence[str]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
-        if not arguments:
-            typer.echo(error.format_message(), err=True)
-            return terminal.UNUSABLE
         raise StudyError(f"{error.format_message().rstrip('.')}; see --help") from error
     return 0
 

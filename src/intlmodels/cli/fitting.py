@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -25,7 +27,7 @@ from intlmodels.cli.terminal import (
     say,
 )
 from intlmodels.core import files
-from intlmodels.core.errors import StudyError
+from intlmodels.core.errors import StudyError, one_line
 
 if TYPE_CHECKING:
     from intlmodels.core.settings import Settings
@@ -50,7 +52,11 @@ def fit_and_report(
         due = [job for job in jobs if not job.current]
         with helpers(min(cores, max(1, len(due)))) as pool:
             _run(jobs, folder, pool)
-            refresh_report(study, folder, pool if cores > 1 else None)
+            written = refresh_report(study, folder, pool if cores > 1 else None)
+    if written:
+        report = (folder / "report.md").read_text(encoding="utf-8")
+        typer.echo("\n".join(["", study.title, *(f"- {one_line(t)}" for t in findings(report))]))
+        typer.echo(f"The report: {(folder / 'index.html').resolve()}")
     failed = [job.variant for job in jobs if not store.require_whole(job.path).gate.passed]
     if failed:
         typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
@@ -75,24 +81,40 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
 
     files.require_writable(folder)
     due = [job for job in jobs if not job.current]
+    states: dict[str, list[str]] = {}
     for job in jobs:
-        if job.current:
-            say(f"{job.variant}: unchanged, not fitted again")
-        elif job.reasons:
-            say(f"{job.variant}: to be fitted ({_why(job.reasons)})")
-        else:
-            say(f"{job.variant}: draws unchanged, estimands computed again")
+        states.setdefault(_state(job), []).append(job.variant)
+    for state, names in states.items():
+        say(f"{_in_short(names)}: {state}")
+    start = time.monotonic()
     if len(due) == 1:
         pool.submit(reports.get_ready, due[0].study.model)
         with progress_bar(f"sampling {due[0].variant}") as progress:
             checks = workflow.bring_up_to_date(due[0], progress)
-        _tell(due[0], checks)
+        _tell(due[0], checks, time.monotonic() - start)
     elif due:
-        with progress_bar(f"fitting {len(due)} variants") as progress:
+        with progress_bar(f"fitting {len(due)} variants", len(due)) as progress:
             for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
-                _tell(job, checks)
+                _tell(job, checks, time.monotonic() - start, f"{done} of {len(due)}, ")
                 if progress is not None:
                     progress(done / len(due))
+
+
+def _state(job: Job) -> str:
+    """Whether a job is to be done, and why."""
+    if job.current:
+        return "unchanged, not fitted again"
+    if job.reasons:
+        return f"to be fitted ({_why(job.reasons)})"
+    return "draws unchanged, estimands computed again"
+
+
+def _in_short(names: Sequence[str], most: int = 4) -> str:
+    """Variants that share a state, in one line."""
+    if len(names) == 1:
+        return names[0]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{len(names)} variants ({', '.join(names[:most])}{more})"
 
 
 def _why(reasons: Sequence[str], most: int = 4) -> str:
@@ -101,12 +123,12 @@ def _why(reasons: Sequence[str], most: int = 4) -> str:
     return "; ".join(reasons[:most]) + more
 
 
-def _tell(job: Job, checks: Gate) -> None:
-    if checks.passed:
-        say(f"{job.variant}: converged, {_speed(job)}stored in {job.path}")
-    else:
+def _tell(job: Job, checks: Gate, seconds: float, before: str = "") -> None:
+    outcome = f"converged{_speed(job)}"
+    if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
-        say(f"{job.variant}: DID NOT CONVERGE, also after one retry ({what})")
+        outcome = f"DID NOT CONVERGE, also after one retry ({what})"
+    say(f"{before}{seconds:.0f} s: {job.variant}: {outcome}")
 
 
 def _speed(job: Job) -> str:
@@ -116,7 +138,22 @@ def _speed(job: Job) -> str:
     found = header(job.path)
     if not job.reasons or found is None or not found.seconds:
         return ""
-    return f"{found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second), "
+    return f", {found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second)"
+
+
+#: What a finding in a report begins with: a number of a list, or a bullet.
+_ITEM = re.compile(r"(?:\d+\.|[-*]) +(.*)")
+#: What Markdown puts around words.
+_MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*`]")
+
+
+def findings(report: str, most: int = 3) -> list[str]:
+    """The first sentences of a report: the items of its first section, else its paragraphs."""
+    section = report.partition("\n## ")[2].partition("\n## ")[0].partition("**Contents**")[0]
+    lines = section.split("\n")[1:]
+    items = [found[1] for line in lines if (found := _ITEM.match(line))]
+    plain = [line for line in lines if line[:1].isalnum() and not _ITEM.match(line)]
+    return [_MARKS.sub(r"\1", text) for text in (items or plain)[:most]]
 
 
 # -- calibrate, compare and sensitivity ---------------------------------------------------
@@ -160,14 +197,15 @@ def calibrate(
 ) -> None:
     """Simulate studies like this one, fit each, and see whether the truth is found."""
     from intlmodels.checks.calibration import run_calibration, uniform
-    from intlmodels.report.checksentences import calibration_sentences
+    from intlmodels.report import checkvalues
 
     found, _ = _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_calibration,
-        lambda found: calibration_sentences(*found),
+        "calibration",
+        lambda found: checkvalues.calibration(*found),
         sims=sims,
         variant=variant,
         misspecified=[name.strip() for name in wrong.split(",") if name.strip()],
@@ -192,14 +230,15 @@ def compare(
 ) -> None:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
     from intlmodels.checks.comparison import run_comparison
-    from intlmodels.report.checksentences import comparison_sentences
+    from intlmodels.report import checkvalues
 
     _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_comparison,
-        lambda found: comparison_sentences(*found),
+        "comparison",
+        lambda found: checkvalues.comparison(*found),
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )
@@ -214,10 +253,12 @@ def sensitivity(
 ) -> None:
     """See how far conclusions move under other priors and readings; needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
-    from intlmodels.report.checksentences import sensitivity_sentences
+    from intlmodels.report import checkvalues
 
     options = cores, scheduler, again
-    _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
+    _report_check(
+        load(study), out, options, run_sensitivity, "sensitivity", checkvalues.sensitivity
+    )
 
 
 def influence(
@@ -229,10 +270,10 @@ def influence(
 ) -> None:
     """See which firms or counts conclusions rest on: leave out each and refit."""
     from intlmodels.checks.influence import run_influence
-    from intlmodels.report.checksentences import influence_sentences
+    from intlmodels.report import checkvalues
 
     options = cores, scheduler, again
-    _report_check(load(study), out, options, run_influence, influence_sentences)
+    _report_check(load(study), out, options, run_influence, "influence", checkvalues.influence)
 
 
 def multiverse(
@@ -256,14 +297,15 @@ def multiverse(
 ) -> None:
     """Fit every combination of readings, families and priors, and see what holds in all of them."""
     from intlmodels.checks.multiverse import run_multiverse
-    from intlmodels.report.checksentences import multiverse_sentences
+    from intlmodels.report import checkvalues
 
     _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_multiverse,
-        multiverse_sentences,
+        "multiverse",
+        checkvalues.multiverse,
         axes=[name.strip() for name in axes.split(",") if name.strip()],
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
@@ -295,7 +337,7 @@ def design(
 ) -> None:
     """Simulate studies of other sizes, and count how often each comparison is decided."""
     from intlmodels.checks.designanalysis import run_design
-    from intlmodels.report.checksentences import design_sentences
+    from intlmodels.report import checkvalues
 
     try:
         numbers = [int(number) for number in firms.split(",")] if firms.strip() else []
@@ -307,7 +349,8 @@ def design(
         out,
         (cores, scheduler, again),
         run_design,
-        design_sentences,
+        "design",
+        checkvalues.design,
         firms=numbers,
         sims=sims,
         source=source,
@@ -326,18 +369,20 @@ def _report_check[T](
     out: str | None,
     execution: tuple[int | None, str | None, bool],
     run: Callable[..., T],
-    sentences: Callable[[T], list[str]],
+    name: str,
+    values: Callable[[T], dict[str, Any]],
     **options: Any,
 ) -> T:
-    """Run a check and tell what it found, also in the report if there is a current fit."""
+    """Run a check and print what it found, also in the report if there is a current fit."""
     from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.report import render
     from intlmodels.report.record import current_fits
 
     folder = output_folder(study, out)
     with interruptible(KEPT):
         how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
         found = run(study, folder, how, **options)
-    for sentence in sentences(found):
+    for sentence in render.sentences(f"common/{name}_text.md.j2", values(found)):
         typer.echo(sentence)
     try:
         current_fits(study, folder)

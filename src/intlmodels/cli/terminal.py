@@ -109,17 +109,18 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
 
 def refresh_report(
     study: Study, folder: Path, pool: Executor | None = None, force: bool = False
-) -> None:
-    """Write the report if it is not current, or in any case if it is forced."""
+) -> bool:
+    """Write the report if it is not current, or in any case if it is forced; whether it was."""
     from intlmodels import report as reports
 
     require_caches()
     stale = reports.why_stale(study, folder)
     if not stale and not force and (folder / "index.html").exists():
         say(f"report: unchanged, {folder / 'index.html'}")
-        return
+        return False
     reports.write(study, folder, pool)
     say(f"report: written to {folder / 'index.html'}")
+    return True
 
 
 def say(text: str) -> None:
@@ -128,18 +129,21 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Progress | None]:
-    """A progress bar on a terminal; nothing when the output is piped."""
+def progress_bar(title: str, count: int = 1) -> Iterator[Progress | None]:
+    """A progress bar on a terminal, over so many pieces; nothing when the output is piped."""
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda done: bar.update(task, completed=done)
+    columns = [rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TimeElapsedColumn()]
+    if count > 1:
+        columns += [rich.MofNCompleteColumn(), rich.TextColumn("left:")]
+    columns.append(rich.TimeRemainingColumn())
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=float(count))
+        yield lambda done: bar.update(task, completed=count * done)
 
 
 # -- one line for every error, and an exit code ------------------------------------------

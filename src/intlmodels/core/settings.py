@@ -95,7 +95,12 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
                 output_folder(value, writes=not reads)
             if _is_a(value, "DataTree"):
                 _require_fit(value, before=function.__name__ == "prior_predictive")
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except StudyError as error:
+            if error.file != "command line":
+                raise
+            raise StudyError(error.message, file="priors", value=error.value) from None
 
     return call
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -146,6 +147,12 @@ class Gate:
     def failures(self) -> tuple[Result, ...]:
         """The checks that failed."""
         return tuple(result for result in self.results if result.outcome == "failed")
+
+    def _repr_html_(self) -> str:
+        if self.passed:
+            return "<p>Converged: no check failed.</p>"
+        failed = "; ".join(f"{own.label}: {own.value:.3g} ({own.hint})" for own in self.failures)
+        return f"<p><strong>Did not converge.</strong> {escape(failed)}</p>"
 
     def to_json(self) -> str:
         """Write the results as text, for an attribute of the stored fit."""

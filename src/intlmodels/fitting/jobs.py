@@ -68,7 +68,16 @@ class Job:
 
 
 class NotConverged(UserWarning):
-    """A fit did not pass the gate; its numbers are not a posterior."""
+    """A fit did not pass the gate; its numbers are not a posterior.
+
+    Examples
+    --------
+    ::
+
+        import warnings
+
+        warnings.simplefilter("error", im.NotConverged)  # stop where a fit did not converge
+    """
 
 
 def settings_of(study: Study, changes: Mapping[str, Any] | None = None) -> Settings:
@@ -266,6 +275,14 @@ def fit_study(
     -----
     NotConverged
         If the fit does not pass the gate, also after one retry.
+
+    Examples
+    --------
+    ::
+
+        fit = im.fit_study("rochester", draws=1000, seed=7)
+        fit = im.fit_study("rochester", "heaped", out="reports/rochester")
+        fit = im.fit_study(study, priors={"phi": "Gamma(2, 0.1)"})
     """
     loaded = study if isinstance(study, Study) else load_study(study)
     study, variant = with_function(loaded, variant)

@@ -52,6 +52,12 @@ def prior_predictive(
     ------
     StudyError
         For a register, whose fit has these groups, or an unknown variant or prior.
+
+    Examples
+    --------
+    ::
+
+        im.plots.prior_predictive(im.prior_predictive("rochester"))
     """
     import xarray as xr
 

@@ -253,16 +253,25 @@ def data_key(study: Study) -> str:
     return key
 
 
+#: The year of a citation, as in "(2020)".
+_YEAR = re.compile(r"\(((?:19|20)\d\d)[a-z]?\)")
+
+
 def data_entry(study: Study) -> str:
-    """Entry of the source of the data: the study's own, or its source as a note."""
+    """Entry of the source of the data: the study's own, or one made of its source."""
     if study.bibtex:
         return f"{study.bibtex}\n"
-    note = study.source or "The study names no source."
-    title = f"Data: {study.title}"
-    return (
-        f"@misc{{{data_key(study)},\n  key = {{{latex(study.name)}}},\n"
-        f"  title = {{{{{latex(title)}}}}},\n  note = {{{latex(note)}}}\n}}\n"
-    )
+    source = (study.source or "The study names no source").removesuffix(".")
+    found = _YEAR.search(source)
+    # Not as a note, which the default style of Pandoc leaves out.
+    fields = {
+        "key": latex(study.name),
+        "title": f"{{{latex(f'Data: {study.title}')}}}",
+        "howpublished": latex(source),
+        "year": found[1] if found else "n.d.",
+    }
+    lines = [f"  {name} = {{{value}}}" for name, value in fields.items()]
+    return f"@misc{{{data_key(study)},\n" + ",\n".join(lines) + "\n}\n"
 
 
 def bibliography(references: Mapping[str, Reference], study: Study) -> str:

@@ -8,6 +8,7 @@ where a line ends in a blank and an empty line ends a paragraph.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ from intlmodels.studies import Outcome
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+#: Year of this version, as in CITATION.cff.
+RELEASED = "2026"
 #: Kinds of the checks that a sentence on convergence tells, in its order.
 _CHECKS = {
     "rhat": "the largest R-hat was {}",
@@ -65,6 +68,7 @@ def passages(m: ReportData, data_key: str) -> list[Passage]:
 def bibliography(m: ReportData) -> dict[str, Reference]:
     """Key -> what the package and the methods in use are cited by; without the data."""
     own = provenance.own(m.attribute("versions")["intlmodels"])
+    own = replace(own, fields={**own.fields, "year": RELEASED})
     used = provenance.keys(provenance.methods(m))
     return {OWN: own, **{key: provenance.REFERENCES[key] for key in used}}
 

@@ -23,4 +23,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(import_module("intlmodels.plots.public").__all__)
+    # Pictures only; svg, which writes one, is found by name.
+    return sorted({*import_module("intlmodels.plots.public").__all__} - {"svg"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import cleandoc
 from typing import Any
 
 from intlmodels.core.errors import StudyError
@@ -118,5 +119,44 @@ posterior_predictive = _also_of_rows(
     sequences=decay.posterior_predictive,
 )
 
+#: Name -> how it is called; ``found`` is the result of a check, ``tables`` are those of
+#: :func:`intlmodels.trust_tables`.
+EXAMPLES = {
+    "cells": "im.plots.cells(fit)  # of published counts",
+    "chains": "im.plots.chains(fit)",
+    "cluster_differences": "im.plots.cluster_differences(fit)  # of a study with [cluster]",
+    "clusters": "im.plots.clusters(fit)  # of a study with [cluster]",
+    "conflicts": 'im.plots.conflicts(["M01", "M02", "M03"], [["M01", "M03"]])',
+    "coverage": 'im.plots.coverage(tables["calibration.csv"])',
+    "curve": 'im.plots.curve(fit, "enrolment")',
+    "curves": "im.plots.curves(fit)  # of decisions",
+    "data": "im.plots.data(study)",
+    "decisions": "im.plots.decisions(fit)  # of decisions",
+    "differences": "im.plots.differences(fit)",
+    "elpds": 'im.plots.elpds(tables["elpd.csv"], units=22)',
+    "estimates": "im.plots.estimates(fit)",
+    "experience_and_time": 'im.plots.experience_and_time(im.fit_study("norway", "period"))',
+    "interaction": 'im.plots.interaction(fit, "owner_size")',
+    "new_firms": 'im.plots.new_firms(im.predict(fit, {"product": "Precision Optics", ...}))',
+    "opportunity": "im.plots.opportunity(fit)",
+    "posterior_predictive": "im.plots.posterior_predictive(fit)",
+    "power_scaling": 'im.plots.power_scaling(tables["power_scaling.csv"])',
+    "predictions": 'im.plots.predictions(im.predictions(fit, at={"size": [10, 100]}))',
+    "prior_posterior": "im.plots.prior_posterior(fit)",
+    "prior_predictive": "im.plots.prior_predictive(im.prior_predictive(study))",
+    "rank_differences": (
+        'im.plots.rank_differences(found.calibration.value, tables["calibration.csv"])'
+    ),
+    "ranks": "im.plots.ranks(fit)",
+    "svg": "im.plots.svg(im.plots.estimates(fit))",
+    "true_counts": "im.plots.true_counts(fit)  # of published counts",
+    "variants": 'im.plots.variants({"default": fit, "heaped": heaped})',
+    "variation": "im.plots.variation(fit)",
+    "zeros": "im.plots.zeros(fit)  # of structural zeros",
+}
+
 for _name in __all__:
-    globals()[_name] = checked(_with_what_it_shows(globals()[_name]))
+    _drawn = checked(_with_what_it_shows(globals()[_name]))
+    _doc = cleandoc(_drawn.__doc__ or "")
+    _drawn.__doc__ = f"{_doc}\n\nExamples\n--------\n::\n\n    {EXAMPLES[_name]}\n"
+    globals()[_name] = _drawn

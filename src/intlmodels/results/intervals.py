@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.core import formats as f
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting.diagnostics import (
     Gate,
@@ -35,6 +36,8 @@ Array = NDArray[np.float64]
 #: Kind and probability of the intervals that are shown if nothing else is said.
 CI_KIND = "eti"
 CI_PROB = 0.95
+#: Most effects of one kind that a table of regressions lists.
+MOST_EFFECTS = 12
 
 
 def converged(fit: DataTree) -> bool:
@@ -229,6 +232,35 @@ def summary(dataset: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def regression(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+    """Parameters of several fits side by side: see :func:`intlmodels.regression_table`.
+
+    Effects of firms, and of more than ``MOST_EFFECTS`` other groups, are left out.
+    """
+    import pandas as pd
+
+    columns = {}
+    for heading, fit in fits.items():
+        draws = fit["posterior"].to_dataset()
+        names = [
+            name
+            for name in json.loads(fit.attrs["shown"])
+            if name in draws and name != "firm" and draws[name][0, 0].size <= MOST_EFFECTS
+        ]
+        table = summary(draws[names], prob)
+        rows = table["variable"] + np.where(table["label"] == "", "", ": " + table["label"])
+        numbers = zip(table["median"], table["ci_low"], table["ci_high"], strict=True)
+        cells = [f"{f.number(m, 2)} [{f.number(a, 2)}, {f.number(b, 2)}]" for m, a, b in numbers]
+        last = {
+            "Interval": f"{f.percent(100 * prob)}, equal-tailed",
+            "Chains x draws": f"{draws.sizes['chain']} x {draws.sizes['draw']}",
+            "Converged": "yes" if converged(fit) else "no",
+        }
+        columns[heading] = {**dict(zip(rows, cells, strict=True)), **last}
+    rows = dict.fromkeys(row for cells in columns.values() for row in cells if row not in last)
+    return pd.DataFrame(columns, index=[*rows, *last]).fillna("")
 
 
 # -- parameters --------------------------------------------------------------------------

@@ -114,7 +114,14 @@ def _packaged() -> dict[str, Path]:
 
 
 def list_studies() -> list[str]:
-    """Names of the studies that come with the package, sorted."""
+    """Names of the studies that come with the package, sorted.
+
+    Examples
+    --------
+    ::
+
+        im.list_studies()  # ['michigan', 'norway', 'rochester']
+    """
     return sorted(_packaged())
 
 
@@ -182,6 +189,13 @@ def load_study(name_or_path: str | Path) -> Study:
     ------
     StudyError
         For the first thing that is wrong, in one line.
+
+    Examples
+    --------
+    ::
+
+        im.load_study("rochester")
+        im.load_study("path/to/valley")
     """
     return read_study(_find(name_or_path))
 
@@ -252,6 +266,12 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
     StudyError
         If the model is not known, or the folder holds something, has the name of a study of
         the package, or cannot be written; nothing is left behind.
+
+    Examples
+    --------
+    ::
+
+        im.new_study("valley", model="share")
     """
     if model not in MODELS:
         known = " or ".join(f"{shown(name)} ({what})" for name, what in MODELS.items())

@@ -11,6 +11,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +33,9 @@ from intlmodels.studies.schema import (
     wrong,
 )
 from intlmodels.studies.sources import Sources
+
+#: Lines of a study, and their letters, that a screen shows.
+MOST_LINES, WIDEST = 24, 160
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,8 +79,23 @@ class Study:
     #: What the publication says, to be held against the study.
     claims: tuple[Claim, ...] = field(default=(), kw_only=True)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        """What fits a screen; ``print(study)`` shows all."""
+        cut = (f"{line[:WIDEST]} ..." if len(line) > WIDEST else line for line in self.lines())
+        lines = list(cut)
+        more = len(lines) - MOST_LINES
+        if more > 1:
+            lines[MOST_LINES:] = [f"... {more} more lines: print(study)"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        lines = [escape(line) for line in self.lines()]
+        first, rest = "\n".join(lines[:MOST_LINES]), "\n".join(lines[MOST_LINES:])
+        more = f"<details><summary>more</summary><pre>{rest}</pre></details>" if rest else ""
+        return f"<pre>{first}</pre>{more}<p>Next: <code>im.fit_study(study)</code></p>"
 
     @abstractmethod
     def lines(self) -> Iterator[str]:

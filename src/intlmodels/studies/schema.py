@@ -448,6 +448,7 @@ Transform = Literal["none", "log"]
 class StudyTable(TomlTable):
     """What the study is about, and its model."""
 
+    #: Name of the folder of its reports.
     name: Annotated[
         str,
         Key(
@@ -457,20 +458,30 @@ class StudyTable(TomlTable):
             "title",
         ),
     ]
+    #: Title of the report.
     title: Label
+    #: What the report is to answer.
     question: Prose = ""
+    #: Shares, or decisions with a flag.
     model: Literal["share", "decay"]
+    #: Citation of the publication.
     source: Prose = ""
+    #: The same as a BibTeX entry.
     bibtex: Prose = ""
+    #: Sentences on what the study cannot show; the report prints them.
     limits: tuple[str, ...] = ()
 
 
 class FirmsTable(TomlTable):
     """The table that lists the firms."""
 
+    #: One row per firm, in the order of the report.
     file: str
+    #: Column with the names of the firms.
     column: Label
+    #: What a row is called, such as "firm" or "household".
     label: Label = "firm"
+    #: Column with the size of each firm.
     size: str = ""
     #: Labels of the sizes, the smallest one first.
     sizes: tuple[str, ...] = ()
@@ -482,12 +493,15 @@ class FirmsTable(TomlTable):
 class RowsTable(TomlTable):
     """The table with the rows of a study whose firms may repeat."""
 
+    #: One row per firm and period.
     file: str
-    #: Column with the firm of each row, and the one with its period.
+    #: Column with the firm of each row.
     unit: Label
+    #: Column with its period.
     time: Label = ""
     #: Periods in the order of time, where they are neither numbers nor dates.
     levels: tuple[str, ...] = ()
+    #: What a unit is called.
     label: Label = "firm"
 
     def __post_init__(self) -> None:
@@ -502,23 +516,31 @@ class RowsTable(TomlTable):
 class NumbersTable(TomlTable):
     """Further numbers that a publication prints, for its claims."""
 
+    #: Columns id, quantity, value, unit and where.
     file: str
 
 
 class FitTable(TomlTable):
     """Settings of the sampler; those that are not ``written`` have their defaults elsewhere."""
 
+    #: The same seed gives the same draws.
     seed: Annotated[int, Key("integer", within=(0, 2**32 - 1))] | None = None
+    #: Kept draws of each chain.
     draws: Annotated[int, Key("integer", within=(4, 1_000_000))] | None = None
+    #: Tuning draws of each chain.
     tune: Annotated[int, Key("integer", within=(0, 1_000_000))] | None = None
+    #: Number of chains.
     chains: Annotated[int, Key("integer", within=(2, 256))] | None = None
+    #: Target acceptance of NUTS.
     target_accept: Annotated[float, Key("number", within=(0.1, 0.999))] | None = None
+    #: Where tables are drawn: sweeps over tables and parameters for each draw.
     sweeps: Annotated[int, Key("integer", within=(1, 100_000))] | None = None
 
 
 class RegisterTable(TomlTable):
     """Rows in files too large to be read as tables."""
 
+    #: CSV or Parquet: a file, a glob or a folder.
     files: str
     #: What happens to rows that cannot be read.
     bad_rows: Literal["stop", "set aside"] = "stop"
@@ -531,14 +553,16 @@ class RegisterTable(TomlTable):
             expected='memory such as "2GB" or "500MB"',
         ),
     ] = "2GB"
+    #: What a row is called.
     label: Label = "firm"
 
 
 class ShareRegisterTable(RegisterTable):
     """A register whose rows have shares."""
 
-    #: Column with the firm of each row, and what happens where firms have several rows.
+    #: Column with the firm of each row.
     unit: Label = ""
+    #: Take the rows of one firm as independent.
     repeated: Literal["independent"] | None = None
 
     def __post_init__(self) -> None:
@@ -551,6 +575,7 @@ class VariantTable(TomlTable):
     """A variant of the study's own, or a crosscheck."""
 
     kind: str
+    #: How the data were read, for the report.
     note: Prose = ""
 
 
@@ -560,17 +585,23 @@ class VariantTable(TomlTable):
 class ShareTable(TomlTable):
     """The reported shares: the table [outcome] of the share model."""
 
+    #: Another file than that of the firms.
     file: str = ""
+    #: Column with the shares.
     column: Label = ""
+    #: What the share is called.
     label: Label = ""
+    #: 0 to 100, or 0 to 1.
     unit: Literal["percent", "fraction"]
     #: One number, "printed" for what the decimals say, or the column with that of each row.
     rounding_width: Annotated[float | str, Key("number or text")] | None = None
-    #: In place of these two the columns with the ends of a band.
+    #: Column with the lower end of a band, in place of column and rounding_width.
     lower: Label = ""
+    #: Column with its upper end.
     upper: Label = ""
-    #: Column with what each row counts.
+    #: Column with the weight of each row.
     weights: Label = ""
+    #: Whether an exact 0 may also be a structural zero.
     zeros: Literal["rounded", "structural"] = "rounded"
 
     def __post_init__(self) -> None:
@@ -607,9 +638,13 @@ class Opportunity(TomlTable):
 class ClusterTable(TomlTable):
     """The column with the cluster of each firm."""
 
+    #: Another file than that of the firms.
     file: str = ""
+    #: Column with the cluster or group.
     column: Label
+    #: What it is called.
     label: Label = ""
+    #: Column with the names of the firms there, if called otherwise.
     key: Label = ""
 
 
@@ -635,6 +670,7 @@ class GroupingTable(ClusterTable):
 class PartTable(TomlTable):
     """Predictors of the precision, or of structural zeros: [precision] and [zeros]."""
 
+    #: Names of predictors.
     predictors: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -645,7 +681,9 @@ class PartTable(TomlTable):
 class InteractionTable(TomlTable):
     """Two predictors of which the effect of one depends on the other."""
 
+    #: Two predictors.
     of: tuple[str, ...]
+    #: What it is called.
     label: Label = ""
 
     def __post_init__(self) -> None:
@@ -664,9 +702,13 @@ class PredictorTable(TomlTable):
     """A column that may explain the shares."""
 
     kind: str
+    #: Another file than that of the firms, joined by firm.
     file: str = ""
+    #: Column with the predictor.
     column: Label
+    #: What it is called.
     label: Label = ""
+    #: Column with the names of the firms there, if called otherwise.
     key: Label = ""
 
 
@@ -674,6 +716,7 @@ class CategoryTable(PredictorTable):
     """Labels without an order."""
 
     kind: Literal["category"]
+    #: The level is what stands before it.
     family_separator: str = ""
     #: Levels that printed labels are read as; a label without a reading is a level of its own.
     readings: Annotated[Any, Key("tables")] = ()
@@ -690,7 +733,9 @@ class ContrastTable(PredictorTable):
     """Two labels in an order."""
 
     kind: Literal["contrast"]
+    #: The label with which `high` is compared.
     low: Label
+    #: The label whose effect is estimated.
     high: Label
 
     def __post_init__(self) -> None:
@@ -702,10 +747,13 @@ class NumericTable(PredictorTable):
     """Numbers."""
 
     kind: Literal["numeric"]
+    #: "log": the natural logarithm.
     transform: Transform = "none"
+    #: Unit of the column, in words.
     unit: Prose = ""
-    #: Of firms that repeat: their means and the deviations from them are terms apart.
+    #: Of firms that repeat: their means and the deviations from them are separate terms.
     split: Literal["within"] | None = None
+    #: A curve in place of a slope.
     curve: Literal["quadratic", "spline"] | None = None
     #: Of a spline, in the unit of the column.
     knots: tuple[float, ...] = ()
@@ -736,6 +784,7 @@ class OrderedPredictorTable(PredictorTable):
     """Labels in an order, of which a higher one never counts less."""
 
     kind: Literal["ordered"]
+    #: Lowest first.
     levels: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -758,6 +807,7 @@ class NestedTable(VariantTable):
     """The printed label within its family."""
 
     kind: Literal["nested"]
+    #: Category with a family_separator.
     predictor: str
 
 
@@ -765,8 +815,11 @@ class AxesTable(VariantTable):
     """Ordered axes in place of a category."""
 
     kind: Literal["axes"]
+    #: The category that the axes replace.
     replaces: str
+    #: Levels of every axis, lowest first.
     levels: tuple[str, ...]
+    #: The level of each label on every axis.
     readings: Annotated[Any, Key("tables")]
 
     @property
@@ -790,11 +843,15 @@ class MembershipTable(VariantTable):
     """A second label beside the first one."""
 
     kind: Literal["membership"]
+    #: The category of the first label.
     predictor: str
+    #: Column with the second label.
     column: Label
+    #: Another file than that of the firms.
     file: str = ""
     # At one half the first label would no longer be the primary one, at one the second label
     # would not count at all.
+    #: Weight of the first label where there is a second.
     primary_weight: Annotated[
         float,
         Key(
@@ -810,10 +867,15 @@ class CovariateTable(VariantTable):
     """One more numeric predictor."""
 
     kind: Literal["covariate"]
+    #: Column with the number.
     column: Label
+    #: Another file than that of the firms.
     file: str = ""
+    #: What it is called.
     label: Label = ""
+    #: "log": the natural logarithm.
     transform: Transform = "none"
+    #: Unit of the column, in words.
     unit: Prose = ""
 
 
@@ -821,11 +883,15 @@ class CompositionTable(VariantTable):
     """A second part of the whole that the share is a part of."""
 
     kind: Literal["composition"]
+    #: Column with the second part.
     column: Label
+    #: Another file than that of the firms.
     file: str = ""
-    #: What the two parts and the rest are called where they stand beside each other.
+    #: What the second part is called.
     label: Label
+    #: What the share is called beside it.
     share: Label
+    #: What the rest is called.
     rest: Label
 
     def __post_init__(self) -> None:
@@ -841,6 +907,7 @@ class ByOutcomeTable(VariantTable):
     """A further outcome as one more predictor of the share."""
 
     kind: Literal["outcome"]
+    #: Name of the outcome that becomes a predictor.
     outcome: str
 
 
@@ -848,8 +915,11 @@ class OrderTable(VariantTable):
     """A further outcome with its levels in another order."""
 
     kind: Literal["order"]
+    #: Name of the outcome.
     outcome: str
+    #: Lowest first.
     levels: tuple[str, ...]
+    #: The level of each label.
     readings: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
@@ -863,7 +933,9 @@ class TermsTable(VariantTable):
     """The same study with other terms."""
 
     kind: Literal["terms"]
+    #: Terms that the default does not have.
     add: tuple[str, ...] = ()
+    #: Terms that are left out.
     drop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -878,9 +950,13 @@ class OutcomeTable(TomlTable):
     """A further outcome beside the share."""
 
     kind: str
+    #: Another file than that of the firms.
     file: str = ""
+    #: Column with the names of the firms there, if called otherwise.
     key: Label = ""
+    #: What it is called.
     label: Label = ""
+    #: How labels were read, for the report.
     note: Prose = ""
 
 
@@ -888,8 +964,11 @@ class OrderedTable(OutcomeTable):
     """An outcome with levels in an order."""
 
     kind: Literal["ordered"]
+    #: Column with the labels.
     column: Label
+    #: Lowest first.
     levels: tuple[str, ...]
+    #: The level of each label.
     readings: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
@@ -902,8 +981,11 @@ class BinaryTable(OutcomeTable):
     """An outcome that is yes or no."""
 
     kind: Literal["binary"]
+    #: Yes if any of these columns holds a yes.
     columns: tuple[str, ...]
+    #: Labels that mean yes.
     yes: tuple[str, ...]
+    #: Labels that mean no.
     no: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -920,7 +1002,9 @@ class GroupOutcomesTable(TomlTable):
     """Several yes or no outcomes: whether a firm belongs to each of some groups."""
 
     kind: Literal["groups"]
+    #: Names of groups, each of which becomes an outcome.
     groups: tuple[str, ...]
+    #: What the report should say of them.
     note: Prose = ""
 
     def __post_init__(self) -> None:
@@ -930,11 +1014,15 @@ class GroupOutcomesTable(TomlTable):
 class TotalTable(TomlTable):
     """A sum over the firms: the shares of what a column has."""
 
+    #: Another file than that of the firms.
     file: str = ""
+    #: Column with the whole of each firm, such as revenue.
     column: Label
-    #: What the sum is, and what the column has, in words.
+    #: What the sum is, in words.
     label: Label
+    #: What the column has, in words.
     of: Label = ""
+    #: Unit of the column, in words.
     unit: Prose = ""
 
 
@@ -942,6 +1030,7 @@ class SameTable(VariantTable):
     """Columns that print the same."""
 
     kind: Literal["same"]
+    #: Places written "file: column".
     columns: tuple[str, ...]
 
 
@@ -949,7 +1038,9 @@ class AtMostTable(VariantTable):
     """Columns whose numbers have a limit to their sum."""
 
     kind: Literal["at most"]
+    #: Places written "file: column".
     columns: tuple[str, ...]
+    #: Largest sum of a row.
     value: float
 
 
@@ -986,10 +1077,13 @@ def _read_readings(
 class DecisionTable(TomlTable):
     """What is counted and what the flag says: the table [outcome] of the decay model."""
 
+    #: What a decision is called.
     event: Label = "decision"
+    #: What a decision with the flag is called.
     flag: Label = "flagged"
-    #: Labels of decisions with the flag, and of those without it.
+    #: Labels of decisions with the flag.
     yes: tuple[str, ...] = ()
+    #: Labels of decisions without it.
     no: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -1007,7 +1101,9 @@ class DecisionTable(TomlTable):
 class PeriodsTable(TomlTable):
     """The periods in order of time."""
 
+    #: In the order of time.
     names: tuple[str, ...]
+    #: Prior chance of each period; equal by default.
     weights: tuple[float, ...] | None = None
     #: First years of the second, third ... period.
     starts: tuple[int, ...] = ()
@@ -1029,8 +1125,11 @@ class PeriodsTable(TomlTable):
 class CountsTable(TomlTable):
     """The file of published counts."""
 
+    #: The published counts.
     file: str
+    #: Factor for every unit by which a noisy count is off.
     rho: Annotated[float, Key("number", between=(0, 1))] = 0.05
+    #: How evenly decisions spread over firms before the counts speak.
     concentration: Annotated[float, Key("number", between=(0, 1e6))] = 1.0
     #: Orders within firms, read by :mod:`intlmodels.studies.orders`.
     orders: Annotated[Any, Key("tables")] = ()
@@ -1039,12 +1138,19 @@ class CountsTable(TomlTable):
 class DecisionsTable(TomlTable):
     """The file of decisions that are known one by one."""
 
+    #: One row per decision.
     file: str
+    #: Column with the firm.
     firm: Label
+    #: Column with yes or no.
     flag: Label
+    #: Column with dates.
     when: Label = ""
+    #: "number" where the column `when` has numbers that order.
     order: Literal["date", "number"] = "date"
+    #: Such as "%d.%m.%Y" for 31.05.2006.
     date_format: Label = ""
+    #: Column with the period.
     period: Label = ""
 
     def __post_init__(self) -> None:
@@ -1054,14 +1160,21 @@ class DecisionsTable(TomlTable):
 class DecisionRegisterTable(RegisterTable):
     """A register whose rows are decisions, of firms that no table lists."""
 
+    #: Column with the firm.
     firm: Label
+    #: Column with yes or no.
     flag: Label
+    #: Column with dates.
     when: Label
+    #: "number" where the column `when` has numbers that order.
     order: Literal["date", "number"] = "date"
+    #: Such as "%d.%m.%Y" for 31.05.2006.
     date_format: Label = ""
+    #: Column with the size of the firm.
     size: Label = ""
     #: Labels of the sizes, the smallest one first.
     sizes: tuple[str, ...] = ()
+    #: Column with the period.
     period: Label = ""
 
     def __post_init__(self) -> None:
@@ -1119,9 +1232,13 @@ class ReadingTable(VariantTable):
     """The counts over other periods."""
 
     kind: Literal["reading"]
+    #: Column of the counts with their other periods.
     column: Label
+    #: Names of the other periods, in the order of time.
     periods: tuple[str, ...]
+    #: Prior chance of each period; equal by default.
     weights: tuple[float, ...] | None = None
+    #: Orders over the other periods.
     orders: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
@@ -1132,7 +1249,9 @@ class MoreCountsTable(VariantTable):
     """Further counts beside those of the study."""
 
     kind: Literal["more counts"]
+    #: Further counts.
     file: str
+    #: Further orders within firms.
     orders: Annotated[Any, Key("tables")] = ()
 
 
@@ -1140,6 +1259,7 @@ class SizesTable(VariantTable):
     """The same firms, of other sizes."""
 
     kind: Literal["sizes"]
+    #: Tables with a size and its firms.
     sizes: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
@@ -1150,7 +1270,9 @@ class OwnersTable(VariantTable):
     """Firms that come under other owners, by the first period in which they have them."""
 
     kind: Literal["owners"]
+    #: What the other owners are called.
     label: Label = "another owner"
+    #: Tables with firms and the first period in which they are owned.
     owned: Annotated[Any, Key("tables")]
 
     def __post_init__(self) -> None:
@@ -1161,6 +1283,7 @@ class MissedTable(VariantTable):
     """Decisions that no interview brought up; ``column`` has the interviews of each firm."""
 
     kind: Literal["missed"]
+    #: "file: column" with the number of interviews of each firm.
     column: Label
 
 
@@ -1187,8 +1310,11 @@ MOST_OF_ATTRIBUTE, MOST_SEVERAL = 20, 6
 class AttributeTable(TomlTable):
     """Further counts of the same decisions, by the levels of something else."""
 
+    #: Counts with a column level.
     file: str
+    #: Levels that are counted.
     levels: tuple[str, ...]
+    #: What the attribute is called.
     label: Label = ""
     #: Whether a decision may have several levels.
     several: bool = False

@@ -1,0 +1,86 @@
+"""How Sphinx builds the site: ``make docs``."""
+
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+from shutil import copy2
+
+from pygments.lexers.special import TextLexer
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "src")]
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+project = PROJECT["name"]
+author = PROJECT["authors"][0]["name"]
+version = release = PROJECT["version"]
+copyright = f"{author}, BSD 3-Clause"  # noqa: A001 (Sphinx calls it so)
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+root_doc = "index"
+
+# Markdown as GitHub reads it, and notebooks.
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 4
+
+# The notebooks are stored without output. NOTEBOOKS=off leaves them unexecuted.
+nb_execution_mode = os.environ.get("NOTEBOOKS", "cache")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_cache_path = str(ROOT / "build" / "notebooks")
+nb_merge_streams = True
+nb_execution_show_tb = True
+
+# Docstrings
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"intlmodels {version}"
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "icon_links": [
+        {"name": name, "url": url, "icon": "fa-solid fa-link"}
+        for name, url in PROJECT.get("urls", {}).items()
+    ],
+}
+
+
+def setup(app):
+    """Bring in the notebooks, and turn links to files of the repository into addresses."""
+    folder = ROOT / "docs" / "notebooks"
+    folder.mkdir(exist_ok=True)
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        copy = folder / notebook.name
+        if not copy.is_file() or copy.read_bytes() != notebook.read_bytes():
+            copy2(notebook, copy)
+    app.add_lexer("csv", TextLexer)
+    app.connect("source-read", point_to_files)
+
+
+def point_to_files(app, name, source):
+    """Notebooks are pages; other files have an address where the repository has one."""
+    home = next(iter(PROJECT.get("urls", {}).values()), "").rstrip("/")
+
+    def address(match):
+        text, file = match.groups()
+        if file.startswith("notebooks/"):
+            return f"[{text}]({file})"
+        return f"[{text}]({home}/blob/main/{file})" if home else text
+
+    source[0] = re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./([^)]+)\)", address, source[0])

@@ -1,0 +1,77 @@
+"""The command line and the package where what only POSIX systems have is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import asyncio, concurrent.futures.process, multiprocessing.connection, subprocess, tempfile
+import arviz_base, dask, h5netcdf, matplotlib.figure, nutpie, openpyxl, pymc, rich.progress, typer
+import os, signal, sys
+
+POSIX = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
+
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name in POSIX:
+            raise ModuleNotFoundError(name)
+
+
+for name in POSIX:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Hidden())
+for module, names in {
+    os: ("fork", "forkpty", "getgid", "getuid", "geteuid", "getpgid", "killpg", "nice", "setsid",
+         "statvfs", "sysconf", "uname", "wait"),
+    signal: ("SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "alarm", "pthread_kill",
+             "pthread_sigmask", "setitimer"),
+}.items():
+    for name in names:
+        delattr(module, name)
+sys.platform = "win32"
+
+from intlmodels import cli
+from intlmodels.core import processes
+from intlmodels.fitting import jobs
+from mockfit import mock_fit
+
+
+class Threads(concurrent.futures.ThreadPoolExecutor):
+    # In place of processes, which the standard library of POSIX cannot start like this.
+
+    _processes = {}
+
+    def __init__(self, count, **_):
+        super().__init__(count)
+
+
+processes._Helpers = Threads
+
+jobs.fit = mock_fit
+for command in ("new valley --model share", "check valley", "priors valley", "audit norway",
+                "fit valley --cores 1", "fit valley --cores 1", "export valley --width 89"):
+    code = cli.run(command.split())
+    assert code == 0, command
+sys.stdout.write("done")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_key_paths_run_without_posix(tmp_path):
+    tests = Path(__file__).parent
+    path = f"{tests.parent / 'src'}:{tests}"
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env={"PYTHONPATH": path, "PATH": "", "HOME": str(tmp_path), "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith("done")
+    assert (tmp_path / "reports" / "valley" / "index.html").is_file()
+    assert (tmp_path / "reports" / "valley" / "paper" / "references.bib").is_file()
