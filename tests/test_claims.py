@@ -655,8 +655,8 @@ def test_the_section(tmp_path: Path, fails: bool) -> None:
     ]
     assert made["counts"] == {"differs": "1", made["claims"][0]["kind"]: "1", "untestable": "1"}
     # How many verdicts may be wrong, where a probability has decided one.
-    assert (made["sentences"][-1] != "") != fails
-    found = made["claims"][0]["found"]
+    assert (made["wrong"] != "") != fails
+    ((found, _),) = made["claims"][0]["found"]
     assert "0.95" in found
     assert ("no posterior" in found) == fails
     assert [row[1] for row in named["rows"]] == ["all", "early", "large"]
@@ -723,6 +723,9 @@ def test_main_findings_are_named_by_their_claims(tmp_path: Path) -> None:
     assert found is not None
     assert [row["ids"] for row in found["findings"]] == [["C1"], ["C2", "C4"]]
     assert found["counts"] == {"differs": "2"}
+    # Ids of claims in the text of others are links to them.
+    cut = section._linked("See C2, C12 and C4", material(study, fit_of()))
+    assert cut == [("See ", "C2"), (", C12 and ", "C4"), ("", "")]
     _, pages = render(
         "html",
         "decay",
