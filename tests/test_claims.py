@@ -840,10 +840,10 @@ def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
         ("M36", " or"),
         ("M37", ""),
     ]
-    # Of 60 claims of the paper four are one; they are all that is contradicted by counts.
+    # Of 61 claims of the paper four are one; they are all that is contradicted by counts.
     lines = ledger.verdict_lines(table)
-    assert "differs from the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
-    assert "Of 57 claims of the publication" in ledger.summary(table)
+    assert "differs from the printed counts: 1 of 58 (N04 + N05c + N08b + N09b)" in lines
+    assert "Of 58 claims of the publication" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
         f"The published counts contradict each other, and the cheapest repairs change {counts}. "
         "N04, N05c, N08b and N09b rest on this contradiction and are counted once."
@@ -863,5 +863,7 @@ def test_other_claims_of_the_norwegian_paper(norway: pd.DataFrame) -> None:
         "N11": "higher share",
     }
     cannot = norway[norway["verdict"] == claims.CANNOT]
-    assert set(cannot["rule"]) == {"cannot"}
-    assert cannot["numbers"].str.endswith(".").all()
+    assert set(cannot["rule"][cannot.index != "N19b"]) == {"cannot"}
+    # No draws of this fit tell how the decisions are shared out, and the bounds are wide.
+    assert cannot.loc["N19b", "numbers"].startswith("2 to 11 decisions by the counts alone")
+    assert cannot["numbers"][cannot["rule"] == "cannot"].str.endswith(".").all()
