@@ -31,6 +31,8 @@ from intlmodels.checks.stored import (
     Specification,
     Summed,
 )
+from intlmodels.report.pages import Page, Values
+from intlmodels.report.render import Format, Rendering, sentences
 
 LEVELS = 100
 NAMES = ("intercept", "phi", "sigma_branch", "branch[Tools]", "branch[Toys]")
@@ -298,7 +300,32 @@ def material(
     study = SimpleNamespace(
         name="hedge", folder=Path("somewhere/hedge"), firm_label="firm", model=model
     )
-    made = SimpleNamespace(catalogue={}, study=study, check_results=found, passed=passed)
+    made = SimpleNamespace(
+        catalogue={},
+        study=study,
+        check_results=found,
+        passed=passed,
+        register=None,
+        key_contrast=None,
+    )
     if texts is not None:
         made.texts = texts
     return made
+
+
+def rendered(name: str, values: Values, *, passed: bool = True, form: Format = "md") -> Page:
+    """A page with this section alone."""
+    rendering = Rendering(form, ("share", "common"), passed, {})
+    return rendering.pages({"appendix": {name: values}})["appendix"]
+
+
+def words(name: str, values: Values, **how: Any) -> str:
+    """The text of a section on one line, without the marks of Markdown."""
+    text = rendered(name, values, **how).sections[0].text
+    return " ".join(text.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def said(name: str, values: Values) -> str:
+    """What the command line says of a check, one sentence a line."""
+    text = "\n".join(sentences(f"common/{name}_text.md.j2", values))
+    return text.replace("\N{NO-BREAK SPACE}", " ")

@@ -296,9 +296,10 @@ def test_paper_holds_all_of_it(opened, name, tmp_path):
         texts = [sheet.extract_text() for sheet in sheets]
         missing = words(page.evaluate(TEXT)) - words(" ".join(texts))
         assert missing.total() == 0, missing
-        claims = [text for text in texts if re.search(r"[(]N\d\d", text)]
-        assert len(claims) > 1
-        assert all("what was found" in text for text in claims)  # the header is on each sheet
+        if name.endswith("appendix"):
+            claims = [text for text in texts if re.search(r"[(]N\d\d", text)]
+            assert len(claims) > 1
+            assert all("what was found" in text for text in claims)  # the header is on each sheet
 
 
 # -- access ------------------------------------------------------------------------------
@@ -381,7 +382,7 @@ def claims_of(page):
             )
             return [name.removeprefix("claim-") for name in ids]
         place = headers.index(header) + 1
-        return section.locator(f"tbody tr:visible :nth-child({place})").all_inner_texts()
+        return section.locator(f"tbody tr:visible > :nth-child({place})").all_inner_texts()
 
     return section, cells
 

@@ -331,9 +331,7 @@ def test_facts_come_first_and_edges_beside_their_verdict() -> None:
     assert summary == "Of 10 claims of the publication, 2 differ, 5 are undecided and 3 agree."
     # What is on the edge of another verdict is as undecided.
     edges = {"verdict": ["undecided (on the edge)", "leaning against"], "probability": [0.11, 0.08]}
-    assert "0.080 of 1 on the paper's claims are" in ledger.expected_wrong(
-        table[:2].assign(**edges)
-    )
+    assert "0.080 of 1 (the paper's claims)" in ledger.expected_wrong(table[:2].assign(**edges))
 
 
 def test_the_first_page_names_the_claims_that_fits_decide_the_most_certain_first() -> None:
@@ -845,8 +843,8 @@ def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     assert "differs from the printed counts: 1 of 57 (N04 + N05c + N08b + N09b)" in lines
     assert "Of 57 claims of the publication" in ledger.summary(table)
     assert ledger.finding_sentences(table) == [
-        f"2 published numbers cannot be right beside the others: {counts}. N04, N05c, N08b and "
-        "N09b rest on this and are counted once."
+        f"The published counts contradict each other, and the cheapest repairs change {counts}. "
+        "N04, N05c, N08b and N09b rest on this contradiction and are counted once."
     ]
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,10 @@ from intlmodels.models.share import estimands, inferencedata, simulator
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.models.share.design import CLUSTER, fixed_priors, parameters
 from intlmodels.models.share.model import build
-from intlmodels.report.registry import sections_of
-from intlmodels.report.render import markdown
 from intlmodels.results import groups as tables
 from intlmodels.results import share as results
 from intlmodels.studies import describe, load_study, schema
+from rendered import appendix, text_of
 from studies import STUDY, VARIANTS, write_study
 from trees import made_up, store_fits
 
@@ -566,9 +564,8 @@ def report(study, tmp_path_factory):
     store_fits(
         study, folder, **{n.replace("-", "_"): made_up(study, VALUES, variant=n) for n in names}
     )
-    names = ("data", "model", "priors", "estimates", "clusters", "new_firms", "limits")
-    frame, sections = sections_of(study, folder, names)
-    return folder, frame, sections
+    names = ("data_table", "model", "priors", "levels", "clusters", "new_firms", "limitations")
+    return text_of(appendix(study, folder, names))
 
 
 def test_clusters_beside_their_own_averages(study):
@@ -604,39 +601,33 @@ def test_conclusions_and_levels_have_the_clusters(study):
     assert len(ranks[ranks["predictor"] == CLUSTER]) == 9
 
 
-def text_of(report):
-    _, frame, sections = report
-    return markdown(replace(frame, sections=tuple(sections.values())), "")
-
-
 def test_the_report_tells_of_clusters(report):
-    text = text_of(report).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+    text = report
     assert "8 firms of 3 clusters are estimated together" in text
     assert "a cluster with few borrows from the others" in text
-    assert "With 3 clusters how much clusters differ is hardly known" in text
+    assert "With 3 clusters, how much clusters differ is hardly known" in text
     assert re.search(r"\| North \| 3 \| 21\.7 \|", text)
     assert "figures/clusters.svg" in text
     assert "figures/cluster-differences.svg" in text
     assert "cluster_differences.csv" in text
-    assert "| sigma_cluster | HalfNormal(0.5) | default |" in text
+    assert "| HalfNormal(0.5) | default | sigma_cluster |" in text
     assert "ease_by_cluster" in text
-    assert "A profile that names no cluster is a firm of a cluster that was not" in text
+    assert "Where a profile names no cluster, it is that of a new cluster" in text
 
 
 def test_the_section_is_marked_where_the_fit_failed(study, tmp_path):
     store_fits(study, tmp_path, default=made_up(study, VALUES, fails=True))
-    _, sections = sections_of(study, tmp_path, ["clusters"])
-    blocks = sections["clusters"].blocks
-    assert all(b.failed for b in blocks if b.kind in ("picture", "table"))
-    said = [item for b in blocks if b.kind == "items" for item in b.items]
-    assert all(item.startswith("Did not converge") for item in said)
+    page = appendix(study, tmp_path, ["clusters"])
+    assert page.figures
+    assert all(part.failed for part in (*page.figures, *page.tables))
+    assert text_of(page).count("**Did not converge, not to be quoted:**") >= 3
 
 
 def test_a_study_without_clusters_has_no_such_section(tmp_path):
     study = load_study(write_study(tmp_path / "study"))
     store_fits(study, tmp_path, default=made_up(study))
-    _, sections = sections_of(study, tmp_path, ["clusters", "model"])
-    assert list(sections) == ["model"]
+    page = appendix(study, tmp_path, ["clusters", "model"])
+    assert [section.name for section in page.sections] == ["model"]
     with pytest.raises(StudyError, match="no clusters"):
         im.plots.clusters(made_up(study))
 

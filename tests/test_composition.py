@@ -200,7 +200,7 @@ def test_the_report_has_all_three(tmp_path):
     for fit in fits.values():
         fit.attrs["gate"] = "[]"
     data = ShareReportData(study, fits["default"], fits)
-    (table,) = pages._compositions(data)
-    assert table.header == ("predictor", "level", "foreign", "regional", "national")
-    assert [row[1] for row in table.rows] == ["as observed", "Boats", "Tools", "Toys"]
+    found = pages._composition(data, "mix", data.compositions["mix"])
+    assert found["parts"] == ["foreign", "regional", "national"]
+    assert [row[1] for row in found["part_rows"]] == ["as observed", "Boats", "Tools", "Toys"]
     assert len(data.compositions["mix"]) == 12

@@ -13,6 +13,7 @@ from intlmodels import load_study
 from intlmodels.checks.tables import elpds
 from intlmodels.models import catalogue, combinations, find_variant, priors_of
 from intlmodels.models.share.design import PENALIZED
+from intlmodels.report import share as pages
 from intlmodels.report import sharesentences
 from intlmodels.results import share
 from madetrust import comparison
@@ -117,10 +118,6 @@ def test_variants_say_what_predictors_explain_before_and_after():
     assert rows["median"].item() == pytest.approx(100 - rest["median"])
     before = share.estimands(fit, "prior")["variation"].sel(source=share.NOT_EXPLAINED)
     assert rows["prior_median"].item() == pytest.approx(100 - float(np.median(before)))
-    said = sharesentences.explained(rows)
-    assert said.startswith("Before seeing data the predictors together explain ")
-    assert f"after it {rows['median'].item():.0f}" in said
-    assert sharesentences.explained(rows.head(0)) == ""
 
 
 def test_the_prior_of_every_level_and_difference_stands_beside_it():
@@ -135,15 +132,12 @@ def test_the_prior_of_every_level_and_difference_stands_beside_it():
         np.testing.assert_allclose(columns, ends)
 
 
-def test_few_levels_are_said_to_say_little_about_their_spread():
+def test_few_levels_say_little_about_their_spread():
     names = ["sigma_product", "sigma_expertise", "sigma_town", "relocatability"]
     table = pd.DataFrame({"name": names, "spread_ratio": [0.97, 0.3, 0.99, 0.9]})
-    levels = {"product": 3, "expertise": 4, "town": 20}
-    (said,) = sharesentences.few_levels(table, levels)
-    assert "sigma_product (3 levels) 0.97 times as wide as its prior" in said
-    assert "expertise" not in said
-    assert "town" not in said
-    assert sharesentences.few_levels(table.assign(spread_ratio=math.nan), levels) == []
+    levels = {"product": ("Product", 3), "expertise": ("Expertise", 4), "town": ("Town", 20)}
+    assert pages.spreads(table, levels) == [{"label": "Product", "levels": 3, "ratio": "0.97"}]
+    assert pages.spreads(table.assign(spread_ratio=math.nan), levels) == []
 
 
 # -- heaping -----------------------------------------------------------------------------
@@ -178,27 +172,28 @@ def directions(**p_direction):
     )
 
 
-def test_why_heaping_is_no_default_follows_from_checks_elpd_and_evidence():
+def test_heaping_is_set_beside_the_default_in_checks_elpd_and_evidence():
     found = comparison(evidence={"default": (-55.8, 0.1), "heaped": (-54.1, 0.1)})
-    text = sharesentences.heaping(
+    values = pages.heaping(
         checks(tens=0.01, zeros=0.5),
         checks(tens=0.3, zeros=0.99),
         elpds(found),
         directions(default=0.99, heaped=0.92, two_axes=0.5),
     )
-    assert "is firms at a multiple of 10%: probability of a larger value 0.01, under heaped" in text
+    assert values["feature"] == "firms at a multiple of 10%"
+    assert (values["default"], values["heaped"]) == ("0.01", "0.30")
+    assert values["mended"] == "firms at a multiple of 10%"
+    assert values["broken"] == "firms at 0%"
     gap = elpds(found).set_index("variant").loc["heaped", "difference"]
-    assert "The default fails firms at a multiple of 10%, which heaped passes; heaped" in text
-    assert "heaped fails firms at 0%, which the default passes." in text
-    assert f"heaped is {'better' if gap > 0 else 'worse'} by {abs(gap):.1f} in elpd" in text
-    assert "its log evidence is −54.1, that of the default −55.8." in text
-    assert "it changes 1 verdict of 2 comparisons." in text
+    assert values["elpd"]["better"] == (gap > 0)
+    assert values["elpd"]["size"] == f"{abs(gap):.1f}"
+    assert (values["elpd"]["evidence"], values["elpd"]["of_default"]) == ("−54.1", "−55.8")
+    assert (values["changed"], values["compared"]) == (1, 2)
 
 
 def test_without_a_comparison_only_the_checks_speak():
     same = checks(tens=0.4, zeros=0.5)
-    text = sharesentences.heaping(same, same, None, directions(default=0.7, heaped=0.8))
-    assert "Both pass and fail the same of these checks." in text
-    assert "elpd" not in text
-    assert "evidence" not in text
-    assert "it changes no verdict of 2 comparisons." in text
+    values = pages.heaping(same, same, None, directions(default=0.7, heaped=0.8))
+    assert not values["mended"] + values["broken"]
+    assert values["elpd"] == {}
+    assert (values["changed"], values["compared"]) == (0, 2)

@@ -31,7 +31,7 @@ from intlmodels.models.pymc import OBSERVED
 from intlmodels.models.share import observation, simulator
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
-from intlmodels.report.checksentences import design_sentences
+from intlmodels.report import checkvalues
 from intlmodels.results.intervals import Conclusion
 from intlmodels.studies import load_study
 from mockfit import mock_fit
@@ -159,9 +159,9 @@ def test_decisions_of_made_up_records_are_those_that_were_made(tmp_path):
     ]
     assert table.loc[("A against B", 200), ["right", "wrong", "none"]].tolist() == [85, 0, 15]
     assert table.loc[("A against B", 20), "right_error"] == pytest.approx(3.25, rel=0.05)
-    said = " ".join(design_sentences(made()))
+    said = madetrust.said("design", checkvalues.design(made()))
     assert "A against B (200 firms)" in said
-    assert "% with 20 firms (0.5" in said
+    assert "% of the studies with 20 firms (0.5" in said
     assert "even with 200 firms: B against C (0" in said
     study = load_study("rochester")
     write("design", made(), study, {}, tmp_path)
@@ -169,13 +169,15 @@ def test_decisions_of_made_up_records_are_those_that_were_made(tmp_path):
 
 
 def test_the_section_shows_lines_and_rates_and_is_left_out_where_nothing_was_asked():
-    section = sections.design(madetrust.material(madetrust.trust(design=made())))
-    (rows,) = (b for b in section.blocks if getattr(b, "file", "") == "tables/design.csv")
-    assert [row[1] for row in rows.rows] == ["20", "200", "20", "200"]
+    values = sections.design(madetrust.material(madetrust.trust(design=made())))
+    (table,) = madetrust.rendered("design", values).tables
+    assert [row[1] for row in table.rows] == ["20", "200", "20", "200"]
     figure = plots.decisions(t.decisions(made()), 20)
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].get_lines()}
     assert list(lines["A against B"]) == [12, 85]
-    assert sections.design(madetrust.material(NOTHING)) is None
+    never = madetrust.material(NOTHING)
+    assert sections.design(never) is None
+    assert "design" not in [row[0] for row in sections.not_run(never)["rows"]]
 
 
 @pytest.mark.parametrize(

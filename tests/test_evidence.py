@@ -15,8 +15,7 @@ from intlmodels.checks.stored import read_checks, write
 from intlmodels.models import catalogue, design_of, priors_of
 from intlmodels.models.decay import exact
 from intlmodels.models.decay.simulator import determined
-from intlmodels.report import checks
-from intlmodels.report.checksentences import comparison_sentences
+from intlmodels.report import checks, checkvalues
 from intlmodels.report.provenance import methods_of
 from intlmodels.studies import load_study
 from priordraws import Here
@@ -91,25 +90,26 @@ def test_weights_are_posterior_probabilities_of_variants():
 def test_the_section_says_why_leaving_one_out_does_not_compare():
     counts = made.comparison(unit="count", unit_label="count")
     results = made.trust(comparison=counts, evidence=made.evidence())
-    section = checks.comparison(made.material(results, texts={}, model="decay"))
-    text = repr(section).replace("\\xa0", " ")
-    assert "cannot be compared by leaving one out" in text
+    values = checks.comparison(made.material(results, texts={}, model="decay"))
+    text = made.words("comparison", values)
+    assert "Leaving out one such count compares nothing" in text
     assert "default 0.73 and heaped 0.27" in text
     assert "period: effects of periods are too many integrals" in text
     assert "elpd" not in text
     assert "stacking" not in methods_of(results)
     independent = made.trust(comparison=counts, evidence=made.evidence(determined=()))
     assert "stacking" in methods_of(independent)
-    text = repr(checks.comparison(made.material(independent, texts={}, model="decay")))
+    values = checks.comparison(made.material(independent, texts={}, model="decay"))
+    text = made.words("comparison", values)
     assert "elpd" in text
     assert "default 0.73 and heaped 0.27" in text
 
 
 def test_the_best_variant_and_what_was_left_out_are_said():
     found = made.evidence({"default": -36.0, "power": -34.0})
-    said = " ".join(comparison_sentences(made.comparison(), found))
+    said = made.said("comparison", checkvalues.comparison(made.comparison(), found))
     assert "power makes the published counts most probable" in said
     far = made.evidence()
     far.variants["heaped"] = made.Summed(-37.0, 0.03, {}, {})
-    said = " ".join(comparison_sentences(made.comparison(), far))
+    said = made.said("comparison", checkvalues.comparison(made.comparison(), far))
     assert "the posterior of heaped" in said

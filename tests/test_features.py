@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from clusterstudies import CODES, clusters_study
-from intlmodels.report.sharesentences import feature_decimals
+from intlmodels.report.share import feature_decimals
 from intlmodels.results import share, wording
 from intlmodels.studies import load_study
 from studies import write_study

@@ -20,10 +20,8 @@ from intlmodels.models import design_of, priors_of
 from intlmodels.models.decay import exact
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
-from intlmodels.report import decaysentences
-from intlmodels.report.checksentences import influence_sentences
+from intlmodels.report import checkvalues, decaysentences
 from intlmodels.report.data import ShareReportData
-from intlmodels.report.share import answer
 from intlmodels.results import decay
 from intlmodels.studies import load_study
 from intlmodels.studies.orders import Order, Step
@@ -73,8 +71,8 @@ def test_orders_within_firms_are_left_out_alone(tmp_path):
     text = said(
         madetrust.influence({"M1": 0.98, **dict.fromkeys(kinds, 0.6)}, kinds=kinds, unit="count")
     )
-    assert "each of 1 count and 1 order within firms, one at a time." in text
-    assert "Without order 1, firm Ash it falls to 0.60" in text
+    assert "each of 1 count and 1 order of events within firms, one at a time." in text
+    assert "without order 1, firm Ash it is 0.60" in text
 
 
 def test_of_known_decisions_and_of_shares_firms_are_left_out(tmp_path):
@@ -140,27 +138,27 @@ def test_the_command_needs_a_fit(capsys, tmp_path):
 
 
 def said(found, **more):
-    return " ".join(influence_sentences(found, **more))
+    return madetrust.said("influence", checkvalues.influence(found, **more))
 
 
 def test_the_firm_without_which_a_verdict_falls_is_named():
     text = said(madetrust.influence({"Ash": 0.974, "Box": 0.71, "Cob": 0.985}))
-    assert "Easy against Hard: positive with probability 0.98 (clear, on the edge)." in text
-    assert "Without firm Box it falls to 0.71 (cannot tell); without any other firm" in text
+    assert "Easy against Hard: positive with probability 0.98 (clear, on the edge); " in text
+    assert "without firm Box it is 0.71 (undecided); without any other firm" in text
     assert "Ash" not in text  # other draws could place it elsewhere
 
 
 def test_nothing_is_named_where_nothing_matters():
     text = said(madetrust.influence({"Ash": 0.62, "Box": 0.55, "Cob": 0.58}, base=0.6))
     assert "without each of 3 firms, one at a time." in text
-    assert "No single firm changes this verdict: the probability lies between 0.55 (without" in text
-    assert "it falls" not in text
+    assert "no single firm changes this verdict (between 0.55 without firm Box and 0.62" in text
+    assert "it is" not in text
 
 
 def test_a_sign_that_turns_is_told_of_the_side_of_the_stored_fit():
     text = said(madetrust.influence({"Ash": 0.95, "Box": 0.023}, base=0.02))
     assert "Easy against Hard: negative with probability 0.98" in text
-    assert "Without firm Ash it falls to 0.05 (leaning, to the other side)" in text
+    assert "without firm Ash it is 0.05 (leaning, on the other side)" in text
     assert "without any other firm it lies between 0.98 and 0.98" in text
 
 
@@ -170,18 +168,18 @@ def test_groups_of_counts_are_told_apart_from_single_ones():
     text = said(madetrust.influence(every, kinds=kinds, unit="count"))
     assert "each of 2 counts, one at a time, and without 2 groups of counts" in text
     assert "all cannot be left out" in text
-    assert "No single count changes this verdict" in text
-    assert "Of counts left out together: without M1 + M2 it falls to 0.50 (cannot tell)." in text
+    assert "no single count changes this verdict" in text
+    assert "Leaving out groups of counts: without M1 + M2 it is 0.50 (undecided)." in text
     every |= {"M1": 0.7}
     text = said(madetrust.influence(every, kinds=kinds, unit="count"), texts={"M1": "early ones"})
-    assert "Without M1 (early ones) it falls to 0.70" in text
+    assert "without M1 (early ones) it is 0.70" in text
 
 
 def test_what_did_not_converge_does_not_count():
     found = madetrust.influence({"Ash": 0.5, "Box": 0.98}, failed=["Ash"])
     text = said(found)
     assert "Refits that did not converge do not count: without Ash." in text
-    assert "No single firm changes this verdict" in text
+    assert "no single firm changes this verdict" in text
     table = tables.influences(found)
     assert not table["changed"].any()
 
@@ -193,27 +191,32 @@ def test_claims_that_hang_on_one_firm_are_named():
         "Box": {"C1 falls": 0.974, "C2 falls": 0.6},
     }
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
-    assert "Of 2 claims that ask the fit the verdict on 1 would change" in text
+    assert (
+        "Of 2 claims tested with the fit, 1 would have another verdict without one firm: " in text
+    )
     assert "C1 (without Ash and Box)" in text
     claims["Ash"]["C1 falls"] = claims["Box"]["C1 falls"] = 0.98
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
-    assert "Of 2 claims that ask the fit no verdict would change without one firm." in text
+    assert (
+        "Of 2 claims tested with the fit, none would have another verdict without one firm." in text
+    )
 
 
-def test_the_key_difference_is_on_the_first_page_and_drawn(tmp_path):
+def test_the_key_difference_is_told_and_drawn(tmp_path):
     full = [("Cedar,0,,Toys", "Cedar,0,4,Toys")]  # made-up fits have no missing values
     study = load_study(write_study(tmp_path / "study", edit_firms=full))
     fit = made_up(study, {})
     found = madetrust.influence({"Ash": 0.6, "Box": 0.98})
     trust = madetrust.trust(influence=found)
     data = ShareReportData(study, fit, {"default": fit}, check_results=trust)
-    assert "Without firm Ash it falls to 0.60" in str(answer(data).blocks)
-    section = sections.drivers(data)
-    table = section.blocks[-1]
+    values = sections.influence(data)
+    assert "without firm Ash it is 0.60" in madetrust.words("influence", values)
+    (table,) = madetrust.rendered("influence", values).tables
     assert [row[1] for row in table.rows] == ["nothing", "Ash", "Box"]
     assert [row[5].endswith("*") for row in table.rows] == [False, True, False]
     never = ShareReportData(study, fit, {"default": fit}, check_results=madetrust.trust())
-    assert "intlmodels influence" in str(sections.drivers(never).blocks)
+    assert sections.influence(never) is None
+    assert any("intlmodels influence" in row[1] for row in sections.not_run(never)["rows"])
     (part,) = tables.key_influences(tables.influences(found))
     figure = plots.left_out(part)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
@@ -253,17 +256,17 @@ def shares(tmp_path, high, low):
     study = im.study("share ~ ease", data=frame, unit="firm", rounding_width=5)
     out = tmp_path / "out"
     fit_study(study, out=out, cores=1)
-    return influence_sentences(im.influence(study, out, cores=1).influence.value)
+    return said(im.influence(study, out, cores=1).influence.value)
 
 
 @pytest.mark.slow
 def test_one_firm_that_hides_a_contrast_is_named(tmp_path):
-    text = " ".join(shares(tmp_path, [60, 65, 60, 70, 65, 60], [30, 25, 30, 35, 25, 95]))
-    assert "Without firm H5 it rises to" in text
-    assert text.count("Without firm") == 1
+    text = shares(tmp_path, [60, 65, 60, 70, 65, 60], [30, 25, 30, 35, 25, 95])
+    assert "without firm H5 it is" in text
+    assert text.count("without firm") == 1
 
 
 @pytest.mark.slow
 def test_no_firm_is_named_where_all_are_alike(tmp_path):
-    text = " ".join(shares(tmp_path, [30, 35, 30, 40, 35, 30], [35, 30, 40, 30, 35, 30]))
-    assert "No single firm changes this verdict" in text
+    text = shares(tmp_path, [30, 35, 30, 40, 35, 30], [35, 30, 40, 30, 35, 30])
+    assert "no single firm changes this verdict" in text

@@ -536,7 +536,7 @@ def test_a_share_is_told_for_either_reading_of_silence(tmp_path: Path) -> None:
     assert row.open == (
         f"{CONTRA} if what the text leaves out is absent, {TABLE} if it is present"  # 4 or 8 of 8
     )
-    assert ledger.verdict_text(row) == f"{OPEN}: {row.open}"
+    assert ledger.verdict_text(row) == f"{OPEN}; {row.open}"
     # What holds either way is no question of silence.
     either = only(study_with(tmp_path / "b", keys.replace("above = 50", "least = 50")))
     assert (either.verdict, either.open) == (TABLE, "")
@@ -634,8 +634,8 @@ def test_how_many_verdicts_are_expected_to_be_wrong() -> None:
     )
     # 0.02 + 0.07, and 0.04: what is uncertain, failed or without a probability decides nothing.
     assert ledger.expected_wrong(table) == (
-        "Of the verdicts that rest on a probability, 0.090 of 2 on the paper's claims and 0.040 of "
-        "1 on our own are expected to be wrong."
+        "Among verdicts that rest on a probability, the expected number of wrong ones is 0.090 of "
+        "2 (the paper's claims) and 0.040 of 1 (our own)."
     )
 
 
@@ -843,9 +843,9 @@ def test_the_command_prints_the_ledger(tmp_path: Path, capsys: pytest.CaptureFix
         main(["claims", str(study.folder), "--out", str(tmp_path / "out")])
     assert not stopped.value.code
     out = capsys.readouterr().out
-    assert out.startswith("C1: supported\n  So it is\n  probability 0.99")
+    assert out.startswith("So it is (C1): supported\n  probability 0.99")
     assert "supported: 1 of 1 (C1)" in out
-    assert "0.010 of 1 on the paper's claims" in out
+    assert "0.010 of 1 (the paper's claims)" in out
     table = claim_table(study, tmp_path / "out")
     assert table["verdict"].tolist() == ["supported"]
 

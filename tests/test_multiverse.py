@@ -17,8 +17,8 @@ from intlmodels.fitting import jobs
 from intlmodels.models import design_of, find_variant
 from intlmodels.plots import checks as plots
 from intlmodels.report import checks as sections
+from intlmodels.report import checkvalues
 from intlmodels.report import share as share_sections
-from intlmodels.report.checksentences import multiverse_sentences
 from intlmodels.report.data import ShareReportData
 from intlmodels.results import share
 from intlmodels.studies import load_study
@@ -100,7 +100,7 @@ def test_stability_counts_combinations_on_the_side_of_the_default():
     assert (row.lowest, row.highest) == (0.01, 0.6)
     assert row.equal == pytest.approx(np.mean([0.02, 0.01, 0.08, 0.3, 0.6]))
     assert row.stacked == pytest.approx(0.015)
-    said = " ".join(multiverse_sentences(found))
+    said = madetrust.said("multiverse", checkvalues.multiverse(found))
     assert "negative in 4 of 5 combinations and clear in 2" in said
     assert "0.98 in the default" in said
 
@@ -161,7 +161,9 @@ def test_combinations_that_did_not_converge_do_not_count():
     parts[1] = Specification("c1", ("c1",), False, 0.0, 0, {})
     found = Multiverse(found.axes, tuple(parts), found.moved)
     assert tables.curves(found)["specification"].tolist() == ["as stated", "c2"]
-    assert "1 did not converge and do not count: c1" in " ".join(multiverse_sentences(found))
+    assert "1 did not converge and does not count: c1" in madetrust.said(
+        "multiverse", checkvalues.multiverse(found)
+    )
 
 
 def test_the_section_draws_a_curve_and_the_specifications_in_order():
@@ -177,15 +179,16 @@ def test_the_section_draws_a_curve_and_the_specifications_in_order():
     ]
     made_up = madetrust.material(madetrust.trust(multiverse=found))
     made_up.claims = pd.DataFrame(columns=["id", "claim", "rule", "how"])
-    section = sections.multiverse(made_up)
-    assert section is not None
-    assert section.anchor == "multiverse"
+    page = madetrust.rendered("multiverse", sections.multiverse(made_up))
+    assert [figure.drawing.name for figure in page.figures] == ["multiverse-1"]
+    assert page.tables == ()
 
 
 def test_without_a_default_that_converged_nothing_is_compared():
     found = madetrust.multiverse([0.9, 0.99])
     parts = [Specification("as stated", ("as stated",), False, 0.0, 0, {}), found.specifications[1]]
     found = Multiverse(found.axes, tuple(parts), found.moved)
-    assert "The default did not converge" in multiverse_sentences(found)[-1]
+    text = madetrust.said("multiverse", checkvalues.multiverse(found))
+    assert "The default did not converge" in text.splitlines()[-1]
     assert isinstance(tables.key_contrasts(found), pd.DataFrame)
     assert not len(tables.key_contrasts(found))

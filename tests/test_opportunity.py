@@ -10,7 +10,7 @@ from intlmodels import report
 from intlmodels.core.errors import StudyError
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.plots.style import MARK
-from intlmodels.report.clusters import reading_sentences
+from intlmodels.report.clusters import readings
 from intlmodels.results.groups import NEITHER, OPPORTUNITY, VULNERABLE, combinations, standing
 from intlmodels.studies import describe, load_study
 from studies import STUDY, edited, write_study
@@ -72,10 +72,9 @@ def test_a_combination_without_firms_is_told_as_extrapolation(tmp_path):
     study = written(tmp_path, edit_traits=[("Birch,Hard,Design--some making", "Birch,Hard,Both")])
     table = combinations(made_up(study, {"ease": 3.0}), *READ)
     assert at(table, "Design", "Hard").firms == 0
-    said = " ".join(reading_sentences(table, "firms"))
-    assert (
-        "No firms stand at 1 of the 6 combinations, which are extrapolation: Design, Hard" in said
-    )
+    assert readings(table)["empty"] == ["Design, Hard"]
+    (row,) = [row for row in readings(table)["shares"] if row[:2] == ("Design", "Hard")]
+    assert row[2] == "none: extrapolation"
 
 
 def test_readings_follow_the_posterior(study):
@@ -84,27 +83,26 @@ def test_readings_follow_the_posterior(study):
         assert row.verdict == "clear"
         assert row.reading == (VULNERABLE if row.down == "Easy" else OPPORTUNITY)
         assert row.p_above == (row.down == "Hard")
-    assert reading_sentences(table, "firms")[0].startswith("Clear: ")
+    found = readings(table)
+    assert len(found["clear"]) == len(table) == found["combinations"]
+    assert not found["leaning"]
     table = combinations(made_up(study, {"ease": 3.0}), *READ)
     assert set(table["reading"]) == {NEITHER}
-    assert reading_sentences(table, "firms")[0].startswith(
-        "No combination can be called vulnerable"
-    )
+    assert not readings(table)["nearest"]
 
 
-@pytest.mark.parametrize(("part", "verdict"), [(0.06, "leaning"), (0.3, "cannot tell")])
+@pytest.mark.parametrize(("part", "verdict"), [(0.06, "leaning"), (0.3, "undecided")])
 def test_what_the_posterior_does_not_tell_is_not_read(study, part, verdict):
     table = combinations(made_up(study, {"ease": share_positive(part)}), *READ)
     assert set(table["verdict"]) == {verdict}
     easy = table[table["down"] == "Easy"]
     np.testing.assert_allclose(easy["p_above"], part, atol=2 / DRAWS)
-    said = reading_sentences(table, "firms")[0]
-    if verdict == "leaning":
-        assert said.startswith("The data lean towards it: ")
-        assert "Easy: vulnerable (probability 0.94)" in said
-    else:
-        assert "of 6 none reaches a probability of 0.9" in said
-        assert "Nearest to it is" in said
+    found = readings(table)
+    assert not found["clear"]
+    assert len(found["leaning"]) == (6 if verdict == "leaning" else 0)
+    vulnerable = next(one for one in found["nearest"] if one["reading"] == VULNERABLE)
+    assert vulnerable["where"].endswith("Easy")
+    assert vulnerable["probability"] == f"{1 - part:.2f}"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ def test_a_fit_without_such_predictors(study, read, message):
 def test_the_report_has_the_section_only_where_it_is_asked_for(study, tmp_path):
     store_fits(study, tmp_path, default=made_up(study, {"ease": -3.0}, fails=True))
     report.write(study, tmp_path)
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = (tmp_path / "appendix.md").read_text(encoding="utf-8")
     section = text.partition("Opportunity and vulnerability\n")[2].partition("\n## ")[0]
     assert "Our reading." in section
     assert "figures/opportunity.svg" in section

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from intlmodels.core.errors import StudyError
 from intlmodels.models import catalogue, design_of, find_variant
-from intlmodels.report.registry import sections_of
-from intlmodels.report.render import markdown
 from intlmodels.results import share
 from intlmodels.studies import describe, load_study
 from outcomestudies import write_outcomes
+from rendered import appendix, text_of
 from trees import made_up, store_fits
 
 ORDER = """
@@ -110,13 +107,12 @@ def test_the_report_sets_orders_side_by_side(tmp_path):
     }
     assert set(names) <= set(catalogue(study))
     store_fits(study, tmp_path / "out", **fits)
-    frame, sections = sections_of(study, tmp_path / "out", ["outcomes"], tables=False)
-    text = markdown(replace(frame, sections=(sections["outcomes"],)), "")
+    text = text_of(appendix(study, tmp_path / "out", ["outcomes"]))
     assert "agent-last (nothing, shop, agent):" in text
-    header = "| predictor | difference | reach | agent-last |"
+    header = "| difference | reach | agent-last |"
     assert header in text
     rows = text.partition(header)[2].splitlines()[2:]
-    (row,) = (line for line in rows if line.startswith("| Ease of moving | Easy"))
+    (row,) = (line for line in rows if line.startswith("| Ease of moving: Easy"))
     table = share.differences(fits["reach"])
     ease = table[table["predictor"] == "ease"].iloc[0]
     assert f"{ease['median']:.2f}"[:3] in row

@@ -16,19 +16,20 @@ from intlmodels.models.share.design import predictor_blocks
 from intlmodels.models.share.estimands import new_firms
 from intlmodels.models.share.model import build
 from intlmodels.paper import methods
-from intlmodels.report import answers, checks, sharesentences, terms
-from intlmodels.report.blocks import Picture, Section, Table
+from intlmodels.report import answers, checks, terms
+from intlmodels.report import share as report
 from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.formula import share_formula, share_symbols
-from intlmodels.report.registry import sections_of
+from intlmodels.report.pages import Page, Table
 from intlmodels.report.render import mathml
 from intlmodels.report.sections import diagnostics
 from intlmodels.results import interpret, share, steps
 from intlmodels.studies import load_study
 from intlmodels.studies.columns import Grouping, Panel, Predictor
+from rendered import appendix, of_values, text_of
 from trees import from_prior, store_fits
 
-SECTIONS = ("answer", "data", "model", "priors", "estimates", "terms", "new_firms", "limits")
+SECTIONS = ("data_table", "model", "priors", "levels", "terms", "new_firms", "limitations")
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +50,12 @@ def m(study, folder) -> ShareReportData:
 
 
 @pytest.fixture(scope="module")
-def sections(study, folder) -> dict[str, Section]:
-    return sections_of(study, folder, SECTIONS, tables=False)[1]
+def page(study, folder) -> Page:
+    return appendix(study, folder, SECTIONS)
 
 
-def words(section: Section) -> str:
-    return " ".join(str(block) for block in section.blocks if not isinstance(block, Picture))
-
-
-def tables(section: Section) -> list[Table]:
-    return [block for block in section.blocks if isinstance(block, Table)]
+def table(page: Page, name: str) -> Table:
+    return next(table for table in page.tables if table.file == f"tables/{name}.csv")
 
 
 def test_rows_firms_and_years_are_counted(m):
@@ -66,10 +63,10 @@ def test_rows_firms_and_years_are_counted(m):
     assert m.firms == "60 rows of 15 growers"
 
 
-def test_data_and_predictions_name_firm_and_year(m, sections):
-    (table,) = tables(sections["data"])
-    assert table.header[:4] == ("grower", "year", "printed %", "stands for %")
-    assert table.rows[5][:2] == ("Grower 02", "2002")
+def test_data_and_predictions_name_firm_and_year(m, page):
+    data = table(page, "data")
+    assert data.header[:4] == ("grower", "year", "reported %", "stands for %")
+    assert data.rows[5][:2] == ("Grower 02", "2002")
     assert list(m.data.columns[:3]) == ["firm", "year", "printed_pct"]
     assert list(m.predicted.columns[:4]) == ["row", "firm", "year", "observed"]
     assert m.predicted["observed"].tolist() == [float(row["share"]) for row in rows()]
@@ -79,8 +76,7 @@ def test_firms_of_a_panel_are_no_levels(m):
     assert "firm" not in set(m.levels["predictor"])
     assert "firm" not in set(m.differences["predictor"])
     assert "firm" in set(m.variation["source"])
-    assert "Grower 03" not in " ".join(sharesentences.cannot_tell(
-        m.levels, m.differences, m.parameters, m.crossings, m.firms, m.rows))  # fmt: skip
+    assert "Grower 03" not in str(report.limits(m))
 
 
 def test_spread_is_checked_within_and_between_firms(m):
@@ -96,8 +92,8 @@ def test_spread_is_checked_within_and_between_firms(m):
 def test_every_term_stands_in_the_formula(study):
     design = design_of(study)
     written = share_formula(design, study.outcome.width)
-    text = " ".join(written.tex)
-    for line in written.tex:
+    text = " ".join(written)
+    for line in written:
         assert line.count("{") == line.count("}")
         assert "\\" not in "".join(ElementTree.fromstring(mathml(line)).itertext())
     for block in (*design.blocks, *design.precision):
@@ -109,9 +105,9 @@ def test_every_term_stands_in_the_formula(study):
     assert meanings["firm"] == "what each of the 15 growers adds to the level"
 
 
-def test_an_interaction_is_shown_by_both_predictors(m, sections):
+def test_an_interaction_is_shown_by_both_predictors(m, page):
     found = interpret.interaction(m.fit, "owner_size")
-    shown = [t for t in tables(sections["terms"]) if t.caption.startswith("Expected share by")]
+    shown = [t for t in page.tables if t.caption.startswith("Expected share by")]
     assert [t.file for t in shown] == ["tables/interaction_owner_size.csv"]
     sizes = found.draws["size"].to_numpy()
     assert len(shown[0].rows) == 5 * 2
@@ -119,32 +115,35 @@ def test_an_interaction_is_shown_by_both_predictors(m, sections):
     half = len(sizes) // 2
     middle = found.draws.sel(owner="Fund").isel(size=half)
     row = next(r for r in shown[0].rows if r[1] == "Fund" and r[0].startswith(f"{sizes[half]:.3g}"))
-    assert float(row[2]) == pytest.approx(float(middle.median()), abs=0.51)
-    names = [block.name for block in sections["terms"].blocks if isinstance(block, Picture)]
-    assert names == [
+    assert float(row[2].split()[0]) == pytest.approx(float(middle.median()), abs=0.51)
+    names = [figure.drawing.name for figure in page.figures]
+    assert names[-4:] == [
         *("curve-size", "curve-spending_between", "curve-spending_within"),
         "interaction-owner_size",
     ]
 
 
-def test_a_curve_comes_with_its_turning_point(m, sections):
+def test_a_curve_comes_with_its_turning_point(m, page):
     (row,) = m.turning_points.itertuples(index=False)
-    table = next(t for t in tables(sections["terms"]) if t.file == "tables/turning_points.csv")
-    assert table.rows[0][0] == "Size"
-    inside = float(re.sub(r"[<> ]", "", table.rows[0][4]))
+    (shown,) = table(page, "turning_points").rows
+    assert shown[0] == "Size"
+    inside = float(re.sub(r"[<> ]", "", shown[3]))
     assert inside == pytest.approx(row.p_inside, abs=0.006)
 
 
-def test_coefficients_stand_per_sd_and_in_their_unit(m, sections):
-    table = next(t for t in tables(sections["terms"]) if t.file == "tables/coefficients.csv")
-    per = [row[1] for row in table.rows if row[0] == "Spending (mean of the grower)"]
+def test_coefficients_stand_per_sd_and_in_their_unit(page):
+    rows = table(page, "coefficients").rows
+    per = [row[1] for row in rows if row[0] == "Spending (mean of the grower)"]
     assert per == ["standard deviation", "10 dollars"]
 
 
-def test_groups_come_with_their_standard_deviations(sections):
-    table = next(t for t in tables(sections["terms"]) if t.file == "tables/parameters.csv")
-    assert len(table.rows) == 3
-    assert "60 rows" not in table.caption
+def test_groups_come_with_their_standard_deviations(page):
+    rows = table(page, "parameters").rows
+    assert [row[:3] for row in rows] == [
+        ("Region", "4", "level"),
+        ("Region", "4", "Spending (mean of the grower)"),
+        ("grower", "15", "level"),
+    ]
 
 
 def text_of_methods(m):
@@ -181,23 +180,23 @@ def test_methods_say_that_zeros_may_be_structural(with_zeros):
 
 def test_structural_zeros_have_three_estimands(with_zeros):
     section = terms.zeros(with_zeros)
-    levels, differences, coefficients = tables(section)
     found = with_zeros.fit["estimands"]
     draws = [flat(found[name]) for name in ("abroad", "share_if_abroad", "expected_share")]
-    assert levels.rows[1][:2] == ("Owner", "Fund")
-    for cell, own in zip(levels.rows[1][2:5], draws, strict=True):
+    row = section["level_rows"][1]
+    assert row[:2] == ("Owner", "Fund")
+    for cell, own in zip(row[2:5], draws, strict=True):
         assert float(cell.split()[0]) == pytest.approx(np.median(own[:, 1]), abs=0.51)
     # Who has any share and how large it is hardly go together here.
     both = draws[0] * draws[1] / 100
     assert np.abs(both - draws[2]).max() < 0.2
-    assert [row[1] for row in coefficients.rows] == [
+    assert [row[1] for row in section["coefficients"]] == [
         *("Fund against Family", "standard deviation", "10 dollars"),
         *("standard deviation", "1 dollar"),
     ]
     slope = flat(with_zeros.fit["posterior"]["never_owner"])
     assert with_zeros.zero_coefficients["median"].iloc[0] == pytest.approx(np.median(slope))
-    assert differences.header[2:5] == ("any at all", "share if any", "both together")
-    assert [b.name for b in section.blocks if isinstance(b, Picture)] == ["zeros"]
+    assert section["drawn"].name == "zeros"
+    assert "have any share at all" in of_values(section, "zeros")
 
 
 def test_zeros_are_said_in_the_units_of_their_predictors(with_zeros):
@@ -241,8 +240,8 @@ def test_moderations_are_comparisons_at_values_of_the_other_predictor(m):
     assert change.median == pytest.approx(np.median(each[:, 1] - each[:, 0]), abs=1e-9)
 
 
-def test_the_answer_is_about_moderator_split_and_curve_in_their_units(sections):
-    moderated, split, curve, *others = sections["answer"].blocks[1].items
+def test_the_answer_is_about_moderator_split_and_curve_in_their_units(m):
+    moderated, split, curve, *others = answers.answer(m)
     assert "Owner, by Size: the expected share of Fund is" in moderated
     assert "from the first to the second the difference" in moderated
     assert "Spending: between growers, 5 dollars more goes with" in split
@@ -294,12 +293,12 @@ def test_widths_that_differ_are_counted(tmp_path):
     assert study.outcome.width == 0
     tree = from_prior(study)
     store_fits(study, tmp_path / "out", default=tree)
-    found = sections_of(study, tmp_path / "out", ["data", "model", "predictions"], tables=False)[1]
-    assert "to 0.1 (30) and 1 (30) percentage points" in words(found["data"])
-    (table,) = tables(found["data"])
-    assert table.rows[0][2:4] == (made[0]["share"], share_of(made[0], 0.5, 1))
-    assert table.rows[2][2:4] == (made[2]["share"], share_of(made[2], 0.05, 2))
-    assert "each rounded as it is printed" in words(found["model"])
+    page = appendix(study, tmp_path / "out", ["data_table", "model", "predictions"])
+    assert "to 0.1 (30) or 1 (30) percentage points" in text_of(page)
+    data = table(page, "data").rows
+    assert data[0][2:4] == (made[0]["share"], share_of(made[0], 0.5, 1))
+    assert data[2][2:4] == (made[2]["share"], share_of(made[2], 0.05, 2))
+    assert "each rounded as it is reported" in text_of(page)
 
 
 def share_of(row: dict[str, str], half: float, places: int) -> str:
@@ -317,9 +316,9 @@ def test_weights_make_a_pseudo_posterior(tmp_path):
     # 60 rows, half with three times the weight of the others: (1 + 3)^2 / (2 (1 + 9)) = 0.8.
     assert share.effective_rows(study.outcome.weights) == pytest.approx(48)
     store_fits(study, tmp_path / "out", default=from_prior(study))
-    found = sections_of(study, tmp_path / "out", ["data"], tables=False)[1]
-    assert "pseudo-posterior" in words(found["data"])
-    assert "worth 48 of equal weight" in words(found["data"])
+    text = text_of(appendix(study, tmp_path / "out", ["data_table"]))
+    assert "pseudo-posterior" in text
+    assert "worth 48 of equal weight" in text
 
 
 # -- very many levels --------------------------------------------------------------------
@@ -345,11 +344,10 @@ def test_very_many_levels_are_summarized(tmp_path):
     largest = np.bincount(draws[:, own].argmax(axis=1), minlength=40) / len(draws)
     assert m.many_levels["p_largest"].tolist() == pytest.approx(largest.tolist())
     assert m.many_levels["p_smallest"].sum() == pytest.approx(1)
-    found = sections_of(study, tmp_path / "out", ["answer", "estimates"], tables=False)[1]
-    assert "the 40 levels of Region differ" in words(found["answer"]).replace("The", "the")
-    assert "780" not in words(found["answer"])
-    table = next(t for t in tables(found["estimates"]) if t.file == "tables/level_ranks.csv")
-    assert len(table.rows) == 20
+    page = appendix(study, tmp_path / "out", ["levels"])
+    assert "The 40 levels of Region differ" in text_of(page)
+    assert "780" not in text_of(page)
+    assert len(table(page, "level_ranks").rows) == 20
 
 
 def test_a_study_without_terms_has_no_section_on_them(study):
@@ -423,15 +421,14 @@ def test_levels_and_slopes_that_are_correlated_are_drawn_from_the_prior(tmp_path
 def test_a_firm_is_left_out_with_all_of_its_rows(m):
     found = madetrust.comparison(15, {}, unit_label="grower", printed=[30.0] * 14 + [95.0])
     data = replace(m, check_results=madetrust.trust(comparison=found))
-    section = checks.comparison(data)
-    text = words(section)
-    assert "Each of the 15 growers was left out in turn with all of its rows" in text
-    assert "1 of 15 growers is printed in the first of its rows outside of" in text
+    text = madetrust.words("comparison", checks.comparison(data))
+    assert "Each of 15 growers was left out in turn with all of its rows" in text
+    assert "1 of 15 growers lies, in the first of its rows, outside the central" in text
     lowest = min(found.variants["default"], key=lambda unit: unit.lpd)
-    assert f"with the logarithm of the probability: {lowest.unit} (" in text
+    assert f"all rows of each together (log probability): {lowest.unit} (" in text
 
 
 def test_draws_are_counted_as_they_were_kept(m):
     kept = m.fit["posterior"].sizes
     assert kept["draw"] < m.attribute("settings")["draws"]
-    assert f"{4 * kept['draw']} draws in 4 chains" in words(diagnostics(m))
+    assert f"{4 * kept['draw']} draws in 4 chains" in madetrust.words("diagnostics", diagnostics(m))

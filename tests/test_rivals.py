@@ -301,8 +301,8 @@ def rows_of(**p_positive):
     [
         (0.99, 0.02, "next to nothing; clear"),
         (0.95, 0.3, f"part of it (30{'\N{NO-BREAK SPACE}'}%); leaning"),
-        (0.6, 0.7, f"most of it (70{'\N{NO-BREAK SPACE}'}%); cannot tell"),
-        (0.01, 1.4, "all of it; cannot tell"),
+        (0.6, 0.7, f"most of it (70{'\N{NO-BREAK SPACE}'}%); undecided"),
+        (0.01, 1.4, "all of it; undecided"),
         (0.99, -0.25, f"nothing: the decay is 25{'\N{NO-BREAK SPACE}'}% larger; clear"),
     ],
 )

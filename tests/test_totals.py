@@ -11,6 +11,7 @@ from intlmodels.report.data import ShareReportData
 from intlmodels.results import share
 from intlmodels.studies import StudyError, load_study
 from mockfit import mock_fit
+from rendered import of_values
 from studies import STUDY, VARIANTS, write_study
 
 TOTAL = """
@@ -133,12 +134,13 @@ def test_the_report_says_it_in_dollars(study):
     default = mock_fit(study)
     default.attrs["gate"] = "[]"
     data = ShareReportData(study, default, {"default": default, "plain_size": default})
-    said, table = pages._totals(data)
+    (total,) = pages.totals(data)
     known = [f"{value:g}" for value in study.totals[0].values if value > 0]
     assert len(known) == 7
-    assert said.text.startswith("Exports: ")
-    assert "Elder accounts for" in said.text
-    assert "For Cedar sales is not reported" in said.text
-    assert said.text.endswith("in variant plain_size it is estimated with the rest.")
-    assert table.header[:3] == ("fit", "firms", "sales, million euros")
-    assert [row[1] for row in table.rows] == ["all 8 firms", "without Elder"] * 2
+    text = of_values(pages.estimates(data), "levels")
+    assert "Exports: " in text
+    assert "Elder accounts for" in text
+    assert "For Cedar, sales is not reported" in text
+    assert "in variant plain_size it is estimated with the other parameters." in text
+    assert "| fit | firms | sales, million euros | exports, million euros |" in text
+    assert [row[1] for row in total["total_rows"]] == ["8 firms", "without Elder"] * 2

@@ -12,7 +12,7 @@ from intlmodels.core.rounding import grid
 from intlmodels.models import design_of, priors_of
 from intlmodels.models.share import observation, simulator
 from intlmodels.report import checks as sections
-from intlmodels.report.checksentences import calibration_sentences
+from intlmodels.report import checkvalues
 from intlmodels.studies import load_study
 from priordraws import Here, PriorDraws
 from studies import write_study
@@ -73,15 +73,17 @@ def test_the_error_of_a_rate_is_the_spread_of_the_rate_over_runs():
 
 def test_sentences_and_section_tell_the_rates():
     found = madetrust.calibration(differences=MADE)
-    text = " ".join(calibration_sentences(found)).replace("\u202f", " ").replace("\xa0", " ")
+    text = madetrust.said("calibration", checkvalues.calibration(found))
     assert "Of 200 simulated differences in points, 35.0% are clear" in text
     assert "another 5.0% leaning" in text
     assert "wrong in 7.1% of the clear ones and 20.0% of the leaning ones" in text
-    assert "below 5 points 15.0% are clear with the right sign (5.0% with the wrong one)" in text
-    assert "of 10 to 20 points 50.0% (none)." in text
-    section = sections.calibration(madetrust.material(madetrust.trust(calibration=found)))
-    rows = next(b for b in section.blocks if getattr(b, "file", "") == "tables/verdict_rates.csv")
-    assert [row[0] for row in rows.rows] == ["all", "below 5 points", "of 10 to 20 points"]
+    assert "clear with the right sign (with the wrong sign): below 5 points, 15.0% (5.0%); " in text
+    assert "10 to 20 points, 50.0% (none)." in text
+    values = sections.calibration(madetrust.material(madetrust.trust(calibration=found)))
+    *_, table = madetrust.rendered("calibration", values).tables
+    assert table.file == "tables/verdict_rates.csv"
+    names = ["all, in points", "below 5 points", "10 to 20 points"]
+    assert [row[0] for row in table.rows] == names
 
 
 def test_true_differences_levels_and_ranks_are_those_of_the_true_parameters():

@@ -285,11 +285,11 @@ def _p_direction(item: Moved) -> float:
 
 
 def _said(item: Moved) -> str:
-    """What may be said of a direction: ``clear above``, ``leaning below``, ``cannot tell``."""
+    """What may be said of a direction: ``clear above``, ``leaning below``, ``undecided``."""
     if not item.direction:
         return ""
     said = verdict(_p_direction(item))
-    if said == "cannot tell":
+    if said == "undecided":
         return said
     return f"{said} {'above' if item.p_positive > 0.5 else 'below'}"
 

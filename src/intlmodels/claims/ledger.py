@@ -396,8 +396,8 @@ def _units(ledger: pd.DataFrame) -> pd.DataFrame:
 def finding_sentences(ledger: pd.DataFrame) -> list[str]:
     """Which claims fall with the same printed numbers."""
     return [
-        f"{f.counted(counts.count(AND) + 1, 'published number')} cannot be right beside the "
-        f"others: {counts}. {f.listed(list(rows['id']))} rest on this and are counted once."
+        "The published counts contradict each other, and the cheapest repairs change "
+        f"{counts}. {f.listed(list(rows['id']))} rest on this contradiction and are counted once."
         for counts, rows in ledger[ledger["finding"] != ""].groupby("finding", sort=False)
     ]
 
@@ -409,14 +409,17 @@ def expected_wrong(ledger: pd.DataFrame) -> str:
     undecided = np.array([(own or verdict).startswith(none) for own, verdict in verdicts], bool)
     decided = ledger[ledger["probability"].notna() & ~undecided]
     said = []
-    for origin, whose in ((PAPER, "on the paper's claims"), (OURS, "on our own")):
+    for origin, whose in ((PAPER, "the paper's claims"), (OURS, "our own")):
         p = decided["probability"][decided["origin"] == origin]
         if len(p):
             wrong = f.significant(float(np.minimum(p, 1 - p).sum()), 2)
-            said.append(f"{wrong} of {len(p)} {whose}")
+            said.append(f"{wrong} of {len(p)} ({whose})")
     if not said:
         return ""
-    return f"Of the verdicts that rest on a probability, {f.listed(said)} are expected to be wrong."
+    return (
+        "Among verdicts that rest on a probability, the expected number of wrong ones is "
+        f"{f.listed(said)}."
+    )
 
 
 def counts(ledger: pd.DataFrame) -> dict[str, int]:

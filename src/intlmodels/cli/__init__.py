@@ -354,7 +354,7 @@ def claims(
         bool, typer.Option("--rules", help="Only list the rules that claims may have.")
     ] = False,
 ) -> None:
-    """Hold what a publication says against its tables and the stored fits."""
+    """Test what a publication says against its tables and the stored fits."""
     from intlmodels import api
     from intlmodels.claims import ledger
     from intlmodels.core import formats as f
@@ -370,11 +370,9 @@ def claims(
         return
     table = api.claim_table(loaded, output_folder(loaded, out, writes=False))
     for row in table.itertuples(index=False):
-        own = " (our own)" if row.origin == OURS else ""
-        lines = [f"{row.id}{own}: {ledger.verdict_text(row)}", f"  {row.claim}"]
+        own = ", our own" if row.origin == OURS else ""
+        lines = [f"{row.claim} ({row.id}{own}): {ledger.verdict_text(row)}"]
         lines.append(f"  {ledger.finding_text(row)}")
-        if row.pooled == row.pooled:
-            lines.append(f"  pooled probability {f.probability(row.pooled)}")
         for line in lines:
             typer.echo(one_line(line.replace(f.SPACE, " ")))
     wrong = [text for text in [ledger.expected_wrong(table)] if text]

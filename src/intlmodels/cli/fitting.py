@@ -197,14 +197,15 @@ def calibrate(
 ) -> None:
     """Simulate studies like this one, fit each, and see whether the truth is found."""
     from intlmodels.checks.calibration import run_calibration, uniform
-    from intlmodels.report.checksentences import calibration_sentences
+    from intlmodels.report import checkvalues
 
     found, _ = _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_calibration,
-        lambda found: calibration_sentences(*found),
+        "calibration",
+        lambda found: checkvalues.calibration(*found),
         sims=sims,
         variant=variant,
         misspecified=[name.strip() for name in wrong.split(",") if name.strip()],
@@ -229,14 +230,15 @@ def compare(
 ) -> None:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
     from intlmodels.checks.comparison import run_comparison
-    from intlmodels.report.checksentences import comparison_sentences
+    from intlmodels.report import checkvalues
 
     _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_comparison,
-        lambda found: comparison_sentences(*found),
+        "comparison",
+        lambda found: checkvalues.comparison(*found),
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )
@@ -251,10 +253,12 @@ def sensitivity(
 ) -> None:
     """See how far conclusions move under other priors and readings; needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
-    from intlmodels.report.checksentences import sensitivity_sentences
+    from intlmodels.report import checkvalues
 
     options = cores, scheduler, again
-    _report_check(load(study), out, options, run_sensitivity, sensitivity_sentences)
+    _report_check(
+        load(study), out, options, run_sensitivity, "sensitivity", checkvalues.sensitivity
+    )
 
 
 def influence(
@@ -266,10 +270,10 @@ def influence(
 ) -> None:
     """See which firms or counts conclusions rest on: leave out each and refit."""
     from intlmodels.checks.influence import run_influence
-    from intlmodels.report.checksentences import influence_sentences
+    from intlmodels.report import checkvalues
 
     options = cores, scheduler, again
-    _report_check(load(study), out, options, run_influence, influence_sentences)
+    _report_check(load(study), out, options, run_influence, "influence", checkvalues.influence)
 
 
 def multiverse(
@@ -293,14 +297,15 @@ def multiverse(
 ) -> None:
     """Fit every combination of readings, families and priors, and see what holds in all of them."""
     from intlmodels.checks.multiverse import run_multiverse
-    from intlmodels.report.checksentences import multiverse_sentences
+    from intlmodels.report import checkvalues
 
     _report_check(
         load(study),
         out,
         (cores, scheduler, again),
         run_multiverse,
-        multiverse_sentences,
+        "multiverse",
+        checkvalues.multiverse,
         axes=[name.strip() for name in axes.split(",") if name.strip()],
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
@@ -332,7 +337,7 @@ def design(
 ) -> None:
     """Simulate studies of other sizes, and count how often each comparison is decided."""
     from intlmodels.checks.designanalysis import run_design
-    from intlmodels.report.checksentences import design_sentences
+    from intlmodels.report import checkvalues
 
     try:
         numbers = [int(number) for number in firms.split(",")] if firms.strip() else []
@@ -344,7 +349,8 @@ def design(
         out,
         (cores, scheduler, again),
         run_design,
-        design_sentences,
+        "design",
+        checkvalues.design,
         firms=numbers,
         sims=sims,
         source=source,
@@ -363,18 +369,20 @@ def _report_check[T](
     out: str | None,
     execution: tuple[int | None, str | None, bool],
     run: Callable[..., T],
-    sentences: Callable[[T], list[str]],
+    name: str,
+    values: Callable[[T], dict[str, Any]],
     **options: Any,
 ) -> T:
-    """Run a check and tell what it found, also in the report if there is a current fit."""
+    """Run a check and print what it found, also in the report if there is a current fit."""
     from intlmodels.checks.runner import ExecutionOptions
+    from intlmodels.report import render
     from intlmodels.report.record import current_fits
 
     folder = output_folder(study, out)
     with interruptible(KEPT):
         how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
         found = run(study, folder, how, **options)
-    for sentence in sentences(found):
+    for sentence in render.sentences(f"common/{name}_text.md.j2", values(found)):
         typer.echo(sentence)
     try:
         current_fits(study, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 #: Between a number and its unit: a line does not break there.
 SPACE = "\N{NO-BREAK SPACE}"
@@ -185,3 +186,23 @@ def a(noun: str) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: 1 firm, 2 firms."""
     return f"{count} {noun if count == 1 else plural(noun)}"
+
+
+def some(items: Iterable[str], most: int = 6) -> str:
+    """Items as a sentence lists them, the last of many as a number.
+
+    >>> some("abcd", 2), some(["a, b", "c"])
+    ('a, b and 2 more', 'a, b; c')
+    """
+    every = list(items)
+    shown = every[:most] + [f"{len(every) - most} more"] * (len(every) > most)
+    return "; ".join(shown) if any("," in item for item in every) else listed(shown)
+
+
+def in_words(name: str) -> str:
+    """A parameter as a reader sees it, which a line can break at blanks.
+
+    >>> in_words("product[Precision Optics]"), in_words("phi")
+    ('product: Precision Optics', 'phi')
+    """
+    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name

@@ -12,7 +12,7 @@ from intlmodels.checks import calibration
 from intlmodels.checks import tables as t
 from intlmodels.checks.leaveout import pit_cdf
 from intlmodels.checks.stored import PROBS, Calibration
-from intlmodels.core.formats import counted, probability
+from intlmodels.core.formats import counted, in_words, probability
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import intervals
@@ -76,7 +76,7 @@ def prior_posterior(fit: DataTree) -> Figure:
     }
     for axes, name in zip(panels, names, strict=True):
         _two_densities(axes, before[name][1].ravel(), after[name][1].ravel(), name in positive)
-        s.small_title(axes, s.wrapped(s.in_words(name), 24))
+        s.small_title(axes, s.wrapped(in_words(name), 24))
     more = len(after) - len(names)
     note = f"; {counted(more, 'more parameter')} in the table" if more else ""
     s.caption_below(figure, f"grey: prior; blue: posterior{note}")
@@ -132,7 +132,7 @@ def drawn_chains(fit: DataTree, table: pd.DataFrame, most: int = 6) -> Figure:
     figure, grid, panels = s.small_panels(len(worst), columns, 0.7, 1.3)
     for axes, name in zip(panels, worst, strict=True):
         _rank_lines(axes, found[name][1])
-        s.small_title(axes, s.wrapped(s.in_words(name), 22))
+        s.small_title(axes, s.wrapped(in_words(name), 22))
     for axes in grid[:, 0]:
         axes.set_ylabel("times expected", fontsize=8)
     s.caption_below(
@@ -184,7 +184,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
         p = probability(row["p_adjusted"])
         s.small_title(
             axes,
-            f"{s.wrapped(s.in_words(row['quantity']), 20)}\np {'' if p[:1] in '<>' else '= '}{p}",
+            f"{s.wrapped(in_words(row['quantity']), 20)}\np {'' if p[:1] in '<>' else '= '}{p}",
             color=s.ORANGE if row["deviates"] else s.INK,
         )
     for place, axes in enumerate(panels):
@@ -247,7 +247,7 @@ def coverage(table: pd.DataFrame) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     shown = smallest_p(table, MOST_ROWS)
-    labels = [s.wrapped(s.in_words(name), 24) for name in shown["quantity"]]
+    labels = [s.wrapped(in_words(name), 24) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.21
     figure = s.new_figure(1.15 + step * len(shown))
     panels = figure.subplots(1, len(PROBS), sharey=True)
@@ -293,7 +293,7 @@ def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> F
     whether the default fit passed the gate.
     """
     shown = farthest.head(MOST_MOVED)
-    texts = [s.wrapped(s.in_words(name), 26, 3) for name in shown["quantity"]]
+    texts = [s.wrapped(in_words(name), 26, 3) for name in shown["quantity"]]
     step = 0.42 if any(text.count("\n") > 1 for text in texts) else 0.34
     figure, axes = s.one_panel(1.4 + step * len(shown), width=s.WIDTH + 0.6)
     axes.axvline(0, color=s.INK, linewidth=0.8)
@@ -433,7 +433,7 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
         Whether the default fit passed the gate.
     """
     shown = table.sort_values("prior", ascending=False, kind="stable").head(MOST_ROWS)
-    labels = [s.wrapped(s.in_words(name), 34) for name in shown["quantity"]]
+    labels = [s.wrapped(in_words(name), 34) for name in shown["quantity"]]
     step = 0.29 if any("\n" in label for label in labels) else 0.2
     figure, axes = s.one_panel(1.15 + step * len(shown))
     places = np.arange(len(shown), dtype=float)

@@ -383,11 +383,6 @@ def small_title(axes: Axes, text: str, **look: Any) -> None:
     axes.set_title(text, fontsize=8, fontweight="normal", **look)
 
 
-def in_words(name: str) -> str:
-    """``product[Precision Optics]`` as a title that can be broken at blanks."""
-    return name.replace("[", ": ", 1).removesuffix("]") if "[" in name else name
-
-
 def interval_words(prob: float) -> str:
     """What the lines of an interval picture are."""
     return f"dot: median; thick: 50%, thin: {100 * prob:g}% equal-tailed interval"

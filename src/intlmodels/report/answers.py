@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TAIL = {
     "clear": "",
     "leaning": ", to which the data lean",
-    "cannot tell": ", not distinguishable from none",
+    "undecided": ", not distinguishable from none",
 }
 
 
@@ -40,7 +40,7 @@ def difference(row: Any) -> Values:
         "high": f.number(high, decimals),
         "higher": bool(row.median >= 0),
         "probability": f.probability(row.p_direction),
-        "verdict": firm_verdict(row).replace("cannot tell", "undecided"),
+        "verdict": firm_verdict(row),
     }
 
 
@@ -140,7 +140,7 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
                 "turns": True,
                 "inverted": bool(row.p_inverted >= row.p_u),
                 "probability": f.probability(likelier),
-                "verdict": verdict(likelier).replace("cannot tell", "undecided"),
+                "verdict": verdict(likelier),
                 "where": f.amount(f.rounded(row.median), row.unit),
             }
         yield found

@@ -16,10 +16,11 @@ from intlmodels.core import formats as f
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
 from intlmodels.plots import counts as countplots
 from intlmodels.plots import decay as plots
-from intlmodels.report import checks, decaysentences, sections
+from intlmodels.report import checks, checkvalues, decaysentences, sections
 from intlmodels.report.blocks import Block, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.formula import decay_formula, decay_symbols
+from intlmodels.report.pages import Values
 from intlmodels.report.rows import (
     Rows,
     changed_cells,
@@ -37,8 +38,6 @@ from intlmodels.report.sections import picture
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import (
     marked,
-    misfit_sentences,
-    still_sentence,
     verdict_on,
 )
 from intlmodels.studies import SequenceStudy
@@ -608,46 +607,33 @@ def _over_periods(m: DecayReportData) -> list[str]:
     return decaysentences.over_periods(m.flags_by_period, *words) if m.latent else []
 
 
-def drivers(m: DecayReportData) -> Section | None:
+def drivers(m: DecayReportData) -> Values | None:
     """Cells behind the decay where decisions are reconstructed, then influence."""
+    made = checks.influence(m) or {}
     if not m.latent:
-        return checks.drivers(m)
-    table = m.flags_by_period
-    events, flag = f.plural(m.study.event), m.study.flag_label
-    said = [
-        *_over_periods(m),
-        *still_sentence(m.parameters),
-    ]
-    rows = tuple(
-        (
-            row.name,
-            row.period,
-            *(
-                cell
-                for what in ("decisions", "flagged")
-                for cell in (
-                    f.number(getattr(row, f"{what}_mean"), 1),
-                    f.span(getattr(row, f"{what}_ci_low"), getattr(row, f"{what}_ci_high"), 0),
-                    bound(getattr(row, f"{what}_low"), getattr(row, f"{what}_high")),
-                )
-            ),
-        )
-        for row in table.itertuples(index=False)
-    )
-    cells: list[Block] = [
-        Items(tuple(marked(said, m.passed))),
-        Table(
-            f"Cells behind the decay: expected {events}, and those {flag}",
-            ("size", "period", events, "interval", "bounds", flag, "interval", "bounds"),
-            rows,
-            numeric=(2, 3, 4, 5, 6, 7),
-            file="tables/flags_by_period.csv",
-            note="Posterior means of reconstructed numbers; bounds: what the counts, repaired if "
-            "need be, allow without any model.",
-            failed=not m.passed,
-        ),
-    ]
-    return checks.drivers(m, cells)
+        return made or None
+    return made | {
+        "firm": m.study.firm_label,
+        "events": f.plural(m.study.event),
+        "flag": m.study.flag_label,
+        "said": _over_periods(m),
+        "cells": [
+            (
+                row.name,
+                row.period,
+                *(
+                    cell
+                    for what in ("decisions", "flagged")
+                    for cell in (
+                        f.number(getattr(row, f"{what}_mean"), 1),
+                        f.span(getattr(row, f"{what}_ci_low"), getattr(row, f"{what}_ci_high"), 0),
+                        bound(getattr(row, f"{what}_low"), getattr(row, f"{what}_high")),
+                    )
+                ),
+            )
+            for row in m.flags_by_period.itertuples(index=False)
+        ],
+    }
 
 
 def attributes(m: DecayReportData) -> Section | None:
@@ -757,7 +743,7 @@ def predictions(m: DecayReportData) -> Section | None:
         "numbers are in the table.",
         not m.passed,
     )
-    said = map(Paragraph, misfit_sentences(m.checks, _percentage_decimals))
+    said = map(Paragraph, checkvalues.misfit_sentences(m.checks, _percentage_decimals))
     title = "Predictions against the register"
     return Section("predictions", title, (*said, figure, features, table))
 

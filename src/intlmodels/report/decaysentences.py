@@ -39,7 +39,7 @@ MOST_NAMED = 3
 _VERDICTS = {
     "clear": ("this is clear", "it clearly rises"),
     "leaning": ("these data lean towards it", "these data lean towards a rise"),
-    "cannot tell": ("these data cannot tell", "these data cannot tell, and if anything it rises"),
+    "undecided": ("these data cannot tell", "these data cannot tell, and if anything it rises"),
     "on the edge": (
         "this is on the edge of what is called clear here",
         "a rise is on the edge of what is called clear here",
@@ -291,7 +291,7 @@ def taken_over(row: Any, table: pd.DataFrame) -> str:
         said = f"part of it ({part})" if row.taken_over >= _SOME else "next to nothing"
     if row.taken_over <= -_SOME:
         said = f"nothing: the decay is {f.percent(-100 * row.taken_over)} larger"
-    return f"{said}; {verdict_on(row) if row.p_positive >= LEANING else 'cannot tell'}"
+    return f"{said}; {verdict_on(row) if row.p_positive >= LEANING else 'undecided'}"
 
 
 def other_rivals(table: pd.DataFrame, explanations: Mapping[str, str], firm: str) -> str:

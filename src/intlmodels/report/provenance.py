@@ -11,8 +11,8 @@ from pathlib import Path
 from intlmodels.checks.stored import CheckResults
 from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
-from intlmodels.report.blocks import Block, Code, Items, Paragraph, Section, Table
 from intlmodels.report.data import ReportData
+from intlmodels.report.pages import Values
 from intlmodels.studies import Study, list_studies, load_study
 from intlmodels.studies.base import parse_entry
 
@@ -167,57 +167,34 @@ def command(m: ReportData) -> str:
     return shlex.join(parts)
 
 
-def reproduce(m: ReportData) -> Section:
+def reproduce(m: ReportData) -> Values:
     """Command, settings, versions and fingerprints."""
     settings = m.attribute("settings").items()
-    versions = m.attribute("versions").items()
-    verdict = {True: "yes", False: "NO, did not converge"}
-    shown = [item for item in m.stored if item.variant in m.shown]
-    blocks: list[Block] = [
-        Paragraph(
-            "With the same versions on the same kind of machine, this command gives the same draws."
-        ),
-        Code(command(m)),
-        Table(
-            "Settings",
-            ("setting", "value"),
-            tuple((name.replace("_", " "), str(value)) for name, value in settings),
-        ),
-        Table(
-            "Versions recorded with the draws",
-            ("package", "version"),
-            tuple((name, str(version)) for name, version in versions),
-        ),
-        Table(
-            "Fits shown, and the fingerprint of everything their draws depend on",
-            ("fit", "fingerprint", "converged"),
-            tuple((item.variant, item.fingerprint, verdict[item.gate.passed]) for item in shown),
-        ),
-        Paragraph(
-            "In the CSV files a text that starts with =, +, - or @ has an apostrophe before it, "
-            "so that a spreadsheet does not take it for a formula."
-        ),
-    ]
-    return Section("reproduce", "How to reproduce it to the draw", tuple(blocks))
+    fits = [item for item in m.stored if item.variant in m.shown]
+    return {
+        "command": command(m),
+        "rows": [
+            *((name.replace("_", " "), str(value)) for name, value in settings),
+            *((name, str(version)) for name, version in m.attribute("versions").items()),
+        ],
+        "fits": [
+            (
+                item.variant if item.gate.passed else f"{item.variant} (did not converge)",
+                item.fingerprint,
+            )
+            for item in fits
+        ],
+    }
 
 
-def sources(m: ReportData) -> Section:
+def sources(m: ReportData) -> Values:
     """Where data, software and methods come from."""
-    version = m.attribute("versions")["intlmodels"]
-    stated = m.study.source or "The study names no source."
-    return Section(
-        "sources",
-        "Sources and how to cite",
-        (
-            Paragraph(f"Data: {stated}"),
-            Paragraph(
-                f"Software: {own(version).text}. Cite it together with the source "
-                f"of the data; the fit is identified by {m.stored[0].fingerprint}."
-            ),
-            Paragraph("Methods:"),
-            Items(lines(methods(m))),
-        ),
-    )
+    return {
+        "source": m.study.source,
+        "software": own(m.attribute("versions")["intlmodels"]).text,
+        "fingerprint": m.stored[0].fingerprint,
+        "methods": lines(methods(m)),
+    }
 
 
 def methods(m: ReportData) -> tuple[str, ...]:

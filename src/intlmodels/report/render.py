@@ -15,6 +15,7 @@ What templates can call, beside their values:
   ``number(drawing)``, a link to a figure, as in "Figure 2"
 - ``badge(kind, words)``, a verdict with icon and colour, by which the rows of a table can be
   filtered; its kind is one of ``BADGES``
+- the filters ``n|counted("firm")``, ``noun|plural`` and ``items|some(most)``, a list cut short
 - ``term(word)``, a word of the glossary with its meaning; ``mark``, which stands before every
   statement of estimates and is empty where the fit passed its checks
 
@@ -38,7 +39,7 @@ from xml.etree.ElementTree import tostring
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from intlmodels.core.formats import a, listed, lowered
+from intlmodels.core import formats as f
 from intlmodels.report.pages import Drawing, Figure, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -129,13 +130,20 @@ def _environment(form: Format) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(fence=fence, lowered=lowered, listed=listed, a=a)
+    environment.filters.update(
+        fence=fence,
+        **{each.__name__: each for each in (f.lowered, f.listed, f.a, f.counted, f.plural, f.some)},
+    )
     return environment
 
 
 def sentences(template: str, values: Mapping[str, Any]) -> list[str]:
-    """Sentences of a template for a terminal, one a line."""
-    text = _environment("text").get_template(template).render(values)
+    """Sentences of a template for a terminal: items of lists, and other lines.
+
+    A line that starts with two blanks goes on with what stands above it, as in Markdown.
+    """
+    text = _environment("text").get_template(template).render({"mark": "", **values})
+    text = re.sub(r"\n {2,}(?=\S)", " ", text)
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
 
 
@@ -318,10 +326,13 @@ class Rendering:
         heads = zip(right, header, strict=True)
         titles = "".join(f'<th scope="col"{n}>{self._cell(name)}</th>' for n, name in heads)
         lines += [f"<thead><tr>{titles}</tr></thead>", "<tbody>"]
+        # On a phone the rows of broad tables are cards.
+        labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
         for row in rows:
             first, *others = zip(right, row, strict=True)
             cells = f'<th scope="row"{first[0]}>{self._cell(first[1])}</th>'
-            cells += "".join(f"<td{n}>{self._cell(cell)}</td>" for n, cell in others)
+            for (n, cell), label in zip(others, labels, strict=True):
+                cells += f"<td{n}{label}>{self._cell(cell)}</td>"
             lines.append(f"<tr>{cells}</tr>")
         lines += ["</tbody>", "</table>", "</div>"]
         link = self._csv_link(file) if file else ""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.checks.tables import influences, key_influences
 from intlmodels.claims.ledger import summary, told_by_fits
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import (
@@ -24,14 +23,13 @@ from intlmodels.fitting.diagnostics import (
 )
 from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
-from intlmodels.report import render, rows
+from intlmodels.report import checkvalues, render, rows
 from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
-from intlmodels.report.checksentences import are, influence_sentence
 from intlmodels.report.data import ReportData
 from intlmodels.report.pages import Drawing, Values
 from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
-from intlmodels.results.wording import LEANING, marked, verdict, verdict_on
+from intlmodels.results.wording import LEANING, verdict, verdict_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +84,7 @@ def answer(
         "Monte Carlo errors of a limit, which another seed may place beyond it, and no direction "
         f"there is called clear. Whether the fit may be believed is told under {believed}."
     )
-    said = [*sentences, *marked(_driven(m), m.passed)]
+    said = list(sentences)
     blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(said), ordered=True)]
     if beside:
         blocks.append(Paragraph(" ".join(beside)))
@@ -95,17 +93,6 @@ def answer(
         if said := told_by_fits(m.claims):
             blocks += [Paragraph("Of these claims the fits decide or lean to:"), Items(tuple(said))]
     return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
-
-
-def _driven(m: ReportData) -> list[str]:
-    """What the most probable difference rests on; nothing where that was not computed."""
-    found = m.check_results.influence.value
-    parts = [] if found is None else key_influences(influences(found), 1)
-    return [
-        f"{influence_sentence(part, found, m.texts, most=1)} More under what drives this result."
-        for part in parts
-        if found is not None
-    ]
 
 
 def priors(m: ReportData, implied: Iterable[Block]) -> Section:
@@ -120,102 +107,58 @@ def priors(m: ReportData, implied: Iterable[Block]) -> Section:
     return Section("priors", "Priors and what they imply before seeing data", (table, *implied))
 
 
-def diagnostics(m: ReportData) -> Section:
-    """The gate."""
-    gate = m.gates["default"]
+def diagnostics(m: ReportData) -> Values:
+    """The gate, a second try if there was one, and directions on the edge."""
     # As many as were kept: large fits keep fewer than were asked for.
-    number, each = (m.fit["posterior"].sizes[dim] for dim in ("chain", "draw"))
-    verdict = "passed every check" if gate.passed else "DID NOT PASS and is not a posterior"
-    text = f"The default fit, {number * each} draws in {number} chains, {verdict}."
-    table = Table(
-        "The gate: every check must pass",
-        ("what is looked at", "value", "limit", "where", "outcome"),
-        rows.gate_rows(gate.results),
-        numeric=(1,),
-        file="tables/diagnostics.csv",
-        note="Each variant is held against the same gate.",
-    )
-    chains = picture(
-        "chains",
-        checks.drawn_chains(m.fit, m.parameters),
-        "How the chains share the ranks of all draws, for the parameters with the largest R-hat. "
-        "Level lines within the grey band say that the chains agree.",
-        "Rank histograms, one line a chain, for the parameters that mixed worst. R-hat and "
-        "effective sample sizes of every parameter are in tables/parameters.csv.",
-        not m.passed,
-    )
-    return Section(
-        "diagnostics", "Diagnostics", (Paragraph(text + _retried(m) + _decided(m)), table, chains)
-    )
+    chains, draws = (m.fit["posterior"].sizes[dim] for dim in ("chain", "draw"))
+    asked = m.attribute("settings")
+    used = m.attribute("settings_used") if "settings_used" in m.fit.attrs else asked
+    results = m.gates["default"].results
+    uniform = len({r.outcome for r in results}) == 1
+    return {
+        "draws": chains * draws,
+        "chains": chains,
+        "retried": str(m.fit.attrs.get("retried", "")),
+        "changed": [
+            _SETTINGS.get(name, f"{name} {{}}").format(value)
+            for name, value in used.items()
+            if value != asked.get(name)
+        ],
+        "draws_asked": asked["draws"],
+        "draws_used": used["draws"],
+        "near": _near(m),
+        "rows": [row[: 4 if uniform else 5] for row in rows.gate_rows(results)],
+        "uniform": uniform,
+        "drawing": drawing("chains", checks.drawn_chains(m.fit, m.parameters)),
+    }
 
 
 #: How settings are said that are changed for a second try.
-_SETTINGS = {"target_accept": "target acceptance {:g}", "sweeps": "{} sweeps a draw"}
+_SETTINGS = {"target_accept": "target acceptance {:g}", "sweeps": "{} sweeps per draw"}
 
 
-def _retried(m: ReportData) -> str:
-    """That the fit is a second try, and with which settings."""
-    retried = str(m.fit.attrs.get("retried", ""))
-    if not retried:
-        return ""
-    asked = m.attribute("settings")
-    used = m.attribute("settings_used") if "settings_used" in m.fit.attrs else asked
-    changed = [
-        _SETTINGS.get(name, f"{name} {{}}").format(value)
-        for name, value in used.items()
-        if value != asked.get(name)
-    ]
-    return f" It was fitted twice: {retried}; the draws shown are those of the second try" + (
-        f", at {f.listed(changed)}." if changed else "."
-    )
-
-
-def _decided(m: ReportData) -> str:
-    """How many draws it took to decide directions, and which of them are still on the edge."""
-    drawn = ""
-    if "settings_used" in m.fit.attrs:
-        asked, used = (m.attribute(name)["draws"] for name in ("settings", "settings_used"))
-        if used > asked:
-            drawn = (
-                f" Since a direction was on the edge of a limit, {used} draws were taken in each "
-                f"chain in place of {asked}."
-            )
+def _near(m: ReportData) -> list[str]:
+    """Directions that are on the edge of a limit, with their probability."""
     near = []
     for item in m.conclusions:
         positive = (item.draws > 0).reshape(-1)
         error = float(probability_error(positive, len(item.draws)))
-        chance = max(positive.mean(), 1 - positive.mean())
-        if item.direction and on_the_edge(float(chance), error, CLEAR_AND_LEANING):
-            near.append(f"{item.name} ({f.probability(float(chance))})")
-    if not near:
-        return f"{drawn} No direction is on the edge of a limit."
-    more = [f"{len(near) - MOST_NEAR} more"] if len(near) > MOST_NEAR else []
-    return f"{drawn} On the edge of a limit {are(len(near))} {'; '.join(near[:MOST_NEAR] + more)}."
+        chance = float(max(positive.mean(), 1 - positive.mean()))
+        if item.direction and on_the_edge(chance, error, CLEAR_AND_LEANING):
+            near.append(f"{item.name} ({f.probability(chance)})")
+    return near
 
 
-def prior_posterior(m: ReportData) -> Section:
+def prior_posterior(m: ReportData) -> Values:
     """What the data moved."""
-    name = f.interval_name(m.prob)
-    table = Table(
-        f"Posterior beside prior ({name}s)",
-        ("parameter", "posterior median", "interval", "prior median", "interval", "spread ratio"),
-        rows.parameter_rows(m.parameters.head(rows.MOST_PARAMETERS)),
-        numeric=(1, 2, 3, 4, 5),
-        file="tables/parameters.csv",
-        note="Spread ratio: width of the central 68% of the posterior over that of the prior. 1 "
-        "means that the data said nothing about the parameter. On the logit scale unless the "
-        "table of priors says otherwise.",
-        failed=not m.passed,
-    )
-    figure = picture(
-        "prior-posterior",
-        checks.prior_posterior(m.fit),
-        "Posterior (blue) against prior (grey) of the parameters, each on its own scale.",
-        "Small histograms of prior and posterior of each parameter. The numbers are in the table.",
-        not m.passed,
-    )
-    sentences = map(Paragraph, wording.prior_sentences(m.parameters))
-    return Section("prior-posterior", "Posterior against prior", (*sentences, figure, table))
+    return checkvalues.unmoved(m.parameters) | {
+        "interval": f.interval_name(m.prob),
+        "rows": [
+            (f.in_words(name), *cells)
+            for name, *cells in rows.parameter_rows(m.parameters.head(rows.MOST_PARAMETERS))
+        ],
+        "drawing": drawing("prior-posterior", checks.prior_posterior(m.fit)),
+    }
 
 
 def variants(m: ReportData, what: str, more: Sequence[Block] = ()) -> Section:
@@ -252,37 +195,22 @@ def variants(m: ReportData, what: str, more: Sequence[Block] = ()) -> Section:
 
 
 def variant_sentences(table: pd.DataFrame, compared: Compared) -> list[str]:
+    """Whether the conclusions of the default hold in the variants that converged."""
+    return render.sentences("common/variants_text.md.j2", held(table, compared))
+
+
+def held(table: pd.DataFrame, compared: Compared) -> Values:
     """Whether the conclusions of the default hold in the variants that converged.
 
     ``table`` has the variants side by side; ``compared`` says which rows of it are held against
-    each other.
+    each other. For ``common/variants_text.md.j2``.
     """
-    names = list(dict.fromkeys(table["variant"]))
-    default = names[0]
+    default = table["variant"].iloc[0]
     rows = compared.rows(table)
     counts = table["comparable"].astype(bool) | (not compared.apart)
     usable = rows[rows["converged"].astype(bool) & counts[rows.index]]
     own = rows[rows["variant"] == default]
-    others = [name for name in names[1:] if name in set(usable["variant"])]
-    sentences: list[str] = []
-    if others and len(own):
-        sentences = _held_against(own, usable, others, compared)
-    failed = list(dict.fromkeys(table.loc[~table["converged"].astype(bool), "variant"]))
-    if failed:
-        sentences.append(
-            f"Did not converge and do not count: {f.listed([str(name) for name in failed])}."
-        )
-    only = list(dict.fromkeys(table.loc[~counts, "variant"]))
-    if only:
-        sentences.append(
-            f"For comparison only: {f.listed([str(name) for name in only])}. {compared.apart}"
-        )
-    return marked(sentences, bool(own["converged"].all()) if len(own) else True)
-
-
-def _held_against(
-    own: pd.DataFrame, usable: pd.DataFrame, others: list[str], compared: Compared
-) -> list[str]:
+    others = [name for name in dict.fromkeys(usable["variant"]) if name != default]
     by_key = {(row.variant, compared.key_of(row)): row for row in usable.itertuples(index=False)}
     turned, resized, revised, count = [], [], [], 0
     for row in own.itertuples(index=False):
@@ -291,48 +219,30 @@ def _held_against(
             if other is None:
                 continue
             count += 1
-            half = (row.ci_high - row.ci_low) / 2
             what = f"{compared.name(compared.key_of(row), compared.words)} in {name}"
             if verdict(row.p_direction) != verdict(other.p_direction):
                 revised.append(
-                    f"{what} ({verdict_on(other)}, probability of direction "
-                    f"{f.probability(other.p_direction)}, instead of {verdict_on(row)})"
+                    f"{what} ({verdict_on(other)}, {f.probability(other.p_direction)}; "
+                    f"default {verdict_on(row)})"
                 )
             directed = max(row.p_direction, other.p_direction) >= LEANING
             if np.sign(row.median) != np.sign(other.median) and directed:
                 turned.append(what)
-            if abs(other.median - row.median) > half / 2:
+            if abs(other.median - row.median) > (row.ci_high - row.ci_low) / 4:
                 moved = f.number(other.median - row.median, compared.decimals)
                 resized.append(f"{what} ({moved} {compared.unit})")
-    if not count:
-        return []
-    scope = f"Over {f.counted(count, 'comparison')} in {f.counted(len(others), 'variant')}"
-    return [
-        f"{scope}, {_listing(revised, 'the verdict changes for', 'no verdict changes')}.",
-        _listing(
-            turned,
-            "The sign turns where either fit has a direction to speak of, for",
-            f"No sign turns where either fit has a probability of direction of {LEANING:g} or more",
-        )
-        + ".",
-        _listing(
-            resized,
-            "The median moves by more than a quarter of the default's interval for",
-            "No median moves by more than a quarter of the default's interval",
-        )
-        + ".",
-    ]
-
-
-#: Directions on the edge that are listed.
-MOST_NEAR = 12
-
-
-def _listing(found: list[str], some: str, none: str, most: int = 5) -> str:
-    if not found:
-        return none
-    more = [f"{len(found) - most} more"] if len(found) > most else []
-    return f"{some} {'; '.join(found[:most] + more)}"
+    return {
+        "comparisons": count,
+        "others": len(others),
+        "revised": revised,
+        "turned": turned,
+        "resized": resized,
+        "leaning_from": f"{LEANING:g}",
+        "failed": table.loc[~table["converged"].astype(bool), "variant"].unique().tolist(),
+        "only": table.loc[~counts, "variant"].unique().tolist(),
+        "why": compared.apart,
+        "converged": bool(own["converged"].all()) if len(own) else True,
+    }
 
 
 def glossary(_m: ReportData) -> Values:

@@ -15,8 +15,7 @@ from intlmodels.models.base import DEFAULT, flat
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING
 from intlmodels.plots import share as plots
 from intlmodels.plots import sharedata as dataplots
-from intlmodels.report import answers, rows, sections, sharesentences
-from intlmodels.report.blocks import Section
+from intlmodels.report import rows, sections
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.pages import Values
@@ -50,27 +49,6 @@ MOST_IN_A_PICTURE, MOST_PICTURES = 30, 8
 FEW_ROWS, FEW_LEVELS = 3, 6
 #: A spread is hardly known from this ratio of the widths of posterior and prior.
 HARDLY_KNOWN = 0.5
-
-
-def answer(m: ShareReportData) -> Section:
-    """What was asked, and the answer in three sentences."""
-    asked = m.study.question or (
-        f"How does {m.study.outcome.label} differ between the {f.plural(m.study.firm_label)}?"
-    )
-    believed = "diagnostics and under predictions against data"
-    beside = sharesentences.confounded(m.confounded.head(MOST_CONFOUNDED), m.rows)
-    return sections.answer(m, asked, _answer(m), believed, beside)
-
-
-def _answer(m: ShareReportData) -> list[str]:
-    numbers = any(block["kind"] in share.NUMBERS for block in share.blocks(m.fit))
-    said = answers.answer(m) if numbers or m.has_terms or m.has_zeros else []
-    if said:
-        return said
-    tables = (m.levels, m.differences, m.ranks, m.variation, m.average, m.checks)
-    many = (m.many_levels, m.level_spread) if len(m.many_levels) else None
-    groups = [own.name for own in m.design.groupings]
-    return sharesentences.answer(*tables, m.firms, many, groups, m.rows)
 
 
 # -- the data ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.sections import drawing
 from intlmodels.results import share
-from intlmodels.results.steps import without_note
+from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 
 #: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
 MOST_ROWS, MOST_LEVELS = 11, 30
@@ -163,7 +163,7 @@ def _zeros(m: ShareReportData) -> Values | None:
     """With structural zeros: how many have any share at all, and how large it is."""
     if not m.has_zeros:
         return None
-    names = {answers.ANY: "any", answers.IF_ANY: "if_any", answers.BOTH: "both"}
+    names = {ANY: "any", IF_ANY: "if_any", BOTH: "both"}
     rows = m.zero_averages.itertuples(index=False)
     return {names[row.estimand]: answers.level(row) for row in rows}
 

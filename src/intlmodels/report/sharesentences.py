@@ -75,7 +75,7 @@ def _best(table: pd.DataFrame) -> tuple[list[Any], str, list[Any]]:
     ordered = table.sort_values("p_direction", ascending=False, kind="stable")
     rows = list(ordered.itertuples(index=False))
     verdicts = [firm_verdict(row) for row in rows]
-    best = next(said for said in ("clear", "leaning", "cannot tell") if said in verdicts)
+    best = next(said for said in ("clear", "leaning", "undecided") if said in verdicts)
     return rows, best, [row for row, said in zip(rows, verdicts, strict=True) if said == best]
 
 

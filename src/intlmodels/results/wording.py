@@ -1,14 +1,13 @@
-"""Sentences computed from tables of results, never typed in: those that fit any model.
+"""Verdicts, computed from tables of :mod:`intlmodels.results.intervals`, never entered by hand.
 
-Functions take tables of :mod:`intlmodels.results.intervals` and return sentences. What counts as
-clear is stated wherever it is used: a direction is clear when its probability is at least
-``CLEAR``, the data lean towards it when it is at least ``LEANING``, and otherwise they cannot
-tell. Claims have the same limits and their mirror images: ``LIMITS``.
+A direction is clear when its probability is at least ``CLEAR``, leaning when it is at least
+``LEANING``, and otherwise undecided. Claims have the same limits and their mirror images:
+``LIMITS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
@@ -33,14 +32,14 @@ TAIL = 0.025
 #: Written before every sentence of a fit that did not pass the gate.
 NOT_CONVERGED = "Did not converge, not to be quoted: "
 
-Verdict = Literal["clear", "leaning", "cannot tell"]
+Verdict = Literal["clear", "leaning", "undecided"]
 
 
 def verdict(p_direction: float) -> Verdict:
     """What a probability of direction allows to say."""
     if p_direction >= CLEAR:
         return "clear"
-    return "leaning" if p_direction >= LEANING else "cannot tell"
+    return "leaning" if p_direction >= LEANING else "undecided"
 
 
 def claim_verdict(probability: float) -> str:
@@ -114,36 +113,6 @@ def hardly_moved(parameters: pd.DataFrame) -> list[str]:
     return parameters.loc[still, "name"].tolist()
 
 
-def prior_sentences(parameters: pd.DataFrame, most: int = 12) -> list[str]:
-    """Which parameters the data moved and which they hardly did."""
-    passed = bool(parameters["converged"].all())
-    still = hardly_moved(parameters)
-    rule = (
-        f"posterior spread above {WIDE:g} of the prior's, median moved by less than {SHIFTED:g} "
-        "of it; spread is half the width of the central 68%"
-    )
-    if not still:
-        text = f"Every parameter was moved by the data ({rule})."
-    else:
-        shown = f.listed(still[:most] + ([f"{len(still) - most} more"] * (len(still) > most)))
-        text = (
-            f"Of {f.counted(len(parameters), 'parameter')} {len(still)} hardly moved from the "
-            f"prior ({rule}): {shown}. What is said about them is the prior speaking."
-        )
-    return marked([text], passed)
-
-
-def still_sentence(parameters: pd.DataFrame) -> list[str]:
-    """How many parameters the data hardly moved, where what they leave open is told."""
-    still = hardly_moved(parameters)
-    if not still:
-        return []
-    return [
-        f"{len(still)} of {f.counted(len(parameters), 'parameter')} hardly moved from the prior "
-        "(see posterior against prior)."
-    ]
-
-
 # -- checks ------------------------------------------------------------------------------
 
 
@@ -152,39 +121,3 @@ def missed(checks: pd.DataFrame) -> pd.Series[bool]:
     p, seen = checks["p_larger"], checks["observed"]
     outside = (seen < checks["ci_low"]) | (seen > checks["ci_high"])
     return outside & ((p < TAIL) | (p > 1 - TAIL))
-
-
-def _rule(checks: pd.DataFrame) -> str:
-    interval = f.interval_name(checks["ci_prob"].iloc[0])
-    return (
-        f"a feature is missed when it lies outside of the {interval} of the predictions, and the "
-        f"probability of a larger value is below {TAIL:g} or above {1 - TAIL:g}"
-    )
-
-
-def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
-    """Whether data predicted by the fit look like the data.
-
-    ``checks`` is a table of :func:`.intervals.check_table` with the column ``feature``;
-    ``decimals`` are those with which a feature is written.
-    """
-    passed = bool(checks["converged"].all())
-    bad = checks[missed(checks)]
-    if not len(bad):
-        text = (
-            f"In all {len(checks)} features looked at, the data lie within what the fitted model "
-            f"predicts ({_rule(checks)})."
-        )
-        return marked([text], passed)
-    parts = [
-        f"{row.feature}: {f.number(row.observed, places)} observed, "
-        f"{f.span(row.ci_low, row.ci_high, places)} predicted (probability of a larger value "
-        f"{f.probability(row.p_larger)})"
-        for row in bad.itertuples(index=False)
-        for places in [decimals(row.feature)]
-    ]
-    text = (
-        f"The fitted model misses {len(bad)} of {f.counted(len(checks), 'feature')} of the data "
-        f"that were looked at ({_rule(checks)}): {'; '.join(parts)}."
-    )
-    return marked([text], passed)

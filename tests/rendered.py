@@ -1,0 +1,34 @@
+"""Some sections of a report as a reader gets them, without the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from intlmodels.report.pages import Page
+from intlmodels.report.registry import Frame, render
+from intlmodels.report.registry import sections_of as values_of
+from intlmodels.report.render import Format
+from intlmodels.studies import Study
+
+
+def appendix(study: Study, folder: Path, names: Iterable[str], form: Format = "md") -> Page:
+    """The appendix with these sections only."""
+    frame, values = values_of(study, folder, list(names), tables=False)
+    return render(form, study.model, frame, values)[1]["appendix"]
+
+
+def of_values(values: dict, name: str, model: str = "share", passed: bool = True) -> str:
+    """The Markdown of a section, plain, from values that a test made up."""
+    frame = Frame({}, {}, passed, {})
+    (section,) = render("md", model, frame, {name: values})[1]["appendix"].sections
+    return plain(section.text)
+
+
+def text_of(page: Page) -> str:
+    """Markdown of all sections, plain."""
+    return plain("\n".join(f"## {s.title}\n{s.text}" for s in page.sections))
+
+
+def plain(markdown: str) -> str:
+    return markdown.replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
