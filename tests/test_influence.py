@@ -172,7 +172,7 @@ def test_groups_of_counts_are_told_apart_from_single_ones():
     assert "Leaving out groups of counts: without M1 + M2 it is 0.50 (undecided)." in text
     every |= {"M1": 0.7}
     text = said(madetrust.influence(every, kinds=kinds, unit="count"), texts={"M1": "early ones"})
-    assert "without M1 (early ones) it is 0.70" in text
+    assert "without early ones (M1) it is 0.70" in text
 
 
 def test_what_did_not_converge_does_not_count():
@@ -191,10 +191,8 @@ def test_claims_that_hang_on_one_firm_are_named():
         "Box": {"C1 falls": 0.974, "C2 falls": 0.6},
     }
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
-    assert (
-        "Of 2 claims tested with the fit, 1 would have another verdict without one firm: " in text
-    )
-    assert "C1 (without Ash and Box)" in text
+    assert "Of 2 claims tested with the fit, 1 would have another verdict without one firm:" in text
+    assert "C1: without Ash and Box" in text
     claims["Ash"]["C1 falls"] = claims["Box"]["C1 falls"] = 0.98
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
     assert (

@@ -69,7 +69,7 @@ def test_reduce_fit_report_and_export(capsys, quick, folder, tmp_path):
     code, _, err = run(capsys, "fit", folder, "--out", out)
     assert code == 0, err
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "of 300 firms in a register, model decay" in text
+    assert "of 300 firms in a register" in text
     text = (out / "appendix.md").read_text(encoding="utf-8")
     assert "different sequences, the longest of 6" in text
     assert "Experience or calendar time?" in text

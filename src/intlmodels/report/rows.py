@@ -44,11 +44,6 @@ def words(m: ShareReportData) -> dict[str, str]:
     }
 
 
-def uncapitalized(label: str) -> str:
-    """A label within a sentence; abbreviations keep their capitals."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() else label
-
-
 def common_decimals(table: pd.DataFrame) -> int:
     """Common decimals of the estimates in a table: those of its median interval."""
     widths = (table["ci_high"] - table["ci_low"]).to_numpy()
