@@ -220,8 +220,8 @@ def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
     assert code in (0, 1), err  # so few draws need not converge
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "The order follows only from the names of the periods" in text
-    assert "**Among MNE firms the data do not decide.**" in text
-    assert "**Among SME firms the data do not decide.**" in text
+    assert "**Among MNE firms the data do not decide**" in text
+    assert "**Among SME firms the data do not decide**" in text
     text = (out / "appendix.md").read_text(encoding="utf-8")
     assert "mode, B against A, log odds" in text
     assert "mode: 1/2 for B" in text

@@ -359,7 +359,6 @@ def estimates(m: DecayReportData) -> Values:
         values |= _terms(m)
     if m.time is not None and m.period_fit is not None:
         values["time"] = _time(m, m.time)
-        values["period_passed"] = m.gates["period"].passed
         values["regions"] = drawing(
             "experience-and-time", plots.experience_and_time(m.period_fit, m.prob)
         )

@@ -318,7 +318,7 @@ def _rival_rows(m: DecayReportData, fall: Any) -> Rows:
     for row in own[own["variant"].isin([default, *m.rival_names])].itertuples(index=False):
         said = f"{f.probability(row.p_positive)}, {verdict_on(row)}"
         said = said if row.converged else "did not converge"
-        left = appendix.taken_over(row, m.rivals)
+        left = appendix.taken_over(row, own)
         rows.append((row.explanation, appendix.median_and_span(row), said, left))
     return tuple(rows)
 

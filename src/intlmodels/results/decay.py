@@ -560,10 +560,9 @@ def rivals(
     )
 
 
-def group_name(size: str, firm: str, start: bool = False) -> str:
-    """Firms of one size in words, which may start a sentence."""
-    name = formats.plural(firm) if size == "all" else f"{size} {formats.plural(firm)}"
-    return name[:1].upper() + name[1:] if start else name
+def group_name(size: str, firm: str) -> str:
+    """Firms of one size in words; of a study without sizes ``all firms``."""
+    return f"{size} {formats.plural(firm)}"
 
 
 # -- a register of decisions against registers predicted by its fit --------------------
