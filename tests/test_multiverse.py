@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -104,17 +105,20 @@ def test_stability_counts_combinations_on_the_side_of_the_default():
     assert "0.98 in the default" in said
 
 
+def made_claim(name, terms=()):
+    rule = SimpleNamespace(name="falls")
+    return SimpleNamespace(id=name, rule=rule, terms=dict(terms), fit="default")
+
+
 def test_claims_that_a_combination_does_not_have_are_counted_where_they_are():
-    one, two, other = "C1 falls it falls", "C2 falls it falls", "C3 falls as it was"
+    was = [made_claim("C1"), made_claim("C2"), made_claim("C3", {"sizes": ("large",)})]
+    one, two, other = map(tables.claim_key, was)
     claims = [{one: 0.99, two: 0.5, other: 0.9}, {one: 0.98}, {one: 0.93, two: 0.7}]
-    ledger = pd.DataFrame(
-        {"id": ["C1", "C2", "C3"], "rule": "falls", "how": ["it falls", "it falls", "as it is"]}
-    )
-    by_combination = tables.claims_by_combination(
-        madetrust.multiverse([0.9] * 3, claims=claims), ledger
-    )
+    found = madetrust.multiverse([0.9] * 3, claims=claims)
+    now = [made_claim("C1"), made_claim("C2"), made_claim("C3", {"sizes": ("other",)})]
+    by_combination = tables.claims_by_combination(found, now)
     table = tables.stability(by_combination, (0.9, 0.975)).set_index("name")
-    assert list(table.index) == ["C1", "C2"]  # the rule of C3 has changed since
+    assert list(table.index) == ["C1", "C2"]  # C3 has changed since
     assert table.loc["C1", ["combinations", "clear"]].tolist() == [3, 2]
     assert table.loc["C2", ["combinations", "same_side"]].tolist() == [2, 2]
 
@@ -174,7 +178,7 @@ def test_the_section_draws_a_curve_and_the_specifications_in_order():
     assert [tick.get_text() for tick in below.get_yticklabels()] == ["as stated", "c1", "c2"]
     assert [text.get_text() for text in below.texts] == ["priors"]
     made_up = madetrust.material(madetrust.trust(multiverse=found))
-    made_up.claims = pd.DataFrame(columns=["id", "claim", "rule", "how"])
+    made_up.study.claims = ()
     page = madetrust.rendered("multiverse", sections.multiverse(made_up))
     assert [figure.drawing.name for figure in page.figures] == ["multiverse-1"]
     assert page.tables == ()

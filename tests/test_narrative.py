@@ -126,7 +126,7 @@ def test_misfit_is_found_where_it_is(study):
     good = made_up(study, {"intercept": -1.0, "phi": 3.0})
     assert "All 10 features" in misfit_sentences(good)[0]
     bad = made_up(study, {"intercept": 2.0, "phi": 100.0})
-    assert "mean of the printed shares: 22.5 observed" in misfit_sentences(bad)[0]
+    assert "mean of the shares: 22.5 observed" in misfit_sentences(bad)[0]
 
 
 def test_few_firms_and_empty_cells_are_told(study):

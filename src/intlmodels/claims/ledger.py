@@ -63,8 +63,6 @@ OPEN = "depends on what the text leaves out"
 IF_ABSENT = "if what is left out is absent: "
 #: Claims that the first page names.
 MOST_TOLD = 6
-#: Between sets of counts of which one each is wrong.
-AND = ", and "
 #: After a verdict that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
@@ -197,7 +195,7 @@ def _findings(study: Study, table: pd.DataFrame) -> dict[str, str]:
         return {}
     repairs, _ = cheapest(rows_of(study.counts, study.firms, study.periods))
     either = suspects(repairs)
-    said = AND.join(" or ".join(f"{texts[name]} ({name})" for name in one) for one in either)
+    said = ", and ".join(" or ".join(f"{texts[name]} ({name})" for name in one) for one in either)
     fallen = [
         claim
         for claim, names in named.items()

@@ -278,9 +278,8 @@ class ReportData(ABC):
         if found is not None:
             own = table[table["fit"] == DEFAULT]
             default = dict(zip(own["id"], own["probability"], strict=True))
-            said = check_tables.standing(
-                found, check_tables.claims_by_combination(found, own), default
-            )
+            claims = check_tables.claims_by_combination(found, self.study.claims)
+            said = check_tables.standing(found, claims, default)
             table["stands"] = [said.get(name, "") for name in table["id"]]
         return table
 

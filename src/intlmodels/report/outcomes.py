@@ -83,17 +83,17 @@ def _summary(item: FurtherOutcome, fit: DataTree | None) -> tuple[str, ...]:
     )
     differences = None if fit is None else results.differences(fit)
     if fit is None or differences is None or not len(differences):
-        return item.label, levels, *[f.DASH] * 4
+        return item.label, *[f.DASH] * 4, levels
     row = next(differences.nlargest(1, "p_direction").itertuples(index=False))
     points = results.measured(fit).points.removeprefix("percentage ")
     mark = " (did not converge)" * (not converged(fit))
     return (
         item.label + mark,
-        levels,
         f"{row.label}: {rows.compared_levels(row)}",
         rows.rounded_estimate(row, points),
         f.probability(row.p_direction),
         verdict_on(row),
+        levels,
     )
 
 
