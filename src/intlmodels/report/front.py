@@ -27,8 +27,10 @@ MOST_LEFT_OUT = 5
 MOST_MISSED = 3
 
 
-def question(m: ReportData) -> Values:
+def question(m: ReportData) -> Values | None:
     """What the publication is, and the question put to its data."""
+    if not (m.study.question or m.study.summary or m.study.source):
+        return None
     return {
         "question": m.study.question,
         "source": m.study.source,
