@@ -35,6 +35,7 @@ def _who(m: ShareReportData) -> Values:
         "rows": f.plural(m.study.row_label) if m.panel is None else "rows",
         "outcome": m.study.outcome.label,
         "interval": f.interval_name(m.prob),
+        "banded": int(share.rows_of(m.fit).sum()) > plots.MOST_DOTS,
     }
 
 
