@@ -67,7 +67,7 @@ def finding(m: ShareReportData) -> Values:
         "holds": front.holds(m),
         "elsewhere": elsewhere,
         "unexplained": _unexplained(m),
-        "confounded": confounded(m)[:1],
+        "confounded": _confounded(m)[:1],
         "average": answers.level(answers.first(m.average)),
         "spreads": _spreads(m),
         "zeros": _zeros(m),
@@ -135,15 +135,6 @@ def _unexplained(m: ShareReportData) -> Values | None:
         names = {"prior": left.prior_median, "before": left.prior_low, "after": left.prior_high}
         found |= {name: f.number(value, 0) for name, value in names.items()}
     return found
-
-
-def confounded(m: ShareReportData) -> list[Values]:
-    """Levels of two predictors that are those of the same firms: see :func:`.share.confounded`."""
-    return [
-        {name: str(value) for name, value in row._asdict().items()}
-        | {"same": bool(row.both == row.of_a == row.of_b)}
-        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
-    ]
 
 
 def _spreads(m: ShareReportData) -> list[Values]:
@@ -244,12 +235,20 @@ def estimates(m: ShareReportData) -> Values:
     }
 
 
+def _confounded(m: ShareReportData) -> list[Values]:
+    return [
+        {name: str(value) for name, value in row._asdict().items()}
+        | {"same": row.both == row.of_a == row.of_b}
+        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
+    ]
+
+
 def reasons(m: ShareReportData) -> Values | None:
     """What explains the shares, what is confounded, what rivals say, what the result rests on."""
     rivals = _rivals(m)[:MOST_RIVALS]
     found = {
         "unexplained": _unexplained(m),
-        "confounded": confounded(m),
+        "confounded": _confounded(m),
         "rivals": rivals,
         "influence": front.influence(m),
     }
