@@ -252,7 +252,7 @@ def estimates(
     s.row_labels(axes, places, texts, ends=(0.5, 0.8))
     pad = 0.04 * max(reach - low, 1e-6)
     axes.set_xlim(-pad if low < 0.15 * reach else low - pad, min(101, reach + pad))
-    _scale(axes, first, "{what}" if seen is None else first["constant_data"].outcome_label)
+    _scale(axes, first, "Average {what}" if seen is None else first["constant_data"].outcome_label)
     s.caption_below(
         figure,
         f"{left_out} levels between the largest and the smallest are not shown" * (left_out > 0),
