@@ -159,7 +159,7 @@ def test_the_key_contrast_is_followed_through_the_multiverse(study):
     said = text("robustness", front.robustness(m))
     assert "in every combination of priors (3)" in said
     assert "positive in 2 of 3" in said
-    assert "clear in 1 (all with priors c1)" in said
+    assert "clear in 1 (with priors: c1)" in said
     negative = data(study, made_up(study, {"ease": share_positive(0.03)}), m.check_results)
     assert front.holds(negative)["same_side"] == "1"
 

@@ -199,7 +199,7 @@ def test_a_stage_is_not_drawn_in_percent(study):
     odds = share.estimates(made_up(study, {"ease": 1.0}, variant="planned"))
     assert odds.axes[0].get_xlabel() == "Average probability of Planned"
     usual = share.estimates(made_up(study, {"ease": 1.0}))
-    assert usual.axes[0].get_xlabel() == "Average expected share"
+    assert usual.axes[0].get_xlabel() == "Share abroad"
 
 
 def test_firms_with_about_the_same_share_stand_beside_each_other():

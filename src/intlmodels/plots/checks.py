@@ -366,6 +366,15 @@ def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
     return s.mark(figure, passed)
 
 
+def choice_name(axis: str, name: str) -> str:
+    """A choice beside the name of its axis, which it need not repeat.
+
+    >>> choice_name("rho", "rho-0.2"), choice_name("expertise", "nested-expertise")
+    ('0.2', 'nested')
+    """
+    return name.removeprefix(f"{axis}-").removesuffix(f"-{axis}")
+
+
 @styled
 def specifications(
     table: pd.DataFrame, axes: Mapping[str, Sequence[str]], passed: bool = True
@@ -411,7 +420,7 @@ def specifications(
             chosen = numbers[(rows[axis] == name).to_numpy()]
             below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)
             places.append(place)
-            texts.append(s.shortened(name.removeprefix(f"{axis}-").removesuffix(f"-{axis}"), 20))
+            texts.append(s.shortened(choice_name(axis, name), 20))
         head += 1 + len(own)
     s.row_labels(below, places, texts, 8.5, ends=(0.6, 0.6))
     for axes_of in (top, below):

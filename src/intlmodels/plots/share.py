@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: Firms up to which each is named beside its prediction.
 MOST_NAMED = 60
+#: Reported shares up to which each is a dot; of more the middle 50% and 90% are drawn.
+MOST_DOTS = 150
+#: Letters from which on the label of a predictor is a long one.
+LONG = 34
 #: Combinations of a register shown beside their predictions: those with the most rows.
 MOST_COMBINATIONS = 30
 #: Levels shown at either end of a predictor with very many.
@@ -216,40 +220,39 @@ def estimates(
     left_out = sum(map(len, parts.values())) - sum(map(len, ends.values()))
     scale, average = share.measured(first), share.average(first, prob)
     seen = share.reported(first) if scale.what == share.SHARES else None
-    numbers = {
-        b["name"] for own in fits.values() for b in share.blocks(own) if b["kind"] in share.NUMBERS
-    }
-    texts = [
-        s.wrapped(steps.without_note(row.level), 26, 3)
-        + f" ({row.firms:,})" * (name not in numbers)
-        for name, rows in ends.items()
-        for row in rows.itertuples()
-    ] or ["all"]
-    step = (0.9, 1.5, 2.0)[max(text.count("\n") for text in texts)]
-    rows_high = sum(step * len(rows) + 1.15 for rows in ends.values()) or 1.2
-    figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
-    drawn: list[tuple[float, Any, Any]] = [] if ends else [(0.0, average, None)]
+    drawn: list[tuple[float, str, Any, Any]] = [] if ends else [(0.0, "all", average, None)]
+    heads, place = [], -0.25
     for name, rows in ends.items():
-        here = (drawn[-1][0] + 2.1 if drawn else 0.95) + step * np.arange(len(rows))
-        _heading(axes, here[0] - 0.95, rows["label"].iloc[0])
-        levels = rows.index - parts[name].index[0]
+        block = next(b for b in share.parts(fits[name]) if b["name"] == name)
+        label = str(rows["label"].iloc[0])
+        heads.append((place + 0.25, label))
+        place += 1.2 + 0.3 * (len(label) > LONG)
         at = share.nearest(fits[name], name) if seen is not None else None
-        for i, place in enumerate(here):
-            which = None if at is None else at == levels[i]
-            drawn.append((place, rows.iloc[[i]], which))
-    reach = float(max(row["ci_high"].max() for _, row, _ in drawn))
-    low = float(min(row["ci_low"].min() for _, row, _ in drawn))
-    for place, row, which in drawn:
+        for row, level in zip(rows.itertuples(), rows.index - parts[name].index[0], strict=True):
+            text = s.wrapped(steps.without_note(row.level), 28, 3)
+            text += f" ({row.firms:,})" * (block["kind"] not in share.NUMBERS)
+            tall = 0.25 * text.count("\n")
+            place += tall
+            drawn.append((place, text, rows.loc[[row.Index]], None if at is None else at == level))
+            place += 0.9 + tall
+    height = s.ROW * (place + 0.25 if ends else 1.2)
+    figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + height)
+    for where, label in heads:
+        _heading(axes, where, label)
+    reach = float(max(row["ci_high"].max() for *_, row, _ in drawn))
+    low = float(min(row["ci_low"].min() for *_, row, _ in drawn))
+    for place, _, row, which in drawn:
         if seen is not None:
             reach = max(reach, _reported(axes, place, seen, which))
             low = 0.0
         s.dots(axes, [place], row)
     if ends:
         s.center_line(axes, average["median"].iloc[0])
-    s.row_labels(axes, [place for place, _, _ in drawn], texts, ends=(0.5, 0.8))
+    places, texts = zip(*((place, text) for place, text, *_ in drawn), strict=True)
+    s.row_labels(axes, places, texts, ends=(0.5, 0.8))
     pad = 0.04 * max(reach - low, 1e-6)
     axes.set_xlim(-pad if low < 0.15 * reach else low - pad, min(101, reach + pad))
-    _scale(axes, first, "{what}" if seen is None else first["constant_data"].outcome_label)
+    _scale(axes, first, "Average {what}" if seen is None else first["constant_data"].outcome_label)
     s.caption_below(
         figure,
         f"{left_out} levels between the largest and the smallest are not shown" * (left_out > 0),
@@ -261,12 +264,13 @@ def estimates(
 def _reported(axes: Axes, place: float, seen: Any, which: Any) -> float:
     """Reported shares of some firms behind an estimate: dots, of many two bars; the largest."""
     values, of, count = seen
+    banded = count.sum() > MOST_DOTS
     own = slice(None) if which is None else which[of]
     values, count = values[own], count[own]
     total = int(count.sum())
     if not total:
         return 0.0
-    if total > MOST_NAMED:
+    if banded:
         order = values.argsort()
         chance = count[order].cumsum() / total
         ends = [float(values[order][chance.searchsorted(p)]) for p in (0.05, 0.25, 0.75, 0.95)]
@@ -275,17 +279,23 @@ def _reported(axes: Axes, place: float, seen: Any, which: Any) -> float:
         return ends[3]
     every = np.sort(np.repeat(values, count))
     # Firms that report the same stand above each other.
-    nth = np.concatenate(
-        [np.arange(n) - (n - 1) / 2 for n in np.unique(every, return_counts=True)[1]]
+    sizes = np.unique(every, return_counts=True)[1]
+    nth = np.concatenate([np.arange(n) - (n - 1) / 2 for n in sizes])
+    axes.plot(
+        every,
+        place + min(0.18, 0.8 / sizes.max()) * nth,
+        "D",
+        color=s.ORANGE,
+        markersize=2.9,
+        alpha=0.75,
     )
-    axes.plot(every, place + 0.18 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
     return float(every[-1])
 
 
 def _heading(axes: Axes, place: float, label: str, **look: Any) -> None:
     """The label of a predictor above its levels; a long one on two lines, in smaller letters."""
-    long = len(label) > 34
-    s.heading(axes, place, s.wrapped(label, 38 if long else 34), 8 if long else 9, **look)
+    long = len(label) > LONG
+    s.heading(axes, place, s.wrapped(label, 38 if long else LONG), 8 if long else 9, **look)
 
 
 def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> None:

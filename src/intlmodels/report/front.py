@@ -27,8 +27,10 @@ MOST_LEFT_OUT = 5
 MOST_MISSED = 3
 
 
-def question(m: ReportData) -> Values:
+def question(m: ReportData) -> Values | None:
     """What the publication is, and the question put to its data."""
+    if not (m.study.question or m.study.summary or m.study.source):
+        return None
     return {
         "question": m.study.question,
         "source": m.study.source,
@@ -84,6 +86,16 @@ def robustness(m: ReportData) -> Values | None:
         "unit": unit,
         "interval": f.interval_name(m.prob),
         "choices": [{"axis": axis, "number": str(len(own))} for axis, own in key.axes.items()],
+        "meanings": [
+            {
+                "axis": axis,
+                "name": plots.choice_name(axis, name),
+                "change": m.catalogue[name].change,
+            }
+            for axis, names in key.axes.items()
+            for name in names
+            if name in m.catalogue and name != DEFAULT and (key.curve[axis] == name).any()
+        ],
         "failed": str(len(failed)) if failed and found["crossed"] else "",
         "every": "" if multiverse is None else str(len(multiverse.specifications)),
         "picture": drawing("robustness", drawn),
@@ -95,7 +107,7 @@ def _in_common(part: pd.DataFrame, whole: pd.DataFrame, axes: list[str]) -> str:
     shared = {axis: set(part[axis]) for axis in axes if len(part)}
     return f.listed(
         [
-            f"the default {axis}" if own == {DEFAULT} else f"{axis} {own.pop()}"
+            f"{axis}: {plots.choice_name(axis, own.pop())}"
             for axis, own in shared.items()
             if len(own) == 1 < whole[axis].nunique()
         ]
@@ -159,7 +171,7 @@ def _gate(m: ReportData) -> Values:
     others = [name for name in m.gates if name != "default"]
     return {
         "passed": gate.passed,
-        "draws": str(sizes["chain"] * sizes["draw"]),
+        "draws": f"{sizes['chain'] * sizes['draw']:,}",
         "chains": str(sizes["chain"]),
         "checks": str(len(gate.results)),
         "rhat": value.get("rhat", ""),

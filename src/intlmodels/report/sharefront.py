@@ -18,10 +18,8 @@ from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 
 #: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
 MOST_ROWS, MOST_LEVELS = 11, 30
-#: Rival predictors that are listed.
-MOST_RIVALS = 8
-#: Pairs of confounded levels that are named.
-MOST_CONFOUNDED = 3
+#: Pairs of confounded levels that are named, and rival predictors that are listed.
+MOST_CONFOUNDED, MOST_RIVALS = 3, 8
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -37,6 +35,7 @@ def _who(m: ShareReportData) -> Values:
         "rows": f.plural(m.study.row_label) if m.panel is None else "rows",
         "outcome": m.study.outcome.label,
         "interval": f.interval_name(m.prob),
+        "banded": int(share.rows_of(m.fit).sum()) > plots.MOST_DOTS,
     }
 
 
@@ -50,7 +49,9 @@ def finding(m: ShareReportData) -> Values:
     fits = {name: DEFAULT for own in effects for name in own["names"]}
     nearest = None
     if key is not None and not effects:
-        nearest = answers.pair(key.row)
+        singles = [own for own in every if own["kind"] in ("pair", "step")]
+        own = (own for own in singles if key.row.predictor in own["names"])
+        nearest = next(own, {"kind": "pair", **answers.pair(key.row)})
         fits[key.row.predictor] = DEFAULT
     elsewhere = _elsewhere(_rivals(m))
     if elsewhere:
@@ -270,11 +271,12 @@ def reasons(m: ShareReportData) -> Values | None:
 def limits(m: ShareReportData) -> Values:
     """What the data cannot say: computed from the fit, then in the words of the study."""
     widths = (m.differences["ci_high"] - m.differences["ci_low"]).to_numpy()
+    half = float(np.median(widths)) / 2 if len(widths) else 0.0
     few = m.levels[m.levels["firms"] <= FEW_FIRMS]
     return {
         **_who(m),
         "limits": list(m.study.limits),
-        "detectable": f.number(float(np.median(widths)) / 2, 0) if len(widths) else "",
+        "detectable": f.number(half, f.decimals_for(2 * half)) if len(widths) else "",
         "few": [without_note(f"{row.level} ({row.firms})") for row in few.itertuples(index=False)],
         "register": m.register is not None,
     }
