@@ -26,7 +26,7 @@ from intlmodels import report
 from intlmodels.checks import stored
 from intlmodels.fitting import fit, jobs, store
 from intlmodels.models import catalogue, priors_of
-from intlmodels.report.blocks import Table
+from intlmodels.report.pages import Page, Section
 from intlmodels.report.render import Rendering, html
 from intlmodels.studies import load_study
 from trees import made_up, store_fits
@@ -175,9 +175,9 @@ def shown(browser, tmp_path):
 
         def look(rows):
             header = tuple(f"column {i}" for i in range(len(rows[0])))
-            table = Table("A table", header, tuple(rows), failed=True)
-            values = {"one": {"title": "Section", "blocks": [table]}}
-            page = Rendering("html", ("common",), True, {}).pages({"report": values})["report"]
+            rendering = Rendering("html", (), True, {})
+            text = rendering.table(tuple(rows), header, caller=lambda: "A table")
+            page = Page("report", (Section("one", "Section", text),), (), ())
             about = {"title": "Title", "subtitle": "Subtitle", "footer": "Footer"}
             path = tmp_path / "index.html"
             path.write_text(html(page, about, ""), encoding="utf-8")

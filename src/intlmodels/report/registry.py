@@ -23,7 +23,6 @@ from intlmodels.report import (
     sharefront,
     terms,
 )
-from intlmodels.report.blocks import Section
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData, gather
 from intlmodels.report.pages import Page, Values
 from intlmodels.report.render import Format, Rendering
@@ -36,7 +35,7 @@ OF_SINGLE_FIRMS = frozenset(
 
 
 #: A section: makes the values of its template from the data; None where there is nothing to say.
-type Sections[Data: ReportData] = Mapping[str, Callable[[Data], Section | Values | None]]
+type Sections[Data: ReportData] = Mapping[str, Callable[[Data], Values | None]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class ReportParts[Data: ReportData]:
     second_half: frozenset[str]
 
     @property
-    def sections(self) -> dict[str, Callable[[Data], Section | Values | None]]:
+    def sections(self) -> dict[str, Callable[[Data], Values | None]]:
         """All sections, whatever their page."""
         return {name: make for sections in self.pages.values() for name, make in sections.items()}
 
@@ -235,13 +234,7 @@ def sections_of(
         names = [name for name in names if name not in OF_SINGLE_FIRMS]
     parts = parts_of(study.model).sections
     made = {name: parts[name](m) for name in names}
-    return frame, {name: _values(own) for name, own in made.items() if own is not None}
-
-
-def _values(section: Section | Values) -> Values:
-    if isinstance(section, Section):
-        return {"title": section.title, "blocks": section.blocks}
-    return section
+    return frame, {name: own for name, own in made.items() if own is not None}
 
 
 def render(

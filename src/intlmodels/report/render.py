@@ -204,7 +204,6 @@ class Rendering:
 
     def _section(self, name: str, values: Mapping[str, Any]) -> Section:
         names = [f"{model}/{name}.md.j2" for model in self.models]
-        names = ["common/blocks.md.j2"] if "blocks" in values else names
         found = _environment(self.form).select_template(names)
         text = found.render({**self.globals, **values}).strip()
         heading, _, rest = text.partition("\n")

@@ -14,7 +14,6 @@ def words(sections: Mapping[str, Values]) -> str:
     found = {
         f"{section}.{name}": word
         for section, values in sections.items()
-        if "blocks" not in values
         for name, word in _leaves(values)
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
