@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import madetrust
 from intlmodels.core import formats as f
 from intlmodels.report import checkvalues, sections
 from intlmodels.report import share as report
@@ -22,12 +23,14 @@ def study(tmp_path_factory) -> Study:
 
 
 def variant_sentences(fits) -> list[str]:
-    return sections.variant_sentences(shares.compare_variants(fits), shares.COMPARED)
+    values = sections.held(shares.compare_variants(fits), shares.COMPARED)
+    return madetrust.said("variants", values).splitlines()
 
 
 def misfit_sentences(fit) -> list[str]:
     checks = share.predictive_checks(fit)
-    return checkvalues.misfit_sentences(checks, report.feature_decimals)
+    misfit = checkvalues.misfit(checks, report.feature_decimals)
+    return madetrust.said("misfit", {"misfit": misfit}).splitlines()
 
 
 # -- numbers -----------------------------------------------------------------------------
@@ -96,12 +99,13 @@ def test_the_size_of_differences(study):
 
 def test_nothing_of_a_failed_fit_goes_unmarked(study):
     fit = made_up(study, fails=True)
-    everything = [
-        *misfit_sentences(fit),
-        *variant_sentences({"default": fit}),
-    ]
-    assert everything
-    assert all(text.startswith(wording.NOT_CONVERGED) for text in everything)
+    checks = share.predictive_checks(fit)
+    values = sections.held(shares.compare_variants({"default": fit}), shares.COMPARED)
+    values |= {"misfit": checkvalues.misfit(checks, report.feature_decimals), "mark": "Failed: "}
+    for name in ("variants", "misfit"):
+        said = madetrust.said(name, values).splitlines()
+        assert said
+        assert all(text.startswith("Failed: ") for text in said)
 
 
 # -- priors, checks, limits, variants ----------------------------------------------------

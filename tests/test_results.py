@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import madetrust
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import store
 from intlmodels.models.base import flat, texts
 from intlmodels.plots import checks
-from intlmodels.report.sections import variant_sentences
+from intlmodels.report.sections import held
 from intlmodels.results import intervals
 from intlmodels.results.intervals import Compared
 
@@ -150,7 +151,7 @@ def test_any_quantity_can_be_held_against_that_of_the_default():
     table = intervals.side_by_side(fits, {"slope": slopes})
     assert list(table.columns[:4]) == ["variant", "comparable", "quantity", "size"]
     assert len(table) == 6
-    text = " ".join(variant_sentences(table, COMPARED))
+    text = madetrust.said("variants", held(table, COMPARED)).replace("\n", " ")
     assert "2 comparisons in 1 variant: no verdict changes." in text
     assert "for the slope of large firms in turned and the slope of other firms in turned." in text
     assert "the slope of large firms in turned (−10.00 a step)" in text
@@ -161,7 +162,7 @@ def test_variants_with_other_data_may_count_all_the_same():
     other = made(-2.0)
     other.attrs["comparable"] = 0
     table = intervals.side_by_side({"default": made(2.0), "other": other}, {"slope": slopes})
-    text = " ".join(variant_sentences(table, replace(COMPARED, apart="")))
+    text = madetrust.said("variants", held(table, replace(COMPARED, apart="")))
     assert "2 comparisons in 1 variant" in text
     assert "The sign changes" in text
     assert "comparison only" not in text

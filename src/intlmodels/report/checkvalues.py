@@ -24,7 +24,6 @@ from intlmodels.checks.stored import (
 )
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import on_the_edge
-from intlmodels.report import render
 from intlmodels.report.pages import Values
 from intlmodels.results import wording
 from intlmodels.results.intervals import CI_PROB
@@ -619,7 +618,6 @@ def misfit(checks: pd.DataFrame, decimals: Callable[[str], int]) -> Values:
     bad = checks[wording.missed(checks)]
     return {
         "features": len(checks),
-        "converged": bool(checks["converged"].all()),
         "interval": f.interval_name(checks["ci_prob"].iloc[0]),
         "tail": f"{wording.TAIL:g}",
         "tail_above": f"{1 - wording.TAIL:g}",
@@ -634,9 +632,3 @@ def misfit(checks: pd.DataFrame, decimals: Callable[[str], int]) -> Values:
             for places in [decimals(row.feature)]
         ],
     }
-
-
-def misfit_sentences(checks: pd.DataFrame, decimals: Callable[[str], int]) -> list[str]:
-    """The sentences of ``common/misfit_text.md.j2``."""
-    values = {"misfit": misfit(checks, decimals)}
-    return render.sentences("common/misfit_text.md.j2", values)

@@ -104,11 +104,6 @@ def prior_posterior(m: ReportData) -> Values:
     }
 
 
-def variant_sentences(table: pd.DataFrame, compared: Compared) -> list[str]:
-    """Whether the conclusions of the default hold in the variants that converged."""
-    return render.sentences("common/variants_text.md.j2", held(table, compared))
-
-
 def held(table: pd.DataFrame, compared: Compared) -> Values:
     """Whether the conclusions of the default hold in the variants that converged.
 
@@ -151,7 +146,6 @@ def held(table: pd.DataFrame, compared: Compared) -> Values:
         "failed": table.loc[~table["converged"].astype(bool), "variant"].unique().tolist(),
         "only": table.loc[~counts, "variant"].unique().tolist(),
         "why": compared.apart,
-        "converged": bool(own["converged"].all()) if len(own) else True,
     }
 
 

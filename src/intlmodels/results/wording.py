@@ -29,8 +29,6 @@ LEAST = 5.0
 WIDE, SHIFTED = 0.8, 0.5
 #: Posterior predictive probabilities outside of this are misfit.
 TAIL = 0.025
-#: Written before every sentence of a fit that did not pass the gate.
-NOT_CONVERGED = "Did not converge, not to be quoted: "
 
 Verdict = Literal["clear", "leaning", "undecided"]
 
@@ -76,20 +74,6 @@ def direction(row: Any) -> str:
     near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
     stands = getattr(row, "stands", "")
     return f.probability(row.p_direction) + ", on the edge" * near + f"; {stands}" * bool(stands)
-
-
-def marked(sentences: list[str], passed: bool) -> list[str]:
-    """Sentences with the mark of a failed fit before each, if it failed."""
-    return sentences if passed else [NOT_CONVERGED + sentence for sentence in sentences]
-
-
-def in_percent(row: Any) -> str:
-    """A median in percent with its interval, from a row of a table."""
-    decimals = f.decimals_for(row.ci_high - row.ci_low)
-    return (
-        f"{f.percent(row.median, decimals)} ({f.interval_name(row.ci_prob, row.ci_kind)} "
-        f"{f.span(row.ci_low, row.ci_high, decimals)})"
-    )
 
 
 # -- prior and posterior -----------------------------------------------------------------
