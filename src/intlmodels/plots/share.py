@@ -225,13 +225,13 @@ def estimates(
         for name, rows in ends.items()
         for row in rows.itertuples()
     ] or ["all"]
-    step = (1.0, 1.5, 2.0)[max(text.count("\n") for text in texts)]
-    rows_high = sum(step * len(rows) + 1.3 for rows in ends.values()) or 1.2
-    figure, axes = s.one_panel(0.8 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
+    step = (0.9, 1.5, 2.0)[max(text.count("\n") for text in texts)]
+    rows_high = sum(step * len(rows) + 1.15 for rows in ends.values()) or 1.2
+    figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
     drawn: list[tuple[float, Any, Any]] = [] if ends else [(0.0, average, None)]
     for name, rows in ends.items():
-        here = (drawn[-1][0] + 2.3 if drawn else 1.0) + step * np.arange(len(rows))
-        _heading(axes, here[0] - 1.0, rows["label"].iloc[0])
+        here = (drawn[-1][0] + 2.1 if drawn else 0.95) + step * np.arange(len(rows))
+        _heading(axes, here[0] - 0.95, rows["label"].iloc[0])
         levels = rows.index - parts[name].index[0]
         at = share.nearest(fits[name], name) if seen is not None else None
         for i, place in enumerate(here):
@@ -278,7 +278,7 @@ def _reported(axes: Axes, place: float, seen: Any, which: Any) -> float:
     nth = np.concatenate(
         [np.arange(n) - (n - 1) / 2 for n in np.unique(every, return_counts=True)[1]]
     )
-    axes.plot(every, place + 0.2 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
+    axes.plot(every, place + 0.18 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
     return float(every[-1])
 
 

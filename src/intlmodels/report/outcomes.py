@@ -58,8 +58,8 @@ def outcomes(m: ShareReportData) -> Values | None:
         "absent": f.listed(
             [item.label for name, item in every.items() if name not in {*m.gates, *stale}]
         ),
-        "across": rows.uncapitalized(across.label),
-        "by": "" if by is None else rows.uncapitalized(by.label),
+        "across": f.lowered(across.label),
+        "by": "" if by is None else f.lowered(by.label),
         **_crossed(m, across),
         **_correlations(m),
         **_with_share(m, across),
@@ -119,7 +119,7 @@ def _correlations(m: ShareReportData) -> Values:
     known = {(row.a, row.b): row.correlation for row in pairs.itertuples(index=False)}
     columns = list(dict.fromkeys(pairs["a"]))
     return {
-        "correlated": [rows.uncapitalized(label) for label in columns],
+        "correlated": [f.lowered(label) for label in columns],
         "correlations": tuple(
             (label, *(f.number(known.get((a, label), np.nan), 2) for a in columns))
             for label in dict.fromkeys(pairs["b"])

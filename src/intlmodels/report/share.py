@@ -37,7 +37,7 @@ MOST_DATA = 40
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
 #: Bands, and firms without a value, that are named.
 MOST_BANDS, MOST_NAMED = 12, 30
-#: Pairs of confounded levels in the answer.
+#: Pairs of confounded levels that are named.
 MOST_CONFOUNDED = 3
 #: Levels at either end of a predictor with very many of them.
 MOST_ENDS = 10
@@ -379,8 +379,8 @@ def totals(m: ShareReportData) -> list[Values]:
         found.append(
             {
                 "label": total.label,
-                "part": rows.uncapitalized(total.label),
-                "of": rows.uncapitalized(total.of),
+                "part": f.lowered(total.label),
+                "of": f.lowered(total.of),
                 "unit": total.unit,
                 "sum": at["all", "part"],
                 "whole": at["all", "whole"],
@@ -598,7 +598,7 @@ def limits(m: ShareReportData) -> Values:
         "few_rows": FEW_ROWS,
         "crossings": tuple(
             (
-                f"{row.label_a} and {rows.uncapitalized(row.label_b)}",
+                f"{row.label_a} and {f.lowered(row.label_b)}",
                 f"{row.empty} of {row.cells}",
                 row.tied or f.DASH,
             )
