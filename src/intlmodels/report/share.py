@@ -37,8 +37,6 @@ MOST_DATA = 40
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
 #: Bands, and firms without a value, that are named.
 MOST_BANDS, MOST_NAMED = 12, 30
-#: Pairs of confounded levels that are named.
-MOST_CONFOUNDED = 3
 #: Levels at either end of a predictor with very many of them.
 MOST_ENDS = 10
 #: Differences of a predictor that only a variant has.

@@ -13,7 +13,6 @@ from intlmodels.report import answers, front
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.sections import drawing
-from intlmodels.report.share import confounded
 from intlmodels.results import share
 from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 
@@ -21,6 +20,8 @@ from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 MOST_ROWS, MOST_LEVELS = 11, 30
 #: Rival predictors that are listed.
 MOST_RIVALS = 8
+#: Pairs of confounded levels that are named.
+MOST_CONFOUNDED = 3
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -65,7 +66,7 @@ def finding(m: ShareReportData) -> Values:
         "holds": front.holds(m),
         "elsewhere": elsewhere,
         "unexplained": _unexplained(m),
-        "confounded": confounded(m)[:1],
+        "confounded": _confounded(m)[:1],
         "average": answers.level(answers.first(m.average)),
         "spreads": _spreads(m),
         "zeros": _zeros(m),
@@ -233,12 +234,20 @@ def estimates(m: ShareReportData) -> Values:
     }
 
 
+def _confounded(m: ShareReportData) -> list[Values]:
+    return [
+        {name: str(value) for name, value in row._asdict().items()}
+        | {"same": row.both == row.of_a == row.of_b}
+        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
+    ]
+
+
 def reasons(m: ShareReportData) -> Values | None:
     """What explains the shares, what is confounded, what rivals say, what the result rests on."""
     rivals = _rivals(m)[:MOST_RIVALS]
     found = {
         "unexplained": _unexplained(m),
-        "confounded": confounded(m),
+        "confounded": _confounded(m),
         "rivals": rivals,
         "influence": front.influence(m),
     }
