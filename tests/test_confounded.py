@@ -14,6 +14,7 @@ from intlmodels.checks.tables import elpds
 from intlmodels.models import catalogue, combinations, find_variant, priors_of
 from intlmodels.models.share.design import PENALIZED
 from intlmodels.report import share as pages
+from intlmodels.report import sharefront
 from intlmodels.report.data import ShareReportData
 from intlmodels.results import share
 from madetrust import comparison
@@ -29,7 +30,7 @@ def test_the_makers_of_precision_optics_are_the_manufacturing_firms():
     assert (row.level_a, row.level_b) == ("Precision Optics", "Manufacturing")
     assert (row.of_a, row.of_b, row.both) == (6, 6, 6)
     fit = made_up(ROCHESTER)
-    (pair,) = pages.confounded(ShareReportData(ROCHESTER, fit, {"default": fit}))
+    (pair,) = sharefront.reasons(ShareReportData(ROCHESTER, fit, {"default": fit}))["confounded"]
     assert (pair["both"], pair["same"]) == ("6", True)
 
 
