@@ -95,7 +95,7 @@ def test_the_section_tells_levels_and_firms(study, written):
 def test_outcomes_stand_nowhere_among_the_variants_of_the_share(written):
     variants = section(written.markdown, "Variants")
     for name in FURTHER:
-        assert not re.search(rf"\| {name} \| (yes|NO|not)|^\| {name} ", variants, re.MULTILINE)
+        assert not re.search(rf"\| {name} \| (yes|NO|not)|^\| {name} \|", variants, re.MULTILINE)
     assert "| by-reach |" in variants
     assert {row["variant"] for row in written.table("variants.csv")} == {
         name for name in SHOWN if name not in FURTHER
