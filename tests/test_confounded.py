@@ -30,7 +30,7 @@ def test_the_makers_of_precision_optics_are_the_manufacturing_firms():
     assert (row.level_a, row.level_b) == ("Precision Optics", "Manufacturing")
     assert (row.of_a, row.of_b, row.both) == (6, 6, 6)
     fit = made_up(ROCHESTER)
-    (pair,) = sharefront._confounded(ShareReportData(ROCHESTER, fit, {"default": fit}))
+    (pair,) = sharefront.reasons(ShareReportData(ROCHESTER, fit, {"default": fit}))["confounded"]
     assert (pair["both"], pair["same"]) == ("6", True)
 
 

@@ -141,7 +141,7 @@ def test_groups_come_with_their_standard_deviations(page):
     rows = table(page, "parameters").rows
     assert [row[:3] for row in rows] == [
         ("Region", "4", "level"),
-        ("Region", "4", "Spending (mean of the grower)"),
+        ("Region", "4", "Owner"),
         ("grower", "15", "level"),
     ]
 

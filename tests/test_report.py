@@ -231,7 +231,7 @@ def test_variants_stand_side_by_side(good):
     assert "hurdle (did not converge)" in good.html
     assert "Variants that did not converge" in good.html
     assert "not compared by elpd" in good.html
-    assert "never: probability that a firm is a structural zero" in good.html
+    assert "probability that a firm is a structural zero" in good.html
     assert "no making is named" in good.html
     rows = good.table("variants.csv")
     assert {row["variant"] for row in rows} == {"default", "density", "hurdle", "two-skills"}
@@ -246,7 +246,7 @@ def test_the_default_is_not_marked_by_a_failed_variant(good):
 
 def test_the_data_are_told_as_read(good):
     assert "Design--some making" in good.html
-    assert "Sales (firms.csv, column size) is not printed for Cedar" in good.html
+    assert "Sales (firms.csv, column size) is not reported for Cedar" in good.html
     first = good.table("data.csv")[0]
     assert first["printed_pct"] == "10"
     assert (first["lower_pct"], first["upper_pct"]) == ("7.5", "12.5")
@@ -386,10 +386,10 @@ def test_every_variant_can_be_written_as_mathematics(study, variant):
 
     design = design_of(study, variant)
     written = share_formula(design, 5.0)
-    for line in written.tex:
+    for line in written:
         assert line.count("{") == line.count("}")
         assert "\\" not in "".join(ElementTree.fromstring(mathml(line)).itertext())
-    text = " ".join(written.tex)
+    text = " ".join(written)
     for block in design.blocks:
         assert block.name.replace("_", "\\_") in text
     assert share_symbols(design, study.outcome, "firm")

@@ -301,8 +301,8 @@ def _heading(axes: Axes, place: float, label: str, **look: Any) -> None:
 def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> None:
     """Label the horizontal axis with what the fit is about, in its unit."""
     scale = share.measured(fit)
-    text = label.format(what=s.shortened(scale.what, 44), points=scale.points)
-    s.percent_axis(axes, text, signed=signed)
+    text = label.replace("{what}", s.shortened(scale.what, 44)).replace("{points}", scale.points)
+    s.percent_axis(axes, text[:1].upper() + text[1:], signed=signed)
     if not scale.percent and not signed:
         axes.xaxis.set_major_formatter("{x:g}")
 
