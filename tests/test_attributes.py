@@ -391,7 +391,7 @@ def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
     row = asked(tmp_path / "a", 'level = "build"\nleast = 2')
     assert row["how"].endswith("number of all decisions with build (ways to enter): ≥ 2")
     assert row["verdict"] == "undecided"
-    assert row["numbers"].startswith("1 to 3 decisions by the counts alone; ")
+    assert row["numbers"].startswith("1 to 3 decisions by the counts alone (required: ≥ 2); ")
     exact = chance_of_building(2)
     assert abs(row["probability"] - exact) < 4 * math.sqrt(exact * (1 - exact) / 2000)
     # As if each number of decisions to build, bought ones being two, were as likely: 0 to 4.
@@ -399,7 +399,7 @@ def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
     early = 'level = "build"\nof = {periods = ["early"]}\n'
     row = asked(tmp_path / "b", f"{early}equal = 1")
     assert row["verdict"] == "agrees with the printed counts"
-    assert row["how"].startswith("number of decisions of all firms, early with build")
+    assert row["how"].startswith("number of decisions of all firms (early) with build")
     row = asked(tmp_path / "c", f"{early}least = 2")
     assert row["verdict"] == "differs from the printed counts"
     assert math.isnan(row["probability"])
