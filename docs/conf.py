@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from shutil import copy2
 
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
 from pygments.lexers.special import TextLexer
 
 ROOT = Path(__file__).parent.parent
@@ -23,10 +25,9 @@ extensions = [
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "notebooks/made"]
 root_doc = "index"
 
 # Markdown as GitHub reads it, and notebooks.
@@ -48,11 +49,17 @@ numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
+html_sidebars = {"**": ["pages"]}
 html_title = f"intlmodels {version}"
 html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,
+    "navbar_center": [],
     "navigation_with_keys": False,
     "icon_links": [
         {"name": name, "url": url, "icon": "fa-solid fa-link"}
@@ -70,6 +77,8 @@ def setup(app):
         if not copy.is_file() or copy.read_bytes() != notebook.read_bytes():
             copy2(notebook, copy)
     app.add_lexer("csv", TextLexer)
+    # Browsers show MathML without a script from elsewhere.
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("source-read", point_to_files)
 
 
@@ -84,3 +93,11 @@ def point_to_files(app, name, source):
         return f"[{text}]({home}/blob/main/{file})" if home else text
 
     source[0] = re.sub(r"(?<!!)\[([^\]]+)\]\(\.\./([^)]+)\)", address, source[0])
+
+
+def mathml(self, node):
+    """A formula as MathML."""
+    block = node.tagname == "math_block"
+    shown = convert(node.astext(), display="block" if block else "inline")
+    self.body.append(f'<div class="math">{shown}</div>' if block else shown)
+    raise SkipNode

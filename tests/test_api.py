@@ -93,6 +93,7 @@ def test_odd_arguments_are_refused_where_they_enter(
         "study": "rochester",
         "name_or_path": "rochester",
         "fit": share_fit,
+        "fits": {"default": share_fit},
         "source": share_fit,
         "out": "out",
         "path": "none",

@@ -13,6 +13,7 @@ import xarray as xr
 import intlmodels as im
 import smallcounts
 from decaystudies import COUNTS, count_rows, write_counts_study
+from decaytrees import text_of
 from intlmodels.audit import attribute_text, audit_attributes, require_consistent_counts
 from intlmodels.audit import audit as audit_counts
 from intlmodels.audit.attributes import MORE, NONE, audit_attribute
@@ -338,15 +339,15 @@ def test_the_section_of_the_report(tmp_path):
     study = load_study(folder_of(tmp_path, (*WAYS, more)))
     fit = fit_of(study)
     made = report.attributes(DecayReportData(study, fit, {"default": fit}))
-    first, columns, contradicted, why, table = made.blocks
-    assert made.title == "What the decisions were"
-    assert first.text.startswith("Of 21 numbers of decisions by level")
-    assert "not identified" in first.text
-    assert "repaired" not in columns.text
-    assert contradicted.text.startswith("Not all counts of ways to enter")
-    assert any("w2" in text and "w3" in text for text in why.items)
-    assert table.header[-1] == "verdict"
-    assert {row[0] for row in table.rows} <= {"buy", "build", "other"}
+    assert made["number"] == "21"
+    (one,) = made["attributes"]
+    assert any("w2" in text and "w3" in text for text in one["conflicts"])
+    assert {row[0] for row in one["rows"]} <= {"buy", "build", "other"}
+    text = text_of("attributes", made)
+    assert "Of 21 numbers of decisions by level" in text
+    assert "not identified" in text
+    assert "repaired" not in text
+    assert "Not all counts of ways to enter can be true together with the others:" in text
 
 
 def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
@@ -354,10 +355,9 @@ def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
     study = load_study(folder_of(tmp_path))
     fit = fit_of(study)
     data = DecayReportData(study, fit, {"default": fit})
-    (said,) = report.attributes(data).blocks
-    assert said.text.startswith(
-        "No posterior of ways to enter: counts of an attribute that overlap"
-    )
+    text = text_of("attributes", report.attributes(data))
+    assert text.startswith("No posterior of ways to enter: counts of an attribute that overlap")
+    assert "Of 21" not in text
     assert report.attributes(DecayReportData(replace(study, attributes={}), fit, {})) is None
 
 

@@ -177,6 +177,7 @@ def _shown[**P](make: Callable[P, DataTree]) -> Callable[P, DataTree]:
 
         return as_shown(make(*args, **named))
 
+    call.__module__ = __name__  # where it is found when it travels to another process
     return call
 
 

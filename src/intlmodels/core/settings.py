@@ -123,7 +123,7 @@ def _is_of(value: Any, kind: str) -> bool:
         case "Sequence" | "list":
             plain = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
             return plain and all(_is_of(item, inner) for item in value)
-        case "Mapping":
+        case "Mapping" | "dict":
             kinds = inner.split(", ")
             return isinstance(value, Mapping) and all(
                 all(map(_is_of, item, kinds)) for item in value.items()
