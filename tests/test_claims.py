@@ -327,35 +327,10 @@ def test_facts_come_first_and_edges_beside_their_verdict() -> None:
     said = [line.split(": ")[0] for line in ledger.verdict_lines(table)]
     order = [9, 8, 6, 5, 4, 3, 2, 1, 0, 7]
     assert said == [verdicts[i] for i in order]
-    summary = ledger.summary(table)
-    assert summary == "Of 10 claims of the publication, 2 differ, 5 are undecided and 3 agree."
+    assert ledger.counts(table) == {"differs": 2, "undecided": 5, "agrees": 3}
     # What is on the edge of another verdict is as undecided.
     edges = {"verdict": ["undecided (on the edge)", "leaning against"], "probability": [0.11, 0.08]}
     assert "0.080 of 1 (the paper's claims)" in ledger.expected_wrong(table[:2].assign(**edges))
-
-
-def test_the_first_page_names_the_claims_that_fits_decide_the_most_certain_first() -> None:
-    table = pd.DataFrame(
-        [
-            ("C1", claims.PAPER, "undecided", 0.89, "default", 1.0),
-            ("C2", claims.OURS, "leaning", 0.93, "default", 30.0),
-            ("C3", claims.PAPER, "contradicted by the model, on one reading", 0.01, "default", 4.0),
-            ("C4", claims.PAPER, "agrees with the printed table", 0.99, "default", 1.0),
-            ("C5", claims.PAPER, "supported", 0.98, "", 1.0),
-            ("C6", claims.PAPER, ledger.FAILED, 0.99, "default", 1.0),
-        ],
-        columns=["id", "origin", "verdict", "probability", "fit", "effect_high"],
-    )
-    table = table.assign(
-        claim="More", stands="", in_model="", open="", effect_low=0.0, effect_median=0.6,
-        effect_unit="points",
-    )  # fmt: skip
-    assert [text.replace("\xa0", " ") for text in ledger.told_by_fits(table)] == [
-        "More (C3): contradicted by the model, on one reading; probability 0.01; "
-        "0.6 (0.0 to 4.0) points.",
-        "More (C2, ours): leaning; probability 0.93; 1 (0 to 30) points.",
-    ]
-    assert ledger.told_by_fits(table[:1]) == []
 
 
 def test_limits_are_symmetric() -> None:
@@ -843,7 +818,7 @@ def test_counts_that_do_not_fit_are_one_finding(norway: pd.DataFrame) -> None:
     # Of 61 claims of the paper four are one; they are all that is contradicted by counts.
     lines = ledger.verdict_lines(table)
     assert "differs from the printed counts: 1 of 58 (N04 + N05c + N08b + N09b)" in lines
-    assert "Of 58 claims of the publication" in ledger.summary(table)
+    assert sum(ledger.counts(table[table["origin"] == claims.PAPER]).values()) == 58
     assert ledger.finding_sentences(table) == [
         f"The published counts contradict each other, and the cheapest repairs change {counts}. "
         "N04, N05c, N08b and N09b rest on this contradiction and are counted once."

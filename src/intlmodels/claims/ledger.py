@@ -22,7 +22,7 @@ from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.share.coefficients import Coefficients
 from intlmodels.results import attributes, decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
-from intlmodels.results.wording import LEANING, LEAST, VERDICTS, claim_verdict, edge
+from intlmodels.results.wording import LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import DecayStudy, Study, twogroups
 from intlmodels.studies.claims import (
     CANNOT,
@@ -61,8 +61,6 @@ NOT_FITTED = "not fitted yet"
 OPEN = "depends on what the text leaves out"
 #: Before what was found under one reading of that.
 IF_ABSENT = "if what is left out is absent: "
-#: Claims that the first page names.
-MOST_TOLD = 6
 #: After a verdict that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
@@ -90,14 +88,6 @@ _STANDINGS = {
 }
 #: The same of a main finding, which stands as the first of these that one of its claims has.
 STANDINGS = tuple(dict.fromkeys(_STANDINGS.values()))
-#: The same of several claims.
-_OF_SEVERAL = dict(
-    zip(
-        STANDINGS,
-        ("differ", "have no verdict yet", "are undecided", "agree", "cannot be tested"),
-        strict=True,
-    )
-)
 #: Model -> the estimands of a fit: those stored with it, or computed now.
 _ESTIMANDS: dict[str, Callable[[DataTree], Dataset]] = {
     "share": share.estimands_with_rows,
@@ -445,37 +435,6 @@ def counts(ledger: pd.DataFrame) -> dict[str, int]:
     """How many claims stand how; those that fall with the same counts are one."""
     found = _units(ledger)["verdict"].map(standing).value_counts()
     return {own: int(found[own]) for own in STANDINGS if own in found}
-
-
-def summary(ledger: pd.DataFrame) -> str:
-    """How many claims of the publication and of our own stand how, in sentences."""
-    said = []
-    for origin, whose in ((PAPER, "the publication"), (OURS, "our own")):
-        own = counts(ledger[ledger["origin"] == origin])
-        if own:
-            parts = f.listed([f"{number} {_OF_SEVERAL[name]}" for name, number in own.items()])
-            said.append(f"Of {f.counted(sum(own.values()), 'claim')} of {whose}, {parts}.")
-    return " ".join(said)
-
-
-def told_by_fits(ledger: pd.DataFrame) -> list[str]:
-    """Claims that the posterior decides or leans to, a line each, the most certain first."""
-    probability = ledger["probability"].where(ledger["fit"] != "")
-    far = (probability - 0.5).abs()
-    shown = ledger[(far >= LEANING - 0.5) & ledger["verdict"].str.startswith(VERDICTS)]
-    ordered = shown.loc[far[shown.index].sort_values(ascending=False, kind="stable").index]
-    said = []
-    for row in ordered.head(MOST_TOLD).itertuples(index=False):
-        of = f"{row.id}, ours" if row.origin == OURS else row.id
-        text = (
-            f"{row.claim} ({of}): {verdict_text(row)}; probability {f.probability(row.probability)}"
-        )
-        if math.isfinite(row.effect_low + row.effect_high):
-            decimals = f.decimals_for(row.effect_high - row.effect_low)
-            span = f.span(row.effect_low, row.effect_high, decimals)
-            text += f"; {f.number(row.effect_median, decimals)} ({span}) {row.effect_unit}"
-        said.append(f"{text}.")
-    return said
 
 
 def _place(verdict: str) -> tuple[int, str]:
