@@ -21,6 +21,7 @@ from intlmodels.models.decay import design as decaydesign
 from intlmodels.models.decay import inferencedata, sampler
 from intlmodels.models.decay.design import Design, parameters
 from intlmodels.models.decay.estimands import estimate
+from intlmodels.report.render import Rendering
 from intlmodels.studies import Decisions
 from intlmodels.studies.counts import Count
 
@@ -208,3 +209,10 @@ def _made_up(design: Design, priors: Any, settings: Settings) -> dict[str, xr.Da
         # One half each: only the shape matters here.
         "log_likelihood": xr.Dataset({decaydesign.OUTCOME: (("chain", "draw", "decision"), half)}),
     }
+
+
+def text_of(section: str, values: dict[str, Any], passed: bool = True) -> str:
+    """A section of a report as Markdown, without the white space of its lines."""
+    rendering = Rendering("md", ("decay", "common"), passed, {})
+    page = rendering.pages({"report": {section: values}})["report"]
+    return " ".join(page.sections[0].text.split())

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import intlmodels as im
 import smallcounts
 from decaystudies import COUNTS, count_rows, write_counts_study
+from decaytrees import text_of
 from intlmodels.audit import attribute_text, audit_attributes, require_consistent_counts
 from intlmodels.audit import audit as audit_counts
 from intlmodels.audit.attributes import MORE, NONE, audit_attribute
 from intlmodels.audit.consequences import cheapest
+from intlmodels.claims.ledger import evaluate
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting.diagnostics import Gate
 from intlmodels.report import decay as report
@@ -23,6 +26,7 @@ from intlmodels.report.data import DecayReportData
 from intlmodels.results import attributes as results
 from intlmodels.studies import load_study
 from intlmodels.studies.attributes import Attribute, AttributeCount
+from intlmodels.studies.claims import CANNOT
 from intlmodels.studies.counts import FLAGS, RELATIONS, Count, rows
 
 FIRMS, PERIODS = ("A", "B"), ("x", "y")
@@ -136,9 +140,8 @@ def test_draws_are_those_of_every_way_to_give_levels(several, seed):
         with pytest.raises(StudyError, match="no table of decisions that the fit drew allows"):
             results.weighted(study, own, tables, rng)
         return
-    parts = results._Parts(study, own)
-    sizes = tuple(parts.sizes(table[None])[0].tolist())
-    log = sum(one.log_probability(sizes) for one in parts.shared)
+    shares = [results._Shares(study, one) for one in results._one_by_one(own)]
+    log = sum(one.log_probabilities(table[None])[0] for one in shares)
     assert math.exp(log) == pytest.approx(chance, rel=1e-9)
 
     drawn = results.sample(study, own, tables, rng)
@@ -309,8 +312,9 @@ def fit_of(study, n=2000):
     made = [rng.multinomial(n_made, np.full(6, 1 / 6), n).reshape(n, 3, 2) for n_made in (4, 2)]
     dims = ("chain", "draw", "firm_level", "period_level", "flag")
     posterior = xr.Dataset({"table": (dims, np.stack(made, axis=2)[None])})
-    fit = xr.DataTree.from_dict({"posterior": posterior})
-    fit.attrs |= {"seed": 1, "gate": Gate(()).to_json()}
+    fit = xr.DataTree.from_dict({"posterior": posterior, "constant_data": xr.Dataset()})
+    fit["estimands"] = posterior
+    fit.attrs |= {"model": "decay", "seed": 1, "gate": Gate(()).to_json()}
     return fit
 
 
@@ -335,15 +339,15 @@ def test_the_section_of_the_report(tmp_path):
     study = load_study(folder_of(tmp_path, (*WAYS, more)))
     fit = fit_of(study)
     made = report.attributes(DecayReportData(study, fit, {"default": fit}))
-    first, columns, contradicted, why, table = made.blocks
-    assert made.title == "What the decisions were"
-    assert first.text.startswith("Of 21 numbers of decisions by level")
-    assert "not identified" in first.text
-    assert "repaired" not in columns.text
-    assert contradicted.text.startswith("Not all counts of ways to enter")
-    assert any("w2" in text and "w3" in text for text in why.items)
-    assert table.header[-1] == "verdict"
-    assert {row[0] for row in table.rows} <= {"buy", "build", "other"}
+    assert made["number"] == "21"
+    (one,) = made["attributes"]
+    assert any("w2" in text and "w3" in text for text in one["conflicts"])
+    assert {row[0] for row in one["rows"]} <= {"buy", "build", "other"}
+    text = text_of("attributes", made)
+    assert "Of 21 numbers of decisions by level" in text
+    assert "not identified" in text
+    assert "repaired" not in text
+    assert "Not all counts of ways to enter can be true together with the others:" in text
 
 
 def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
@@ -351,11 +355,110 @@ def test_a_section_without_a_posterior_says_why(tmp_path, monkeypatch):
     study = load_study(folder_of(tmp_path))
     fit = fit_of(study)
     data = DecayReportData(study, fit, {"default": fit})
-    (said,) = report.attributes(data).blocks
-    assert said.text.startswith(
-        "No posterior of ways to enter: counts of an attribute that overlap"
-    )
+    text = text_of("attributes", report.attributes(data))
+    assert text.startswith("No posterior of ways to enter: counts of an attribute that overlap")
+    assert "Of 21" not in text
     assert report.attributes(DecayReportData(replace(study, attributes={}), fit, {})) is None
+
+
+CLAIM = """
+[[claims]]
+id = "C"
+text = "A number of decisions with a level"
+rule = "number of decisions"
+attribute = "way"
+"""
+
+
+def asked(path, keys, counts=COUNTS):
+    """What a claim on the made-up study finds."""
+    study = load_study(folder_of(path, table=TABLE + CLAIM + keys, counts=counts))
+    return evaluate(study, {"default": fit_of(study)}).iloc[0]
+
+
+def chance_of_building(least):
+    """Probability of at least so many decisions to build, going through every way."""
+    built, weight = [], []
+    for ways in itertools.product(range(3), repeat=6):  # four early decisions, two late ones
+        n = [ways.count(level) for level in range(3)]
+        if n[0] == 2 and ways[:4].count(1) == 1:
+            built.append(n[1])
+            weight.append(math.prod(map(math.factorial, n)))
+    return np.average(np.array(built) >= least, weights=weight)
+
+
+def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
+    row = asked(tmp_path / "a", 'level = "build"\nleast = 2')
+    assert row["how"].endswith("number of all decisions with build (ways to enter): ≥ 2")
+    assert row["verdict"] == "undecided"
+    assert row["numbers"].startswith("1 to 3 decisions by the counts alone (required: ≥ 2); ")
+    exact = chance_of_building(2)
+    assert abs(row["probability"] - exact) < 4 * math.sqrt(exact * (1 - exact) / 2000)
+    # As if each number of decisions to build, bought ones being two, were as likely: 0 to 4.
+    assert abs(row["prior_probability"] - 3 / 5) < 4 * math.sqrt(0.24 / 2000)
+    early = 'level = "build"\nof = {periods = ["early"]}\n'
+    row = asked(tmp_path / "b", f"{early}equal = 1")
+    assert row["verdict"] == "agrees with the printed counts"
+    assert row["how"].startswith("number of decisions of all firms, early with build")
+    row = asked(tmp_path / "c", f"{early}least = 2")
+    assert row["verdict"] == "differs from the printed counts"
+    assert math.isnan(row["probability"])
+    late = 'level = "buy"\nof = {periods = ["late"]}\nleast = 1'
+    row = asked(tmp_path / "d", late)
+    assert row["verdict"] == CANNOT
+    assert row["numbers"].startswith("0 to 2 decisions by the counts alone (required: ≥ 1); the")
+    assert row["numbers"].endswith("the totals alone leave it about as open")
+
+
+def test_a_claim_without_a_posterior_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MOST_PAIRS", 1)
+    row = asked(tmp_path, 'level = "build"\nleast = 2')
+    assert row["verdict"] == CANNOT
+    assert "; counts of an attribute that overlap so much" in row["numbers"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('level = "rent"\nleast = 1', "what is counted of way, one of 'buy', 'build', 'other'"),
+        ('level = "buy"', "equal: key is missing"),
+        ('level = "buy"\nequal = 1\nof = {periods = ["soon"]}', "expected a period"),
+    ],
+)
+def test_a_bad_claim_on_an_attribute_is_refused_in_one_line(tmp_path, keys, says):
+    with pytest.raises(StudyError) as error:
+        asked(tmp_path, keys)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_claim_on_an_attribute_names_one_that_is_there(tmp_path):
+    table = TABLE + CLAIM.replace('"way"', '"wey"') + 'level = "buy"\nequal = 1'
+    with pytest.raises(
+        StudyError,
+        match=r"expected a table \[attributes.NAME\] \(did you mean 'way'\?\); the study has 'way'",
+    ):
+        load_study(folder_of(tmp_path / "a", table=table))
+    several = TABLE.replace('remainder = "other"', "several = true") + CLAIM
+    keys = 'level = "none of these"\nequal = 1\nof = {periods = ["early"]}'
+    folder = folder_of(tmp_path / "b", table=several + keys)
+    with pytest.raises(StudyError, match="is of all ways to enter together: delete the key"):
+        load_study(folder)
+
+
+def test_the_public_table_has_all_attributes(tmp_path):
+    study = load_study(folder_of(tmp_path))
+    table = im.attribute_table(study, fit_of(study), prob=0.5)
+    alone = results.attribute_table(
+        study, audit_attribute(study, study.attributes["way"], 0), fit_of(study), 0.5
+    )
+    assert table.equals(alone)
+    with pytest.raises(StudyError, match="this study has no attributes"):
+        im.attribute_table("rochester", fit_of(study))
+    other = fit_of(study)
+    other["posterior"] = other["posterior"].to_dataset().isel(period_level=slice(1))
+    with pytest.raises(StudyError, match="no tables of decisions over the firms and periods"):
+        im.attribute_table(study, other)
 
 
 def test_motives_of_the_paper_on_norway():

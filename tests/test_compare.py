@@ -34,7 +34,7 @@ def test_only_variants_of_the_same_printed_outcomes_are_compared(tmp_path):
     assert set(found) | set(skipped) == set(catalogue(study))
     assert next(iter(found)) == "default"
     found, skipped = plans(NORWAY)
-    assert {"named", "repair-1"} <= set(skipped)
+    assert {"text", "repair-1"} <= set(skipped)
     assert {"default", "power", "rho-0.2"} <= set(found)
 
 

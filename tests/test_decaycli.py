@@ -38,9 +38,9 @@ def test_fit_writes_the_report_of_a_study_of_counts(fitted):
     assert {"index.html", "posterior.nc", "report.md", "variants/step.nc"} <= written
     tables = ("curves", "slopes", "cells", "true_counts", "audit_bounds", "audit_conflicts")
     assert {f"tables/{name}.csv" for name in tables} <= written
-    text = (out / "report.md").read_text(encoding="utf-8")
-    assert text.index("Audit: can the published counts") < text.index("## 3.")
-    assert "DID NOT" not in text
+    assert "DID NOT" not in (out / "report.md").read_text(encoding="utf-8")
+    text = (out / "appendix.md").read_text(encoding="utf-8")
+    assert text.index("## A1. Audit: can the published counts all be true?") < text.index("## A2.")
 
 
 def test_a_second_fit_finds_everything_current(fitted, capsys):
@@ -171,7 +171,7 @@ def test_known_decisions_are_fitted_and_reported_by_the_same_command(capsys, tmp
     assert code == 0, err
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "Audit" not in text
-    assert "All 18 decisions are known" in text
+    assert "The 18 decisions of" in text
     code, _, err = run(capsys, "reconstruct", folder, "--out", out)
     assert code == 2
     assert "nothing to reconstruct" in err
@@ -219,10 +219,10 @@ def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
     code, _, err = run(capsys, "fit", folder, "--out", out, *SETTINGS)
     assert code in (0, 1), err  # so few draws need not converge
     text = (out / "report.md").read_text(encoding="utf-8")
-    first = next(line for line in text.splitlines() if line.startswith("1. The order"))
-    assert "each firm's decisions follows only from the names of their periods" in first
-    assert "MNE firms: the probability" in text
-    assert "SME firms: the probability" in text
+    assert "The order follows only from the names of the periods" in text
+    assert "**Among MNE firms the data do not decide.**" in text
+    assert "**Among SME firms the data do not decide.**" in text
+    text = (out / "appendix.md").read_text(encoding="utf-8")
     assert "mode, B against A, log odds" in text
     assert "mode: 1/2 for B" in text
     assert "Differences between levels in percentage points" in text

@@ -49,12 +49,12 @@ def known(tmp_path_factory):
 def test_the_catalogue_is_that_of_the_specification():
     assert set(catalogue(NORWAY)) == {
         *("default", "rho-0.01", "rho-0.2", "concentration-0.5", "concentration-5"),
-        *("year-2000", "year-2008", "named", "text", "large-h", "repair-1", "repair-2"),
+        *("year-2000", "year-2008", "text", "large-h", "repair-1", "repair-2"),
         *("owners", "missed"),
         *("power", "step", "period", "common-decay"),
     }
     apart = [name for name in catalogue(NORWAY) if not find_variant(NORWAY, name).comparable]
-    assert apart == ["named", "text", "repair-1", "repair-2"]
+    assert apart == ["text", "repair-1", "repair-2"]
 
 
 def test_the_default_priors_are_those_of_the_specification():
@@ -73,7 +73,7 @@ def test_variants_change_what_their_name_says():
     assert design_of(NORWAY, "rho-0.2").rho == 0.2
     assert design_of(NORWAY, "concentration-5").concentration == 5
     assert design_of(NORWAY, "year-2008").periods[2] == "2008"
-    assert len(design_of(NORWAY, "named").counts) > len(default.counts)
+    assert len(design_of(NORWAY, "text").counts) > len(default.counts)
     repaired = {count.id: count for count in design_of(NORWAY, "repair-1").counts}
     assert all(count.hard for count in repaired.values())
     changes = repairs(NORWAY.counts, NORWAY.firms, NORWAY.periods)[0]

@@ -1,18 +1,16 @@
-"""Tables and sentences of the decay model, from draws of which the answer is known."""
+"""Tables of the decay model, from draws of which the answer is known."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
+from decaytrees import decay_tree
 from intlmodels.models.decay import estimands
-from intlmodels.report import decaysentences
 from intlmodels.results import decay as results
-from intlmodels.results.wording import CLEAR
 
 SIZES = np.array(["large", "other"], dtype=object)
 
@@ -174,77 +172,39 @@ def test_cells_count_decisions_by_size():
     assert table.loc[("other", "early", "yes"), "mean"] == pytest.approx(1.25)
 
 
-# -- sentences ---------------------------------------------------------------------------
+# -- what was reported -------------------------------------------------------------------
 
 
-def slope(p, mcse=0.002, size="large"):
-    return {
-        "quantity": "fall",
-        "size": size,
-        "median": 30.0,
-        "ci_low": -5.0,
-        "ci_high": 60.0,
-        "ci_prob": 0.95,
-        "ci_kind": "eti",
-        "p_positive": p,
-        "p_direction": max(p, 1 - p),
-        "p_error": mcse,
-        "converged": True,
-    }
+def test_reported_counts_are_added_and_subtracted_as_printed():
+    large = [[[1, 1]], [[0, 0]]]
+    more = np.concatenate([MEMBER, [large]])
+    table = tables_of((1, 1, 1, 1), (1, 1, 1, 1), (2, 0, 1, 1), (0, 1, 1, 2))
+    for flagged, rest in ((2, (1, 2)), (4, (3, 2))):  # of others, 3 of 2 contradicts itself
+        fit = tree(
+            np.zeros((1, 4, 2)),
+            table=table,
+            member=more,
+            printed=(4, flagged, 1, 2),
+            relation=[0, 0, 0, 0],
+        )
+        found = results.reported(fit).set_index("size")
+        assert tuple(found.loc["large", ["flagged", "decisions"]]) == (1, 2)
+        assert tuple(found.loc["other", ["flagged", "decisions"]]) == rest
+        # Large firms made 2, 2, 2 and 1 decisions in the four tables.
+        assert found.loc["large", "entries"] == pytest.approx(3 / 7)
+        assert (found.loc["large", "low"], found.loc["large", "high"]) == (0, 1)
+    assert results.reported(counts_tree()).empty  # nothing is counted of large firms alone
 
 
-def curve(size="large"):
-    rows = [(k, 60.0 - 5 * k) for k in range(16)]
-    return pd.DataFrame(
-        [{"size": size, "entries": k, "median": m, "ci_low": 5.0, "ci_high": 95.0} for k, m in rows]
-    )
-
-
-@pytest.mark.parametrize(
-    ("p", "said"),
-    [
-        (0.999, "this is clear."),
-        (CLEAR + 0.003, "on the edge of what is called clear here."),
-        (CLEAR - 0.003, "on the edge of what is called clear here."),
-        (0.93, "lean towards it."),
-        (0.904, "lean towards it (on the edge)."),
-        (0.896, "these data cannot tell (on the edge)."),
-        (0.6, "cannot tell."),
-        (0.13, "cannot tell, and if anything it rises."),
-        (0.001, "it clearly rises."),
-        (0.07, "lean towards a rise."),
-    ],
-)
-def test_what_experience_does_is_said_as_sure_as_it_is(p, said):
-    words = ("firm", "acquisition", "led by a peer")
-    (text,) = decaysentences.experience(curve(), pd.DataFrame([slope(p)]), *words)
-    assert text.endswith(said), text
-    assert "an acquisition is led by a peer" in text
-    assert "60%" in text
-    assert "35%" in text
-
-
-def test_where_a_fall_stands_is_said_with_its_verdict():
-    stands = "stands in 51 of 72 combinations of family and priors"
-    rows = pd.DataFrame([slope(0.98, 0.002) | {"stands": stands}])
-    (text,) = decaysentences.experience(curve(), rows, "firm", "acquisition", "led by a peer")
-    assert text.endswith(f"0.98: this is on the edge of what is called clear here ({stands}).")
-
-
-def test_the_range_over_variants_leaves_out_what_did_not_converge():
-    rows = [
-        slope(0.98) | {"variant": "default"},
-        slope(0.7) | {"variant": "step"},
-        slope(0.2) | {"variant": "bad", "converged": False},
-    ]
-    text = decaysentences.over_variants(pd.DataFrame(rows), "firm", latent=True)
-    assert "from 0.70 (step) to 0.98 (default)" in text
-    assert "bad" not in text
-    assert decaysentences.over_variants(pd.DataFrame(rows[:1]), "firm", latent=True) == ""
-
-
-def test_a_wrong_count_is_named_with_its_words():
-    true = results.true_counts(counts_tree(printed=(4, 2, 7)))
-    text = decaysentences.wrong_counts(true, {"C2": "of large firms"})
-    assert "C2 (of large firms) was printed as 7, and was most probably 1" in text
-    assert decaysentences.wrong_counts(results.true_counts(counts_tree()), {}) == ""
+def test_the_prior_of_falls_and_decays_stands_beside_them_in_every_variant():
+    fit = decay_tree()
+    table = results.compare_variants({"default": fit})
+    prior = results.estimands(fit, "prior")
+    falls = table[table["quantity"] == "fall"].set_index("size")
+    for size in ("large", "other"):
+        ends = np.quantile(prior["fall"].sel(size=size), [0.5, 0.025, 0.975])
+        np.testing.assert_allclose(
+            falls.loc[size, ["prior_median", "prior_low", "prior_high"]].astype(float), ends
+        )
+    curves = results.curves(results.before(fit))
+    np.testing.assert_allclose(curves["median"], results.curves(fit, group="prior")["median"])

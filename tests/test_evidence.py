@@ -94,7 +94,7 @@ def test_the_section_says_why_leaving_one_out_does_not_compare():
     text = made.words("comparison", values)
     assert "Leaving out one such count compares nothing" in text
     assert "default 0.73 and heaped 0.27" in text
-    assert "period: effects of periods are too many integrals" in text
+    assert "period (effects of periods are too many integrals)" in text
     assert "elpd" not in text
     assert "stacking" not in methods_of(results)
     independent = made.trust(comparison=counts, evidence=made.evidence(determined=()))

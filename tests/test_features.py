@@ -68,12 +68,12 @@ def test_a_heap_below_the_ceiling_is_missed(tmp_path, width):
     }
     fit = made_up(one_column(tmp_path, HEAPED, width), at)
     checks = share.predictive_checks(fit).set_index("feature")
-    assert checks.loc["firms at the most common printed share", "observed"] == 13
-    assert checks.loc["most common printed share", "observed"] == 99
-    assert checks.loc["firms at the largest printed share", "observed"] == 13
-    assert "mean of the printed shares" not in missed(fit)
+    assert checks.loc["firms at the most common share", "observed"] == 13
+    assert checks.loc["most common share", "observed"] == 99
+    assert checks.loc["firms at the largest share", "observed"] == 13
+    assert "mean of the shares" not in missed(fit)
     assert "standard deviation between firms" not in missed(fit)
-    assert "firms at the most common printed share" in missed(fit)
+    assert "firms at the most common share" in missed(fit)
 
 
 def test_features_are_those_of_the_values():
@@ -84,12 +84,12 @@ def test_features_are_those_of_the_values():
             "firms at 0%": 2,
             "firms at 100%": 1,
             "firms at a multiple of 5%": 7,
-            "most common printed share": 20,
-            "firms at the most common printed share": 3,
-            "smallest printed share": 0,
-            "largest printed share": 100,
-            "firms at the largest printed share": 1,
-            "mean of the printed shares": 262.5 / 8,
+            "most common share": 20,
+            "firms at the most common share": 3,
+            "smallest share": 0,
+            "largest share": 100,
+            "firms at the largest share": 1,
+            "mean of the shares": 262.5 / 8,
             "standard deviation between firms": np.std([0, 0, 5, 20, 20, 20, 97.5, 100], ddof=1),
         }
     )

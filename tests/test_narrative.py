@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intlmodels.core import formats as f
-from intlmodels.report import checkvalues, sections, sharesentences
+from intlmodels.report import checkvalues, sections
 from intlmodels.report import share as report
 from intlmodels.report.data import ShareReportData
 from intlmodels.results import intervals, share, wording
@@ -28,18 +28,6 @@ def variant_sentences(fits) -> list[str]:
 def misfit_sentences(fit) -> list[str]:
     checks = share.predictive_checks(fit)
     return checkvalues.misfit_sentences(checks, report.feature_decimals)
-
-
-def answer(fit) -> list[str]:
-    return sharesentences.answer(
-        shares.levels(fit),
-        shares.differences(fit),
-        shares.ranks(fit),
-        shares.variation(fit),
-        shares.average(fit),
-        share.predictive_checks(fit),
-        "8 firms",
-    )
 
 
 # -- numbers -----------------------------------------------------------------------------
@@ -95,42 +83,6 @@ def test_verdicts(p, said):
     assert wording.verdict(p) == said
 
 
-def test_a_clear_difference_is_told_with_its_size(study):
-    fit = made_up(study, {"ease": 2.0})
-    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
-    first = answer(fit)[0]
-    assert "1 is clear" in first or "are clear" in first
-    assert "Ease of moving: Easy above Hard" in first
-    assert f"by {f.number(row['median'], f.decimals_for(row['ci_high'] - row['ci_low']))}" in first
-    assert "probability of direction > 0.999" in first
-    assert "95% equal-tailed interval" in first
-
-
-def test_a_negative_difference_is_turned_round(study):
-    first = answer(made_up(study, {"ease": -2.0}))[0]
-    assert "Ease of moving: Hard above Easy by" in first
-    assert "−" not in first.split("Hard above Easy")[1].split(";")[0]
-
-
-def test_a_leaning_is_not_called_clear(study):
-    fit = made_up(study, {"ease": share_positive(0.95)})
-    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
-    assert row["p_direction"] == pytest.approx(0.95)
-    first = answer(fit)[0]
-    assert first.startswith("No difference between levels is clear")
-    assert "lean towards Ease of moving: Easy above Hard" in first
-    assert "probability of direction 0.95" in first
-
-
-def test_what_another_seed_may_turn_is_not_called_clear(study):
-    fit = made_up(study, {"ease": share_positive(0.98)})  # few draws: an error of about 0.01
-    row = shares.differences(fit).query("predictor == 'ease'").iloc[0]
-    assert 0 < row["p_direction"] - 0.975 < 3 * row["p_error"]
-    first = answer(fit)[0]
-    assert first.startswith("No difference between levels is clear")
-    assert "probability of direction 0.98, on the edge)" in first
-
-
 def test_the_size_of_differences(study):
     fit = made_up(study, {"ease": 2.0})
     draws = fit["estimands"]["difference"].to_numpy().reshape(DRAWS, -1)
@@ -142,29 +94,9 @@ def test_the_size_of_differences(study):
         assert row.p_relevant + row.p_negligible + row.p_opposite == pytest.approx(1)
 
 
-def test_what_the_data_cannot_tell_is_said(study):
-    first = answer(made_up(study, {"ease": share_positive(0.6)}))[0]
-    assert first.startswith("These 8 firms cannot tell the levels of ease of moving, branch")
-    assert "none reaches a probability of direction of 0.9" in first
-
-
-def test_order_and_variation_follow(study):
-    fit = made_up(study, {"branch": [2.0, 0.0, -2.0], "phi": 50.0})
-    said = answer(fit)
-    assert len(said) == 3
-    top, bottom = study.predictors["branch"].levels[0], study.predictors["branch"].levels[2]
-    assert f"by Branch, the largest expected share most probably belongs to {top}" in (
-        said[1][0].lower() + said[1][1:]
-    )
-    assert f"the smallest to {bottom} (> 0.999)" in said[1]
-    variation = shares.variation(fit).set_index("source")["median"]
-    assert "goes with Branch: " + f.percent(variation["branch"], 2)[:2] in said[2]
-
-
 def test_nothing_of_a_failed_fit_goes_unmarked(study):
     fit = made_up(study, fails=True)
     everything = [
-        *answer(fit),
         *misfit_sentences(fit),
         *variant_sentences({"default": fit}),
     ]
@@ -194,7 +126,7 @@ def test_misfit_is_found_where_it_is(study):
     good = made_up(study, {"intercept": -1.0, "phi": 3.0})
     assert "All 10 features" in misfit_sentences(good)[0]
     bad = made_up(study, {"intercept": 2.0, "phi": 100.0})
-    assert "mean of the printed shares: 22.5 observed" in misfit_sentences(bad)[0]
+    assert "mean of the shares: 22.5 observed" in misfit_sentences(bad)[0]
 
 
 def test_few_firms_and_empty_cells_are_told(study):

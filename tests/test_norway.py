@@ -88,43 +88,30 @@ def test_which_counts_hold_exactly(norway: DecayStudy) -> None:
 
 
 def test_what_the_text_says_of_single_firms(norway: DecayStudy) -> None:
-    named = norway.readings["named"]
-    assert named.counts[: len(norway.counts)] == norway.counts
-    assert (named.periods, named.period_weights) == (norway.periods, norway.period_weights)
-    added = named.counts[len(norway.counts) :]
-    assert [(c.firms, c.periods, c.flags, c.value) for c in added] == [
-        (("B",), (BEFORE, MIDDLE), ("yes",), 1),
-        (("A",), PERIODS, ("no",), 2),
-        (("D",), PERIODS, ("no",), 1),
-        (("E",), (BEFORE,), ("yes",), 1),
-        (("E",), (MIDDLE,), ("yes",), 1),
-        (("E",), (LATE,), ("yes",), 2),
-        (("E",), PERIODS, ("yes",), 5),
-    ]
-    assert {(c.relation, c.hard, c.each) for c in added} == {("at least", False, False)}
-    assert all(c.text and c.where and c.file == "named.csv" for c in added)
-
-
-def test_what_the_text_says_of_single_firms_and_of_their_order(norway: DecayStudy) -> None:
-    named = {c.id: c for c in norway.readings["named"].counts}
     text = norway.readings["text"]
-    added = text.counts[len(norway.counts) :]
     assert text.counts[: len(norway.counts)] == norway.counts
-    assert [c.id for c in added] == ["N01", "N02", "N03", "N07", "N08"]
-    for count in added[:-1]:
-        same = named[count.id]
-        assert (count.firms, count.periods, count.flags) == (same.firms, same.periods, same.flags)
-        assert (count.relation, count.value, count.hard) == (same.relation, same.value, same.hard)
-    every = added[-1]
-    assert (every.firms, every.periods, every.flags) == (ALL, (BEFORE, MIDDLE), FLAGS)
-    assert (every.relation, every.value, every.each) == ("at least", 1, True)
-    assert not every.hard
+    assert (text.periods, text.period_weights) == (norway.periods, norway.period_weights)
+    added = text.counts[len(norway.counts) :]
+    read = {c.id: (c.firms, c.periods, c.flags, c.relation, c.value, c.each) for c in added}
+    heard_last_by_2008 = tuple("CGHIJKL")
+    assert read == {
+        "N01": (("B",), (BEFORE, MIDDLE), ("yes",), "at least", 1, False),
+        "N02": (("A",), PERIODS, ("no",), "at least", 2, False),
+        "N03": (("D",), PERIODS, ("no",), "at least", 1, False),
+        "N07": (("E",), PERIODS, ("yes",), "at least", 5, False),
+        "N08": (ALL, (BEFORE, MIDDLE), FLAGS, "at least", 1, True),
+        "N09": (heard_last_by_2008, (LATE,), FLAGS, "at most", 0, True),
+    }
+    assert not any(c.hard for c in added)
+    assert all(c.text and c.where and c.file == "text.csv" for c in added)
+    third_wave = read_table(NORWAY, "interviews.csv").column("interviews_2011_13")
+    assert heard_last_by_2008 == tuple(f for f, n in zip(ALL, third_wave, strict=False) if not n)
     told = [
         (o.firm, o.hard, [(s.periods, s.flags) for s in o.steps]) for o in text.orders if o.where
     ]
     yes, no = ("yes",), ("no",)
     assert told == [
-        ("A", False, [(PERIODS, yes), (PERIODS, no)]),
+        ("A", False, [((BEFORE, MIDDLE), yes), (PERIODS, no)]),
         ("D", False, [(PERIODS, yes), (PERIODS, no)]),
         ("E", False, [((BEFORE,), yes), ((MIDDLE,), yes), ((LATE,), yes), ((LATE,), yes)]),
     ]
@@ -209,7 +196,7 @@ def test_description(norway: DecayStudy) -> None:
         "decision: motivated by the cluster, or not",
         "all in all 41; 5 hold exactly, 13 may be off",
         "M20b >=   1  hard   flag yes  each of A, B, C, D, E, F, J; all periods",
-        "variants of this study's own: 7",
+        "variants of this study's own: 6",
         "=   8  noisy  flag yes  all firms; before 2000, 2000",
         "'counts.csv, note'",
     ):

@@ -454,7 +454,7 @@ def test_a_fit_says_what_it_measures(tmp_path):
     assert stage.key == "0 nothing; 1 agent; 2 shop"
     assert results.measured(made_up(study, variant="planned")).what == "probability of Planned"
     share_fit = results.measured(made_up(study))
-    assert (share_fit.what, share_fit.unit) == ("expected printed share", "%")
+    assert (share_fit.what, share_fit.unit) == ("expected share", "%")
     told = {item.name: item.unit for item in results.conclusions(made_up(study, variant="reach"))}
     assert told["Ease of moving: Easy against Hard"] == "stages"
 

@@ -95,7 +95,6 @@ def test_levels_and_counts_are_labelled_in_words(fit):
     text = said(plots.estimates(fit))
     assert "Ease of moving" in text
     assert "Easy (4)" in text
-    assert "95% equal-tailed interval" in text
     assert "Average expected printed share" in text
     with pytest.raises(StudyError, match="nothing is compared for 'x'"):
         plots.estimates(fit, "x")

@@ -77,7 +77,7 @@ def test_fit_report_and_export(capsys, quick, folder, tmp_path):
     assert "counting the rows" in err
     assert {"cells.csv", "index.html", "posterior.nc", "tables/data.csv"} <= set(below(out))
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "400 firm-years of a register, model share" in text
+    assert "400 firm-years of a register" in text
     assert "left out, without a share: 1" in text
     assert "do not apply here" in text
     assert (out / "tables" / "predictions.csv").read_text("utf-8").startswith("combination,rows")

@@ -245,7 +245,7 @@ def test_the_default_is_not_marked_by_a_failed_variant(good):
 
 
 def test_the_data_are_told_as_read(good):
-    assert "Design--some making (read as Design)" in good.html
+    assert "Design--some making" in good.html
     assert "Sales (firms.csv, column size) is not printed for Cedar" in good.html
     first = good.table("data.csv")[0]
     assert first["printed_pct"] == "10"

@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from pytensor.compile.mode import Mode
 from scipy import stats
 
 from decaystudies import write_counts_study, write_decisions_study
+from decaytrees import text_of
 from intlmodels.checks import calibration
 from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
@@ -21,7 +21,6 @@ from intlmodels.models.decay import inferencedata, sampler, simulator
 from intlmodels.models.decay.design import OUTCOME
 from intlmodels.models.decay.model import build
 from intlmodels.report import decay as sections
-from intlmodels.report import decaysentences
 from intlmodels.report.data import DecayReportData
 from intlmodels.results import decay
 from intlmodels.studies import load_study
@@ -270,65 +269,19 @@ def test_the_table_of_rivals_has_what_is_left_of_each_decay(report_data):
 
 
 def test_the_section_has_a_row_for_each_rival_and_none_without(report_data):
-    section = sections.rivals(report_data)
-    (table,) = (block for block in section.blocks if hasattr(block, "rows"))
-    names = [row[0] for row in table.rows]
-    assert names == [
+    rows = sections.rivals(report_data)["rows"]
+    assert [row[0] for row in rows] == [
         "experience alone (default)",
         "another owner (sold)",
         "missed decisions (unheard)",
     ]
-    assert table.rows[0][-1] == table.rows[0][-2] == "\N{EN DASH}"
-    assert re.match(r"effect of the owner, log odds: .+, Pr ", table.rows[1][3])
-    assert re.match(r"chance that one interview .+\)$", table.rows[2][3])
+    assert rows[0][-1] == rows[0][-2] == "\N{EN DASH}"
+    assert re.match(r"effect of the owner, log odds: .+\), ", rows[1][3])
+    assert re.match(r"chance that one interview .+\)$", rows[2][3])
+    assert text_of("rivals", sections.rivals(report_data)).count("experience alone (default)") == 1
     alone = DecayReportData(report_data.study, report_data.fit, {"default": report_data.fit})
     assert sections.rivals(alone) is None
     assert "rivals.csv" not in alone.csv_tables()
-
-
-def rows_of(**p_positive):
-    return pd.DataFrame(
-        [
-            {"variant": variant, "size": "large", "p_positive": p, "p_direction": max(p, 1 - p)}
-            | {"p_error": 0.0, "converged": True, "taken_over": taken}
-            for variant, (p, taken) in p_positive.items()
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    ("chance", "taken", "said"),
-    [
-        (0.99, 0.02, "next to nothing; clear"),
-        (0.95, 0.3, f"part of it (30{'\N{NO-BREAK SPACE}'}%); leaning"),
-        (0.6, 0.7, f"most of it (70{'\N{NO-BREAK SPACE}'}%); undecided"),
-        (0.01, 1.4, "all of it; undecided"),
-        (0.99, -0.25, f"nothing: the decay is 25{'\N{NO-BREAK SPACE}'}% larger; clear"),
-    ],
-)
-def test_how_much_a_rival_takes_over_is_said_in_words(chance, taken, said):
-    table = rows_of(default=(0.98, 0.0), rival=(chance, taken))
-    default, row = table.itertuples(index=False)
-    assert decaysentences.taken_over(row, table) == said
-    assert decaysentences.taken_over(default, table) == "\N{EN DASH}"
-    weak = rows_of(default=(0.7, 0.0), rival=(chance, taken))
-    assert decaysentences.taken_over(row, weak) == "there is no decay to speak of"
-
-
-def test_the_first_page_names_rivals_fitted_or_not():
-    table = rows_of(default=(0.98, 0.0), sold=(0.95, 0.1))
-    rivals = {"period": "calendar time", "sold": "foreign owners", "unheard": "missed decisions"}
-    assert decaysentences.other_rivals(table, rivals, "firm") == (
-        "Experience is not the only possible explanation; the probability that it lowers the odds "
-        "among large firms is 0.98 on its own and 0.95 beside foreign owners (variant sold), see "
-        "rival explanations; not fitted: calendar time (variant period) and missed decisions "
-        "(variant unheard)."
-    )
-    more = rows_of(default=(0.98, 0.0), sold=(0.95, 0.1), told=(0.96, 0.0))
-    assert "beside foreign owners (variant sold) and 0.96 with further evidence (variant told)" in (
-        decaysentences.other_rivals(more, rivals, "firm")
-    )
-    assert decaysentences.other_rivals(table[:1], {}, "firm") == ""
 
 
 def test_norway_names_its_rivals():

@@ -26,7 +26,6 @@ from intlmodels.models.decay import inferencedata, model, simulator
 from intlmodels.models.decay.aggregated import classes, counts_for, find_start
 from intlmodels.models.decay.estimands import pairs_of
 from intlmodels.models.decay.model import build_register, in_coordinates
-from intlmodels.report.decaysentences import between_sizes
 from intlmodels.results import decay as results
 from intlmodels.studies import DecayStudy, SequenceStudy, describe, load_study
 
@@ -248,25 +247,6 @@ def test_curves_and_differences_are_those_of_the_draws(
     assert row["median"] == pytest.approx(float(pair.median()))
     names = [item.name for item in results.conclusions(found)]
     assert "fall over 5 entries, multi - national firms against micro" in names
-
-
-def test_the_clearest_difference_is_put_into_words(tree: xr.DataTree) -> None:
-    slopes = results.slopes(tree)
-    said = between_sizes(slopes, "firm", "decision")
-    pairs = slopes[slopes["size"].isin(pairs_of(THREE["sizes"]))]
-    row = pairs.sort_values("p_direction").iloc[-1]
-    first, second = {
-        "multi - national - mid": ("multi - national", "mid"),
-        "multi - national - micro": ("multi - national", "micro"),
-        "mid - micro": ("mid", "micro"),
-    }[row["size"]]
-    assert f"among {first} firms than among {second} firms" in said
-    assert "Of 3 differences between sizes" in said
-    stands = "stands in 3 of 4 combinations of priors"
-    assert stands not in said
-    assert f"as a difference of falls it {stands})" in between_sizes(
-        slopes.assign(stands=stands), "firm", "decision"
-    )
 
 
 @pytest.mark.parametrize("count", [3, 6])

@@ -15,7 +15,8 @@ from intlmodels.audit import (
     conflict_sentences,
 )
 from intlmodels.audit.consequences import Repair, suspects
-from intlmodels.report.decaysentences import conflict_sentence
+from intlmodels.report import decay
+from intlmodels.report.render import sentences
 from intlmodels.studies import load_study
 from intlmodels.studies.counts import Count, rows
 
@@ -35,7 +36,7 @@ def test_every_contradiction_has_a_reason(norway):
 
 def test_sentences_name_every_count_with_its_words_and_value(norway):
     first = conflict_sentences(norway)[0]
-    assert "M04 (decisions made from 2008 to 2013: 11)" in first
+    assert "decisions made from 2008 to 2013 (M04: 11)" in first
     assert first.endswith(
         "M04 counts the same as M30 + M33, but M04 = 11 and M30 + M33 = 5 + 5 = 10."
     )
@@ -46,9 +47,9 @@ def test_contradictions_are_told_by_the_counts_that_they_share(norway):
         assert "M33" in conflict or {"M36", "M37"} <= set(conflict)
     shared = "M33 or both M36 and M37"
     assert common_counts(norway) == shared
-    assert f"58 minimal contradictions. Each contains {shared}. At least 2" in conflict_sentence(
-        norway
-    )
+    (text,) = sentences("decay/conflict.md.j2", decay.contradiction(norway))
+    assert "58 minimal contradictions. At least 2 must be wrong, by 2 in all;" in text
+    assert text.endswith(f"Each contradiction contains {shared}.")
     assert f"58 minimal contradictions, each with {shared}:" in audit_text(norway)
 
 

@@ -344,7 +344,7 @@ def test_counts_are_told_with_what_they_count():
     found = replace(found, unit="count", unit_label="count")
     text = made_sentences(found, {"M3": "decisions before 2000"})
     assert "what the other counts predict" in text
-    assert "M3 (decisions before 2000; reported 95, expected" in text
+    assert "decisions before 2000 (M3; reported 95, expected" in text
     material = made.material(
         made.trust(comparison=found), texts={"M3": "decisions before 2000"}, model="decay"
     )
@@ -358,7 +358,7 @@ def test_skipped_variants_with_the_same_reason_stand_together():
     text = made.words(
         "comparison", sections.comparison(made.material(made.trust(comparison=found)))
     )
-    assert "Not compared, a and b: not the same. - Not compared, c: other." in text
+    assert "Not compared: a and b (not the same). - Not compared: c (other)." in text
 
 
 # -- sensitivity: tables and sentences ---------------------------------------------------

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intlmodels import plots
     from intlmodels.api import (
+        attribute_table,
         audit_tables,
         calibrate,
         claim_table,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NotConverged",
     "StudyError",
+    "attribute_table",
     "audit_tables",
     "calibrate",
     "claim_table",

@@ -608,6 +608,46 @@ def audit_tables(study: Study | str | Path) -> dict[str, DataFrame]:
 
 
 @checked
+def attribute_table(study: Study | str | Path, fit: DataTree, prob: float = 0.95) -> DataFrame:
+    """Decisions with each level of a study's attributes: bounds, posterior, prior, and a verdict.
+
+    Parameters
+    ----------
+    study : Study, str or path
+        With tables [attributes.NAME].
+    fit : xarray.DataTree
+        Of its counts, in the reading of the default.
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All attributes, one below the other; columns as in
+        :func:`intlmodels.results.attributes.attribute_table`.
+
+    Raises
+    ------
+    StudyError
+        If the study has no attributes, the fit is another one, or no table that it drew allows the
+        counts of an attribute.
+    """
+    import pandas as pd
+
+    from intlmodels.audit.attributes import audit_attribute, cost_of
+    from intlmodels.results.attributes import attribute_table as table
+
+    loaded = _loaded(study)
+    if not isinstance(loaded, DecayStudy) or not loaded.attributes:
+        raise StudyError(
+            "this study has no attributes; expected tables [attributes.NAME]", file="study.toml"
+        )
+    cost = cost_of(loaded)
+    audits = [audit_attribute(loaded, own, cost) for own in loaded.attributes.values()]
+    return pd.concat([table(loaded, own, fit, prob) for own in audits], ignore_index=True)
+
+
+@checked
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
     """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
 

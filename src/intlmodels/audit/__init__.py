@@ -263,10 +263,10 @@ def _table_text(found: Audit, table: object) -> str:
 
 
 def count_words(count: Count) -> str:
-    """A count as a sentence names it: ``M33 (non-cluster decisions in 2008-2013: 5)``."""
+    """A count as a sentence names it: ``non-cluster decisions in 2008-2013 (M33: 5)``."""
     flag = f"flag {count.flags[0]}, " if len(count.flags) == 1 else ""
     subset = f"{flag}{', '.join(count.firms)}; {', '.join(count.periods)}"
-    return f"{count.id} ({count.text or subset}: {_value(count)})"
+    return f"{count.text or subset} ({count.id}: {_value(count)})"
 
 
 def common_counts(found: Audit) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,13 @@ from intlmodels.audit.conflicting import subsets
 from intlmodels.audit.consequences import ALL, BOTH, Bound, Cell, Repair, bounds, cheapest
 from intlmodels.audit.integers import TooLongError
 from intlmodels.audit.system import Change, System, answer
-from intlmodels.studies.counts import FLAGS, Rows
+from intlmodels.studies.attributes import MORE as MORE
+from intlmodels.studies.attributes import NONE as NONE
+from intlmodels.studies.counts import FLAGS, Rows, rows
 
 if TYPE_CHECKING:
     from intlmodels.studies import DecayStudy
     from intlmodels.studies.attributes import Attribute
-
-#: Decisions with several of the levels, and with none, where a decision may have several.
-MORE, NONE = "more than one of these", "none of these"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,9 @@ class AttributeAudit:
     complete: bool  # Whether nothing was cut short
 
 
-def audit_attribute(study: DecayStudy, attribute: Attribute, cost: int) -> AttributeAudit:
+def audit_attribute(
+    study: DecayStudy, attribute: Attribute, cost: int, cells: Sequence[AttributeCell] = ()
+) -> AttributeAudit:
     """Audit the counts of an attribute together with those of a study.
 
     Parameters
@@ -59,13 +60,15 @@ def audit_attribute(study: DecayStudy, attribute: Attribute, cost: int) -> Attri
         Of the study.
     cost : int
         Least total change with which the counts of the study itself can be true.
+    cells : sequence of AttributeCell
+        What is bounded; by default every level in all, by flag, by period and by size.
 
     Returns
     -------
     AttributeAudit
     """
     r = attribute.rows(study.counts, study.firms, study.periods)
-    cells = tuple(_cells(study, attribute))
+    cells = tuple(cells or _cells(study, attribute))
     least = answer("least change", r, lambda: _least_change(r), int, int)
     conflicts: tuple[tuple[str, ...], ...] = ()
     repairs: tuple[Repair, ...] = ()
@@ -93,6 +96,12 @@ def audit_attribute(study: DecayStudy, attribute: Attribute, cost: int) -> Attri
     )
 
 
+def cost_of(study: DecayStudy) -> int:
+    """Least total change with which the counts of a study itself can be true."""
+    repairs, _ = cheapest(rows(study.counts, study.firms, study.periods))
+    return repairs[0].cost if repairs else 0
+
+
 def _least_change(r: Rows) -> int:
     change = Change(System(r))
     found = change.program.least(change.cost, change.low, change.high)
@@ -101,8 +110,8 @@ def _least_change(r: Rows) -> int:
 
 
 def _cells(study: DecayStudy, attribute: Attribute) -> Iterator[AttributeCell]:
-    everyone = ("all", ALL, study.firms)
-    whole = (everyone, study.periods, attribute.flags)
+    everyone = "all", ALL, study.firms
+    whole = everyone, study.periods, attribute.flags
     parts = [whole]
     if len(attribute.flags) > 1:
         parts += [(everyone, study.periods, (flag,)) for flag in FLAGS]
@@ -110,21 +119,33 @@ def _cells(study: DecayStudy, attribute: Attribute) -> Iterator[AttributeCell]:
         parts += [(everyone, (period,), attribute.flags) for period in study.periods]
     for group, firms in study.groups.items():
         parts.append((("group", group, firms), study.periods, attribute.flags))
-    for level in (*attribute.levels, *((MORE, NONE) if attribute.several else ())):
-        here = [_has(level, chosen) for _, chosen in attribute.kinds]
-        for (kind, name, firms), periods, flags in parts[:1] if level in (MORE, NONE) else parts:
-            inside = np.multiply.outer(np.isin(study.firms, firms), np.isin(study.periods, periods))
-            kinds = np.isin([flag for flag, _ in attribute.kinds], flags) & here
-            yield AttributeCell(
-                kind,
-                name,
-                ALL if periods == study.periods else periods[0],
-                BOTH if flags == FLAGS else flags[0],
-                np.multiply.outer(inside, kinds).astype(np.int64),
-                level,
-                np.multiply.outer(inside, np.isin(FLAGS, flags)),
-                (kind, periods, flags) == ("all", *whole[1:]),
-            )
+    for level in attribute.answers:
+        for part in parts[:1] if level in (MORE, NONE) else parts:
+            yield cell_of(study, attribute, level, *part)
+
+
+def cell_of(
+    study: DecayStudy,
+    attribute: Attribute,
+    level: str,
+    who: tuple[str, str, tuple[str, ...]],
+    periods: tuple[str, ...],
+    flags: tuple[str, ...],
+) -> AttributeCell:
+    """Decisions with a level, of firms (kind, name, firms), in periods, with flags."""
+    kind, name, firms = who
+    inside = np.multiply.outer(np.isin(study.firms, firms), np.isin(study.periods, periods))
+    here = [flag in flags and _has(level, chosen) for flag, chosen in attribute.kinds]
+    return AttributeCell(
+        kind,
+        name,
+        ALL if periods == study.periods else periods[0],
+        BOTH if flags == FLAGS else flags[0],
+        np.multiply.outer(inside, here).astype(np.int64),
+        level,
+        np.multiply.outer(inside, np.isin(FLAGS, flags)),
+        (kind, periods, flags) == ("all", study.periods, attribute.flags),
+    )
 
 
 def _has(level: str, chosen: tuple[str, ...]) -> bool:

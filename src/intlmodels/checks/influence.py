@@ -25,6 +25,7 @@ from intlmodels.checks.runner import (
 )
 from intlmodels.checks.sensitivity import conclusions, current
 from intlmodels.checks.stored import FOLDER, Influence, Moved, Omission
+from intlmodels.checks.tables import claim_key
 from intlmodels.core import files
 from intlmodels.core.settings import Given, Settings
 from intlmodels.fitting import store
@@ -64,7 +65,7 @@ def influence(plan: Plan, path: Path, out: Path) -> Check[Influence]:
     study = plan.study
     omissions = omissions_of(study, design_of(study))
     # Other claims are asked of the same draws, which are not kept.
-    claims = files.short_hash([f"{c.id} {c.rule.describe(c, study)}" for c in study.claims])
+    claims = files.short_hash([claim_key(claim) for claim in study.claims])
     return Check(
         kind="influence",
         title=f"{len(omissions)} refits with something left out",

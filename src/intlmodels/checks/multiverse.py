@@ -148,15 +148,16 @@ def specification(task: Plan) -> dict[str, Any]:
 def claims_of(task: Plan, tree: Any) -> dict[str, tuple[float, float]]:
     """Posterior probability of every claim on the default, with its Monte Carlo error.
 
-    By its id, rule and words, as :func:`intlmodels.checks.tables.claims_by_combination` finds it.
+    By its key, as :func:`intlmodels.checks.tables.claims_by_combination` finds it.
 
     Claims about what a combination does not have, such as a level that it splits, are left out.
     """
     there = tuple(c for c in task.study.claims if c.rule.needs_fit and has_names(task, c))
     ledger = evaluate(replace(task.study, claims=there), {DEFAULT: tree})
     asked = ledger[ledger["fit"] == DEFAULT].dropna(subset="probability")
+    keys = {claim.id: claim_key(claim) for claim in there}
     return {
-        claim_key(row): (float(row.probability), float(row.probability_error))
+        keys[row.id]: (float(row.probability), float(row.probability_error))
         for row in asked.itertuples(index=False)
     }
 

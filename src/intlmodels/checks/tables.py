@@ -27,12 +27,15 @@ from intlmodels.checks.stored import (
     Sensitivity,
 )
 from intlmodels.core import formats as f
+from intlmodels.core.files import short_hash
 from intlmodels.fitting import diagnostics
 from intlmodels.results.intervals import CI_KIND, CI_PROB
 from intlmodels.results.wording import CLEAR, LEANING, LIMITS, claim_verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from intlmodels.studies.claims import Claim
 
 
 Array = NDArray[np.float64]
@@ -488,23 +491,24 @@ def of_differences(curves: pd.DataFrame) -> pd.DataFrame:
     return renamed[["name", "specification", "default", "probability", "weight"]]
 
 
-def claim_key(row: Any) -> str:
-    """What a claim is stored as: a row of a ledger by its id, rule and words."""
-    return f"{row.id} {row.rule} {row.how}"
+def claim_key(claim: Claim) -> str:
+    """What a claim is stored as: its id, its rule, and a hash of what the rule is given."""
+    terms = [repr(sorted(claim.terms.items())), claim.fit]
+    return f"{claim.id} {claim.rule.name} {short_hash(terms)}"
 
 
-def claims_by_combination(found: Multiverse, ledger: pd.DataFrame) -> pd.DataFrame:
+def claims_by_combination(found: Multiverse, claims: Sequence[Claim]) -> pd.DataFrame:
     """Probability of every claim under every combination, as :func:`stability` takes it.
 
-    Of the claims of ``ledger`` those that had the same rule when the combinations were fitted.
+    Of ``claims`` those that were the same when the combinations were fitted.
     """
     import pandas as pd
 
     first = found.specifications[0].name
     rows = [
-        (row.id, s.name, s.name == first, s.claims[key], s.weight)
-        for row in ledger.itertuples(index=False)
-        for key in [claim_key(row)]
+        (claim.id, s.name, s.name == first, s.claims[key], s.weight)
+        for claim in claims
+        for key in [claim_key(claim)]
         for s in found.specifications
         if s.converged and key in s.claims
     ]

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.audit.consequences import cheapest, suspects
+from intlmodels.audit.attributes import audit_attribute, cell_of, cost_of
+from intlmodels.audit.consequences import ALL, cheapest, suspects
 from intlmodels.core import formats as f
+from intlmodels.core.errors import StudyError
 from intlmodels.fitting.diagnostics import probability_error
 from intlmodels.models import model_named, require_names
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.estimands import FALL_AFTER
 from intlmodels.models.share.coefficients import Coefficients
-from intlmodels.results import decay, interpret, share
+from intlmodels.results import attributes, decay, interpret, share
 from intlmodels.results.intervals import CI_PROB, converged, interval
 from intlmodels.results.wording import LEANING, LEAST, VERDICTS, claim_verdict, edge
 from intlmodels.studies import DecayStudy, Study, twogroups
@@ -33,8 +35,11 @@ from intlmodels.studies.claims import (
     Array,
     Bools,
     Claim,
+    Ends,
     Evidence,
     Finding,
+    Ints,
+    Part,
     plain,
 )
 from intlmodels.studies.counts import rows as rows_of
@@ -58,8 +63,6 @@ OPEN = "depends on what the text leaves out"
 IF_ABSENT = "if what is left out is absent: "
 #: Claims that the first page names.
 MOST_TOLD = 6
-#: Between sets of counts of which one each is wrong.
-AND = ", and "
 #: After a verdict that hangs on how words of the publication are read.
 ON_ONE_READING = ", on one reading"
 _HOLDS, _CONTRADICTED = (text.removesuffix(" {}") for text in (HOLDS, CONTRADICTED))
@@ -192,7 +195,7 @@ def _findings(study: Study, table: pd.DataFrame) -> dict[str, str]:
         return {}
     repairs, _ = cheapest(rows_of(study.counts, study.firms, study.periods))
     either = suspects(repairs)
-    said = AND.join(" or ".join(f"{texts[name]} ({name})" for name in one) for one in either)
+    said = ", and ".join(" or ".join(f"{texts[name]} ({name})" for name in one) for one in either)
     fallen = [
         claim
         for claim, names in named.items()
@@ -217,8 +220,8 @@ def _prior(claim: Claim, found: Finding, evidence: Evidence, draws: Mapping[str,
 
     Two groups with a model of their own are exchangeable.
     """
-    if math.isnan(found.probability):
-        return math.nan
+    if math.isnan(found.probability) or not math.isnan(found.prior):
+        return found.prior
     if not found.fit:
         return 0.5
     own = draws[found.fit].prior
@@ -327,6 +330,22 @@ class _Draws:
         curves = interpret.quadratics(Coefficients(self.fit))
         (own,) = (own for own in curves if own.block["name"] == predictor)
         return own.turning, own.u, own.inverted, own.block["unit"]
+
+    def with_level(self, claim: Claim, study: DecayStudy) -> tuple[Ends, Ints, Ints, str]:
+        (attribute,), terms = claim.attributes.values(), claim.terms
+        part = terms.get("of", Part("", study.periods))
+        kind, name = ("group", part.size) if part.size else ("all", ALL)
+        who = kind, name, study.groups[part.size] if part.size else study.firms
+        cell = cell_of(study, attribute, terms["level"], who, part.periods, attribute.flags)
+        found = audit_attribute(study, attribute, cost_of(study), [cell])
+        bound = found.bounds[0] if found.bounds else (None, None)
+        try:
+            draws, before, _ = attributes.attribute_draws(study, found, self.fit)
+        except StudyError as error:
+            return bound, np.zeros(0, int), np.zeros(0, int), str(error)
+        said = attributes.verdict_of(bound, draws[:, 0], before[:, 0], self.prob)
+        why = "the totals alone leave it about as open" * (said == attributes.NOT_IDENTIFIED)
+        return bound, draws[:, 0], before[:, 0], why
 
     def interval(self, draws: Array) -> tuple[float, float]:
         return interval(draws, self.prob)

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -144,7 +145,7 @@ def _speed(job: Job) -> str:
 #: What a finding in a report begins with: a number of a list, or a bullet.
 _ITEM = re.compile(r"(?:\d+\.|[-*]) +(.*)")
 #: What Markdown puts around words.
-_MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*`]")
+_MARKS = re.compile(r"\[([^\]]*)\]\([^)]*\)|(?<!\\)[*`]|\\(?=[^A-Za-z0-9\s])")
 
 
 def findings(report: str, most: int = 3) -> list[str]:
@@ -153,7 +154,7 @@ def findings(report: str, most: int = 3) -> list[str]:
     lines = section.split("\n")[1:]
     items = [found[1] for line in lines if (found := _ITEM.match(line))]
     plain = [line for line in lines if line[:1].isalnum() and not _ITEM.match(line)]
-    return [_MARKS.sub(r"\1", text) for text in (items or plain)[:most]]
+    return [unescape(_MARKS.sub(r"\1", text)) for text in (items or plain)[:most]]
 
 
 # -- calibrate, compare and sensitivity ---------------------------------------------------

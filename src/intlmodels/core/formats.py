@@ -160,7 +160,7 @@ def lowered(text: str) -> str:
     >>> lowered("Product line"), lowered("FDI abroad")
     ('product line', 'FDI abroad')
     """
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def plural(noun: str) -> str:

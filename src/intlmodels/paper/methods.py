@@ -20,9 +20,10 @@ from intlmodels.models import DEFAULT
 from intlmodels.models.decay.sampler import TABLE_STEPS
 from intlmodels.models.share.design import CLUSTER, FIRM, Block
 from intlmodels.paper.markup import DATA, Cite, Passage, cite
-from intlmodels.report import decaysentences, provenance
+from intlmodels.report import decay, provenance
 from intlmodels.report.data import DecayReportData, ReportData, ShareReportData
 from intlmodels.report.provenance import OWN, Reference
+from intlmodels.report.render import sentences
 from intlmodels.report.rows import check_value, prior_rows
 from intlmodels.results import share
 from intlmodels.results.share import effective_rows
@@ -234,9 +235,10 @@ def _effect(block: dict[str, Any]) -> str:
 
 
 def _of_decisions(m: DecayReportData) -> dict[str, Any]:
+    found = decay.contradiction(m.audit) if m.latent else {}
     return {
         "template": "decay.j2",
-        "conflicts": decaysentences.conflict_sentence(m.audit) if m.latent else "",
+        "conflicts": " ".join(sentences("decay/conflict.md.j2", found)) if found else "",
         "table_steps": TABLE_STEPS,
     }
 

@@ -255,7 +255,7 @@ def _sequences(fit: DataTree, constant: Dataset) -> Figure:
         s.heading(axes, places[int(top)] - 0.95, title, 8.5)
     axes.set_xlim(-0.7, max(entries.max(), 4) + 0.7)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel("Prior entries")
+    axes.set_xlabel(f"Earlier {events(fit)}")
     left_out = len(size) - len(order)
     caption(
         figure,

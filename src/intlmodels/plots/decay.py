@@ -40,7 +40,7 @@ MOST_PANELS = 6
 
 @styled
 def curves(fit: DataTree, prob: float = 0.95) -> Figure:
-    """Probability of the flag against prior entries, and how many decisions lie where.
+    """Probability of the flag against prior entries, what was reported, and how much lies where.
 
     Parameters
     ----------
@@ -50,13 +50,14 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     """
     after = results.curves(fit, prob)
     before = results.curves(fit, prob, "prior")
-    where = decisions_at(fit)
+    where, told = decisions_at(fit), results.reported(fit)
     sizes = list(dict.fromkeys(after["size"]))
-    figure, grid = _panels_by_entries(len(sizes), 3.9, [3.2, 1])
+    figure, grid = _panels_by_entries(fit, len(sizes), 3.3, [3.4, 1])
     event = s.shortened(word(fit, "event", "decision"), 24)
     for (above, below), size in zip(grid.T, sizes, strict=True):
         here = where[where["size"] == size]
         _curve(above, after[after["size"] == size], before[before["size"] == size], here)
+        _reported(above, told[told["size"] == size])
         above.set_title(group_name(fit, size, len(sizes)))
         _decision_bars(below, here)
     article = "an" if event[0] in "aeiou" else "a"
@@ -66,12 +67,13 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     grid[1, 0].set_ylabel(f"{'Expected' if latent else 'Known'}\n{events(fit, 12)}")
     grid[1, 0].set_ylim(0, 1.08 * max(float(where["decisions"].max()), 1.0))
     _short_counts(grid[1, 0])
+    seen = f"; orange: as {'reported' if latent else 'observed'}" * (len(told) > 0)
+    there = "expected" if latent else "known"
     beyond = where.attrs["beyond"]
     caption(
         figure,
-        f"line: median; dark: 50%, light: {100 * prob:g}% equal-tailed band; "
-        f"grey: the prior's {100 * prob:g}%",
-        f"dotted: fewer than one {event} is {'expected' if latent else 'known'} there",
+        f"line: median; bands: 50% and {100 * prob:g}% equal-tailed; grey: the prior's; "
+        f"dotted: fewer than one {event} {there}{seen}",
         f"{number(beyond) if beyond < 1000 else f'{beyond:,.0f}'} {events(fit)} lie further right"
         if beyond >= 0.05
         else "",
@@ -98,8 +100,34 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
     axes.grid(axis="y")
 
 
+def _reported(axes: Axes, told: pd.DataFrame) -> None:
+    """Percentages as reported: with their numbers, or as dots whose area is that of the number."""
+    told = told[told["entries"] <= MOST_ENTRIES]
+    if not len(told):
+        return
+    percent = np.clip(100 * told["flagged"] / told["decisions"], 0, 100)
+    look: Any = {"color": s.ORANGE, "zorder": 4}
+    if (told["periods"] == "").all():
+        areas = 5 + 40 * told["decisions"] / told["decisions"].max()
+        axes.scatter(told["entries"], percent, s=areas, linewidth=0, alpha=0.85, **look)
+        return
+    ends = np.minimum(told[["low", "high"]].to_numpy(), MOST_ENTRIES)
+    axes.hlines(percent, *ends.T, linewidth=1.6, **look)
+    axes.plot(told["entries"], percent, "D", markersize=4, **look)
+    for row, height, high in zip(told.itertuples(index=False), percent, ends[:, 1], strict=True):
+        axes.annotate(
+            f"{row.flagged} of {row.decisions}",
+            (min(high + 0.3, MOST_ENTRIES - 3), height),
+            (0, 2 if height < 50 else -2),
+            textcoords="offset points",
+            va="bottom" if height < 50 else "top",
+            fontsize=8,
+            **look,
+        )
+
+
 def _panels_by_entries(
-    sizes: int, height: float, ratios: Sequence[float]
+    fit: DataTree, sizes: int, height: float, ratios: Sequence[float]
 ) -> tuple[Figure, NDArray[Any]]:
     """Two panels over prior entries, one above the other, for each size; (2, size).
 
@@ -122,7 +150,7 @@ def _panels_by_entries(
         axes.remove()
     grid = grid[:, :sizes]
     for axes in grid[1]:
-        axes.set_xlabel("Prior entries")
+        axes.set_xlabel(f"Earlier {events(fit, 16)}")
         axes.tick_params(labelbottom=True)
     grid[1, 0].set_xlim(-0.6, MOST_ENTRIES + 0.6)
     grid[1, 0].set_xticks([0, 5, 10, 15])
@@ -437,7 +465,7 @@ def data(fit: DataTree) -> Figure:
     """
     table = results.by_entries(fit)
     sizes, beyond = _register_parts(fit)
-    figure, grid = _panels_by_entries(len(sizes), 3.7, [2.4, 1])
+    figure, grid = _panels_by_entries(fit, len(sizes), 3.7, [2.4, 1])
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
         above.plot(own["entries"], own["observed"], "D", color=s.ORANGE, markersize=4)
@@ -467,7 +495,7 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     """
     table = results.by_entries(fit, prob)
     sizes, beyond = _register_parts(fit)
-    figure, grid = _panels_by_entries(len(sizes), 4.2, [1.4, 1])
+    figure, grid = _panels_by_entries(fit, len(sizes), 4.2, [1.4, 1])
     for (above, below), size in zip(grid.T, sizes, strict=True):
         own = table[(table["size"] == size) & (table["entries"] <= MOST_ENTRIES)]
         for axes, less in ((above, 0.0), (below, own["median"])):

@@ -57,12 +57,12 @@ def prior_predictive(fit: DataTree) -> Figure:
     several = register or share.row_dimension(fit) != "firm"
     one.set_title("One row" if several else "One firm")
     one.set_ylabel("Probability, percent")
-    s.percent_axis(one, "Printed share", grid=False, ticks=4)
+    s.percent_axis(one, "Reported share", grid=False, ticks=4)
     heights, edges = np.histogram(means, bins=25, range=(0, 100))
     average.stairs(100 * heights / len(means), edges, fill=True, color=s.PRIOR)
     average.set_title("Average of all rows" if several else f"Average of {firms[0]:g} firms")
     average.set_xlim(0, 100)
-    s.percent_axis(average, "Average printed share", grid=False, ticks=4)
+    s.percent_axis(average, "Average reported share", grid=False, ticks=4)
     for axes in (one, average):
         axes.grid(axis="y")
         axes.set_ylim(bottom=0)
@@ -102,12 +102,12 @@ def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     reach = max(above.get_xlim()[1], float(table["ci_high"].max()) + 2)
     for axes in (above, firms):
         axes.set_xlim(above.get_xlim()[0], reach)
-    s.percent_axis(firms, "Printed share")
+    s.percent_axis(firms, "Reported share")
     what = share.unit_label(fit)
     firms.set_title(f"Each {what}, predicted again")
     s.caption_below(
         figure,
-        "orange: as printed; dash: mean of the predictions",
+        "orange: as reported; dash: mean of the predictions",
         s.some_of(len(table), everything),
         f"thick: 50%, thin: {100 * prob:g}% equal-tailed predictive interval",
     )
@@ -157,10 +157,10 @@ def register_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
     named = zip(table["combination"], table["rows"], strict=True)
     s.row_labels(means, places, [f"{s.shortened(name, 30)} ({rows:,})" for name, rows in named], 8)
     means.set_title("Mean share by combination of levels")
-    s.percent_axis(means, "Mean printed share")
+    s.percent_axis(means, "Mean reported share")
     s.caption_below(
         figure,
-        "orange: as printed; in brackets: rows",
+        "orange: as reported; in brackets: rows",
         f"blue: {100 * prob:g}% equal-tailed predictive interval",
     )
     return s.mark(figure, fit)
@@ -225,13 +225,13 @@ def estimates(
         for name, rows in ends.items()
         for row in rows.itertuples()
     ] or ["all"]
-    step = (1.0, 1.5, 2.0)[max(text.count("\n") for text in texts)]
-    rows_high = sum(step * len(rows) + 1.3 for rows in ends.values()) or 1.2
-    figure, axes = s.one_panel(0.8 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
+    step = (0.9, 1.5, 2.0)[max(text.count("\n") for text in texts)]
+    rows_high = sum(step * len(rows) + 1.15 for rows in ends.values()) or 1.2
+    figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + s.ROW * rows_high)
     drawn: list[tuple[float, Any, Any]] = [] if ends else [(0.0, average, None)]
     for name, rows in ends.items():
-        here = (drawn[-1][0] + 2.3 if drawn else 1.0) + step * np.arange(len(rows))
-        _heading(axes, here[0] - 1.0, rows["label"].iloc[0])
+        here = (drawn[-1][0] + 2.1 if drawn else 0.95) + step * np.arange(len(rows))
+        _heading(axes, here[0] - 0.95, rows["label"].iloc[0])
         levels = rows.index - parts[name].index[0]
         at = share.nearest(fits[name], name) if seen is not None else None
         for i, place in enumerate(here):
@@ -278,7 +278,7 @@ def _reported(axes: Axes, place: float, seen: Any, which: Any) -> float:
     nth = np.concatenate(
         [np.arange(n) - (n - 1) / 2 for n in np.unique(every, return_counts=True)[1]]
     )
-    axes.plot(every, place + 0.2 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
+    axes.plot(every, place + 0.18 * nth, "D", color=s.ORANGE, markersize=2.9, alpha=0.75)
     return float(every[-1])
 
 
@@ -504,10 +504,10 @@ def new_firms(prediction: Dataset, passed: bool = True, prob: float = CI_PROB) -
     figure, last = s.strips(names, 0.62, grid, chance, width, np.where(inside, s.BLUE, s.PALE))
     last.set_xlim(grid[0] - width, grid[-1] + width)
     last.set_ylim(0, 1.05 * float(chance.max()))
-    s.percent_axis(last, "Printed share of a new firm", grid=False)
+    s.percent_axis(last, "Reported share of a new firm", grid=False)
     s.caption_below(
         figure,
-        "height: probability of each printed share",
+        "height: probability of each reported share",
         f"dark: {100 * prob:g}% equal-tailed interval",
     )
     return s.mark(figure, passed)
@@ -553,7 +553,7 @@ def variants(table: pd.DataFrame | Mapping[str, DataTree], prob: float = CI_PROB
     for axes in grid[:, 0]:
         s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     failed = "; red cross: did not converge" if not table["converged"].all() else ""
-    what = "difference in percentage points" if compared else "average expected printed share"
+    what = "difference in percentage points" if compared else "average expected share"
     s.caption_below(
         figure,
         f"{what}; hollow grey: for comparison only{failed}",

@@ -1,4 +1,4 @@
-"""Pictures of printed shares, of clusters, of two predictors together, and of further outcomes."""
+"""Pictures of reported shares, of clusters, of two predictors together, and of further outcomes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Firms up to which each is named in a picture.
 MOST_NAMED = 60
+#: Of very many firms the parts that report less than is shown.
+_PARTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 #: What firms can be grouped by: name -> label, levels, and the level of each firm.
@@ -57,7 +59,7 @@ def _groups(source: ShareStudy | DataTree) -> _Groups:
 
 @styled
 def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
-    """Printed shares as the intervals they stand for, firm by firm.
+    """Reported shares: of each firm the interval it stands for, of very many their distribution.
 
     Parameters
     ----------
@@ -78,57 +80,66 @@ def data(source: ShareStudy | DataTree, predictor: str | None = None) -> Figure:
     groups = _groups(source)
     if isinstance(source, ShareStudy):
         firms, printed = list(source.firms), source.outcome.printed
-        ends, width = (source.outcome.lower, source.outcome.upper), source.outcome.width
+        ends = source.outcome.lower, source.outcome.upper
         outcome, firm_label = source.outcome.label, source.row_label
     else:
         constant = source["constant_data"].to_dataset()
         firms, printed = texts(constant[results.row_dimension(source)]), results.observed(source)
         ends = (constant["lower"].to_numpy(), constant["upper"].to_numpy())
-        width, outcome = constant.attrs["rounding_width"], constant.attrs["outcome_label"]
+        outcome = constant.attrs["outcome_label"]
         firm_label = results.unit_label(source)
     name = predictor or _grouping(groups)
     if name and name not in groups:
         raise StudyError(
             f"'{name}' does not group the firms; these do: {listed(groups)}", value=name
         )
-    label, levels, codes = groups.get(name or "", ("", [""], np.zeros(len(firms), dtype=int)))
-    everything = len(firms)
-    order = s.spaced(np.lexsort((printed, codes)))
-    gaps = np.concatenate([[0], np.cumsum(np.diff(codes[order]) != 0)])
-    named = len(firms) <= MOST_NAMED
-    step = 1.0 if named else MOST_NAMED / len(order)
-    places = np.arange(len(order)) * step + 1.6 * gaps
-    lower, upper = (100 * end[order] for end in ends)
-    figure, axes = s.one_panel(0.9 + 0.165 * (places[-1] + 2))
-    colors = np.array([s.CYCLE[int(c) % len(s.CYCLE)] for c in codes[order]])
-    thick = 4.5 if named else max(0.6, 4.5 * step)
-    axes.hlines(places, lower, upper, colors=colors, linewidth=thick, alpha=0.65)
-    if named:
-        axes.plot(printed[order], places, "|", color=s.INK, markersize=6.5, zorder=3)
-        s.row_labels(axes, places, [s.shortened(firms[i], 22) for i in order])
+    label, levels, codes = groups.get(name or "", ("", ["all"], np.zeros(len(firms), dtype=int)))
+    if len(firms) > MOST_NAMED:
+        figure, axes = _summaries(printed, levels, codes)
     else:
-        s.no_rows(axes)
-        narrow = upper - lower < 0.5  # too short a bar to be seen
-        middle = (lower + upper)[narrow] / 2
-        axes.scatter(middle, places[narrow], s=3, c=colors[narrow], linewidths=0)
-    for group in np.unique(gaps):
-        first = int(np.flatnonzero(gaps == group)[0])
-        code = int(codes[order][first])
-        if levels[code]:
-            text = f"{s.shortened(levels[code], 46)} ({int((codes == code).sum())})"
-            s.heading(axes, places[first] - 0.85, text, 8.5, color=s.INK)
-    axes.set_ylim(places[-1] + 1, -1.6)
-    axes.set_xlim(-1, min(101, max(upper) + 3))
+        figure, axes = _intervals(firms, printed, ends, levels if label else [], codes)
+    axes.set_xlim(left=-1)
     s.percent_axis(axes, s.shortened(outcome, 60))
     by = f", by {label}" if label else ""
     axes.set_ylabel(s.shortened(f"{plural(str(firm_label))}{by}", 50))
-    s.caption_below(
-        figure,
-        f"bar: the shares that round to what is printed{f' (to {width:g} points)' * (width > 0)}",
-        s.some_of(len(order), everything),
-        "tick: the printed share" if named else "",
-    )
     return figure
+
+
+def _intervals(
+    firms: list[str], printed: Array, ends: tuple[Array, Array], levels: list[str], codes: Any
+) -> tuple[Figure, Axes]:
+    """Each firm with the interval that its reported share stands for."""
+    order = np.lexsort((printed, codes))
+    gaps = np.concatenate([[0], np.cumsum(np.diff(codes[order]) != 0)])
+    places = np.arange(len(order)) + 1.6 * gaps
+    lower, upper = (100 * end[order] for end in ends)
+    figure, axes = s.one_panel(0.7 + 0.165 * (places[-1] + 2))
+    axes.hlines(places, lower, upper, colors=s.ORANGE, linewidth=4.5, alpha=0.5)
+    axes.plot(printed[order], places, "|", color=s.INK, markersize=6.5, zorder=3)
+    s.row_labels(axes, places, [s.shortened(firms[i], 22) for i in order], ends=(1.6, 1))
+    for group in np.unique(gaps) if levels else ():
+        first = int(np.flatnonzero(gaps == group)[0])
+        code = int(codes[order][first])
+        text = f"{s.shortened(levels[code], 46)} ({int((codes == code).sum())})"
+        s.heading(axes, places[first] - 0.85, text, 8.5, color=s.INK)
+    s.caption_below(figure, "bar: the shares that round to the reported one (tick)")
+    return figure, axes
+
+
+def _summaries(printed: Array, levels: list[str], codes: Any) -> tuple[Figure, Axes]:
+    """Reported shares of very many firms at each level: median, and where most of them lie."""
+    there = np.unique(codes)[:MOST_NAMED]
+    places = np.arange(len(there), dtype=float)
+    own = [printed[codes == code] for code in there]
+    low, quarter, middle, three, high = np.array([np.quantile(each, _PARTS) for each in own]).T
+    figure, axes = s.one_panel(0.8 + 0.26 * len(there))
+    axes.hlines(places, low, high, color=s.ORANGE, linewidth=6, alpha=0.25)
+    axes.hlines(places, quarter, three, color=s.ORANGE, linewidth=6, alpha=0.5)
+    axes.plot(middle, places, "|", color=s.INK, markersize=8)
+    names = [f"{s.shortened(levels[c], 30)} ({len(x):,})" for c, x in zip(there, own, strict=True)]
+    s.row_labels(axes, places, names)
+    s.caption_below(figure, "tick: median; dark: middle 50%; light: middle 90%")
+    return figure, axes
 
 
 def _grouping(groups: _Groups) -> str | None:
@@ -155,9 +166,9 @@ def register_data(fit: DataTree, predictor: str | None = None) -> Figure:
     labels = [f"{s.shortened(level, 24)}\n{int(count):,}" for level, count in named]
     figure, last = s.strips(labels, 0.6, centres, parts, width, s.BLUE)
     last.set_xlim(-width, 100 + width)
-    s.percent_axis(last, "Printed share", grid=False)
+    s.percent_axis(last, "Reported share", grid=False)
     by = f", by {label}" if label else ""
-    s.caption_below(figure, f"height: part of the rows that print each share{by}")
+    s.caption_below(figure, f"height: part of the rows that report each share{by}")
     return figure
 
 
@@ -179,7 +190,7 @@ def _require_clusters(fit: DataTree) -> None:
 
 @styled
 def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
-    """Expected printed share in each cluster, beside the average of what its firms print.
+    """Expected share in each cluster, beside the average of what its firms print.
 
     Parameters
     ----------
@@ -220,13 +231,13 @@ def clusters(fit: DataTree, prob: float = CI_PROB) -> Figure:
     high = max(float(table["ci_high"].max()), float(printed.max()))
     pad = 0.05 * max(high - low, 1e-6)
     axes.set_xlim(max(-1.0, low - pad), min(101.0, high + pad))
-    s.percent_axis(axes, "Expected printed share, average of the cluster's own firms")
+    s.percent_axis(axes, "Expected share, average of the cluster's own firms")
     far = ", and how far from it" if named else ""
     brackets = "; in brackets: number of firms" if named else ""
     s.caption_below(
         figure,
         s.interval_words(prob),
-        f"orange: average of what the firms print{far}",
+        f"orange: average of what the firms report{far}",
         f"dashed: average of all firms{brackets}",
     )
     return s.mark(figure, fit)
@@ -278,7 +289,7 @@ def cluster_differences(fit: DataTree, prob: float = CI_PROB) -> Figure:
     s.caption_below(
         figure,
         "difference in percentage points, over the firms of the cluster",
-        "hollow grey: no firm of the cluster stands at one of the two levels",
+        "hollow grey: no firm of the cluster has one of the two levels",
         s.interval_words(prob),
     )
     return s.mark(figure, fit)
@@ -295,7 +306,7 @@ _CLEAR = {"facecolor": "white", "linewidth": 0, "pad": 0.4}
 def opportunity(
     fit: DataTree, across: str, down: str, vulnerable: str, prob: float = CI_PROB
 ) -> Figure:
-    """Expected printed share of every combination of a category and a contrast.
+    """Expected share of every combination of a category and a contrast.
 
     Parameters
     ----------
@@ -346,7 +357,7 @@ def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob:
         s.beside(axes, place, probability(chance))
     s.beside(axes, -0.45, "Pr(above\naverage)", color=s.MUTED)
     axes.set_xlim(-2, min(101, 1.04 * max(table["ci_high"].max(), results.observed(fit).max()) + 1))
-    s.percent_axis(axes, "Expected printed share", ticks=5)
+    s.percent_axis(axes, "Expected share", ticks=5)
     blocks = {block["name"]: block for block in results.blocks(fit)}
     other = next(level for level in blocks[down]["settings"] if level != vulnerable)
     s.caption_below(
@@ -355,14 +366,14 @@ def drawn(fit: DataTree, table: pd.DataFrame, asked: tuple[str, str, str], prob:
         f"orange: {s.shortened(vulnerable, 20)}, below the average read as {tables.VULNERABLE}",
         f"blue: {s.shortened(other, 20)}, above the average read as {tables.OPPORTUNITY}",
         s.interval_words(prob),
-        "letters or ticks above: firms at their printed shares; dashed: average",
+        "letters or ticks above: firms at their reported shares; dashed: average",
         "hollow, grey: no such firm, extrapolation" if empty.any() else "",
     )
     return s.mark(figure, fit)
 
 
 def _firms(axes: Axes, fit: DataTree, places: Any, table: Any, predictors: Any) -> None:
-    """Printed shares of the firms, with their names where these have room."""
+    """Reported shares of the firms, with their names where these have room."""
     across, down = predictors
     together: list[dict[float, list[str]]] = []
     for row in table.itertuples():
@@ -396,7 +407,7 @@ _MARKERS = ("o", "s", "^", "D")
 
 @styled
 def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float = CI_PROB) -> Figure:
-    """Printed shares by level of a further outcome, marked by another one.
+    """Reported shares by level of a further outcome, marked by another one.
 
     Beside the firms the expected shares of a fit that has the outcome as a predictor, if given.
     """
@@ -435,7 +446,7 @@ def outcome_shares(study: ShareStudy, fit: DataTree | None = None, prob: float =
     )
     s.caption_below(
         figure,
-        "bar of a firm: the shares that round to what is printed; in brackets: firms",
+        "bar of a firm: the shares that round to the reported one; in brackets: firms",
         f"thick: 50%, thin: {100 * prob:g}% equal-tailed interval of the expected share"
         if fit is not None
         else "",
@@ -524,7 +535,7 @@ def frequencies(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> Figure:
     panels[-1, 0].set_xlabel("Number of firms")
     s.caption_below(
         figure,
-        "orange: as printed; dash: median of the predictions",
+        "orange: as reported; dash: median of the predictions",
         f"thick: 50%, thin: {100 * prob:g}% equal-tailed predictive interval",
     )
     return s.mark(figure, all(converged(fit) for fit in fits.values()))

@@ -13,19 +13,11 @@ from intlmodels.core import formats as f
 from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
 from intlmodels.results.share import NUMBERS, blocks
-from intlmodels.results.steps import ANY, BOTH, IF_ANY, rather, without_note
-from intlmodels.results.wording import CLEAR, LEANING, direction, firm_verdict, in_percent, verdict
+from intlmodels.results.steps import BOTH, rather, without_note
+from intlmodels.results.wording import firm_verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-#: What is said after a difference whose direction is not clear.
-_TAIL = {
-    "clear": "",
-    "leaning": ", to which the data lean",
-    "undecided": ", not distinguishable from none",
-}
 
 
 def difference(row: Any) -> Values:
@@ -176,89 +168,3 @@ def level(row: Any) -> Values:
 def first(table: pd.DataFrame) -> Any:
     """The first row of a table."""
     return next(table.itertuples(index=False))
-
-
-# -- sentences on curves and structural zeros --------------------------------------------
-
-
-def moved(row: Any, up: str = "higher", down: str = "lower", before: bool = False) -> str:
-    """A difference with its interval, which way it goes said by a word after or before it."""
-    size, span = _size(row)
-    way = up if row.median >= 0 else down
-    return (
-        f"{f'{way} {size}' if before else f'{size} {way}'} "
-        f"({f.interval_name(row.ci_prob, row.ci_kind)} {span}; probability of direction "
-        f"{direction(row)}){_TAIL[firm_verdict(row)]}"
-    )
-
-
-def _size(row: Any) -> tuple[str, str]:
-    """How large a difference is, whichever way it goes, and its interval."""
-    low, high = (row.ci_low, row.ci_high) if row.median >= 0 else (-row.ci_high, -row.ci_low)
-    decimals = f.decimals_for(high - low)
-    size = f.with_unit(f.number(abs(row.median), decimals), "percentage points")
-    return size, f.span(low, high, decimals)
-
-
-def turning(row: Any) -> str:
-    """Whether a curve turns, in a sentence."""
-    inverted = row.p_inverted >= row.p_u
-    likelier = max(row.p_u, row.p_inverted)
-    shape = "an inverted U" if inverted else "a U"
-    if likelier >= CLEAR:
-        first = f"the curve is {shape} within the observed range"
-    elif likelier >= LEANING:
-        first = f"the data lean to {shape} within the observed range"
-    else:
-        first = f"that the curve is {shape} within the observed range is not clear"
-    where = (
-        f"{f.amount(f.rounded(row.observed_low))} to "
-        f"{f.amount(f.rounded(row.observed_high), row.unit)}"
-    )
-    if likelier < LEANING:
-        return f"{row.label}: {first} ({where}; probability {f.probability(likelier)})."
-    return (
-        f"{row.label}: {first} ({where}; probability {f.probability(likelier)}); it turns at "
-        f"{f.amount(f.rounded(row.median), row.unit)} "
-        f"({f.interval_name(row.ci_prob, row.ci_kind)} {turn(row.ci_low, row)} to "
-        f"{turn(row.ci_high, row)})."
-    )
-
-
-def turn(value: float, row: Any) -> str:
-    """Where a curve turns; outside of the observed range only on which side of it."""
-    if value < row.observed_low:
-        return f"below {f.amount(f.rounded(row.observed_low))}"
-    if value > row.observed_high:
-        return f"above {f.amount(f.rounded(row.observed_high))}"
-    return f.amount(f.rounded(value))
-
-
-# -- structural zeros --------------------------------------------------------------------
-
-
-def zero_sentences(m: ShareReportData) -> list[str]:
-    """How many have any share at all, how large it is, and what that depends on."""
-    average = {row.estimand: row for row in m.zero_averages.itertuples(index=False)}
-    rows = f.plural(m.study.row_label)
-    said = [
-        f"Of the {m.firms} {in_percent(average[ANY])} are expected to have any share at all; the "
-        f"expected share of these is {in_percent(average[IF_ANY])}, and that of all {rows} "
-        f"{in_percent(average[BOTH])}."
-    ]
-    names = {block.term for block in m.design.never}
-    terms = {block.name.removeprefix("never_") for block in m.design.never}
-    steps = m.steps[(m.steps["estimand"] == ANY) & m.steps["predictor"].isin(terms)]
-    for row in steps.itertuples(index=False):
-        said.append(f"{row.label}: {row.more} goes with a probability of any share {moved(row)}.")
-    found = m.zero_differences
-    found = found[(found["estimand"] == ANY) & found["predictor"].isin(names)]
-    for name, part in found.groupby("predictor", sort=False):
-        if name in set(steps["predictor"]):
-            continue
-        row = first(part.sort_values("p_direction", ascending=False, kind="stable"))
-        said.append(
-            f"{row.label}: for {row.level} the probability of any share is "
-            f"{moved(row, f'higher than for {row.against}', f'lower than for {row.against}')}."
-        )
-    return said

@@ -164,7 +164,7 @@ def influence(m: ReportData) -> Values | None:
     value = m.check_results.influence.value
     if value is None:
         return None
-    made = values.influence(value, m.texts, m.claims if m.study.claims else None)
+    made = values.influence(value, m.texts, m.study.claims)
     keys = tables.key_influences(tables.influences(value))
     if not keys:
         return made | {"rows": []}
@@ -268,8 +268,8 @@ def multiverse(m: ReportData) -> Values | None:
     # The curve of the key contrast is in the main report.
     key = "" if m.key_contrast is None else m.key_contrast.name
     others = [c["name"] for c in made["contrasts"] if c["name"] != key]
-    claims = tables.stability(tables.claims_by_combination(value, m.claims), (LEANING, CLEAR))
-    texts = dict(zip(m.claims["id"], m.claims["claim"], strict=True))
+    claims = tables.stability(tables.claims_by_combination(value, m.study.claims), (LEANING, CLEAR))
+    texts = {claim.id: claim.text for claim in m.study.claims}
     return made | {
         "clear_from": f"{CLEAR:g}",
         "interval": f.interval_name(CI_PROB),
@@ -363,11 +363,14 @@ def _elpd_rows(elpds: pd.DataFrame, weighed: bool) -> list[tuple[str, ...]]:
         (
             f"{row['variant']}{'' if row['converged'] else ' (a refit did not converge)'}",
             values.nats(row["elpd"]),
-            values.nats(row["difference"]),
-            f.span(row["ci_low"], row["ci_high"], 1) if math.isfinite(row["ci_low"]) else f.DASH,
+            values.nats(row["difference"])
+            + (
+                f" ({f.span(row['ci_low'], row['ci_high'], 1)})"
+                if math.isfinite(row["ci_low"])
+                else ""
+            ),
             f.probability(row["p_better"]),
-            f.number(row["weight"], 2),
-            f.span(row["weight_low"], row["weight_high"], 2),
+            f"{f.number(row['weight'], 2)} ({f.span(row['weight_low'], row['weight_high'], 2)})",
             *([values.nats(row["log_evidence"])] if weighed else []),
         )
         for row in elpds.to_dict("records")

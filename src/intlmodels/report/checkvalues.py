@@ -33,6 +33,8 @@ from intlmodels.results.wording import CLEAR, LEANING, verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from intlmodels.studies.claims import Claim
+
 
 LEVELS = tuple(f"{100 * prob:g}" for prob in PROBS)
 #: Percent of right decisions from which a number of firms is called enough.
@@ -226,19 +228,19 @@ def design(found: DesignAnalysis) -> Values:
 def influence(
     found: Influence,
     texts: Mapping[str, str] | None = None,
-    ledger: pd.DataFrame | None = None,
+    study_claims: Sequence[Claim] | None = None,
 ) -> Values:
     """What was left out, and without which of it a verdict would change.
 
-    ``texts`` says in words what each count counts; of claims only those count that ``ledger``
-    still has.
+    ``texts`` says in words what each count counts; of claims only those count that are among
+    ``study_claims`` as they were.
     """
     kinds = [omission.kind for omission in found.omissions]
     table = t.influences(found)
     contrasts = [contrast(part, found, texts) for part in t.key_influences(table)]
     words = {}
-    if ledger is not None:
-        words = {t.claim_key(row): row.claim for row in ledger.itertuples(index=False)}
+    if study_claims is not None:
+        words = {t.claim_key(claim): claim.text for claim in study_claims}
         table = table[(table["of"] != "claim") | table["name"].isin(words)]
     claims = table[(table["of"] == "claim") & (table["kind"] == found.unit)]
     return {

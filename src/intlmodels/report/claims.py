@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from intlmodels.claims import ledger
 from intlmodels.core import formats as f
 from intlmodels.report.data import ReportData
 from intlmodels.report.pages import Values
-from intlmodels.results.wording import LIMITS
+from intlmodels.results.wording import EDGE, LIMITS
 from intlmodels.studies import DecayStudy, twogroups
 from intlmodels.studies.claims import CANNOT, OURS, column_words, plain
 
@@ -30,7 +31,7 @@ def findings(m: ReportData) -> Values | None:
                 "text": text,
                 "kind": kind,
                 "on_one_reading": bool(reading),
-                "why": [_evidence(row, text) for row in deciding],
+                "why": [_evidence(row, text, m) for row in deciding],
                 "ids": claims["id"].sort_index().tolist(),
             }
         )
@@ -41,13 +42,22 @@ def findings(m: ReportData) -> Values | None:
     return {"findings": rows, "counts": counts, "total": str(len(rows))}
 
 
-def _evidence(row: Any, text: str) -> Values:
+def _linked(text: str, m: ReportData) -> list[tuple[str, str]]:
+    """Text cut after every id of a claim: what stands before the id, and the id."""
+    # A name without a digit may be that of a firm.
+    ids = [claim.id for claim in m.study.claims if re.search(r"\d", claim.id)]
+    pieces = [*re.split(rf"\b({'|'.join(map(re.escape, ids))})\b", text), ""]
+    return list(zip(pieces[::2], pieces[1::2], strict=True))
+
+
+def _evidence(row: Any, text: str, m: ReportData) -> Values:
     """What decides a claim, a row of the ledger, in short; its words where they differ."""
+    numbers = str(row.numbers).removeprefix(ledger.IF_ABSENT)
     end = ". " if row.verdict == CANNOT else "; "
     same = row.verdict == CANNOT or row.claim.startswith(text)
     return {
         "claim": "" if same else row.claim,
-        "numbers": str(row.numbers).removeprefix(ledger.IF_ABSENT).partition(end)[0].rstrip("."),
+        "numbers": _linked(numbers.partition(end)[0].rstrip("."), m),
         "probability": f.probability(row.probability) if row.fit else "",
         "model": row.in_model,
         "open": row.open,
@@ -61,12 +71,14 @@ def claims(m: ReportData) -> Values | None:
         return None
     rows: list[Values] = [
         {
-            **{name: getattr(row, name) for name in ("id", "claim", "where")},
+            "id": row.id,
+            "claim": _linked(row.claim, m),
+            "where": row.where,
             "how": "" if row.rule == "cannot" else row.how,
             "kind": ledger.standing(row.verdict),
             "verdict": row.verdict,
             "details": ledger.details(row),
-            "found": ledger.finding_text(row),
+            "found": _linked(ledger.finding_text(row), m),
             "ours": row.origin == OURS,
             "fitted": bool(row.fit),
         }
@@ -78,7 +90,8 @@ def claims(m: ReportData) -> Values | None:
         "claims": rows,
         "counts": {k: str(n) for k, n in ledger.counts(m.claims[~ours]).items()},
         "ours": {k: str(n) for k, n in ledger.counts(m.claims[ours]).items()},
-        "sentences": [*ledger.finding_sentences(m.claims), ledger.expected_wrong(m.claims)],
+        "sentences": ledger.finding_sentences(m.claims),
+        "wrong": ledger.expected_wrong(m.claims),
         "limits": {
             "supported": supported,
             "leaning": leaning,
@@ -92,6 +105,7 @@ def claims(m: ReportData) -> Values | None:
             for name, own in m.study.silence.items()
         ],
         "interval": f.interval_name(m.prob),
+        "edge": bool(m.claims["verdict"].str.contains(EDGE, regex=False).any()),
         "posterior": bool(m.claims["probability"].notna().any()),
     }
 

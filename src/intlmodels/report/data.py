@@ -278,9 +278,8 @@ class ReportData(ABC):
         if found is not None:
             own = table[table["fit"] == DEFAULT]
             default = dict(zip(own["id"], own["probability"], strict=True))
-            said = check_tables.standing(
-                found, check_tables.claims_by_combination(found, own), default
-            )
+            claims = check_tables.claims_by_combination(found, self.study.claims)
+            said = check_tables.standing(found, claims, default)
             table["stands"] = [said.get(name, "") for name in table["id"]]
         return table
 
@@ -368,7 +367,7 @@ class ShareReportData(ReportData):
         clusters = self.study.clusters
         of_them = "" if clusters is None else f" of {len(clusters.labels)} clusters"
         of_them = of_them if self.register is None else " of a register"
-        return f"{self.study.outcome.label}: {self.firms}{self.years}{of_them}, model share"
+        return f"{self.study.outcome.label}: {self.firms}{self.years}{of_them}"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -699,9 +698,9 @@ class DecayReportData(ReportData):
         """What is counted, by whom, and the model."""
         study = self.study
         if self.register is None:
-            return f"{counted(study.total, study.event)} of {self.firms}, model decay"
+            return f"{counted(study.total, study.event)} of {self.firms}"
         events = f"{study.total:,} {plural(study.event)}"
-        return f"{events} of {self.firms} in a register, model decay"
+        return f"{events} of {self.firms} in a register"
 
     @property
     def methods(self) -> tuple[str, ...]:

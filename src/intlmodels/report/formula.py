@@ -8,7 +8,6 @@ from intlmodels.core.formats import MINUS, a, amount, listed, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
-from intlmodels.report.blocks import Formula
 from intlmodels.studies import Grouping, Outcome
 
 #: Effects that stand in one line of the linear predictor.
@@ -295,7 +294,7 @@ _STEPS = {
 }
 
 
-def decay_formula(design: DecayDesign) -> Formula:
+def decay_formula(design: DecayDesign) -> tuple[str, ...]:
     """The decay model of one design: flags, effects, and how the counts weigh a table."""
     large = {
         "": "",
@@ -330,7 +329,7 @@ def decay_formula(design: DecayDesign) -> Formula:
             r"\text{weight of a table} = \text{its prior} \cdot \prod_c "
             r"{\rho}^{| {r}_{c} - {m}_{c} |}"
         )
-    return Formula(tuple(lines))
+    return tuple(lines)
 
 
 def decay_symbols(design: DecayDesign, firm: str, event: str, flag: str) -> list[tuple[str, str]]:

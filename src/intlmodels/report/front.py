@@ -33,6 +33,7 @@ def question(m: ReportData) -> Values:
         "question": m.study.question,
         "source": m.study.source,
         "claims": str(len(m.study.claims)) if m.study.claims else "",
+        "summary": m.study.summary,
         "firm": m.study.firm_label,
     }
 

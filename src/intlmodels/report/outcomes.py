@@ -58,8 +58,8 @@ def outcomes(m: ShareReportData) -> Values | None:
         "absent": f.listed(
             [item.label for name, item in every.items() if name not in {*m.gates, *stale}]
         ),
-        "across": rows.uncapitalized(across.label),
-        "by": "" if by is None else rows.uncapitalized(by.label),
+        "across": f.lowered(across.label),
+        "by": "" if by is None else f.lowered(by.label),
         **_crossed(m, across),
         **_correlations(m),
         **_with_share(m, across),
@@ -83,17 +83,17 @@ def _summary(item: FurtherOutcome, fit: DataTree | None) -> tuple[str, ...]:
     )
     differences = None if fit is None else results.differences(fit)
     if fit is None or differences is None or not len(differences):
-        return item.label, levels, *[f.DASH] * 4
+        return item.label, *[f.DASH] * 4, levels
     row = next(differences.nlargest(1, "p_direction").itertuples(index=False))
     points = results.measured(fit).points.removeprefix("percentage ")
     mark = " (did not converge)" * (not converged(fit))
     return (
         item.label + mark,
-        levels,
         f"{row.label}: {rows.compared_levels(row)}",
         rows.rounded_estimate(row, points),
         f.probability(row.p_direction),
         verdict_on(row),
+        levels,
     )
 
 
@@ -119,7 +119,7 @@ def _correlations(m: ShareReportData) -> Values:
     known = {(row.a, row.b): row.correlation for row in pairs.itertuples(index=False)}
     columns = list(dict.fromkeys(pairs["a"]))
     return {
-        "correlated": [rows.uncapitalized(label) for label in columns],
+        "correlated": [f.lowered(label) for label in columns],
         "correlations": tuple(
             (label, *(f.number(known.get((a, label), np.nan), 2) for a in columns))
             for label in dict.fromkeys(pairs["b"])

@@ -133,7 +133,6 @@ DECAY = ReportParts[DecayReportData](
             "citation": front.citation,
         },
         "appendix": {
-            "answers": decay.answer,
             "audit": decay.audit,
             "ledger": claims.claims,
             "numbers": claims.numbers,
@@ -145,7 +144,7 @@ DECAY = ReportParts[DecayReportData](
             "curves": decay.estimates,
             "predictions": decay.predictions,
             "reconstruction": decay.reconstruction,
-            "influence": decay.drivers,
+            "influence": checks.influence,
             "attributes": decay.attributes,
             "rivals": decay.rivals,
             "variants": decay.variants,

@@ -143,7 +143,7 @@ def sentences(template: str, values: Mapping[str, Any]) -> list[str]:
     A line that starts with two blanks goes on with what stands above it, as in Markdown.
     """
     text = _environment("text").get_template(template).render({"mark": "", **values})
-    text = re.sub(r"\n {2,}(?=\S)", " ", text)
+    text = re.sub(r"\n {2,}(?=[^\s-])", " ", text)
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
 
 

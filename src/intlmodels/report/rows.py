@@ -10,7 +10,6 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import Result
-from intlmodels.report.blocks import Block, Items, Paragraph, Table
 from intlmodels.report.data import ReportData, ShareReportData
 from intlmodels.results.intervals import clearest
 from intlmodels.results.steps import without_note
@@ -43,11 +42,6 @@ def words(m: ShareReportData) -> dict[str, str]:
         "outcome": m.study.outcome.label,
         "interval": f.interval_name(m.prob),
     }
-
-
-def uncapitalized(label: str) -> str:
-    """A label within a sentence; abbreviations keep their capitals."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() else label
 
 
 def common_decimals(table: pd.DataFrame) -> int:
@@ -96,21 +90,6 @@ def changed(study: Study) -> dict[str, Any]:
         for cell in study.normalizations
     ]
     return {"changed": found[:MOST_NOTES], "more_changed": max(0, len(found) - MOST_NOTES)}
-
-
-def changed_cells(study: Study, none: str) -> list[Block]:
-    """What was read otherwise than printed; ``none`` is said if nothing was."""
-    notes = [
-        f"{file}, row {row}, column {column}: {printed!r} was read as {read!r}"
-        for file, row, column, printed, read in study.normalizations
-    ]
-    if not notes:
-        return [Paragraph(none)]
-    more = [f"and {len(notes) - MOST_NOTES} more"] if len(notes) > MOST_NOTES else []
-    return [
-        Paragraph("Cells whose white space or Unicode form was changed when read:"),
-        Items(tuple(notes[:MOST_NOTES] + more)),
-    ]
 
 
 # -- the gate ----------------------------------------------------------------------------
@@ -262,49 +241,7 @@ def features(checks: pd.DataFrame, decimals_of: Callable[[str], int]) -> dict[st
     }
 
 
-def feature_table(
-    m: ReportData,
-    caption: str,
-    checks: pd.DataFrame,
-    decimals_of: Callable[[str], int],
-    *,
-    note: str = "",
-    file: str = "tables/checks.csv",
-    failed: bool | None = None,
-) -> Table:
-    """Features of the data, observed and predicted."""
-    rows = []
-    for row in checks.itertuples(index=False):
-        decimals = decimals_of(row.feature)
-        observed = f.number(row.observed, decimals)
-        estimate = median_and_interval(row, decimals)
-        rows.append((row.feature, observed, *estimate, f.probability(row.p_larger)))
-    return Table(
-        f"{caption}, observed and predicted ({f.interval_name(m.prob)})",
-        ("feature", "observed", "predicted median", "interval", "Pr(larger)"),
-        tuple(rows),
-        numeric=(1, 2, 3, 4),
-        file=file,
-        note=note,
-        failed=not m.passed if failed is None else failed,
-    )
-
-
 # -- variants ----------------------------------------------------------------------------
-
-
-def variant_rows(m: ReportData) -> Rows:
-    """Every variant of the catalogue: shown, failed, left out or not fitted."""
-    stale = {item.variant for item in m.stale}
-    rows = []
-    for name, variant in m.catalogue.items():
-        change = variant.change[:1].upper() + variant.change[1:]
-        if name in m.gates:
-            state = "yes" if m.gates[name].passed else "NO, did not converge"
-        else:
-            state = "left out, not current" if name in stale else "not fitted"
-        rows.append((name, f"{change}. {m.note_on(name)}".strip(), state))
-    return tuple(rows)
 
 
 def variants(m: ReportData, without: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -334,46 +271,6 @@ def variant_title(m: ReportData, variant: str) -> str:
     if m.compared.apart and not m.catalogue[variant].comparable:
         return f"{variant} (comparison only)"
     return variant
-
-
-def side_by_side(m: ReportData, caption: str, more: str) -> list[Block]:
-    """A few of the compared quantities side by side, at most three in a table to fit a page.
-
-    Parameters
-    ----------
-    m : ReportData
-    caption : str
-        What is shown, with its unit.
-    more : str
-        What those are called that are in the file only.
-    """
-    compared = m.compared
-    table = compared.rows(m.comparison)
-    own = table[table["variant"] == "default"]
-    chosen = clearest(own, MOST_COMPARED)
-    keys = [compared.key_of(row) for row in chosen.itertuples(index=False)]
-    left = len(own) - len(keys)
-    cells = {
-        (row.variant, compared.key_of(row)): estimate(row, f.decimals_for(row.ci_high - row.ci_low))
-        for row in table.itertuples(index=False)
-    }
-    blocks: list[Block] = []
-    for part in batched(keys, IN_ONE_TABLE):
-        last = part[-1] == keys[-1]
-        blocks.append(
-            Table(
-                f"{caption}: median ({f.interval_name(m.prob)})",
-                ("variant", *(compared.name(key, compared.heading) for key in part)),
-                tuple(
-                    (variant_title(m, name), *(cells.get((name, key), f.DASH) for key in part))
-                    for name in m.variants
-                ),
-                file="tables/variants.csv" if last else "",
-                note=f"{left} more {more} are in the file." if left and last else "",
-                failed=not m.passed,
-            )
-        )
-    return blocks
 
 
 def compared_variants(m: ReportData) -> list[dict[str, Any]]:
@@ -413,26 +310,3 @@ def only_of_variants(m: ReportData) -> Rows:
         )
         for row in m.own_parameters.itertuples(index=False)
     )
-
-
-def own_parameters(m: ReportData) -> list[Block]:
-    """What a variant estimates and the default does not."""
-    if not len(m.own_parameters):
-        return []
-    return [
-        Table(
-            f"Parameters that only a variant has, on their own scales ({f.interval_name(m.prob)})",
-            ("variant", "parameter", "prior", "median", "interval"),
-            tuple(
-                (
-                    variant_title(m, row.variant),
-                    f"{row.parameter}: {row.meaning}",
-                    row.prior,
-                    f.significant(row.median, 2),
-                    f.significant_span(row.ci_low, row.ci_high, 2),
-                )
-                for row in m.own_parameters.itertuples(index=False)
-            ),
-            numeric=(3, 4),
-        )
-    ]

@@ -1,46 +1,27 @@
-"""Sections that the report of every model has: tables and sentences into blocks of text.
-
-A section that is the same for all takes only the report data; of the others the common part is
-here, and a model puts in what it has to say itself. Numbers come from
-:class:`~intlmodels.report.data.ReportData`, sentences from :mod:`intlmodels.results.wording`;
-nothing is worked out here but how it is written.
-"""
+"""Sections of the appendix that the report of every model has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intlmodels.claims.ledger import summary, told_by_fits
 from intlmodels.core import formats as f
 from intlmodels.fitting.diagnostics import (
     CLEAR_AND_LEANING,
-    EDGE_ERRORS,
     on_the_edge,
     probability_error,
 )
 from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report import checkvalues, render, rows
-from intlmodels.report.blocks import Block, Box, Items, Paragraph, Picture, Section, Table
 from intlmodels.report.data import ReportData
 from intlmodels.report.pages import Drawing, Values
-from intlmodels.results import wording
 from intlmodels.results.intervals import Compared
 from intlmodels.results.wording import LEANING, verdict, verdict_on
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def picture(name: str, figure: Figure, caption: str, alt: str, failed: bool) -> Picture:
-    """A figure, drawn, with its caption and what it says to those who hear it."""
-    prefix = "Did not converge. " if failed else ""
-    drawn = style.svg(figure)
-    printed = style.printed(figure, drawn)
-    return Picture(name, caption, prefix + alt, drawn, failed, printed)
 
 
 def drawing(name: str, figure: Figure) -> Drawing:
@@ -67,44 +48,6 @@ def failure(m: ReportData) -> Values:
             [name for name, gate in m.gates.items() if name != "default" and not gate.passed]
         ),
     }
-
-
-def answer(
-    m: ReportData, asked: str, sentences: Iterable[str], believed: str, beside: Sequence[str] = ()
-) -> Section:
-    """What was asked, the answer in a few sentences, and what became of the study's claims.
-
-    ``believed`` names the sections that tell whether the fit may be believed; ``beside`` is what
-    the data say of the answer without any fit.
-    """
-    rule = (
-        f"Computed from the posterior. A direction is called clear when its probability is at "
-        f"least {wording.CLEAR:g}; the data lean towards it from {wording.LEANING:g}; below "
-        f"that these data cannot tell; on the edge is a probability within {EDGE_ERRORS} "
-        "Monte Carlo errors of a limit, which another seed may place beyond it, and no direction "
-        f"there is called clear. Whether the fit may be believed is told under {believed}."
-    )
-    said = list(sentences)
-    blocks: list[Block] = [Box("What was asked", (asked,)), Items(tuple(said), ordered=True)]
-    if beside:
-        blocks.append(Paragraph(" ".join(beside)))
-    if m.study.claims:
-        blocks.append(Paragraph(summary(m.claims)))
-        if said := told_by_fits(m.claims):
-            blocks += [Paragraph("Of these claims the fits decide or lean to:"), Items(tuple(said))]
-    return Section("answer", "The question and the answer", (*blocks, Paragraph(rule)))
-
-
-def priors(m: ReportData, implied: Iterable[Block]) -> Section:
-    """Priors, and what they imply before seeing data."""
-    table = Table(
-        "Priors",
-        ("parameter", "prior", "from", "meaning"),
-        tuple(rows.prior_rows(m)),
-        note="from: default of the model, the study's study.toml, or the command line; follows: "
-        "given by the other priors.",
-    )
-    return Section("priors", "Priors and what they imply before seeing data", (table, *implied))
 
 
 def diagnostics(m: ReportData) -> Values:
@@ -161,39 +104,6 @@ def prior_posterior(m: ReportData) -> Values:
     }
 
 
-def variants(m: ReportData, what: str, more: Sequence[Block] = ()) -> Section:
-    """The same results under other models.
-
-    Parameters
-    ----------
-    m : ReportData
-    what : str
-        What the variants are, for the first sentence.
-    more : sequence of Block
-        Pictures and tables of several variants, where there are several.
-    """
-    first = f"{what} A conclusion that changes with them is a conclusion about the model."
-    blocks: list[Block] = [
-        Paragraph(first),
-        Table(
-            "What each variant changes",
-            ("variant", "change", "converged"),
-            rows.variant_rows(m),
-            file="tables/variants.csv",
-        ),
-    ]
-    left_out = [f"{item.variant} ({'; '.join(item.reasons)})" for item in m.stale]
-    if left_out:
-        blocks.append(Box("Left out, since the stored fit is not current", tuple(left_out)))
-    if m.absent:
-        text = f"Not fitted: {f.listed(m.absent)}. Run intlmodels fit with --variants all."
-        blocks.append(Paragraph(text))
-    if len(m.variants) > 1:
-        blocks.append(Items(tuple(variant_sentences(m.comparison, m.compared))))
-        blocks += [*more, *rows.own_parameters(m)]
-    return Section("variants", "Variants side by side", tuple(blocks))
-
-
 def variant_sentences(table: pd.DataFrame, compared: Compared) -> list[str]:
     """Whether the conclusions of the default hold in the variants that converged."""
     return render.sentences("common/variants_text.md.j2", held(table, compared))
@@ -248,11 +158,3 @@ def held(table: pd.DataFrame, compared: Compared) -> Values:
 def glossary(_m: ReportData) -> Values:
     """Words that the report explains."""
     return {"meanings": render.glossary()}
-
-
-def limits(m: ReportData, computed: Iterable[str], more: Iterable[Block] = ()) -> Section:
-    """What the study leaves open: computed from its fit, then in its author's words."""
-    blocks: list[Block] = [Paragraph("Computed from this fit:"), Items(tuple(computed))]
-    if m.study.limits:
-        blocks += [Paragraph("From the study's own description:"), Items(m.study.limits)]
-    return Section("limits", f"What these {m.firms} cannot tell", (*blocks, *more))

@@ -37,8 +37,6 @@ MOST_DATA = 40
 MOST_LEVELS, MOST_DIFFERENCES = 80, 21
 #: Bands, and firms without a value, that are named.
 MOST_BANDS, MOST_NAMED = 12, 30
-#: Pairs of confounded levels in the answer.
-MOST_CONFOUNDED = 3
 #: Levels at either end of a predictor with very many of them.
 MOST_ENDS = 10
 #: Differences of a predictor that only a variant has.
@@ -80,7 +78,9 @@ def data(m: ShareReportData) -> Values:
         "period": [m.panel.column] if m.panel and m.panel.periods else [],
         "labels": labels,
         "firm_rows": _firm_rows(m),
+        "labels_read": _labels_read(m),
         "cut": len(study.firms) > MOST_DATA,
+        "drawn": drawing("data", dataplots.data(m.fit)),
         **_readings(m),
     }
 
@@ -105,15 +105,15 @@ def _register_data(m: ShareReportData, study: RegisterStudy) -> Values:
             (*map(str, levels), f"{reported:g}", f"{count:,}")
             for *levels, reported, count in m.data.head(MOST_DATA).itertuples(index=False)
         ),
-        "cells": drawing("cells", dataplots.register_data(m.fit)),
+        "drawn": drawing("data", dataplots.register_data(m.fit)),
     }
 
 
 def _firm_rows(m: ShareReportData) -> rows.Rows:
-    """Firm (of a panel firm and period), reported share, interval, and predictors as reported."""
+    """Firm (of a panel firm and period), reported share, interval, and predictors as read."""
     study = m.study
     columns = [
-        [_as_reported(predictor, i) for i in range(min(MOST_DATA, len(study.firms)))]
+        [_as_read(predictor, i) for i in range(min(MOST_DATA, len(study.firms)))]
         for predictor in study.predictors.values()
     ]
     columns += [[own.labels[c] for c in own.codes[:MOST_DATA]] for own in study.groupings.values()]
@@ -147,13 +147,25 @@ def _places(step: float) -> int:
     return 4
 
 
-def _as_reported(predictor: Any, i: int) -> str:
-    text = predictor.printed[i]
+def _as_read(predictor: Any, i: int) -> str:
+    """The level that a firm was read to have, or its number as reported."""
     if predictor.kind == "numeric" and np.isnan(predictor.values[i]):
         return "missing"
-    if predictor.kind == "category" and predictor.levels[predictor.codes[i]] != text:
-        return f"{text} (read as {predictor.levels[predictor.codes[i]]})"
-    return str(text)
+    category = predictor.kind == "category"
+    return str(predictor.levels[predictor.codes[i]] if category else predictor.printed[i])
+
+
+def _labels_read(m: ShareReportData) -> rows.Rows:
+    """Labels that were read as another one, with the firms that have them."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for predictor in m.study.predictors.values():
+        for i, label in enumerate(predictor.printed if predictor.kind == "category" else ()):
+            read = predictor.levels[predictor.codes[i]]
+            if read != label:
+                found.setdefault((predictor.label, label, read), []).append(m.study.firms[i])
+    return tuple((*key, ", ".join(dict.fromkeys(firms))) for key, firms in found.items())[
+        :MOST_DATA
+    ]
 
 
 def _readings(m: ShareReportData) -> Values:
@@ -268,7 +280,6 @@ def estimates(m: ShareReportData) -> Values:
             for row in m.variation.itertuples(index=False)
         ),
         "clusters": m.design.clusters is not None,
-        "confounded": confounded(m),
         "totals": totals(m),
         "level": _named(m.levels.head(MOST_LEVELS), "{predictor}.{level}"),
         "difference": _named(shown, "{predictor}.{level} against {against}"),
@@ -350,15 +361,6 @@ def _many(m: ShareReportData, spread: Any) -> Values:
     }
 
 
-def confounded(m: ShareReportData) -> list[dict[str, str | bool]]:
-    """Levels of two predictors that are those of the same firms: see :func:`.share.confounded`."""
-    return [
-        {name: str(value) for name, value in row._asdict().items()}
-        | {"same": row.both == row.of_a == row.of_b}
-        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
-    ]
-
-
 def totals(m: ShareReportData) -> list[Values]:
     """What the shares of the firms come to, in the unit of what they are parts of."""
     found = []
@@ -375,8 +377,8 @@ def totals(m: ShareReportData) -> list[Values]:
         found.append(
             {
                 "label": total.label,
-                "part": rows.uncapitalized(total.label),
-                "of": rows.uncapitalized(total.of),
+                "part": f.lowered(total.label),
+                "of": f.lowered(total.of),
                 "unit": total.unit,
                 "sum": at["all", "part"],
                 "whole": at["all", "whole"],
@@ -515,12 +517,12 @@ def variants(m: ShareReportData) -> Values:
     several = len(m.variants) > 1
     return rows.words(m) | {
         **rows.variants(m, _of_outcomes(m)),
-        "said": sections.variant_sentences(m.comparison, m.compared) if several else [],
+        **(sections.held(m.comparison, m.compared) if several else {}),
         "side_by_side": rows.compared_variants(m) if several else [],
         "own": rows.only_of_variants(m) if several else (),
         "drawn": drawing("variants", plots.variants(m.comparison)) if several else None,
         "panels": plots.MOST_PANELS if len(m.differences) > plots.MOST_PANELS else 0,
-        "only": _only_in_variants(m) if several else (),
+        "added": _only_in_variants(m) if several else (),
         "explained": _explained(m),
         "compositions": [
             _composition(m, name, table) for name, table in m.compositions.items() if several
@@ -594,7 +596,7 @@ def limits(m: ShareReportData) -> Values:
         "few_rows": FEW_ROWS,
         "crossings": tuple(
             (
-                f"{row.label_a} and {rows.uncapitalized(row.label_b)}",
+                f"{row.label_a} and {f.lowered(row.label_b)}",
                 f"{row.empty} of {row.cells}",
                 row.tied or f.DASH,
             )

@@ -18,8 +18,10 @@ from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
 
 #: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
 MOST_ROWS, MOST_LEVELS = 11, 30
-#: Pairs of confounded levels, and rival predictors, that are named.
-MOST_CONFOUNDED, MOST_RIVALS = 3, 8
+#: Rival predictors that are listed.
+MOST_RIVALS = 8
+#: Pairs of confounded levels that are named.
+MOST_CONFOUNDED = 3
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -50,8 +52,7 @@ def finding(m: ShareReportData) -> Values:
     if key is not None and not effects:
         nearest = answers.pair(key.row)
         fits[key.row.predictor] = DEFAULT
-    rivals = _rivals(m)
-    elsewhere = rivals[0] if rivals and rivals[0]["verdict"] == "clear" else None
+    elsewhere = _elsewhere(_rivals(m))
     if elsewhere:
         fits[elsewhere["predictor"]] = elsewhere["variant"]
     fits = _in_a_figure(m, fits)
@@ -116,6 +117,11 @@ def _rivals(m: ShareReportData) -> list[Values]:
     return found
 
 
+def _elsewhere(rivals: list[Values]) -> Values | None:
+    """The clearest difference that only a variant has, if it is clear."""
+    return next((own for own in rivals if own["verdict"] == "clear"), None)
+
+
 def _unexplained(m: ShareReportData) -> Values | None:
     """How much of the variation no predictor explains, and which explains most."""
     known = m.variation[m.variation["source"] != share.NOT_EXPLAINED]
@@ -128,17 +134,6 @@ def _unexplained(m: ShareReportData) -> Values | None:
         names = {"prior": left.prior_median, "before": left.prior_low, "after": left.prior_high}
         found |= {name: f.number(value, 0) for name, value in names.items()}
     return found
-
-
-def _confounded(m: ShareReportData) -> list[Values]:
-    """Levels of two predictors that are those of the same firms."""
-    columns = ("label_a", "level_a", "label_b", "level_b")
-    return [
-        {name: getattr(row, name) for name in columns}
-        | {"of_a": str(row.of_a), "of_b": str(row.of_b), "both": str(row.both)}
-        | {"same": bool(row.both == row.of_a == row.of_b)}
-        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
-    ]
 
 
 def _spreads(m: ShareReportData) -> list[Values]:
@@ -239,6 +234,14 @@ def estimates(m: ShareReportData) -> Values:
     }
 
 
+def _confounded(m: ShareReportData) -> list[Values]:
+    return [
+        {name: str(value) for name, value in row._asdict().items()}
+        | {"same": row.both == row.of_a == row.of_b}
+        for row in m.confounded.head(MOST_CONFOUNDED).itertuples(index=False)
+    ]
+
+
 def reasons(m: ShareReportData) -> Values | None:
     """What explains the shares, what is confounded, what rivals say, what the result rests on."""
     rivals = _rivals(m)[:MOST_RIVALS]
@@ -253,7 +256,15 @@ def reasons(m: ShareReportData) -> Values | None:
     scores = front.scores(m)
     for rival in rivals:
         rival["score"] = scores.get(rival["variant"], "")
-    return {**_who(m), **found, "scored": any(own["score"] for own in rivals)}
+    elsewhere = _elsewhere(rivals)
+    if elsewhere and not elsewhere["note"]:
+        elsewhere = None
+    return {
+        **_who(m),
+        **found,
+        "elsewhere": elsewhere,
+        "scored": any(own["score"] for own in rivals),
+    }
 
 
 def limits(m: ShareReportData) -> Values:

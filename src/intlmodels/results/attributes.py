@@ -14,28 +14,30 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intlmodels.audit.attributes import MORE, NONE, AttributeAudit
 from intlmodels.audit.integers import AT_LEAST, AT_MOST
 from intlmodels.core.errors import StudyError
 from intlmodels.models.base import flat
-from intlmodels.results.intervals import CI_PROB, interval, table_of
-from intlmodels.studies.counts import FLAGS, Rows, rows
+from intlmodels.results.intervals import CI_PROB, interval, intervals, table_of
+from intlmodels.studies.attributes import MORE, NONE
+from intlmodels.studies.counts import FLAGS, rows
 
 if TYPE_CHECKING:
     import pandas as pd
     from xarray import DataTree
 
-    from intlmodels.audit.attributes import AttributeCell
+    from intlmodels.audit.attributes import AttributeAudit, AttributeCell
+    from intlmodels.audit.consequences import Bound
     from intlmodels.studies import DecayStudy
     from intlmodels.studies.attributes import Attribute
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 State = tuple[tuple[int, ...], int, tuple[int, ...]]
 
 #: Draws of a fit for which levels are drawn.
@@ -82,54 +84,61 @@ def attribute_table(
         If no drawn table allows the counts, or these overlap so much that not all that is possible
         can be gone through.
     """
-    attribute = found.attribute
-    tables = flat(fit["posterior"].to_dataset()["table"]).astype(np.int64)
-    rng = np.random.default_rng([int(fit.attrs["seed"]), zlib.crc32(attribute.name.encode())])
-    tables, effective = weighted(study, attribute, tables, rng)
-    tables = tables[:: -(-len(tables) // MOST_DRAWS)]
-    draws = _of_cells(found.cells, sample(study, attribute, tables, rng))
-    totals = replace(attribute, counts=attribute.totals(study))
-    before = prior_tables(study, attribute, _inside(attribute, tables), rng)
-    prior = _of_cells(found.cells, sample(study, totals, before, rng))
-    low, high = (
-        np.array([math.nan if (end := b[i]) is None else end for b in found.bounds], float)
-        if found.bounds
-        else np.full(len(found.cells), math.nan)
-        for i in (0, 1)
-    )
+    draws, before, effective = attribute_draws(study, found, fit)
     columns = {
-        "attribute": attribute.name,
+        "attribute": found.attribute.name,
         **{
             name: [getattr(cell, name) for cell in found.cells]
             for name in ("level", "kind", "name", "period", "flag")
         },
-        "low": low,
-        "high": high,
     }
+    bounds = found.bounds or ((None, None),) * len(found.cells)
+    for i, name in enumerate(("low", "high")):
+        columns[name] = [math.nan if (end := both[i]) is None else float(end) for both in bounds]
     table = table_of(fit, columns, draws.astype(float), prob)
-    ends = np.array([interval(column, prob) for column in prior.T.astype(float)])
-    table["prior_low"], table["prior_high"] = ends.T
-    table["verdict"] = [_verdict(row) for row in table.itertuples(index=False)]
+    prior = intervals(before.astype(float), prob)
+    table["prior_low"], table["prior_high"] = prior["ci_low"], prior["ci_high"]
+    table["verdict"] = [
+        verdict_of(*given, prob) for given in zip(bounds, draws.T, before.T, strict=True)
+    ]
     table["effective_draws"] = effective
     return table
 
 
-def _verdict(row: object) -> str:
-    """What can be said of a number: see :func:`attribute_table`."""
-    low, high, first, last, before, after = (
-        float(getattr(row, name))
-        for name in ("low", "high", "ci_low", "ci_high", "prior_low", "prior_high")
+def attribute_draws(
+    study: DecayStudy, found: AttributeAudit, fit: DataTree
+) -> tuple[Ints, Ints, float]:
+    """Numbers of an attribute's cells from posterior and prior; the draws that the first are worth.
+
+    Both have the shape (draw, cell), chain after chain.
+    """
+    attribute, posterior = found.attribute, fit["posterior"].to_dataset()
+    if "table" not in posterior or posterior["table"].shape[2:] != found.cells[0].inside.shape:
+        said = "the fit has no tables of decisions over the firms and periods of the study"
+        raise StudyError(f"{said}; expected a fit of its counts, in the default reading")
+    tables = flat(posterior["table"]).astype(np.int64)
+    rng = np.random.default_rng([int(fit.attrs["seed"]), zlib.crc32(attribute.name.encode())])
+    tables, effective = weighted(study, attribute, tables, rng)
+    by_chain = tables.reshape(posterior.sizes["chain"], -1, *tables.shape[1:])
+    tables = by_chain[:, :: -(-len(tables) // MOST_DRAWS)].reshape(-1, *tables.shape[1:])
+    totals = replace(attribute, counts=attribute.totals(study))
+    number = tables[..., np.isin(FLAGS, attribute.flags)].sum(axis=(1, 2, 3))
+    of_prior = prior_tables(study, attribute, number, rng)
+    draws, before = (
+        _of_cells(found.cells, own, sample(study, own, made, rng))
+        for own, made in ((attribute, tables), (totals, of_prior))
     )
-    if low == high:
+    return draws, before, effective
+
+
+def verdict_of(bound: Bound, draws: Ints, before: Ints, prob: float = CI_PROB) -> str:
+    """What can be said of a number, of its bounds and draws: see :func:`attribute_table`."""
+    low, high = bound
+    if low is not None and low == high:
         return KNOWN
-    # Comparisons with a bound that is not known are false.
-    excluded = low > before or high < after
-    return BOUNDED if excluded and last - first < after - before else NOT_IDENTIFIED
-
-
-def _inside(attribute: Attribute, tables: Ints) -> Ints:
-    """How many decisions each table has of which it is an attribute."""
-    return np.asarray(tables[..., np.isin(FLAGS, attribute.flags)].sum(axis=(1, 2, 3)))
+    (first, last), (least, most) = (interval(one.astype(float), prob) for one in (draws, before))
+    excluded = (low is not None and low > least) or (high is not None and high < most)
+    return BOUNDED if excluded and last - first < most - least else NOT_IDENTIFIED
 
 
 def prior_tables(
@@ -148,11 +157,9 @@ def prior_tables(
 # -- draws of an attribute ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
+class Sample(NamedTuple):
     """Levels of the decisions of some tables."""
 
-    levels: tuple[str, ...]
     #: Decisions with each level; shape (draw, level, firm, period, flag).
     made: Ints
     #: Decisions without a level, and with more than one; shape (draw,).
@@ -160,14 +167,14 @@ class Sample:
     more: Ints
 
 
-def _of_cells(cells: Sequence[AttributeCell], drawn: Sample) -> Ints:
+def _of_cells(cells: Sequence[AttributeCell], attribute: Attribute, drawn: Sample) -> Ints:
     """The numbers that cells stand for, (draw, cell)."""
-    known = {NONE: drawn.none, MORE: drawn.more}
+    totals = {NONE: drawn.none, MORE: drawn.more}
     return np.stack(
         [
-            known[cell.level]
-            if cell.level in known
-            else drawn.made[:, drawn.levels.index(cell.level), cell.inside].sum(axis=1)
+            totals[cell.level]
+            if cell.level in totals
+            else drawn.made[:, attribute.levels.index(cell.level), cell.inside].sum(axis=1)
             for cell in cells
         ],
         axis=1,
@@ -177,24 +184,13 @@ def _of_cells(cells: Sequence[AttributeCell], drawn: Sample) -> Ints:
 def weighted(
     study: DecayStudy, attribute: Attribute, tables: Ints, rng: np.random.Generator
 ) -> tuple[Ints, float]:
-    """Tables drawn anew with the probability of the attribute's counts as weights.
+    """Tables resampled by the probability of the attribute's counts, and their effective number.
 
-    Returns
-    -------
-    array
-        Tables, (draw, firm, period, flag); the same ones where all weigh the same.
-    float
-        How many draws they are worth.
-
-    Raises
-    ------
-    StudyError
-        If no table allows the counts.
+    The same tables, (draw, firm, period, flag), where all weigh the same. Raises StudyError if none
+    allows the counts.
     """
-    parts = _Parts(study, attribute)
-    sizes, which = np.unique(parts.sizes(tables), axis=0, return_inverse=True)
-    values = [sum(one.log_probability(tuple(n.tolist())) for one in parts.shared) for n in sizes]
-    log = np.array(values)[which.ravel()]
+    singles = [_Shares(study, one) for one in _one_by_one(attribute)]
+    log = np.sum([one.log_probabilities(tables) for one in singles], axis=0)
     if not np.isfinite(log).any():
         raise StudyError(
             f"no table of decisions that the fit drew allows the counts of [attributes."
@@ -212,44 +208,35 @@ def weighted(
 def sample(
     study: DecayStudy, attribute: Attribute, tables: Ints, rng: np.random.Generator
 ) -> Sample:
-    """Levels of the decisions of tables, one draw for each, given the attribute's counts.
+    """Levels of the decisions of tables (draw, firm, period, flag) that all allow the counts."""
+    singles = _one_by_one(attribute)
+    drawn = [_Shares(study, one).draw(tables, rng) for one in singles]
+    own = len(attribute.levels) // len(singles)
+    made = np.concatenate([one[:, :own] for one in drawn], axis=1)
+    # Decisions of each cell with no level so far, with one, and with more.
+    none = np.where(np.isin(FLAGS, attribute.flags), tables, 0).reshape(len(tables), -1)
+    one, more = np.zeros_like(none), np.zeros_like(none)
+    for m in made.swapaxes(0, 1) if attribute.several else ():
+        fresh = rng.hypergeometric(none, one + more, m)
+        second = rng.hypergeometric(one, more, m - fresh)
+        none, one, more = none - fresh, one + fresh - second, more + second
+    shape = (*made.shape[:2], *tables.shape[1:])
+    return Sample(made.reshape(shape), none.sum(axis=1), more.sum(axis=1))
 
-    Parameters
-    ----------
-    study : DecayStudy
-    attribute : Attribute
-        Its counts may be others than those of the study.
-    tables : array
-        Decisions, (draw, firm, period, flag); each allows the counts.
-    rng : Generator
 
-    Returns
-    -------
-    Sample
-    """
-    parts = _Parts(study, attribute)
-    sizes = parts.sizes(tables)
-    cells = tables.reshape(len(tables), -1)
-    made = np.zeros((len(tables), len(attribute.levels), cells.shape[1]), np.int64)
-    # Decisions of each part with no level yet, with one, and with more.
-    none, one, more = sizes.copy(), np.zeros_like(sizes), np.zeros_like(sizes)
-    for first, shared in enumerate(parts.shared):
-        levels = shared.draw(sizes, rng)
-        for part in range(sizes.shape[1]):
-            where = np.flatnonzero(parts.part == part)
-            within = _at_random(levels[:, part], cells[:, where], rng)
-            if attribute.several:
-                made[:, first, where] = within[:, 0]
-                m = levels[:, part, 0]
-                fresh = rng.hypergeometric(none[:, part], (one + more)[:, part], m)
-                second = rng.hypergeometric(one[:, part], more[:, part], m - fresh)
-                none[:, part] -= fresh
-                one[:, part] += fresh - second
-                more[:, part] += second
-            else:
-                made[:, :, where] = within
-    shape = (len(tables), len(attribute.levels), *tables.shape[1:])
-    return Sample(attribute.levels, made.reshape(shape), none.sum(axis=1), more.sum(axis=1))
+def _one_by_one(attribute: Attribute) -> list[Attribute]:
+    """An attribute of which a decision has one level; of several levels, one attribute for each."""
+    if not attribute.several:
+        return [attribute]
+    return [
+        replace(
+            attribute,
+            levels=(level, f"not {level}"),
+            several=False,
+            counts=tuple(count for count in attribute.counts if level in count.levels),
+        )
+        for level in attribute.levels
+    ]
 
 
 def _at_random(levels: Ints, cells: Ints, rng: np.random.Generator) -> Ints:
@@ -268,77 +255,63 @@ def _at_random(levels: Ints, cells: Ints, rng: np.random.Generator) -> Ints:
     return made
 
 
-class _Parts:
-    """The parts of a table that the counts of an attribute tell apart, and who shares them out."""
+class _Shares:
+    """All ways to share decisions out among levels, one for each decision, given counts.
+
+    Decisions that no count tells apart are a part. Numbers are gone through level by level and part
+    by part; a state has what is left of each part, the decisions with the level so far, and the
+    partial sums of the counts.
+    """
 
     def __init__(self, study: DecayStudy, attribute: Attribute) -> None:
         r = rows(attribute.counts, study.firms, study.periods)
-        shape = (len(study.firms), len(study.periods), len(FLAGS))
-        inside = np.broadcast_to(np.isin(FLAGS, attribute.flags), shape).ravel()
-        member = r.member.reshape(-1, inside.size)[:, inside]
-        kinds, owner = np.unique(member, axis=1, return_inverse=True)
-        #: Of each cell; -1 where decisions are of no level.
+        inside = np.broadcast_to(np.isin(FLAGS, attribute.flags), r.shape).ravel()
+        member, owner = np.unique(r.member[:, inside], axis=1, return_inverse=True)
+        #: Part of each cell; -1 where decisions are of no level.
         self.part = np.full(inside.size, -1)
         self.part[inside] = owner.ravel()
-        self.n = kinds.shape[1]
-        has = np.array(
-            [[level in attribute.counts[i].levels for level in attribute.levels] for i in r.count],
-            bool,
-        ).reshape(len(r.count), len(attribute.levels))
-        self.shared = (
-            [
-                _Shared(kinds[own], _with_rest(has[own, i]), r, own, study.rho)
-                for i in range(len(attribute.levels))
-                for own in [np.flatnonzero(has[:, i])]
-            ]
-            if attribute.several
-            else [_Shared(kinds, has, r, np.arange(len(has)), study.rho)]
-        )
-
-    def sizes(self, tables: Ints) -> Ints:
-        """Decisions in each part, (draw, part)."""
-        cells = tables.reshape(len(tables), -1)
-        return np.stack([cells[:, self.part == i].sum(axis=1) for i in range(self.n)], axis=1)
-
-
-def _with_rest(has: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A level, and to have it not, as two levels of which each decision has one."""
-    return np.stack([has, np.zeros_like(has)], axis=1)
-
-
-class _Shared:
-    """All ways in which the decisions of parts can be shared out among levels, given counts.
-
-    Numbers are gone through level by level and part by part. A state has what is left of each part,
-    the decisions with the level so far, and the partial sums of the counts.
-    """
-
-    def __init__(
-        self, member: Ints, has: NDArray[np.bool_], r: Rows, own: Ints, rho: float
-    ) -> None:
-        self.levels, self.parts = has.shape[1], member.shape[1]
-        self.log_rho = math.log(rho)
-        self.relation = [int(v) for v in r.relation[own]]
-        self.printed = [int(v) for v in r.printed[own]]
-        self.hard = [bool(v) for v in r.hard[own]]
+        self.levels, self.parts = len(attribute.levels), member.shape[1]
+        self.relation, self.printed = r.relation.tolist(), r.printed.tolist()
+        #: Log of the factor of a count that is off by one.
+        self.log_off = np.where(r.hard, -math.inf, math.log(study.rho)).tolist()
+        has = np.array([np.isin(attribute.levels, attribute.counts[i].levels) for i in r.count])
         steps = self.levels * self.parts
-        touched = np.einsum("rl,rp->lpr", has, member > 0).reshape(steps, -1)
+        touched = np.einsum("rl,rp->lpr", has.reshape(-1, self.levels), member > 0)
+        touched = touched.reshape(steps, -1)
         self.touched = [np.flatnonzero(step).tolist() for step in touched]
-        last = steps - 1 - np.argmax(touched[::-1], axis=0) if len(own) else []
+        last = steps - 1 - np.argmax(touched[::-1], axis=0) if len(r.count) else []
         self.ends = [np.flatnonzero(last == step).tolist() for step in range(steps)]
         self.known: dict[tuple[int, State], float] = {}
         self.gone_through = 0
         if steps > MOST_PAIRS:
             raise self._too_many()
 
-    def log_probability(self, sizes: tuple[int, ...]) -> float:
-        """Log probability of the counts, given how many decisions each part has."""
-        total = sum(sizes)
-        value = self._value(0, (sizes, 0, (0,) * len(self.printed)))
-        value += sum(math.lgamma(n + 1) for n in sizes) - math.lgamma(total + 1)
-        return value - math.log(math.comb(total + self.levels - 1, self.levels - 1))
+    def _sizes(self, tables: Ints) -> Ints:
+        """Decisions in each part, (draw, part)."""
+        cells = tables.reshape(len(tables), -1)
+        return np.stack([cells[:, self.part == i].sum(axis=1) for i in range(self.parts)], axis=1)
 
-    def draw(self, sizes: Ints, rng: np.random.Generator) -> Ints:
+    def log_probabilities(self, tables: Ints) -> Floats:
+        """Log probability of the counts given each table."""
+        sizes, which = np.unique(self._sizes(tables), axis=0, return_inverse=True)
+        values = []
+        for n in sizes.tolist():
+            value = self._value(0, (tuple(n), 0, (0,) * len(self.printed)))
+            value += sum(math.lgamma(own + 1) for own in n) - math.lgamma(sum(n) + 1)
+            values.append(value - math.log(math.comb(sum(n) + self.levels - 1, self.levels - 1)))
+        return np.array(values)[which.ravel()]
+
+    def draw(self, tables: Ints, rng: np.random.Generator) -> Ints:
+        """Decisions with each level in the cells of each table, (draw, level, cell)."""
+        numbers = self._draw_parts(self._sizes(tables), rng)
+        cells = tables.reshape(len(tables), -1)
+        made = np.zeros((len(cells), self.levels, cells.shape[1]), np.int64)
+        for part in range(self.parts):
+            where = np.flatnonzero(self.part == part)
+            made[:, :, where] = _at_random(numbers[:, part], cells[:, where], rng)
+        return made
+
+    def _draw_parts(self, sizes: Ints, rng: np.random.Generator) -> Ints:
         """Decisions with each level in each part, (draw, part, level)."""
         made = np.zeros((len(sizes), self.parts, self.levels), np.int64)
         start = (0,) * len(self.printed)
@@ -373,12 +346,7 @@ class _Shared:
             if self.gone_through > MOST_NUMBERS:
                 raise self._too_many()
             found = [w + self._value(step + 1, new) for _, new, w in self._options(step, state)]
-            top = max(found, default=-math.inf)
-            self.known[key] = (
-                top + math.log(sum(math.exp(v - top) for v in found))
-                if math.isfinite(top)
-                else -math.inf
-            )
+            self.known[key] = float(np.logaddexp.reduce(found))
         return self.known[key]
 
     @staticmethod
@@ -420,6 +388,4 @@ class _Shared:
         over = max(value - self.printed[row], 0) if self.relation[row] != AT_LEAST else 0
         short = max(self.printed[row] - value, 0) if self.relation[row] != AT_MOST else 0
         off = over + short * final
-        if not off:
-            return 0.0
-        return -math.inf if self.hard[row] else off * self.log_rho
+        return off * self.log_off[row] if off else 0.0

@@ -8,9 +8,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intlmodels.core import formats
 from intlmodels.models.base import flat, texts
+from intlmodels.models.decay.design import OUTCOME
 from intlmodels.models.decay.estimands import FALL_AFTER, estimate, pairs_of
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.results.intervals import (
@@ -334,6 +336,99 @@ def firm_cells(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     return grid_table(fit, fit["posterior"].to_dataset()["table"], names, prob)
 
 
+def reported(fit: DataTree) -> pd.DataFrame:
+    """Decisions with the flag as reported or known, by size, beside their prior entries.
+
+    Known decisions and registers have a row for each number of prior entries. Published counts
+    have one for each span of periods that is counted by size: what was counted itself, or follows
+    by adding and subtracting counts as printed, so that counts that contradict each other may
+    leave 5 of 4. The prior entries of these decisions are reconstructed.
+
+    Columns: ``size``, ``periods`` (empty where decisions are known), ``flagged``, ``decisions``,
+    ``entries`` (mean), ``low`` and ``high`` (of the central 80% of these decisions).
+    """
+    import pandas as pd
+
+    constant = fit["constant_data"].to_dataset()
+    columns = ["size", "periods", "flagged", "decisions", "entries", "low", "high"]
+    if "table" in fit["posterior"].to_dataset():
+        return pd.DataFrame(_reported_counts(fit, constant), columns=columns)
+    register = "made_at" in constant
+    if register:
+        names = ("size_at", "entries_at", "made_at")
+        size, entries, made = (constant[name].to_numpy() for name in names)
+    else:
+        size = constant["size_of_firm"].to_numpy()[constant["firm_of_decision"].to_numpy()]
+        entries = constant["prior_entries"].to_numpy()
+        made = np.ones(len(size), np.int64)
+    flags = fit["observed_data"]["flags" if register else OUTCOME].to_numpy()
+    table = pd.DataFrame({"size": size, "entries": entries, "flagged": flags, "decisions": made})
+    table = table.groupby(["size", "entries"], as_index=False).sum()
+    labels = np.asarray(texts(constant["size"]), dtype=object)
+    ends = {"low": table["entries"], "high": table["entries"]}
+    return table.assign(size=labels[table["size"]], periods="", **ends)[columns]
+
+
+def _reported_counts(fit: DataTree, constant: Dataset) -> Iterator[tuple[Any, ...]]:
+    """Rows of :func:`reported` from published counts."""
+    sizes, periods = (texts(constant[name]) for name in ("size", "period_level"))
+    code = constant["size_of_firm"].to_numpy()
+    whose = [code == i for i in range(len(sizes))]
+    exact = constant["relation"].to_numpy() == 0
+    member = constant["member"].to_numpy()[exact].astype(bool)
+    known: dict[bytes, int] = {}
+    for own, value in zip(member, constant["printed"].to_numpy()[exact], strict=True):
+        known.setdefault(own.tobytes(), int(value))
+
+    def pair(firms: NDArray[np.bool_], when: NDArray[np.bool_]) -> tuple[int, int] | None:
+        """Decisions with the flag, and all, as counted or as the counts of their parts add up."""
+        no, yes, both = (
+            known.get((firms[:, None, None] & when[:, None] & flags).tobytes())
+            for flags in np.array([[True, False], [False, True], [True, True]])
+        )
+        yes = both - no if yes is None and both is not None and no is not None else yes
+        both = yes + no if both is None and yes is not None and no is not None else both
+        if yes is not None and both is not None:
+            return yes, both
+        each = np.eye(len(periods), dtype=bool)[when]
+        parts = [pair(firms, one) for one in each] if len(each) > 1 else [None]
+        found = [part for part in parts if part is not None]
+        return (sum(p[0] for p in found), sum(p[1] for p in found)) if found == parts else None
+
+    # Spans that are counted by size, and none that holds another.
+    spans = {
+        tuple(map(bool, own.any(axis=(0, 2))))
+        for own in member
+        if any(np.array_equal(own.any(axis=(1, 2)), firms) for firms in whose)
+    }
+    narrow = [a for a in spans if not any(b != a and np.all(np.array(b) <= a) for b in spans)]
+    made = flat(fit["posterior"].to_dataset()["table"].sum("flag"))
+    ends = made.cumsum(axis=-1)
+    for i, size in enumerate(sizes):
+        for span in sorted(narrow, reverse=True):
+            when = np.array(span)
+            found = pair(whose[i], when)
+            if found is None:  # all less those of other sizes
+                whole = (code >= 0, *whose[:i], *whose[i + 1 :])
+                parts = [part for who in whole if (part := pair(who, when)) is not None]
+                if len(parts) < len(whole) or len(whole) < 2:
+                    continue
+                (yes, both), *others = parts
+                found = yes - sum(o[0] for o in others), both - sum(o[1] for o in others)
+            first, last = np.flatnonzero(when)[[0, -1]]
+            if not when[first : last + 1].all() or found[1] <= 0:
+                continue
+            begin = (ends[..., first] - made[..., first])[:, whose[i], None]
+            place = np.arange(int(ends.max(initial=0)))
+            there = (begin <= place) & (place < ends[:, whose[i], last, None])
+            weight = there.sum(axis=(0, 1))
+            if not weight.any():
+                continue
+            low, high = np.searchsorted(weight.cumsum() / weight.sum(), [0.1, 0.9])
+            mean = float(place @ weight / weight.sum())
+            yield (size, ", ".join(np.array(periods)[when]), *found, mean, int(low), int(high))
+
+
 # -- variants ----------------------------------------------------------------------------
 
 
@@ -507,14 +602,14 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     """
     constant = fit["constant_data"].to_dataset()
     seen, drawn = (fit[name].to_dataset() for name in ("observed_data", "posterior_predictive"))
-    firm, event = (str(constant.attrs[name]) for name in ("firm_label", "event"))
+    firm, events = str(constant.attrs["firm_label"]), formats.plural(str(constant.attrs["event"]))
     names, observed, predicted = [], [], []
     made = constant["made_at"].to_numpy()
     sizes = texts(constant["size"])
     for i, size in enumerate(sizes):
         here = constant["size_at"].to_numpy() == i
         whose = "" if size == "all" else f"{size}, "
-        names.append(f"{whose}percent of all {event}s with the flag")
+        names.append(f"{whose}percent of all {events} with the flag")
         observed.append(100 * seen["flags"].to_numpy()[here].sum() / made[here].sum())
         predicted.append(100 * flat(drawn["flags"])[:, here].sum(axis=1) / made[here].sum())
         several = float(constant["repeated"].to_numpy()[i])

@@ -63,10 +63,10 @@ COMPARED = Compared(
     words="{level} against {against}",
     heading=f"{{level}} {MINUS} {{against}}",
     unit="points",
-    apart="Its likelihood is not that of the printed shares alone, so it is not compared by elpd.",
+    apart="Its likelihood is not that of the reported shares alone, so it is not compared by elpd.",
 )
 #: What a fit of shares estimates.
-SHARES = "expected printed share"
+SHARES = "expected share"
 #: Levels that a picture of a register shows one by one.
 MOST_STRIPS = 12
 #: Values that can be printed and are counted one by one.
@@ -638,12 +638,12 @@ def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, 
         f"{who} at 100%": counts[:, values == 100].sum(axis=1) * scale,
         f"{who} at a multiple of {step:g}%": counts @ is_round * scale,
         # Of several the middle one.
-        "most common printed share": values[middle.argmax(axis=1)],
-        f"{who} at the most common printed share": largest * scale,
-        "smallest printed share": values[np.argmax(counts > 0, axis=1)],
-        "largest printed share": values[last],
-        f"{who} at the largest printed share": counts[np.arange(len(counts)), last] * scale,
-        "mean of the printed shares": mean,
+        "most common share": values[middle.argmax(axis=1)],
+        f"{who} at the most common share": largest * scale,
+        "smallest share": values[np.argmax(counts > 0, axis=1)],
+        "largest share": values[last],
+        f"{who} at the largest share": counts[np.arange(len(counts)), last] * scale,
+        "mean of the shares": mean,
         f"standard deviation between {'firms' if who != 'rows' else who}": np.sqrt(
             (counts * deviations).sum(axis=1) / (total - 1)
         ),

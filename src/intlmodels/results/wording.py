@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
-from intlmodels.fitting.diagnostics import CLEAR_AND_LEANING, EDGE_ERRORS, on_the_edge
+from intlmodels.fitting.diagnostics import CLEAR_AND_LEANING, on_the_edge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,18 +76,6 @@ def direction(row: Any) -> str:
     near = on_the_edge(row.p_direction, row.p_error, (CLEAR, LEANING))
     stands = getattr(row, "stands", "")
     return f.probability(row.p_direction) + ", on the edge" * near + f"; {stands}" * bool(stands)
-
-
-def claim_limits() -> str:
-    """Verdicts of claims and their limits, in words."""
-    supported, leaning, undecided, against, contradicted = VERDICTS
-    clear, lean, opposed, excluded = (f"{limit:g}" for limit in LIMITS)
-    return (
-        f"{supported}: probability at least {clear}; {leaning}: at least {lean}; {contradicted}: "
-        f"at most {excluded}; {against}: at most {opposed}; {undecided}: between; on the edge: "
-        f"within {EDGE_ERRORS} Monte Carlo errors of a limit, so that other draws could change the "
-        "verdict"
-    )
 
 
 def marked(sentences: list[str], passed: bool) -> list[str]:

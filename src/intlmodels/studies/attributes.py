@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from intlmodels.studies.decay import DecayStudy
 
 
+#: Decisions with several of the levels, and with none, where a decision may have several.
+MORE, NONE = "more than one of these", "none of these"
+
+
 @dataclass(frozen=True)
 class AttributeCount(Count):
     """A published count of the decisions with some levels of an attribute."""
@@ -51,6 +55,11 @@ class Attribute:
     #: Which decisions it is an attribute of.
     flags: tuple[str, ...]
     counts: tuple[AttributeCount, ...]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What can be counted: each level; where a decision may have several, more and none."""
+        return (*self.levels, *((MORE, NONE) if self.several else ()))
 
     @property
     def patterns(self) -> tuple[tuple[str, ...], ...]:

@@ -66,6 +66,8 @@ class Study:
     normalizations: tuple[tuple[str, int, str, str, str], ...]
     #: The table [fit], if any.
     settings: dict[str, Any]
+    #: What the publication says, in a few sentences.
+    summary: str = field(default="", kw_only=True)
     #: The text of study.toml.
     document: str = field(default="", kw_only=True)
     #: Variants that are Python functions of the user's own, by name.
@@ -222,6 +224,7 @@ def common(
         "folder": files if isinstance(files, Path) else Path(about.name),
         "document": read_text(files, FILE),
         "source": about.source,
+        "summary": about.summary,
         "bibtex": check_bibtex(about.bibtex),
         "limits": about.limits,
         "firm_label": label,

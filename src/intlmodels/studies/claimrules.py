@@ -335,28 +335,38 @@ class _RowSums(OfRows):
 # -- rows of the printed tables --------------------------------------------------------------
 
 
-class _NumberOfFirms(Rule):
-    name = "number of firms"
-    means = "the group `of` has `least` to `most`, or `equal`, so many firms"
-    words = "number of {of}: {limits}"
-    keys: ClassVar[Keys] = {"of": GROUP, **dict.fromkeys(("least", "most", "equal"), _WHOLE)}
+class Numbered(Rule):
+    """A whole number with limits, of which one must be given."""
+
+    keys: ClassVar[Keys] = dict.fromkeys(("least", "most", "equal"), _WHOLE)
 
     def check(self, claim: Claim, where: str) -> None:
-        if not any(key in claim.terms for key in ("least", "most", "equal")):
+        """Check that there is a limit."""
+        if not any(key in claim.terms for key in Numbered.keys):
             raise wrong("key is missing; expected it, or least or most", f"{where} equal")
 
-    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
-        group = claim.group("of")
-        fewest, most = len(group.sure), len(group.sure) + len(group.unknown)
+    def holds(self, claim: Claim, fewest: int, most: int) -> bool | None:
+        """Whether all numbers from one to another keep the limits; None if only some of them do."""
         terms = dict(claim.terms)
         if "equal" in terms:
             terms |= dict.fromkeys(("least", "most"), terms["equal"])
         verdicts = {within(number, terms) for number in range(fewest, most + 1)}
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+
+class _NumberOfFirms(Numbered):
+    name = "number of firms"
+    means = "the group `of` has `least` to `most`, or `equal`, so many firms"
+    words = "number of {of}: {limits}"
+    keys: ClassVar[Keys] = {"of": GROUP, **Numbered.keys}
+
+    def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
+        group = claim.group("of")
+        fewest, most = len(group.sure), len(group.sure) + len(group.unknown)
         members = f" ({shortened(group.sure, 12)})" if group.sure else ""
         said = f"{fewest} of {len(group.rows)}{members}{required(claim.terms, '')}"
         said += _not_known(group.unknown)
-        holds = verdicts.pop() if len(verdicts) == 1 else None
-        return fact(holds, "table", float(fewest), said, "firms")
+        return fact(self.holds(claim, fewest, most), "table", float(fewest), said, "firms")
 
 
 class _ShareOfFirms(_Limited, OfRows):

@@ -43,11 +43,15 @@ from intlmodels.studies.schema import (
 from intlmodels.studies.sources import Sources
 
 if TYPE_CHECKING:
+    from intlmodels.studies.attributes import Attribute
     from intlmodels.studies.base import Study
 
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+#: Least and greatest number that counts allow; None where there is no limit.
+Ends = tuple[int | None, int | None]
 
 HOLDS, CONTRADICTED = "agrees with the printed {}", "differs from the printed {}"
 CANNOT = "cannot be tested with what was published"
@@ -76,7 +80,10 @@ CLAIM = {
 #: Some of the decisions: what ``a`` and ``b`` of the decay model hold.
 CLAIM_PART = {"size": Key("text"), "periods": Key("texts")}
 
-Kind = Literal["number", "group", "column", "variant", "predictor", "level", "parameter", "values"]
+Kind = (
+    Literal["number", "group", "column", "attribute"]
+    | Literal["variant", "predictor", "level", "parameter", "values"]
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Naming(Key):
     """A key whose texts name something."""
 
     #: ``number``: the id of a printed number or count, or ``file: column`` for the sum of a column;
-    #: kinds after ``column`` only a model knows, and they are looked up before anything is fitted.
+    #: kinds after ``attribute`` only a model knows; they are looked up before anything is fitted.
     kind: Kind = "number"
     #: Whether several are added up.
     added: bool = False
@@ -116,6 +123,7 @@ class Known:
     groups: Mapping[str, Mapping[str, Group]]
     numbers: Mapping[str, Number]
     counts: Mapping[str, Count]
+    attributes: Mapping[str, Attribute]
     subjects: Subjects | None = None
 
     def meaning(self, name: str) -> str:
@@ -184,6 +192,12 @@ class FitDraws(Protocol):
     def curve(self, predictor: str) -> tuple[Array, Bools, Bools, str]:
         """Turning point of a quadratic curve, whether it is a U or an inverted U; its unit."""
 
+    def with_level(self, claim: Claim, study: Any) -> tuple[Ends, Ints, Ints, str]:
+        """Of the number that a claim asks of an attribute: bounds, posterior and prior draws.
+
+        And why the draws tell nothing of it; empty if they do.
+        """
+
     def interval(self, draws: Array) -> tuple[float, float]:
         """Equal-tailed interval of draws."""
 
@@ -227,6 +241,7 @@ class Claim:
     #: What the rule names, by what names it.
     columns: dict[str, Column] = field(default_factory=dict, compare=False)
     groups: dict[str, Group] = field(default_factory=dict, compare=False)
+    attributes: dict[str, Attribute] = field(default_factory=dict, compare=False)
     #: The groups with what texts are silent of taken as absent, and as present.
     filled: dict[str, dict[str, Group]] = field(default_factory=dict, compare=False)
     values: dict[str, float] = field(default_factory=dict, compare=False)
@@ -388,6 +403,8 @@ class Rule:
                 else column_words(name, study)
                 for name in names
             ]
+        elif kind == "attribute":
+            names = [claim.attributes[name].label for name in names]
         elif kind in ("predictor", "parameter"):
             names = [_label(study, name) for name in names]
         added = isinstance(spec, Naming) and spec.added
@@ -422,6 +439,7 @@ def read_ledger(
     sources: Sources,
     counts: Sequence[Count] = (),
     subjects: Subjects | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
 ) -> dict[str, Any]:
     """Silence, groups, printed numbers and claims of a study: attributes of every study."""
     rows = Rows(sources)
@@ -431,11 +449,13 @@ def read_ledger(
     if silence:
         groups = {how: read_groups(toml.groups, rows, silence, own) for how, own in SILENT.items()}
     numbers = read_numbers(toml.numbers, sources)
-    by_id = {count.id: count for count in counts}
+    attributes = attributes or {}
+    every = [*counts, *(count for own in attributes.values() for count in own.counts)]
+    by_id = {count.id: count for count in every}
     for name in numbers:
         if name in by_id:
             raise wrong("a count has this id; expected every id once", "[numbers] file", name)
-    known = Known(toml.study.model, rows, groups, numbers, by_id, subjects)
+    known = Known(toml.study.model, rows, groups, numbers, by_id, attributes, subjects)
     if not isinstance(toml.claims, (list, tuple)):
         raise wrong("expected tables, each below a line [[claims]]", "[[claims]]", toml.claims)
     claims: list[Claim] = []
@@ -505,7 +525,7 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     if known.subjects is not None:
         _check_size(claim.terms.get("size", ""), f"{where} size", known.subjects)
         for key, spec in rule.keys.items():
-            if spec.holds == "tables" and not isinstance(spec, Naming):
+            if key in given and spec.holds == "tables" and not isinstance(spec, Naming):
                 claim.terms[key] = _read_part(given[key][0], f"{where} {key}", known.subjects)
     rule.check(claim, where)
     return claim
@@ -540,7 +560,7 @@ def _in_lists(table: Mapping[str, Any], rule: Rule, where: str) -> dict[str, Any
 
 def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) -> None:
     """Look up what a key names among columns, numbers and groups."""
-    if spec.kind not in ("number", "group", "column"):
+    if spec.kind not in ("number", "group", "column", "attribute"):
         return
     names, where = _several(claim.terms[key]), f"{where} {key}"
     groups = known.groups["as stated"]
@@ -555,6 +575,13 @@ def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) 
             claim.values[name] = _read_number(name, where, known, claim.columns)
             if said := known.meaning(name):
                 claim.meanings[name] = said
+        elif spec.kind == "attribute":
+            if name not in known.attributes:
+                said = f"expected a table [attributes.NAME]{did_you_mean(name, known.attributes)}"
+                raise wrong(
+                    f"{said}; the study has {listed(known.attributes) or 'none'}", where, name
+                )
+            claim.attributes[name] = known.attributes[name]
         elif name in groups:
             claim.groups[name] = groups[name]
             for how in ("absent", "present"):

@@ -249,7 +249,6 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     subjects = Subjects(sources.firms, sizes, periods.names, labels)
     counts, orders, readings, unused = _counts(toml, sources, subjects, weights)
     attributes, more = read_attributes(toml.attributes, sources, subjects, counts)
-    known = (*counts, *(count for own in attributes.values() for count in own.counts))
     if toml.outcome.yes and not toml.decisions:
         raise wrong(
             "expected a table [decisions], whose cells these labels are of; leave yes and no out",
@@ -275,7 +274,7 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
         size_labels=labels,
         unused=tuple(dict.fromkeys((*unused, *more))),
         orders=orders,
-        **read_ledger(RULES, toml, sources, known, subjects),
+        **read_ledger(RULES, toml, sources, counts, subjects, attributes),
     )
 
 

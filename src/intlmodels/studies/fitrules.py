@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from intlmodels.studies.claimrules import (
     OTHER_GROUP,
     PERCENT,
     PRINTED_RULES,
+    Numbered,
     OfRows,
     fact,
 )
@@ -522,6 +524,53 @@ class _None(_OfDecisions):
         return fit.judge(flagged == 0, flagged, unit, said)
 
 
+class _NumberOfDecisions(_OfDecisions, Numbered):
+    needs_coefficients = True  # rather the tables, which only the whole fit has as well
+    name, kind = "number of decisions", "arithmetic"
+    means = (
+        "the decisions with a `level` of an `attribute`, all or those `of` a size, of periods, "
+        "or both, are `least` to `most`, or `equal`, so many: a fact where the counts decide, a "
+        "probability where they say more than the totals alone"
+    )
+    words = "number of {of} with {level} ({attribute}): {limits}"
+    stand_ins: ClassVar = {"of": "all decisions"}
+    keys: ClassVar[Keys] = {
+        "attribute": Naming("text", True, kind="attribute"),
+        "level": Key("text", True),
+        "of": Key("tables"),
+        **Numbered.keys,
+    }
+
+    def check(self, claim: Claim, where: str) -> None:
+        super().check(claim, where)
+        own, level = claim.attributes[claim.terms["attribute"]], claim.terms["level"]
+        if level not in own.answers:
+            near = did_you_mean(level, own.answers)
+            said = f"expected what is counted of {own.name}, one of {listed(own.answers)}{near}"
+            raise wrong(said, f"{where} level", level)
+        if "of" in claim.terms and level not in own.levels:
+            said = f"expected none, as {level!r} is of all {own.label} together: delete the key"
+            raise wrong(said, f"{where} of")
+
+    def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
+        (low, high), draws, before, why = fit.with_level(claim, study)
+        low, high = low or 0, study.total if high is None else high
+        unit = f.plural(study.event)
+        said = f"{low} to {high}" if low < high else f"{low}"
+        said += f" {unit} by the counts alone{required(claim.terms, '')}"
+        decided = self.holds(claim, low, high)
+        if decided is not None or why:
+            said += f"; {why}" * (decided is None)
+            return fact(decided, "counts", float(low), said, unit)
+        holds, prior = (
+            np.array([self.holds(claim, n, n) for n in one.tolist()], bool)
+            for one in (draws, before)
+        )
+        said += f"; {_middle(draws.astype(float), fit, 0)} by the fit"
+        found = fit.judge(holds, draws.astype(float), unit, said)
+        return replace(found, prior=float(prior.mean()))
+
+
 #: All rules by name.
 RULES: dict[str, Rule] = {
     rule.name: rule
@@ -529,7 +578,7 @@ RULES: dict[str, Rule] = {
         *PRINTED_RULES,
         *(_HigherLevel(), _ExtremeLevel(), _HigherExpected(), _Explains(), _Effect()),
         *(_AverageEffect(), _Shape()),
-        *(_Falls(), _FallsMore(), _HigherShare(), _None()),
+        *(_Falls(), _FallsMore(), _HigherShare(), _None(), _NumberOfDecisions()),
         CANNOT_RULE,
     )
 }

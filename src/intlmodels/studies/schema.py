@@ -468,6 +468,8 @@ class StudyTable(TomlTable):
     source: Prose = ""
     #: The same as a BibTeX entry.
     bibtex: Prose = ""
+    #: What the publication says, in a few sentences, beside the question.
+    summary: Prose = ""
     #: Sentences on what the study cannot show; the report prints them.
     limits: tuple[str, ...] = ()
 
