@@ -153,7 +153,7 @@ def findings(report: str, most: int = 3) -> list[str]:
     section = report.partition("\n## ")[2].partition("\n## ")[0].partition("**Contents**")[0]
     lines = section.split("\n")[1:]
     items = [found[1] for line in lines if (found := _ITEM.match(line))]
-    plain = [line for line in lines if line[:1].isalnum() and not _ITEM.match(line)]
+    plain = [line for line in lines if re.match(r"(\*\*)?\w", line) and not _ITEM.match(line)]
     return [unescape(_MARKS.sub(r"\1", text)) for text in (items or plain)[:most]]
 
 
