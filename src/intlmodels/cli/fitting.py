@@ -252,7 +252,7 @@ def sensitivity(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """See how far conclusions move under other priors and readings; needs a stored fit."""
+    """Measure how far conclusions move under other priors and readings; needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report import checkvalues
 
@@ -269,7 +269,7 @@ def influence(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """See which firms or counts conclusions rest on: leave out each and refit."""
+    """Find the firms or counts on which conclusions depend: leave out each and refit."""
     from intlmodels.checks.influence import run_influence
     from intlmodels.report import checkvalues
 
