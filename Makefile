@@ -86,7 +86,7 @@ lint: $(VENV)/project.stamp  ## check style, formatting (ruff) and the layers of
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-format: $(VENV)/project.stamp  ## format the code and mend what ruff can mend
+format: $(VENV)/project.stamp  ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
@@ -103,8 +103,9 @@ release-check: $(VENV)/project.stamp  ## build wheel and sdist, check their meta
 	@rm -rf dist build/release
 	@$(BIN)/python -m hatchling build
 	@$(PYTHON) -m venv build/release/tools
-	@build/release/tools/bin/python -m pip --disable-pip-version-check install --quiet "twine>=6"
+	@build/release/tools/bin/python -m pip --disable-pip-version-check install --quiet "twine>=6" "cffconvert>=2"
 	@build/release/tools/bin/python -m twine check --strict dist/*
+	@build/release/tools/bin/cffconvert --validate --infile CITATION.cff
 	@for file in dist/*.whl dist/*.tar.gz; do \
 		$(PYTHON) -m venv --clear build/release/empty && \
 		build/release/empty/bin/python -m pip --disable-pip-version-check install --quiet $$file && \

@@ -197,6 +197,33 @@ def test_help_of_every_command_has_an_example(capsys, command):
     assert "Example" in out
 
 
+def test_without_a_command_it_says_in_ten_lines_what_it_can_do(capsys):
+    code, out, err = run(capsys)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) <= 10
+    named = set(re.findall(r"^  intlmodels (\w+)", out, re.MULTILINE))
+    assert {"fit", "new", "check", "export"} <= named
+    assert named <= {command.callback.__name__ for command in cli.app.registered_commands}
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("1. One of [two](#a).\n2. B.\n3. C.\n4. D.\n\nMore.", ["One of two.", "B.", "C."]),
+        (
+            "**The data decide** a\\_b.\n\n![x](y.svg)\n\n*Figure 1. Not this.*\n\nTwo.",
+            ["The data decide a_b.", "Two."],
+        ),
+        ("- A `code`.\n- **B**.", ["A code.", "B."]),
+    ],
+)
+def test_the_findings_of_a_report_are_its_first_sentences(section, said):
+    report = (
+        f"# T\n\ns\n\n## 1. The finding\n\n{section}\n\n**Contents**\n\n1. [x](#x)\n\n## 2. Y\n"
+    )
+    assert cli.fitting.findings(report) == said
+
+
 SAMPLERS = ("pymc", "pytensor", "nutpie", "arviz")
 HEAVY = (*SAMPLERS, "pandas", "matplotlib", "xarray", "scipy", "numba")
 

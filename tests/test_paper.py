@@ -416,6 +416,17 @@ def test_methods_follow_priors_settings_and_design(study, tmp_path):
     assert "No variants of the model were fitted" in text
 
 
+def test_a_source_without_an_entry_survives_default_styles(tmp_path):
+    # The default style of Pandoc leaves notes out, and an entry without a year is cited badly.
+    text = "source = 'Doe, J. (2004). Firms_abroad. Journal, 1.'"
+    toml = edited(STUDY, [('source = "made up for tests"', text)])
+    study = load_study(write_study(tmp_path, toml=toml))
+    entry = markup.data_entry(study)
+    assert "howpublished = {Doe, J. (2004). Firms\\_abroad. Journal, 1}" in entry
+    assert "year = {2004}" in entry
+    assert "year = {n.d.}" in markup.data_entry(replace(study, source="A table"))
+
+
 def test_the_entry_of_the_study_is_used(tmp_path):
     own = "@article{amdam2020, title = {A {Title}}, year = {2020}, author = {A, B}, journal = {J}}"
     folder = write_study(tmp_path, toml=edited(STUDY, [("limits", f"bibtex = '{own}'\nlimits")]))

@@ -631,6 +631,12 @@ def attribute_table(study: Study | str | Path, fit: DataTree, prob: float = 0.95
     StudyError
         If the study has no attributes, the fit is another one, or no table that it drew allows the
         counts of an attribute.
+
+    Examples
+    --------
+    ::
+
+        im.attribute_table("norway", im.fit_study("norway"))
     """
     import pandas as pd
 

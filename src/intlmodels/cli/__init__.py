@@ -139,7 +139,7 @@ def report(
     study: StudyArgument,
     out: OutOption = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell whether the report is stale (exit 1).")
+        bool, typer.Option("--check", help="Only say whether the report is stale (exit 1).")
     ] = False,
 ) -> None:
     """Write the report of a study from its stored fits."""
@@ -191,7 +191,7 @@ def export(
 
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
-    """Read a study, tell what was understood, and stop at the first mistake."""
+    """Read a study and say what was understood, or stop at the first error."""
     from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
     from intlmodels.models import catalogue, priors_of, require_names
@@ -273,7 +273,7 @@ def audit(
         str | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
     ] = None,
 ) -> None:
-    """Tell whether what a study prints can all be true, and what would fix it."""
+    """Check whether the published numbers can all be true, and what would repair them."""
     from intlmodels.api import audit_of
 
     loaded = load(study)

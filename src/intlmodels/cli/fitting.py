@@ -153,7 +153,7 @@ def findings(report: str, most: int = 3) -> list[str]:
     section = report.partition("\n## ")[2].partition("\n## ")[0].partition("**Contents**")[0]
     lines = section.split("\n")[1:]
     items = [found[1] for line in lines if (found := _ITEM.match(line))]
-    plain = [line for line in lines if line[:1].isalnum() and not _ITEM.match(line)]
+    plain = [line for line in lines if re.match(r"(\*\*)?\w", line) and not _ITEM.match(line)]
     return [unescape(_MARKS.sub(r"\1", text)) for text in (items or plain)[:most]]
 
 
@@ -252,7 +252,7 @@ def sensitivity(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """See how far conclusions move under other priors and readings; needs a stored fit."""
+    """Measure how far conclusions move under other priors and readings; needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report import checkvalues
 
@@ -269,7 +269,7 @@ def influence(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """See which firms or counts conclusions rest on: leave out each and refit."""
+    """Find the firms or counts on which conclusions depend: leave out each and refit."""
     from intlmodels.checks.influence import run_influence
     from intlmodels.report import checkvalues
 

@@ -9,10 +9,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from intlmodels.core.csvtable import csv_rows
 from intlmodels.core.files import write_all
+from intlmodels.core.formats import counted
 from intlmodels.core.jsonvalues import build, parse_json
 from intlmodels.fitting.jobs import stored_path
 from intlmodels.models import DEFAULT
@@ -23,6 +25,7 @@ from intlmodels.report.pages import Figure, Table
 from intlmodels.report.provenance import command
 from intlmodels.report.registry import parts_of, render, sections_of
 from intlmodels.report.render import markdown_text as md
+from intlmodels.results.intervals import converged, regression
 from intlmodels.studies import Study
 
 MANIFEST = "manifest.json"
@@ -38,6 +41,7 @@ def made(
     if not pool:
         drawn += [_drawn(study, folder, width, dpi)[1] for width in widths[1:]]
     material = gather(study, folder)
+    first["regression"] = _regression(material)
     files = {**_tables(first), **_methods(material)}
     for width, made in zip(widths, drawn, strict=True):
         for figure in made:
@@ -59,6 +63,25 @@ def _drawn(
     pages = render("md", study.model, frame, values)[1].values()
     found = [table for page in pages for table in page.tables]
     return tables.named(found), [figure for page in pages for figure in page.figures]
+
+
+#: Columns that a page holds.
+MOST_COLUMNS = 5
+
+
+def _regression(m: ReportData) -> Table:
+    """The default and further variants side by side, as papers print regressions."""
+    fits = dict(islice(m.variants.items(), MOST_COLUMNS))
+    table = regression(fits, m.prob, most=1)
+    return Table(
+        number="",
+        caption=f"Parameters of {counted(len(fits), 'variant')} side by side",
+        header=("parameter", *table.columns),
+        rows=tuple((str(name), *row) for name, row in zip(table.index, table.values, strict=True)),
+        note="Median and interval, on the scale of the linear predictor. im.regression_table makes "
+        "such a table of any fits, with the effects of levels.",
+        failed=not all(map(converged, fits.values())),
+    )
 
 
 def _tables(found: Mapping[str, Table]) -> dict[str, bytes]:

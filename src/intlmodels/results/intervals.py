@@ -234,10 +234,12 @@ def summary(dataset: Dataset, prob: float = CI_PROB) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def regression(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+def regression(
+    fits: Mapping[str, DataTree], prob: float = CI_PROB, most: int = MOST_EFFECTS
+) -> pd.DataFrame:
     """Parameters of several fits side by side: see :func:`intlmodels.regression_table`.
 
-    Effects of firms, and of more than ``MOST_EFFECTS`` other groups, are left out.
+    Effects of firms, and parameters of more than ``most`` values, are left out.
     """
     import pandas as pd
 
@@ -247,7 +249,7 @@ def regression(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFr
         names = [
             name
             for name in json.loads(fit.attrs["shown"])
-            if name in draws and name != "firm" and draws[name][0, 0].size <= MOST_EFFECTS
+            if name in draws and name != "firm" and draws[name][0, 0].size <= most
         ]
         table = summary(draws[names], prob)
         rows = table["variable"] + np.where(table["label"] == "", "", ": " + table["label"])
