@@ -235,7 +235,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "turning_points",
         "predict",
     ),
-    "Published counts and claims": ("audit_tables", "reconstruct", "claim_table"),
+    "Published counts and claims": (
+        "audit_tables",
+        "attribute_table",
+        "reconstruct",
+        "claim_table",
+    ),
     "Checks": (
         "calibrate",
         "compare",

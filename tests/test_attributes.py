@@ -399,7 +399,7 @@ def test_a_claim_asks_for_a_number_of_decisions(tmp_path):
     early = 'level = "build"\nof = {periods = ["early"]}\n'
     row = asked(tmp_path / "b", f"{early}equal = 1")
     assert row["verdict"] == "agrees with the printed counts"
-    assert row["how"].startswith("number of decisions of all firms, early with build")
+    assert row["how"].startswith("number of decisions of all firms (early) with build")
     row = asked(tmp_path / "c", f"{early}least = 2")
     assert row["verdict"] == "differs from the printed counts"
     assert math.isnan(row["probability"])
