@@ -29,6 +29,7 @@ from intlmodels.cli.terminal import (
 )
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError, one_line
+from intlmodels.core.formats import SPACE
 
 if TYPE_CHECKING:
     from intlmodels.core.settings import Settings
@@ -154,7 +155,8 @@ def findings(report: str, most: int = 3) -> list[str]:
     lines = section.split("\n")[1:]
     items = [found[1] for line in lines if (found := _ITEM.match(line))]
     plain = [line for line in lines if re.match(r"(\*\*)?\w", line) and not _ITEM.match(line)]
-    return [unescape(_MARKS.sub(r"\1", text)) for text in (items or plain)[:most]]
+    shown = (_MARKS.sub(r"\1", text) for text in (items or plain)[:most])
+    return [unescape(text).replace(SPACE, " ") for text in shown]
 
 
 # -- calibrate, compare and sensitivity ---------------------------------------------------
