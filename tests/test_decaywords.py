@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +15,8 @@ from decaytrees import decay_tree, text_of
 from intlmodels.checks.stored import NOTHING
 from intlmodels.plots import decay as plots
 from intlmodels.report import decay, decayfront
-from intlmodels.report.pages import Drawing
-from intlmodels.report.render import sentences
+from intlmodels.report.pages import Drawing, Figure
+from intlmodels.report.render import TEMPLATES, _script, sentences
 from intlmodels.results import decay as results
 from intlmodels.results.wording import CLEAR
 
