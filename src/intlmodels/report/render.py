@@ -9,7 +9,7 @@ What templates can call, beside their values:
 - ``{% call table(rows, header, file="", numeric=(), note="", widths=(), fitted=True) %}`` caption
 - ``{% call figure(drawing, alt, fitted=True, csv="", code="") %}`` caption
 - ``{% call box(title, failed=False) %}`` and ``{% call fold(title) %}`` Markdown
-- ``formula(lines)``, ``code(text)``
+- ``formula(lines)``, ``code(text)``, and ``drawn_by(study)``, the code that draws the figures
 - ``see(section)``, a link to a section with its title, or to it ``see(section, "these words")``,
   or to an ``anchor(name)`` in it, ``see(section, "these words", name)``; ``has(section)``;
   ``number(drawing)``, a link to a figure, as in "Figure 2"
@@ -176,7 +176,7 @@ class Rendering:
         self.globals: dict[str, object] = {
             **{call.__name__: call for call in (*calls, self.has, self.number, self.term)},
             **{call.__name__: call for call in (self.anchor, self.badge)},
-            "drawn_by": lambda: Markup("\ue000code::\ue001"),
+            "drawn_by": lambda study: Markup(f"\ue000code::{study}\ue001"),
             "mark": Markup("" if passed else f"**{mark.strip()}** "),
             "passed": passed,
             "html": form == "html",
@@ -215,7 +215,7 @@ class Rendering:
         def later(match: re.Match[str]) -> str:
             kind, name, words = match.groups()
             if kind == "code":
-                return "\n".join(f"{figure.number}: {figure.code}" for figure in drawn)
+                return _script(drawn, words)
             name, _, row = name.partition("#")
             where, text = (self.titles if kind == "see" else self.numbers)[name]
             name = row or (name if kind == "see" else f"figure-{name}")
@@ -444,6 +444,15 @@ class Rendering:
 
     def _cell(self, text: str) -> str:
         return self._inline(text) if isinstance(text, Markup) else escape(str(text))
+
+
+def _script(drawn: Sequence[Figure], study: str) -> str:
+    """The code that draws the figures, beside the fits of a study."""
+    lines = ["import intlmodels as im", ""]
+    if any("(study" in figure.code for figure in drawn):
+        lines.append(f'study = im.load_study("{study}")')
+    lines.append('fit = im.read_fit("posterior.nc")')
+    return "\n".join([*lines, *(f"\n# {own.number}\n{own.code}" for own in drawn)])
 
 
 def _one_line(text: str) -> str:
