@@ -51,7 +51,7 @@ def test_a_clear_difference_comes_first_with_its_size(study):
     first = text("finding", sharefront.finding(m)).splitlines()[0]
     size, low, high = (f"{-row[name]:.2f}" for name in ("median", "ci_high", "ci_low"))
     assert first == (
-        f"**Ease of moving:** Hard is above Easy by {size} percentage points "
+        f"**Ease of moving:** “Hard” is above “Easy” by {size} percentage points "
         f"({low} to {high}; probability > 0.999)."
     )
 
