@@ -386,9 +386,9 @@ def test_what_changes_within_firms_is_said_in_words(m):
     within = predictor_blocks(predictor, Panel(grower, "", (), np.array([])))[1]
     assert within.label == "Size (deviation from the grower's mean)"
     assert within.settings == (
-        "45% below the grower's mean (one sd)",
+        "45 % below the grower's mean (one sd)",
         "the grower's mean itself",
-        "82% above the grower's mean (one sd)",
+        "82 % above the grower's mean (one sd)",
     )
 
 

@@ -235,7 +235,7 @@ def estimates(
             place += tall
             drawn.append((place, text, rows.loc[[row.Index]], None if at is None else at == level))
             place += 0.9 + tall
-        spans.append((heads[-1][0] + 0.5, place - 0.4))
+        spans.append((heads[-1][0] + (0.8 if len(label) > LONG else 0.5), place - 0.4))
     height = s.ROW * (place + 0.25 if ends else 1.2)
     figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + height)
     for where, label in heads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from intlmodels.results.wording import missed
 MOST_ROWS, MOST_LEVELS = 11, 30
 #: Pairs of confounded levels that are named, and rival predictors that are listed.
 MOST_CONFOUNDED, MOST_RIVALS = 3, 8
+#: Rival predictors that take most away from the key contrast.
+MOST_BESIDE = 2
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -57,6 +60,7 @@ def finding(m: ShareReportData) -> Values:
         fits[key.row.predictor] = DEFAULT
     rivals = _rivals(m)
     elsewhere = _elsewhere(rivals)
+    added = elsewhere["variant"] if elsewhere else None
     if elsewhere:
         fits[elsewhere["predictor"]] = elsewhere["variant"]
     fits = _in_a_figure(m, fits)
@@ -70,6 +74,7 @@ def finding(m: ShareReportData) -> Values:
         "holds": front.holds(m),
         "elsewhere": elsewhere,
         "rivals": len(rivals),
+        "beside": [own for own in _beside(m, rivals) if own["variant"] == added],
         "unexplained": _unexplained(m),
         "confounded": _confounded(m)[:1],
         "average": answers.level(answers.first(m.average)),
@@ -132,6 +137,31 @@ def _rivals(m: ShareReportData) -> list[Values]:
             }
         )
     return found
+
+
+def _beside(m: ShareReportData, rivals: list[Values]) -> list[Values]:
+    """The key contrast with each rival predictor in the model, the smallest first."""
+    key, table = m.key_contrast, m.compared.rows(m.comparison)
+    labels = {own["variant"]: own["label"] for own in rivals}
+    if key is None or not labels:
+        return []
+    same = (table[[*m.compared.key]] == [*m.compared.key_of(key.row)]).all(axis=1)
+    sign = 1 if key.row.median >= 0 else -1
+    found = []
+    for row in table[same & table["variant"].isin([DEFAULT, *labels])].itertuples(index=False):
+        decimals = f.decimals_for(row.ci_high - row.ci_low)
+        low, high = sorted((sign * row.ci_low, sign * row.ci_high))
+        found.append(
+            {
+                "variant": row.variant,
+                "label": labels.get(row.variant, ""),
+                "at": sign * row.median,
+                "size": f.number(sign * row.median, decimals),
+                "low": f.number(low, decimals),
+                "high": f.number(high, decimals),
+            }
+        )
+    return sorted(found, key=lambda own: own["at"])
 
 
 def _elsewhere(rivals: list[Values]) -> Values | None:
@@ -282,6 +312,8 @@ def reasons(m: ShareReportData) -> Values | None:
         **found,
         "elsewhere": elsewhere,
         "tried": len(every),
+        "key": m.key_contrast and m.key_contrast.name,
+        "beside": list(takewhile(lambda own: own["label"], _beside(m, every)))[:MOST_BESIDE],
         "scored": any(own["score"] for own in rivals),
     }
 

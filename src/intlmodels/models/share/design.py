@@ -609,9 +609,9 @@ def _deviations(block: Block, unit: str) -> Block:
     if block.transform == "log":
         low, high = (100 * abs(math.expm1(step * block.scale)) for step in (-1, 1))
         names = (
-            f"{rounded(low, 2):g}% below {mean} (one sd)",
+            f"{rounded(low, 2):g} % below {mean} (one sd)",
             f"{mean} itself",
-            f"{rounded(high, 2):g}% above {mean} (one sd)",
+            f"{rounded(high, 2):g} % above {mean} (one sd)",
         )
         return replace(block, settings=names, unit=f"times {mean}")
     away = amount(rounded(block.scale), block.unit)
