@@ -237,7 +237,7 @@ def _thinned(last: int, most: int) -> Any:
 
 @styled
 def coverage(table: pd.DataFrame) -> Figure:
-    """How often intervals of 50, 80 and 95 percent held the truth, with binomial limits.
+    """How often intervals of 50, 80 and 95 percent contained the true value, with binomial limits.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.spines["left"].set_visible(False)
     s.caption_below(
         figure,
-        "percent of simulated studies whose interval held the truth",
+        "percent of simulated studies whose interval contained the true value",
         _not_shown(table, shown),
         "grey: limits that hold 95% of shares if all is right; orange: outside",
     )
