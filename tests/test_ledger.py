@@ -293,7 +293,7 @@ e,turnover,70.7,bn,p. 2
         (
             'rule = "faster"\nnumber = "a"\nyears = 2\nagainst = "c"\nagainst_years = 3',
             True,
-            "5.50 a year, against 13 in 3, 4.33 a year",
+            "5.50 per year, against 13 in 3, 4.33 per year",
         ),
     ],
 )
@@ -764,7 +764,7 @@ def test_names_are_checked_before_anything_is_fitted(tmp_path: Path, keys: str, 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ('rule = "falls"', "this rule asks a decay model; expected one of"),
+        ('rule = "falls"', "this rule needs a decay model; expected one of"),
         ('rule = "number of firms"\nof = "tolls"\nequal = 1', "did you mean 'tools'?"),
         ('rule = "number of firms"\nof = "tools"', "expected it, or least or most"),
         ('rule = "every"\nof = "tools"\nis = "tools"', "expected another group"),

@@ -561,7 +561,7 @@ BAD_TERMS = {
                 for i, f in enumerate(("Dog,South", "Elm,North"))
             ),
         ],
-        ["firms.csv, row 2, column 'older'", "estimated anew in each of its rows"],
+        ["firms.csv, row 2, column 'older'", "estimated separately in each of its rows"],
     ),
     "knots of no spline": (
         "",

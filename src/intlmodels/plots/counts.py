@@ -268,7 +268,7 @@ def _sequences(fit: DataTree, constant: Dataset) -> Figure:
 
 def _check_latent(fit: DataTree) -> None:
     if "table" not in fit["posterior"].to_dataset():
-        raise StudyError("the decisions of this study are known: no count stands in their place")
+        raise StudyError("the decisions of this study are known: it has no counts")
 
 
 # -- true values of the counts -----------------------------------------------------------

@@ -313,7 +313,7 @@ def _only(table: pd.DataFrame, predictor: str | None) -> pd.DataFrame:
     rows = table[table["predictor"] == predictor]
     if not len(rows):
         raise StudyError(
-            f"nothing is compared for '{predictor}'; expected one of "
+            f"there is no comparison for '{predictor}'; expected one of "
             f"{listed(dict.fromkeys(table['predictor']))}",
             value=predictor,
         )

@@ -527,9 +527,9 @@ class FitTable(TomlTable):
 
     #: The same seed gives the same draws.
     seed: Annotated[int, Key("integer", within=(0, 2**32 - 1))] | None = None
-    #: Kept draws of each chain.
+    #: Draws per chain, after tuning.
     draws: Annotated[int, Key("integer", within=(4, 1_000_000))] | None = None
-    #: Tuning draws of each chain.
+    #: Tuning draws per chain.
     tune: Annotated[int, Key("integer", within=(0, 1_000_000))] | None = None
     #: Number of chains.
     chains: Annotated[int, Key("integer", within=(2, 256))] | None = None
