@@ -256,7 +256,7 @@ BAD: dict[str, tuple[Mapping[str, Any], list[str]]] = {
     "a value that is not known": ({"value": "NA"}, ["'NA'", "delete the row"]),
     "huge": ({"value": "1e9"}, ["'1e9'", "30000"]),
     "endless": ({"value": "1e999"}, ["'1e999'", "expected a number"]),
-    "no id": ({"id": " "}, ["'id'", "called"]),
+    "no id": ({"id": " "}, ["'id'", "expected an id"]),
     "an id twice": ({"id": " all"}, ["'id'", "' all'", "row 2", "every id once"]),
 }
 
@@ -282,7 +282,7 @@ def test_no_firm_of_a_size(tmp_path: Path) -> None:
             [{"id": "yes", "flag": "yes", "value": 3, "status": "hard"}],
             ["no row gives the total number", "'all,,,,,,equal,,N,hard,'"],
         ),
-        ([{"id": "n", "value": 6}], ["row 2", "'status'", "'noisy'", "expected hard", "n tells"]),
+        ([{"id": "n", "value": 6}], ["row 2", "'status'", "'noisy'", "expected hard", "n gives"]),
         ([TOTAL | {"relation": "at least"}], ["no row gives"]),
         ([TOTAL | {"each": "yes"}], ["no row gives"]),
         ([TOTAL | {"firms": "Ash; Box"}], ["no row gives"]),
