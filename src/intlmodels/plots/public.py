@@ -100,7 +100,7 @@ def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
         except KeyError as error:
             raise StudyError(
-                f"plots.{draw.__name__}: what is given does not hold what this picture shows "
+                f"plots.{draw.__name__}: the argument lacks what this figure shows "
                 f"({str(error.args[0]).partition('. ')[0]}); it is for a fit of another model, or "
                 "for another table"
             ) from error

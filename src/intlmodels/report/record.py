@@ -96,7 +96,7 @@ def why_stale(study: Study, folder: Path) -> list[str]:
         return ["there is no report yet"]
     record = read_record(folder)
     if record is None:
-        return ["report.md does not say what it was written from"]
+        return ["report.md does not record what it was written from"]
     versions = versions_of(study.model)
     changes = {
         "the version of reports or estimands changed": list(record.versions) != versions,

@@ -421,7 +421,7 @@ class _Every(OfRows):
 
 class _Present(Rule):
     name, kind = "present", "comparison"
-    means = "each of several `groups` has a firm at least"
+    means = "each of several `groups` has at least one firm"
     words = "at least one of each: {groups}"
     keys: ClassVar[Keys] = {"groups": Naming("texts", True, kind="group")}
 

@@ -203,7 +203,7 @@ class _HigherExpected(_OfShares, OfRows):
 
 class _Explains(_OfShares):
     name, kind = "explains", "association"
-    means = "a `predictor` explains at `least` so many percent of the variation between firms"
+    means = "a `predictor` explains at `least` this percentage of the variation between firms"
     words = (
         f"{POSTERIOR} {{predictor}} explains at least {{least%}} of the variation between "
         "firms{variant}"
@@ -529,8 +529,8 @@ class _NumberOfDecisions(_OfDecisions, Numbered):
     name, kind = "number of decisions", "arithmetic"
     means = (
         "the decisions with a `level` of an `attribute`, all or those `of` a size, of periods, "
-        "or both, are `least` to `most`, or `equal`, so many: a fact where the counts decide, a "
-        "probability where they say more than the totals alone"
+        "or both, are `least` to `most`, or `equal` to a number: a fact where the counts "
+        "decide, a probability where they say more than the totals alone"
     )
     words = "number of {of} with {level} ({attribute}): {limits}"
     stand_ins: ClassVar = {"of": "all decisions"}

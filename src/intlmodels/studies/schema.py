@@ -646,7 +646,7 @@ class ClusterTable(TomlTable):
     column: Label
     #: What it is called.
     label: Label = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
 
 
@@ -710,7 +710,7 @@ class PredictorTable(TomlTable):
     column: Label
     #: What it is called.
     label: Label = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
 
 
@@ -718,7 +718,7 @@ class CategoryTable(PredictorTable):
     """Labels without an order."""
 
     kind: Literal["category"]
-    #: The level is what stands before it.
+    #: The level is the part before it.
     family_separator: str = ""
     #: Levels that printed labels are read as; a label without a reading is a level of its own.
     readings: Annotated[Any, Key("tables")] = ()
@@ -954,7 +954,7 @@ class OutcomeTable(TomlTable):
     kind: str
     #: Another file than that of the firms.
     file: str = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
     #: What it is called.
     label: Label = ""
@@ -1006,7 +1006,7 @@ class GroupOutcomesTable(TomlTable):
     kind: Literal["groups"]
     #: Names of groups, each of which becomes an outcome.
     groups: tuple[str, ...]
-    #: What the report should say of them.
+    #: What the report should say about them.
     note: Prose = ""
 
     def __post_init__(self) -> None:
