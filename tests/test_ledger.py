@@ -145,11 +145,14 @@ def test_kleene_logic_is_that_of_every_completion(tmp_path: Path) -> None:
         ("[groups.a]\ncolumn = 'firms.csv: branch'\nis = ['Tool']", "did you mean 'Tools'?"),
         ("[groups.a]\ncolumn = 'firms.csv: branch'\nbelow = 3", "expected a number"),
         ("[groups.a]\nfirms = ['Aldr']", "did you mean 'Alder'?"),
-        ("[groups.a]\nany = ['b']", "expected a group that stands before this one"),
-        ("[groups.a]\nfirms = ['Alder']\nbelow = 3", "[groups.a] below: does not go with firms"),
+        ("[groups.a]\nany = ['b']", "expected a group defined before this one"),
+        (
+            "[groups.a]\nfirms = ['Alder']\nbelow = 3",
+            "[groups.a] below: cannot be combined with firms",
+        ),
         (
             "[groups.a]\ncolumn = 'firms.csv: size'\nis = ['3']\nbelow = 3",
-            "[groups.a] is: does not go with other conditions",
+            "[groups.a] is: cannot be combined with other conditions",
         ),
         ("[groups.a]\nwithout = ['tools']\n", "expected all or any as well"),
         ("[groups.a]\ncolour = 'red'", "unknown key"),

@@ -332,7 +332,7 @@ def test_the_examples_of_the_decay_model_give_whole_reports(capsys, tmp_path, te
     assert text.startswith("# MADE-UP EXAMPLE")
     text += (out / "appendix.md").read_text(encoding="utf-8")
     assert "The paper's claims" in text
-    assert ("late-alone (not led by a peer, after 2012) from 5 to 6" in text) == (
+    assert ("not led by a peer, after 2012 from 5 to 6 (late-alone)" in text) == (
         template == "decay"
     )
 

@@ -183,7 +183,7 @@ def test_description_tells_what_was_read(rochester: Study) -> None:
         "10  Photonics Value Added",
         "8 printed labels within the families of expertise",
         "missing for B, G",
-        "left out for want of an outcome: none",
+        "left out for lack of an outcome: none",
         "cells not read as they are printed: none",
     ):
         assert expected in text

@@ -131,7 +131,7 @@ def _mend(text: str) -> str:
         return f"; write {pointed} without the percent sign and state the unit in study.toml"
     if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text, flags=re.ASCII):
         plain = text.replace(".", "").replace(",", ".")
-        return f"; write it with a decimal point and without marks between thousands, as {plain}"
+        return f"; write it with a decimal point and without thousands separators, as {plain}"
     if re.fullmatch(r"[+-]?\d+,\d+", text, flags=re.ASCII):
         return (
             f"; write it with a decimal point, as {text.replace(',', '.')}, or if the comma "
@@ -139,15 +139,15 @@ def _mend(text: str) -> str:
         )
     if re.fullmatch(r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", text, flags=re.ASCII):
         bare = re.sub(r"[^\d.+-]", "", text)
-        return f"; write it without marks between thousands, as {bare}"
+        return f"; write it without thousands separators, as {bare}"
     plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
     if plain != text and _NUMBER.fullmatch(plain):
         return f"; write a plain minus sign, as {plain}"
     if re.fullmatch(r"\d{1,3}(\.\d+)? ?([-\u2013]|to) ?\d{1,3}(\.\d+)? ?%?", text, flags=re.ASCII):
         return "; for shares in bands write the ends into two columns, lower and upper in [outcome]"
     if text.casefold().strip("-+") in _NOT_KNOWN:
-        return "; if the value is not known leave the cell empty, or write NA or N/A"
-    return " such as 5 or 2.5; if the value is not known leave the cell empty, or write NA"
+        return "; if the value is unknown, leave the cell empty, or write NA or N/A"
+    return " such as 5 or 2.5; if the value is unknown, leave the cell empty, or write NA"
 
 
 _NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#n/a", "inf"} | {

@@ -411,7 +411,7 @@ class _Falls(_OfDecisions):
 
     def check(self, claim: Claim, where: str) -> None:
         if {"size", "sizes"} <= set(claim.terms):
-            raise wrong("does not go with size", f"{where} sizes", claim.terms["sizes"])
+            raise wrong("cannot be combined with size", f"{where} sizes", claim.terms["sizes"])
 
     def describe(self, claim: Claim, study: Study) -> str:
         said = super().describe(claim, study)
@@ -471,9 +471,7 @@ class _HigherShare(_OfDecisions):
 
     def check(self, claim: Claim, where: str) -> None:
         if claim.terms["a"] == claim.terms["b"]:
-            raise wrong(
-                "expected other decisions than in a, to hold the two together", f"{where} b"
-            )
+            raise wrong("expected other decisions than in a, to compare the two", f"{where} b")
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         latent = "group_cell" in fit

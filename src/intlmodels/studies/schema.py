@@ -725,7 +725,7 @@ class CategoryTable(PredictorTable):
 
     def __post_init__(self) -> None:
         if self.family_separator and self.readings:
-            said = "a label is read by its reading or by what stands before the family_separator; "
+            said = "a label is read by its reading or by the part before the family_separator; "
             raise wrong(f"{said}expected one of them", f"{self.where} readings")
         if "readings" in self.written:
             _read_readings(self, {"label": _NEEDED_LABEL, "level": _NEEDED_LABEL, "note": PROSE})
@@ -778,7 +778,9 @@ class NumericTable(PredictorTable):
         if self.split:
             for key in ("curve", "at"):
                 if getattr(self, key):
-                    said = "does not go with split, which makes two terms of the predictor: delete "
+                    said = (
+                        "cannot be combined with split, which makes two terms of it: delete "
+                    )
                     raise wrong(f"{said}one of them", f"{self.where} {key}")
 
 
@@ -859,8 +861,7 @@ class MembershipTable(VariantTable):
         Key(
             "number",
             between=(0.5, 1),
-            expected="a weight above 0.5 and below 1: what the first label counts when there is "
-            "a second",
+            expected="a number above 0.5 and below 1, the weight of the first of two labels",
         ),
     ]
 
@@ -1362,7 +1363,7 @@ def period_weights(
     if given is None:
         return (1 / len(periods),) * len(periods)
     if len(given) != len(periods):
-        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
+        raise wrong(f"expected {len(periods)} weights, one per period", key, list(given))
     total = sum(given)
     for weight in given:
         # A weight that vanishes beside the others would make a period impossible.
@@ -1471,8 +1472,7 @@ class ShareFile:
         for name, where in names:
             if own_table := self._own_table(name.lower()):
                 raise wrong(
-                    f"expected another name; with {own_table} the models use this one for "
-                    "themselves",
+                    f"expected another name; with {own_table} the models themselves use this one",
                     where,
                     name,
                 )
@@ -1624,7 +1624,7 @@ class DecayFile:
         for name, where in terms:
             _check_variable(name, where, taken)
             if name.lower() in reserved:
-                said = "expected another name; the models use this one for themselves"
+                said = "expected another name; the models themselves use this one"
                 raise wrong(said, where, name)
             taken[name.lower()] = where
 
@@ -1833,13 +1833,13 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
     low = name.lower()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise wrong(
-            "expected a name that starts with an ASCII letter and goes on with letters, digits "
-            "or '_'; the printed name can stand in label",
+            "expected a name that starts with an ASCII letter and continues with letters, "
+            "digits or '_'; the printed name can go into label",
             where,
             name,
         )
     if low in RESERVED or low.startswith("sigma_") or low.endswith("_level"):
-        raise wrong("expected another name; the models use this one for themselves", where, name)
+        raise wrong("expected another name; the models themselves use this one", where, name)
     if low in taken:
         raise wrong(
             f"expected names that differ by more than capitals; {taken[low]} has it", where, name
