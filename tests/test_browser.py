@@ -218,9 +218,7 @@ def test_every_link_has_a_target(read, name):
     seen = read(name)
     ids = seen.page.eval_on_selector_all("[id]", "all => all.map(one => one.id)")
     assert len(ids) == len(set(ids))
-    links = seen.page.eval_on_selector_all(
-        "a[href]", "all => all.map(a => a.getAttribute('href'))"
-    )
+    links = seen.page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
     files = [link for link in links if not link.startswith("#")]
     assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
     for link in files:
