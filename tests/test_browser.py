@@ -474,24 +474,24 @@ NUMBERS += ["1e6"]
 def test_numbers_are_sorted_as_numbers(shown):
     mixed = ["never", "–", "10", "1e6", "> 0.999", "0.001", "−5", "9%", "", "9e7006c5"]
     rows = mixed + [number for number in NUMBERS if number not in mixed]
-    page = shown([(row, f"row {i}") for i, row in enumerate(rows)])
-    button = page.get_by_role("button", name="column 0")
+    page = shown([(f"row {i}", row) for i, row in enumerate(rows)])
+    button = page.get_by_role("button", name="column 1")
     button.click()
     texts = ["9e7006c5", "never"]
-    assert column(page) == [*NUMBERS, *texts, "–"]
+    assert column(page, 1) == [*NUMBERS, *texts, "–"]
     button.click()
-    assert column(page) == [*reversed([*NUMBERS, *texts]), "–"]
-    page.get_by_role("button", name="column 1").click()
-    assert column(page, 1) == [f"row {i}" for i in range(len(rows))]
+    assert column(page, 1) == [*reversed([*NUMBERS, *texts]), "–"]
+    page.get_by_role("button", name="column 0").click()
+    assert column(page) == [f"row {i}" for i in range(len(rows))]
 
 
 def test_labels_stay_text_when_they_are_sorted(opened):
     seen = opened("hostile")
     table = seen.page.locator("#data table")
-    before = sorted(table.locator("tbody tr").all_inner_texts())
+    before = sorted(table.locator("tbody tr :nth-child(2)").all_inner_texts())
     for button in table.get_by_role("button").all():
         button.click()
-    assert sorted(table.locator("tbody tr").all_inner_texts()) == before
+    assert sorted(table.locator("tbody tr :nth-child(2)").all_inner_texts()) == before
     assert seen.page.locator("script").count() == 1
 
 

@@ -291,7 +291,7 @@ class Rendering:
         sides = ["---:" if i in numeric else "---" for i in range(len(header))]
         lines.append(f"| {' | '.join(sides)} |")
         lines += [f"| {' | '.join(map(_shown, row))} |" for row in rows]
-        link = f"[CSV]({file})" if file else ""
+        link = f"[CSV]({file})" if file.rpartition("/")[2] in self.csv else ""
         below = " ".join(filter(None, (_shown(note), link)))
         return "\n".join([*lines, "", *([below, ""] if below else []), ""])
 
@@ -333,7 +333,11 @@ class Rendering:
         labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
         for row in rows:
             first, *others = zip(right, row, strict=True)
-            cells = f'<th scope="row"{first[0]}>{self._cell(first[1])}</th>'
+            cells = (
+                f'<th scope="row"{first[0]}>{self._cell(first[1])}</th>'
+                if first[1]
+                else "<td></td>"
+            )
             for (n, cell), label in zip(others, labels, strict=True):
                 cells += f"<td{n}{label}>{self._cell(cell)}</td>"
             lines.append(f"<tr>{cells}</tr>")
@@ -347,7 +351,7 @@ class Rendering:
         name = file.rpartition("/")[2]
         text = self.csv.get(name, "")
         if not 0 < len(text) <= MOST_CSV:
-            return f'<a href="{file}">CSV</a>'
+            return f'<a href="{file}">CSV</a>' if text else ""
         data = base64.b64encode(text.encode()).decode()
         return f'<a download="{name}" href="data:text/csv;base64,{data}">CSV</a>'
 
