@@ -285,7 +285,7 @@ GALLERY: Mapping[str, Mapping[str, str]] = {
         "data": "rochester/figures/data.svg",
         "prior_predictive": "rochester/figures/prior-predictive.svg",
         "prior_posterior": "rochester/figures/prior-posterior.svg",
-        "estimates": "rochester/figures/estimates.svg",
+        "estimates": "rochester/figures/levels.svg",
         "differences": "rochester/figures/differences.svg",
         "ranks": "rochester/figures/ranks.svg",
         "variation": "rochester/figures/variation.svg",

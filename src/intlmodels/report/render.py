@@ -316,7 +316,7 @@ class Rendering:
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
             f'aria-label="{number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
-            f'<caption id="{anchor}"><b>{number}.</b> {self._inline(caption)}{mark}</caption>',
+            f'<caption id="{anchor}"><strong>{number}.</strong> {self._inline(caption)}{mark}</caption>',
         ]
         if widths:
             columns = "".join(f'<col style="width: {width}%">' for width in widths)
@@ -375,7 +375,7 @@ class Rendering:
             f'\n<figure id="figure-{drawing.name}">\n'
             f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" '
             f'data-name="{drawing.name}.svg">\n'
-            f"<figcaption><b>{number}.</b> {self._inline(caption)}{mark}{link}</figcaption>\n"
+            f"<figcaption><strong>{number}.</strong> {self._inline(caption)}{mark}{link}</figcaption>\n"
             "</figure>\n\n"
         )
 
