@@ -181,7 +181,7 @@ def _gate(m: ReportData) -> Values:
         "passed": gate.passed,
         "draws": f"{sizes['chain'] * sizes['draw']:,}",
         "chains": str(sizes["chain"]),
-        "checks": str(len(gate.results)),
+        "checks": str(sum(r.outcome != "informational" for r in gate.results)),
         "rhat": value.get("rhat", ""),
         "ess": value.get("ess_bulk", ""),
         "others": str(len(others)) if others else "",
