@@ -84,6 +84,9 @@ def robustness(m: ReportData) -> Values | None:
     return {
         **found,
         "only": _in_common(m, clear, key.curve, [*key.axes]) if found["crossed"] else "",
+        "only_leaning": _in_common(m, key.curve[towards >= LEANING], key.curve, [*key.axes])
+        if found["crossed"]
+        else "",
         "weak": [] if found["crossed"] else [_choice(m, "variant", n) for n in weak["variant"]],
         "unit": unit,
         "interval": f.interval_name(m.prob),
