@@ -296,7 +296,7 @@ def _titled(size: str) -> str:
 
 @styled
 def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
-    """Decay and the change over the periods together: how far they can be told apart.
+    """Decay and the change over the periods together: how far they can be distinguished.
 
     Parameters
     ----------
@@ -454,7 +454,7 @@ def prior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
         s.row_labels(axes, places, labels, 8)
         axes.set_ylim(len(places) - 0.4, -0.6)
         axes.set_xlabel(f"Number of {events(fit, 22)}")
-        notes.append(f"orange: as printed; thick: 50%, thin: {100 * prob:g}% interval")
+        notes.append(f"orange: as reported; thick: 50%, thin: {100 * prob:g}% interval")
     s.caption_below(figure, *notes)
     return figure
 

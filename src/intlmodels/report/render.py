@@ -316,14 +316,18 @@ class Rendering:
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
             f'aria-label="{number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
-            f'<caption id="{anchor}"><strong>{number}.</strong> {self._inline(caption)}{mark}</caption>',
+            f'<caption id="{anchor}"><strong>{number}.</strong> {self._inline(caption)}{mark}'
+            "</caption>",
         ]
         if widths:
             columns = "".join(f'<col style="width: {width}%">' for width in widths)
             lines.append(f"<colgroup>{columns}</colgroup>")
         right = [' class="n"' if i in numeric else "" for i in range(len(header))]
         heads = zip(right, header, strict=True)
-        titles = "".join(f'<th scope="col"{n}>{self._cell(name)}</th>' for n, name in heads)
+        titles = "".join(
+            f'<th scope="col"{n}>{self._cell(name)}</th>' if name else "<td></td>"
+            for n, name in heads
+        )
         lines += [f"<thead><tr>{titles}</tr></thead>", "<tbody>"]
         # On a phone the rows of broad tables are cards.
         labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
@@ -375,7 +379,8 @@ class Rendering:
             f'\n<figure id="figure-{drawing.name}">\n'
             f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" '
             f'data-name="{drawing.name}.svg">\n'
-            f"<figcaption><strong>{number}.</strong> {self._inline(caption)}{mark}{link}</figcaption>\n"
+            f"<figcaption><strong>{number}.</strong> {self._inline(caption)}{mark}{link}"
+            "</figcaption>\n"
             "</figure>\n\n"
         )
 
