@@ -307,6 +307,8 @@ def material(
         passed=passed,
         register=None,
         key_contrast=None,
+        contrast_words={},
+        choice_words={},
     )
     if texts is not None:
         made.texts = texts

@@ -397,7 +397,7 @@ def specifications(
     numbers = np.arange(len(rows))
     towards = np.maximum(rows["p_positive"], 1 - rows["p_positive"])
     for limits, color, word in (
-        ((CLEAR, 2.0), s.BLUE, f"clear (probability of the sign ≥ {CLEAR:g})"),
+        ((CLEAR, 2.0), s.BLUE, f"clear (≥ {CLEAR:g})"),
         ((LEANING, CLEAR), s.SKY, f"leaning (≥ {LEANING:g})"),
         ((0.0, LEANING), s.PRIOR, "undecided"),
     ):

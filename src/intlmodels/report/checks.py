@@ -91,7 +91,7 @@ def calibration(m: ReportData) -> Values | None:
     }
     if found.value.ranked:
         picture = drawing("calibration-ranks", checks.rank_differences(found.value, table))
-        rows = _calibration_rows(table)
+        rows = _calibration_rows(table.replace({"quantity": m.contrast_words}))
         made |= {"drawing": picture, "rows": rows, "p_shown": len(rows[0]) == 7}
     if found.value.differences:
         rates = tables.verdict_rates(found.value.differences)
@@ -271,6 +271,9 @@ def multiverse(m: ReportData) -> Values | None:
     # The curve of the key contrast is in the main report.
     key = "" if m.key_contrast is None else m.key_contrast.name
     others = [c["name"] for c in made["contrasts"] if c["name"] != key]
+    words = m.contrast_words
+    for own in made["contrasts"]:
+        own["name"] = words.get(own["name"], own["name"])
     claims = tables.stability(tables.claims_by_combination(value, m.study.claims), (LEANING, CLEAR))
     texts = {claim.id: claim.text for claim in m.study.claims}
     return made | {
@@ -278,10 +281,12 @@ def multiverse(m: ReportData) -> Values | None:
         "interval": f.interval_name(CI_PROB),
         "drawings": [
             {
-                "name": name,
+                "name": words.get(name, name),
                 "drawing": drawing(
                     f"multiverse-{number}",
-                    checks.specifications(curves[curves["quantity"] == name], value.axes, m.passed),
+                    checks.specifications(
+                        curves[curves["quantity"] == name], value.axes, m.passed, m.choice_words
+                    ),
                 ),
             }
             for number, name in enumerate(others, start=1)

@@ -150,6 +150,9 @@ def count_rows(m: DecayReportData) -> list[CountRow]:
             row = table.loc[count.id]
             held = float(row["p_held"])
             likeliest, probability = str(row["likeliest"]), f.probability(held)
+        elif count.each:  # one number of each firm
+            own = table.loc[table.index.str.startswith(f"{count.id}["), "likeliest"].unique()
+            likeliest = f"{min(own)} to {max(own)}" if len(own) > 1 else str(*own)
         text = count.text or subset(count, m)
         rows.append(CountRow(count.id, text, count.where, printed, likeliest, probability, held))
     return rows
@@ -365,7 +368,12 @@ def estimates(m: DecayReportData) -> Values:
 def _curve_rows(m: DecayReportData) -> Rows:
     """Probability of the flag after some numbers of decisions."""
     return tuple(
-        (row.size, str(row.entries), percent(row), *prior_cell(row, 0))
+        (
+            row.size,
+            str(row.entries),
+            r.estimate(row, decimals(row.ci_low, row.ci_high, 0)),
+            *prior_cell(row, 0),
+        )
         for row in m.curves[m.curves["entries"].isin(ENTRIES)].itertuples(index=False)
     )
 
@@ -379,7 +387,7 @@ def _slope_rows(m: DecayReportData) -> Rows:
         rows.append(
             (
                 f"decline after {FALL_AFTER}, points" if points else "decay, log odds",
-                row.size,
+                row.size.replace(" - ", " minus "),
                 r.estimate(row, digits),
                 *prior_cell(row, 0 if points else 1),
                 f.probability(row.p_positive),

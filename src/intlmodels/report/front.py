@@ -84,6 +84,9 @@ def robustness(m: ReportData) -> Values | None:
     return {
         **found,
         "only": _in_common(m, clear, key.curve, [*key.axes]) if found["crossed"] else "",
+        "only_leaning": _in_common(m, key.curve[towards >= LEANING], key.curve, [*key.axes])
+        if found["crossed"]
+        else "",
         "weak": [] if found["crossed"] else [_choice(m, "variant", n) for n in weak["variant"]],
         "unit": unit,
         "interval": f.interval_name(m.prob),
@@ -181,7 +184,7 @@ def _gate(m: ReportData) -> Values:
         "passed": gate.passed,
         "draws": f"{sizes['chain'] * sizes['draw']:,}",
         "chains": str(sizes["chain"]),
-        "checks": str(len(gate.results)),
+        "checks": str(sum(r.outcome != "informational" for r in gate.results)),
         "rhat": value.get("rhat", ""),
         "ess": value.get("ess_bulk", ""),
         "others": str(len(others)) if others else "",
