@@ -193,9 +193,9 @@ def command_line() -> str:
         "| 1 | a fit did not converge, ranks are not uniform, or `report --check` found a stale "
         "report |",
         "| 2 | unusable input or output, such as a mistyped cell, a full disk or a closed pipe; "
-        "one line says where, what was found and how to fix it; what was there before is kept |",
+        "one line says where, what was found and how to fix it; existing files are unchanged |",
         "| 70 | an error in this program, with its traceback: please report it |",
-        "| 130 | interrupted; what is finished is kept |\n",
+        "| 130 | interrupted; finished work is saved |\n",
         "Where the home folder cannot be written, compilers use a temporary cache, and one line "
         "says so.",
     ]

@@ -152,7 +152,7 @@ def comparison(
         unit_label="firm",
         values=tuple(values.tolist()),
         variants=variants,
-        skipped={"density": "it predicts other outcomes than those printed"},
+        skipped={"density": "it predicts outcomes other than those reported"},
         settings={"draws": 1000, "chains": 4},
     )
     return replace(value, **changes)

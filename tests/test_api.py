@@ -36,12 +36,12 @@ def test_differences_are_those_of_the_model(study):
 def test_findings_that_were_stored_are_read(study, tmp_path):
     out = tmp_path / "out"
     store_fits(study, out, default=made_up(study))
-    with pytest.raises(im.StudyError, match="calibration: it was not computed yet"):
+    with pytest.raises(im.StudyError, match="calibration: it has not been computed yet"):
         im.read_trust(study, out)
     stored.write("sensitivity", madetrust.sensitivity(), study, {}, out)
     found = im.read_trust(study.folder, out)
     assert set(im.trust_tables(found)) == {"sensitivity.csv", "power_scaling.csv"}
-    assert found.calibration.reasons == ("it was not computed yet",)
+    assert found.calibration.reasons == ("it has not been computed yet",)
 
 
 def test_findings_of_another_study_are_not_read(study, tmp_path):

@@ -531,6 +531,4 @@ def test_hard_counts_that_exceed_the_total_are_refused(tmp_path):
     ways = ({**WAYS[0], "value": 5}, {**WAYS[1], "value": 2, "periods": ""})
     with pytest.raises(StudyError) as error:
         require_consistent_counts(load_study(folder_of(tmp_path, ways)))
-    assert "hard counts that cannot hold together: all (counts.csv, row 2): 6, w1" in str(
-        error.value
-    )
+    assert "hard counts that cannot all be true: all (counts.csv, row 2): 6, w1" in str(error.value)

@@ -193,7 +193,7 @@ def test_findings_come_back_from_disk_until_something_changes(monkeypatch, study
     broken = read_checks(study, out, {}).calibration
     assert broken.value is None
     assert "cannot be read" in broken.reasons[0]
-    assert read_checks(study, out, {}).comparison.reasons == ("it was not computed yet",)
+    assert read_checks(study, out, {}).comparison.reasons == ("it has not been computed yet",)
 
 
 def command(study, out, sims, *more):

@@ -311,7 +311,7 @@ def test_an_interrupted_run_keeps_what_is_finished(capsys, monkeypatch, folder, 
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     code, _, err = run(capsys, "fit", folder, "--out", out, "--seed", "9")
     assert code == 130
-    assert "run the same command to go on" in err
+    assert "run the same command to resume" in err
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
@@ -397,8 +397,8 @@ def test_parents_of_the_output_folder_are_made(capsys, quick, folder, tmp_path):
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (OSError(errno.EROFS, "Read-only file system", "x/y.csv"), "x/y.csv: cannot be used"),
         (PermissionError(errno.EACCES, "Permission denied", "a\nb"), r"a\nb: cannot be used"),
-        (MemoryError(), "memory does not suffice"),
-        (RuntimeError("can't start new thread"), "memory does not suffice"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("can't start new thread"), "out of memory"),
         (KeyboardInterrupt(), "interrupted"),
     ],
 )
@@ -557,7 +557,7 @@ def test_an_interrupt_at_any_moment_is_one_line(folder, tmp_path, after):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines() == [
-        "interrupted: finished fits are kept; run the same command to go on"
+        "interrupted: finished fits are saved; run the same command to resume"
     ]
     assert below(out) == []
 

@@ -123,7 +123,7 @@ def test_an_interrupt_says_how_to_go_on(capsys, monkeypatch, here, folder, tmp_p
     out = tmp_path / "out"
     code, _, err = run(capsys, "calibrate", folder, "--sims", 9, "--out", out, *SHORT)
     assert code == 130
-    assert "run the same command to go on" in err
+    assert "run the same command to resume" in err
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_contradictory_hard_counts_are_refused_with_the_smallest_conflict(capsys
     for command in ("fit", "check"):
         code, _, err = run(capsys, command, folder, *(["--out", out] if command == "fit" else []))
         assert code == 2
-        assert "hard counts that cannot hold together" in err
+        assert "hard counts that cannot all be true" in err
         assert "all (row 2)" in err
         assert "early (row 4)" in err
         assert "late (row 9)" in err

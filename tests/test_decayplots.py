@@ -313,7 +313,7 @@ def test_of_many_counts_the_doubtful_are_shown(fit, monkeypatch):
     shown = [label.get_text().rpartition(" ")[0][:-2] for label in figure.axes[0].get_yticklabels()]
     soft = table[~table["hard"]]
     assert set(shown) == set(soft.nsmallest(3, "p_held")["count"])
-    assert f"{len(table) - 3} counts more likely to hold as printed: not shown" in said(figure)
+    assert f"{len(table) - 3} counts more likely to be right: not shown" in said(figure)
 
 
 BOUNDS = pd.DataFrame(

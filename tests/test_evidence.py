@@ -92,7 +92,7 @@ def test_the_section_says_why_leaving_one_out_does_not_compare():
     results = made.trust(comparison=counts, evidence=made.evidence())
     values = checks.comparison(made.material(results, texts={}, model="decay"))
     text = made.words("comparison", values)
-    assert "Leaving out one such count compares nothing" in text
+    assert "Leaving out such a count is uninformative" in text
     assert "default 0.73 and heaped 0.27" in text
     assert "period (effects of periods are too many integrals)" in text
     assert "elpd" not in text

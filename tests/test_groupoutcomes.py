@@ -119,7 +119,7 @@ def outcome(*groups):
     ("added", "says"),
     [
         (outcome("shops"), "no such group of rows (did you mean 'shop'?)"),
-        (outcome("agent"), "4 firms belong to this group, 0 do not, and of 4 that is not known"),
+        (outcome("agent"), "4 firms belong to this group, 0 do not, and for 4 it is not known"),
         (outcome(), "expected one or more groups, each once"),
         (
             outcome("shop") + '[outcomes.way-shop]\nkind = "binary"\nfile = "abroad.csv"\n'

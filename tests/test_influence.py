@@ -191,12 +191,14 @@ def test_claims_that_hang_on_one_firm_are_named():
         "Box": {"C1 falls": 0.974, "C2 falls": 0.6},
     }
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
-    assert "Of 2 claims tested with the fit, 1 would have another verdict without one firm:" in text
+    changed = "Of 2 claims tested with the fit, 1 would have a different verdict without one firm:"
+    assert changed in text
     assert "C1: without Ash and Box" in text
     claims["Ash"]["C1 falls"] = claims["Box"]["C1 falls"] = 0.98
     text = said(madetrust.influence({"Ash": 0.98, "Box": 0.98}, claims=claims))
     assert (
-        "Of 2 claims tested with the fit, none would have another verdict without one firm." in text
+        "Of 2 claims tested with the fit, none would have a different verdict without one "
+        "firm." in text
     )
 
 

@@ -88,6 +88,6 @@ def test_too_many_steps_are_an_error(monkeypatch):
     monkeypatch.setattr(integers, "MOST_STEPS", 0)
     monkeypatch.setattr(integers, "MOST_ROUNDS", 0)
     program = Program(np.array([[2, 2]]), np.array([EQUAL]), np.array([3]))
-    with pytest.raises(TooLongError, match="given up after 0 steps") as error:
+    with pytest.raises(TooLongError, match="stopped after 0 steps") as error:
         program.least(np.ones(2, int), np.zeros(2, int), np.full(2, 5))
     assert "\n" not in str(error.value)

@@ -68,6 +68,6 @@ def test_an_interrupt_is_one_line_wherever_it_arrives(tmp_path, place):
         timeout=60,
         check=False,
     )
-    assert found.stderr == "interrupted: what was finished before is kept\n"
+    assert found.stderr == "interrupted: finished work is saved\n"
     assert found.returncode == 130
     assert found.stdout == ("tidied" if place == "twice" else "")

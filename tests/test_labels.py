@@ -128,7 +128,7 @@ def test_labels_that_look_alike_stay_two_levels_with_a_note(tmp_path, one, other
     labels = [one, other, "Tools", one]
     study = study_of(tmp_path / "a", labels, [f"{x} {i > 2}" for i, x in enumerate(labels)])
     assert set(study.predictors["branch"].levels) == {one, other, "Tools"}
-    said = "differ in capitals only" if other == "boats" else "look alike and are kept apart"
+    said = "differ only in capitals" if other == "boats" else "look alike but are different labels"
     assert describe(study).count(said) == 2  # levels, and firms
     folder = write_register(tmp_path / "b")
     rows = [(str(5 * i), x, ("small", "large")[i % 2], str(i)) for i, x in enumerate(labels)]
@@ -147,7 +147,7 @@ def test_firms_of_a_register_of_decisions_that_look_alike_are_noted(tmp_path, on
         study = im.reduce(folder, tmp_path / "out")
         assert study.read.firms == 4
         assert set(study.read.alike) == set(one_other)
-        assert describe(study).count("look alike and are kept apart") == 1
+        assert describe(study).count("look alike but are different labels") == 1
 
 
 def test_labels_that_differ_are_not_noted():

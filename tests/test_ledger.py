@@ -145,11 +145,14 @@ def test_kleene_logic_is_that_of_every_completion(tmp_path: Path) -> None:
         ("[groups.a]\ncolumn = 'firms.csv: branch'\nis = ['Tool']", "did you mean 'Tools'?"),
         ("[groups.a]\ncolumn = 'firms.csv: branch'\nbelow = 3", "expected a number"),
         ("[groups.a]\nfirms = ['Aldr']", "did you mean 'Alder'?"),
-        ("[groups.a]\nany = ['b']", "expected a group that stands before this one"),
-        ("[groups.a]\nfirms = ['Alder']\nbelow = 3", "[groups.a] below: does not go with firms"),
+        ("[groups.a]\nany = ['b']", "expected a group defined before this one"),
+        (
+            "[groups.a]\nfirms = ['Alder']\nbelow = 3",
+            "[groups.a] below: cannot be combined with firms",
+        ),
         (
             "[groups.a]\ncolumn = 'firms.csv: size'\nis = ['3']\nbelow = 3",
-            "[groups.a] is: does not go with other conditions",
+            "[groups.a] is: cannot be combined with other conditions",
         ),
         ("[groups.a]\nwithout = ['tools']\n", "expected all or any as well"),
         ("[groups.a]\ncolour = 'red'", "unknown key"),
@@ -293,7 +296,7 @@ e,turnover,70.7,bn,p. 2
         (
             'rule = "faster"\nnumber = "a"\nyears = 2\nagainst = "c"\nagainst_years = 3',
             True,
-            "5.50 a year, against 13 in 3, 4.33 a year",
+            "5.50 per year, against 13 in 3, 4.33 per year",
         ),
     ],
 )
@@ -764,7 +767,7 @@ def test_names_are_checked_before_anything_is_fitted(tmp_path: Path, keys: str, 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ('rule = "falls"', "this rule asks a decay model; expected one of"),
+        ('rule = "falls"', "this rule needs a decay model; expected one of"),
         ('rule = "number of firms"\nof = "tolls"\nequal = 1', "did you mean 'tools'?"),
         ('rule = "number of firms"\nof = "tools"', "expected it, or least or most"),
         ('rule = "every"\nof = "tools"\nis = "tools"', "expected another group"),

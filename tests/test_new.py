@@ -157,8 +157,8 @@ def test_what_is_made_has_the_usual_permissions(tmp_path):
     [
         (("full", "--model", "share"), "full: the folder is not empty"),
         (("file", "--model", "share"), "file: this is a file"),
-        (("file/valley", "--model", "share"), "there is no folder file"),
-        (("no/valley", "--model", "share"), "there is no folder no to make it in"),
+        (("file/valley", "--model", "share"), "the parent folder file does not exist"),
+        (("no/valley", "--model", "share"), "the parent folder no does not exist"),
         (("rochester", "--model", "share"), "a study of the package is called 'rochester'"),
         (("./norway", "--model", "decay"), "a study of the package is called 'norway'"),
         (("valley", "--model", "shares"), "did you mean 'share'"),
@@ -167,8 +167,8 @@ def test_what_is_made_has_the_usual_permissions(tmp_path):
         (("valley", "--model", "decay", "--rows"), "are of the model 'share'"),
         (("", "--model", "share"), "expected the path of a folder"),
         (("a\nb", "--model", "share"), "expected the path of a folder"),
-        (("x" * 300, "--model", "share"), "cannot make this folder"),
-        (("~nobody-of-that-name/x", "--model", "share"), "cannot make this folder"),
+        (("x" * 300, "--model", "share"), "cannot create this folder"),
+        (("~nobody-of-that-name/x", "--model", "share"), "cannot create this folder"),
     ],
 )
 def test_refusals_are_one_line_and_leave_nothing(capsys, tmp_path, monkeypatch, arguments, says):
@@ -193,7 +193,7 @@ def test_a_place_that_cannot_be_written_is_refused(capsys, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     code, _, err = run(capsys, "new", tmp_path / "closed" / "valley", "--model", "share")
     assert code == 2
-    assert "cannot make this folder (Permission denied)" in err
+    assert "cannot create this folder (Permission denied)" in err
     assert below(tmp_path) == ["closed"]
 
 
@@ -215,7 +215,7 @@ def test_what_breaks_off_leaves_nothing(capsys, tmp_path, monkeypatch, there, br
     code, _, err = run(capsys, "new", folder, "--model", "share")
     monkeypatch.undo()
     assert code == 2
-    assert "cannot make this folder (No space left on device)" in err
+    assert "cannot create this folder (No space left on device)" in err
     assert below(tmp_path) == (["valley"] if there else [])
 
 
@@ -332,7 +332,7 @@ def test_the_examples_of_the_decay_model_give_whole_reports(capsys, tmp_path, te
     assert text.startswith("# MADE-UP EXAMPLE")
     text += (out / "appendix.md").read_text(encoding="utf-8")
     assert "The paper's claims" in text
-    assert ("late-alone (not led by a peer, after 2012) from 5 to 6" in text) == (
+    assert ("not led by a peer, after 2012 from 5 to 6 (late-alone)" in text) == (
         template == "decay"
     )
 

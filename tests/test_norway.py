@@ -194,7 +194,7 @@ def test_description(norway: DecayStudy) -> None:
     for expected in (
         "3 large (A, B, C), 9 other",
         "decision: motivated by the cluster, or not",
-        "all in all 41; 5 hold exactly, 13 may be off",
+        "41 in all; 5 hold exactly, 13 may be off",
         "M20b >=   1  hard   flag yes  each of A, B, C, D, E, F, J; all periods",
         "variants of this study's own: 6",
         "=   8  noisy  flag yes  all firms; before 2000, 2000",

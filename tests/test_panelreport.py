@@ -155,7 +155,7 @@ def test_methods_say_what_the_terms_are(m):
     text = text_of_methods(m)
     assert "structural" not in text
     assert "60 rows of 15 growers, 2001 to 2004" in text
-    assert "Each grower (15) has a level of its own" in text
+    assert "Each grower (15) has its own level" in text
     assert "random walk over 4 periods" in text
     assert {"mundlak1978", "smithson2006", "gelman2006"} <= set(methods.bibliography(m))
 

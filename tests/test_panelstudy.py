@@ -495,18 +495,26 @@ BAD_TERMS = {
         [],
         ["[groups.cluster]", "[cluster] has this one"],
     ),
-    "groups called firm": ('[groups.firm]\ncolumn = "count"', [], ["models use this one"]),
+    "groups called firm": (
+        '[groups.firm]\ncolumn = "count"',
+        [],
+        ["models themselves use this one"],
+    ),
     "slopes of nothing named so": (
         '[predictors.x_by_sector]\nkind = "numeric"\ncolumn = "count"',
         [],
-        ["[predictors.x_by_sector]", "with [groups.sector] the models use this one"],
+        ["[predictors.x_by_sector]", "with [groups.sector] the models themselves use this one"],
     ),
     "a square of its own": (
         '[predictors.age_squared]\nkind = "numeric"\ncolumn = "count"',
         [],
         ["[predictors.age_squared]", "the models use it beside 'age'"],
     ),
-    "a row": ('[predictors.row]\nkind = "numeric"\ncolumn = "count"', [], ["models use this one"]),
+    "a row": (
+        '[predictors.row]\nkind = "numeric"\ncolumn = "count"',
+        [],
+        ["models themselves use this one"],
+    ),
     "a precision of its own": (
         '[predictors.phi_x]\nkind = "numeric"\ncolumn = "count"',
         [],
@@ -561,7 +569,7 @@ BAD_TERMS = {
                 for i, f in enumerate(("Dog,South", "Elm,North"))
             ),
         ],
-        ["firms.csv, row 2, column 'older'", "estimated anew in each of its rows"],
+        ["firms.csv, row 2, column 'older'", "estimated separately in each of its rows"],
     ),
     "knots of no spline": (
         "",

@@ -141,7 +141,7 @@ def _density(png: bytes) -> int:
 
 
 def test_letters_of_a_pdf_are_embedded(good):
-    content = (good.folder / "figures/89mm/estimates.pdf").read_bytes()
+    content = (good.folder / "figures/89mm/differences.pdf").read_bytes()
     assert b"/FontFile2" in content
     assert b"/Type3" not in content
     assert b"CreationDate" not in content
@@ -230,7 +230,9 @@ def test_latex_is_sound(good, failed, hostile):
 
 def test_a_long_table_goes_over_pages():
     rows = tuple((f"firm {i}", str(i)) for i in range(80))
-    text = tables.tex(Table("Long", ("firm", "n"), rows, numeric=(1,), note="A note."), "long")
+    text = tables.tex(
+        Table("Table 1", "Long", ("firm", "n"), rows, numeric=(1,), note="A note."), "long"
+    )
     assert text.startswith("% needs \\usepackage{booktabs,longtable}\n")
     check_latex(text)
     assert text.count(r"\endfirsthead") == text.count(r"\endhead") == 1
@@ -249,7 +251,7 @@ def test_latex_escapes():
     assert markup.latex("[a]") == "{}[a]"
     assert markup.latex("two\nlines\x00\u202e") == "two lines"
     assert markup.latex("日本") == "日本"
-    table = Table("日本", ("a",), (("b",),))
+    table = Table("Table 1", "日本", ("a",), (("b",),))
     assert "XeLaTeX" in tables.tex(table, "x").split("\n")[0]
 
 
@@ -392,12 +394,12 @@ def test_methods_say_what_was_done(good):
         "Ease of moving (Easy against Hard)",
         "Sales (logarithm, standardized)",
         "Missing covariates (1 firm) were estimated",
-        "4 chains of 2000 kept draws each after 1000 of tuning (8000 draws in all; seed 20261",
+        "4 chains of 2000 draws each, after 1000 tuning draws (8000 draws in all; seed 20261",
         "target acceptance 0.95",
         "every check was passed",
         "95% equal-tailed intervals",
-        "Did not converge, and carry no weight: two-skills",
-        "Not done, or not with the model as it is: calibration on simulated studies",
+        "Variants that did not converge carry no weight: two-skills",
+        "Not done, or not with the current model: calibration on simulated studies",
         "intlmodels 0.0.test",
         good.manifest["fingerprint"],
     ):
@@ -411,7 +413,7 @@ def test_methods_follow_priors_settings_and_design(study, tmp_path):
     material = gather(changed, tmp_path)
     text = markup.as_markdown(methods.passages(material, "data"), "Methods")
     assert "phi \\~ Gamma(2, 0.1) (set by the study)" in text
-    assert "4 chains of 900 kept draws" in text
+    assert "4 chains of 900 draws" in text
     assert "seed 5" in text
     assert "No variants of the model were fitted" in text
 
@@ -480,7 +482,7 @@ def test_a_failure_is_marked_everywhere(failed):
         assert "THIS FIT DID NOT CONVERGE" in failed.text(name)
         assert "divergent transitions must be at most 0 and was 3" in failed.text(name)
         assert "every check was passed" not in failed.text(name)
-    assert "The first try was discarded: divergences failed" in failed.text("methods.md")
+    assert "The first attempt was discarded: divergences failed" in failed.text("methods.md")
     assert "target acceptance 0.99" in failed.text("methods.md")
     assert "**This fit did not converge.**" in failed.text("README.md")
     assert failed.text("README.md").count("**Did not converge.**") > 10
@@ -638,7 +640,7 @@ def test_a_study_of_counts(tmp_path):
     assert not {"hoffman2014", "abrilpla2023", "betancourt2016"} & keys
     text = export.text("methods.md")
     assert "known only from published counts" in text
-    assert "3 sweeps a draw 100 steps of the table" in text
+    assert "each draw takes 3 sweeps, each of 100 steps of the table" in text
     for path in export.files("tables/*.tex"):
         check_latex(path.read_text(encoding="utf-8"))
     assert {"curves", "cells", "true-counts"} <= {

@@ -96,7 +96,7 @@ def test_levels_and_counts_are_labelled_in_words(fit):
     assert "Ease of moving" in text
     assert "Easy (4)" in text
     assert "Share abroad" in text
-    with pytest.raises(StudyError, match="nothing is compared for 'x'"):
+    with pytest.raises(StudyError, match="there is no comparison for 'x'"):
         plots.estimates(fit, "x")
 
 

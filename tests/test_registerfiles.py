@@ -197,7 +197,7 @@ def test_a_record_that_readers_take_differently_is_a_bad_row(tmp_path, name, end
 def test_a_quote_that_hides_where_rows_begin_is_refused(tmp_path, text):
     folder = lake(tmp_path, bad_rows="set aside")
     (folder / "rows" / "a.csv").write_text(f"share,branch\n5,A\n10,B\n{text}15,C\n", "utf-8")
-    refused(folder, r"rows/a.csv, row 4: found .*nobody knows where the next row begins", tmp_path)
+    refused(folder, r"rows/a.csv, row 4: found .*it is unclear where the next row begins", tmp_path)
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n\r\n \n,\n"])
@@ -270,7 +270,7 @@ def test_random_csv_is_counted_as_by_a_plain_reader_or_refused(tmp_path, monkeyp
     else:
         told = ""
     if told:  # of a quote that may go on over lines
-        assert "nobody knows where the next row begins" in told
+        assert "it is unclear where the next row begins" in told
         assert any(re.search(r'(^|,)"(A"x)?($|[^"])', line) for line in lines)
         return
     assert cells(study) == good
@@ -312,13 +312,13 @@ def test_large_ids_are_kept_apart_or_refused(tmp_path):
     put_types(folder, ids, pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), [0.5, 1.0])
     assert len(im.reduce(folder).predictors["branch"].levels) == 24
     put_types(folder, ids, [float(i) for i in ids])
-    refused(folder, r"rows/2.parquet', column 'branch'.*DOUBLE, which does not hold this for sure")
+    refused(folder, r"rows/2.parquet', column 'branch'.*DOUBLE, which cannot hold this reliably")
     for worst in (float("nan"), float("-inf"), -(2.0**53)):
         folder = lake(tmp_path / str(worst))
         put_types(folder, [1.0, worst, -0.0, 1.0])  # alone: DuckDB takes bounds from statistics
-        refused(folder, "DOUBLE, which does not hold this for sure")
+        refused(folder, "DOUBLE, which cannot hold this reliably")
     put_types(folder, pa.array([1.0, 2.0**24], pa.float32()))
-    refused(folder, "FLOAT, which does not hold this for sure")
+    refused(folder, "FLOAT, which cannot hold this reliably")
 
 
 @pytest.mark.parametrize(
@@ -411,5 +411,5 @@ def test_stored_counts_that_were_changed_are_counted_again(tmp_path):
     (out / "cells.csv").write_bytes(content.replace(b"Boats,1", b"Boats,9"))
     told = []
     assert cells(reduced(im.load_study(folder), out, tell=told.append)) == SAME
-    assert "cells.csv is not as it was written" in told[0]
+    assert "cells.csv was changed after it was written" in told[0]
     assert (out / "cells.csv").read_bytes() == content

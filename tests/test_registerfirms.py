@@ -58,7 +58,7 @@ def test_firms_that_repeat_are_counted(tmp_path, kind, files):
     folder = made(tmp_path / "b", firms, kind, files, repeated="independent")
     study = im.reduce(folder, out)
     assert (study.read.firms, study.read.repeated) == (len(often), repeated)
-    assert f"{repeated} of them have several rows, which are counted as independent" in describe(
+    assert f"{repeated} of them have several rows, which are treated as independent" in describe(
         study
     )
     # The counts are those without a word of firms, and are found again.

@@ -80,7 +80,7 @@ def test_without_a_current_converged_fit_there_is_nothing_to_hold_anything_again
     with pytest.raises(StudyError, match="run intlmodels fit first"):
         s.current(study, out)
     monkeypatch.setattr(jobs, "fit", partial(mock_fit, bad=True))
-    with pytest.raises(StudyError, match="did not converge, so that there are no conclusions"):
+    with pytest.raises(StudyError, match="did not converge, so there are no conclusions"):
         fitted(study, out)
     other = load_study(
         write_study(tmp_path / "other", edit_firms=[("Alder,10,", "Alder,15,")], edit_toml=())

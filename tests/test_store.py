@@ -360,7 +360,7 @@ def test_what_is_no_file_is_no_fit(tmp_path):
     (tmp_path / "variants").mkdir()
     folder, pipe = tmp_path / "posterior.nc", tmp_path / "variants" / "hurdle.nc"
     folder.mkdir()
-    with pytest.raises(StudyError, match="a folder is where the fit is to be stored"):
+    with pytest.raises(StudyError, match="a folder is in the place of the stored fit"):
         store.why_refit(folder, {})
     os.mkfifo(pipe)
     assert store.why_refit(pipe, {}) == ["the stored file cannot be used: it is not a regular file"]
@@ -378,7 +378,7 @@ def test_an_attribute_of_another_form_means_a_new_fit(tmp_path, name):
     for number, value in enumerate(OTHER):
         path = tmp_path / f"{number}.nc"
         store.write(small_tree(**{name: value}), path)
-        refused_everywhere(path, f"attribute {name} is not as it was written")
+        refused_everywhere(path, f"attribute {name} was changed after it was written")
 
 
 @pytest.mark.parametrize("name", ["model", "seed", "retried", "estimands_version", "ess"])
@@ -386,7 +386,7 @@ def test_an_attribute_that_is_missing_or_of_another_type_means_a_new_fit(tmp_pat
     path = tmp_path / "posterior.nc"
     for value in (None, [1, 2]):
         store.write(small_tree(**{name: value}), path)
-        refused_everywhere(path, f"attribute {name} is not as it was written")
+        refused_everywhere(path, f"attribute {name} was changed after it was written")
 
 
 @pytest.mark.parametrize("settings", ['{"draws": 0}', '{"draws": "9"}', '{"speed": 1}'])

@@ -183,8 +183,8 @@ def test_description_tells_what_was_read(rochester: Study) -> None:
         "10  Photonics Value Added",
         "8 printed labels within the families of expertise",
         "missing for B, G",
-        "left out for want of an outcome: none",
-        "read otherwise than printed: none",
+        "left out for lack of an outcome: none",
+        "cells not read as they are printed: none",
     ):
         assert expected in text
 
@@ -402,7 +402,7 @@ def test_normalizing_twice_changes_nothing(text: str) -> None:
 def test_levels_that_differ_in_capitals_only_stay_apart_and_are_told(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path, edit_firms=[("250,Toys", "250,toys")]))
     assert study.predictors["branch"].levels == ("Boats", "Tools", "Toys", "toys")
-    assert "'Toys' and 'toys' differ in capitals only" in describe(study)
+    assert "'Toys' and 'toys' differ only in capitals" in describe(study)
 
 
 def test_profiles_priors_and_settings(tmp_path: Path) -> None:
@@ -606,7 +606,7 @@ BAD_FILES: dict[str, tuple[bytes | None, list[str]]] = {
     "missing": (None, ["missing", "expected it in the folder", "'traits.csv'"]),
     "zero bytes": (b"", ["empty", "expected a header"]),
     "only a mark": (b"\xef\xbb\xbf\n\n", ["empty"]),
-    "header only": (FIRMS.split("\n")[0].encode(), ["header only", "expected one row a firm"]),
+    "header only": (FIRMS.split("\n")[0].encode(), ["header only", "expected one row per firm"]),
     "blank first row": (b"\n" + FIRMS.encode(), ["row 1", "blank"]),
     "latin-1": (
         FIRMS.replace("Cedar", "C\xe9dar").encode("latin-1"),

@@ -256,7 +256,7 @@ BAD: dict[str, tuple[Mapping[str, Any], list[str]]] = {
     "a value that is not known": ({"value": "NA"}, ["'NA'", "delete the row"]),
     "huge": ({"value": "1e9"}, ["'1e9'", "30000"]),
     "endless": ({"value": "1e999"}, ["'1e999'", "expected a number"]),
-    "no id": ({"id": " "}, ["'id'", "called"]),
+    "no id": ({"id": " "}, ["'id'", "expected an id"]),
     "an id twice": ({"id": " all"}, ["'id'", "' all'", "row 2", "every id once"]),
 }
 
@@ -280,13 +280,13 @@ def test_no_firm_of_a_size(tmp_path: Path) -> None:
     [
         (
             [{"id": "yes", "flag": "yes", "value": 3, "status": "hard"}],
-            ["no row tells how many there are in all", "'all,,,,,,equal,,N,hard,'"],
+            ["no row gives the total number", "'all,,,,,,equal,,N,hard,'"],
         ),
-        ([{"id": "n", "value": 6}], ["row 2", "'status'", "'noisy'", "expected hard", "n tells"]),
-        ([TOTAL | {"relation": "at least"}], ["no row tells"]),
-        ([TOTAL | {"each": "yes"}], ["no row tells"]),
-        ([TOTAL | {"firms": "Ash; Box"}], ["no row tells"]),
-        ([TOTAL | {"periods": "early"}], ["no row tells"]),
+        ([{"id": "n", "value": 6}], ["row 2", "'status'", "'noisy'", "expected hard", "n gives"]),
+        ([TOTAL | {"relation": "at least"}], ["no row gives"]),
+        ([TOTAL | {"each": "yes"}], ["no row gives"]),
+        ([TOTAL | {"firms": "Ash; Box"}], ["no row gives"]),
+        ([TOTAL | {"periods": "early"}], ["no row gives"]),
         ([TOTAL | {"value": 0}], ["row 2", "'value'", "at least one"]),
     ],
 )
@@ -325,8 +325,8 @@ def test_needed_columns(tmp_path: Path, column: str) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ([], ["empty", "one row a count"]),
-        (count_rows(COUNTS)[:1], ["header only", "one row a count"]),
+        ([], ["empty", "one row per count"]),
+        (count_rows(COUNTS)[:1], ["header only", "one row per count"]),
         ([*count_rows(COUNTS), ["x"]], ["row 9", "too few cells"]),
     ],
 )
@@ -512,7 +512,7 @@ def test_more_counts_need_ids_of_their_own(tmp_path: Path) -> None:
     assert "told.csv, row 2, column 'id': found 'early'; counts.csv, row 4 has this id" in text
 
 
-# -- counts that cannot hold together ------------------------------------------------------
+# -- counts that cannot all be true ------------------------------------------------------
 
 
 def why_impossible(study: DecayStudy) -> str:
@@ -534,7 +534,7 @@ def test_hard_counts_that_contradict_each_other_are_read_but_not_fitted(tmp_path
     study = counted(tmp_path, counts=counts)
     assert describe(study)
     text = why_impossible(study)
-    assert text.startswith("counts.csv: hard counts that cannot hold together: ")
+    assert text.startswith("counts.csv: hard counts that cannot all be true: ")
     assert "all (row 2): 6, yes (row 3): 4, no (row 4): 3; expected" in text
 
 

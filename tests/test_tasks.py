@@ -212,7 +212,7 @@ def test_another_file_is_not_written_over(content, journal, thread):
         journal.set_aside,
         lambda: run(numbered.draw, NUMBERS, journal, thread),
     ):
-        with pytest.raises(StudyError, match=r"no journal of tasks; move the file elsewhere"):
+        with pytest.raises(StudyError, match=r"not a journal of tasks; move the file elsewhere"):
             use()
     assert journal.path.read_bytes() == content
 
@@ -288,12 +288,12 @@ def test_two_cannot_use_one_journal(journal, thread):
             db.execute("BEGIN EXCLUSIVE")
             uses = (own.results, own.set_aside, lambda: run(numbered.draw, NUMBERS, own, thread))  # noqa: B023
             for use in uses:
-                with pytest.raises(StudyError, match="another process is at work on these tasks"):
+                with pytest.raises(StudyError, match="another process is working on these tasks"):
                     use()
         assert journal.path.read_bytes() == before
 
     def meanwhile(part):
-        with pytest.raises(StudyError, match="another process is at work on these tasks"):
+        with pytest.raises(StudyError, match="another process is working on these tasks"):
             run(numbered.draw, NUMBERS, journal, thread)
 
     assert run(numbered.draw, NUMBERS, journal, thread, progress=meanwhile) == DRAWN
@@ -326,7 +326,7 @@ def test_a_full_disk_is_told_and_what_is_saved_stays(journal, thread, monkeypatc
         insert(db, {key: text * 1000 for key, text in texts.items()})
 
     monkeypatch.setattr(runner, "_insert", full)
-    with pytest.raises(StudyError, match=r"database or disk is full\); what is finished is kept"):
+    with pytest.raises(StudyError, match=r"database or disk is full\); finished work is saved"):
         run(numbered.draw, NUMBERS, journal, thread)
     monkeypatch.undo()
     assert journal.results() == {"1": DRAWN["1"]}
@@ -637,7 +637,7 @@ def test_a_lost_scheduler_is_told(journal, dask, tmp_path, caplog):
             local.close()
 
     with (
-        pytest.raises(StudyError, match="the scheduler was lost; what is finished is kept"),
+        pytest.raises(StudyError, match="the scheduler was lost; finished work is saved"),
         executor(1, local.scheduler_address) as pool,
     ):
         run(numbered.wait_for, given, journal, pool, progress=lose)

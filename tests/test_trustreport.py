@@ -81,7 +81,7 @@ def test_each_deviation_is_told_with_its_direction(faulty):
     assert text.startswith("4 of 5 quantities deviate from uniform ranks")
     parts = {part.split(" (")[0]: part for part in text.split("0.01): ")[1].split("; ")}
     assert (
-        "(p < 0.001): the posterior is too narrow: its 95% intervals held the truth in"
+        "(p < 0.001): the posterior is too narrow: its 95% intervals contained the true value in"
         in (parts["phi"])
     )
     assert "too wide" in parts["sigma_branch"]
@@ -138,10 +138,10 @@ def test_chance_is_that_of_the_binomial_law(faulty_table):
 def test_what_a_study_cannot_learn_is_named():
     value = made.calibration(noise={"phi": 3.0})
     text = made.said("calibration", checkvalues.calibration(value)).splitlines()[3]
-    assert "can hardly learn 1 of 5 quantities" in text
+    assert "says little about 1 of 5 quantities" in text
     assert text.split("): ")[1].startswith("phi.")
     text = made.said("calibration", checkvalues.calibration(made.calibration()))
-    assert "narrows every quantity" in text
+    assert "is informative about every quantity" in text
 
 
 def test_fits_that_failed_or_did_not_converge_are_counted():
@@ -250,7 +250,7 @@ def test_weights_come_with_their_spread_and_a_warning():
     assert table["weight"].tolist() == pytest.approx([0.5, 0.5])
     text = made_sentences(made.comparison(22, {"same": 15.0}))
     assert "default 0.50 (0.50 to 0.50) and same 0.50 (0.50 to 0.50)" in text
-    assert "Variants that predict alike share their weight" in text
+    assert "Variants with similar predictions share their weight" in text
 
 
 def test_units_that_are_hard_to_predict_are_named():
@@ -267,7 +267,7 @@ def test_printed_values_as_they_should_be():
     right = tables.predicted(made.comparison(60, {})).pit
     assert right.p_value > 0.05
     assert math.isnan(right.outside)
-    assert "fall into the default's predictive distributions as they should" in made_sentences(
+    assert "are consistent with the default's predictive distributions" in made_sentences(
         made.comparison(60, {})
     )
 
@@ -285,7 +285,7 @@ def test_the_words_on_the_pit_follow_its_band():
     assert pit.p_value > 0.05
     assert pit.outside == tables.PIT_GRID[gap.argmax()]
     text = made_sentences(found)
-    assert "do not fall into the default's predictive distributions as they should" in text
+    assert "are not consistent with the default's predictive distributions" in text
     assert f"leaves its 95% band at {pit.outside:.2g} (" in text
 
 
@@ -476,7 +476,7 @@ def test_what_a_halved_prior_moves_is_not_called_insensitive():
     table = tables.scaled(made.sensitivity(far, near, reading, scaled=small))
     assert table["diagnosis"].tolist() == [tables.STEP, tables.FINE]
     text = made.said("scaling", {"scaling": checkvalues.scaling(table)})
-    assert "would call 1 more insensitive" in text
+    assert "would call 1 other insensitive" in text
     assert text.endswith("Easy against Hard.")
 
 

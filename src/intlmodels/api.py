@@ -695,7 +695,7 @@ def calibrate(
         Number of simulated studies.
     variant : str
     wrong : sequence of str
-        Deliberate errors that must be noticed: names, or ``["all"]``.
+        Deliberate errors that must be detected: names, or ``["all"]``.
     priors : mapping of str to str, optional
     cores : int, optional
         Processes; all cores if not given.
@@ -952,7 +952,7 @@ def design(
     firms : sequence of int, optional
         Numbers of firms; once, twice, four and eight times as many as the study has if empty.
     sims : int
-        Simulated studies of each number of firms.
+        Simulated studies per number of firms.
     source : {"posterior", "prior"}
         Where the true parameters come from: draws of the fit stored in ``out``, or of the priors.
     priors : mapping of str to str, optional
@@ -1068,7 +1068,7 @@ def read_trust(study: Study | str | Path, out: str | Path) -> CheckResults:
     if all(part.value is None for part in parts.values()):
         why = "; ".join(f"{kind}: {part.reasons[0]}" for kind, part in parts.items())
         raise StudyError(
-            f"nothing is stored here that counts ({why}); run intlmodels calibrate, compare or "
+            f"no current results are stored here ({why}); run intlmodels calibrate, compare or "
             "sensitivity first",
             file=str(Path(out) / stored.FOLDER),
         )

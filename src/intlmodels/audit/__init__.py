@@ -156,7 +156,7 @@ def _require_together(r: Rows, where: str) -> None:
         for count in named
     ]
     raise StudyError(
-        f"hard counts that cannot hold together{where}: {', '.join(told)}; expected hard counts to "
+        f"hard counts that cannot all be true{where}: {', '.join(told)}; expected hard counts to "
         "agree: fix one, or make one noisy",
         file=named[0].file if len(files) == 1 else None,
     )
@@ -319,14 +319,17 @@ def audit_text(found: Audit) -> str:
         lines += [f"  {i}. {text}" for i, text in enumerate(said[:MOST_SHOWN], start=1)]
         if len(said) > MOST_SHOWN:
             lines.append(f"  ... and {len(said) - MOST_SHOWN} more (with --out DIR: all of them)")
-        lines += ["", f"Largest sets that can all be true: {len(found.subsets.left_out)}, told by"]
-        lines.append("what is left out (* the largest in number):")
+        lines += [
+            "",
+            f"Largest sets that can all be true: {len(found.subsets.left_out)}, listed by",
+        ]
+        lines.append("what is left out (* the largest):")
         best = set(found.subsets.largest)
         shown = found.subsets.left_out[:MOST_SHOWN]
         lines += [f"  {'*' if out in best else ' '} without {', '.join(out)}" for out in shown]
         if len(found.subsets.left_out) > MOST_SHOWN:
             lines.append(f"  ... and {len(found.subsets.left_out) - MOST_SHOWN} more")
-        lines += ["", "Cheapest repairs (smallest total change to the printed numbers):"]
+        lines += ["", "Cheapest repairs (smallest total change to the published numbers):"]
         for i, repair in enumerate(found.all_repairs, start=1):
             lines.append(f"  {i}. {repair_text(repair, found.rows)}")
     lines += ["", *_bound_lines(found)]

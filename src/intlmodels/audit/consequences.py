@@ -271,8 +271,8 @@ class _Bounds:
         )
         if start is None:
             raise StudyError(
-                "no decision table satisfies the counts; expected counts that can all hold "
-                "together; audit them for conflicts and repairs"
+                "no decision table satisfies the counts; expected counts that can all be true; "
+                "audit them for conflicts and repairs"
                 if not total
                 else f"no decision table satisfies the counts changed by at most {total} in total"
             )

@@ -41,7 +41,7 @@ class TooLongError(StudyError):
 
     def __init__(self, what: str, most: int) -> None:
         super().__init__(
-            f"the audit of the counts was given up after {most:,} {what}; expected fewer or "
+            f"the audit of the counts was stopped after {most:,} {what}; expected fewer or "
             "simpler counts; leave out counts that others imply"
         )
 

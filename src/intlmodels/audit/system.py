@@ -171,7 +171,8 @@ def check_size(r: Rows, matrix: Ints) -> None:
     if matrix.size > MOST_ENTRIES:
         raise StudyError(
             f"expected at most {MOST_ENTRIES:,} conditions times cells for an audit, found "
-            f"{matrix.shape[0]:,} times {matrix.shape[1]:,}; merge firms that no count tells apart"
+            f"{matrix.shape[0]:,} times {matrix.shape[1]:,}; merge firms that no count "
+            f"distinguishes"
         )
 
 

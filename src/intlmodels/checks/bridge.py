@@ -36,7 +36,7 @@ def why_no_evidence(study: Study, variant: str) -> str:
     if study.panel is not None:
         return "there are too many effects of firms that repeat"
     if study.outcome.weights is not None:
-        return "a weighted likelihood is none of the printed shares"
+        return "a weighted likelihood is not that of the reported shares"
     if any(block.missing.size for block in design.blocks):
         return "it models a covariate as well"
     return ""

@@ -98,7 +98,7 @@ def plans_of(
         same = rows[name].comparable and module.unit_kind(design) == module.unit_kind(default)
         same = same and module.units(study, design) == units
         if not (same and np.array_equal(module.printed(study, design), printed)):
-            skipped[name] = "it predicts other outcomes than those printed"
+            skipped[name] = "it predicts outcomes other than those reported"
             continue
         plans[name] = Plan(study, name, priors_of(study, name, overrides), settings)
     return plans, skipped

@@ -19,7 +19,7 @@ from intlmodels.models.decay.simulator import determined
 from intlmodels.studies import DecayStudy
 
 #: Why variants with another rho are not compared.
-OTHER_RHO = "bounds that may be off have no probability of their own that could be compared"
+OTHER_RHO = "bounds that may be off have no probability that could be compared"
 
 
 def run_evidence(

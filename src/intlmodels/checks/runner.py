@@ -53,11 +53,10 @@ NUMERICAL = ("numba", "numpy", "nutpie", "pymc", "pytensor", "scipy", MACHINE)
 # -- the journal -------------------------------------------------------------------------
 
 _PLAN, _TASK = "plan", "task "
-_NO_JOURNAL = "this is no journal of tasks; move the file elsewhere"
+_NO_JOURNAL = "this is not a journal of tasks; move the file elsewhere"
 _DAMAGED = "damaged; remove the file; its tasks are then done again"
 _PROBLEMS = {
-    sqlite3.SQLITE_BUSY: "another process is at work on these tasks; wait until it is done, or "
-    "stop it",
+    sqlite3.SQLITE_BUSY: "another process is working on these tasks; wait for it, or stop it",
     sqlite3.SQLITE_NOTADB: _NO_JOURNAL,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_ERROR: _DAMAGED,  # a table or column is missing

@@ -72,8 +72,8 @@ def current(study: Study, out: Path, what: str = "sensitivity") -> list[Stored]:
         )
     if not default.gate.passed:
         raise StudyError(
-            "the stored fit did not converge, so that there are no conclusions to hold anything "
-            "against; see its report",
+            "the stored fit did not converge, so there are no conclusions to compare with; see "
+            "its report",
             file=str(default.path),
         )
     return [item for item in stored if not item.reasons]

@@ -269,7 +269,7 @@ class CheckResults:
 
 
 #: Where nothing was ever computed.
-NOTHING = CheckResults(*(CachedResult(None, ("it was not computed yet",)),) * 8)
+NOTHING = CheckResults(*(CachedResult(None, ("it has not been computed yet",)),) * 8)
 
 
 # -- on disk -----------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def _read(kind: str, study: Study, out: Path, overrides: Mapping[str, str]) -> C
         return CachedResult(None, (f"{path.name} cannot be read: {damage}",))
     about = _variants_of(value)
     known = [name for name, row in catalogue(study).items() if not row.outcome]
-    changes = [f"{name} is no variant of the study any more" for name in about if name not in known]
+    changes = [f"{name} is no longer a variant of the study" for name in about if name not in known]
     if not changes:
         now = fingerprint(study, overrides, about)
         changes = store.changes(stored.fingerprint, now)

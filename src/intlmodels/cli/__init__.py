@@ -63,7 +63,7 @@ intlmodels fits Bayesian models of how firms in regional clusters go abroad, and
 
   intlmodels fit rochester               a study that comes with the package (half a minute)
   intlmodels new valley --model share    a folder for your own table, with an example to replace
-  intlmodels check valley                what was understood; the first mistake, and how to fix it
+  intlmodels check valley                what was understood; the first error, and how to fix it
   intlmodels fit valley                  the fit and its report: reports/NAME/index.html
   intlmodels sensitivity valley          do conclusions survive other priors?
   intlmodels export valley               tables, figures, methods and references for a paper
@@ -96,8 +96,8 @@ def fit(
     out: OutOption = None,
     prior: PriorOption = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same draws.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Kept draws of each chain.")] = None,
-    tune: Annotated[int | None, typer.Option(help="Tuning draws of each chain.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Draws per chain, after tuning.")] = None,
+    tune: Annotated[int | None, typer.Option(help="Tuning draws per chain.")] = None,
     chains: Annotated[int | None, typer.Option(help="Number of chains.")] = None,
     cores: Annotated[int | None, typer.Option(help="Processor cores to use.")] = None,
     target_accept: Annotated[
@@ -108,7 +108,7 @@ def fit(
     scheduler: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Of a register: count by the workers of a Dask scheduler."
+            metavar="ADDRESS", help="For a register: count on the workers of a Dask scheduler."
         ),
     ] = None,
 ) -> None:
@@ -127,7 +127,7 @@ def fit(
     for one, settings, folder in asked:
         if len(asked) > 1:
             say(f"==> {one.name}")
-        with interruptible("interrupted: finished fits are kept; run the same command to go on"):
+        with interruptible("interrupted: finished fits are saved; run the same command to resume"):
             codes.append(
                 fit_and_report(ready(one, folder, scheduler), settings, variants, folder, prior)
             )
@@ -167,7 +167,7 @@ def export(
         ),
     ] = None,
     dpi: Annotated[
-        int | None, typer.Option(help="Pixels an inch of the PNG figures [default: 300].")
+        int | None, typer.Option(help="Dots per inch of the PNG figures [default: 300].")
     ] = None,
 ) -> None:
     """Write what a paper needs from the stored fits: tables, figures, methods, BibTeX, draws."""
@@ -239,23 +239,23 @@ def reduce(
 
 @app.command(epilog="Example: intlmodels new valley --model share")
 def new(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to make.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to create.")],
     model: Annotated[
         str,
         typer.Option(
             metavar="MODEL",
-            help="share: a share of every firm; decay: decisions with a flag, or counts of them.",
+            help="share: a share for every firm; decay: decisions with a flag, or counts of them.",
         ),
     ] = "",
     decisions: Annotated[
         bool,
-        typer.Option("--decisions", help="Of decay: every decision is known, not only counts."),
+        typer.Option("--decisions", help="With decay: every decision is known, not only counts."),
     ] = False,
     rows: Annotated[
-        bool, typer.Option("--rows", help="Of share: firms repeat, as in firm-years.")
+        bool, typer.Option("--rows", help="With share: firms repeat, as in firm-years.")
     ] = False,
 ) -> None:
-    """Make the folder of a study of your own: a made-up example to replace piece by piece."""
+    """Create the folder of a study of your own, with a made-up example to replace."""
     from intlmodels.studies import new_study
 
     made = new_study(folder, model, decisions, rows)
@@ -351,7 +351,7 @@ def claims(
     study: StudyArgument,
     out: OutOption = None,
     rules: Annotated[
-        bool, typer.Option("--rules", help="Only list the rules that claims may have.")
+        bool, typer.Option("--rules", help="Only list the rules that claims can use.")
     ] = False,
 ) -> None:
     """Test what a publication says against its tables and the stored fits."""

@@ -129,7 +129,7 @@ def _tell(job: Job, checks: Gate, seconds: float, before: str = "") -> None:
     outcome = f"converged{_speed(job)}"
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
-        outcome = f"DID NOT CONVERGE, also after one retry ({what})"
+        outcome = f"DID NOT CONVERGE, even after one retry ({what})"
     say(f"{before}{seconds:.0f} s: {job.variant}: {outcome}")
 
 
@@ -140,7 +140,7 @@ def _speed(job: Job) -> str:
     found = header(job.path)
     if not job.reasons or found is None or not found.seconds:
         return ""
-    return f", {found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} a second)"
+    return f", {found.ess:.0f} effective draws ({found.ess / found.seconds:.0f} per second)"
 
 
 #: What a finding in a report begins with: a number of a list, or a bullet.
@@ -163,16 +163,16 @@ def findings(report: str, most: int = 3) -> list[str]:
 
 CoresOption = Annotated[int | None, typer.Option(help="Processor cores to use.")]
 #: What an interrupt says.
-KEPT = "interrupted: what is finished is kept; run the same command to go on"
+KEPT = "interrupted: finished work is saved; run the same command to resume"
 AgainOption = Annotated[
-    bool, typer.Option("--again", help="Compute all of it again; earlier results are set aside.")
+    bool, typer.Option("--again", help="Compute everything again; earlier results are set aside.")
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Same seed, same results.")]
-DrawsOption = Annotated[int | None, typer.Option(help="Kept draws of each chain of each fit.")]
-TuneOption = Annotated[int | None, typer.Option(help="Tuning draws of each chain of each fit.")]
-ChainsOption = Annotated[int | None, typer.Option(help="Number of chains of each fit.")]
+DrawsOption = Annotated[int | None, typer.Option(help="Draws per chain of each fit, after tuning.")]
+TuneOption = Annotated[int | None, typer.Option(help="Tuning draws per chain of each fit.")]
+ChainsOption = Annotated[int | None, typer.Option(help="Chains per fit.")]
 SweepsOption = Annotated[
-    int | None, typer.Option(help="Of tables drawn from counts: sweeps for each draw.")
+    int | None, typer.Option(help="For tables drawn from counts: sweeps per draw.")
 ]
 
 
@@ -184,7 +184,7 @@ def calibrate(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Deliberate errors that must be noticed: 'all', or names separated by commas.",
+            help="Deliberate errors that must be detected: 'all', or names separated by commas.",
         ),
     ] = "",
     out: OutOption = None,
@@ -284,7 +284,7 @@ def multiverse(
     axes: Annotated[
         str,
         typer.Option(
-            metavar="NAMES", help="What is crossed, separated by commas.  [default: all axes]"
+            metavar="NAMES", help="Axes to cross, separated by commas.  [default: all axes]"
         ),
     ] = "",
     out: OutOption = None,
@@ -324,7 +324,7 @@ def design(
             help="Numbers of firms, separated by commas.  [default: 1, 2, 4 and 8 times as many]",
         ),
     ] = "",
-    sims: Annotated[int, typer.Option(help="Simulated studies of each number of firms.")] = 100,
+    sims: Annotated[int, typer.Option(help="Simulated studies per number of firms.")] = 100,
     source: Annotated[
         str, typer.Option("--from", help="True parameters: from the 'posterior' or the 'prior'.")
     ] = "posterior",
@@ -390,7 +390,7 @@ def _report_check[T](
     try:
         current_fits(study, folder)
     except StudyError:
-        say(f"no current fit in {folder}: the report is written by intlmodels fit")
+        say(f"no current fit in {folder}: run intlmodels fit to write the report")
     else:
         refresh_report(study, folder)
     return found

@@ -69,7 +69,7 @@ def ready(study: Study, folder: Path, scheduler: str | None = None, again: bool 
     """The study as it can be fitted: of a register that of its counts, kept in a folder."""
     from intlmodels.register.counts import as_study
 
-    with interruptible("interrupted: nothing is kept of this count; run the same command again"):
+    with interruptible("interrupted: this count was not saved; run the same command again"):
         return as_study(study, folder, scheduler, again=again, tell=say, bar=progress_bar)
 
 
@@ -166,7 +166,7 @@ def run_to_exit(command: Callable[[], int]) -> int:
     except BaseException as error:
         if is_interrupt(error):
             interrupt_reported()
-            return _ended("interrupted: what was finished before is kept", INTERRUPTED)
+            return _ended("interrupted: finished work is saved", INTERRUPTED)
         if not isinstance(error, Exception):
             raise
         text = _in_one_line(error)
@@ -191,8 +191,8 @@ def _in_one_line(error: Exception) -> str:
         return str(error)
     if _lacks_memory(error):
         return (
-            "the memory does not suffice; what was finished before is kept. Close other programs, "
-            "or take fewer draws, chains or cores (--draws, --chains, --cores 1)"
+            "out of memory; finished work is saved. Close other programs, or use fewer draws, "
+            "chains or cores (--draws, --chains, --cores 1)"
         )
     if not isinstance(error, OSError) or error.errno is None:
         return ""
@@ -203,8 +203,8 @@ def _in_one_line(error: Exception) -> str:
         return f"the output cannot be written ({reason})"
     if error.errno in _FULL:
         return one_line(
-            f"{where}cannot be written ({reason}); everything that was there before is kept: make "
-            "room, and run the same command again"
+            f"{where}cannot be written ({reason}); existing files are unchanged: free some "
+            f"space and run the same command again"
         )
     return one_line(f"{where or 'a file: '}cannot be used ({reason}); check this path")
 

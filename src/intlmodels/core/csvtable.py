@@ -131,7 +131,7 @@ def _mend(text: str) -> str:
         return f"; write {pointed} without the percent sign and state the unit in study.toml"
     if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text, flags=re.ASCII):
         plain = text.replace(".", "").replace(",", ".")
-        return f"; write it with a decimal point and without marks between thousands, as {plain}"
+        return f"; write it with a decimal point and without thousands separators, as {plain}"
     if re.fullmatch(r"[+-]?\d+,\d+", text, flags=re.ASCII):
         return (
             f"; write it with a decimal point, as {text.replace(',', '.')}, or if the comma "
@@ -139,15 +139,15 @@ def _mend(text: str) -> str:
         )
     if re.fullmatch(r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", text, flags=re.ASCII):
         bare = re.sub(r"[^\d.+-]", "", text)
-        return f"; write it without marks between thousands, as {bare}"
+        return f"; write it without thousands separators, as {bare}"
     plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
     if plain != text and _NUMBER.fullmatch(plain):
         return f"; write a plain minus sign, as {plain}"
     if re.fullmatch(r"\d{1,3}(\.\d+)? ?([-\u2013]|to) ?\d{1,3}(\.\d+)? ?%?", text, flags=re.ASCII):
         return "; for shares in bands write the ends into two columns, lower and upper in [outcome]"
     if text.casefold().strip("-+") in _NOT_KNOWN:
-        return "; if the value is not known leave the cell empty, or write NA or N/A"
-    return " such as 5 or 2.5; if the value is not known leave the cell empty, or write NA"
+        return "; if the value is unknown, leave the cell empty, or write NA or N/A"
+    return " such as 5 or 2.5; if the value is unknown, leave the cell empty, or write NA"
 
 
 _NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#n/a", "inf"} | {
@@ -196,8 +196,8 @@ def _read_bytes(folder: Path, file: str) -> bytes:
             raise StudyError("expected an ordinary file", file=file)
         if path.stat().st_size > most * 1_000_000:
             raise StudyError(
-                f"the file is larger than {most} MB; expected a smaller one (rows by the million "
-                "are read as a register: see [register])",
+                f"the file is larger than {most} MB; expected a smaller one (millions of rows "
+                f"are read as a register: see [register])",
                 file=file,
             )
         return path.read_bytes()
@@ -292,7 +292,7 @@ def read_table(files: Files, file: str, one: str = "firm") -> Table:
     try:
         records = _records(text, file)
         if not records:
-            raise StudyError(f"file is empty; expected a header and one row a {one}", file=file)
+            raise StudyError(f"file is empty; expected a header and one row per {one}", file=file)
         _check_first(records, file)
         for number, record in enumerate(records[1:], start=2):
             _check_width(record, len(records[0]), file, number, one)
@@ -305,7 +305,7 @@ def read_table(files: Files, file: str, one: str = "firm") -> Table:
     header = tuple(clean_label(name) for name in records[0][:width])
     _check_header(header, file)
     if len(records) == 1:
-        raise StudyError(f"file has a header only; expected one row a {one} below it", file=file)
+        raise StudyError(f"file has a header only; expected one row per {one} below it", file=file)
     return Table(file, header, tuple(tuple(record[:width]) for record in records[1:]))
 
 
@@ -349,8 +349,8 @@ def _check_first(records: list[list[str]], file: str) -> None:
     most = max(sum(bool(cell.strip()) for cell in record) for record in records)
     if sum(bool(name.strip()) for name in first) == 1 and most > 2:
         raise StudyError(
-            "expected the names of the columns; this seems to be a title: delete what stands above "
-            "the row with the names",
+            "expected the names of the columns; this seems to be a title: delete everything "
+            "above the row with the names",
             file=file,
             row=1,
             value=next(name for name in first if name.strip()),

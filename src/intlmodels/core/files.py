@@ -79,7 +79,7 @@ def atomically(path: Path) -> Iterator[Path]:
         if error.filename is not None and not _TEMPORARY.fullmatch(Path(error.filename).name):
             raise  # of another file, which the block read
         raise StudyError(
-            f"cannot be written ({error.strerror or error}); what was there before is kept",
+            f"cannot be written ({error.strerror or error}); existing files are unchanged",
             file=str(path),
         ) from error
 
@@ -162,30 +162,31 @@ def require_new(folder: Path) -> None:
     """Refuse a folder that holds something, or cannot be made where it is named."""
     if folder.exists():
         if not folder.is_dir():
-            raise StudyError("this is a file; expected a folder to make", file=str(folder))
+            raise StudyError("this is a file; expected a folder to create", file=str(folder))
         if any(folder.iterdir()):
             raise StudyError(
-                "the folder is not empty, and nothing in it is written over; expected a new name, "
+                "the folder is not empty, and its files are never overwritten; expected a new "
+                "name, "
                 "or an empty folder",
                 file=str(folder),
             )
     elif not folder.parent.is_dir():
         raise StudyError(
-            f"there is no folder {folder.parent} to make it in; make that first", file=str(folder)
+            f"the parent folder {folder.parent} does not exist; create it first", file=str(folder)
         )
 
 
 def write_new(files: Mapping[str, bytes], text: str | Path) -> Path:
     """Make a folder with these files in it, or nothing; StudyError if it cannot be made."""
     if not str(text).strip() or not str(text).isprintable():
-        raise StudyError("expected the path of a folder to make", value=str(text))
+        raise StudyError("expected the path of a folder to create", value=str(text))
     try:
         folder = Path(text).expanduser()
         require_new(folder)
         write_all(files, folder)
     except (OSError, RuntimeError) as error:  # no permission, no such home, too long a name
         raise StudyError(
-            f"cannot make this folder ({getattr(error, 'strerror', None) or error}); choose "
+            f"cannot create this folder ({getattr(error, 'strerror', None) or error}); choose "
             "another place",
             file=str(text),
         ) from error

@@ -117,7 +117,7 @@ def _expanded(text: str) -> Path:
 # -- processes that help with fits and reports -----------------------------------------
 
 #: What an error says if the work was broken off by no fault of its own.
-GOES_ON = "what is finished is kept, and the same command goes on from there"
+GOES_ON = "finished work is saved; run the same command to resume"
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def on_worker[R](
         alike = here.get(MACHINE) == wanted.get(MACHINE)
         fix = "install the same there as here" if alike else "use workers of the same kind"
         raise StudyError(
-            f"a worker of the cluster has {', '.join(other)}, and might compute something else; "
+            f"a worker of the cluster has {', '.join(other)}, and might compute different results; "
             f"{fix}"
         )
     with _ONE_AT_A_TIME:

@@ -205,7 +205,7 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
         higher = 1 - (1 - settings.target_accept) / 5
         words = f"target acceptance {settings.target_accept}"
         return replace(settings, target_accept=higher), words
-    return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps a draw"
+    return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps per draw"
 
 
 @one_thread()
@@ -384,7 +384,7 @@ def _of_functions(study: Study, out: Path) -> Iterator[Stored]:
         with suppress(StudyError):  # a file that is no fit, of whatever origin
             stored = store.header(path)
             if stored is not None and "function" in stored.fingerprint["model"]:
-                why = "it is by a Python function, which only the notebook that made it has"
+                why = "it is defined by a Python function, which only its notebook has"
                 code = files.short_hash(stored.fingerprint)
                 yield Stored(path.stem, path, code, (why,), stored.gate)
 

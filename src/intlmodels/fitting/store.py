@@ -115,7 +115,7 @@ class Header:
                 if name == "settings":
                     Settings(**found[name])
             except (ValueError, TypeError) as error:
-                raise ValueError(f"its attribute {name} is not as it was written") from error
+                raise ValueError(f"attribute {name} was changed after it was written") from error
         return cls(**found)
 
 
@@ -141,7 +141,7 @@ def require_whole(path: Path) -> Header:
 def _damaged(path: Path, damage: str) -> StudyError:
     option = f" --variants {path.stem}" if path.parent.name == "variants" else ""
     return StudyError(
-        f"this is not a whole stored fit: {damage}; run intlmodels fit{option} to fit it again",
+        f"this is not a complete stored fit: {damage}; run intlmodels fit{option} to fit it again",
         file=str(path),
     )
 
@@ -184,7 +184,7 @@ def why_refit(path: Path, wanted: Fingerprint) -> list[str]:
     Raises StudyError if a folder is in its place.
     """
     if path.is_dir():
-        raise StudyError("a folder is where the fit is to be stored; remove it", file=str(path))
+        raise StudyError("a folder is in the place of the stored fit; remove it", file=str(path))
     found = _inspected(path)
     if found is None:
         return ["not fitted yet"]

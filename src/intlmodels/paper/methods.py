@@ -45,7 +45,7 @@ _CHECKS = {
     "treedepth": "trajectories cut at the largest tree depth {}",
 }
 #: Where a prior comes from -> what is added to it; of another the study.
-_ORIGINS = {"default": "", "command line": " (set by the command line)"}
+_ORIGINS = {"default": "", "command line": " (set on the command line)"}
 #: What sets citations and paragraphs apart in rendered text; removed from what a study says.
 _CITATION, _PARAGRAPH = "\x00", "\x02"
 
@@ -196,10 +196,10 @@ def _of_groups(m: ShareReportData) -> list[str]:
         panel = own.name == FIRM
         who = f"Each {m.study.firm_label}" if panel else f"Each group by {own.label}"
         effects = [block.label for block in m.design.slopes(own)]
-        more = f", and effects of its own of {f.listed(effects)}" if effects else ""
+        more = f", and its own effects of {f.listed(effects)}" if effects else ""
         drawn = "correlated deviations" if own.correlated else "deviations"
         found.append(
-            f"{who} ({len(own.labels):,}) has a level of its own{more}: {drawn} from normal "
+            f"{who} ({len(own.labels):,}) has its own level{more}: {drawn} from normal "
             "distributions around zero with estimated standard deviations."
         )
     return found

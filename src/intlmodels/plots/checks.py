@@ -109,7 +109,7 @@ def _two_densities(axes: Axes, before: Array, after: Array, positive: bool) -> N
 
 
 def chains(fit: DataTree, most: int = 6) -> Figure:
-    """Rank histograms of the parameters that mixed worst, one line a chain.
+    """Rank histograms of the parameters that mixed worst, one line per chain.
 
     Ranks are over the draws of all chains: lines that stay within the band say that the
     chains are draws of the same distribution (Vehtari et al. 2021, Bayesian Analysis 16(2)).
@@ -137,7 +137,7 @@ def drawn_chains(fit: DataTree, table: pd.DataFrame, most: int = 6) -> Figure:
         axes.set_ylabel("times expected", fontsize=8)
     s.caption_below(
         figure,
-        "rank among the draws of all chains; one line a chain",
+        "rank among the draws of all chains; one line per chain",
         "grey: where independent chains fall",
     )
     return s.mark(figure, fit)
@@ -237,7 +237,7 @@ def _thinned(last: int, most: int) -> Any:
 
 @styled
 def coverage(table: pd.DataFrame) -> Figure:
-    """How often intervals of 50, 80 and 95 percent held the truth, with binomial limits.
+    """How often intervals of 50, 80 and 95 percent contained the true value, with binomial limits.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def coverage(table: pd.DataFrame) -> Figure:
         axes.spines["left"].set_visible(False)
     s.caption_below(
         figure,
-        "percent of simulated studies whose interval held the truth",
+        "percent of simulated studies whose interval contained the true value",
         _not_shown(table, shown),
         "grey: limits that hold 95% of shares if all is right; orange: outside",
     )
@@ -377,12 +377,16 @@ def choice_name(axis: str, name: str) -> str:
 
 @styled
 def specifications(
-    table: pd.DataFrame, axes: Mapping[str, Sequence[str]], passed: bool = True
+    table: pd.DataFrame,
+    axes: Mapping[str, Sequence[str]],
+    passed: bool = True,
+    words: Mapping[str, str] | None = None,
 ) -> Figure:
     """Specification curve of one difference (Simonsohn et al. 2020, Nature Human Behaviour 4).
 
     ``table``: its rows of :func:`intlmodels.checks.tables.curves`; ``axes``: the choices that were
-    combined. The lowest median stands on the left.
+    combined; ``words``: what choices are called, if not by their names. The lowest median stands on
+    the left.
     """
     rows = table.sort_values("median", kind="stable").reset_index(drop=True)
     # A choice under which the difference does not exist has no row.
@@ -420,7 +424,10 @@ def specifications(
             chosen = numbers[(rows[axis] == name).to_numpy()]
             below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)
             places.append(place)
-            texts.append(s.shortened(choice_name(axis, name), 20))
+            said = (words or {}).get(name)
+            texts.append(
+                s.shortened(said, 36) if said else s.shortened(choice_name(axis, name), 20)
+            )
         head += 1 + len(own)
     s.row_labels(below, places, texts, 8.5, ends=(0.6, 0.6))
     for axes_of in (top, below):
@@ -557,7 +564,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     axes.set_xlabel("Difference in elpd to the default")
     words = ["right: predicts better; line: 95% interval, Bayesian bootstrap"]
     if units < t.FEW_UNITS:
-        words.append(f"grey: within {t.ALIKE:g}, cannot be told apart with so few")
+        words.append(f"grey: within {t.ALIKE:g}, not distinguishable with so few")
     if crossed.any():
         words.append("red cross: a refit did not converge")
     s.caption_below(figure, *words)
@@ -590,7 +597,7 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
 def units(
     table: pd.DataFrame, labels: Sequence[str], label: str, percent: bool, passed: bool = True
 ) -> Figure:
-    """What was printed, beside what a fit that did not see it expected, the least likely first.
+    """What was reported, beside the prediction of a fit without it, the least likely first.
 
     Rows of one variant from :func:`intlmodels.checks.tables.left_out`, what each is called, the
     label of the horizontal axis, and whether that is in ``percent``.
@@ -618,7 +625,7 @@ def units(
         axes.set_xlabel(label)
         axes.grid(axis="x")
     words = [
-        f"diamond: printed, orange outside of the central {100 * t.CENTRAL:g}%",
+        f"diamond: reported, orange outside the central {100 * t.CENTRAL:g}%",
         f"predicted: thick 50%, thin {100 * t.CENTRAL:g}% interval, dash median",
     ]
     if len(table) > len(shown):

@@ -83,7 +83,7 @@ def caption(figure: Figure, *lines: str) -> None:
 
 @styled
 def conflicts(ids: Sequence[str], conflicts: Sequence[Sequence[str]]) -> Figure:
-    """Which counts cannot all be true together: one row a minimal conflict, one column a count.
+    """Which counts cannot all be true together: one row per minimal conflict, one column per count.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def decisions(fit: DataTree) -> Figure:
 
 
 def _coverage(fit: DataTree, constant: Dataset) -> Figure:
-    """Counts as bars over the periods that they cover, with the printed number."""
+    """Counts as bars over the periods that they cover, with the published number."""
     member = constant["member"].to_numpy().astype(bool)
     owner = texts(constant["count_id"])
     first = {name: owner.index(name) for name in dict.fromkeys(owner)}
@@ -189,7 +189,7 @@ def _coverage(fit: DataTree, constant: Dataset) -> Figure:
     left_out = len(first) - len(names)
     caption(
         figure,
-        "the printed number, over the periods that it covers",
+        "the published number, over the periods that it covers",
         f"blue: {flag_words(fit)}; orange: the others; grey: both",
         f"{counted(left_out, 'more count')} not shown" if left_out else "",
     )
@@ -268,7 +268,7 @@ def _sequences(fit: DataTree, constant: Dataset) -> Figure:
 
 def _check_latent(fit: DataTree) -> None:
     if "table" not in fit["posterior"].to_dataset():
-        raise StudyError("the decisions of this study are known: no count stands in their place")
+        raise StudyError("the decisions of this study are known: it has no counts")
 
 
 # -- true values of the counts -----------------------------------------------------------
@@ -276,7 +276,7 @@ def _check_latent(fit: DataTree) -> None:
 
 @styled
 def true_counts(fit: DataTree, prob: float = 0.95) -> Figure:
-    """How far the true value of each published count is from what was printed.
+    """How far the true value of each published count is from what was published.
 
     Counts that are probably not as printed stand out.
 
@@ -314,16 +314,14 @@ def true_counts(fit: DataTree, prob: float = 0.95) -> Figure:
     axes.set_xlim(low - 1.4, high + 1.4)
     s.signed_ticks(axes.xaxis, 8, plus="+", integer=True)
     axes.grid(axis="x")
-    axes.set_xlabel(f"True minus printed number of {events(fit, 22)}")
+    axes.set_xlabel(f"True minus published number of {events(fit, 22)}")
     left_out = len(every) - len(table)
     caption(
         figure,
         f"area of a dot: its probability; line: {100 * prob:g}% equal-tailed interval",
-        "triangle: this far or further; pale: just as well as printed",
-        "orange, bold: probably not as printed; grey: taken as certain",
-        f"{counted(left_out, 'count')} more likely to hold as printed: not shown"
-        if left_out
-        else "",
+        "triangle: this far or further; pale: as likely as published",
+        "orange, bold: probably not as published; grey: taken as certain",
+        f"{counted(left_out, 'count')} more likely to be right: not shown" if left_out else "",
     )
     return s.mark(figure, fit)
 

@@ -82,7 +82,7 @@ def _also_of_rows[**P](
     def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
         source: Any = args[0] if args else next(iter(kwargs.values()))
         if isinstance(source, (RowFiles, RegisterStudy, SequenceStudy)):
-            raise StudyError("a register is shown from its fit; expected one", value=source.name)
+            raise StudyError("a register is plotted from a fit; expected one", value=source.name)
         if isinstance(source, DecayStudy):
             raise StudyError("decisions are shown by plots.decisions from a fit", value=source.name)
         model = str(getattr(source, "attrs", {}).get("model", ""))
@@ -100,7 +100,7 @@ def _with_what_it_shows[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
         except KeyError as error:
             raise StudyError(
-                f"plots.{draw.__name__}: what is given does not hold what this picture shows "
+                f"plots.{draw.__name__}: the argument lacks what this figure shows "
                 f"({str(error.args[0]).partition('. ')[0]}); it is for a fit of another model, or "
                 "for another table"
             ) from error

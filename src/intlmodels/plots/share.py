@@ -43,7 +43,7 @@ MOST_PANELS = 9
 
 @styled
 def prior_predictive(fit: DataTree) -> Figure:
-    """What the priors imply before seeing data: the printed share of one firm, and the average.
+    """What the priors imply before seeing data: the reported share of one firm, and the average.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def prior_predictive(fit: DataTree) -> Figure:
 
 @styled
 def posterior_predictive(fit: DataTree, prob: float = CI_PROB) -> Figure:
-    """Predictions against data on the printed grid: counts per value, and firm by firm.
+    """Predictions against data on the reported grid: counts per value, and firm by firm.
 
     Parameters
     ----------
@@ -314,7 +314,7 @@ def _only(table: pd.DataFrame, predictor: str | None) -> pd.DataFrame:
     rows = table[table["predictor"] == predictor]
     if not len(rows):
         raise StudyError(
-            f"nothing is compared for '{predictor}'; expected one of "
+            f"there is no comparison for '{predictor}'; expected one of "
             f"{listed(dict.fromkeys(table['predictor']))}",
             value=predictor,
         )
@@ -323,7 +323,7 @@ def _only(table: pd.DataFrame, predictor: str | None) -> pd.DataFrame:
 
 @styled
 def differences(fit: DataTree, predictor: str | None = None, prob: float = CI_PROB) -> Figure:
-    """Pairwise differences of expected printed shares, with the probability of direction.
+    """Pairwise differences of expected reported shares, with the probability of direction.
 
     Parameters
     ----------
@@ -491,7 +491,7 @@ def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
 
 @styled
 def new_firms(prediction: Dataset, passed: bool = True, prob: float = CI_PROB) -> Figure:
-    """Predicted printed share of new firms, one strip a profile.
+    """Predicted reported share of new firms, one strip per profile.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ _AHEAD = 4
 _WAITING = 1_000_000
 #: What decides a result apart from the code of this package.
 _PACKAGES = ("duckdb",)
-_AGAIN = "nothing is kept of a count that was broken off: run the same command again"
+_AGAIN = "an interrupted count is not saved: run the same command again"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ def _firms(
     if repeated and not register.independent:
         raise StudyError(
             f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
-            "register takes rows as independent; expected one row a firm: list the rows in a table "
+            "register takes rows as independent; expected one row per firm: list the rows in a "
+            "table "
             "[rows] with unit, which gives firms effects of their own, or write repeated = "
             '"independent" in [register]',
             file=register.files,

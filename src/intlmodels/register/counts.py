@@ -96,7 +96,8 @@ def _reduced[C](
     try:
         if found.marks() != marks:
             raise StudyError(
-                "the files changed while they were read; expected files at rest: run it again",
+                "the files changed while they were read; wait until they are complete, and run "
+                "the command again",
                 file=shape.register.files,
             )
         study = shape.study(counts)
@@ -134,7 +135,7 @@ def _cached[C](
         if any(record[key] != value for key, value in wanted.items()):
             return None
         if record["cells"] != _hash(shape, out):
-            tell(f"{out / CELLS} is not as it was written: the rows are counted again")
+            tell(f"{out / CELLS} was changed after it was written: the rows are counted again")
             return None
         read = record["read"]
         if record.get("aside", read["bad"]) and not (out / ASIDE).exists():

@@ -259,8 +259,8 @@ def _require_known(record: NDArray[np.int64], file: File) -> None:
     opened = "a quote is opened here and not closed"
     astray = "a quote inside this row is not in a pair, and the row goes over several lines"
     raise StudyError(
-        f"{opened if record[3] == UNCLOSED else astray}, so that nobody knows where the "
-        "next row begins; expected double quotes around a whole cell, and doubled inside it",
+        f"{opened if record[3] == UNCLOSED else astray}, so it is unclear where the next row "
+        f"begins; expected double quotes around a whole cell, and doubled inside it",
         file=file.name,
         row=int(record[0]),
         value=text,

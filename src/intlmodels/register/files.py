@@ -364,7 +364,7 @@ def opened(connection: DuckDBPyConnection, file: File) -> str:
             link.symlink_to(file.path)
     except OSError as error:
         raise StudyError(
-            f"DuckDB takes the path for a pattern, and no link to it can be made "
+            f"DuckDB reads the path as a pattern, and no link to it can be made "
             f"({error.strerror or error}); expected a path without any of * ? [ ] {{ }}",
             file=file.name,
         ) from error
@@ -447,7 +447,7 @@ def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConn
         endless, largest = row or (None, None)
         if endless is not None or (largest is not None and largest >= WHOLE[kind]):
             raise StudyError(
-                f"the column has the type {kind}, which does not hold this for sure; expected "
+                f"the column has the type {kind}, which cannot hold this reliably; expected "
                 f"labels as text or integers, or as {kind} below {WHOLE[kind]:,}: write the "
                 "column again as text",
                 file=listed((file.name for file in source.files), 3),

@@ -201,8 +201,8 @@ def stop(
     first = list(islice(found, MOST_NAMED))
     if not first:
         return StudyError(
-            f"{count:,} rows cannot be read, but none of them was found again; expected files at "
-            "rest: run it again",
+            f"{count:,} rows cannot be read, but none of them was found again; wait until they "
+            f"are complete, and run the command again",
             file=register.files,
         )
     others = [f"{bad.file} row {bad.row}" for bad in first[1:]]

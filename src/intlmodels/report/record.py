@@ -96,7 +96,7 @@ def why_stale(study: Study, folder: Path) -> list[str]:
         return ["there is no report yet"]
     record = read_record(folder)
     if record is None:
-        return ["report.md does not say what it was written from"]
+        return ["report.md does not record what it was written from"]
     versions = versions_of(study.model)
     changes = {
         "the version of reports or estimands changed": list(record.versions) != versions,
@@ -139,7 +139,7 @@ def _against_study(study: Study, fits: dict[str, str]) -> list[str]:
     known = catalogue(study)
     for name, fingerprint in fits.items():
         if name not in known:
-            reasons.append(f"the report shows {name}, which is no variant of the study any more")
+            reasons.append(f"the report shows {name}, which is no longer a variant of the study")
             continue
         wanted = store.fingerprint(study, name, priors_of(study, name), settings_of(study))
         if files.short_hash(wanted) != fingerprint:

@@ -194,7 +194,7 @@ def weighted(
     if not np.isfinite(log).any():
         raise StudyError(
             f"no table of decisions that the fit drew allows the counts of [attributes."
-            f"{attribute.name}]; expected counts that can hold together with the others: audit them"
+            f"{attribute.name}]; expected counts that can all be true with the others: audit them"
         )
     weight = np.exp(log - log.max())
     weight /= weight.sum()
@@ -352,8 +352,8 @@ class _Shares:
     @staticmethod
     def _too_many() -> StudyError:
         return StudyError(
-            "counts of an attribute that overlap so much, or leave so much open, that not all that "
-            "is possible can be gone through; expected fewer that overlap"
+            "counts of an attribute that overlap so much, or leave so much open, that not all "
+            "possibilities can be enumerated; expected fewer that overlap"
         )
 
     def _options(self, step: int, state: State) -> list[tuple[int, State, float]]:

@@ -369,7 +369,7 @@ def _interpreted(
         if groups.count(name) > 1:
             raise StudyError("by: expected every name once", value=name)
         if name in values:
-            said = f"'{name}' is in at as well; expected another predictor or grouping"
+            said = f"'{name}' is also in at; expected another predictor or grouping"
             raise StudyError(f"by: {said}", value=name)
     sizes = [len(asked.levels(name)) for name in groups]
     each = [asked.codes(name) for name in groups]

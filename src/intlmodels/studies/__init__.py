@@ -138,8 +138,8 @@ def _find(name_or_path: str | Path) -> Path:
             # Whoever copies a study to change it must not get the original without a word.
             if (path / FILE).is_file() and not path.samefile(packaged[text]):
                 raise StudyError(
-                    "a study of the package and a folder here have this name; expected one: "
-                    f"write ./{text} for the folder, or start from elsewhere",
+                    f"a study of the package and a folder here have this name; write ./{text} "
+                    "for the folder, or run the command from another folder",
                     value=text,
                 )
             return packaged[text]
@@ -293,7 +293,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
     template = _TEMPLATES / ("decisions" if decisions else "panel" if rows else model)
     text = str(folder)
     if not text.strip() or not text.isprintable():
-        raise StudyError("expected the path of a folder to make", value=text)
+        raise StudyError("expected the path of a folder to create", value=text)
     path = Path(folder)
     try:
         path = path.expanduser()
@@ -306,7 +306,7 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
         write_all({name: text.encode() for name, text in texts.items()}, path)
     except (OSError, RuntimeError) as error:  # no permission, no such home, too long a name
         raise StudyError(
-            f"cannot make this folder ({getattr(error, 'strerror', None) or error}); choose "
+            f"cannot create this folder ({getattr(error, 'strerror', None) or error}); choose "
             "another place",
             file=text,
         ) from error
@@ -319,8 +319,8 @@ def _name_for(folder: Path) -> str:
     name = study_name(folder.resolve().name)
     if name in list_studies():
         raise StudyError(
-            f"a study of the package is called {shown(name)}, and reports are filed under the "
-            "name; expected another",
+            f"a study of the package is called {shown(name)}, and reports are filed by name; "
+            f"expected another name",
             file=str(folder),
         )
     return name

@@ -151,7 +151,7 @@ class Study:
 
     def normalization_lines(self) -> Iterator[str]:
         """Cells whose white space or Unicode form was changed."""
-        yield f"cells read otherwise than printed: {len(self.normalizations) or 'none'}"
+        yield f"cells not read as they are printed: {len(self.normalizations) or 'none'}"
         for file, row, column, printed, read in self.normalizations:
             yield one_line(f"  {file}, row {row}, {column}: {printed!r} read as {read!r}")
 
@@ -166,7 +166,7 @@ class Study:
             yield one_line(f"silence of {name}: {silence.describe()}")
         for group in self.row_groups.values():
             said = f"{len(group.sure)} of {len(group.rows)}"
-            unknown = f", not known of {len(group.unknown)}" if group.unknown else ""
+            unknown = f", unknown for {len(group.unknown)}" if group.unknown else ""
             yield one_line(f"group {group.name}: {said}{unknown}: {shortened(group.sure)}")
         for origin, what in ((PAPER, "claims"), (OURS, "claims of our own")):
             ids = [claim.id for claim in self.claims if claim.origin == origin]

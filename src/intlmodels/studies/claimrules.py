@@ -113,7 +113,7 @@ class OfRows(Rule):
                 said = f"expected a {kind} of the same rows as {shown(first[kind])}"
                 raise wrong(said, f"{where} {key}", name)
             if kind == "group" and name == first[kind] and self.compares:
-                said = "expected another group, to hold the two together"
+                said = "expected another group, to compare the two"
                 raise wrong(said, f"{where} {key}", name)
 
 
@@ -202,7 +202,7 @@ class _Limited(Rule):
 
 class _Share(_Limited):
     name = "share"
-    means = "`part` is `least` to `most`, or `above` or `below`, so many percent of `whole`"
+    means = "`part` is `least` to `most` percent of `whole`, or `above` or `below` a percentage"
     words = "{part} as a share of {whole}: {limits%}"
     keys: ClassVar[Keys] = {"part": _IDS, "whole": _IDS, **_LIMITS}
 
@@ -294,9 +294,7 @@ class _Ratio(Rule):
 
 class _Faster(Rule):
     name, kind = "faster", "trend"
-    means = (
-        "a `number` in so many `years` is more a year than another, `against`, in `against_years`"
-    )
+    means = "a `number` over `years` is more per year than another, `against`, over `against_years`"
     words = "per year, {number} ({years} years) exceeds {against} ({against_years} years)"
     keys: ClassVar[Keys] = {
         "number": _ID,
@@ -310,8 +308,8 @@ class _Faster(Rule):
         years = claim.terms["years"], claim.terms["against_years"]
         rates = first / years[0], second / years[1]
         said = (
-            f"{plain(first)} in {plain(years[0])} years, {f.number(rates[0], 2)} a year, against "
-            f"{plain(second)} in {plain(years[1])}, {f.number(rates[1], 2)} a year"
+            f"{plain(first)} in {plain(years[0])} years, {f.number(rates[0], 2)} per year, against "
+            f"{plain(second)} in {plain(years[1])}, {f.number(rates[1], 2)} per year"
         )
         holds, off = rates[0] > rates[1], rates[0] - rates[1]
         return fact(holds, _source(claim, evidence), off, said, "a year")
@@ -356,7 +354,7 @@ class Numbered(Rule):
 
 class _NumberOfFirms(Numbered):
     name = "number of firms"
-    means = "the group `of` has `least` to `most`, or `equal`, so many firms"
+    means = "the group `of` has `least` to `most` firms, or a number `equal` to this"
     words = "number of {of}: {limits}"
     keys: ClassVar[Keys] = {"of": GROUP, **Numbered.keys}
 
@@ -372,7 +370,7 @@ class _NumberOfFirms(Numbered):
 class _ShareOfFirms(_Limited, OfRows):
     compares = False
     name = "share of firms"
-    means = "`part` of a group makes up so many percent `of` another (of all firms)"
+    means = "the group `part` makes up a given percentage `of` another (default: all firms)"
     words = "share of {part} among {of}: {limits%}"
     stand_ins: ClassVar = {"of": "all"}
     keys: ClassVar[Keys] = {"part": GROUP, "of": OTHER_GROUP, **_LIMITS}
@@ -423,7 +421,7 @@ class _Every(OfRows):
 
 class _Present(Rule):
     name, kind = "present", "comparison"
-    means = "each of several `groups` has a firm at least"
+    means = "each of several `groups` has at least one firm"
     words = "at least one of each: {groups}"
     keys: ClassVar[Keys] = {"groups": Naming("texts", True, kind="group")}
 
@@ -484,7 +482,7 @@ class _Range(OfRows):
 
 class _Labels(Rule):
     name = "labels"
-    means = "in some `columns` a `number` of different labels are printed"
+    means = "in some `columns` a `number` of different labels appear"
     words = "number of different labels in {columns}: {number}"
     keys: ClassVar[Keys] = {"columns": _COLUMNS, "number": replace(_WHOLE, required=True)}
 
@@ -614,7 +612,7 @@ def _with_open(group: Group, numbers: NDArray[np.float64]) -> list[NDArray[np.bo
 
 class _Cannot(Rule):
     name, kind = "cannot", "proposition"
-    means = "what was published does not tell; `why` says what is missing"
+    means = "cannot be tested with what was published; `why` says what is missing"
     words = "no published data to test it with"
     keys: ClassVar[Keys] = {"why": Key("prose", required=True)}
 

@@ -488,7 +488,7 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     said = table["rule"]
     if isinstance(said, str) and said in rules and said not in own:
         raise wrong(
-            f"this rule asks a {rules[said].models[0]} model; expected one of {listed(own, 99)}",
+            f"this rule needs a {rules[said].models[0]} model; expected one of {listed(own, 99)}",
             f"{where} rule",
             said,
         )

@@ -92,10 +92,10 @@ def lookalike_lines(labels: Iterable[str], indent: str = "  ") -> Iterator[str]:
     pairs = lookalikes(labels)
     for one, other in islice(pairs, MOST_NOTES):
         if one.casefold() == other.casefold():
-            said = "differ in capitals only"
+            said = "differ only in capitals"
         else:
             names = (unicodedata.name(c, f"U+{ord(c):04X}") for c in other if c not in one)
-            said = f"look alike and are kept apart: {next(names, 'other marks')}"
+            said = f"look alike but are different labels: {next(names, 'other marks')}"
         yield one_line(f"{indent}{shown(one)} and {shown(other)} {said}")
     if more := sum(1 for _ in pairs):
         yield f"{indent}and {more:,} more pairs like these"
@@ -639,7 +639,8 @@ def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
     for cell in cells if sources.listing and cells[0].file != sources.file else ():
         if cell.missing:
             raise cell.error(
-                "what is not known of a firm would be estimated anew in each of its rows; expected "
+                "an unknown value of a firm would be estimated separately in each of its rows; "
+                "expected "
                 "a number: write it, or delete the firm"
             )
     require_numbers(cells)
@@ -1131,8 +1132,8 @@ def _group_outcome(
     counts = {how: members.count(how) for how in (True, False)}
     if not all(counts.values()) or sum(counts.values()) < FEWEST_FIRMS:
         raise wrong(
-            f"{counts[True]} {one}s belong to this group, {counts[False]} do not, and of "
-            f"{members.count(None)} that is not known; expected some of either, and at least "
+            f"{counts[True]} {one}s belong to this group, {counts[False]} do not, and for "
+            f"{members.count(None)} it is not known; expected some of each, and at least "
             f"{FEWEST_FIRMS}: name another group, or delete this one",
             *(key, own),
         )

@@ -111,7 +111,7 @@ def rows(
     if conditions * cells > MOST_ENTRIES:
         raise StudyError(
             f"expected at most {MOST_ENTRIES:,} conditions times cells, found {conditions:,} times "
-            f"{cells:,}; merge firms or periods that no count tells apart",
+            f"{cells:,}; merge firms or periods that no count distinguishes",
             file=listed[0].file or None,
         )
     place = {firm: position for position, firm in enumerate(firms)}
@@ -233,7 +233,7 @@ class CountFile:
         word, subjects = self.sources.word, self.subjects
         identity = clean_label(cells["id"].text)
         if not identity:
-            raise cells["id"].error("expected what the count is called, such as M01")
+            raise cells["id"].error("expected an id, such as M01")
         firms = read_names(cells["firms"], subjects.firms, "firm")
         size = word(cells["size"], (*subjects.size_labels, ""))
         if size:
@@ -273,8 +273,8 @@ class CountFile:
             other = replace(count, periods=read_names(cell, periods, "period"))
             if self.subjects.is_total(count) and other.periods != periods:
                 raise cell.error(
-                    f"{count.id} tells how many there are in all; expected all periods here too: "
-                    "empty the cell"
+                    f"{count.id} gives the total number; expected all periods here too: leave "
+                    f"the cell empty"
                 )
             read.append(other)
         return tuple(read)
@@ -297,7 +297,7 @@ def read_names(cell: Cell, known: tuple[str, ...], what: str) -> tuple[str, ...]
                 f"{did_you_mean(label, by_label)}{comma}; the {what}s are {listed(known)}"
             )
         if by_label[label] in found:
-            raise cell.error(f"expected every {what} once, but {shown(label)} stands here twice")
+            raise cell.error(f"expected every {what} once, but {shown(label)} appears here twice")
         found.add(by_label[label])
     return tuple(name for name in known if name in found)
 
@@ -326,10 +326,10 @@ def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
     for count in counts:
         if file.subjects.is_total(replace(count, hard=True)):
             raise Cell(file.file, count.row, "status", "noisy").error(
-                f"expected hard: {count.id} tells how many there are in all, and that must be known"
+                f"expected hard: {count.id} gives the total number, which must be known"
             )
     raise StudyError(
-        "no row tells how many there are in all; expected one with relation equal and status hard "
+        "no row gives the total number; expected one with relation equal and status hard "
         "that leaves firms, size, periods and flag empty: with their number for N, add the row "
         f"{shown(example)}",
         file=file.file,

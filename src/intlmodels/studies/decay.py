@@ -177,12 +177,12 @@ class DecayStudy(Study):
             f"{name} ({weight:.3g})"
             for name, weight in zip(self.periods, self.period_weights, strict=True)
         )
-        yield one_line(f"  periods   {', '.join(chances)}; in brackets the prior chance of each")
+        yield one_line(f"  periods   {', '.join(chances)}; in brackets their prior probabilities")
         if self.counts:
             hard = sum(count.hard for count in self.counts)
             yield (
-                f"counts: {len(self.counts)}, all in all {self.total}; {hard} hold exactly, "
-                f"{len(self.counts) - hard} may be off (a factor of {self.rho:g} for each one off)"
+                f"counts: {len(self.counts)}, {self.total} in all; {hard} hold exactly, "
+                f"{len(self.counts) - hard} may be off (a factor of {self.rho:g} per unit)"
             )
             for count in self.counts:
                 yield one_line(f"  {_count_line(count, self)}")
@@ -193,7 +193,7 @@ class DecayStudy(Study):
         for reading in self.readings.values():
             yield from _reading_lines(reading, self)
         if self.attributes:
-            yield f"attributes, which enter no fit: {len(self.attributes)}"
+            yield f"attributes(not used in fits): {len(self.attributes)}"
         for attribute in self.attributes.values():
             yield from attribute.lines()
         yield from self.claim_lines()

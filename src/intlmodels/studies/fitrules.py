@@ -203,7 +203,7 @@ class _HigherExpected(_OfShares, OfRows):
 
 class _Explains(_OfShares):
     name, kind = "explains", "association"
-    means = "a `predictor` explains at `least` so many percent of the variation between firms"
+    means = "a `predictor` explains at `least` this percentage of the variation between firms"
     words = (
         f"{POSTERIOR} {{predictor}} explains at least {{least%}} of the variation between "
         "firms{variant}"
@@ -411,7 +411,7 @@ class _Falls(_OfDecisions):
 
     def check(self, claim: Claim, where: str) -> None:
         if {"size", "sizes"} <= set(claim.terms):
-            raise wrong("does not go with size", f"{where} sizes", claim.terms["sizes"])
+            raise wrong("cannot be combined with size", f"{where} sizes", claim.terms["sizes"])
 
     def describe(self, claim: Claim, study: Study) -> str:
         said = super().describe(claim, study)
@@ -471,9 +471,7 @@ class _HigherShare(_OfDecisions):
 
     def check(self, claim: Claim, where: str) -> None:
         if claim.terms["a"] == claim.terms["b"]:
-            raise wrong(
-                "expected other decisions than in a, to hold the two together", f"{where} b"
-            )
+            raise wrong("expected other decisions than in a, to compare the two", f"{where} b")
 
     def find(self, claim: Claim, study: DecayStudy, fit: FitDraws) -> Finding:
         latent = "group_cell" in fit
@@ -529,8 +527,8 @@ class _NumberOfDecisions(_OfDecisions, Numbered):
     name, kind = "number of decisions", "arithmetic"
     means = (
         "the decisions with a `level` of an `attribute`, all or those `of` a size, of periods, "
-        "or both, are `least` to `most`, or `equal`, so many: a fact where the counts decide, a "
-        "probability where they say more than the totals alone"
+        "or both, are `least` to `most`, or `equal` to a number: a fact where the counts "
+        "decide, a probability where they say more than the totals alone"
     )
     words = "number of {of} with {level} ({attribute}): {limits}"
     stand_ins: ClassVar = {"of": "all decisions"}

@@ -440,7 +440,8 @@ def _cells(series: Series, same_decimals: bool = False) -> list[str]:
         most = max(len(text.partition(".")[2]) for text in texts)
         if most > _MOST_DECIMALS:
             raise StudyError(
-                f"a number has {most} decimals, which nobody printed; expected numbers as they "
+                f"a number has {most} decimals, more than any table reports; expected numbers "
+                f"as they "
                 "were reported: round the column, as with .round(1), or give rounding_width as a "
                 "number",
                 file=_DATA,

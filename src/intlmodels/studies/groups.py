@@ -284,7 +284,8 @@ def _check_alone(conditions: list[str], together: tuple[str, ...], where: str) -
         if key not in together:
             other = conditions[0] if conditions[0] != key else together[0]
             raise wrong(
-                f"does not go with {other}; put it into a group of its own and name both in all = "
+                f"cannot be combined with {other}; put it into its own group and name both in "
+                f"all = "
                 "[...]",
                 f"{where} {key}",
             )
@@ -296,7 +297,7 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
         for other in given.get(key, ()):
             if other not in groups:
                 raise wrong(
-                    f"expected a group that stands before this one{did_you_mean(other, groups)}; "
+                    f"expected a group defined before this one{did_you_mean(other, groups)}; "
                     f"those are {listed(groups) or 'none'}",
                     f"{where} {key}",
                     other,
@@ -336,7 +337,7 @@ def _of_column(
     of_text = next((key for key in conditions if key in _TEXTS), "")
     if of_text and (len(conditions) > 1 or "columns" in given):
         raise wrong(
-            "does not go with other conditions; put each into a group of its own and name them "
+            "cannot be combined with other conditions; put each into its own group and name them "
             "in all = [...]",
             f"{where} {of_text}",
         )
@@ -362,7 +363,7 @@ def _of_column(
         if word not in printed:
             known = set(printed)
             raise wrong(
-                f"expected what stands in {column.name}{did_you_mean(word, known)}: "
+                f"expected what is in {column.name}{did_you_mean(word, known)}: "
                 f"{listed(sorted(known))}",
                 f"{where} is",
                 word,
@@ -408,7 +409,7 @@ def read_numbers(table: NumbersTable | None, sources: Sources) -> dict[str, Numb
         own, text, _, unit, where = map(clean_label, texts)
         cell = Cell(file, row, "id", texts[0])
         if not own or ":" in own:
-            raise cell.error("expected what the number is called, such as M41, without a colon")
+            raise cell.error("expected an id, such as M41, without a colon")
         if own in numbers:
             raise cell.error("expected every id once: rename one")
         numbers[own] = Number(own, text, Cell(file, row, "value", texts[2]).number(), unit, where)

@@ -105,7 +105,7 @@ class RowFiles(Study):
         yield one_line(f"  files     {self.files}")
         yield from map(one_line, columns)
         yield f"  bad rows  {self.bad_rows}"
-        yield f"  memory    at most {self.memory_limit} for the reading"
+        yield f"  memory    at most {self.memory_limit} while reading"
 
 
 def _declared(
@@ -292,7 +292,7 @@ class RegisterStudy(ShareStudy):
         if not many:
             return "each has one row"
         have = "1 of them has" if many == 1 else f"{many:,} of them have"
-        return f"{have} several rows, which are counted as independent"
+        return f"{have} several rows, which are treated as independent"
 
     def lines(self) -> Iterator[str]:
         """What was read, for a person to check before fitting."""

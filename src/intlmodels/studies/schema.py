@@ -527,9 +527,9 @@ class FitTable(TomlTable):
 
     #: The same seed gives the same draws.
     seed: Annotated[int, Key("integer", within=(0, 2**32 - 1))] | None = None
-    #: Kept draws of each chain.
+    #: Draws per chain, after tuning.
     draws: Annotated[int, Key("integer", within=(4, 1_000_000))] | None = None
-    #: Tuning draws of each chain.
+    #: Tuning draws per chain.
     tune: Annotated[int, Key("integer", within=(0, 1_000_000))] | None = None
     #: Number of chains.
     chains: Annotated[int, Key("integer", within=(2, 256))] | None = None
@@ -646,7 +646,7 @@ class ClusterTable(TomlTable):
     column: Label
     #: What it is called.
     label: Label = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
 
 
@@ -710,7 +710,7 @@ class PredictorTable(TomlTable):
     column: Label
     #: What it is called.
     label: Label = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
 
 
@@ -718,14 +718,14 @@ class CategoryTable(PredictorTable):
     """Labels without an order."""
 
     kind: Literal["category"]
-    #: The level is what stands before it.
+    #: The level is the part before it.
     family_separator: str = ""
     #: Levels that printed labels are read as; a label without a reading is a level of its own.
     readings: Annotated[Any, Key("tables")] = ()
 
     def __post_init__(self) -> None:
         if self.family_separator and self.readings:
-            said = "a label is read by its reading or by what stands before the family_separator; "
+            said = "a label is read by its reading or by the part before the family_separator; "
             raise wrong(f"{said}expected one of them", f"{self.where} readings")
         if "readings" in self.written:
             _read_readings(self, {"label": _NEEDED_LABEL, "level": _NEEDED_LABEL, "note": PROSE})
@@ -778,7 +778,7 @@ class NumericTable(PredictorTable):
         if self.split:
             for key in ("curve", "at"):
                 if getattr(self, key):
-                    said = "does not go with split, which makes two terms of the predictor: delete "
+                    said = "cannot be combined with split, which makes two terms of it: delete "
                     raise wrong(f"{said}one of them", f"{self.where} {key}")
 
 
@@ -859,8 +859,7 @@ class MembershipTable(VariantTable):
         Key(
             "number",
             between=(0.5, 1),
-            expected="a weight above 0.5 and below 1: what the first label counts when there is "
-            "a second",
+            expected="a number above 0.5 and below 1, the weight of the first of two labels",
         ),
     ]
 
@@ -954,7 +953,7 @@ class OutcomeTable(TomlTable):
     kind: str
     #: Another file than that of the firms.
     file: str = ""
-    #: Column with the names of the firms there, if called otherwise.
+    #: Column with the names of the firms there, if it has another name.
     key: Label = ""
     #: What it is called.
     label: Label = ""
@@ -1006,7 +1005,7 @@ class GroupOutcomesTable(TomlTable):
     kind: Literal["groups"]
     #: Names of groups, each of which becomes an outcome.
     groups: tuple[str, ...]
-    #: What the report should say of them.
+    #: What the report should say about them.
     note: Prose = ""
 
     def __post_init__(self) -> None:
@@ -1362,7 +1361,7 @@ def period_weights(
     if given is None:
         return (1 / len(periods),) * len(periods)
     if len(given) != len(periods):
-        raise wrong(f"expected {len(periods)} weights, one a period", key, list(given))
+        raise wrong(f"expected {len(periods)} weights, one per period", key, list(given))
     total = sum(given)
     for weight in given:
         # A weight that vanishes beside the others would make a period impossible.
@@ -1471,8 +1470,7 @@ class ShareFile:
         for name, where in names:
             if own_table := self._own_table(name.lower()):
                 raise wrong(
-                    f"expected another name; with {own_table} the models use this one for "
-                    "themselves",
+                    f"expected another name; with {own_table} the models themselves use this one",
                     where,
                     name,
                 )
@@ -1624,7 +1622,7 @@ class DecayFile:
         for name, where in terms:
             _check_variable(name, where, taken)
             if name.lower() in reserved:
-                said = "expected another name; the models use this one for themselves"
+                said = "expected another name; the models themselves use this one"
                 raise wrong(said, where, name)
             taken[name.lower()] = where
 
@@ -1833,13 +1831,13 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
     low = name.lower()
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise wrong(
-            "expected a name that starts with an ASCII letter and goes on with letters, digits "
-            "or '_'; the printed name can stand in label",
+            "expected a name that starts with an ASCII letter and continues with letters, "
+            "digits or '_'; the printed name can go into label",
             where,
             name,
         )
     if low in RESERVED or low.startswith("sigma_") or low.endswith("_level"):
-        raise wrong("expected another name; the models use this one for themselves", where, name)
+        raise wrong("expected another name; the models themselves use this one", where, name)
     if low in taken:
         raise wrong(
             f"expected names that differ by more than capitals; {taken[low]} has it", where, name

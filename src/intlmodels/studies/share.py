@@ -283,7 +283,7 @@ def _by_outcome(
     for firm, why in found.missing:
         raise spec.error(
             "outcome",
-            f"firm {shown(firm)} has {why}; expected a predictor to be known of every firm: fill "
+            f"firm {shown(firm)} has {why}; expected a predictor to be known for every firm: fill "
             "the cell, or delete the variant",
         )
     return ByOutcome(name, spec.note, found)
@@ -525,7 +525,7 @@ class ShareStudy(Study):
             if isinstance(variant, Covariate):
                 yield from _predictor_lines(variant.predictor, self.firms, indent="    ")
         rows = "firms" if self.panel is None else "rows"
-        yield f"{rows} left out for want of an outcome: {len(self.dropped) or 'none'}"
+        yield f"{rows} left out for lack of an outcome: {len(self.dropped) or 'none'}"
         for firm, why in self.dropped:
             yield one_line(f"  {firm}: {why}")
         yield from self.normalization_lines()

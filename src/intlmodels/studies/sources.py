@@ -274,7 +274,7 @@ class Sources:
             if label in seen:
                 raise cell.error(
                     f"this row and row {seen[label].row} would both be called {shown(label)}; "
-                    "expected firms whose names differ more: rename one"
+                    "expected names that differ more: rename one"
                 )
             seen[label] = cell
         self.firms = tuple(labels)
@@ -434,7 +434,7 @@ def crosscheck_lines(checks: tuple[Crosscheck, ...], firms: tuple[str, ...]) -> 
     if not checks:
         raise StudyError(
             "this study has nothing to audit: no [counts], and no [crosschecks.NAME] that says "
-            "which columns print the same; see data/rochester/study.toml for an example",
+            "which columns report the same; see data/rochester/study.toml for an example",
             file="study.toml",
         )
     lines = []
