@@ -620,7 +620,6 @@ def limits(m: ShareReportData) -> Values:
         "parameters": len(m.parameters),
         "missing": int(np.isnan(m.fit["constant_data"]["design"].to_numpy()).any(axis=1).sum()),
         "register": m.register is not None,
-        "stated": list(m.study.limits),
     }
 
 
