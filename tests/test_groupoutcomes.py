@@ -95,7 +95,7 @@ def test_each_group_is_an_outcome_by_the_rules_of_silence(study):
     assert np.flatnonzero(agent.codes).tolist() == [0, 3, 4, 6]
     assert np.flatnonzero(~agent.known).tolist() == [1, 7]
     assert [firm for firm, _ in agent.missing] == ["Birch", "Hazel"]
-    assert agent.note.endswith("unknown, but shop: absent. Some may not have said so")
+    assert agent.note.endswith("unknown (shop: absent). Some may not have said so")
     assert shop.note == "as the firms say"
 
 
@@ -132,7 +132,7 @@ def outcome(*groups):
         ),
         (
             READINGS.replace("branch", "skill"),
-            "a label is read by its reading or by what stands before the family_separator",
+            "a label is read by its reading or by the part before the family_separator",
         ),
     ],
 )

@@ -778,9 +778,7 @@ class NumericTable(PredictorTable):
         if self.split:
             for key in ("curve", "at"):
                 if getattr(self, key):
-                    said = (
-                        "cannot be combined with split, which makes two terms of it: delete "
-                    )
+                    said = "cannot be combined with split, which makes two terms of it: delete "
                     raise wrong(f"{said}one of them", f"{self.where} {key}")
 
 
