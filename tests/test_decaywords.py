@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +15,8 @@ from decaytrees import decay_tree, text_of
 from intlmodels.checks.stored import NOTHING
 from intlmodels.plots import decay as plots
 from intlmodels.report import decay, decayfront
-from intlmodels.report.pages import Drawing
-from intlmodels.report.render import sentences
+from intlmodels.report.pages import Drawing, Figure
+from intlmodels.report.render import TEMPLATES, _script, sentences
 from intlmodels.results import decay as results
 from intlmodels.results.wording import CLEAR
 
@@ -55,6 +57,8 @@ def finding(m: Any) -> str:
         "medians": "",
         "latent": True,
         "reported": True,
+        "numbers": {},
+        "impossible": [],
     }
     return text_of("finding", values)
 
@@ -229,8 +233,31 @@ def test_a_failed_fit_marks_every_statement() -> None:
     values = {"sizes": {}, "more": 0, "holds": {}, "rivals": {}, "influence": None}
     values |= {"interval": "95% equal-tailed interval"}
     values |= {"curves": Drawing("curves", "<svg/>"), "medians": "", "latent": True}
-    values |= {"reported": False, "unit": "count", **decay.nouns(m)}
+    values |= {"reported": False, "unit": "count", "numbers": {}, **decay.nouns(m)}
+    values["impossible"] = [
+        {"flagged": "5", "decisions": "4", "group": "other firms", "periods": "late"}
+    ]
     values["sizes"] = {"large": decayfront._fall(m, decay.falls(m)[0])}
     assert "- **Did not converge, not to be quoted:** **Among large" in (
-        text_of("finding", values, passed=False)
+        text := text_of("finding", values, passed=False)
     )
+    assert (
+        "Not shown: other firms, late, for whom the counts, which contradict each other, " in text
+    )
+
+
+def test_code_of_figures_runs_as_it_stands() -> None:
+    folder = TEMPLATES / "decay"
+    found = [
+        (figure[1] or figure[2])
+        for path in sorted(folder.glob("*.j2"))
+        for figure in re.finditer(r"code=(?:\"([^\"]+)\"|'([^']+)')", path.read_text("utf-8"))
+    ]
+    assert len(found) >= 7
+    drawing = Drawing("one", "<svg/>")
+    figures = [Figure(f"Figure {i}", drawing, "", False, own) for i, own in enumerate(found)]
+    script = _script(figures, "norway")
+    tree = list(ast.walk(ast.parse(script)))
+    assert {node.id for node in tree if isinstance(node, ast.Name)} == {"im", "fit"}
+    assert not any(isinstance(node, ast.Constant) and node.value is ... for node in tree)
+    assert "# Figure 0\n" in script

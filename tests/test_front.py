@@ -10,11 +10,13 @@ import pytest
 import madetrust
 from growerstudies import write_growers
 from intlmodels.checks.stored import NOTHING
+from intlmodels.core import formats as f
 from intlmodels.plots import share as plots
 from intlmodels.report import answers, front, sharefront
 from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.registry import Frame, render
 from intlmodels.results import share
+from intlmodels.results.wording import claim_verdict, verdict
 from intlmodels.studies import Study, load_study
 from studies import write_study
 from trees import from_prior, made_up, share_positive, store_fits
@@ -51,16 +53,26 @@ def test_a_clear_difference_comes_first_with_its_size(study):
     first = text("finding", sharefront.finding(m)).splitlines()[0]
     size, low, high = (f"{-row[name]:.2f}" for name in ("median", "ci_high", "ci_low"))
     assert first == (
-        f"**Ease of moving:** Hard is above Easy by {size} percentage points "
+        f"**Ease of moving:** “Hard” is above “Easy” by {size} percentage points "
         f"({low} to {high}; probability > 0.999)."
     )
 
 
-@pytest.mark.parametrize("positive", [0.95, 0.98])  # at 0.98 another seed may turn the verdict
-def test_a_leaning_is_not_called_clear(study, positive):
+# At 0.98 another seed may turn the verdict.
+@pytest.mark.parametrize(("positive", "edge"), [(0.95, ""), (0.98, ", on the edge of clear")])
+def test_a_leaning_is_not_called_clear(study, positive, edge):
     m = data(study, made_up(study, {"ease": share_positive(positive)}))
     assert m.key_contrast.name == NAME
-    assert f"probability {positive}, leaning)" in text("finding", sharefront.finding(m))
+    assert f"probability {positive}, leaning{edge})" in text("finding", sharefront.finding(m))
+
+
+@pytest.mark.parametrize(
+    ("chance", "written"), [(0.897, "0.897"), (0.903, "0.90"), (0.9749, "0.97"), (0.9751, "0.98")]
+)
+def test_a_probability_is_not_rounded_across_a_limit(chance, written):
+    assert f.probability(chance) == written
+    assert verdict(float(written)) == verdict(chance)
+    assert claim_verdict(float(f.probability(1 - chance))) == claim_verdict(1 - chance)
 
 
 def test_without_a_direction_the_nearest_difference_is_named(study):
@@ -192,8 +204,8 @@ def test_checks_are_told_where_they_were_made(study):
 
 
 def test_levels_are_counted_with_what_is_reported_there(study):
-    rows = {row[:2]: row[2:] for row in sharefront.data(data(study, made_up(study)))["levels"]}
+    levels = sharefront.data(data(study, made_up(study)))["levels"]
+    assert [row[0] for row in levels if row[0]] == ["Ease of moving", "Branch", "Skill", "Sales"]
+    rows = {row[1]: row[2:] for row in levels}
     easy = study.outcome.printed[study.predictors["ease"].values > 0]
-    assert rows["Ease of moving", "Easy"] == (
-        *("4", f"{np.median(easy):g}", f"{easy.min():g} to {easy.max():g}"),
-    )
+    assert rows["Easy"] == (*("4", f"{np.median(easy):g}", f"{easy.min():g} to {easy.max():g}"),)

@@ -141,7 +141,7 @@ def _density(png: bytes) -> int:
 
 
 def test_letters_of_a_pdf_are_embedded(good):
-    content = (good.folder / "figures/89mm/estimates.pdf").read_bytes()
+    content = (good.folder / "figures/89mm/differences.pdf").read_bytes()
     assert b"/FontFile2" in content
     assert b"/Type3" not in content
     assert b"CreationDate" not in content
@@ -230,7 +230,9 @@ def test_latex_is_sound(good, failed, hostile):
 
 def test_a_long_table_goes_over_pages():
     rows = tuple((f"firm {i}", str(i)) for i in range(80))
-    text = tables.tex(Table("Long", ("firm", "n"), rows, numeric=(1,), note="A note."), "long")
+    text = tables.tex(
+        Table("Table 1", "Long", ("firm", "n"), rows, numeric=(1,), note="A note."), "long"
+    )
     assert text.startswith("% needs \\usepackage{booktabs,longtable}\n")
     check_latex(text)
     assert text.count(r"\endfirsthead") == text.count(r"\endhead") == 1
@@ -249,7 +251,7 @@ def test_latex_escapes():
     assert markup.latex("[a]") == "{}[a]"
     assert markup.latex("two\nlines\x00\u202e") == "two lines"
     assert markup.latex("日本") == "日本"
-    table = Table("日本", ("a",), (("b",),))
+    table = Table("Table 1", "日本", ("a",), (("b",),))
     assert "XeLaTeX" in tables.tex(table, "x").split("\n")[0]
 
 

@@ -268,8 +268,10 @@ def test_a_failure_stands_at_the_top(failed):
     assert "This fit did not converge" in before
     assert "divergent transitions: 3" in before
     assert "**This fit did not converge**" in failed.markdown.partition("## ")[0]
-    assert "It was fitted twice (divergences failed)" in failed.html
-    assert "those of the second fit, with target acceptance 0.99." in failed.html
+    assert (
+        "It was fitted twice (divergences failed at target acceptance 0.95); the draws are those "
+        "of the second fit, with target acceptance 0.99."
+    ) in failed.html
 
 
 def test_every_estimate_of_a_failed_fit_is_marked(failed):

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+#: Probabilities of a direction from which it is clear, and from which it is leaning.
+CLEAR_AND_LEANING = (0.975, 0.9)
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -116,10 +118,10 @@ def percent(value: float, decimals: int = 0) -> str:
 
 
 def probability(value: float) -> str:
-    """A probability from draws: never quite 0 or 1.
+    """A probability from draws: never quite 0 or 1, and never rounded across a limit of verdicts.
 
-    >>> probability(1.0), probability(0.98765), probability(0.5)
-    ('> 0.999', '0.99', '0.50')
+    >>> probability(1.0), probability(0.98765), probability(0.5), probability(0.897)
+    ('> 0.999', '0.99', '0.50', '0.897')
     """
     if not math.isfinite(value):
         return DASH
@@ -127,7 +129,13 @@ def probability(value: float) -> str:
         return "> 0.999"
     if value < 0.001:
         return "< 0.001"
-    return f"{value:.3f}" if value > 0.99 or value < 0.01 else f"{value:.2f}"
+    texts = [f"{value:.{n}f}" for n in range(3 if value > 0.99 or value < 0.01 else 2, 7)]
+    return next((text for text in texts if _passed(float(text)) == _passed(value)), texts[-1])
+
+
+def _passed(value: float) -> list[bool]:
+    """Which limits a probability passes, in either direction."""
+    return [p >= limit for p in (value, 1 - value) for limit in CLEAR_AND_LEANING]
 
 
 def span(low: float, high: float, decimals: int | None = None) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from intlmodels.core.formats import CLEAR_AND_LEANING
 from intlmodels.core.jsonvalues import build, parse_json
 
 if TYPE_CHECKING:
@@ -303,8 +304,6 @@ def _judge(check: Check, value: float | None, where: str) -> Result:
 
 # -- directions --------------------------------------------------------------------------
 
-#: Probabilities from which a direction is clear, and from which the data lean towards it.
-CLEAR_AND_LEANING = (0.975, 0.9)
 #: A probability is on the edge within so many Monte Carlo errors of a limit. Within two, one seed
 #: in twenty would still be beyond the limit unmarked.
 EDGE_ERRORS = 3

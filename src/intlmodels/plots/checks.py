@@ -377,12 +377,16 @@ def choice_name(axis: str, name: str) -> str:
 
 @styled
 def specifications(
-    table: pd.DataFrame, axes: Mapping[str, Sequence[str]], passed: bool = True
+    table: pd.DataFrame,
+    axes: Mapping[str, Sequence[str]],
+    passed: bool = True,
+    words: Mapping[str, str] | None = None,
 ) -> Figure:
     """Specification curve of one difference (Simonsohn et al. 2020, Nature Human Behaviour 4).
 
     ``table``: its rows of :func:`intlmodels.checks.tables.curves`; ``axes``: the choices that were
-    combined. The lowest median stands on the left.
+    combined; ``words``: what choices are called, if not by their names. The lowest median stands on
+    the left.
     """
     rows = table.sort_values("median", kind="stable").reset_index(drop=True)
     # A choice under which the difference does not exist has no row.
@@ -420,7 +424,10 @@ def specifications(
             chosen = numbers[(rows[axis] == name).to_numpy()]
             below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)
             places.append(place)
-            texts.append(s.shortened(choice_name(axis, name), 20))
+            said = (words or {}).get(name)
+            texts.append(
+                s.shortened(said, 36) if said else s.shortened(choice_name(axis, name), 20)
+            )
         head += 1 + len(own)
     s.row_labels(below, places, texts, 8.5, ends=(0.6, 0.6))
     for axes_of in (top, below):

@@ -39,14 +39,19 @@ MOST_PANELS = 6
 
 
 @styled
-def curves(fit: DataTree, prob: float = 0.95) -> Figure:
+def curves(fit: DataTree, prob: float = 0.95, *, note: bool = True) -> Figure:
     """Probability of the flag against prior entries, what was reported, and how much lies where.
+
+    Counts that contradict each other may leave more decisions with the flag than decisions; such
+    points are left out.
 
     Parameters
     ----------
     fit : xarray.DataTree
     prob : float
         Probability of the outer equal-tailed band.
+    note : bool
+        Whether a line below says what the colours mean; False where a caption does.
     """
     after = results.curves(fit, prob)
     before = results.curves(fit, prob, "prior")
@@ -70,10 +75,13 @@ def curves(fit: DataTree, prob: float = 0.95) -> Figure:
     seen = f"; orange: as {'reported' if latent else 'observed'}" * (len(told) > 0)
     there = "expected" if latent else "known"
     beyond = where.attrs["beyond"]
+    meanings = (
+        f"line: median; bands: 50% and {100 * prob:g}% equal-tailed; grey: the prior's; "
+        f"dotted: fewer than one {event} {there}{seen}"
+    )
     caption(
         figure,
-        f"line: median; bands: 50% and {100 * prob:g}% equal-tailed; grey: the prior's; "
-        f"dotted: fewer than one {event} {there}{seen}",
+        meanings if note else "",
         f"{number(beyond) if beyond < 1000 else f'{beyond:,.0f}'} {events(fit)} lie further right"
         if beyond >= 0.05
         else "",
@@ -102,11 +110,11 @@ def _curve(axes: Axes, after: pd.DataFrame, before: pd.DataFrame, where: pd.Data
 
 def _reported(axes: Axes, told: pd.DataFrame) -> None:
     """Percentages as reported: with their numbers, or as dots whose area is that of the number."""
-    told = told[told["entries"] <= MOST_ENTRIES]
+    told = told[(told["entries"] <= MOST_ENTRIES) & (told["flagged"] <= told["decisions"])]
     if not len(told):
         return
-    percent = np.clip(100 * told["flagged"] / told["decisions"], 0, 100)
-    look: Any = {"color": s.ORANGE, "zorder": 4}
+    percent = 100 * told["flagged"] / told["decisions"]
+    look: Any = {"color": s.ORANGE, "zorder": 4, "clip_on": False}
     if (told["periods"] == "").all():
         areas = 5 + 40 * told["decisions"] / told["decisions"].max()
         axes.scatter(told["entries"], percent, s=areas, linewidth=0, alpha=0.85, **look)

@@ -204,7 +204,7 @@ def _finish(figure: Figure, axes: Axes, found: Interpretation, what: str, *notes
 
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     percent = found.draws.attrs["units"] == "percent"
-    end = " %" if percent else ""
+    end = "%" if percent else ""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{amount(value)}{end}"))
     axes.set_ylabel(s.shortened(what[:1].upper() + what[1:], 44))
     bands = f"line: median; bands: 50% and {100 * found.prob:g}% equal-tailed intervals"

@@ -221,7 +221,7 @@ def estimates(
     scale, average = share.measured(first), share.average(first, prob)
     seen = share.reported(first) if scale.what == share.SHARES else None
     drawn: list[tuple[float, str, Any, Any]] = [] if ends else [(0.0, "all", average, None)]
-    heads, place = [], -0.25
+    heads, spans, place = [], [], -0.25
     for name, rows in ends.items():
         block = next(b for b in share.parts(fits[name]) if b["name"] == name)
         label = str(rows["label"].iloc[0])
@@ -235,6 +235,7 @@ def estimates(
             place += tall
             drawn.append((place, text, rows.loc[[row.Index]], None if at is None else at == level))
             place += 0.9 + tall
+        spans.append((heads[-1][0] + (0.8 if len(label) > LONG else 0.5), place - 0.4))
     height = s.ROW * (place + 0.25 if ends else 1.2)
     figure, axes = s.one_panel(0.68 + 0.15 * bool(left_out or scale.key) + height)
     for where, label in heads:
@@ -247,7 +248,7 @@ def estimates(
             low = 0.0
         s.dots(axes, [place], row)
     if ends:
-        s.center_line(axes, average["median"].iloc[0])
+        s.center_line(axes, average["median"].iloc[0], spans)
     places, texts = zip(*((place, text) for place, text, *_ in drawn), strict=True)
     s.row_labels(axes, places, texts, ends=(0.5, 0.8))
     pad = 0.04 * max(reach - low, 1e-6)

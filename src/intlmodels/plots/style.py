@@ -256,9 +256,13 @@ def heading(axes: Axes, place: float, text: str, size: float = 9, **look: Any) -
     beside(axes, place, text, 0, fontsize=size, fontweight="bold", **look)
 
 
-def center_line(axes: Axes, value: float) -> None:
-    """A dashed line at an average, behind everything."""
-    axes.axvline(value, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+def center_line(axes: Axes, value: float, spans: Sequence[tuple[float, float]] = ()) -> None:
+    """A dashed line at an average, behind everything; if given, only beside spans of rows."""
+    look: dict[str, Any] = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
+    if not spans:
+        axes.axvline(value, **look)
+    for low, high in spans:
+        axes.plot([value, value], [low, high], **look)
 
 
 def dots(

@@ -33,6 +33,7 @@ def difference(row: Any) -> Values:
         "higher": bool(row.median >= 0),
         "probability": f.probability(row.p_direction),
         "verdict": firm_verdict(row),
+        "edge": firm_verdict(row) != verdict(row.p_direction),
     }
 
 

@@ -165,24 +165,27 @@ def influence(m: ReportData) -> Values | None:
     if value is None:
         return None
     made = values.influence(value, m.texts, m.study.claims)
+    words = m.contrast_words
+    for own in made["contrasts"]:
+        own["name"] = words.get(own["name"], own["name"])
     keys = tables.key_influences(tables.influences(value))
     if not keys:
         return made | {"rows": []}
     return made | {
         "drawing": drawing("drivers", checks.left_out(keys[0], m.passed)),
-        "shown": str(keys[0]["name"].iloc[0]),
+        "shown": words.get(shown := str(keys[0]["name"].iloc[0]), shown),
         "omissions": len(keys[0]) - 1,
         "interval": f.interval_name(CI_PROB),
         "most": MOST_LEFT_OUT,
-        "rows": [row for part in keys for row in _left_out_rows(part)],
+        "rows": [row for part in keys for row in _left_out_rows(part, words)],
     }
 
 
-def _left_out_rows(part: pd.DataFrame) -> list[tuple[str, ...]]:
+def _left_out_rows(part: pd.DataFrame, words: Mapping[str, str]) -> list[tuple[str, ...]]:
     width = float(part["ci_high"].iloc[0] - part["ci_low"].iloc[0])
     return [
         (
-            str(row.name),
+            words.get(str(row.name), str(row.name)),
             row.left_out,
             values.significant(row.median, width, row.unit),
             f.span(row.ci_low, row.ci_high, f.decimals_for(width)),

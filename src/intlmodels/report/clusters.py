@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core import formats as f
@@ -130,6 +131,7 @@ def opportunity(m: ShareReportData) -> Values | None:
         "clear_from": f"{CLEAR:g}",
         "leaning_from": f"{LEANING:g}",
         "note": asked.note,
+        "line": f"im.plots.opportunity(fit, {', '.join(map(dumps, read))})",
         "drawn": drawing("opportunity", sharedata.drawn(m.fit, table, read, m.prob)),
         **readings(table),
     }

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 #: Rows of ``data.csv`` of a register; ``cells.csv`` has all in any case.
 MOST_CELLS = 20_000
+#: Letters of a change that names its variant.
+SHORT = 36
 #: Groups of a fit of a further outcome that a report needs beside those of a variant.
 OF_AN_OUTCOME = ("observed_data", "posterior_predictive", "prior")
 #: What the reconstruction of decisions from counts rests on.
@@ -162,6 +164,16 @@ class ReportData(ABC):
     @abstractmethod
     def contrast_name(self, row: Any) -> str:
         """What a difference of the table of variants is called among conclusions."""
+
+    @property
+    def contrast_words(self) -> dict[str, str]:
+        """What differences are called among conclusions -> the same in a sentence, if another."""
+        return {}
+
+    @property
+    def choice_words(self) -> dict[str, str]:
+        """Variant -> what it chooses, where a few words say it."""
+        return {}
 
     def first_asked(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The likeliest differences of what the question asks for, the largest of which counts."""
@@ -715,6 +727,19 @@ class DecayReportData(ReportData):
     def contrast_name(self, row: Any) -> str:
         """What a fall is called among conclusions."""
         return decay.fall_of(row.size)
+
+    @cached_property
+    def contrast_words(self) -> dict[str, str]:
+        """Falls and their differences in a sentence."""
+        sizes = list(dict.fromkeys(self.curves["size"]))
+        return decay.fall_words(sizes, self.study.firm_label, self.study.event)
+
+    @property
+    def choice_words(self) -> dict[str, str]:
+        """Rivals of experience by their names, other variants by their change if it is short."""
+        changes = {name: own.change for name, own in self.catalogue.items() if name != DEFAULT}
+        short = {name: text for name, text in changes.items() if len(text) <= SHORT}
+        return {**short, **{name: f"with {what}" for name, what in self.rival_names.items()}}
 
     @property
     def predictive(self) -> pd.DataFrame | None:

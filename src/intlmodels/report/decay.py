@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 MOST_SIZES = 3
 #: Earlier decisions at which the table of the curves stops.
 ENTRIES = (0, 1, 2, 3, FALL_AFTER, 10, 15)
-#: Counts up to which the main report lists all of them; more are in the appendix.
-MOST_COUNTS = 20
 #: Contradictions that the report itself lists, and repairs.
 MOST_CONFLICTS, MOST_REPAIRS = 8, 8
 #: Levels of terms, and differences between them, in the tables of the report itself.
@@ -272,7 +270,6 @@ def data(m: DecayReportData) -> Values:
     return {
         **values,
         "rho": f"{study.rho:g}",
-        "every": len(counts) <= MOST_COUNTS,
         "rows": [row.cells for row in counts],
         "orders": [
             (

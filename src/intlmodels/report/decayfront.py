@@ -22,7 +22,7 @@ from intlmodels.results import decay as results
 from intlmodels.results.decay import group_name
 from intlmodels.results.wording import CLEAR, LEANING, verdict, verdict_on
 
-#: From so many words on, only the first sentence of each limitation is in the main report.
+#: From so many words on, only the beginning of each limitation is in the main report.
 MOST_WORDS = 250
 #: What leaving something out may do to a result, at most so many times.
 MOST_INFLUENTIAL = 4
@@ -40,6 +40,10 @@ def finding(m: DecayReportData) -> Values:
     same = key is not None and key.name == results.fall_of(falls[0].size)
     return {
         **appendix.nouns(m),
+        "firms": m.firms,
+        "numbers": {size: f"{n:,}" for size, n in appendix.firms_by_size(m).items()}
+        if len(falls) > 1
+        else {},
         "sizes": {row.size: _fall(m, row) for row in falls[: appendix.MOST_SIZES]},
         "more": len(falls) - appendix.MOST_SIZES if len(falls) > appendix.MOST_SIZES else 0,
         "holds": {"size": falls[0].size, **holds} if same and holds else {},
@@ -47,14 +51,32 @@ def finding(m: DecayReportData) -> Values:
         "influence": next(_influences(m, falls[0]), None) if directed else None,
         "interval": f.interval_name(m.prob),
         "unit": "count" if m.latent else m.study.firm_label,
-        "curves": drawing("curves", plots.curves(m.fit, m.prob)),
+        "curves": drawing("curves", plots.curves(m.fit, m.prob, note=False)),
         "medians": "; ".join(
             f"{row.size}, {row.entries}: {f.percent(row.median)}"
             for row in m.curves.itertuples(index=False)
             if row.entries in (0, FALL_AFTER)
         ),
         "latent": m.latent,
-        "reported": len(results.reported(m.fit)) > 0,
+        **_as_reported(m),
+    }
+
+
+def _as_reported(m: DecayReportData) -> Values:
+    """Whether points stand for what was reported, and those that cannot be drawn."""
+    table = results.reported(m.fit)
+    wrong = table[table["flagged"] > table["decisions"]]
+    return {
+        "reported": len(table) > len(wrong),
+        "impossible": [
+            {
+                "flagged": str(row.flagged),
+                "decisions": str(row.decisions),
+                "group": group_name(row.size, m.study.firm_label),
+                "periods": row.periods,
+            }
+            for row in wrong.itertuples(index=False)
+        ],
     }
 
 
@@ -115,7 +137,7 @@ def _influences(m: DecayReportData, fall: Any) -> Iterator[Values]:
         text = m.texts.get(row.left_out, "")
         yield {
             "kind": row.kind,
-            "left_out": row.left_out,
+            "left_out": re.sub(r"(?<=from )(?=\d)", "section ", row.left_out),
             "text": text,
             "probability": f.probability(row.probability),
             "verdict": verdict(likelier) + ", to the other side" * (turned and likelier >= LEANING),
@@ -143,9 +165,9 @@ def data(m: DecayReportData) -> Values:
         **values,
         **appendix.conflicts(m),
         "hard": sum(count.hard for count in study.counts),
-        "every": len(counts) <= appendix.MOST_COUNTS,
         "wrong": [row.values for row in counts if row.held < 1 - CLEAR],
-        "rows": [row.cells for row in counts],
+        "rows": [row.cells for row in counts if row.held < CLEAR],
+        "safe": f"{CLEAR:g}",
     }
 
 
@@ -325,8 +347,8 @@ def _rival_rows(m: DecayReportData, fall: Any) -> Rows:
 
 # -- limits ------------------------------------------------------------------------------
 
-#: The first sentence of a text.
-_SENTENCE = re.compile(r".+?[.!?](?=\s+[A-Z'\"]|$)", re.DOTALL)
+#: The first sentence of a text, and more until they say something.
+_SENTENCE = re.compile(r"(?:\S+\s+){14}.*?[.!?](?=\s+[A-Z'\"]|$)", re.DOTALL)
 
 
 def limits(m: DecayReportData) -> Values:

@@ -53,7 +53,7 @@ def holds(m: ReportData) -> Values | None:
     medians = key.curve["median"] if positive else -key.curve["median"]
     decimals = f.decimals_for(key.row.ci_high - key.row.ci_low)
     return {
-        "name": key.name,
+        "name": m.contrast_words.get(key.name, key.name),
         "unit": key.curve["unit"].iloc[0],
         "positive": bool(positive),
         "combinations": str(len(key.curve)),
@@ -74,27 +74,30 @@ def robustness(m: ReportData) -> Values | None:
     found, key = holds(m), m.key_contrast
     if found is None or key is None:
         return None
-    drawn = plots.specifications(key.curve, key.axes, m.passed)
+    drawn = plots.specifications(key.curve, key.axes, m.passed, m.choice_words)
     unit = "percentage points" if found["unit"] == "points" else found["unit"]
     multiverse = m.check_results.multiverse.value
     failed = [] if multiverse is None else [s for s in multiverse.specifications if not s.converged]
     positive = key.curve["p_positive"]
-    clear = key.curve[(positive if found["positive"] else 1 - positive) >= CLEAR]
+    towards = positive if found["positive"] else 1 - positive
+    clear, weak = key.curve[towards >= CLEAR], key.curve[towards < LEANING]
     return {
         **found,
-        "only": _in_common(clear, key.curve, [*key.axes]) if found["crossed"] else "",
+        "only": _in_common(m, clear, key.curve, [*key.axes]) if found["crossed"] else "",
+        "weak": [] if found["crossed"] else [_choice(m, "variant", n) for n in weak["variant"]],
         "unit": unit,
         "interval": f.interval_name(m.prob),
         "choices": [{"axis": axis, "number": str(len(own))} for axis, own in key.axes.items()],
         "meanings": [
             {
                 "axis": axis,
-                "name": plots.choice_name(axis, name),
+                "name": _choice(m, axis, name),
                 "change": m.catalogue[name].change,
             }
             for axis, names in key.axes.items()
             for name in names
             if name in m.catalogue and name != DEFAULT and (key.curve[axis] == name).any()
+            if m.choice_words.get(name) != m.catalogue[name].change
         ],
         "failed": str(len(failed)) if failed and found["crossed"] else "",
         "every": "" if multiverse is None else str(len(multiverse.specifications)),
@@ -102,12 +105,17 @@ def robustness(m: ReportData) -> Values | None:
     }
 
 
-def _in_common(part: pd.DataFrame, whole: pd.DataFrame, axes: list[str]) -> str:
+def _choice(m: ReportData, axis: str, name: str) -> str:
+    """What a choice is called."""
+    return m.choice_words.get(name) or plots.choice_name(axis, name)
+
+
+def _in_common(m: ReportData, part: pd.DataFrame, whole: pd.DataFrame, axes: list[str]) -> str:
     """Choices that some combinations have in common and others do not."""
     shared = {axis: set(part[axis]) for axis in axes if len(part)}
     return f.listed(
         [
-            f"{axis}: {plots.choice_name(axis, own.pop())}"
+            f"{axis}: {_choice(m, axis, own.pop())}"
             for axis, own in shared.items()
             if len(own) == 1 < whole[axis].nunique()
         ]
@@ -128,7 +136,7 @@ def influence(m: ReportData) -> Values | None:
     ends = {"low": towards.idxmin(), "high": towards.idxmax()}
     changed = left[left["changed"].astype(bool)]
     return {
-        "name": key.name,
+        "name": m.contrast_words.get(key.name, key.name),
         "unit": found.unit_label,
         "omissions": str(len(left)),
         "probability": f.probability(key.row.p_direction),

@@ -9,7 +9,7 @@ What templates can call, beside their values:
 - ``{% call table(rows, header, file="", numeric=(), note="", widths=(), fitted=True) %}`` caption
 - ``{% call figure(drawing, alt, fitted=True, csv="", code="") %}`` caption
 - ``{% call box(title, failed=False) %}`` and ``{% call fold(title) %}`` Markdown
-- ``formula(lines)``, ``code(text)``
+- ``formula(lines)``, ``code(text)``, and ``drawn_by(study)``, the code that draws the figures
 - ``see(section)``, a link to a section with its title, or to it ``see(section, "these words")``,
   or to an ``anchor(name)`` in it, ``see(section, "these words", name)``; ``has(section)``;
   ``number(drawing)``, a link to a figure, as in "Figure 2"
@@ -176,7 +176,7 @@ class Rendering:
         self.globals: dict[str, object] = {
             **{call.__name__: call for call in (*calls, self.has, self.number, self.term)},
             **{call.__name__: call for call in (self.anchor, self.badge)},
-            "drawn_by": lambda: Markup("\ue000code::\ue001"),
+            "drawn_by": lambda study: Markup(f"\ue000code::{study}\ue001"),
             "mark": Markup("" if passed else f"**{mark.strip()}** "),
             "passed": passed,
             "html": form == "html",
@@ -215,7 +215,7 @@ class Rendering:
         def later(match: re.Match[str]) -> str:
             kind, name, words = match.groups()
             if kind == "code":
-                return "\n".join(f"{figure.number}: {figure.code}" for figure in drawn)
+                return _script(drawn, words)
             name, _, row = name.partition("#")
             where, text = (self.titles if kind == "see" else self.numbers)[name]
             name = row or (name if kind == "see" else f"figure-{name}")
@@ -316,14 +316,18 @@ class Rendering:
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
             f'aria-label="{number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
-            f'<caption id="{anchor}"><b>{number}.</b> {self._inline(caption)}{mark}</caption>',
+            f'<caption id="{anchor}"><strong>{number}.</strong> {self._inline(caption)}{mark}'
+            "</caption>",
         ]
         if widths:
             columns = "".join(f'<col style="width: {width}%">' for width in widths)
             lines.append(f"<colgroup>{columns}</colgroup>")
         right = [' class="n"' if i in numeric else "" for i in range(len(header))]
         heads = zip(right, header, strict=True)
-        titles = "".join(f'<th scope="col"{n}>{self._cell(name)}</th>' for n, name in heads)
+        titles = "".join(
+            f'<th scope="col"{n}>{self._cell(name)}</th>' if name else "<td></td>"
+            for n, name in heads
+        )
         lines += [f"<thead><tr>{titles}</tr></thead>", "<tbody>"]
         # On a phone the rows of broad tables are cards.
         labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
@@ -375,7 +379,8 @@ class Rendering:
             f'\n<figure id="figure-{drawing.name}">\n'
             f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}" '
             f'data-name="{drawing.name}.svg">\n'
-            f"<figcaption><b>{number}.</b> {self._inline(caption)}{mark}{link}</figcaption>\n"
+            f"<figcaption><strong>{number}.</strong> {self._inline(caption)}{mark}{link}"
+            "</figcaption>\n"
             "</figure>\n\n"
         )
 
@@ -444,6 +449,15 @@ class Rendering:
 
     def _cell(self, text: str) -> str:
         return self._inline(text) if isinstance(text, Markup) else escape(str(text))
+
+
+def _script(drawn: Sequence[Figure], study: str) -> str:
+    """The code that draws the figures, beside the fits of a study."""
+    lines = ["import intlmodels as im", ""]
+    if any("(study" in figure.code for figure in drawn):
+        lines.append(f'study = im.load_study("{study}")')
+    lines.append('fit = im.read_fit("posterior.nc")')
+    return "\n".join([*lines, *(f"\n# {own.number}\n{own.code}" for own in drawn)])
 
 
 def _one_line(text: str) -> str:

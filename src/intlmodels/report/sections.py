@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intlmodels.core import formats as f
-from intlmodels.fitting.diagnostics import (
-    CLEAR_AND_LEANING,
-    on_the_edge,
-    probability_error,
-)
+from intlmodels.fitting.diagnostics import on_the_edge, probability_error
 from intlmodels.plots import checks, style
 from intlmodels.plots.style import Figure
 from intlmodels.report import checkvalues, render, rows
@@ -87,8 +83,8 @@ def _near(m: ReportData) -> list[str]:
         positive = (item.draws > 0).reshape(-1)
         error = float(probability_error(positive, len(item.draws)))
         chance = float(max(positive.mean(), 1 - positive.mean()))
-        if item.direction and on_the_edge(chance, error, CLEAR_AND_LEANING):
-            near.append(f"{item.name} ({f.probability(chance)})")
+        if item.direction and on_the_edge(chance, error, f.CLEAR_AND_LEANING):
+            near.append(f"{m.contrast_words.get(item.name, item.name)} ({f.probability(chance)})")
     return near
 
 

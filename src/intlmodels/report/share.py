@@ -521,6 +521,7 @@ def variants(m: ShareReportData) -> Values:
         "side_by_side": rows.compared_variants(m) if several else [],
         "own": rows.only_of_variants(m) if several else (),
         "drawn": drawing("variants", plots.variants(m.comparison)) if several else None,
+        "line": _read_variants([name for name in m.variants if name != DEFAULT]),
         "panels": plots.MOST_PANELS if len(m.differences) > plots.MOST_PANELS else 0,
         "added": _only_in_variants(m) if several else (),
         "explained": _explained(m),
@@ -528,6 +529,15 @@ def variants(m: ShareReportData) -> Values:
             _composition(m, name, table) for name, table in m.compositions.items() if several
         ],
     }
+
+
+def _read_variants(names: list[str]) -> str:
+    """Code that draws the figure of the variants from their files."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return (
+        'im.plots.variants({"default": fit} | '
+        f'{{name: im.read_fit(f"variants/{{name}}.nc") for name in [{listed}]}})'
+    )
 
 
 def _of_outcomes(m: ShareReportData) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from intlmodels.report.data import ShareReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.sections import drawing
 from intlmodels.results import share
-from intlmodels.results.steps import ANY, BOTH, IF_ANY, without_note
+from intlmodels.results.steps import ANY, BOTH, IF_ANY, rather, without_note
+from intlmodels.results.wording import missed
 
 #: Rows of the figure of the finding, so that it stands on the first screen; and of that of all.
 MOST_ROWS, MOST_LEVELS = 11, 30
 #: Pairs of confounded levels that are named, and rival predictors that are listed.
 MOST_CONFOUNDED, MOST_RIVALS = 3, 8
+#: Rival predictors that take most away from the key contrast.
+MOST_BESIDE = 2
 #: A level with so few firms says little of its own.
 FEW_FIRMS = 3
 #: What the effect of a further predictor is called where its levels are in order.
@@ -32,6 +36,7 @@ def _who(m: ShareReportData) -> Values:
         "firms": m.firms,
         "firm": m.study.firm_label,
         "many": f.plural(m.study.firm_label),
+        "row": m.study.row_label if m.panel is None else "row",
         "rows": f.plural(m.study.row_label) if m.panel is None else "rows",
         "outcome": m.study.outcome.label,
         "interval": f.interval_name(m.prob),
@@ -51,9 +56,11 @@ def finding(m: ShareReportData) -> Values:
     if key is not None and not effects:
         singles = [own for own in every if own["kind"] in ("pair", "step")]
         own = (own for own in singles if key.row.predictor in own["names"])
-        nearest = next(own, {"kind": "pair", **answers.pair(key.row)})
+        nearest = next(own, {"kind": "pair", **answers.pair(key.row)}) | _behind(m, key.row)
         fits[key.row.predictor] = DEFAULT
-    elsewhere = _elsewhere(_rivals(m))
+    rivals = _rivals(m)
+    elsewhere = _elsewhere(rivals)
+    added = elsewhere["variant"] if elsewhere else None
     if elsewhere:
         fits[elsewhere["predictor"]] = elsewhere["variant"]
     fits = _in_a_figure(m, fits)
@@ -66,6 +73,8 @@ def finding(m: ShareReportData) -> Values:
         "nearest": nearest,
         "holds": front.holds(m),
         "elsewhere": elsewhere,
+        "rivals": len(rivals),
+        "beside": [own for own in _beside(m, rivals) if own["variant"] == added],
         "unexplained": _unexplained(m),
         "confounded": _confounded(m)[:1],
         "average": answers.level(answers.first(m.average)),
@@ -96,6 +105,14 @@ def _in_python(fits: dict[str, str]) -> str:
     return f"{{{', '.join(f'"{name}": {files[v]}' for name, v in fits.items())}}}"
 
 
+def _behind(m: ShareReportData, row: Any) -> Values:
+    """How many firms have either level of a difference, the higher one first."""
+    own = m.levels[m.levels["predictor"] == row.predictor]
+    count = dict(zip(own["level"], own["firms"], strict=True))
+    ends = (row.level, row.against) if row.median >= 0 else (row.against, row.level)
+    return {n: int(count.get(end, 0)) for n, end in zip(("n", "n_against"), ends, strict=True)}
+
+
 def _rivals(m: ShareReportData) -> list[Values]:
     """The clearest difference of each predictor that only variants have, the clearest first."""
     table = m.compared.rows(m.comparison)
@@ -105,17 +122,46 @@ def _rivals(m: ShareReportData) -> list[Values]:
     table = table.sort_values(["p_direction", "size"], ascending=False, kind="stable")
     found = []
     for row in table.drop_duplicates(["variant", "predictor"]).itertuples(index=False):
-        kinds = {block["name"]: block["kind"] for block in share.blocks(m.variants[row.variant])}
+        every = share.blocks(m.variants[row.variant])
+        block = next((own for own in every if own["name"] == row.predictor), {"kind": ""})
+        number = block["kind"] in share.NUMBERS
         found.append(
             {
                 "variant": row.variant,
                 "predictor": row.predictor,
                 "note": m.note_on(row.variant),
-                "ordered": kinds.get(row.predictor) == ORDERED,
+                "ordered": block["kind"] == ORDERED,
+                "kind": "step" if number else "pair",
+                "more": rather(row.level, row.against, block["unit"]) if number else "",
                 **answers.pair(row),
             }
         )
     return found
+
+
+def _beside(m: ShareReportData, rivals: list[Values]) -> list[Values]:
+    """The key contrast with each rival predictor in the model, the smallest first."""
+    key, table = m.key_contrast, m.compared.rows(m.comparison)
+    labels = {own["variant"]: own["label"] for own in rivals}
+    if key is None or not labels:
+        return []
+    same = (table[[*m.compared.key]] == [*m.compared.key_of(key.row)]).all(axis=1)
+    sign = 1 if key.row.median >= 0 else -1
+    found = []
+    for row in table[same & table["variant"].isin([DEFAULT, *labels])].itertuples(index=False):
+        decimals = f.decimals_for(row.ci_high - row.ci_low)
+        low, high = sorted((sign * row.ci_low, sign * row.ci_high))
+        found.append(
+            {
+                "variant": row.variant,
+                "label": labels.get(row.variant, ""),
+                "at": sign * row.median,
+                "size": f.number(sign * row.median, decimals),
+                "low": f.number(low, decimals),
+                "high": f.number(high, decimals),
+            }
+        )
+    return sorted(found, key=lambda own: own["at"])
 
 
 def _elsewhere(rivals: list[Values]) -> Values | None:
@@ -208,7 +254,7 @@ def _compared(m: ShareReportData, values: Any, of: Any, count: Any) -> list[tupl
                 if len(own)
                 else (f.DASH,) * 2
             )
-            rows.append((row.label, row.level, f"{row.firms:,}", *told))
+            rows.append(("" if i else row.label, row.level, f"{row.firms:,}", *told))
     for predictor in m.study.predictors.values():
         if predictor.kind == "numeric" and predictor.name in {b.term for b in m.design.blocks}:
             own = predictor.values[~np.isnan(predictor.values)]
@@ -245,7 +291,8 @@ def _confounded(m: ShareReportData) -> list[Values]:
 
 def reasons(m: ShareReportData) -> Values | None:
     """What explains the shares, what is confounded, what rivals say, what the result rests on."""
-    rivals = _rivals(m)[:MOST_RIVALS]
+    every = _rivals(m)
+    rivals = every[:MOST_RIVALS]
     found = {
         "unexplained": _unexplained(m),
         "confounded": _confounded(m),
@@ -264,6 +311,9 @@ def reasons(m: ShareReportData) -> Values | None:
         **_who(m),
         **found,
         "elsewhere": elsewhere,
+        "tried": len(every),
+        "key": m.key_contrast and m.key_contrast.name,
+        "beside": list(takewhile(lambda own: own["label"], _beside(m, every)))[:MOST_BESIDE],
         "scored": any(own["score"] for own in rivals),
     }
 
@@ -275,6 +325,8 @@ def limits(m: ShareReportData) -> Values:
     few = m.levels[m.levels["firms"] <= FEW_FIRMS]
     return {
         **_who(m),
+        "missed": int(missed(m.checks).sum()),
+        "features": len(m.checks),
         "limits": list(m.study.limits),
         "detectable": f.number(half, f.decimals_for(2 * half)) if len(widths) else "",
         "few": [without_note(f"{row.level} ({row.firms})") for row in few.itertuples(index=False)],

@@ -39,6 +39,7 @@ def terms(m: ShareReportData) -> Values | None:
             {
                 "label": m.labels[name],
                 "drawn": drawing(f"curve-{name}", plots.curve(m.fit, name, m.prob)),
+                "line": f'im.plots.curve(fit, "{name}")',
             }
             for name in m.curved
         ],

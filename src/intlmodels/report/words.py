@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,5 +27,5 @@ def _leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, str | int | float]
             value = {str(i): part for i, part in parts if isinstance(part, Mapping)}
         if isinstance(value, Mapping):
             yield from ((f"{name}.{below}", word) for below, word in _leaves(value))
-        elif isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+        elif isinstance(value, str | int | float) and re.search(r"\d", str(value)):
             yield name, value

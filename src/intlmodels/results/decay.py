@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,16 @@ def conclusions(fit: DataTree) -> list[Conclusion]:
 def fall_of(size: str) -> str:
     """What the fall among firms of a size is called among conclusions."""
     return f"fall over {FALL_AFTER} entries, {size} firms"
+
+
+def fall_words(sizes: Sequence[str], firm: str, event: str) -> dict[str, str]:
+    """What falls and their differences are called among conclusions -> the same in a sentence."""
+    start = f"the decline after {FALL_AFTER} earlier {formats.plural(event)} "
+    among = {size: f"among {group_name(size, firm)}" for size in sizes}
+    return {fall_of(size): start + own for size, own in among.items()} | {
+        f"{fall_of(one)} against {other}": f"{start}{among[one]} minus that {among[other]}"
+        for one, other in combinations(sizes, 2)
+    }
 
 
 def level_ranks(fit: DataTree) -> list[Conclusion]:

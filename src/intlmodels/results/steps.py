@@ -94,6 +94,7 @@ class _Predictors:
 
 def without_note(setting: str) -> str:
     """A setting without the note on how far from the mean it is."""
+    setting = setting.replace(" % ", "% ")  # as stored fits write it
     for note in ("one sd", "at the mean"):
         head, found, _ = setting.partition(f" ({note}")
         if found:

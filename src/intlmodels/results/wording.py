@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from intlmodels.core import formats as f
-from intlmodels.fitting.diagnostics import CLEAR_AND_LEANING, on_the_edge
+from intlmodels.fitting.diagnostics import on_the_edge
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-CLEAR, LEANING = CLEAR_AND_LEANING
+CLEAR, LEANING = f.CLEAR_AND_LEANING
 #: Limits of the probability of a claim, and the verdicts above, between and below them.
 LIMITS = (CLEAR, LEANING, round(1 - LEANING, 9), round(1 - CLEAR, 9))
 VERDICTS = ("supported", "leaning", "undecided", "leaning against", "contradicted by the model")

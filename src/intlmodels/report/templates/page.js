@@ -43,6 +43,13 @@
       .map((key) => key.row);
   };
 
+  // A label that stands once, above the rows it is for, is written in each before they move or hide.
+  const repeatLabels = (rows) =>
+    rows.slice(1).forEach((row, i) => {
+      const [cell, above] = [row.cells[0], rows[i].cells[0]];
+      if (cell.textContent.trim() === "") cell.textContent = above.textContent;
+    });
+
   const makeSortable = (table, rows) => {
     const headers = [...table.tHead.rows[0].cells];
     headers.forEach((header, column) => {
@@ -50,6 +57,7 @@
       button.append(...header.childNodes);
       header.append(button);
       button.addEventListener("click", () => {
+        repeatLabels(rows);
         const order = NEXT[header.getAttribute("aria-sort")];
         headers.forEach((other) => other.removeAttribute("aria-sort"));
         if (order !== null) header.setAttribute("aria-sort", order);
@@ -70,6 +78,7 @@
     box.append(label, chips, told);
     table.parentElement.before(box);
     const filter = () => {
+      repeatLabels(rows);
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       rows.forEach((row) => {
         const text = row.textContent.toLowerCase();
