@@ -152,7 +152,7 @@ def test_fits_that_failed_or_did_not_converge_are_counted():
     first = made.said("calibration", checkvalues.calibration(value)).splitlines()[0]
     assert first.startswith("The model was fitted to 203 simulated studies. 3 fits failed and have")
     assert "(no start and a bad one)" in first
-    assert "4 had divergent transitions and 7 an R-hat above 1.05; they count" in first
+    assert "4 had divergent transitions and 7 an R-hat above 1.05; they are included" in first
 
 
 def test_where_every_fit_failed_nothing_else_is_said():
