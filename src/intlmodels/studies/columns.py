@@ -1140,7 +1140,10 @@ def _group_outcome(
     places = [split_place(text, key) for text in group.columns]
     cells = [sources.cells(file, column, key) for file, column in places]
     rules = [(place, silence[place]) for place in group.columns if place in silence]
-    open_by = [f"In {place}, {rule.describe()}. {rule.note}" for place, rule in rules]
+    open_by = [
+        f"In {place.replace(': ', ', column ')}, {rule.describe()}. {rule.note}"
+        for place, rule in rules
+    ]
     notes = [spec.note, *(open_by if None in members else [])]
     return FurtherOutcome(
         name=f"{name}-{own}",
