@@ -450,9 +450,9 @@ def test_a_current_report_is_not_stale(good, hostile, tmp_path):
 def test_a_missing_or_foreign_report_is_stale(study, tmp_path):
     assert report.why_stale(study, tmp_path) == ["there is no report yet"]
     (tmp_path / "report.md").write_text("# by hand")
-    assert "does not say" in report.why_stale(study, tmp_path)[0]
+    assert "does not record" in report.why_stale(study, tmp_path)[0]
     (tmp_path / "report.md").write_text("<!-- intlmodels-record {broken} -->")
-    assert "does not say" in report.why_stale(study, tmp_path)[0]
+    assert "does not record" in report.why_stale(study, tmp_path)[0]
 
 
 def test_a_report_is_stale_when_something_under_it_changed(good, tmp_path, monkeypatch):
