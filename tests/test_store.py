@@ -97,8 +97,8 @@ def test_a_second_product_makes_only_its_variant_stale(rochester):
     before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
     edit(
         rochester / "table2.csv",
-        "Both,Photonics Subsystems,Optical Components",
-        "Both,Photonics Subsystems,",
+        "C,Difficult,Manufacturing--limited design,Precision Optics,Photonics Subsystems",
+        "C,Difficult,Manufacturing--limited design,Precision Optics,",
     )
     assert stale_variants(rochester, before) == {"second-product"}
 

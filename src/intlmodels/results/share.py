@@ -63,7 +63,7 @@ COMPARED = Compared(
     words="{level} against {against}",
     heading=f"{{level}} {MINUS} {{against}}",
     unit="points",
-    apart="Its likelihood is not that of the reported shares alone, so it is not compared by elpd.",
+    apart="A likelihood that is not of the reported shares alone is not compared by elpd.",
 )
 #: What a fit of shares estimates.
 SHARES = "expected share"
