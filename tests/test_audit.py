@@ -540,7 +540,7 @@ def test_a_search_that_would_not_end_says_so(listed, monkeypatch):
     assert not got.complete
     assert set(got.conflicts) < set(audits.subsets(listed).conflicts) | {("M04", "M30", "M33")}
     monkeypatch.setattr(conflicting, "MOST_SOLVED", -1)
-    with pytest.raises(StudyError, match="given up") as error:
+    with pytest.raises(StudyError, match="was stopped after") as error:
         audits.subsets(listed)
     one_line(error)
 

@@ -70,6 +70,7 @@ def test_ranks_of_draws_from_the_truths_own_law_are_uniform_unless_data_are_look
         assert quantity.spread / quantity.prior_spread == pytest.approx(1, abs=0.35)
 
 
+@pytest.mark.slow
 def test_draws_that_are_too_narrow_are_noticed(monkeypatch, study, tmp_path):
     ignorant(monkeypatch, scale=0.25)
     found = c.calibration(plan(study), 120, tmp_path / "out").run(Here())

@@ -135,7 +135,10 @@ SUM = 'rule = "sum"\ncounts = {}\ntotal = {}'
             'rule = "share"\npart = "yes"\nwhole = "large-late"\nmost = 10',
             "whole: found 'large-late'; expected numbers that come to more than zero",
         ),
-        ('rule = "falls"\nsize = "large"\nsizes = "average"', "sizes: found 'average'; does not"),
+        (
+            'rule = "falls"\nsize = "large"\nsizes = "average"',
+            "sizes: found 'average'; cannot be combined with size",
+        ),
         ('rule = "falls"\norigin = "us"', "origin: found 'us'; expected one of 'paper', 'ours'"),
         ('rule = "falls"\nsize = "small"', "found 'small'; expected one of 'large', 'other'"),
         ('rule = "none"\na = "late"', "a: found 'late'; expected which decisions"),

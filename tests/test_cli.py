@@ -61,6 +61,7 @@ def test_fit_writes_a_report_and_then_leaves_it_alone(capsys, quick, folder, tmp
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_changed_prior_is_told_and_refitted(capsys, quick, folder, tmp_path):
     out = tmp_path / "out"
     run(capsys, "fit", folder, "--out", out)
@@ -80,6 +81,7 @@ def test_what_another_study_of_the_name_left_is_told_in_short(capsys, quick, fol
     assert re.search(r"; and \d+ more\)$", line)
 
 
+@pytest.mark.slow
 def test_a_failed_gate_exits_1_and_the_report_says_so_first(capsys, monkeypatch, folder, tmp_path):
     monkeypatch.setattr(jobs, "fit", partial(mock_fit, bad=True))
     out = tmp_path / "out"

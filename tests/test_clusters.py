@@ -609,7 +609,6 @@ def test_the_report_tells_of_clusters(report):
     assert re.search(r"\| North \| 3 \| 21\.7 \|", text)
     assert "figures/clusters.svg" in text
     assert "figures/cluster-differences.svg" in text
-    assert "cluster_differences.csv" in text
     assert "| HalfNormal(0.5) | default | sigma_cluster |" in text
     assert "ease_by_cluster" in text
     assert "Where a profile names no cluster, it is that of a new cluster" in text

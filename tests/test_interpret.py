@@ -435,7 +435,7 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
         (lambda f: im.predictions(f, at={"size": [1, 1]}), "every value of 'size' once"),
         (lambda f: im.predictions(f, at={"owner_size": 1}), "is a product"),
         (lambda f: im.predictions(f, by="size"), "by: 'size' takes numbers"),
-        (lambda f: im.predictions(f, at={"sector": "Toys"}, by="sector"), "is in at as well"),
+        (lambda f: im.predictions(f, at={"sector": "Toys"}, by="sector"), "is also in at"),
         (lambda f: im.comparisons(f, {"sector": "pairs"}), "expected one of 'reference'"),
         (lambda f: im.comparisons(f, {"size": [1]}), "takes numbers; expected a step"),
         (lambda f: im.comparisons(f, {"size": -500}), "no logarithm"),

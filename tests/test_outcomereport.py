@@ -191,13 +191,13 @@ def sensitivity_of(study, folder, monkeypatch):
 def test_a_stage_is_not_drawn_in_percent(study):
     picture = share.estimates(made_up(study, {"ease": 1.0}, variant="reach"))
     axes = picture.axes[0]
-    assert axes.get_xlabel() == "Expected reach abroad"
+    assert axes.get_xlabel() == "Average expected reach abroad"
     picture.draw_without_rendering()
     assert not any("%" in text.get_text() for text in axes.get_xticklabels())
     other = share.differences(made_up(study, {"ease": 1.0}, variant="reach"))
     assert other.axes[0].get_xlabel() == "Difference in stages"
     odds = share.estimates(made_up(study, {"ease": 1.0}, variant="planned"))
-    assert odds.axes[0].get_xlabel() == "Probability of Planned"
+    assert odds.axes[0].get_xlabel() == "Average probability of Planned"
     usual = share.estimates(made_up(study, {"ease": 1.0}))
     assert usual.axes[0].get_xlabel() == study.outcome.label
 

@@ -434,6 +434,7 @@ def wait_for_traces(folder, more):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_results(tmp_path):
     journal = Journal(tmp_path / "journal.sqlite", {"seed": 1})
     given = {str(number): as_read(numbered.draw(number)) for number in range(100)}

@@ -148,7 +148,7 @@ def test_many_columns_and_names_take_linear_time(tmp_path: Path) -> None:
 def test_names_that_the_models_use_beside_a_predictor(tmp_path: Path, other: str) -> None:
     more = f"[predictors.{other}]\nkind = 'category'\ncolumn = 'firm'\n"
     for toml in (LEAST + more, LEAST.replace("[predictors.branch]", f"{more}[predictors.branch]")):
-        with pytest.raises(StudyError, match="expected another name; the models use"):
+        with pytest.raises(StudyError, match="expected another name; the models"):
             load_study(write_study(tmp_path, toml=toml))
 
 

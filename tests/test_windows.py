@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import asyncio, concurrent.futures.process, multiprocessing.connection, subprocess, tempfile
 import arviz_base, dask, h5netcdf, matplotlib.figure, nutpie, openpyxl, pymc, rich.progress, typer
@@ -59,6 +61,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_key_paths_run_without_posix(tmp_path):
     tests = Path(__file__).parent
     path = f"{tests.parent / 'src'}:{tests}"

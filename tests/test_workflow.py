@@ -44,6 +44,7 @@ def run(study, out, variants=("default",), **kwargs):
             workflow.bring_up_to_date(job)
 
 
+@pytest.mark.slow
 def test_every_variant_is_fitted_once_and_then_left_alone(study, fits, tmp_path):
     names = list(catalogue(study))
     run(study, tmp_path / "out", names)
