@@ -78,8 +78,9 @@ def test_fit_report_and_export(capsys, quick, folder, tmp_path):
     assert {"cells.csv", "index.html", "posterior.nc", "tables/data.csv"} <= set(below(out))
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "400 firm-years of a register" in text
-    assert "left out, without a share: 1" in text
-    assert "do not apply here" in text
+    text = (out / "appendix.md").read_text(encoding="utf-8")
+    assert "Left out because no share is reported: 1" in text
+    assert "are for studies that list their" in text
     assert (out / "tables" / "predictions.csv").read_text("utf-8").startswith("combination,rows")
     again = run(capsys, "fit", folder, "--out", out)[2]
     assert "unchanged, not fitted again" in again
