@@ -45,19 +45,19 @@ SHORT = ("--draws", "50", "--tune", "10")
 def test_findings_enter_the_report_and_make_it_current_again(capsys, here, folder, tmp_path):
     out = tmp_path / "out"
     assert run(capsys, "fit", folder, "--out", out)[0] == 0
-    text = (out / "report.md").read_text(encoding="utf-8")
+    text = (out / "appendix.md").read_text(encoding="utf-8")
     assert f"intlmodels calibrate ./{folder.name}" in text
     code, said, err = run(capsys, "calibrate", folder, "--sims", 12, "--out", out, *SHORT)
     assert code in (0, 1)
-    assert "12 studies were simulated and fitted" in said
+    assert "fitted to 12 simulated studies" in said
     assert "report: written" in err
     code, said, _ = run(capsys, "sensitivity", folder, "--out", out)
     assert code == 0
     assert "conclusion" in said
     study = load_study(folder)
     assert report.why_stale(study, out) == []
-    text = (out / "report.md").read_text(encoding="utf-8")
-    assert "12 studies were simulated and fitted" in text
+    text = (out / "appendix.md").read_text(encoding="utf-8")
+    assert "fitted to 12 simulated studies" in text
     assert "Power-scaling" in text
     tables = {path.name for path in (out / "tables").iterdir()}
     assert {"calibration.csv", "sensitivity.csv", "power_scaling.csv"} <= tables
@@ -67,9 +67,9 @@ def test_findings_enter_the_report_and_make_it_current_again(capsys, here, folde
     assert (out / "index.html").stat().st_mtime_ns == before
     # another prior: what was found is no longer what is asked for
     run(capsys, "fit", folder, "--out", out, "--prior", "phi=Gamma(2, 0.1)")
-    text = (out / "report.md").read_text(encoding="utf-8")
+    text = (out / "appendix.md").read_text(encoding="utf-8")
     assert "prior of phi changed" in text
-    assert "12 studies were simulated" not in text
+    assert "12 simulated studies" not in text
 
 
 @pytest.mark.slow

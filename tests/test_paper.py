@@ -106,7 +106,7 @@ def hostile(tmp_path_factory) -> Exported:
 @pytest.mark.slow
 def test_every_figure_of_the_report_is_there_in_every_format_and_width(good):
     names = {path.stem for path in good.files("figures/89mm/*.svg")}
-    assert {"estimates", "opportunity", "variants", "chains"} <= names
+    assert {"levels", "opportunity", "variants", "chains"} <= names
     for width in ("89mm", "183mm"):
         expected = {f"{name}.{ending}" for name in names for ending in ("svg", "pdf", "png")}
         assert {path.name for path in good.files(f"figures/{width}/*")} == expected
