@@ -127,8 +127,8 @@ def test_a_stored_fit_of_a_function_is_fitted_once_and_named_in_reports(study, t
     assert not default.reasons
     assert (own.variant, len(own.reasons)) == ("without_branch", 1)
     assert "Python function" in own.reasons[0]
-    page = im.write_report(study, tmp_path).read_text(encoding="utf-8")
-    assert "without_branch (it is by a Python function" in page
+    page = im.write_report(study, tmp_path).with_name("appendix.html").read_text(encoding="utf-8")
+    assert "without_branch (it is defined by a Python function" in page
     assert store.header(path).variant == "without_branch"
 
 
