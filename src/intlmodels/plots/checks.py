@@ -184,7 +184,7 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
         p = probability(row["p_adjusted"])
         s.small_title(
             axes,
-            f"{s.wrapped(in_words(row['quantity']), 20)}\np {'' if p[:1] in '<>' else '= '}{p}",
+            f"{s.wrapped(in_words(row['quantity']), 22, 4)}\np {'' if p[:1] in '<>' else '= '}{p}",
             color=s.ORANGE if row["deviates"] else s.INK,
         )
     for place, axes in enumerate(panels):
@@ -310,7 +310,7 @@ def moves(table: pd.DataFrame, farthest: pd.DataFrame, passed: bool = True) -> F
     axes.set_xlim(-reach, reach)
     axes.grid(axis="x")
     axes.set_xlabel("Move of the median, in posterior sd")
-    words = ["one dot a refit; blue: other priors; orange: other readings"]
+    words = ["one dot per refit; blue: other priors; orange: other readings"]
     if usable.loc[usable["quantity"].isin(shown["quantity"]), "changed"].any():
         words.append("large diamond: the verdict on its direction changes")
     if len(farthest) > len(shown):
@@ -358,7 +358,7 @@ def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
     names = [s.shortened(name, 30) for name in shown["left_out"]]
     s.row_labels(axes, places, names, 8, (1.6, 0.6))
     axes.grid(axis="x")
-    axes.set_xlabel(f"In {base['unit']}")
+    axes.set_xlabel("Percentage points" if base["unit"] == "points" else f"In {base['unit']}")
     words = ["grey: 95% interval of the stored fit; orange: another verdict"]
     if len(part) > len(shown):
         words.append(f"the {len(shown) - 1} that move it most, of {len(part) - 1}")
@@ -587,8 +587,8 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
     axes.set_ylim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_xlabel("Place within the predictive law")
-    axes.set_ylabel("Share of the units below it")
+    axes.set_xlabel("Place within the predictive distribution")
+    axes.set_ylabel("Share of units below it")
     s.caption_below(figure, "grey: 95% band for right predictions (whole curve)")
     return s.mark(figure, passed)
 

@@ -142,7 +142,7 @@ def _counts_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     axes.set_ylim(bottom=-0.3)
     many = "rows" if share.row_dimension(fit) != "firm" else "firms"
     axes.set_ylabel(f"Number of {many}")
-    axes.set_title(f"How many {many} print each value")
+    axes.set_title(f"How many {many} report each value")
     axes.set_xlim(-width, last + width)
     s.percent_axis(axes, "", grid=False)
 
@@ -181,7 +181,7 @@ def _values_panel(axes: Axes, fit: DataTree, prob: float) -> None:
     axes.grid(axis="y")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("Percent of the rows")
-    axes.set_title("How many rows print each value")
+    axes.set_title("How many rows report each value")
     axes.set_xlim(-width, 100 + width)
     s.percent_axis(axes, "", grid=False)
 

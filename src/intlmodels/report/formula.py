@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from intlmodels.core.formats import MINUS, a, amount, listed, number, plural
+from intlmodels.core.formats import MINUS, a, amount, listed, lowered, number, plural
 from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
@@ -208,7 +208,7 @@ def share_symbols(design: ShareDesign, outcome: Outcome, row: str) -> list[tuple
         rows.append(("vᵢ", f"weight of {row} i: the power to which its probability is raised"))
     rows += [(_symbol(block), _meaning(block, row)) for block in design.blocks]
     for block in (*design.precision, *design.never):
-        rows.append((block.name, f"the same on the scale of {block.name.split('_')[0]}"))
+        rows.append((block.name, f"effect of {lowered(block.label)} on {block.name.split('_')[0]}"))
     for own in design.groupings:
         rows += _group_symbols(design, own, row)
     return rows

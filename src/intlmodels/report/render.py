@@ -253,7 +253,7 @@ class Rendering:
     ) -> Markup:
         """A table with its caption; ``widths`` in percent make it a broad one, of long texts."""
         failed = fitted and not self.passed
-        caption = _one_line(caller())
+        caption = _one_line(caller()).removesuffix(".")
         number = f"Table {self.prefix}{len(self.tables) + 1}"
         if failed:
             header, widths = (*header, "converged"), ()

@@ -101,7 +101,8 @@ def check_value(result: Result) -> str:
         return f.DASH
     if not np.isfinite(result.value):
         return "undefined"
-    return f.number(result.value, {"rhat": 3, "ebfmi": 2}.get(result.name, 0))
+    decimals = {"rhat": 3, "ebfmi": 2}.get(result.name, 0)
+    return f.number(result.value, decimals) if decimals else f"{result.value:,.0f}"
 
 
 def gate_rows(results: Sequence[Result]) -> Rows:
@@ -198,7 +199,7 @@ def direction_rows(table: pd.DataFrame, most: int) -> Rows:
             compared_levels(row),
             *(estimate(row, decimals), *prior_cell(row, 0)),
             f.probability(row.p_direction),
-            verdict_on(row).replace(" ", f.SPACE),
+            verdict_on(row),
         )
         for row in shown.itertuples(index=False)
     )
@@ -214,7 +215,7 @@ def difference_rows(table: pd.DataFrame, most: int, verdicts: bool = False) -> R
             f"{row.level} {f.MINUS} {row.against}",
             *(*median_and_interval(row, decimals), *prior_cell(row, 0)),
             f.probability(row.p_direction),
-            *([verdict_on(row).replace(" ", f.SPACE)] if verdicts else []),
+            *([verdict_on(row)] if verdicts else []),
         )
         for row in shown.itertuples(index=False)
     )

@@ -84,7 +84,8 @@ def _near(m: ReportData) -> list[str]:
         error = float(probability_error(positive, len(item.draws)))
         chance = float(max(positive.mean(), 1 - positive.mean()))
         if item.direction and on_the_edge(chance, error, f.CLEAR_AND_LEANING):
-            near.append(f"{m.contrast_words.get(item.name, item.name)} ({f.probability(chance)})")
+            name = m.contrast_words.get(item.name, item.name).replace(" %", "%")
+            near.append(f"{name} ({f.probability(chance)})")
     return near
 
 

@@ -5,6 +5,7 @@ Clusters, further terms and further outcomes have modules of their own.
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -533,10 +534,13 @@ def variants(m: ShareReportData) -> Values:
 
 def _read_variants(names: list[str]) -> str:
     """Code that draws the figure of the variants from their files."""
-    listed = ", ".join(f'"{name}"' for name in names)
-    return (
-        'im.plots.variants({"default": fit} | '
-        f'{{name: im.read_fit(f"variants/{{name}}.nc") for name in [{listed}]}})'
+    listed = wrap(", ".join(f'"{name}"' for name in names), 66, break_on_hyphens=False)
+    return "\n".join(
+        [
+            *("names = [", *(f"    {line}" for line in listed), "]"),
+            'others = {name: im.read_fit(f"variants/{name}.nc") for name in names}',
+            'im.plots.variants({"default": fit} | others)',
+        ]
     )
 
 
