@@ -1,5 +1,6 @@
 """Reports of panels, groups, curves and interactions, on fits whose posterior is near the prior."""
 
+import json
 import re
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from intlmodels.report import share as report
 from intlmodels.report.data import ShareReportData, gather
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.pages import Page, Table
+from intlmodels.report.provenance import reproduce
 from intlmodels.report.render import mathml
 from intlmodels.report.sections import diagnostics
 from intlmodels.results import interpret, share, steps
@@ -413,7 +415,15 @@ def test_a_firm_is_left_out_with_all_of_its_rows(m):
     assert f"all rows of each together (log probability): {lowest.unit} (" in text
 
 
-def test_draws_are_counted_as_they_were_kept(m):
+def test_draws_are_counted_as_they_were_kept(m, monkeypatch):
     kept = m.fit["posterior"].sizes
     assert kept["draw"] < m.attribute("settings")["draws"]
-    assert f"{4 * kept['draw']} draws in 4 chains" in madetrust.words("diagnostics", diagnostics(m))
+    text = madetrust.words("diagnostics", diagnostics(m))
+    assert f"{4 * kept['draw']:,} draws in 4 chains" in text
+    asked = m.attribute("settings")
+    monkeypatch.setitem(m.fit.attrs, "settings_used", json.dumps(asked | {"draws": 600}))
+    text = madetrust.words("diagnostics", diagnostics(m))
+    assert f"each chain took 600 draws instead of {asked['draws']:,}" in text
+    settings = reproduce(m)["rows"]
+    assert ("draws", f"{asked['draws']} (used: 600)") in settings
+    assert ("tune", f"{asked['tune']}") in settings

@@ -415,7 +415,9 @@ class ShareReportData(ReportData):
             added = [self.study.predictors[own] for own in spec.add if own in self.study.predictors]
             readings = [reading for predictor in added for reading in predictor.readings]
         note = getattr(spec, "note", "")
-        return " ".join([note, *(f"{label}: {how}" for label, _, how in readings if how)])
+        return " ".join(
+            [note, *(f"{label.rstrip('.')}: {how}" for label, _, how in readings if how)]
+        )
 
     def contrast_name(self, row: Any) -> str:
         """What a difference between levels is called among conclusions."""

@@ -170,11 +170,16 @@ def command(m: ReportData) -> str:
 def reproduce(m: ReportData) -> Values:
     """Command, settings, versions and fingerprints."""
     settings = m.attribute("settings").items()
+    used = m.attribute("settings_used") if "settings_used" in m.fit.attrs else {}
+    changed = {name: f" (used: {used[name]})" for name, v in settings if used.get(name, v) != v}
     fits = [item for item in m.stored if item.variant in m.shown]
     return {
         "command": command(m),
         "rows": [
-            *((name.replace("_", " "), str(value)) for name, value in settings),
+            *(
+                (name.replace("_", " "), f"{value}{changed.get(name, '')}")
+                for name, value in settings
+            ),
             *((name, str(version)) for name, version in m.attribute("versions").items()),
         ],
         "fits": [

@@ -226,12 +226,20 @@ def model(m: ShareReportData) -> Values:
     }
 
 
+def _of_units(meaning: str, label: str) -> str:
+    """The meaning of a parameter, with firms called what the study calls them."""
+    return meaning.replace("levels of firms", f"levels of {f.plural(label)}").replace(
+        "level of each firm", f"level of each {label}"
+    )
+
+
 def priors(m: ShareReportData) -> Values:
     """Priors, and the shares that they imply before seeing data."""
     between = m.prior_differences.drop_duplicates("predictor")
     return rows.words(m) | {
         "priors": tuple(
-            (meaning, text, origin, name) for name, text, origin, meaning in rows.prior_rows(m)
+            (_of_units(meaning, m.study.firm_label), text, origin, name)
+            for name, text, origin, meaning in rows.prior_rows(m)
         ),
         "implied": _implied(m),
         "between": tuple(
