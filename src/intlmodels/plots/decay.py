@@ -262,7 +262,7 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
         s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     caption(
         figure,
-        "fall: of the probability; decay: of the log odds for a prior entry",
+        f"decline: of the probability, after {FALL_AFTER} earlier ones; decay: of the log odds, for each",
         s.interval_words(float(table["ci_prob"].iloc[0])),
         "" if table["converged"].all() else "red cross: did not converge",
     )
@@ -280,7 +280,7 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _panel_title(quantity: str, size: str) -> str:
     if quantity == "fall":
-        return f"{_titled(size)} firms:\nfall after {FALL_AFTER} entries"
+        return f"{_titled(size)} firms:\ndecline after {FALL_AFTER}"
     against = size.replace(" - ", " minus ")
     if against == size:
         return f"{_titled(size)} firms:\ndecay"
@@ -359,10 +359,11 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
 
 
 def _per_entry(fit: DataTree) -> str:
+    event = word(fit, "event", "decision")
     return {
-        "linear": "for each prior entry",
-        "power": "for a unit of log(1 + prior entries)",
-        "step": "after the first entry",
+        "linear": f"for each earlier {event}",
+        "power": f"for a unit of log(1 + earlier {events(fit)})",
+        "step": f"after the first {event}",
     }[str(fit.attrs["family"])]
 
 

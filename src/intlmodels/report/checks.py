@@ -169,6 +169,7 @@ def influence(m: ReportData) -> Values | None:
     for own in made["contrasts"]:
         own["name"] = words.get(own["name"], own["name"])
     keys = tables.key_influences(tables.influences(value))
+    keys = [part.assign(left_out=part["left_out"].map(values.omitted)) for part in keys]
     if not keys:
         return made | {"rows": []}
     return made | {
@@ -276,7 +277,9 @@ def multiverse(m: ReportData) -> Values | None:
         own["name"] = words.get(own["name"], own["name"])
     claims = tables.stability(tables.claims_by_combination(value, m.study.claims), (LEANING, CLEAR))
     texts = {claim.id: claim.text for claim in m.study.claims}
+    weighted = bool(claims["stacked"].notna().any())
     return made | {
+        "weighted": weighted,
         "clear_from": f"{CLEAR:g}",
         "interval": f.interval_name(CI_PROB),
         "drawings": [
@@ -299,7 +302,7 @@ def multiverse(m: ReportData) -> Values | None:
                 f"{row.same_side} of {row.combinations}",
                 f"{row.clear} of {row.combinations}",
                 f.probability(row.equal),
-                f.DASH if math.isnan(row.stacked) else f.probability(row.stacked),
+                *([f.DASH if math.isnan(row.stacked) else f.probability(row.stacked)] * weighted),
             )
             for row in claims.itertuples(index=False)
         ],
