@@ -358,7 +358,7 @@ def left_out(part: pd.DataFrame, passed: bool = True) -> Figure:
     names = [s.shortened(name, 30) for name in shown["left_out"]]
     s.row_labels(axes, places, names, 8, (1.6, 0.6))
     axes.grid(axis="x")
-    axes.set_xlabel(f"In {base['unit']}")
+    axes.set_xlabel("Percentage points" if base["unit"] == "points" else f"In {base['unit']}")
     words = ["grey: 95% interval of the stored fit; orange: another verdict"]
     if len(part) > len(shown):
         words.append(f"the {len(shown) - 1} that move it most, of {len(part) - 1}")
@@ -587,7 +587,7 @@ def pit(law: t.Laws, passed: bool = True) -> Figure:
     axes.set_ylim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_xlabel("Place within the predictive law")
+    axes.set_xlabel("Place within the predictive distribution")
     axes.set_ylabel("Share of the units below it")
     s.caption_below(figure, "grey: 95% band for right predictions (whole curve)")
     return s.mark(figure, passed)

@@ -262,7 +262,8 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
         s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     caption(
         figure,
-        f"decline: of the probability, after {FALL_AFTER} earlier ones; decay: of the log odds, for each",
+        f"decline: of the probability, after {FALL_AFTER} earlier ones",
+        "decay: fall of the log odds, for each earlier one",
         s.interval_words(float(table["ci_prob"].iloc[0])),
         "" if table["converged"].all() else "red cross: did not converge",
     )

@@ -205,12 +205,14 @@ def sensitivity(m: ReportData) -> Values | None:
     value = m.check_results.sensitivity.value
     if value is None:
         return None
+    words = m.contrast_words
     moves, farthest, scaled = tables.shifts(value)
-    made = values.sensitivity(value) | {
+    made = values.sensitivity(value, words)
+    made |= {
         "refits": _refit_rows(value),
         "moved": [
             (
-                str(row["quantity"]),
+                words.get(str(row["quantity"]), str(row["quantity"])),
                 values.significant(row["base_median"], row["width"], row["unit"]),
                 _largest(row, "prior"),
                 _largest(row, "reading"),
@@ -220,9 +222,9 @@ def sensitivity(m: ReportData) -> Values | None:
         "every": len(farthest),
         "scaled": [
             (
-                str(row["quantity"]),
+                words.get(str(row["quantity"]), str(row["quantity"])),
                 f.number(row["prior"], 3),
-                f.number(row["likelihood"], 3),
+                *([f.number(row["likelihood"], 3)] * (not made["scaling"]["priors_only"])),
                 f.number(row["prior_move_in_sd"], 2),
                 row["diagnosis"],
             )

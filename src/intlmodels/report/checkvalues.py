@@ -329,9 +329,12 @@ def contrast(
 # -- sensitivity -------------------------------------------------------------------------
 
 
-def sensitivity(found: Sensitivity) -> Values:
-    """Which conclusions change with priors and readings, what moves most, and power-scaling."""
-    moves, farthest, scaled = t.shifts(found)
+def sensitivity(found: Sensitivity, words: Mapping[str, str] | None = None) -> Values:
+    """Which conclusions change with priors and readings, what moves most, and power-scaling.
+
+    ``words`` says in a sentence what quantities are called.
+    """
+    moves, farthest, scaled = (own.replace({"quantity": words or {}}) for own in t.shifts(found))
     converged = found.refits[0].converged
     usable = moves[moves["counts"]]
     kinds = [refit.kind for refit in found.refits]
