@@ -126,7 +126,7 @@ def _reported(axes: Axes, told: pd.DataFrame) -> None:
         axes.annotate(
             f"{row.flagged} of {row.decisions}",
             (min(high + 0.3, MOST_ENTRIES - 3), height),
-            (0, 2 if height < 50 else -2),
+            (0, 9 if height < 50 else -2),
             textcoords="offset points",
             va="bottom" if height < 50 else "top",
             fontsize=8,
