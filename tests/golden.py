@@ -104,7 +104,8 @@ def report_digest(study: Study, tree: xr.DataTree, folder: Path) -> str:
     """Digest of the words, numbers and tables of a report, without versions and fingerprints."""
     store_fits(study, folder, default=tree)
     report.write(study, folder)
-    text = (folder / "report.md").read_text(encoding="utf-8").partition("<!-- intlmodels-record")[0]
+    pages = [(folder / f"{name}.md").read_text(encoding="utf-8") for name in ("report", "appendix")]
+    text = "".join(page.partition("<!-- intlmodels-record")[0] for page in pages)
     text = re.sub(r"(?m)^\| [\w-]+ \| \d[\w.]* \|$", "", re.sub(r"\b[0-9a-f]{16}\b", "", text))
     tables = sorted((folder / "tables").glob("*.csv"))
     digest = hashlib.sha256(text.encode())

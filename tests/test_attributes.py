@@ -344,7 +344,7 @@ def test_the_section_of_the_report(tmp_path):
     assert any("w2" in text and "w3" in text for text in one["conflicts"])
     assert {row[0] for row in one["rows"]} <= {"buy", "build", "other"}
     text = text_of("attributes", made)
-    assert "Of 21 numbers of decisions by level" in text
+    assert "by size, and flagged or not: 21 numbers, of which 1 follows from the counts" in text
     assert "not identified" in text
     assert "repaired" not in text
     assert "Not all counts of ways to enter can be true together with the others:" in text

@@ -187,7 +187,7 @@ def test_variants_lists_the_catalogue(capsys):
     code, out, _ = run(capsys, "variants", "rochester")
     assert code == 0
     assert {line.split()[0] for line in out.splitlines()[2:]} == set(
-        jobs.all_variants(__import__("intlmodels").load_study("rochester"))
+        jobs.catalogue(__import__("intlmodels").load_study("rochester"))
     )
 
 

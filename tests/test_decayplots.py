@@ -393,7 +393,7 @@ def test_variants_are_the_table(fit):
 
 def test_variants_of_one_size_show_the_decay_itself(failed):
     text = said(plots.variants({"default": failed}))
-    assert "All firms:\nfall after 5 entries" in text
+    assert "All firms:\ndecline after 5" in text
     assert "All firms:\ndecay" in text
     assert "minus" not in text
 
@@ -434,7 +434,7 @@ def test_regions_hold_the_probability_that_they_say(fit):
 
 
 def test_experience_and_time_need_effects_of_periods(fit, known):
-    assert "Fall of the log odds for\neach prior entry" in said(plots.experience_and_time(fit))
+    assert "Fall of the log odds for\neach earlier decision" in said(plots.experience_and_time(fit))
     with pytest.raises(StudyError, match="'default' has no effects of periods"):
         plots.experience_and_time(known)
 
@@ -451,7 +451,7 @@ def test_conflicts_have_a_dot_for_each_of_their_counts():
     rows = [line.get_xydata() for line in axes.lines]
     assert [row.tolist() for row in rows] == [[[0, 0], [3, 0]], [[0, 1], [1, 1], [3, 1]]]
     assert "not shown" not in said(figure)
-    assert "no conflicts" in said(common.conflicts(ids, []))
+    assert "no contradictions" in said(common.conflicts(ids, []))
 
 
 def test_of_many_conflicts_the_first_are_shown():
@@ -461,7 +461,7 @@ def test_of_many_conflicts_the_first_are_shown():
     axes = figure.axes[0]
     assert len(axes.lines) == 30
     assert len(axes.get_xticklabels()) == 32
-    assert "the 30 smallest of 35 minimal conflicts" in said(figure)
+    assert "the 30 smallest of 35 minimal contradictions" in said(figure)
     assert "18 counts in none of these rows: not shown" in said(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
@@ -475,14 +475,14 @@ def test_counts_cover_their_periods(fit):
     axes = figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == [
-        "all: all firms",
-        "flagged: all firms",
-        "early: all firms",
-        "middle: all firms",
-        "late: all firms",
-        "large, late: large firms",
-        "late, plain: all firms",
-        "each: each of 3 firms",
+        "all firms (all)",
+        "all firms (flagged)",
+        "all firms (early)",
+        "all firms (middle)",
+        "all firms (late)",
+        "large firms (large, late)",
+        "all firms (late, plain)",
+        "each of 3 firms (each)",
     ]
     assert [text.get_text() for text in axes.texts] == ["12", "7", "4", "5", "4", "2", "≤ 3", "≥ 1"]
     assert [bar[2] for bar in segments(axes, s.BLUE)] == [1, 7]

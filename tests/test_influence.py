@@ -172,7 +172,7 @@ def test_groups_of_counts_are_told_apart_from_single_ones():
     assert "Leaving out groups of counts: without M1 + M2 it is 0.50 (undecided)." in text
     every |= {"M1": 0.7}
     text = said(madetrust.influence(every, kinds=kinds, unit="count"), texts={"M1": "early ones"})
-    assert "without early ones (M1) it is 0.70" in text
+    assert "without the count of early ones (M1) it is 0.70" in text
 
 
 def test_what_did_not_converge_does_not_count():

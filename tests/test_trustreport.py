@@ -285,7 +285,7 @@ def test_the_words_on_the_pit_follow_its_band():
     assert pit.p_value > 0.05
     assert pit.outside == tables.PIT_GRID[gap.argmax()]
     text = made_sentences(found)
-    assert "are not consistent with the default's predictive distributions" in text
+    assert "There are signs of misfit: the PIT curve of the default's predictive" in text
     assert f"leaves its 95% band at {pit.outside:.2g} (" in text
 
 

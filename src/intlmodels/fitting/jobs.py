@@ -317,11 +317,6 @@ def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
             yield pending.pop(future), future.result()
 
 
-def all_variants(study: Study) -> list[str]:
-    """Names of all variants of a study, the default first."""
-    return list(catalogue(study))
-
-
 # -- what is stored ----------------------------------------------------------------------
 
 

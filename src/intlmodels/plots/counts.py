@@ -120,14 +120,14 @@ def conflicts(ids: Sequence[str], conflicts: Sequence[Sequence[str]]) -> Figure:
     axes.set_xlim(-0.6, max(len(columns), 1) - 0.4)
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     axes.spines[:].set_visible(False)
-    axes.set_ylabel("conflict" if shown else "")
+    axes.set_ylabel("contradiction" if shown else "")
     everything, left_out = len(conflicts), len(names) - len(columns)
     caption(
         figure,
         "the counts of a row cannot all be true; without any one of them the others can"
         if everything
-        else "no conflicts: all counts can be true together",
-        f"the {len(shown)} smallest of {everything} minimal conflicts"
+        else "no contradictions: all counts can be true together",
+        f"the {len(shown)} smallest of {everything} minimal contradictions"
         if everything > len(shown)
         else "",
         f"{counted(left_out, 'count')} in none of these rows: not shown" if left_out else "",
@@ -164,7 +164,7 @@ def _coverage(fit: DataTree, constant: Dataset) -> Figure:
         many = owner.count(name)
         firms = member[[i for i, other in enumerate(owner) if other == name]].any(axis=(0, 2, 3))
         whose = _whose(fit, constant, firms, each=many > 1)
-        labels.append(f"{s.shortened(name, 16)}: {s.shortened(whose, 24)}")
+        labels.append(f"{s.shortened(whose, 24)} ({s.shortened(name, 16)})")
         relation = str(constant["count_relation"].to_numpy()[row])
         sign = "" if relation == "equal" else f"{SIGNS[relation]} "
         text = f"{sign}{int(constant['printed'].to_numpy()[row])}"
@@ -310,7 +310,7 @@ def true_counts(fit: DataTree, prob: float = 0.95) -> Figure:
     s.row_labels(axes, range(len(table)), labels, 8, (1.6, 0.6))
     for label, doubted in zip(axes.get_yticklabels(), table["p_held"] < 0.5, strict=True):
         label.set_fontweight("bold" if doubted else "normal")
-    s.beside(axes, -1.1, "Pr(as printed)")
+    s.beside(axes, -1.1, "Pr(as reported)")
     axes.set_xlim(low - 1.4, high + 1.4)
     s.signed_ticks(axes.xaxis, 8, plus="+", integer=True)
     axes.grid(axis="x")

@@ -126,7 +126,7 @@ def _reported(axes: Axes, told: pd.DataFrame) -> None:
         axes.annotate(
             f"{row.flagged} of {row.decisions}",
             (min(high + 0.3, MOST_ENTRIES - 3), height),
-            (0, 2 if height < 50 else -2),
+            (0, 9 if height < 50 else -2),
             textcoords="offset points",
             va="bottom" if height < 50 else "top",
             fontsize=8,
@@ -262,7 +262,8 @@ def variants(table: pd.DataFrame | Mapping[str, Any], prob: float = 0.95) -> Fig
         s.row_labels(axes, range(len(names)), [s.shortened(name, 20) for name in names], 8)
     caption(
         figure,
-        "fall: of the probability; decay: of the log odds for a prior entry",
+        f"decline: of the probability, after {FALL_AFTER} earlier ones",
+        "decay: fall of the log odds, for each earlier one",
         s.interval_words(float(table["ci_prob"].iloc[0])),
         "" if table["converged"].all() else "red cross: did not converge",
     )
@@ -280,7 +281,7 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _panel_title(quantity: str, size: str) -> str:
     if quantity == "fall":
-        return f"{_titled(size)} firms:\nfall after {FALL_AFTER} entries"
+        return f"{_titled(size)} firms:\ndecline after {FALL_AFTER}"
     against = size.replace(" - ", " minus ")
     if against == size:
         return f"{_titled(size)} firms:\ndecay"
@@ -359,10 +360,11 @@ def experience_and_time(fit: DataTree, prob: float = 0.95) -> Figure:
 
 
 def _per_entry(fit: DataTree) -> str:
+    event = word(fit, "event", "decision")
     return {
-        "linear": "for each prior entry",
-        "power": "for a unit of log(1 + prior entries)",
-        "step": "after the first entry",
+        "linear": f"for each earlier {event}",
+        "power": f"for a unit of log(1 + earlier {events(fit)})",
+        "step": f"after the first {event}",
     }[str(fit.attrs["family"])]
 
 

@@ -169,6 +169,7 @@ def influence(m: ReportData) -> Values | None:
     for own in made["contrasts"]:
         own["name"] = words.get(own["name"], own["name"])
     keys = tables.key_influences(tables.influences(value))
+    keys = [part.assign(left_out=part["left_out"].map(values.omitted)) for part in keys]
     if not keys:
         return made | {"rows": []}
     return made | {
@@ -204,12 +205,14 @@ def sensitivity(m: ReportData) -> Values | None:
     value = m.check_results.sensitivity.value
     if value is None:
         return None
+    words = m.contrast_words
     moves, farthest, scaled = tables.shifts(value)
-    made = values.sensitivity(value) | {
+    made = values.sensitivity(value, words)
+    made |= {
         "refits": _refit_rows(value),
         "moved": [
             (
-                str(row["quantity"]),
+                words.get(str(row["quantity"]), str(row["quantity"])),
                 values.significant(row["base_median"], row["width"], row["unit"]),
                 _largest(row, "prior"),
                 _largest(row, "reading"),
@@ -219,9 +222,9 @@ def sensitivity(m: ReportData) -> Values | None:
         "every": len(farthest),
         "scaled": [
             (
-                str(row["quantity"]),
+                words.get(str(row["quantity"]), str(row["quantity"])),
                 f.number(row["prior"], 3),
-                f.number(row["likelihood"], 3),
+                *([f.number(row["likelihood"], 3)] * (not made["scaling"]["priors_only"])),
                 f.number(row["prior_move_in_sd"], 2),
                 row["diagnosis"],
             )
@@ -276,7 +279,9 @@ def multiverse(m: ReportData) -> Values | None:
         own["name"] = words.get(own["name"], own["name"])
     claims = tables.stability(tables.claims_by_combination(value, m.study.claims), (LEANING, CLEAR))
     texts = {claim.id: claim.text for claim in m.study.claims}
+    weighted = bool(claims["stacked"].notna().any())
     return made | {
+        "weighted": weighted,
         "clear_from": f"{CLEAR:g}",
         "interval": f.interval_name(CI_PROB),
         "drawings": [
@@ -299,7 +304,7 @@ def multiverse(m: ReportData) -> Values | None:
                 f"{row.same_side} of {row.combinations}",
                 f"{row.clear} of {row.combinations}",
                 f.probability(row.equal),
-                f.DASH if math.isnan(row.stacked) else f.probability(row.stacked),
+                *([f.DASH if math.isnan(row.stacked) else f.probability(row.stacked)] * weighted),
             )
             for row in claims.itertuples(index=False)
         ],

@@ -6,6 +6,7 @@ The same templates are read by the report and by the command line.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -248,18 +249,27 @@ def influence(
         "orders": kinds.count("order"),
         "groups": kinds.count("subset") + kinds.count("place"),
         "kept": list(found.kept),
-        "failed": [omission.name for omission in found.omissions if not omission.converged],
+        "failed": [omitted(each.name) for each in found.omissions if not each.converged],
         "contrasts": contrasts,
         "claims": int(claims["name"].nunique()),
         "changed": [
             {
                 "id": str(name).split(" ")[0],
                 "text": words.get(name, ""),
-                "without": part["left_out"].tolist(),
+                "without": [omitted(name) for name in part["left_out"]],
             }
             for name, part in claims[claims["changed"]].groupby("name", sort=False)
         ],
     }
+
+
+def omitted(name: str) -> str:
+    """What was left out, in a sentence.
+
+    >>> omitted("the counts from 4.6")
+    'the counts from section 4.6'
+    """
+    return re.sub(r"(?<=^the counts from )(?=\d)", "section ", name)
 
 
 def contrast(
@@ -275,7 +285,7 @@ def contrast(
     whole, *rows = part.itertuples(index=False)
 
     def named(row: Any) -> str:
-        return f"{found.unit_label} {row.left_out}" if row.kind == "firm" else str(row.left_out)
+        return f"{found.unit_label} {row.left_out}" if row.kind == "firm" else omitted(row.left_out)
 
     def among(rows: Sequence[Any]) -> Values:
         changed = [row for row in rows if row.changed]
@@ -319,9 +329,12 @@ def contrast(
 # -- sensitivity -------------------------------------------------------------------------
 
 
-def sensitivity(found: Sensitivity) -> Values:
-    """Which conclusions change with priors and readings, what moves most, and power-scaling."""
-    moves, farthest, scaled = t.shifts(found)
+def sensitivity(found: Sensitivity, words: Mapping[str, str] | None = None) -> Values:
+    """Which conclusions change with priors and readings, what moves most, and power-scaling.
+
+    ``words`` says in a sentence what quantities are called.
+    """
+    moves, farthest, scaled = (own.replace({"quantity": words or {}}) for own in t.shifts(found))
     converged = found.refits[0].converged
     usable = moves[moves["counts"]]
     kinds = [refit.kind for refit in found.refits]
@@ -593,7 +606,10 @@ def skipped(found: Comparison | Evidence) -> list[Values]:
     by_reason: dict[str, list[str]] = {}
     for variant, why in found.skipped.items():
         by_reason.setdefault(why.rstrip("."), []).append(variant)
-    return [{"variants": names, "why": why} for why, names in by_reason.items()]
+    return [
+        {"variants": names, "why": why.replace("it predicts", "they predict", len(names) - 1)}
+        for why, names in by_reason.items()
+    ]
 
 
 # -- fits --------------------------------------------------------------------------------

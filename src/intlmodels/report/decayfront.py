@@ -14,6 +14,7 @@ from intlmodels.models.decay.estimands import FALL_AFTER, pairs_of
 from intlmodels.plots import decay as plots
 from intlmodels.report import decay as appendix
 from intlmodels.report import front
+from intlmodels.report.checkvalues import omitted
 from intlmodels.report.data import DecayReportData
 from intlmodels.report.pages import Values
 from intlmodels.report.rows import Rows
@@ -137,7 +138,7 @@ def _influences(m: DecayReportData, fall: Any) -> Iterator[Values]:
         text = m.texts.get(row.left_out, "")
         yield {
             "kind": row.kind,
-            "left_out": re.sub(r"(?<=from )(?=\d)", "section ", row.left_out),
+            "left_out": omitted(row.left_out),
             "text": text,
             "probability": f.probability(row.probability),
             "verdict": verdict(likelier) + ", to the other side" * (turned and likelier >= LEANING),

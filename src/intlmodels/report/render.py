@@ -29,6 +29,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from html import escape, unescape
 from itertools import pairwise
@@ -258,80 +259,51 @@ class Rendering:
         if failed:
             header, widths = (*header, "converged"), ()
             rows = [(*row, "NO") for row in rows]
-        cells = tuple(tuple(_cell_text(cell) for cell in row) for row in rows)
-        self.tables.append(
-            Table(
-                number,
-                plain(caption),
-                tuple(map(str, header)),
-                cells,
-                tuple(numeric),
-                file,
-                plain(_shown(note)),
-                failed,
-            )
+        shown = Table(
+            number, caption, (*header,), (*map(tuple, rows),), (*numeric,), file, note, failed
         )
-        draw = self._html_table if self.form == "html" else self._md_table
-        return Markup(draw(number, caption, header, rows, numeric, file, note, widths, failed))
+        self.tables.append(_as_text(shown))
+        if self.form == "html":
+            return Markup(self._html_table(shown, widths))
+        return Markup(self._md_table(shown))
 
-    def _md_table(
-        self,
-        number: str,
-        caption: str,
-        header: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        numeric: Sequence[int],
-        file: str,
-        note: str,
-        widths: Sequence[int],
-        failed: bool,
-    ) -> str:
-        lines = [f"**{number}. {caption}**{' **(did not converge)**' * failed}", ""]
-        lines.append(f"| {' | '.join(map(_shown, header))} |")
-        sides = ["---:" if i in numeric else "---" for i in range(len(header))]
+    def _md_table(self, table: Table) -> str:
+        mark = " **(did not converge)**" * table.failed
+        lines = [f"**{table.number}. {table.caption}**{mark}", ""]
+        lines.append(f"| {' | '.join(map(_shown, table.header))} |")
+        sides = ["---:" if i in table.numeric else "---" for i in range(len(table.header))]
         lines.append(f"| {' | '.join(sides)} |")
-        lines += [f"| {' | '.join(map(_shown, row))} |" for row in rows]
-        link = f"[CSV]({file})" if file.rpartition("/")[2] in self.csv else ""
-        below = " ".join(filter(None, (_shown(note), link)))
+        lines += [f"| {' | '.join(map(_shown, row))} |" for row in table.rows]
+        link = f"[CSV]({table.file})" if table.file.rpartition("/")[2] in self.csv else ""
+        below = " ".join(filter(None, (_shown(table.note), link)))
         return "\n".join([*lines, "", *([below, ""] if below else []), ""])
 
-    def _html_table(
-        self,
-        number: str,
-        caption: str,
-        header: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        numeric: Sequence[int],
-        file: str,
-        note: str,
-        widths: Sequence[int],
-        failed: bool,
-    ) -> str:
-        anchor = number.lower().replace(" ", "-")
-        short = bool(rows) and max(len(str(row[0])) for row in rows) <= 8
-        kinds = {"failed": failed, "short": short, "wide": len(header) >= 5}
+    def _html_table(self, table: Table, widths: Sequence[int]) -> str:
+        anchor = table.number.lower().replace(" ", "-")
+        short = bool(table.rows) and max(len(str(row[0])) for row in table.rows) <= 8
+        kinds = {"failed": table.failed, "short": short, "wide": len(table.header) >= 5}
         kind = " ".join(name for name, holds in kinds.items() if holds)
-        mark = ' <strong class="mark">did not converge</strong>' * failed
+        mark = ' <strong class="mark">did not converge</strong>' * table.failed
         lines = [
             f'<div class="tablebox{" broad" * bool(widths)}" tabindex="0" role="group" '
-            f'aria-label="{number}">',
+            f'aria-label="{table.number}">',
             f"<table{f' class="{kind}"' if kind else ''}>",
-            f'<caption id="{anchor}"><strong>{number}.</strong> {self._inline(caption)}{mark}'
-            "</caption>",
+            f'<caption id="{anchor}"><strong>{table.number}.</strong> '
+            f"{self._inline(table.caption)}{mark}</caption>",
         ]
         if widths:
             columns = "".join(f'<col style="width: {width}%">' for width in widths)
             lines.append(f"<colgroup>{columns}</colgroup>")
-        right = [' class="n"' if i in numeric else "" for i in range(len(header))]
-        heads = zip(right, header, strict=True)
+        right = [' class="n"' if i in table.numeric else "" for i in range(len(table.header))]
+        heads = zip(right, table.header, strict=True)
         titles = "".join(
             f'<th scope="col"{n}>{self._cell(name)}</th>' if name else "<td></td>"
             for n, name in heads
         )
         lines += [f"<thead><tr>{titles}</tr></thead>", "<tbody>"]
         # On a phone the rows of broad tables are cards.
-        labels = [f' data-label="{escape(name)}"' * bool(widths) for name in header[1:]]
-        for row in rows:
+        labels = [f' data-label="{escape(name)}"' * bool(widths) for name in table.header[1:]]
+        for row in table.rows:
             first, *others = zip(right, row, strict=True)
             cells = (
                 f'<th scope="row"{first[0]}>{self._cell(first[1])}</th>'
@@ -342,9 +314,11 @@ class Rendering:
                 cells += f"<td{n}{label}>{self._cell(cell)}</td>"
             lines.append(f"<tr>{cells}</tr>")
         lines += ["</tbody>", "</table>", "</div>"]
-        link = self._csv_link(file) if file else ""
-        if note or link:
-            lines.append(f'<p class="note">{" ".join(filter(None, (self._cell(note), link)))}</p>')
+        link = self._csv_link(table.file) if table.file else ""
+        if table.note or link:
+            lines.append(
+                f'<p class="note">{" ".join(filter(None, (self._cell(table.note), link)))}</p>'
+            )
         return "\n" + "\n".join(lines) + "\n\n"
 
     def _csv_link(self, file: str) -> str:
@@ -474,6 +448,14 @@ def _shown(text: str) -> str:
 
 def _cell_text(cell: str) -> str:
     return plain(cell) if isinstance(cell, Markup) else str(cell)
+
+
+def _as_text(table: Table) -> Table:
+    """A table without markup, for files."""
+    rows = tuple(tuple(map(_cell_text, row)) for row in table.rows)
+    header = tuple(map(str, table.header))
+    caption, note = plain(table.caption), plain(_shown(table.note))
+    return replace(table, caption=caption, header=header, rows=rows, note=note)
 
 
 #: Name of a page -> its file in either format.
