@@ -6,6 +6,7 @@ printed grid. Nothing here needs PyMC, so that reports can use it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -331,6 +332,51 @@ def expected_reported(
         _, between, all_of_it = _ordered_parts(linear, parameters)
         found = np.exp(between) * found + np.exp(all_of_it) * grid(width)[-1]
     return found
+
+
+#: Polynomials in linear predictor and log precision: their degrees plus one, and the size of the
+#: last coefficients below which they are exact, in percent.
+_DEGREES, _EXACT = (112, 36), 1e-9
+
+
+def expected_by_polynomial(linear: Array, phi: Array, width: float) -> Array | None:
+    """Expected reported share in percent of Beta shares, (draw, row), if a polynomial gives it.
+
+    ``linear`` (draw, row), ``phi`` (draw,). The expectation is summed over what can be printed at
+    Chebyshev nodes of the rectangle that linear predictors and log precisions fill, of which it is
+    an analytic function; evaluated by Clenshaw's recurrence (Trefethen 2013, Approximation Theory
+    and Approximation Practice, chapters 3 and 19). None where the rectangle has few points, or is
+    so large that the last coefficients are above ``_EXACT``.
+    """
+    if linear.size < 4 * math.prod(_DEGREES):
+        return None
+    x, nodes, basis = _chebyshev(linear, _DEGREES[0])
+    y, log_phi, other = _chebyshev(np.log(phi), _DEGREES[1])
+    mu, at = inverse_logit(nodes)[:, None], np.exp(log_phi)
+    table = grid_probabilities(mu * at, (1 - mu) * at, width) @ grid(width)
+    coefficients = basis @ table @ other.T
+    if max(np.abs(coefficients[-4:]).max(), np.abs(coefficients[:, -4:]).max()) > _EXACT:
+        return None
+    own = coefficients @ np.cos(np.arange(_DEGREES[1])[:, None] * np.arccos(y))
+    found, product = np.empty_like(linear), np.empty(len(linear))
+    for column, at in enumerate(np.ascontiguousarray(x.T)):
+        twice, last, now = 2 * at, np.zeros_like(at), np.zeros_like(at)
+        for each in own[:0:-1]:
+            np.subtract(each, last, out=last)
+            last += np.multiply(twice, now, out=product)
+            last, now = now, last
+        found[:, column] = own[0] + at * now - last
+    return found
+
+
+def _chebyshev(values: Array, count: int) -> tuple[Array, Array, Array]:
+    """Values scaled to -1 to 1; nodes between the ends of values; what makes coefficients there."""
+    low, high = values.min(), values.max()
+    half = (high - low) / 2 or 1.0
+    angles = np.pi * (np.arange(count) + 0.5) / count
+    basis = np.cos(np.arange(count)[:, None] * angles) * 2 / count
+    basis[0] /= 2
+    return np.clip((values - low) / half - 1, -1, 1), low + half * (1 + np.cos(angles)), basis
 
 
 def _looked_up(law: str, linear: Array, spread: Array, width: float) -> Array:
