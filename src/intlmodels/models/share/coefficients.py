@@ -477,7 +477,7 @@ class Coefficients:
             result = 100 * mean
         values = self.grid
         many = max(1, min(CHUNK, MOST_HELD // len(values)))
-        for column in range(linear.shape[1]):
+        for column in np.flatnonzero(summed.any(axis=0)):
             draws = np.flatnonzero(summed[:, column])
             for start in range(0, len(draws), many):
                 pick = draws[start : start + many]
