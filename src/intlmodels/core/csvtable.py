@@ -389,12 +389,8 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
                 row=1,
             )
         if name in seen:
-            raise StudyError(
-                "two columns have this name; expected every name once: rename or delete one",
-                file=file,
-                row=1,
-                column=name,
-            )
+            said = "two columns have this name; expected every name once: rename or delete one"
+            raise StudyError(said, file=file, row=1, column=name)
         seen.add(name)
 
 

@@ -42,10 +42,8 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StudyError(
-            f"cannot write there ({error.strerror}); choose another folder with --out",
-            file=str(folder),
-        ) from error
+        said = f"cannot write there ({error.strerror}); choose another folder with --out"
+        raise StudyError(said, file=str(folder)) from error
 
 
 #: Name of a temporary file: of which machine and process, and what tells it from others.
@@ -78,10 +76,8 @@ def atomically(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None and not _TEMPORARY.fullmatch(Path(error.filename).name):
             raise  # of another file, which the block read
-        raise StudyError(
-            f"cannot be written ({error.strerror or error}); existing files are unchanged",
-            file=str(path),
-        ) from error
+        said = f"cannot be written ({error.strerror or error}); existing files are unchanged"
+        raise StudyError(said, file=str(path)) from error
 
 
 def _remove_left_over(folder: Path) -> None:

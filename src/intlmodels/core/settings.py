@@ -149,7 +149,5 @@ def _require_fit(tree: Any, before: bool) -> None:
     if before and "posterior" not in tree.children:
         attributes, groups = {"model"}, {"prior_predictive", "constant_data"}
     if not (attributes <= set(tree.attrs) and groups <= set(tree.children)):
-        raise StudyError(
-            "this tree is not a fit of intlmodels; expected one from fit_study or read_fit",
-            value=list(tree.children),
-        )
+        said = "this tree is not a fit of intlmodels; expected one from fit_study or read_fit"
+        raise StudyError(said, value=list(tree.children))

@@ -49,11 +49,8 @@ def sheet_rows(raw: bytes, sheet: str, file: str) -> list[list[str]]:
         names = values.sheetnames
         sheet = sheet or names[0]
         if sheet not in names:
-            raise StudyError(
-                f"no such sheet{did_you_mean(sheet, names)}; expected one of {listed(names)}",
-                file=file,
-                value=sheet,
-            )
+            said = f"no such sheet{did_you_mean(sheet, names)}; expected one of {listed(names)}"
+            raise StudyError(said, file=file, value=sheet)
         rows = [
             [_text(cell, formula, file) for cell, formula in zip(shown, behind, strict=True)]
             for shown, behind in zip(

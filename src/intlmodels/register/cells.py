@@ -157,11 +157,8 @@ def _firms(
     ).fetchall()
     firms, repeated, rows, without = (int(value) for value in counted[0])
     if without:
-        raise StudyError(
-            f"{without:,} rows with a share have no firm; expected the name of one in every row",
-            file=register.files,
-            column=register.unit,
-        )
+        said = f"{without:,} rows with a share have no firm; expected the name of one in every row"
+        raise StudyError(said, file=register.files, column=register.unit)
     if repeated and not register.independent:
         raise StudyError(
             f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
@@ -244,10 +241,8 @@ def _cells(
     if not len(rows):
         told = f"; {read.bad:,} of {read.rows:,} rows cannot be read" if read.bad else ""
         told += ': bad_rows = "stop" names the first' if read.bad else ""
-        raise StudyError(
-            f"no row has a share; expected some in the column {register.columns['share']}{told}",
-            file=register.files,
-        )
+        said = f"no row has a share; expected some in the column {register.columns['share']}{told}"
+        raise StudyError(said, file=register.files)
     coded = [Coded(column.levels, frozen(column.codes[first], np.int32)) for column in columns]
     return Cells(
         frozen(np.array(share.levels)[share.codes[first]]),

@@ -348,10 +348,8 @@ def as_study(
 def require_firms(study: Study, what: str) -> None:
     """Refuse a register where a study of single firms is needed."""
     if isinstance(study, (RowFiles, RegisterStudy, SequenceStudy)):
-        raise StudyError(
-            f"{what} does not apply to a register; expected a study that lists its firms",
-            value=study.name,
-        )
+        said = f"{what} does not apply to a register; expected a study that lists its firms"
+        raise StudyError(said, value=study.name)
 
 
 # -- a first look: headers and first rows, before all of it is read ----------------------

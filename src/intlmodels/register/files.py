@@ -58,11 +58,8 @@ def find(register: RowFiles) -> RegisterFiles:
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
         if isinstance(error, StudyError):
             raise
-        raise _refused(
-            f"not a usable path ({getattr(error, 'strerror', None) or error})",
-            register,
-            getattr(error, "filename", None),
-        ) from error
+        said = f"not a usable path ({getattr(error, 'strerror', None) or error})"
+        raise _refused(said, register, getattr(error, "filename", None)) from error
     if not paths:
         raise _refused(
             "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
@@ -221,10 +218,8 @@ def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDB
     try:
         import duckdb
     except ImportError:
-        raise StudyError(
-            "a register needs DuckDB; install it: pip install 'intlmodels[register]'",
-            value=register.files,
-        ) from None
+        said = "a register needs DuckDB; install it: pip install 'intlmodels[register]'"
+        raise StudyError(said, value=register.files) from None
     with tempfile.TemporaryDirectory(prefix="intlmodels-") as folder:
         settings: dict[str, Any] = {
             "memory_limit": register.memory_limit.replace(" ", ""),
@@ -247,10 +242,8 @@ def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDB
             ) from error
         except duckdb.Error as error:
             said = str(error).splitlines()[0]
-            raise StudyError(
-                f"DuckDB cannot read the files ({said}); expected whole CSV or Parquet files",
-                file=register.files,
-            ) from error
+            said = f"DuckDB cannot read the files ({said}); expected whole CSV or Parquet files"
+            raise StudyError(said, file=register.files) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,10 +335,8 @@ def ready(connection: DuckDBPyConnection, source: Source) -> Source:
             try:
                 records = read_records(file, width)
             except OSError as error:
-                raise StudyError(
-                    f"file cannot be read ({error.strerror or error}); expected a readable file",
-                    file=file.name,
-                ) from error
+                said = f"file cannot be read ({error.strerror or error}); expected a readable file"
+                raise StudyError(said, file=file.name) from error
             name = opened(connection, file) if records.plain else _own_name(connection, file)
             if not records.plain:
                 copy_good(file, width, records, Path(name))

@@ -219,10 +219,8 @@ def set_aside(
 ) -> int:
     """Write all rows that cannot be read to a CSV file; return how many they are."""
     if path is None:
-        raise StudyError(
-            "rows that cannot be read are to be set aside; expected a folder for them: give out",
-            file=register.files,
-        )
+        said = "rows that cannot be read are to be set aside; expected a folder for them: give out"
+        raise StudyError(said, file=register.files)
     why = why or partial(_why, register=register, readers=register.readers())
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

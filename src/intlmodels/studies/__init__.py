@@ -278,11 +278,8 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
         message = f"expected {known}{did_you_mean(model, MODELS)}"
         raise StudyError(message, file="model", value=model)
     if rows and model != "share":
-        raise StudyError(
-            "studies of rows are of the model 'share'; expected that model, or no rows",
-            file="model",
-            value=model,
-        )
+        said = "studies of rows are of the model 'share'; expected that model, or no rows"
+        raise StudyError(said, file="model", value=model)
     if decisions and model != "decay":
         raise StudyError(
             "studies of known decisions are of the model 'decay'; expected that model, or no "

@@ -464,11 +464,8 @@ def read_ledger(
         where = f"[[claims]] number {number},"
         claim = _read_claim(table, where, rules, known)
         if claim.id in seen:
-            raise wrong(
-                f"number {seen[claim.id]} has this id; expected every id once: rename one",
-                f"{where} id",
-                claim.id,
-            )
+            said = f"number {seen[claim.id]} has this id; expected every id once: rename one"
+            raise wrong(said, f"{where} id", claim.id)
         seen[claim.id] = number
         claims.append(claim)
     return {
@@ -485,14 +482,11 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     own = {name: rule for name, rule in rules.items() if known.model in rule.models}
     if "rule" not in table:
         raise wrong(f"key is missing; expected it, one of {listed(own, 99)}", f"{where} rule")
-    said = table["rule"]
-    if isinstance(said, str) and said in rules and said not in own:
-        raise wrong(
-            f"this rule needs a {rules[said].models[0]} model; expected one of {listed(own, 99)}",
-            f"{where} rule",
-            said,
-        )
-    rule = own[check_text(said, Key("text", options=tuple(own)), f"{where} rule")]
+    name = table["rule"]
+    if isinstance(name, str) and name in rules and name not in own:
+        said = f"this rule needs a {rules[name].models[0]} model; expected one of {listed(own, 99)}"
+        raise wrong(said, f"{where} rule", name)
+    rule = own[check_text(name, Key("text", options=tuple(own)), f"{where} rule")]
     owners: dict[str, list[str]] = {}
     for name, other in own.items():
         for key in other.keys:
@@ -655,8 +649,5 @@ def _check_size(size: str, key: str, subjects: Subjects) -> None:
     if size and size not in (labels := subjects.size_labels):
         raise wrong(f"expected one of {listed(labels)}{did_you_mean(size, labels)}", key, size)
     if size and len(set(subjects.sizes)) < 2:
-        raise wrong(
-            "expected none, as all firms of this study are of one size: leave the key out",
-            key,
-            size,
-        )
+        said = "expected none, as all firms of this study are of one size: leave the key out"
+        raise wrong(said, key, size)

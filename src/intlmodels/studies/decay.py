@@ -250,10 +250,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     counts, orders, readings, unused = _counts(toml, sources, subjects, weights)
     attributes, more = read_attributes(toml.attributes, sources, subjects, counts)
     if toml.outcome.yes and not toml.decisions:
-        raise wrong(
-            "expected a table [decisions], whose cells these labels are of; leave yes and no out",
-            "[outcome] yes",
-        )
+        said = "expected a table [decisions], whose cells these labels are of; leave yes and no out"
+        raise wrong(said, "[outcome] yes")
     decisions = None
     if toml.decisions:
         decisions = read_decisions(toml, toml.decisions, sources, periods)
@@ -285,11 +283,8 @@ def require_sizes(sizes: Collection[str], labels: Collection[str], table: str, c
         return
     one = len(labels) - len(absent) < 2
     mend = "all firms are of one size: leave out size and sizes" if one else "leave it out"
-    raise wrong(
-        f"no firm has this size in {column}; expected sizes that occur: {mend}",
-        f"{table} sizes",
-        absent[0],
-    )
+    said = f"no firm has this size in {column}; expected sizes that occur: {mend}"
+    raise wrong(said, f"{table} sizes", absent[0])
 
 
 _Counts = tuple[

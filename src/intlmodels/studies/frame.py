@@ -189,11 +189,8 @@ def _frame(data: Any) -> DataFrame:
     try:
         frame = pd.DataFrame(data)
     except (TypeError, ValueError) as error:
-        raise StudyError(
-            f"expected a DataFrame, or what pandas.DataFrame() takes ({error})",
-            file=_DATA,
-            value=type(data).__name__,
-        ) from error
+        said = f"expected a DataFrame, or what pandas.DataFrame() takes ({error})"
+        raise StudyError(said, file=_DATA, value=type(data).__name__) from error
     frame = frame.set_axis([clean_label(str(column)) for column in frame.columns], axis=1)
     for column in frame.columns[frame.columns.duplicated()]:
         raise StudyError("expected every name of a column once", file=_DATA, column=column)

@@ -311,11 +311,8 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
     rows = used[0].rows
     for group in used:
         if group.rows != rows:
-            raise wrong(
-                "expected groups of the same table of firms; the rows of this one are others",
-                where,
-                group.name,
-            )
+            said = "expected groups of the same table of firms; the rows of this one are others"
+            raise wrong(said, where, group.name)
     members: list[Member] = []
     for position in range(len(rows)):
         every, some, without = ([g.members[position] for g in named[key]] for key in _MADE)

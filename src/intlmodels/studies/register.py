@@ -218,11 +218,8 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
     seen: dict[str, str] = {}
     for table in (register.outcome, *register.explaining.values()):
         if table.column in seen:
-            raise wrong(
-                f"expected another column than that of {seen[table.column]}",
-                table.where,
-                table.column,
-            )
+            said = f"expected another column than that of {seen[table.column]}"
+            raise wrong(said, table.where, table.column)
         seen[table.column] = table.where
     if register.unit in seen:
         said = f"expected another column than that of {seen[register.unit]}"

@@ -223,11 +223,8 @@ def parsed(text: str) -> dict[str, Any]:
         row = int(line.group(1)) if line else None
         here = dict(enumerate(text.splitlines(), start=1)).get(row or 0, "")
         curly = "; the quotes here are typographic: write plain ones" if _CURLY.search(here) else ""
-        raise StudyError(
-            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5{curly}',
-            file=FILE,
-            row=row,
-        ) from error
+        said = f'not valid TOML: {said}; expected lines such as name = "text" or width = 5{curly}'
+        raise StudyError(said, file=FILE, row=row) from error
 
 
 def check_keys(
@@ -245,10 +242,8 @@ def check_keys(
         if key in names:
             continue
         belongs = f"; it belongs to {elsewhere[key]}" if elsewhere and key in elsewhere else ""
-        raise wrong(
-            f"unknown key{belongs or did_you_mean(key, names)}; valid here: {', '.join(names)}",
-            f"{where} {key}".strip() if where else f"[{key}]",
-        )
+        said = f"unknown key{belongs or did_you_mean(key, names)}; valid here: {', '.join(names)}"
+        raise wrong(said, f"{where} {key}".strip() if where else f"[{key}]")
 
 
 def section(
@@ -285,14 +280,11 @@ def by_kind(
             raise wrong(f"expected a table {where} with a kind", where, table)
         if "kind" not in table:
             raise wrong(f"key is missing; expected it, one of {listed(kinds)}", f"{where} kind")
-        said = table["kind"]
-        if isinstance(said, str) and said in elsewhere and said not in kinds:
-            raise wrong(
-                f"this kind belongs to {elsewhere[said]}; expected one of {listed(kinds)}",
-                f"{where} kind",
-                said,
-            )
-        kind = check_text(said, Key("text", options=tuple(kinds)), f"{where} kind")
+        kind = table["kind"]
+        if isinstance(kind, str) and kind in elsewhere and kind not in kinds:
+            said = f"this kind belongs to {elsewhere[kind]}; expected one of {listed(kinds)}"
+            raise wrong(said, f"{where} kind", kind)
+        kind = check_text(kind, Key("text", options=tuple(kinds)), f"{where} kind")
         known = {k: o for o, own in others.items() if kind in own for k in own[kind].keys}
         checked[name] = kinds[kind].read(table, where, known)
     return checked
@@ -344,11 +336,8 @@ def check_text(value: object, key: Key, where: str) -> str:
     if not clean_label(value):
         raise wrong("expected text that is not blank", where, value)
     if key.options and value not in key.options:
-        raise wrong(
-            f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}",
-            where,
-            value,
-        )
+        said = f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}"
+        raise wrong(said, where, value)
     if key.pattern and not re.fullmatch(key.pattern, value):
         raise wrong(f"expected {key.expected}", where, value)
     return clean_label(value) if key.holds == "label" else value
@@ -1113,11 +1102,8 @@ class PeriodsTable(TomlTable):
         _check_periods(self.names, f"{self.where} names")
         key, further = f"{self.where} starts", len(self.names) - 1
         if self.starts and len(self.starts) != further:
-            raise wrong(
-                f"expected {further} years: the first year of every period but the first",
-                key,
-                list(self.starts),
-            )
+            said = f"expected {further} years: the first year of every period but the first"
+            raise wrong(said, key, list(self.starts))
         for earlier, later in pairwise(self.starts):
             if later <= earlier:
                 raise wrong(f"expected years in order of time, after {earlier}", key, later)
@@ -1446,11 +1432,8 @@ class ShareFile:
         variants = {name.lower(): name for name in self.variants}
         for name in self.outcomes:
             if name.lower() in variants:
-                raise wrong(
-                    f"expected another name; [variants.{variants[name.lower()]}] has it",
-                    f"[outcomes.{name}]",
-                    name,
-                )
+                said = f"expected another name; [variants.{variants[name.lower()]}] has it"
+                raise wrong(said, f"[outcomes.{name}]", name)
         taken = _check_predictors(self.predictors)
         names = [(name, f"[predictors.{name}]") for name in self.predictors]
         for group, tables in (("interactions", self.interactions), ("groups", self.groupings)):
@@ -1469,11 +1452,8 @@ class ShareFile:
                 names.append((variable, variant.where))
         for name, where in names:
             if own_table := self._own_table(name.lower()):
-                raise wrong(
-                    f"expected another name; with {own_table} the models themselves use this one",
-                    where,
-                    name,
-                )
+                said = f"expected another name; with {own_table} the models themselves use this one"
+                raise wrong(said, where, name)
         self._check_terms()
         _check_profiles(self.profiles, self.predictors, (CLUSTER,) if self.cluster else ())
 
@@ -1783,11 +1763,8 @@ def _require_known(name: str, known: Iterable[str], where: str, what: str) -> No
     """Refuse a name that stands for none of what is known."""
     names = list(known)
     if name not in names:
-        raise wrong(
-            f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}",
-            where,
-            name,
-        )
+        said = f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}"
+        raise wrong(said, where, name)
 
 
 def _check_predictors(predictors: Mapping[str, PredictorTable]) -> dict[str, str]:
@@ -1846,11 +1823,8 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
         longer, shorter = f"{low}_{ending}", low.removesuffix(f"_{ending}")
         if longer in taken or (shorter != low and shorter in taken):
             longer, shorter = (longer, low) if longer in taken else (low, shorter)
-            raise wrong(
-                f"expected another name; the models use {longer} for themselves beside {shorter}",
-                where,
-                name,
-            )
+            said = f"expected another name; the models use {longer} for themselves beside {shorter}"
+            raise wrong(said, where, name)
 
 
 def _check_profiles(
@@ -1866,7 +1840,5 @@ def _check_profiles(
         check_keys(table, (*predictors, *optional), where)
         for name in predictors:
             if name not in table:
-                raise wrong(
-                    f"key is missing; expected a level or value of the predictor {shown(name)}",
-                    f"{where} {name}",
-                )
+                said = f"key is missing; expected a level or value of the predictor {shown(name)}"
+                raise wrong(said, f"{where} {name}")

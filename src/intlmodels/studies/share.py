@@ -305,11 +305,8 @@ def _order(name: str, spec: OrderTable, further: Mapping[str, FurtherOutcome]) -
     if own.kind != "ordered":
         raise spec.error("outcome", f"expected an outcome of kind ordered; it is {own.kind}")
     if set(spec.levels) != set(own.levels):
-        raise wrong(
-            f"expected the levels of {own.name} in another order: {listed(own.levels)}",
-            f"{spec.where} levels",
-            listed(spec.levels),
-        )
+        said = f"expected the levels of {own.name} in another order: {listed(own.levels)}"
+        raise wrong(said, f"{spec.where} levels", listed(spec.levels))
     given = {reading["label"]: reading for reading in spec.readings}
     for label in given:
         labels = [known for known, *_ in own.readings]
@@ -377,11 +374,8 @@ def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> 
     for axis in spec.axes:
         read = [spec.levels.index(readings[label][axis]) for label in _labels(category)]
         if len(set(read)) == 1:
-            raise wrong(
-                "every firm has this level; expected two or more levels: delete the axis",
-                f"{spec.where} {axis}",
-                spec.levels[read[0]],
-            )
+            said = "every firm has this level; expected two or more levels: delete the axis"
+            raise wrong(said, f"{spec.where} {axis}", spec.levels[read[0]])
         codes[axis] = frozen(read, np.intp)
     told = tuple(
         (label, {axis: reading[axis] for axis in spec.axes}, reading["note"])
