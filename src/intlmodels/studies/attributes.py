@@ -19,11 +19,12 @@ from intlmodels.studies.counts import (
     Rows,
     Subjects,
     read_names,
+    require_other_ids,
     rows,
     unused_columns,
 )
 from intlmodels.studies.schema import AttributeTable, wrong
-from intlmodels.studies.sources import Cell, Sources
+from intlmodels.studies.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ class Attribute:
         self, counts: Sequence[Count], firms: tuple[str, ...], periods: tuple[str, ...]
     ) -> Rows:
         """Counts of a study and of the attribute together, over firms, periods and kinds."""
-        names = [_kind(*kind) for kind in self.kinds]
+        names = [f"{flag}: {' + '.join(chosen)}" if chosen else flag for flag, chosen in self.kinds]
 
         def over_kinds(count: Count) -> Count:
             wanted = set(count.levels) if isinstance(count, AttributeCount) else None
@@ -109,10 +110,6 @@ class Attribute:
         for level in self.levels:
             own = [count for count in self.counts if level in count.levels]
             yield one_line(f"    {level}: {_counted(own)}")
-
-
-def _kind(flag: str, levels: tuple[str, ...]) -> str:
-    return f"{flag}: {' + '.join(levels)}" if levels else flag
 
 
 def _counted(counts: Iterable[AttributeCount]) -> str:
@@ -162,7 +159,7 @@ def read_attributes(
     counts: Sequence[Count],
 ) -> tuple[dict[str, Attribute], tuple[tuple[str, str], ...]]:
     """Read the attributes of a study, and columns of their files without a meaning."""
-    taken = {count.id: count for count in counts}
+    taken: dict[str, Count] = {count.id: count for count in counts}
     found: dict[str, Attribute] = {}
     unused: list[tuple[str, str]] = []
     for name, table in tables.items():
@@ -172,13 +169,8 @@ def read_attributes(
         file = _AttributeFile(table, sources, subjects)
         unused += [(file.file, column) for column in unused_columns(file.table, ["level"])]
         own = file.attribute_counts()
-        for count in own:
-            if count.id in taken:
-                first = taken[count.id]
-                raise Cell(count.file, count.row, "id", count.id).error(
-                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
-                )
-            taken[count.id] = count
+        require_other_ids(own, taken)
+        taken |= {count.id: count for count in own}
         flags = FLAGS if table.flag is None else (table.flag,)
         label = table.label or name.replace("_", " ").replace("-", " ")
         found[name] = Attribute(name, label, file.levels, table.several, flags, own)

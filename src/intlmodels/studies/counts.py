@@ -120,13 +120,9 @@ def rows(
         groups = [(firm,) for firm in count.firms] if count.each else [count.firms]
         for group in groups:
             inside = np.zeros((len(firms), len(periods), len(kinds)), np.int64)
-            inside[
-                np.ix_(
-                    [place[firm] for firm in group],
-                    [periods.index(period) for period in count.periods],
-                    [kinds.index(flag) for flag in count.flags],
-                )
-            ] = 1
+            own_periods = [periods.index(period) for period in count.periods]
+            own_kinds = [kinds.index(flag) for flag in count.flags]
+            inside[np.ix_([place[firm] for firm in group], own_periods, own_kinds)] = 1
             member.append(inside.ravel())
             owner.append(position)
     index = np.asarray(owner, np.int64)
@@ -272,10 +268,8 @@ class CountFile:
         for count, cell in zip(counts, self.cells(clean_label(column), asked_by), strict=True):
             other = replace(count, periods=read_names(cell, periods, "period"))
             if self.subjects.is_total(count) and other.periods != periods:
-                raise cell.error(
-                    f"{count.id} gives the total number; expected all periods here too: leave "
-                    f"the cell empty"
-                )
+                said = f"{count.id} gives the total number; expected all periods here too: "
+                raise cell.error(f"{said}leave the cell empty")
             read.append(other)
         return tuple(read)
 
@@ -312,6 +306,16 @@ def read_value(cell: Cell) -> int:
     if not 0 <= value <= LARGEST:
         raise cell.error(f"expected a count from 0 to {LARGEST}")
     return int(value)
+
+
+def require_other_ids(counts: Iterable[Count], taken: Mapping[str, Count]) -> None:
+    """Refuse a count with an id that another one has."""
+    for count in counts:
+        if count.id in taken:
+            first = taken[count.id]
+            raise Cell(count.file, count.row, "id", count.id).error(
+                f"{first.file}, row {first.row} has this id; expected every id once: rename one"
+            )
 
 
 def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:

@@ -392,18 +392,9 @@ RESERVED = frozenset(
 #: Names that the decay model uses for itself.
 OF_DECISIONS = frozenset(
     (
-        *(
-            "large",
-            "size_offset",
-            "decay",
-            "decay_mean",
-            "period",
-            "size",
-            "flag",
-            "flagged",
-            "table",
-        ),
-        *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
+        *("large", "size_offset", "decay", "decay_mean", "period", "size", "flag", "flagged"),
+        *("table", "decision", "entries", "prior_entries", "count", "repair", "curve"),
+        *("fall", "halvings"),
         *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
     )
 )
@@ -416,16 +407,12 @@ ENDINGS = (
 #: ``all`` stands for all of them on the command line.
 BUILT_IN_VARIANTS = {
     "share": (
-        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity"),
-        "all",
+        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity", "all"),
     ),
     "decay": ("default", "power", "step", "period", "common-decay", "complete", "all"),
 }
 #: Starts of names of variants that the decay model numbers itself, such as ``repair-1``.
-BUILT_IN_STARTS: dict[str, tuple[str, ...]] = {
-    "share": (),
-    "decay": ("rho-", "concentration-", "repair-"),
-}
+BUILT_IN_STARTS = {"share": (), "decay": ("rho-", "concentration-", "repair-")}
 
 Label = Annotated[str, Key("label")]
 Prose = Annotated[str, Key("prose")]
@@ -681,12 +668,8 @@ class InteractionTable(TomlTable):
         if len(self.of) != 2:
             raise wrong('expected two predictors, as in ["owner", "size"]', f"{self.where} of")
         if self.of[0] == self.of[1]:
-            raise wrong(
-                'expected two different predictors; for a square write curve = "quadratic" in '
-                f"[predictors.{self.of[0]}]",
-                f"{self.where} of",
-                self.of[0],
-            )
+            said = 'expected two different predictors; for a square write curve = "quadratic" in '
+            raise wrong(f"{said}[predictors.{self.of[0]}]", f"{self.where} of", self.of[0])
 
 
 class PredictorTable(TomlTable):
@@ -819,12 +802,10 @@ class AxesTable(VariantTable):
         return [key for key in self.readings[0] if key not in ("label", "note")]
 
     def __post_init__(self) -> None:
-        """Check the readings: every one places a label on every axis."""
         _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         if self.readings and not self.axes:
-            raise wrong(
-                "expected a key for each axis, as in design = ...", f"{self.where} readings"
-            )
+            said = "expected a key for each axis, as in design = ..."
+            raise wrong(said, f"{self.where} readings")
         level = Key("text", required=True, options=self.levels)
         keys = {"label": _NEEDED_LABEL, "note": PROSE}
         _read_readings(self, keys | dict.fromkeys(self.axes if self.readings else (), level))
@@ -885,12 +866,8 @@ class CompositionTable(VariantTable):
     rest: Label
 
     def __post_init__(self) -> None:
-        _different(
-            (self.label, self.share, self.rest),
-            f"{self.where} label, share and rest",
-            "three different texts",
-            3,
-        )
+        texts, key = (self.label, self.share, self.rest), f"{self.where} label, share and rest"
+        _different(texts, key, "three different texts", 3)
 
 
 class ByOutcomeTable(VariantTable):
@@ -983,9 +960,8 @@ class BinaryTable(OutcomeTable):
             texts = getattr(self, key)
             _different(texts, f"{self.where} {key}", "one or more different texts", 1)
         if both := [label for label in self.yes if label in self.no]:
-            raise wrong(
-                "expected a label under yes or under no", f"{self.where} yes and no", listed(both)
-            )
+            said = "expected a label under yes or under no"
+            raise wrong(said, f"{self.where} yes and no", listed(both))
 
 
 class GroupOutcomesTable(TomlTable):
@@ -1203,9 +1179,8 @@ def _check_sizes(sizes: tuple[str, ...], column: str, where: str) -> None:
         return
     key = f"{where} sizes"
     if not column:
-        raise wrong(
-            "expected also the column with the size of each firm, in size", key, list(sizes)
-        )
+        said = "expected also the column with the size of each firm, in size"
+        raise wrong(said, key, list(sizes))
     if not 1 < len(set(sizes)) == len(sizes) or "all" in sizes:
         raise wrong(
             "expected two or more different labels, the smallest size first, and none of them "
@@ -1330,11 +1305,9 @@ def _check_periods(names: Sequence[str], key: str) -> None:
     """Refuse names of periods that are not different, or cannot stand in a list."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
+    for place, name in enumerate(names):
+        if name in names[:place]:
             raise wrong("expected every period once", key, name)
-        seen.add(name)
         if MARK in name:
             raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
 
@@ -1476,8 +1449,8 @@ class ShareFile:
     @property
     def added(self) -> list[str]:
         """Terms that are not in the default, since a variant adds them."""
-        variants = [own for own in self.variants.values() if isinstance(own, TermsTable)]
-        return [name for own in variants for name in own.add]
+        variants = self.variants.values()
+        return [name for own in variants if isinstance(own, TermsTable) for name in own.add]
 
     def _check_terms(self) -> None:
         """Check what interactions, groupings, [precision], [zeros] and variants name."""
@@ -1492,7 +1465,7 @@ class ShareFile:
         terms = [*self.predictors, *self.interactions]
         for grouping in self.groupings.values():
             for name in grouping.slopes:
-                _require_known(name, terms, f"{grouping.where} slopes", "predictor or interaction")
+                require_name(name, terms, f"{grouping.where} slopes", "predictor or interaction")
         for table, part, what in (
             ("precision", self.precision, "the precision"),
             ("zeros", self.zeros, "the probability of structural zeros"),
@@ -1506,7 +1479,7 @@ class ShareFile:
 
     def _require_predictor(self, name: str, where: str, what: str) -> None:
         """Refuse a name that is not that of a category, contrast or number."""
-        _require_known(name, self.predictors, where, "predictor")
+        require_name(name, self.predictors, where, "predictor")
         kind = self.predictors[name].kind
         if kind not in _PLAIN:
             said = f"{what} takes predictors of the kinds {listed(_PLAIN)}; this one is"
@@ -1524,7 +1497,7 @@ class ShareFile:
             match own:
                 case TermsTable():
                     for name in (*own.add, *own.drop):
-                        _require_known(name, known, f"{own.where} add and drop", "term")
+                        require_name(name, known, f"{own.where} add and drop", "term")
                     for name in own.drop:
                         if name in added:
                             said = "a variant adds it, so it is not in the default; expected a term"
@@ -1759,12 +1732,14 @@ def _is_grouping(group: object, keys: Keys) -> bool:
     return not (plain and isinstance(group["column"], str) and _PLACE.fullmatch(group["column"]))
 
 
-def _require_known(name: str, known: Iterable[str], where: str, what: str) -> None:
-    """Refuse a name that stands for none of what is known."""
+def require_name(
+    name: str, known: Iterable[str], where: str, what: str, limit: int = 12, some: str = "one"
+) -> None:
+    """Refuse a name that stands for none of what is known, of which ``limit`` are listed."""
     names = list(known)
     if name not in names:
-        said = f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}"
-        raise wrong(said, where, name)
+        near = did_you_mean(name, names)
+        raise wrong(f"no such {what}{near}; expected {some} of {listed(names, limit)}", where, name)
 
 
 def _check_predictors(predictors: Mapping[str, PredictorTable]) -> dict[str, str]:
@@ -1816,9 +1791,8 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
     if low in RESERVED or low.startswith("sigma_") or low.endswith("_level"):
         raise wrong("expected another name; the models themselves use this one", where, name)
     if low in taken:
-        raise wrong(
-            f"expected names that differ by more than capitals; {taken[low]} has it", where, name
-        )
+        said = f"expected names that differ by more than capitals; {taken[low]} has it"
+        raise wrong(said, where, name)
     for ending in ENDINGS:
         longer, shorter = f"{low}_{ending}", low.removesuffix(f"_{ending}")
         if longer in taken or (shorter != low and shorter in taken):
