@@ -407,19 +407,19 @@ class ShareStudy(Study):
 
     outcome: Outcome
     predictors: dict[str, Predictor]
-    #: Further outcomes on the same predictors.
-    outcomes: dict[str, FurtherOutcome]
-    variants: dict[str, Variant]
-    #: Firms without an outcome, and why.
-    dropped: tuple[tuple[str, str], ...]
     #: New firms to predict: predictor -> level or number.
     profiles: tuple[dict[str, str], ...]
-    #: Columns that are held against each other.
-    crosschecks: tuple[Crosscheck, ...]
-    #: Two predictors that are read together.
-    opportunity: Opportunity | None
     #: Groups of rows that differ in level, and in effects: by name, without the firms of a panel.
     groupings: dict[str, Grouping]
+    #: Further outcomes on the same predictors.
+    outcomes: dict[str, FurtherOutcome] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
+    #: Firms without an outcome, and why.
+    dropped: tuple[tuple[str, str], ...] = ()
+    #: Columns that are held against each other.
+    crosschecks: tuple[Crosscheck, ...] = ()
+    #: Two predictors that are read together.
+    opportunity: Opportunity | None = None
     #: Firms that repeat; None if every row is of another firm.
     panel: Panel | None = None
     interactions: dict[str, Interaction] = field(default_factory=dict)
