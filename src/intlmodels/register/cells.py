@@ -116,13 +116,10 @@ def count_cells(
             if distinct is None:
                 about = _about(connection, files, register)
                 raise _too_many(about, f"more than {MOST_DISTINCT:,}")
-            known = [
-                readable(register, key, texts)
-                for key, texts in zip(register.columns, distinct.texts, strict=True)
-            ]
-            bad = [
-                set(texts) - own.keys() for texts, own in zip(distinct.texts, known, strict=True)
-            ]
+            written = zip(register.columns, distinct.texts, strict=True)
+            known = [readable(register, key, texts) for key, texts in written]
+            pairs = zip(distinct.texts, known, strict=True)
+            bad = [set(texts) - own.keys() for texts, own in pairs]
             wrong = distinct.having(bad)
             unusable = distinct.broken + int(distinct.rows[wrong].sum())
             if unusable and register.bad_rows == "stop":
@@ -131,8 +128,8 @@ def count_cells(
             read = Read(len(found.paths), distinct.total, 0, unusable, firms, repeated)
             cells = _cells(distinct, ~wrong, known, register, read)
             if unusable:
-                written = set_aside(register, counting.bad(bad, None), aside)
-                require_found_again(written, unusable, aside)
+                found_again = set_aside(register, counting.bad(bad, None), aside)
+                require_found_again(found_again, unusable, aside)
     return cells
 
 
@@ -163,8 +160,7 @@ def _firms(
         raise StudyError(
             f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
             "register takes rows as independent; expected one row per firm: list the rows in a "
-            "table "
-            "[rows] with unit, which gives firms effects of their own, or write repeated = "
+            "table [rows] with unit, which gives firms effects of their own, or write repeated = "
             '"independent" in [register]',
             file=register.files,
             column=register.unit,
@@ -197,8 +193,8 @@ def _about(
     for part in parts:
         source = ready(connection, part)
         asked = ", ".join(f"approx_count_distinct({identifier(c)})" for c in source.asked)
-        row = connection.execute(f"SELECT {asked} FROM {source.rows()}").fetchone()
-        totals = [max(a, int(b)) for a, b in zip(totals, row or (), strict=True)]
+        (row,) = connection.execute(f"SELECT {asked} FROM {source.rows()}").fetchall()
+        totals = [max(a, int(b)) for a, b in zip(totals, row, strict=True)]
     return dict(zip(columns, totals, strict=True))
 
 
@@ -228,9 +224,8 @@ def _cells(
     shares = np.array([value is not None for value in values[0]], dtype=bool)
     shared = good & shares[distinct.codes[0]]
     without = int(distinct.rows[good].sum() - distinct.rows[shared].sum())
-    share, *columns = (
-        Coded.of(own, codes[shared]) for own, codes in zip(values, distinct.codes, strict=True)
-    )
+    pairs = zip(values, distinct.codes, strict=True)
+    share, *columns = (Coded.of(own, codes[shared]) for own, codes in pairs)
     # By predictors first: shares of the same levels stand together.
     key = keys([(column.codes, len(column.levels)) for column in (*columns, share)])
     first, rows = added(key, distinct.rows[shared])
@@ -280,10 +275,10 @@ def _joined(sources: Sequence[Source]) -> Source:
 
 
 def _spans(source: Source, size: int, connection: DuckDBPyConnection) -> Iterator[Source]:
-    name = literal(opened(connection, source.files[0]))
+    metadata = f"parquet_metadata({literal(opened(connection, source.files[0]))})"
     groups = connection.execute(
-        "SELECT any_value(row_group_num_rows) FROM "
-        f"parquet_metadata({name}) GROUP BY row_group_id ORDER BY row_group_id"
+        f"SELECT any_value(row_group_num_rows) FROM {metadata} GROUP BY row_group_id ORDER BY "
+        "row_group_id"
     ).fetchall()
     rows = [int(row[0]) for row in groups]
     wanted = sum(rows) * PART / size

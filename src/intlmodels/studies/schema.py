@@ -1305,9 +1305,11 @@ def _check_periods(names: Sequence[str], key: str) -> None:
     """Refuse names of periods that are not different, or cannot stand in a list."""
     if not names:
         raise wrong("expected at least one period", key, list(names))
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise wrong("expected every period once", key, name)
+        seen.add(name)
         if MARK in name:
             raise wrong(f"expected names without {MARK!r}, which separates names", key, name)
 
