@@ -125,14 +125,14 @@ def plan(
     return jobs
 
 
-def bring_up_to_date(job: Job, progress: Progress | None = None) -> Gate:
-    """Fit (or recompute what follows from the draws), check, and store one job."""
+def bring_up_to_date(job: Job, progress: Progress | None = None) -> DataTree:
+    """Fit (or recompute what follows from the draws), check, and store one job; its fit."""
     if job.reasons:
         tree = decided_fit(job.study, job.variant, job.priors, job.settings, progress)
     else:
         tree = _with_estimands(store.read(job.path))
     store.write(tree, job.path)
-    return Gate.from_json(tree.attrs["gate"])
+    return tree
 
 
 def decided_fit(
@@ -294,9 +294,7 @@ def fit_study(
         tree = decided_fit(study, variant, priors_of(study, variant, priors), asked, progress)
     else:
         (job,) = plan(study, [variant], Path(out), priors=priors, settings=asked)
-        if not job.current:
-            bring_up_to_date(job, progress)
-        tree = store.read(job.path)
+        tree = store.read(job.path) if job.current else bring_up_to_date(job, progress)
     checks = Gate.from_json(tree.attrs["gate"])
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.3g}" for r in checks.failures)
@@ -310,11 +308,15 @@ def fit_study(
 def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
     """Run jobs in other processes; yield each as it is stored."""
     one_core = [replace(job, settings=replace(job.settings, cores=1)) for job in jobs]
-    pending: dict[Future[Gate], Job] = {pool.submit(bring_up_to_date, job): job for job in one_core}
+    pending: dict[Future[Gate], Job] = {pool.submit(_outcome, job): job for job in one_core}
     while pending:
         done, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
             yield pending.pop(future), future.result()
+
+
+def _outcome(job: Job) -> Gate:
+    return Gate.from_json(bring_up_to_date(job).attrs["gate"])
 
 
 # -- what is stored ----------------------------------------------------------------------

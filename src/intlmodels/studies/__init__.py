@@ -99,7 +99,7 @@ __all__ = [
 # -- finding a study ---------------------------------------------------------------------
 
 
-def _packaged() -> dict[str, Path]:
+def packaged_studies() -> dict[str, Path]:
     """The studies that come with the package, by name: in a wheel, else in the checkout."""
     here = Path(__file__).resolve().parents[1]
     checkout = [here.parents[1] / "data"] if here.parent.name == "src" else []
@@ -121,11 +121,11 @@ def list_studies() -> list[str]:
 
         im.list_studies()  # ['michigan', 'norway', 'rochester']
     """
-    return sorted(_packaged())
+    return sorted(packaged_studies())
 
 
 def _find(name_or_path: str | Path) -> Path:
-    packaged = _packaged()
+    packaged = packaged_studies()
     text = str(name_or_path)
     if not text.strip() or "\0" in text:
         said = f"expected a study: one of {listed(packaged)}, or the path of a folder"
