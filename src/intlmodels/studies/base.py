@@ -217,17 +217,13 @@ def common(
         case _:
             label = toml.register.label
     read_as = sources.read_as if sources else {}
+    plain = ("name", "title", "question", "source", "summary", "limits")
     return {
-        "name": about.name,
-        "title": about.title,
-        "question": about.question,
+        **{own: getattr(about, own) for own in plain},
         "model": model,
         "folder": files if isinstance(files, Path) else Path(about.name),
         "document": read_text(files, FILE),
-        "source": about.source,
-        "summary": about.summary,
         "bibtex": check_bibtex(about.bibtex),
-        "limits": about.limits,
         "firm_label": label,
         "firms": sources.firms if sources else (),
         "priors": toml.priors,
