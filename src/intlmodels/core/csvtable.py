@@ -368,10 +368,8 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
     seen: set[str] = set()
     for position, name in enumerate(header, start=1):
         if not name:
-            said = (
-                f"column {position} has no name; expected a name in every cell of the first row: "
-            )
-            raise StudyError(f"{said}name the column or delete it", file=file, row=1)
+            said = f"column {position} has no name; expected a name in every cell of the first "
+            raise StudyError(f"{said}row: name the column or delete it", file=file, row=1)
         if name in seen:
             said = "two columns have this name; expected every name once: rename or delete one"
             raise StudyError(said, file=file, row=1, column=name)

@@ -63,15 +63,11 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
             client.run(import_module, __name__)
             yield Workers(client, packages)
         except KilledWorker as error:
-            said = (
-                "several workers ended unexpectedly at the same task, perhaps for lack of memory; "
-            )
-            raise StudyError(f"{said}{goes_on}", file=address) from error
+            said = "several workers ended unexpectedly at the same task, perhaps for lack of "
+            raise StudyError(f"{said}memory; {goes_on}", file=address) from error
         except TimeoutError as error:
-            said = (
-                f"the scheduler has no workers after {PATIENCE} s; start some, for example: dask "
-            )
-            raise StudyError(f"{said}worker {address}", file=address) from error
+            said = f"the scheduler has no workers after {PATIENCE} s; start some, for example: "
+            raise StudyError(f"{said}dask worker {address}", file=address) from error
         except CancelledError as error:
             raise StudyError(f"the scheduler was lost; {goes_on}", file=address) from error
         except ModuleNotFoundError as error:
@@ -197,10 +193,8 @@ def on_worker[R](
     if other:
         alike = here.get(MACHINE) == wanted.get(MACHINE)
         fix = "install the same there as here" if alike else "use workers of the same kind"
-        said = (
-            f"a worker of the cluster has {', '.join(other)}, and might compute different results"
-        )
-        raise StudyError(f"{said}; {fix}")
+        said = f"a worker of the cluster has {', '.join(other)}, and might compute different "
+        raise StudyError(f"{said}results; {fix}")
     with _ONE_AT_A_TIME:
         return function(*arguments, **named)
 

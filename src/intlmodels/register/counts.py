@@ -69,10 +69,8 @@ def reduced(
     """The study of a register: its rows as counts, read from the files only if need be."""
     if isinstance(register, DecisionRegister):
         if scheduler is not None:
-            said = (
-                "decisions are counted on this computer, since those of a firm may be in several "
-            )
-            raise StudyError(f"{said}files: leave the scheduler out", value=register.name)
+            said = "decisions are counted on this computer, since those of a firm may be in "
+            raise StudyError(f"{said}several files: leave the scheduler out", value=register.name)
         return _reduced(decision_shape(register), out, again, tell)
     assert isinstance(register, Register)
     return _reduced(cell_shape(register, scheduler, bar), out, again, tell)

@@ -264,7 +264,8 @@ class Source:
             if self.span is None:
                 return read
             # Groups of rows outside of the span are not read.
-            within = "file_row_number >= {} AND file_row_number < {}".format(*self.span)
+            first, end = self.span
+            within = f"file_row_number >= {first} AND file_row_number < {end}"
             return f"(SELECT * FROM {read} WHERE {within})"
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
         # Threads would guess where the records of their part of the file begin.

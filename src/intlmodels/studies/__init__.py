@@ -281,10 +281,8 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
     with new_folder(folder) as path:
         name = study_name(path.resolve().name)
         if name in list_studies():
-            said = (
-                f"a study of the package is called {shown(name)}, and reports are filed by name; "
-            )
-            raise StudyError(f"{said}expected another name", file=str(path))
+            said = f"a study of the package is called {shown(name)}, and reports are filed by "
+            raise StudyError(f"{said}name; expected another name", file=str(path))
         files = sorted(file for file in template.iterdir() if not file.name.startswith("."))
         texts = {file.name: file.read_text(encoding="utf-8") for file in files}
         texts[FILE] = texts[FILE].replace(_NAME_LINE, _NAME_LINE.replace("example", name))

@@ -457,8 +457,7 @@ def read_ledger(
             raise wrong(said, f"{where} id", claim.id)
         seen[claim.id] = number
         claims.append(claim)
-    own = {"silence": silence, "row_groups": stated, "numbers": numbers}
-    return {**own, "claims": tuple(claims)}
+    return {"silence": silence, "row_groups": stated, "numbers": numbers, "claims": tuple(claims)}
 
 
 def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:

@@ -633,15 +633,11 @@ def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
 
 
 def _require_two(
-    read: Sequence[str],
-    file: str,
-    column: str,
-    one: str = "row",
-    wanted: str = "two or more levels",
+    read: Sequence[str], file: str, column: str, one: str = "row", need: str = "two or more levels"
 ) -> None:
     """Refuse a predictor of which all rows have the same level."""
     if len(set(read)) == 1:
-        said = f"every {one} has this level; expected {wanted}: delete the predictor"
+        said = f"every {one} has this level; expected {need}: delete the predictor"
         raise in_column(said, file, column, read[0])
 
 

@@ -168,11 +168,10 @@ class DecayStudy(Study):
         """What was read, for a person to check before fitting."""
         yield from self.first_lines()
         *larger, smallest = self.groups.items() or [("", self.firms)]
-        said = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
-        said += [
-            f"{len(smallest[1])} {smallest[0]}" if said else f"all {len(self.firms)} of one size"
-        ]
-        yield one_line(f"  sizes     {', '.join(said)}")
+        sizes = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
+        sizes.append(f"{len(smallest[1])} {smallest[0]}")
+        said = ", ".join(sizes) if larger else f"all {len(self.firms)} of one size"
+        yield one_line(f"  sizes     {said}")
         yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
         weights = zip(self.periods, self.period_weights, strict=True)
         chances = ", ".join(f"{name} ({weight:.3g})" for name, weight in weights)
@@ -454,7 +453,8 @@ def _reading_lines(reading: Reading, study: DecayStudy) -> Iterator[str]:
     for count in reading.counts:
         other = before.get(count.id)
         # Which periods make up "all" is told above; what else differs is worth a look.
-        same = (count.periods, study.periods if count.periods == reading.periods else None)
+        every = count.periods == reading.periods
+        same = (count.periods, study.periods) if every else (count.periods,)
         if other is None or other.periods not in same:
             yield one_line(f"    {_count_line(count, study, reading.periods)}")
     for order in reading.orders:

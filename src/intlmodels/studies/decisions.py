@@ -345,10 +345,10 @@ def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
     def read(cell: Cell) -> str:
         label = clean_label(cell.text)
         if label not in by_label:
-            said = (
+            raise cell.error(
                 f"expected a firm of {sources.file}{did_you_mean(label, by_label)}; add it there "
+                "or fix the name"
             )
-            raise cell.error(f"{said}or fix the name")
         return by_label[sources.note(cell, label)]
 
     return read_each(read, cells)
@@ -423,7 +423,7 @@ def _in_time(times: Sequence[_Time]) -> list[int]:
 
 
 def _check_places(times: Sequence[_Time]) -> int:
-    """Check that places count the decisions of a firm; how many are not behind all earlier ones."""
+    """Check that places count decisions; how many dates are not behind all earlier ones."""
     for place, time in enumerate(times, start=int(bool(times) and times[0].first > 0)):
         if time.form == "place" and time.first != place:
             raise time.cell.error(

@@ -334,10 +334,8 @@ def _outcome(tree: Any) -> tuple[str, ...]:
     if type(tree).__name__ == "Call" and _text(tree.callee) == "bands" and len(tree.args) == 2:
         return tuple(_column(argument) for argument in tree.args)
     if type(tree).__name__ not in _NAMES:
-        said = (
-            "expected the column of the shares left of ~, or bands(lower, upper) for two columns "
-        )
-        raise _error(f"{said}with the ends of bands", _text(tree))
+        said = "expected the column of the shares left of ~, or bands(lower, upper) for two "
+        raise _error(f"{said}columns with the ends of bands", _text(tree))
     return (_column(tree),)
 
 

@@ -320,10 +320,8 @@ def _of_column(
         raise wrong('expected column = "file: column" (or columns, whose numbers are added)', where)
     of_text = next((key for key in conditions if key in _TEXTS), "")
     if of_text and (len(conditions) > 1 or "columns" in given):
-        said = (
-            "cannot be combined with other conditions; put each into its own group and name them "
-        )
-        raise wrong(f"{said}in all = [...]", f"{where} {of_text}")
+        said = "cannot be combined with other conditions; put each into its own group and name "
+        raise wrong(f"{said}them in all = [...]", f"{where} {of_text}")
     texts = (given["column"],) if "column" in given else given["columns"]
     key = f"{where} {'column' if 'column' in given else 'columns'}"
     if not texts:
