@@ -10,15 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_MOST, EQUAL, Ints, TooLongError
-from intlmodels.audit.system import (
-    MOST_SOLVED,
-    MOST_VALUE,
-    Change,
-    Slack,
-    System,
-    answer,
-    hard,
-)
+from intlmodels.audit.system import MOST_SOLVED, MOST_VALUE, Change, Slack, System, answer, hard
 from intlmodels.core.errors import StudyError
 from intlmodels.studies.counts import FLAGS, Rows
 
@@ -103,11 +95,7 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
 
 
 class _Cheapest:
-    """Every vector of changes of the least cost.
-
-    What is left of the box of changes after taking one vector out of it is split into smaller
-    boxes, which are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
-    """
+    """Every vector of changes of the least cost."""
 
     def __init__(self, change: Change, first: tuple[int, Ints]) -> None:
         self.change, self.cost = change, first[0]
@@ -124,6 +112,8 @@ class _Cheapest:
                     high[i] = 0
                 low[i] = 0
         active = [i for i in range(self.change.cells, len(low)) if high[i]]
+        # What is left of a box after taking one vector out of it is split into smaller boxes, which
+        # are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
         boxes = [(low, high)]
         while boxes:
             low, high = boxes.pop()

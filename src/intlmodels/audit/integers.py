@@ -248,10 +248,8 @@ def _exact(matrix: Ints, vector: Ints) -> NDArray[np.object_]:
 
 
 def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
-    """Multipliers, in parts of one, that turn each column into one and the others into none.
-
-    LAPACK is not used: its threads get in each other's way with matrices as small as these.
-    """
+    """Multipliers, in parts of one, that turn each column into one and the others into none."""
+    # Not by LAPACK, whose threads get in each other's way with matrices as small as these.
     n = columns.shape[1]
     work = np.hstack([columns, np.eye(len(columns))]).astype(float)
     free = np.ones(len(columns), bool)

@@ -21,14 +21,7 @@ from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
 from intlmodels.core.files import new_folder, write_all
 from intlmodels.core.settings import checked
 from intlmodels.studies.base import Study
-from intlmodels.studies.columns import (
-    FurtherOutcome,
-    Grouping,
-    Outcome,
-    Panel,
-    Predictor,
-    Total,
-)
+from intlmodels.studies.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor, Total
 from intlmodels.studies.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.studies.decisions import Decisions
 from intlmodels.studies.register import (

@@ -79,7 +79,7 @@ EXAMPLES = {
 }
 
 
-def form_of(text: str, numbers: bool = False) -> str:
+def form_of(text: str, numbers: bool) -> str:
     """The form of a date (or of a number that orders); empty where it has none."""
     forms = {"number": NUMBER} if numbers else FORMS
     found = (name for name, form in forms.items() if re.fullmatch(form, text, flags=re.ASCII))

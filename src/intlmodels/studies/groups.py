@@ -218,10 +218,7 @@ def read_silence(tables: object, rows: Rows) -> dict[str, Silence]:
 
 
 def read_groups(
-    tables: object,
-    rows: Rows,
-    silence: Mapping[str, Silence] | None = None,
-    silent: Member = None,
+    tables: object, rows: Rows, silence: Mapping[str, Silence], silent: Member = None
 ) -> dict[str, Group]:
     """Read and check the tables [groups.NAME], each of which may name those before it.
 
@@ -238,7 +235,7 @@ def read_groups(
             check_keys(table, [*keys_of(GroupingTable), *_CONDITIONS], where)
         given = section(table, GROUP, where, elsewhere)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
-        members = _members(given, where, rows, groups, silence or {}, silent)
+        members = _members(given, where, rows, groups, silence, silent)
         groups[name] = Group(name, label, *members)
     return groups
 

@@ -355,10 +355,7 @@ def _values(register: Register, name: str, cells: Cells, wanted: str) -> Coded:
 
 
 def _predictor(
-    register: Register,
-    name: str,
-    spec: CategoryTable | ContrastTable | NumericTable,
-    cells: Cells,
+    register: Register, name: str, spec: CategoryTable | ContrastTable | NumericTable, cells: Cells
 ) -> Predictor:
     values = _values(register, name, cells, "two or more: delete the predictor")
     own: dict[str, Any] = {}

@@ -39,19 +39,10 @@ _DEEP_KEY = re.compile(
     r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""", re.ASCII
 )
 
-Holds = Literal[
-    "text",
-    "label",
-    "prose",
-    "number",
-    "integer",
-    "number or text",
-    "truth",
-    "texts",
-    "numbers",
-    "integers",
-    "tables",
-]
+Holds = (
+    Literal["text", "label", "prose", "number", "integer", "number or text", "truth"]
+    | Literal["texts", "numbers", "integers", "tables"]
+)
 
 
 @dataclass(frozen=True)
@@ -1592,8 +1583,7 @@ class ShareRegisterFile:
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
     predictors: Annotated[
-        Predictors,
-        ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at"),
+        Predictors, ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at")
     ]
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
