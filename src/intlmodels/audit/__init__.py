@@ -171,14 +171,8 @@ def _require_agreement(study: DecayStudy) -> None:
     true = system.true(study.decisions.table(study.firms, study.periods))
     for row in np.flatnonzero(system.deviation(true)):
         count = system.counts[system.count[row]]
-        raise StudyError(
-            f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
-            "fix one, or make the count noisy",
-            file=count.file,
-            row=count.row,
-            column="value",
-            value=str(count.value),
-        )
+        said = f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
+        raise count.error("value", count.value, f"{said}fix one, or make the count noisy")
 
 
 def _value(count: Count) -> str:

@@ -123,33 +123,24 @@ def _counted(counts: Iterable[AttributeCount]) -> str:
 # -- reading them ------------------------------------------------------------------------
 
 
-class _AttributeFile(CountFile):
-    """A CSV file of counts of an attribute."""
-
-    def __init__(self, table: AttributeTable, sources: Sources, subjects: Subjects) -> None:
-        super().__init__(table.file, sources, subjects)
-        self.own = table
-        self.levels = (*table.levels, *([table.remainder] if table.remainder else []))
-
-    def attribute_counts(self) -> tuple[AttributeCount, ...]:
-        """All counts of the file."""
-        cells = [self.cells(name, f"{self.own.where} file") for name in ("level", "flag")]
-        flags = FLAGS if self.own.flag is None else (self.own.flag,)
-        found = []
-        for count, level, flag in zip(self.counts(), *cells, strict=True):
-            if not level.text.strip():
-                raise level.error(f"expected what is counted, one of {', '.join(self.levels)}")
-            levels = read_names(level, self.levels, "level")
-            if self.own.several and len(levels) > 1:
-                raise level.error("a decision may have several levels; expected one in each row")
-            if self.own.flag and flag.text.strip() and count.flags != flags:
-                raise flag.error(
-                    f"{self.own.where} is an attribute of decisions with flag {flags[0]}; expected "
-                    "that, or nothing"
-                )
-            inside = tuple(own for own in count.flags if own in flags)
-            found.append(AttributeCount(**{**vars(count), "flags": inside}, levels=levels))
-        return tuple(found)
+def _counts(
+    table: AttributeTable, file: CountFile, levels: tuple[str, ...], flags: tuple[str, ...]
+) -> tuple[AttributeCount, ...]:
+    """All counts of the file of an attribute."""
+    cells = [file.cells(name, f"{table.where} file") for name in ("level", "flag")]
+    found = []
+    for count, level, flag in zip(file.counts(), *cells, strict=True):
+        if not level.text.strip():
+            raise level.error(f"expected what is counted, one of {', '.join(levels)}")
+        named = read_names(level, levels, "level")
+        if table.several and len(named) > 1:
+            raise level.error("a decision may have several levels; expected one in each row")
+        if table.flag and flag.text.strip() and count.flags != flags:
+            said = f"{table.where} is an attribute of decisions with flag {flags[0]}; expected "
+            raise flag.error(f"{said}that, or nothing")
+        inside = tuple(own for own in count.flags if own in flags)
+        found.append(AttributeCount(**{**vars(count), "flags": inside}, levels=named))
+    return tuple(found)
 
 
 def read_attributes(
@@ -166,12 +157,13 @@ def read_attributes(
         if not counts:
             said = "these are counts of decisions that are known from counts; expected [counts]"
             raise wrong(said, table.where)
-        file = _AttributeFile(table, sources, subjects)
+        file = CountFile(table.file, sources, subjects)
         unused += [(file.file, column) for column in unused_columns(file.table, ["level"])]
-        own = file.attribute_counts()
+        levels = (*table.levels, *([table.remainder] if table.remainder else []))
+        flags = FLAGS if table.flag is None else (table.flag,)
+        own = _counts(table, file, levels, flags)
         require_other_ids(own, taken)
         taken |= {count.id: count for count in own}
-        flags = FLAGS if table.flag is None else (table.flag,)
         label = table.label or name.replace("_", " ").replace("-", " ")
-        found[name] = Attribute(name, label, file.levels, table.several, flags, own)
+        found[name] = Attribute(name, label, levels, table.several, flags, own)
     return found, tuple(unused)

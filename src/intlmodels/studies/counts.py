@@ -56,6 +56,10 @@ class Count:
     #: Of simulated data: the opposite of a noisy bound that the publication does not state.
     denied: bool = False
 
+    def error(self, column: str, value: object, message: str) -> StudyError:
+        """The error for a cell of its row."""
+        return Cell(self.file, self.row, column, str(value)).error(message)
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -313,9 +317,8 @@ def require_other_ids(counts: Iterable[Count], taken: Mapping[str, Count]) -> No
     for count in counts:
         if count.id in taken:
             first = taken[count.id]
-            raise Cell(count.file, count.row, "id", count.id).error(
-                f"{first.file}, row {first.row} has this id; expected every id once: rename one"
-            )
+            said = f"{first.file}, row {first.row} has this id; expected every id once: rename one"
+            raise count.error("id", count.id, said)
 
 
 def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
@@ -323,15 +326,14 @@ def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
     for count in counts:
         if file.subjects.is_total(count):
             if not count.value:
-                raise Cell(file.file, count.row, "value", "0").error("expected at least one in all")
+                raise count.error("value", 0, "expected at least one in all")
             return count
     filled = {"id": "all", "relation": "equal", "value": "N", "status": "hard"}
     example = ",".join(filled.get(name, "") for name in file.table.header)
     for count in counts:
         if file.subjects.is_total(replace(count, hard=True)):
-            raise Cell(file.file, count.row, "status", "noisy").error(
-                f"expected hard: {count.id} gives the total number, which must be known"
-            )
+            said = f"expected hard: {count.id} gives the total number, which must be known"
+            raise count.error("status", "noisy", said)
     raise StudyError(
         "no row gives the total number; expected one with relation equal and status hard "
         "that leaves firms, size, periods and flag empty: with their number for N, add the row "
