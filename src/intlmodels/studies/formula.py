@@ -135,6 +135,7 @@ def _tree(text: str) -> Any:
         tree = parser.parse()
     except (ScanError, ParseError, RecursionError, AttributeError, IndexError) as error:
         said = str(error).rstrip(".") or "it cannot be read"
+        said = "a term is missing" if said.endswith("parse ''") else said
         raise _error(
             f"not a formula ({said}); expected one such as y ~ x + (1 | g)", text
         ) from error
