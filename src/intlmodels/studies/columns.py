@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown, together
+from intlmodels.core.formats import amount
 from intlmodels.studies.claims import shortened
 from intlmodels.studies.groups import Group, Silence
 from intlmodels.studies.schema import (
@@ -390,6 +391,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """How shares are reported, for a person to check before fitting."""
     low, high = outcome.printed.min(), outcome.printed.max()
     span = f"from {low:.10g} to {high:.10g} percent"
+    unit = outcome.unit.replace("fraction", "fractions")
     if outcome.bands:
         yield f"            in {len(outcome.bands)} bands, from the lower end to the upper:"
         rows = list(zip(outcome.lower.tolist(), outcome.upper.tolist(), strict=True))
@@ -400,15 +402,15 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             yield f"            and {len(outcome.bands) - MOST_LISTED:,} more"
     elif outcome.width:
         yield (
-            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-            f"points; {span}"
+            f"            reported in {unit}, rounded to "
+            f"{amount(outcome.width, 'percentage points')}; {span}"
         )
     else:
         widths, counts = np.unique(outcome.widths, return_counts=True)
         pairs = list(zip(widths, counts, strict=True))
         parts = [f"{width:.10g} ({count:,} rows)" for width, count in pairs[:MOST_NOTES]]
         more = f" and {len(pairs) - MOST_NOTES:,} more" * (len(pairs) > MOST_NOTES)
-        yield f"            printed in {outcome.unit}, {span}"
+        yield f"            reported in {unit}, {span}"
         yield f"            rounded to {', '.join(parts)}{more} percentage points"
     if outcome.unit == "percent" and high <= 1:
         yield '            none is above 1 percent; for fractions write unit = "fraction"'

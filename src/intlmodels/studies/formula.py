@@ -137,6 +137,7 @@ def _tree(text: str) -> Any:
         tree = parser.parse()
     except (ScanError, ParseError, RecursionError, AttributeError, IndexError) as error:
         why = str(error).rstrip(".") or "it cannot be read"
+        why = "a term is missing" if why.endswith("parse ''") else why
         said = f"not a formula ({why}); expected one such as y ~ x + (1 | g)"
         raise _error(said, text) from error
     if not parser.at_end():

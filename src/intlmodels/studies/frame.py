@@ -9,7 +9,7 @@ from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import clean_label, parse_number, table_text
-from intlmodels.core.errors import StudyError, did_you_mean
+from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
 from intlmodels.studies.formula import (
@@ -31,6 +31,13 @@ _TABLE, _DATA = "data.csv", "data"
 
 #: Decimals of a printed share, in percent or as a fraction; more are those of binary numbers.
 _MOST_DECIMALS = 5
+
+#: Arguments of :func:`study`, tables of study.toml among them.
+_ARGUMENTS = (
+    *("outcome", "unit", "time", "predictors", "interactions", "groups", "rounding_width"),
+    *("unit_of_measure", "weights", "zeros", "precision", "name", "title", "variants", "priors"),
+    *("profiles", "outcomes", "claims", "fit", "cluster", "study"),
+)
 
 Named = str | Sequence[Any] | Mapping[str, Any] | None
 
@@ -172,6 +179,11 @@ def study(
     try:
         return read_study(files)
     except StudyError as error:
+        for key in tables:
+            if error.column == f"[{key}]" and key not in _ARGUMENTS:
+                near = did_you_mean(key, _ARGUMENTS)
+                said = f"no such argument{near}; expected one of {listed(_ARGUMENTS, 20)}"
+                raise _error(said, key) from error
         raise rows.located(error) from error
 
 
@@ -377,7 +389,7 @@ class _Rows:
             return int(own) if index.is_unique and index.dtype.kind in "iu" else row - 2
 
         here = error.file == _TABLE
-        message = error.message.replace(_TABLE, _DATA)
+        message = error.message.replace(_TABLE, _DATA).replace(f" in {FILE}", "")
         if here:
             message = re.sub(r"\brow (\d+)\b", lambda m: f"row {label(int(m[1]))}", message)
         found = StudyError(
