@@ -41,7 +41,7 @@ FARTHEST, MOST_NODES = 7.0, 200
 #: Places and decisions of a period up to which the ways of flagging them are remembered.
 MOST_PLACES, MOST_OF_PERIOD = 30, 8
 #: Steps of a sweep for each decision.
-STEPS = 4
+STEPS = 8
 
 
 class Known(NamedTuple):
@@ -137,10 +137,12 @@ def log_mean(nodes, fall, power, m):
 
 
 @kernel
-def log_numbered(
+def weigh(
     table,
-    f,
-    size,
+    firms,
+    number,
+    out,
+    of_size,
     sigma,
     log_urn,
     log_factorial,
@@ -159,42 +161,45 @@ def log_numbered(
     ways,
     of_ways,
 ):
-    """Log weight of a firm's part of a table, of each numbering of its decisions."""
-    now = about[size, 0]
-    n, flagged, total = 0, 0, 0.0
-    for t in range(table.shape[1]):
-        yes = table[f, t, 1]
-        made = table[f, t, 0] + yes
-        if made > 0:
-            total += made * log_weights[t]
-            known = n < ways.shape[1] and made < ways.shape[2]
-            if known and ordered[f] < 0 and of_ways[size, n, made, yes] == now:
-                total += ways[size, n, made, yes]
-            else:
-                value = log_factorial[yes] + log_factorial[made - yes] - log_factorial[made]
-                if ordered[f] < 0:
-                    value += math.log(poisson_binomial(p, size, 0, n, made, yes, work))
-                    if known:
-                        ways[size, n, made, yes], of_ways[size, n, made, yes] = value, now
-                total += value
-            n += made
-            flagged += yes
-    if ordered[f] >= 0:
-        total += log_flags(table, f, p, size, False, ordered, move, accept, paths, work)
-    if n > 0:
-        if of_means[size, n, flagged] != now:
-            if n > about[size, 1]:
-                place_nodes(size, min(2 * n, p.shape[2]), p[size, 0], sigma, about, fall, power)
-            m = 2 * flagged - n
-            value = log_mean(about[size, 2], fall[size, n], power[size, abs(m)], m)
-            means[size, n, flagged], of_means[size, n, flagged] = value, now
-        total += means[size, n, flagged]
-    return total + log_urn[n]
+    """Fill in the log weights of some firms' decisions, of each numbering of these."""
+    for i in range(number):
+        f = firms[i]
+        size = of_size[f]
+        now = about[size, 0]
+        n, flagged, total = 0, 0, 0.0
+        for t in range(table.shape[1]):
+            yes = table[f, t, 1]
+            made = table[f, t, 0] + yes
+            if made > 0:
+                total += made * log_weights[t]
+                known = n < ways.shape[1] and made < ways.shape[2]
+                if known and ordered[f] < 0 and of_ways[size, n, made, yes] == now:
+                    total += ways[size, n, made, yes]
+                else:
+                    value = log_factorial[yes] + log_factorial[made - yes] - log_factorial[made]
+                    if ordered[f] < 0:
+                        value += math.log(poisson_binomial(p, size, 0, n, made, yes, work))
+                        if known:
+                            ways[size, n, made, yes], of_ways[size, n, made, yes] = value, now
+                    total += value
+                n += made
+                flagged += yes
+        if ordered[f] >= 0:
+            total += log_flags(table, f, p, size, False, ordered, move, accept, paths, work)
+        if n > 0:
+            if of_means[size, n, flagged] != now:
+                if n > about[size, 1]:
+                    place_nodes(size, min(2 * n, p.shape[2]), p[size, 0], sigma, about, fall, power)
+                m = 2 * flagged - n
+                value = log_mean(about[size, 2], fall[size, n], power[size, abs(m)], m)
+                means[size, n, flagged], of_means[size, n, flagged] = value, now
+            total += means[size, n, flagged]
+        out[f] = total + log_urn[n]
 
 
 @kernel
 def _arrays(fixed, space, own):
-    """What :func:`log_numbered` looks up: arrays in tuples are counted anew at every call."""
+    """What :func:`weigh` looks up: arrays in tuples are counted anew at every call."""
     return (
         fixed.log_urn,
         fixed.log_factorial,
@@ -216,40 +221,39 @@ def _arrays(fixed, space, own):
 
 
 @kernel
-def set_size(size, theta, places, most, first, fixed, space, own):
+def set_size(size, theta, places, most, firms, fixed, space, own):
     """Take new parameters for a size: chances at so many places, nodes for so many decisions."""
     about = (fixed.at, fixed.about, space.places, fixed.family)
-    chances(space.all, size, first[size], places, theta, *about)
+    chances(space.all, size, firms[size, 0], places, theta, *about)
     sigma = math.exp(theta[fixed.at[6]])
     place_nodes(size, most, space.all[size, 0], sigma, own.about, own.fall, own.power)
     own.about[size, 0] += 1
 
 
 @kernel
-def log_size(size, theta, table, most, first, fixed, space, own):
+def log_size(size, theta, table, most, firms, fixed, space, own):
     """Log weight of the decisions of all firms of a size, one of which made ``most``."""
-    set_size(size, theta, most[size], most[size], first, fixed, space, own)
-    sigma = math.exp(theta[fixed.at[6]])
-    given = _arrays(fixed, space, own)
-    of_size = fixed.about[:, 0]
+    set_size(size, theta, most[size], most[size], firms, fixed, space, own)
+    sigma, out, of_size = math.exp(theta[fixed.at[6]]), space.fresh, fixed.about[:, 0]
+    number = np.searchsorted(firms[size], len(of_size))
+    weigh(table, firms[size], number, out, of_size, sigma, *_arrays(fixed, space, own))
     total = 0.0
-    for f in range(table.shape[0]):
-        if of_size[f] == size:
-            total += log_numbered(table, f, size, sigma, *given)
+    for i in range(number):
+        total += out[firms[size, i]]
     return total
 
 
 @kernel
-def _height(c, r, theta, table, most, first, moves, touched, fixed, space, own, fresh):
+def _height(c, r, theta, table, most, firms, moves, touched, fixed, space, own, fresh):
     """Log posterior at theta moved by c along a move, without sizes that it does not touch."""
     new = space.new
     total = moved(theta, moves.vectors[r], moves.scaled[r], c, new)
     total += log_parameters(new, fixed.at, fixed.named, 0, table.shape[1])
     if total == -math.inf:
         return total
-    for size in range(len(first)):
+    for size in range(len(firms)):
         if touched[r, size]:
-            fresh[size] = log_size(size, new, table, most, first, fixed, space, own)
+            fresh[size] = log_size(size, new, table, most, firms, fixed, space, own)
             total += fresh[size]
     return total
 
@@ -257,9 +261,9 @@ def _height(c, r, theta, table, most, first, moves, touched, fixed, space, own, 
 @kernel
 def slice_step(rng, r, width, theta, known, *given):
     """One slice sampling step, as ``kernels.slice_step``; ``known`` is by size."""
-    table, _, first, _, touched, fixed, space, _, fresh = given
+    table, _, firms, _, touched, fixed, space, _, fresh = given
     level = log_parameters(theta, fixed.at, fixed.named, 0, table.shape[1])
-    for size in range(len(first)):
+    for size in range(len(firms)):
         if touched[r, size]:
             level += known[size]
     level += math.log(rng.random())
@@ -285,7 +289,7 @@ def slice_step(rng, r, width, theta, known, *given):
             high = c
     for i in range(len(theta)):
         theta[i] = space.new[i]
-    for size in range(len(first)):
+    for size in range(len(firms)):
         if touched[r, size]:
             known[size] = fresh[size]
     return c
@@ -347,6 +351,7 @@ def decision_steps(rng, steps, table, held, rows_of, theta, fixed, space, own):
     counts = (fixed.relation, fixed.printed, fixed.log_rho, fixed.denied)
     true, change, fresh, weight = space.true, space.change, space.fresh, space.weight
     flat, wide, of_size = table.reshape(table.size), 2 * table.shape[1], fixed.about[:, 0]
+    weigh(table, np.arange(len(weight)), len(weight), weight, of_size, sigma, *given)
     picked = np.empty(MOST_CELLS, np.int64)
     cells, firms = np.empty(MOST_CELLS, np.int64), np.empty(MOST_CELLS, np.int64)
     changed = 0
@@ -382,8 +387,9 @@ def decision_steps(rng, steps, table, held, rows_of, theta, fixed, space, own):
             if new:
                 firms[touched] = f
                 touched += 1
-                fresh[f] = log_numbered(table, f, of_size[f], sigma, *given)
-                gain += fresh[f] - weight[f]
+        weigh(table, firms, touched, fresh, of_size, sigma, *given)
+        for i in range(touched):
+            gain += fresh[firms[i]] - weight[firms[i]]
         if math.log1p(-rng.random()) < gain:
             changed += 1
             for i in range(touched):
@@ -412,15 +418,6 @@ def _log_gain(row, true, d, relation, printed, log_rho, denied):
     off = deviation(relation[row], printed[row], true + d)
     off -= deviation(relation[row], printed[row], true)
     return off * log_rho[row] if off != 0 else 0.0
-
-
-@kernel
-def weigh(table, theta, fixed, space, own):
-    """Fill in the weight of every firm's part of the table."""
-    sigma = math.exp(theta[fixed.at[6]])
-    given = _arrays(fixed, space, own)
-    for f in range(table.shape[0]):
-        space.weight[f] = log_numbered(table, f, fixed.about[f, 0], sigma, *given)
 
 
 @kernel
@@ -495,9 +492,11 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
     firms, periods = table.shape[0], table.shape[1]
     sizes, length = fixed.at[11], space.all.shape[2]
     thetas, tables, heights = kept
-    first = np.full(sizes, -1)
-    for f in range(firms - 1, -1, -1):
-        first[fixed.about[f, 0]] = f
+    # Firms of each size, filled up with a number that no firm has.
+    of_sizes = np.full((sizes, firms), firms)
+    for size in range(sizes):
+        own_firms = np.flatnonzero(fixed.about[:, 0] == size)
+        of_sizes[size, : len(own_firms)] = own_firms
     touched = np.zeros((len(moves.vectors), sizes), np.bool_)
     for r in range(len(moves.vectors)):
         for f in range(firms):
@@ -517,16 +516,15 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
             size = fixed.about[f, 0]
             most[size] = max(most[size], table[f].sum())
         for size in range(sizes):
-            known[size] = log_size(size, theta, table, most, first, fixed, space, own)
-        given = (table, most, first, moves, touched, fixed, space, own, fresh)
+            known[size] = log_size(size, theta, table, most, of_sizes, fixed, space, own)
+        given = (table, most, of_sizes, moves, touched, fixed, space, own, fresh)
         for r in range(len(moves.vectors)):
             c = slice_step(rng, r, widths[r], theta, known, *given)
             if adapt:  # towards three times the usual step
                 widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
         for size in range(sizes):
             most[size] = min(length, most[size] + 4)
-            set_size(size, theta, length, most[size], first, fixed, space, own)
-        weigh(table, theta, fixed, space, own)
+            set_size(size, theta, length, most[size], of_sizes, fixed, space, own)
         count_up(table, fixed.member, space.true)
         number_decisions(table, held)
         changed += decision_steps(rng, steps, table, held, rows_of, theta, fixed, space, own)
