@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +31,8 @@ from intlmodels.core.errors import StudyError, one_line
 from intlmodels.core.formats import SPACE
 
 if TYPE_CHECKING:
+    from xarray import DataTree
+
     from intlmodels.core.settings import Settings
     from intlmodels.fitting.diagnostics import Gate
     from intlmodels.fitting.jobs import Job
@@ -43,18 +44,14 @@ def fit_and_report(
 ) -> int:
     """Fit one study and write its report; the exit code."""
     from intlmodels.audit.system import use_cache
-    from intlmodels.core.processes import helpers
     from intlmodels.fitting import jobs as workflow
     from intlmodels.fitting import store
 
     with use_cache(folder):
         names = _variant_names(study, variants)
         jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
-        cores = settings.cores or os.cpu_count() or 1
-        due = [job for job in jobs if not job.current]
-        with helpers(min(cores, max(1, len(due)))) as pool:
-            _run(jobs, folder, pool)
-            written = refresh_report(study, folder, pool if cores > 1 else None)
+        fit = _run(jobs, folder, settings.cores or os.cpu_count() or 1)
+        written = refresh_report(study, folder, fit)
     if written:
         report = (folder / "report.md").read_text(encoding="utf-8")
         typer.echo("\n".join(["", study.title, *(f"- {one_line(t)}" for t in findings(report))]))
@@ -77,9 +74,12 @@ def _variant_names(study: Study, text: str) -> list[str]:
     return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
 
 
-def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
-    from intlmodels import report as reports
+def _run(jobs: list[Job], folder: Path, cores: int) -> DataTree | None:
+    """Do what is due; the default fit, if it was made in this process."""
+    from intlmodels.core.processes import helpers
+    from intlmodels.fitting import diagnostics
     from intlmodels.fitting import jobs as workflow
+    from intlmodels.models import DEFAULT
 
     files.require_writable(folder)
     due = [job for job in jobs if not job.current]
@@ -90,16 +90,21 @@ def _run(jobs: list[Job], folder: Path, pool: Executor) -> None:
         say(f"{_in_short(names)}: {state}")
     start = time.monotonic()
     if len(due) == 1:
-        pool.submit(reports.get_ready, due[0].study.model)
         with progress_bar(f"sampling {due[0].variant}") as progress:
-            checks = workflow.bring_up_to_date(due[0], progress)
+            fit = workflow.bring_up_to_date(due[0], progress)
+        checks = diagnostics.Gate.from_json(fit.attrs["gate"])
         _tell(due[0], checks, time.monotonic() - start)
-    elif due:
-        with progress_bar(f"fitting {len(due)} variants", len(due)) as progress:
+        return fit if due[0].variant == DEFAULT else None
+    if due:
+        with (
+            helpers(min(cores, len(due))) as pool,
+            progress_bar(f"fitting {len(due)} variants", len(due)) as progress,
+        ):
             for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
                 _tell(job, checks, time.monotonic() - start, f"{done} of {len(due)}, ")
                 if progress is not None:
                     progress(done / len(due))
+    return None
 
 
 def _state(job: Job) -> str:

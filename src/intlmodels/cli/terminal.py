@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -23,6 +22,8 @@ from intlmodels.core.interrupts import interrupt_reported, is_interrupt
 from intlmodels.core.processes import require_caches
 
 if TYPE_CHECKING:
+    from xarray import DataTree
+
     from intlmodels.core.settings import Progress
     from intlmodels.studies import Study
 
@@ -108,9 +109,12 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
 
 
 def refresh_report(
-    study: Study, folder: Path, pool: Executor | None = None, force: bool = False
+    study: Study, folder: Path, fit: DataTree | None = None, force: bool = False
 ) -> bool:
-    """Write the report if it is not current, or in any case if it is forced; whether it was."""
+    """Write the report if it is not current, or in any case if it is forced; whether it was.
+
+    ``fit``: see :func:`intlmodels.report.write`.
+    """
     from intlmodels import report as reports
 
     require_caches()
@@ -118,7 +122,7 @@ def refresh_report(
     if not stale and not force and (folder / "index.html").exists():
         say(f"report: unchanged, {folder / 'index.html'}")
         return False
-    reports.write(study, folder, pool)
+    reports.write(study, folder, fit)
     say(f"report: written to {folder / 'index.html'}")
     return True
 

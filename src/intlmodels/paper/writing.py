@@ -23,7 +23,7 @@ from intlmodels.plots.style import LETTERS, Page, printed_on
 from intlmodels.report.data import ReportData, gather
 from intlmodels.report.pages import Figure, Table
 from intlmodels.report.provenance import command
-from intlmodels.report.registry import parts_of, render, sections_of
+from intlmodels.report.registry import render, sections_of
 from intlmodels.report.render import markdown_text as md
 from intlmodels.results.intervals import converged, regression
 from intlmodels.studies import Study
@@ -57,9 +57,8 @@ def _drawn(
     study: Study, folder: Path, width: float, dpi: int
 ) -> tuple[dict[str, Table], list[Figure]]:
     """Tables and figures of the report, the figures for this width; the work of one process."""
-    names = list(parts_of(study.model).sections)
     with printed_on(Page(width, dpi)):
-        frame, values = sections_of(study, folder, names, tables=False)
+        frame, values = sections_of(study, folder, tables=False)
     pages = render("md", study.model, frame, values)[1].values()
     found = [table for page in pages for table in page.tables]
     return tables.named(found), [figure for page in pages for figure in page.figures]

@@ -9,23 +9,23 @@ when this package is imported: telling whether a report is current must be quick
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intlmodels.core.files import write_all
+from intlmodels.core.threads import one_thread
 from intlmodels.report.record import current_fits, why_stale
 from intlmodels.studies import Study
 
 if TYPE_CHECKING:
-    from intlmodels.report.pages import Values
-    from intlmodels.report.registry import Frame
+    from xarray import DataTree
 
 
-__all__ = ["get_ready", "why_stale", "write"]
+__all__ = ["why_stale", "write"]
 
 
-def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
+@one_thread()
+def write(study: Study, folder: Path, fit: DataTree | None = None) -> Path:
     """Write the report of the fits stored in a folder.
 
     All of it is complete before a file of the old report is replaced.
@@ -35,8 +35,8 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     study : Study
     folder : Path
         With the stored fits; the report goes there.
-    pool : concurrent.futures.Executor, optional
-        A process that makes half of it.
+    fit : xarray.DataTree, optional
+        The default fit as it is stored there, which then need not be read.
 
     Returns
     -------
@@ -49,12 +49,12 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
         If the default fit is missing or no longer what the study asks for.
     """
     from intlmodels.report.record import write_record
-    from intlmodels.report.registry import render
+    from intlmodels.report.registry import render, sections_of
     from intlmodels.report.render import PAGES, Format, html, markdown
     from intlmodels.report.words import words
 
     stored = current_fits(study, folder)
-    frame, values = _make(study, folder, pool)
+    frame, values = sections_of(study, folder, fit=fit)
     files = {f"tables/{name}": text for name, text in frame.csv.items()}
     files["words.json"] = words(values)
     texts = {}
@@ -76,33 +76,3 @@ def write(study: Study, folder: Path, pool: Executor | None = None) -> Path:
     outdated = [path.relative_to(folder).as_posix() for path in earlier]
     write_all({name: text.encode() for name, text in files.items()}, folder, outdated)
     return folder / "index.html"
-
-
-def get_ready(model: str) -> None:
-    """Import what a report needs; worth doing while another process still samples."""
-    import arviz_stats.base  # noqa: F401
-    import h5netcdf  # noqa: F401
-    import xarray as xr
-
-    from intlmodels.plots import style
-    from intlmodels.report.registry import parts_of
-
-    parts_of(model)
-    # The first figure of a process also loads fonts.
-    figure = style.new_figure(1.0)
-    style.percent_axis(figure.subplots(), "warm")
-    style.svg(figure)
-    xr.backends.list_engines()
-
-
-def _make(study: Study, folder: Path, pool: Executor | None) -> tuple[Frame, dict[str, Values]]:
-    from intlmodels.report.registry import parts_of, sections_of
-
-    parts = parts_of(study.model)
-    if pool is None:
-        return sections_of(study, folder, list(parts.sections))
-    second = [name for name in parts.sections if name in parts.second_half]
-    first = [name for name in parts.sections if name not in parts.second_half]
-    half = pool.submit(sections_of, study, folder, second, tables=False)
-    frame, values = sections_of(study, folder, first)
-    return frame, values | half.result()[1]

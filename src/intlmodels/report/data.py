@@ -968,8 +968,8 @@ def carrying(study: ShareStudy, total: Total) -> set[str]:
     }
 
 
-def gather(study: Study, folder: Path) -> ReportData:
-    """Read the stored fits of a study.
+def gather(study: Study, folder: Path, fit: DataTree | None = None) -> ReportData:
+    """Read the stored fits of a study; the default one may be at hand.
 
     Raises
     ------
@@ -977,7 +977,7 @@ def gather(study: Study, folder: Path) -> ReportData:
         If the default fit is missing or no longer what the study asks for.
     """
     stored = current_fits(study, folder)
-    fit = store.read(stored[0].path)
+    fit = store.read(stored[0].path) if fit is None else fit
     variants, further = {DEFAULT: fit}, {}
     rows = catalogue(study)
     whole = {claim.fit for claim in study.claims if claim.rule.needs_coefficients}

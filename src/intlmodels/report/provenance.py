@@ -13,7 +13,7 @@ from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
 from intlmodels.report.data import ReportData
 from intlmodels.report.pages import Values
-from intlmodels.studies import Study, list_studies, load_study
+from intlmodels.studies import Study, packaged_studies
 from intlmodels.studies.base import parse_entry
 
 # -- what to cite ------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def keys(methods: Iterable[str]) -> tuple[str, ...]:
 
 def study_argument(study: Study) -> str:
     """What to type for the study: its name if it comes with the package, else its folder."""
-    if study.name in list_studies() and load_study(study.name).folder == study.folder:
+    if packaged_studies().get(study.name) == study.folder:
         return study.name
     return f"./{study.folder.name}"
 

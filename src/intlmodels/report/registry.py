@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
@@ -28,6 +28,10 @@ from intlmodels.report.pages import Page, Values
 from intlmodels.report.render import Format, Rendering
 from intlmodels.studies import Study
 
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+
 #: Sections on checks that need the single firms, which a register does not list.
 OF_SINGLE_FIRMS = frozenset(
     {"influence", "comparison", "sensitivity", "multiverse", "calibration", "design"}
@@ -49,13 +53,10 @@ class ReportParts[Data: ReportData]:
     pages : dict of str to mapping
         ``report`` and ``appendix``: name of each section, in their order -> the function that
         makes the values of its template.
-    second_half : frozenset of str
-        Drawing takes most of the time of a report: these sections take about half of it.
     """
 
     templates: tuple[str, ...]
     pages: dict[str, Sections[Data]]
-    second_half: frozenset[str]
 
     @property
     def sections(self) -> dict[str, Callable[[Data], Values | None]]:
@@ -108,12 +109,6 @@ SHARE = ReportParts[ShareReportData](
             "glossary": sections.glossary,
         },
     },
-    second_half=frozenset(
-        {
-            *("priors", "diagnostics", "parameters", "new_firms", "predictions"),
-            *("calibration", "comparison"),
-        }
-    ),
 )
 
 DECAY = ReportParts[DecayReportData](
@@ -158,9 +153,6 @@ DECAY = ReportParts[DecayReportData](
             "glossary": sections.glossary,
         },
     },
-    second_half=frozenset(
-        {"data_table", "parameters", "diagnostics", "curves", "variants", "calibration"}
-    ),
 )
 
 #: What a study says of its model and the shape of its data -> the report.
@@ -198,19 +190,19 @@ class Frame:
 
 
 def sections_of(
-    study: Study, folder: Path, names: Sequence[str], tables: bool = True
+    study: Study, folder: Path, tables: bool = True, fit: DataTree | None = None
 ) -> tuple[Frame, dict[str, Values]]:
-    """Values of some sections of a report from what is stored; the work of one process.
+    """Values of the sections of a report from what is stored.
 
     Parameters
     ----------
     study : Study
     folder : Path
         With the stored fits.
-    names : sequence of str
-        Which sections.
     tables : bool
         Whether the CSV tables are made as well.
+    fit : xarray.DataTree, optional
+        See :func:`intlmodels.report.write`.
 
     Returns
     -------
@@ -218,7 +210,7 @@ def sections_of(
     dict of str to dict
         The values of each section's template, by name; sections with nothing to say are left out.
     """
-    m = gather(study, folder)
+    m = gather(study, folder, fit)
     version = m.attribute("versions")["intlmodels"]
     frame = Frame(
         about={
@@ -230,10 +222,9 @@ def sections_of(
         passed=m.passed,
         csv={n: csv_text(table) for n, table in m.csv_tables().items()} if tables else {},
     )
-    if m.register is not None:
-        names = [name for name in names if name not in OF_SINGLE_FIRMS]
+    left_out = OF_SINGLE_FIRMS if m.register is not None else ()
     parts = parts_of(study.model).sections
-    made = {name: parts[name](m) for name in names}
+    made = {name: make(m) for name, make in parts.items() if name not in left_out}
     return frame, {name: own for name, own in made.items() if own is not None}
 
 

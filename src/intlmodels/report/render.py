@@ -113,11 +113,12 @@ def glossary() -> dict[str, str]:
 
 
 @cache
-def _environment(form: Format) -> Environment:
+def _environment(markup: bool = True) -> Environment:
+    """Templates that show text as Markdown does, for both formats of a page, or as it is."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     def shown(value: object) -> object:
-        if isinstance(value, Markup) or form == "text":
+        if isinstance(value, Markup) or not markup:
             return Markup(value)
         return Markup(markdown_text(value))
 
@@ -143,7 +144,7 @@ def sentences(template: str, values: Mapping[str, Any]) -> list[str]:
 
     A line that starts with two blanks goes on with what stands above it, as in Markdown.
     """
-    text = _environment("text").get_template(template).render({"mark": "", **values})
+    text = _environment(markup=False).get_template(template).render({"mark": "", **values})
     text = re.sub(r"\n {2,}(?=[^\s-])", " ", text)
     return [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
 
@@ -205,7 +206,7 @@ class Rendering:
 
     def _section(self, name: str, values: Mapping[str, Any]) -> Section:
         names = [f"{model}/{name}.md.j2" for model in self.models]
-        found = _environment(self.form).select_template(names)
+        found = _environment().select_template(names)
         text = found.render({**self.globals, **values}).strip()
         heading, _, rest = text.partition("\n")
         title = heading.removeprefix("## ").strip()
@@ -235,7 +236,7 @@ class Rendering:
 
     def fragment(self, template: str, values: Mapping[str, Any]) -> str:
         """What stands above the first section."""
-        text = _environment(self.form).get_template(template).render({**self.globals, **values})
+        text = _environment().get_template(template).render({**self.globals, **values})
         return _to_html(text, "top") if self.form == "html" else text
 
     # -- what templates call -------------------------------------------------------------
@@ -494,7 +495,7 @@ def html(page: Page, about: Mapping[str, str], top: str) -> str:
     texts = {"top": top, "style": style, "script": script, "policy": policy}
     texts |= {name: escape(text) for name, text in about.items()}
     return (
-        _environment("html")
+        _environment()
         .get_template("page.html.j2")
         .render(
             **{name: Markup(text) for name, text in texts.items()},
@@ -507,7 +508,7 @@ def html(page: Page, about: Mapping[str, str], top: str) -> str:
 def markdown(page: Page, about: Mapping[str, str], top: str, record: str = "") -> str:
     """A page as Markdown, figures beside it; ``record`` is hidden at its end."""
     text = (
-        _environment("md")
+        _environment()
         .get_template("page.md.j2")
         .render(
             about,

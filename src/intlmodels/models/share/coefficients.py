@@ -467,13 +467,18 @@ class Coefficients:
         """``own``: parameters that differ by row, (draw, profile)."""
         result = np.empty_like(linear)
         summed = np.ones(linear.shape, bool)
+        beta = ("beta", "hurdle", "density", "composition")
+        if self.width > FINE and self.family in beta and not own:
+            found = observation.expected_by_polynomial(linear, self.parameters["phi"], self.width)
+            if found is not None:
+                return found * (1 - self.parameters.get("never", np.zeros(1))[:, None])
         if self.width <= FINE:
             mean, variance = moments(self, linear, own)
             summed = variance < (self.width / 100) ** 2
             result = 100 * mean
         values = self.grid
         many = max(1, min(CHUNK, MOST_HELD // len(values)))
-        for column in range(linear.shape[1]):
+        for column in np.flatnonzero(summed.any(axis=0)):
             draws = np.flatnonzero(summed[:, column])
             for start in range(0, len(draws), many):
                 pick = draws[start : start + many]

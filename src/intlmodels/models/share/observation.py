@@ -6,12 +6,14 @@ printed grid. Nothing here needs PyMC, so that reports can use it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
+from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core.rounding import grid, intervals
@@ -256,24 +258,59 @@ def simulate_within(
     distribution function, from the end at which it has more digits; an interval from 0 holds the
     structural zeros.
     """
-    from scipy import special
-
     mu, phi = inverse_logit(linear), parameters["phi"]
     a, b = np.broadcast_arrays(mu * phi, (1 - mu) * phi)
-    # Beyond the mean as the complement of the share, so that probabilities are not close to one.
-    turned = np.broadcast_to((lower + upper) / 2, a.shape) > mu
-    a, b = np.where(turned, b, a), np.where(turned, a, b)
-    low, high = np.where(turned, 1 - upper, lower), np.where(turned, 1 - lower, upper)
-    start, end = special.betainc(a, b, low), special.betainc(a, b, high)
-    share = special.betaincinv(a, b, start + rng.random(a.shape) * (end - start))
-    # Where rounding leaves no probability between the ends.
-    share = np.clip(np.where(end > start, share, (low + high) / 2), low, high)
-    share = np.where(turned, 1 - share, share)
+    share, uniform = np.empty_like(a), rng.random(a.shape)
+    uniform = np.where((lower + upper) / 2 > mu, 1 - uniform, uniform)
+    for row, ends in enumerate(zip(lower, upper, strict=True)):
+        own = a[:, row], b[:, row], *ends, uniform[:, row]
+        found = _quantile_by_polynomial(*own)
+        share[:, row] = _quantile_within(*own) if found is None else found
     if family == "hurdle":
         total = interval_log_probability(family, linear, parameters, lower, upper)
         none = np.where(lower == 0, parameters["never"] * np.exp(-total), 0.0)
         share = np.where(rng.random(a.shape) < none, 0.0, share)
     return share
+
+
+def _quantile_within(a: Array, b: Array, lower: float, upper: float, p: Array) -> Array:
+    """Quantiles of Beta shares between two ends; all but the ends (draw,)."""
+    from scipy import special
+
+    # Beyond the mean as the complement of the share, so that probabilities are not close to one.
+    turned = (lower + upper) / 2 > a / (a + b)
+    a, b, p = np.where(turned, b, a), np.where(turned, a, b), np.where(turned, 1 - p, p)
+    low, high = np.where(turned, 1 - upper, lower), np.where(turned, 1 - lower, upper)
+    start, end = special.betainc(a, b, low), special.betainc(a, b, high)
+    share = special.betaincinv(a, b, start + p * (end - start))
+    # Where rounding leaves no probability between the ends.
+    share = np.clip(np.where(end > start, share, (low + high) / 2), low, high)
+    return np.where(turned, 1 - share, share)
+
+
+def _quantile_by_polynomial(
+    a: Array, b: Array, lower: float, upper: float, p: Array
+) -> Array | None:
+    """The same from polynomials of the density, by Newton's method; None if that is not exact."""
+    if not 0 < lower < upper < 1:
+        return None
+    # The density is singular at 0 and 1, and coefficients fall the quicker the farther these are.
+    far = (np.array([lower, 1 - upper]) + (upper - lower) / 2).min() / ((upper - lower) / 2)
+    _, nodes, basis = _chebyshev(np.array([lower, upper]), math.ceil(40 / math.acosh(far)))
+    log_density = np.outer(np.log(nodes), a - 1) + np.outer(np.log1p(-nodes), b - 1)
+    density = basis @ np.exp(log_density - log_density.max(axis=0))
+    below = chebyshev.chebint(density, lbnd=-1)
+    total = below.sum(axis=0)
+    at, step = 2 * p - 1, np.zeros_like(p)
+    for _ in range(8):
+        off = chebyshev.chebval(at, below, tensor=False) - p * total
+        step = off / chebyshev.chebval(at, density, tensor=False)
+        at = np.clip(at - step, -1, 1)
+        if np.abs(step).max() < 1e-9:
+            break
+    if not np.abs(step).max() < 1e-9 or np.abs(density[-2:] / density[0]).max() > 1e-11:
+        return None
+    return (lower + upper) / 2 + (upper - lower) / 2 * at
 
 
 def report(share: Array, outcome: Outcome) -> tuple[Array, Array, Array]:
@@ -331,6 +368,51 @@ def expected_reported(
         _, between, all_of_it = _ordered_parts(linear, parameters)
         found = np.exp(between) * found + np.exp(all_of_it) * grid(width)[-1]
     return found
+
+
+#: Polynomials in linear predictor and log precision: their degrees plus one, and the size of the
+#: last coefficients below which they are exact, in percent.
+_DEGREES, _EXACT = (112, 36), 1e-9
+
+
+def expected_by_polynomial(linear: Array, phi: Array, width: float) -> Array | None:
+    """Expected reported share in percent of Beta shares, (draw, row), if a polynomial gives it.
+
+    ``linear`` (draw, row), ``phi`` (draw,). The expectation is summed over what can be printed at
+    Chebyshev nodes of the rectangle that linear predictors and log precisions fill, of which it is
+    an analytic function; evaluated by Clenshaw's recurrence (Trefethen 2013, Approximation Theory
+    and Approximation Practice, chapters 3 and 19). None where the rectangle has few points, or is
+    so large that the last coefficients are above ``_EXACT``.
+    """
+    if linear.size < 4 * math.prod(_DEGREES):
+        return None
+    x, nodes, basis = _chebyshev(linear, _DEGREES[0])
+    y, log_phi, other = _chebyshev(np.log(phi), _DEGREES[1])
+    mu, at = inverse_logit(nodes)[:, None], np.exp(log_phi)
+    table = grid_probabilities(mu * at, (1 - mu) * at, width) @ grid(width)
+    coefficients = basis @ table @ other.T
+    if max(np.abs(coefficients[-4:]).max(), np.abs(coefficients[:, -4:]).max()) > _EXACT:
+        return None
+    own = coefficients @ np.cos(np.arange(_DEGREES[1])[:, None] * np.arccos(y))
+    found, product = np.empty_like(linear), np.empty(len(linear))
+    for column, at in enumerate(np.ascontiguousarray(x.T)):
+        twice, last, now = 2 * at, np.zeros_like(at), np.zeros_like(at)
+        for each in own[:0:-1]:
+            np.subtract(each, last, out=last)
+            last += np.multiply(twice, now, out=product)
+            last, now = now, last
+        found[:, column] = own[0] + at * now - last
+    return found
+
+
+def _chebyshev(values: Array, count: int) -> tuple[Array, Array, Array]:
+    """Values scaled to -1 to 1; nodes between the ends of values; what makes coefficients there."""
+    low, high = values.min(), values.max()
+    half = (high - low) / 2 or 1.0
+    angles = np.pi * (np.arange(count) + 0.5) / count
+    basis = np.cos(np.arange(count)[:, None] * angles) * 2 / count
+    basis[0] /= 2
+    return np.clip((values - low) / half - 1, -1, 1), low + half * (1 + np.cos(angles)), basis
 
 
 def _looked_up(law: str, linear: Array, spread: Array, width: float) -> Array:
