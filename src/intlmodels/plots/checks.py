@@ -158,7 +158,7 @@ def _rank_lines(axes: Axes, draws: Array, cells: int = 20) -> None:
         color = s.CYCLE[chain % len(s.CYCLE)]
         axes.stairs(heights / expected, edges / draws.size, color=color, **look)
     axes.set_xticks([0, 1], ["lowest", "highest"])
-    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.tick_params(axis="both", labelsize=8)
     lowest, highest = axes.get_ylim()
     axes.set_ylim(min(lowest, 0.5), max(highest, 1.5))

@@ -161,7 +161,7 @@ def _place_texts(
         if bool(text.get_rotation()) == bool(axis):
             continue
         box = text.get_window_extent(renderer).transformed(figure.transFigure.inverted())
-        at_end = bool(axis) and text.get_position()[1] < 0.5
+        at_end = int(axis and text.get_position()[1] < 0.5)
         ends[at_end] = (box.height if axis else box.width) + 2 * pad
         if axis:
             text.set_y(pad if at_end else 1 - pad)
