@@ -146,9 +146,6 @@ def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = No
         progress_callback=report if progress is not None else None,
         blocking=False,
     )
-    # The chains run outside Python: what the gate needs can be imported meanwhile.
-    import arviz_stats.base  # noqa: F401
-
     # Waiting inside nutpie would turn an interrupt into a shorter, whole-looking result.
     try:
         return sampling.wait()

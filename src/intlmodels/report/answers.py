@@ -116,6 +116,7 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
     splines = {block.name: block for block in m.design.blocks if block.kind == "spline"}
     for name in (*turning, *splines):
         levels = m.levels[m.levels["predictor"] == name]
+        pairs = m.differences[m.differences["predictor"] == name]
         found: Values = {
             "kind": "curve",
             "names": [name],
@@ -124,16 +125,17 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
                 {"at": without_note(row.level), **level(row)}
                 for row in levels.itertuples(index=False)
             ],
-            "verdict": "undecided",
+            "verdict": min(map(verdict, pairs["p_direction"]), default="undecided"),  # firmest
         }
         if name in turning:
             row = turning[name]
             likelier = max(row.p_u, row.p_inverted)
+            turns = verdict(likelier)
             found |= {
-                "turns": True,
+                "turns": turns,
                 "inverted": bool(row.p_inverted >= row.p_u),
                 "probability": f.probability(likelier),
-                "verdict": verdict(likelier),
+                "verdict": min(turns, found["verdict"]),
                 "where": f.amount(f.rounded(row.median), row.unit),
             }
         yield found
