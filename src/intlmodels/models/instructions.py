@@ -258,13 +258,14 @@ class Translation:
         axes = (
             range(own.ndim) if node.op.axis is None else sorted(a % own.ndim for a in node.op.axis)
         )
-        kept = [size for axis, size in enumerate(own.shape) if axis not in axes]
         if not axes:
             return own
+        others = [axis for axis in range(own.ndim) if axis not in axes]
         if list(axes) != list(range(axes[0], axes[-1] + 1)):
-            raise Unknown(str(node.op))
+            own = own.transpose(*others, *axes)
+            others, axes = list(range(len(others))), range(len(others), own.ndim)
         merged = own.reshape(*own.shape[: axes[0]], -1, *own.shape[axes[-1] + 1 :])
-        out = self.new(*kept)
+        out = self.new(*(own.shape[axis] for axis in others))
         self.along(codes[name], merged, axes[0], out)
         return out
 
