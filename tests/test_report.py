@@ -25,7 +25,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs, store
 from intlmodels.report import record
 from intlmodels.report.formula import share_formula, share_symbols
-from intlmodels.report.registry import REPORTS
+from intlmodels.report.registry import REPORTS, parts_of
 from intlmodels.report.render import PAGES, TEMPLATES, fence, markdown_text, mathml
 from intlmodels.studies import Study, load_study
 from studies import write_study
@@ -554,7 +554,7 @@ def test_a_report_that_is_broken_off_leaves_the_old_one_whole(
 
 def test_a_model_without_a_report_is_refused(study):
     with pytest.raises(StudyError, match="there is no report of this model"):
-        report.get_ready("nonsense")
+        parts_of("nonsense")
 
 
 def test_writing_a_report_imports_no_sampler(failed):

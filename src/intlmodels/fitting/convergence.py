@@ -9,7 +9,7 @@ autocorrelations are cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,37 +17,47 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def rhat(draws: Array) -> Array:
-    """R-hat, the larger of rank-normalized and folded rank-normalized, (quantity,).
+class Convergence:
+    """Measures of draws (quantity, chain, draw), each (quantity,).
 
-    ``draws`` (quantity, chain, draw). NaN of a quantity with a draw that is NaN, and with fewer
-    than two chains or four draws.
+    NaN of a quantity with a draw that is NaN, and of fewer than four draws.
     """
-    if draws.shape[1] < 2 or draws.shape[2] < 4:
-        return np.full(len(draws), np.nan)
-    split = _split(draws)
-    folded = np.abs(split - np.median(split, axis=(1, 2), keepdims=True))
-    bulk, tail = (_rhat(_normal_scores(own)) for own in (split, folded))
-    tail[np.isnan(folded).any(axis=(1, 2))] = np.nan  # infinite draws around an infinite median
-    return _valid(draws, np.where(tail > bulk, tail, bulk))
 
+    def __init__(self, draws: Array) -> None:
+        self._draws, self._split = draws, _split(draws)
+        self._undefined = np.isnan(draws).any(axis=(1, 2))
 
-def ess_bulk(draws: Array) -> Array:
-    """Effective sample size of the ranks, for the centre; arguments as of :func:`rhat`."""
-    return _valid(draws, _ess(_normal_scores(_split(draws))))
+    @cached_property
+    def _scores(self) -> Array:
+        return _normal_scores(self._split)
 
+    def rhat(self) -> Array:
+        """R-hat, the larger of rank-normalized and folded rank-normalized; NaN of one chain."""
+        if self._draws.shape[1] < 2 or self._draws.shape[2] < 4:
+            return np.full(len(self._draws), np.nan)
+        folded = np.abs(self._split - np.median(self._split, axis=(1, 2), keepdims=True))
+        bulk, tail = _rhat(self._scores), _rhat(_normal_scores(folded))
+        tail[np.isnan(folded).any(axis=(1, 2))] = np.nan  # infinite draws, and an infinite median
+        return self._defined(np.where(tail > bulk, tail, bulk))
 
-def ess_tail(draws: Array) -> Array:
-    """Smaller effective sample size of the 5 and 95 percent quantiles; see :func:`rhat`."""
-    ends = np.quantile(draws, (0.05, 0.95), axis=(1, 2))
-    low, high = (_ess(_split((draws <= end[:, None, None]).astype(float))) for end in ends)
-    return _valid(draws, np.where(high < low, high, low))
+    def ess_bulk(self) -> Array:
+        """Effective sample size of the ranks, for the centre."""
+        return self._defined(_ess(self._scores))
 
+    def ess_tail(self) -> Array:
+        """Effective sample size of the 5 and 95 percent quantiles, whichever is smaller."""
+        ends = np.quantile(self._draws, (0.05, 0.95), axis=(1, 2))
+        below = ((self._draws <= end[:, None, None]).astype(float) for end in ends)
+        low, high = (_ess(_split(own)) for own in below)
+        return self._defined(np.where(high < low, high, low))
 
-def mcse_mean(draws: Array) -> Array:
-    """Monte Carlo standard error of the mean; arguments as of :func:`rhat`."""
-    deviation = draws.std(axis=(1, 2), ddof=1)
-    return _valid(draws, deviation / np.sqrt(_ess(_split(draws))))
+    def mcse_mean(self) -> Array:
+        """Monte Carlo standard error of the mean."""
+        deviation = self._draws.std(axis=(1, 2), ddof=1)
+        return self._defined(deviation / np.sqrt(_ess(self._split)))
+
+    def _defined(self, values: Array) -> Array:
+        return np.where(self._undefined, np.nan, values)
 
 
 def ebfmi(energy: Array) -> Array:
@@ -56,19 +66,6 @@ def ebfmi(energy: Array) -> Array:
     ``energy`` (chain, draw).
     """
     return (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1, ddof=1)
-
-
-#: Measures of draws (quantity, chain, draw) by name.
-MEASURES: dict[str, Callable[[Array], Array]] = {
-    "rhat": rhat,
-    "ess_bulk": ess_bulk,
-    "ess_tail": ess_tail,
-    "mcse_mean": mcse_mean,
-}
-
-
-def _valid(draws: Array, values: Array) -> Array:
-    return np.where(np.isnan(draws).any(axis=(1, 2)), np.nan, values)
 
 
 def _split(draws: Array) -> Array:

@@ -7,7 +7,7 @@ passes, fails, or informs (it could not be computed, or has no limit).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.formats import CLEAR_AND_LEANING
 from intlmodels.core.jsonvalues import build, parse_json
-from intlmodels.fitting import convergence as measures
+from intlmodels.fitting.convergence import Convergence, ebfmi
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -113,6 +113,9 @@ MANY = 30
 #: Draws of very many clusters that are looked at, and rows of a panel: what rows are made of, the
 #: effects of firms and all else, is looked at anyway.
 MANY_DRAWS, MANY_ROWS = 1000, 2000
+#: What :func:`convergence` tells.
+MEASURES = ("rhat", "ess_bulk", "ess_tail", "mcse_mean")
+
 #: Name of a check -> its limit.
 LIMITS = {check.name: check.limit for check in (*CHECKS, *MANY_CHECKS)}
 
@@ -180,7 +183,7 @@ def scalars(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.float64]]]:
 
 
 def convergence(
-    dataset: Dataset, names: Collection[str] = measures.MEASURES
+    dataset: Dataset, names: Sequence[str] = MEASURES
 ) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
     """``rhat``, ``ess_bulk``, ``ess_tail`` and ``mcse_mean`` of every scalar: (labels, values).
 
@@ -195,8 +198,8 @@ def convergence(
     # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
     with np.errstate(divide="ignore", invalid="ignore"):
         for start in range(0, len(pairs), CHUNK):
-            stacked = np.stack([draws for _, draws in pairs[start : start + CHUNK]])
-            parts.append([measures.MEASURES[name](stacked) for name in names])
+            own = Convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]]))
+            parts.append([getattr(own, name)() for name in names])
     return {
         name: (labels, values)
         for name, values in zip(names, np.concatenate(parts, axis=1), strict=True)
@@ -238,7 +241,7 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     stats = tree["sample_stats"].to_dataset()
     if "energy" not in stats:
         return found  # drawn without Hamiltonian trajectories: the other checks do not apply
-    energy = measures.ebfmi(stats["energy"].to_numpy())
+    energy = ebfmi(stats["energy"].to_numpy())
     found["ebfmi"] = (float(energy.min()), f"chain {int(energy.argmin())}")
     for name, variable in {"divergences": "diverging", "treedepth": "maxdepth_reached"}.items():
         counts = stats[variable].to_numpy().sum(axis=1)
@@ -298,7 +301,7 @@ def probability_error(holds: NDArray[Any], chains: int) -> Array:
         return np.zeros(holds.shape[1:])
     each = holds.astype(float).reshape(len(holds), -1).T
     with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-        found = measures.mcse_mean(each.reshape(len(each), chains, -1))
+        found = Convergence(each.reshape(len(each), chains, -1)).mcse_mean()
     return np.nan_to_num(found).reshape(holds.shape[1:])
 
 

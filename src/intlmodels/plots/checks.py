@@ -144,6 +144,8 @@ def drawn_chains(fit: DataTree, table: pd.DataFrame, most: int = 6) -> Figure:
 
 
 def _rank_lines(axes: Axes, draws: Array, cells: int = 20) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     count, length = draws.shape
     ranks = draws.ravel().argsort(kind="stable").argsort(kind="stable").reshape(draws.shape)
     expected = length / cells
@@ -156,6 +158,7 @@ def _rank_lines(axes: Axes, draws: Array, cells: int = 20) -> None:
         color = s.CYCLE[chain % len(s.CYCLE)]
         axes.stairs(heights / expected, edges / draws.size, color=color, **look)
     axes.set_xticks([0, 1], ["lowest", "highest"])
+    axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.tick_params(axis="both", labelsize=8)
     lowest, highest = axes.get_ylim()
     axes.set_ylim(min(lowest, 0.5), max(highest, 1.5))

@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as _Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from intlmodels.core.formats import MINUS
@@ -31,6 +31,8 @@ from intlmodels.results.intervals import Array, converged
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.backend_bases import RendererBase
+    from matplotlib.gridspec import SubplotSpec
     from xarray import DataTree
 
 
@@ -48,6 +50,9 @@ PALE = "#B9D3E6"
 #: the width of a phone the text can still be read.
 WIDTH = 4.9
 ROW = 0.23
+#: Inches around panels and their labels, and the least gaps between all columns and between all
+#: rows of them, in parts of the figure.
+PAD, GAPS = 0.05, (0.04, 0.05)
 #: Rows of a picture without names, each a line.
 MOST_DRAWN = 300
 MARK = "DID NOT CONVERGE: these are not estimates"
@@ -59,6 +64,7 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else labels of all axes are measured for it
     "axes.labelsize": 9,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -93,10 +99,75 @@ STYLE: dict[str, Any] = {
 
 
 class Figure(_Figure):
-    """A matplotlib figure that notebooks show without pyplot."""
+    """A matplotlib figure that notebooks show without pyplot, and that makes room for its labels.
+
+    As constrained layout does, but labels are measured once.
+    """
 
     def _repr_svg_(self) -> str:
         return svg(self)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw, after room was made for what stands beside the panels."""
+        if self.axes:
+            _make_room(self, renderer)
+        super().draw(renderer)
+
+
+def _make_room(figure: Figure, renderer: RendererBase) -> None:
+    """Place the panels of a figure, which fill one grid, so that no label is cut or covered."""
+    cells: list[tuple[Axes, SubplotSpec, tuple[int, int]]] = []
+    for axes in figure.axes:
+        spec = axes.get_subplotspec()
+        if spec is not None:
+            axes.set_subplotspec(spec)  # where it is measured, however often a figure is drawn
+            cells.append((axes, spec, (spec.colspan.start, spec.rowspan.start)))
+    grid = cells[0][1].get_gridspec()
+    # Room of labels before and behind each column and each row, in parts of the figure.
+    room = [np.zeros((2, count)) for count in reversed(grid.get_geometry())]
+    for axes, _, cell in cells:
+        box = axes.get_tightbbox(renderer, for_layout_only=True)
+        if box is None:
+            continue
+        labels, panel = box.transformed(figure.transFigure.inverted()), axes.get_position(True)
+        across = panel.x0 - labels.x0, labels.x1 - panel.x1
+        down = labels.y1 - panel.y1, panel.y0 - labels.y0
+        for own, at, needed in zip(room, cell, (across, down), strict=True):
+            own[:, at] = np.maximum(own[:, at], needed)
+    places = []
+    for axis, ratios in enumerate((grid.get_width_ratios(), grid.get_height_ratios())):
+        parts = np.asarray(ratios, dtype=float)
+        pad, gap = PAD / figure.get_size_inches()[axis], GAPS[axis] / 2 / len(parts)
+        before, behind = room[axis] + pad
+        before[1:] += max(0, gap - pad)
+        behind[:-1] += max(0, gap - pad)
+        edges = _place_texts(figure, renderer, axis, pad)
+        free = 1 - sum(edges) - before.sum() - behind.sum()
+        sizes = max(free, 0.01) * parts / parts.sum()
+        starts = edges[0] + np.cumsum(before + sizes + behind) - behind - sizes
+        places.append((starts, sizes))
+    (left, widths), (top, heights) = places
+    for axes, _, (column, row) in cells:
+        bottom = 1 - top[row] - heights[row]
+        axes.set_position((left[column], bottom, widths[column], heights[row]))
+
+
+def _place_texts(
+    figure: Figure, renderer: RendererBase, axis: int, pad: float
+) -> tuple[float, float]:
+    """Put texts of the whole figure to its edges; room at the left and right, or top and bottom."""
+    ends = [0.0, 0.0]
+    for text in filter(Text.get_text, figure.texts):
+        if bool(text.get_rotation()) == bool(axis):
+            continue
+        box = text.get_window_extent(renderer).transformed(figure.transFigure.inverted())
+        at_end = int(axis and text.get_position()[1] < 0.5)
+        ends[at_end] = (box.height if axis else box.width) + 2 * pad
+        if axis:
+            text.set_y(pad if at_end else 1 - pad)
+        else:
+            text.set_x(pad)
+    return ends[0], ends[1]
 
 
 def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -145,8 +216,7 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure in the common width, or in that of the paper; heights in inches."""
     page = PAGE.get()
     width = width if page is None else page.inches
-    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.04, hspace=0.05)
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
     return figure
 

@@ -47,10 +47,12 @@ def pair(row: Any) -> Values:
 def effects(m: ShareReportData) -> list[Values]:
     """What goes with each predictor of the question, with ``kind`` and ``name``; clearest first.
 
-    A predictor that is moderated, split or curved takes more than a difference to say.
+    A predictor that is moderated, split or curved takes more than a difference to say; where the
+    data do not decide that it is moderated, so do its averages.
     """
     found = [*_moderated(m), *_split(m), *_curved(m)]
-    said = {name for own in found for name in own["names"]}
+    decided = [f for f in found if (f["kind"], f["verdict"]) != ("moderation", "undecided")]
+    said = {name for own in decided for name in own["names"]}
     return _ordered([*found, *(own for own in _singles(m) if not said & set(own["names"]))])
 
 

@@ -356,6 +356,10 @@ class _Shape(_OfShares):
             said = 'expected a predictor with curve = "quadratic"'
             raise wrong(said, f"{where} predictor", name)
 
+    def in_words(self, key: str, value: Any, claim: Claim, study: Study) -> str:
+        said = super().in_words(key, value, claim, study)
+        return f"{'a' if value == 'U' else 'an'} {said}" if key == "shape" else said
+
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         turning, u, inverted, unit = fit.curve(claim.terms["predictor"])
         inside = f.probability(float((u | inverted).mean()))
