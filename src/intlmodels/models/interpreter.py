@@ -22,6 +22,8 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from intlmodels.core.processes import compiling
+
 # mypy: disable-error-code="no-untyped-def"
 
 #: Blocks of memory: of intermediate values, the parameters, constants; shared data follow.
@@ -361,16 +363,14 @@ def _expand(size, n_expanded, x, out, record):
 def functions() -> tuple[Any, Any]:
     """Log density with its gradient, and expansion of a draw, compiled for nutpie."""
     arrays = [types.CPointer(types.double)] * 3
-    compiled = numba.cfunc(
-        types.int64(types.uint64, *arrays, types.voidptr), cache=True, error_model="numpy"
-    )
-    density = compiled(_log_density)
-    compiled = numba.cfunc(
-        types.int64(types.uint64, types.uint64, *arrays[:2], types.voidptr),
-        cache=True,
-        error_model="numpy",
-    )
-    return density, compiled(_expand)
+    one = types.int64(types.uint64, *arrays, types.voidptr)
+    other = types.int64(types.uint64, types.uint64, *arrays[:2], types.voidptr)
+    with compiling():
+        return _compiled(one, _log_density), _compiled(other, _expand)
+
+
+def _compiled(kind: Any, function: Callable[..., Any]) -> Any:
+    return numba.cfunc(kind, cache=True, error_model="numpy")(function)
 
 
 # -- kernels -----------------------------------------------------------------------------
@@ -382,8 +382,8 @@ def kernel(function: Callable[..., None]) -> int:
 
     Of every result, and then of every operand: address, rows and columns.
     """
-    kind = types.void(types.CPointer(types.int64))
-    compiled = numba.cfunc(kind, cache=True, error_model="numpy")(function)
+    with compiling():
+        compiled = _compiled(types.void(types.CPointer(types.int64)), function)
     _kernels.append(compiled)
     return int(compiled.address)
 
