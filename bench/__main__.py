@@ -67,7 +67,7 @@ def _write() -> None:
 def _asked(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rows", type=_rows, default=SIZES[-1], help="most rows of a register")
-    parser.add_argument("--sections", type=_sections, default=_sections("a c d e f"))
+    parser.add_argument("--sections", type=_sections, default=_sections("a c d e f g"))
     parser.add_argument("--runs", type=int, help="most runs of anything (for a quick look)")
     return parser.parse_args(arguments)
 

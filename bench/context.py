@@ -99,12 +99,14 @@ class Bench:
         memory: bool = False,
         accept: Sequence[int] = (0,),
         folder: Path | None = None,
+        limit: float = 1800,
     ) -> Run:
         """Run a process with caches of a name; ``cold`` are new and removed afterwards."""
         place = self.work / "caches" / caches
         if caches == "cold":
             shutil.rmtree(place, ignore_errors=True)
-        found = run(command, environment(place), folder or self.work, memory=memory, accept=accept)
+        where = folder or self.work
+        found = run(command, environment(place), where, memory=memory, accept=accept, limit=limit)
         if caches == "cold":
             shutil.rmtree(place)
         return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench import commands, fits, machine, norway, refits, rows
+from bench import commands, firstrun, fits, machine, norway, refits, rows
 from bench.context import read_json
 from bench.table import Target, table
 
@@ -18,6 +18,7 @@ MODULES: dict[str, ModuleType] = {
     "d": commands,
     "e": rows,
     "f": norway,
+    "g": firstrun,
 }
 FIGURE = "bench-rows.svg"
 

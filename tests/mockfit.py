@@ -9,7 +9,9 @@ from intlmodels.models.share import inferencedata, observation
 from intlmodels.models.share.observation import OUTCOME
 
 
-def mock_fit(study, variant="default", priors=None, settings=None, progress=None, bad=False):
+def mock_fit(
+    study, variant="default", priors=None, settings=None, progress=None, sampler=None, bad=False
+):
     """Stand in for :func:`intlmodels.fitting.fit.fit`; ``bad`` adds one divergent transition."""
     settings = settings or fitting.Settings()
     priors = priors or priors_of(study, variant)
@@ -56,7 +58,7 @@ def mock_fit(study, variant="default", priors=None, settings=None, progress=None
     return tree
 
 
-def without_sampling(model, settings, progress=None):
+def without_sampling(model, settings, progress=None, compiled=None):
     """Stand in for ``pymc.sample``: draws of the prior, drawn in towards their mean."""
     shape = settings.chains, settings.draws
     wide = pymc.prior_draws(model, settings.seed).isel(chain=0, drop=True).drop_vars("draw")

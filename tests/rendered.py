@@ -14,8 +14,9 @@ from intlmodels.studies import Study
 
 def appendix(study: Study, folder: Path, names: Iterable[str], form: Format = "md") -> Page:
     """The appendix with these sections only."""
-    frame, values = values_of(study, folder, list(names), tables=False)
-    return render(form, study.model, frame, values)[1]["appendix"]
+    frame, values = values_of(study, folder, tables=False)
+    chosen = {name: values[name] for name in names if name in values}
+    return render(form, study.model, frame, chosen)[1]["appendix"]
 
 
 def of_values(values: dict, name: str, model: str = "share", passed: bool = True) -> str:

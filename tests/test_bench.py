@@ -9,7 +9,19 @@ import pytest
 
 import intlmodels as im
 from bench import __main__ as command
-from bench import commands, context, decisions, fits, machine, norway, page, refits, registers, rows
+from bench import (
+    commands,
+    context,
+    decisions,
+    firstrun,
+    fits,
+    machine,
+    norway,
+    page,
+    refits,
+    registers,
+    rows,
+)
 from bench.measure import FailedError, run
 from bench.summary import digits, of, ratio, summary
 from bench.table import Target, table
@@ -142,7 +154,7 @@ def measured(tmp_path, monkeypatch):
     """The command with a place of its own, and sections that measure nothing."""
     monkeypatch.setattr(command, "KEPT", tmp_path / "reports" / "bench")
     found = {"a": made_fits(), "c": made_refits(), "d": made_commands()}
-    found |= {"e": made_rows(), "f": made_decisions()}
+    found |= {"e": made_rows(), "f": made_decisions(), "g": made_first_runs()}
     for name, result in found.items():
         monkeypatch.setattr(page.MODULES[name], "measure", lambda bench, result=result: result)
     return tmp_path / "reports"
@@ -220,12 +232,23 @@ def made_rows(most=10**8):
     of_size = {"bare": [a_run(1.0)], "reduce": [a_run(1.2)], "fit": fit}
     sizes = {str(size): of_size for size in rows.SIZES if size <= most}
     sampling = {str(size): [a_run(15.0, sampling=4.0)] for size in (10**4, most)}
-    return {"short": [], "sizes": sizes, "sampling": sampling}
+    beside = {
+        caches: [{"register": a_run(times), "firms": a_run(1.0)}]
+        for caches, times in (("warm", 1.5), ("cold", 2.5))
+    }
+    return {"short": [], "sizes": sizes, "sampling": sampling, "beside": beside}
 
 
-def made_decisions():
-    fit = a_run(9.0, seconds=5.0, ess=900.0, retried="ess failed")
-    return {"12 / 41": {"audit": [a_run(1.0)], "fit": [fit]}}
+def made_decisions(seconds=5.0, retried=""):
+    fit = a_run(9.0, seconds=seconds, ess=700.0, decay=900.0, retried=retried)
+    return {
+        name: {"audit": [a_run(1.0)], "fit": [fit]}
+        for name in ("Norway (12 / 41)", *(f"{firms} / {n}" for firms, n in norway.SIZES))
+    }
+
+
+def made_first_runs():
+    return {"before": [a_run(300.0), a_run(310.0)], "now": [a_run(150.0), a_run(160.0)]}
 
 
 def test_where_brms_is_missing_the_report_says_so():
@@ -242,15 +265,22 @@ def test_targets_are_met_or_missed():
     (refit,) = refits.targets(made_refits())
     assert refit.met
     assert refit.found.startswith("12")
-    assert [target.met for target in rows.targets(made_rows())] == [True, True, True]
-    assert all(target.met is False for target in fits.targets(made_fits()))
-    assert norway.targets(made_decisions()) == []
+    met = [target.met for target in rows.targets(made_rows())]
+    assert met == [True, True, True, False, True]
+    # 4 s with a report and 5 s without, against 7 s.
+    assert [target.met for target in fits.targets(made_fits())] == [True] * 4 + [False] * 4
+    assert [target.met for target in norway.targets(made_decisions())] == [True]
+    for slow in (made_decisions(seconds=10.0), made_decisions(retried="ess failed")):
+        assert [target.met for target in norway.targets(slow)] == [False]
+    # The median of two ratios, one half and a little more.
+    assert [target.met for target in firstrun.targets(made_first_runs())] == [False, False]
 
 
 def test_fewer_rows_meet_no_target_of_more():
     found = rows.targets(made_rows(most=10**6))
-    assert [target.met for target in found] == [None, None, None]
-    assert all("1,000,000 rows" in target.found for target in found)
+    assert [target.met for target in found] == [None, None, True, False, None]
+    of_rows = [target for target in found if "caches" not in target.text]
+    assert all("1,000,000 rows" in target.found for target in of_rows)
     assert Target("x", "", None).verdict == "not measured"
 
 
@@ -269,7 +299,7 @@ def test_the_machine_is_described():
 def test_what_is_asked_for():
     asked = command._asked(["--rows", "1e7", "--sections", "b,f"])
     assert (asked.rows, asked.sections) == (10**7, ["a", "f"])
-    assert command._asked([]).sections == ["a", "c", "d", "e", "f"]
+    assert command._asked([]).sections == ["a", "c", "d", "e", "f", "g"]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
+from arviz_stats.base import array_stats
 
-from intlmodels.fitting.diagnostics import CHECKS, Gate, gate
+from intlmodels.fitting.convergence import Convergence, ebfmi
+from intlmodels.fitting.diagnostics import CHECKS, MEASURES, Gate, gate
 
 
 def made_up(rng, draws=1000, chains=4, **stats):
@@ -100,3 +102,48 @@ def test_thinned_estimands_do_not_fail_by_chance_but_a_chain_elsewhere_does():
 def test_a_gate_survives_storage():
     checks = gate(made_up(np.random.default_rng(8)))
     assert Gate.from_json(checks.to_json()) == checks
+
+
+def all_kinds(rng, chains, draws):
+    """Quantities of every kind that a sampler may hand over, (quantity, chain, draw)."""
+    normal = rng.normal(size=(chains, draws))
+    moving = [normal.copy() for _ in range(4)]
+    for own, slope in zip(moving, (0.5, 0.99, -0.5, -0.95), strict=True):
+        for t in range(1, draws):
+            own[:, t] += slope * own[:, t - 1]
+    place = np.arange(chains * draws).reshape(chains, draws)
+    strange = [normal.copy() for _ in range(4)]
+    strange[0][0, 1] = np.nan
+    strange[1][0, 1] = np.inf
+    strange[2][0, :2] = -np.inf, np.inf
+    strange[3][0] = 0.0
+    found = [normal, *moving, *strange, normal + np.arange(chains)[:, None], 1e300 * normal]
+    found += [rng.standard_cauchy((chains, draws)), rng.poisson(2, (chains, draws)), normal > 1]
+    found += [place, place % 2, place == 3, place // draws, np.where(place == 0, 1, np.inf)]
+    found += [np.full(place.shape, value) for value in (0.0, 2.5, np.nan)]
+    return np.stack([np.asarray(own, dtype=float) for own in found])
+
+
+@pytest.mark.parametrize(
+    ("chains", "draws"),
+    [(4, 1000), (3, 101), (2, 100), (1, 50), (2, 4), (2, 5), (2, 6), (3, 9), (2, 12), (4, 3)],
+)
+def test_measures_are_those_of_arviz(chains, draws):
+    made = all_kinds(np.random.default_rng(draws), chains, draws)
+    reference = {
+        "rhat": array_stats.rhat,
+        "ess_bulk": array_stats.ess,
+        "ess_tail": lambda own: array_stats.ess(own, method="tail", prob=(0.05, 0.95)),
+        "mcse_mean": array_stats.mcse,
+    }
+    assert reference.keys() == set(MEASURES)
+    with np.errstate(all="ignore"):
+        measured = Convergence(made)
+        for name, of in reference.items():
+            expected = [float(of(own)) for own in made]
+            found = getattr(measured, name)()
+            np.testing.assert_allclose(found, expected, rtol=1e-10, err_msg=name)
+    energy = made[1]
+    if draws > 3:
+        expected = array_stats.bfmi(energy, chain_axis=0, draw_axis=1)
+        np.testing.assert_allclose(ebfmi(energy), expected, rtol=1e-12)

@@ -95,6 +95,20 @@ def test_features_are_those_of_the_values():
     )
 
 
+def test_rows_with_many_values_are_counted_in_parts(monkeypatch):
+    rows = np.random.default_rng(1).uniform(0, 100, (23, 7)).round(3)
+    rows[:, :3] = rows[:, [3]]
+    whole = share._features_of_rows(rows, 1.0, "rows")
+    monkeypatch.setattr(share, "_MOST_COUNTED", 300)
+    parts = share._features_of_rows(rows, 1.0, "rows")
+    single = [share._features_of_rows(row[None], 1.0, "rows") for row in rows]
+    for name, values in whole.items():
+        assert parts[name] == pytest.approx(values)
+        assert np.concatenate([own[name] for own in single]) == pytest.approx(values)
+    assert whole["rows at the most common share"].tolist() == [4] * 23
+    assert whole["largest share"] == pytest.approx(rows.max(axis=1))
+
+
 @pytest.mark.parametrize(
     ("width", "step"), [(5, 10), (1, 5), (0.1, 1), (0.001, 1), (2, 10), (10, 20), (0, 5)]
 )

@@ -133,6 +133,23 @@ def test_a_curve_comes_with_its_turning_point(m, page):
     assert inside == pytest.approx(row.p_inside, abs=0.006)
 
 
+def test_what_a_curve_and_a_moderation_leave_open_is_said_of_the_averages(m, monkeypatch):
+    clear = m.differences.assign(p_direction=0.99)
+    monkeypatch.setitem(m.__dict__, "differences", clear)
+    for chance, turns in ((0.99, "clear"), (0.6, "undecided")):
+        table = m.turning_points.assign(p_u=0.0, p_inverted=chance)
+        monkeypatch.setitem(m.__dict__, "turning_points", table)
+        (curve,) = answers._curved(m)
+        assert (curve["turns"], curve["verdict"]) == (turns, "clear")
+    change = m.moderations["p_direction"]
+    for chance, singly in ((0.99, False), (0.6, True)):
+        table = m.moderations.assign(p_direction=np.where(change > 0, chance, 0))
+        monkeypatch.setitem(m.__dict__, "moderations", table)
+        found = answers.effects(m)
+        names = [own["names"] for own in found if own["kind"] in ("pair", "step")]
+        assert (["owner"] in names) == singly
+
+
 def test_coefficients_stand_per_sd_and_in_their_unit(page):
     rows = table(page, "coefficients").rows
     per = [row[1] for row in rows if row[0] == "Spending (mean of the grower)"]

@@ -206,6 +206,43 @@ def test_a_fit_is_read_as_xarray_reads_it(tmp_path):
         xr.testing.assert_identical(store.read(tmp_path / "a.nc"), expected.load())
 
 
+def test_a_fit_is_written_as_xarray_writes_it(tmp_path):
+    tree = small_tree()
+    shape, draws = (2, 3, 2), ("chain", "draw")
+    made = xr.Dataset(
+        {
+            "halves": ((*draws, "firm"), np.zeros(shape, np.float32), {"units": "%", "n": 2}),
+            "flags": (draws, np.ones(shape[:2], bool)),
+            "counts": ("grid", np.arange(4), {"of": [1.5, 2.5]}),
+            "words": ("grid", np.array(["a", "", "ö", "b c"], object)),
+            "nothing": ((*draws, "source"), np.empty((2, 3, 0))),
+            "unknown": ("firm", [np.nan, np.inf]),
+        },
+        coords={
+            "chain": [0, 1],
+            "firm": ["A", "B"],
+            "share": [0.5],
+            "source": np.arange(0),
+            "kind": ("firm", ["x", "y"]),
+            "side": ("firm", [True, False]),
+            "alone": ("level", ["one", "two"]),
+        },
+        attrs={"every": 1, "text": "…"},
+    )
+    tree["estimands"] = xr.DataTree(made)
+    tree.to_netcdf(tmp_path / "xarray.nc", engine="h5netcdf")
+    store.write(tree, tmp_path / "own.nc")
+    both = [xr.open_datatree(tmp_path / f"{n}.nc", engine="h5netcdf") for n in ("xarray", "own")]
+    expected, found = (opened.load() for opened in both)
+    xr.testing.assert_identical(found, expected)
+    assert found.attrs == expected.attrs
+    for name in ("posterior", "estimands"):
+        each = [{n: (v.dtype, v.dims) for n, v in t[name].variables.items()} for t in both]
+        assert list(each[0].items()) == list(each[1].items())
+    for opened in both:
+        opened.close()
+
+
 def test_predictions_of_many_rows_take_little_room(tmp_path):
     printed = np.random.default_rng(1).integers(0, 1000, (2, 100, 5000)) / 10
     predicted = xr.Dataset({"printed_share": (("chain", "draw", "row"), printed)})

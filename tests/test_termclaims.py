@@ -133,6 +133,8 @@ def test_shapes_of_curves(tmp_path: Path) -> None:
     turning = im.turning_points(fit)["median"].iloc[0]
     assert rows.loc["C1", "effect_median"] == pytest.approx(turning)
     assert "it turns at " in rows.loc["C1", "numbers"]
+    assert "the curve of age is a U within" in rows.loc["C1", "how"]
+    assert "the curve of age is an inverted U within" in rows.loc["C2", "how"]
 
 
 def test_variants_are_read_with_their_coefficients(tmp_path: Path) -> None:

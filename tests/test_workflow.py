@@ -15,6 +15,7 @@ from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
 from intlmodels.fitting.diagnostics import Gate, times_needed
 from intlmodels.models import catalogue, priors_of
+from intlmodels.models.share import ShareModel
 from intlmodels.studies import load_study
 from mockfit import mock_fit
 from studies import STUDY, write_study
@@ -30,7 +31,7 @@ def fits(monkeypatch):
     """Every call of the sampler, as (variant, target acceptance)."""
     calls = []
 
-    def counted(study, variant, priors, settings, progress=None):
+    def counted(study, variant, priors, settings, progress=None, sampler=None):
         calls.append((variant, settings.target_accept))
         return mock_fit(study, variant, priors, settings)
 
@@ -78,13 +79,17 @@ def test_another_version_of_the_estimands_recomputes_without_sampling(
 def test_a_fit_that_fails_is_retried_once_with_a_higher_target(study, tmp_path, monkeypatch):
     targets = []
 
-    def failing(study, variant, priors, settings, progress=None):
+    def failing(study, variant, priors, settings, progress=None, sampler=None):
         targets.append(settings.target_accept)
+        sampler(settings, progress)
         return mock_fit(study, variant, priors, settings, bad=True)
 
+    made = []
     monkeypatch.setattr(workflow, "fit", failing)
+    monkeypatch.setattr(ShareModel, "sampler", lambda *_: made.append(1) or (lambda *_: None))
     run(study, tmp_path / "out")
     assert targets == [0.95, pytest.approx(0.99)]
+    assert len(made) == 1  # the same model, compiled once
     tree = store.read(tmp_path / "out" / "posterior.nc")
     assert not Gate.from_json(tree.attrs["gate"]).passed
     assert "divergences failed at target acceptance 0.95" in tree.attrs["retried"]
@@ -96,7 +101,7 @@ def test_a_retry_that_helps_is_kept(study, tmp_path, monkeypatch):
     monkeypatch.setattr(
         workflow,
         "fit",
-        lambda study, variant, priors, settings, progress=None: mock_fit(
+        lambda study, variant, priors, settings, *_: mock_fit(
             study, variant, priors, settings, bad=settings.target_accept < 0.96
         ),
     )
@@ -112,7 +117,7 @@ def drawn(monkeypatch):
     """Every call of the sampler, as (variant, draws)."""
     calls = []
 
-    def counted(study, variant, priors, settings, progress=None):
+    def counted(study, variant, priors, settings, progress=None, sampler=None):
         calls.append((variant, settings.draws))
         return mock_fit(study, variant, priors, settings)
 
@@ -150,7 +155,7 @@ def test_a_fit_with_more_draws_that_fails_is_not_kept(study, tmp_path, monkeypat
     monkeypatch.setattr(
         workflow,
         "fit",
-        lambda study, variant, priors, settings, progress=None: mock_fit(
+        lambda study, variant, priors, settings, *_: mock_fit(
             study, variant, priors, settings, bad=settings.draws > 100
         ),
     )

@@ -6,6 +6,7 @@ that can, and the cheapest repairs. In any case: what they imply for what was no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -170,14 +171,8 @@ def _require_agreement(study: DecayStudy) -> None:
     true = system.true(study.decisions.table(study.firms, study.periods))
     for row in np.flatnonzero(system.deviation(true)):
         count = system.counts[system.count[row]]
-        raise StudyError(
-            f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
-            "fix one, or make the count noisy",
-            file=count.file,
-            row=count.row,
-            column="value",
-            value=str(count.value),
-        )
+        said = f"{count.id} is hard, but [decisions] gives {true[row]}; expected the two to agree: "
+        raise count.error("value", count.value, f"{said}fix one, or make the count noisy")
 
 
 def _value(count: Count) -> str:
@@ -197,34 +192,26 @@ def audit_tables(found: Audit) -> dict[str, pd.DataFrame]:
 
     total = len(found.rows.counts)
     best = set(found.subsets.largest)
-    conflicts = [
-        (number, len(ids), "; ".join(ids)) for number, ids in enumerate(found.conflicts, start=1)
-    ]
+    conflicts = [(n, len(ids), "; ".join(ids)) for n, ids in enumerate(found.conflicts, start=1)]
     largest = [
-        (number, total - len(out), "; ".join(out), out in best)
-        for number, out in enumerate(found.subsets.left_out, start=1)
+        (n, total - len(out), "; ".join(out), out in best)
+        for n, out in enumerate(found.subsets.left_out, start=1)
     ]
-    repairs = [
-        (
-            number,
-            repair.cost,
-            "; ".join(f"{name} = {value}" for name, value in repair.changes.items()),
-            repair.touches_hard,
-            _table_text(found, repair.table),
-        )
-        for number, repair in enumerate(found.all_repairs, start=1)
-        if repair.changes
-    ]
-    tables = {
-        "conflicts": (conflicts, ["conflict", "size", "counts"]),
-        "largest": (largest, ["subset", "size", "left_out", "largest"]),
-        "repairs": (repairs, ["repair", "cost", "changes", "touches_hard", "table"]),
+    repairs = []
+    for n, own in enumerate(found.all_repairs, start=1):
+        changes = "; ".join(f"{name} = {value}" for name, value in own.changes.items())
+        if changes:
+            table = _table_text(found, own.table)
+            repairs.append((n, own.cost, changes, own.touches_hard, table))
+    columns = ["repair", "cost", "changes", "touches_hard", "table"]
+    return {
+        "audit_conflicts.csv": pd.DataFrame(conflicts, columns=["conflict", "size", "counts"]),
+        "audit_largest.csv": pd.DataFrame(
+            largest, columns=["subset", "size", "left_out", "largest"]
+        ),
+        "audit_repairs.csv": pd.DataFrame(repairs, columns=columns),
+        "audit_bounds.csv": bound_table(found),
     }
-    made = {
-        f"audit_{name}.csv": pd.DataFrame(rows, columns=columns)
-        for name, (rows, columns) in tables.items()
-    }
-    return {**made, "audit_bounds.csv": bound_table(found)}
 
 
 def bound_table(found: Audit) -> pd.DataFrame:
@@ -233,18 +220,15 @@ def bound_table(found: Audit) -> pd.DataFrame:
 
     columns = ["basis", "kind", "name", "period", "flag", "low", "high"]
     rows = [
-        (
-            basis.name,
-            cell.kind,
-            cell.name,
-            cell.period,
-            cell.flag,
-            *(float("nan") if end is None else end for end in ends),
-        )
+        (basis.name, cell.kind, cell.name, cell.period, cell.flag, *_ends(ends))
         for basis in found.bases
         for cell, ends in zip(found.cells, basis.bounds, strict=True)
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _ends(bound: Bound) -> tuple[float, ...]:
+    return tuple(math.nan if end is None else end for end in bound)
 
 
 def _table_text(found: Audit, table: object) -> str:
@@ -288,11 +272,7 @@ def conflict_sentences(found: Audit | AttributeAudit) -> list[str]:
     sentences = []
     for ids in found.conflicts:
         named = [count_words(by_id[name]) for name in ids]
-        text = (
-            f"{named[0]} cannot be true."
-            if len(named) == 1
-            else f"{listed(named)} cannot all be true."
-        )
+        text = f"{listed(named)} cannot {'all ' if len(named) > 1 else ''}be true."
         why = reason(found.rows, ids)
         sentences.append(text if why is None else f"{text} {why}")
     return sentences
@@ -319,16 +299,13 @@ def audit_text(found: Audit) -> str:
         lines += [f"  {i}. {text}" for i, text in enumerate(said[:MOST_SHOWN], start=1)]
         if len(said) > MOST_SHOWN:
             lines.append(f"  ... and {len(said) - MOST_SHOWN} more (with --out DIR: all of them)")
-        lines += [
-            "",
-            f"Largest sets that can all be true: {len(found.subsets.left_out)}, listed by",
-        ]
+        left_out, best = found.subsets.left_out, set(found.subsets.largest)
+        lines += ["", f"Largest sets that can all be true: {len(left_out)}, listed by"]
         lines.append("what is left out (* the largest):")
-        best = set(found.subsets.largest)
-        shown = found.subsets.left_out[:MOST_SHOWN]
+        shown = left_out[:MOST_SHOWN]
         lines += [f"  {'*' if out in best else ' '} without {', '.join(out)}" for out in shown]
-        if len(found.subsets.left_out) > MOST_SHOWN:
-            lines.append(f"  ... and {len(found.subsets.left_out) - MOST_SHOWN} more")
+        if len(left_out) > MOST_SHOWN:
+            lines.append(f"  ... and {len(left_out) - MOST_SHOWN} more")
         lines += ["", "Cheapest repairs (smallest total change to the published numbers):"]
         for i, repair in enumerate(found.all_repairs, start=1):
             lines.append(f"  {i}. {repair_text(repair, found.rows)}")
@@ -410,7 +387,7 @@ def attribute_bounds(found: Sequence[AttributeAudit]) -> pd.DataFrame:
         (
             one.attribute.name,
             *(cell.level, cell.kind, cell.name, cell.period, cell.flag),
-            *(float("nan") if end is None else end for end in ends),
+            *_ends(ends),
         )
         for one in found
         for cell, ends in zip(one.cells, one.bounds, strict=bool(one.bounds))

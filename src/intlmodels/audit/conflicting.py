@@ -240,13 +240,9 @@ def _times(r: Rows, parts: Ints) -> Ints | None:
     values, cells = parts @ r.printed, parts @ np.unique(r.member, axis=1)
     add, take = np.flatnonzero(relation != AT_MOST), np.flatnonzero(relation != AT_LEAST)
     signed = np.concatenate([parts[add], -parts[take]])
+    either = np.hstack([cells[add].T, -cells[take].T])
     program = Program(
-        np.vstack(
-            [
-                np.hstack([cells[add].T, -cells[take].T]),
-                np.concatenate([values[add], -values[take]]),
-            ]
-        ),
+        np.vstack([either, np.concatenate([values[add], -values[take]])]),
         np.asarray([AT_MOST] * cells.shape[1] + [AT_LEAST]),
         np.asarray([0] * cells.shape[1] + [1]),
     )
@@ -262,11 +258,8 @@ def _terms(r: Rows, times: Ints) -> tuple[tuple[str, int, int], ...]:
         if len(own) and times[own[0]] and (times[own] == times[own[0]]).all():
             terms.append((count.id, int(times[own[0]]), int(r.printed[own].sum())))
         elif count.each:
-            terms += [
-                (f"{count.id}[{firm}]", int(times[row]), count.value)
-                for firm, row in zip(count.firms, own, strict=True)
-                if times[row]
-            ]
+            by_firm = zip(count.firms, times[own].tolist(), strict=True)
+            terms += [(f"{count.id}[{firm}]", n, count.value) for firm, n in by_firm if n]
     return tuple(terms)
 
 

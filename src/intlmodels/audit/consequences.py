@@ -10,15 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.audit.integers import AT_MOST, EQUAL, Ints, TooLongError
-from intlmodels.audit.system import (
-    MOST_SOLVED,
-    MOST_VALUE,
-    Change,
-    Slack,
-    System,
-    answer,
-    hard,
-)
+from intlmodels.audit.system import MOST_SOLVED, MOST_VALUE, Change, Slack, System, answer, hard
 from intlmodels.core.errors import StudyError
 from intlmodels.studies.counts import FLAGS, Rows
 
@@ -94,22 +86,16 @@ def _search(r: Rows, keep_hard: bool) -> tuple[tuple[Repair, ...], bool]:
         cost, touches_hard = sum(abs(by) for _, by in changed), any(c.hard for c, _ in changed)
         found.append(Repair(values, cost, touches_hard, system.table(x[: change.cells])))
     place = {count.id: i for i, count in enumerate(r.counts)}
-    found.sort(
-        key=lambda repair: (
-            repair.touches_hard,
-            len(repair.changes),
-            [(place[name], value) for name, value in repair.changes.items()],
-        )
-    )
-    return tuple(found), complete
+
+    def rank(repair: Repair) -> tuple[Any, ...]:
+        changes = [(place[name], value) for name, value in repair.changes.items()]
+        return repair.touches_hard, len(changes), changes
+
+    return tuple(sorted(found, key=rank)), complete
 
 
 class _Cheapest:
-    """Every vector of changes of the least cost.
-
-    What is left of the box of changes after taking one vector out of it is split into smaller
-    boxes, which are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
-    """
+    """Every vector of changes of the least cost."""
 
     def __init__(self, change: Change, first: tuple[int, Ints]) -> None:
         self.change, self.cost = change, first[0]
@@ -126,17 +112,16 @@ class _Cheapest:
                     high[i] = 0
                 low[i] = 0
         active = [i for i in range(self.change.cells, len(low)) if high[i]]
+        # What is left of a box after taking one vector out of it is split into smaller boxes, which
+        # are searched in turn (Lawler 1972, Management Science 18(7), 401-405).
         boxes = [(low, high)]
         while boxes:
             low, high = boxes.pop()
             spent, limit = low[active].sum(), high[active].sum()
             if spent > self.cost or limit < self.cost:
                 continue
-            changes = slice(self.change.cells, None)
             inside = (
-                x
-                for x in self.found
-                if (low[changes] <= x[changes]).all() and (x[changes] <= high[changes]).all()
+                x for x in self.found if ((low <= x) & (x <= high))[self.change.cells :].all()
             )
             x = next(inside, None)
             if x is None:
@@ -215,10 +200,8 @@ class Cell:
 
 def standard_cells(r: Rows, groups: Mapping[str, tuple[str, ...]]) -> tuple[Cell, ...]:
     """Every number that a reader may ask for: firms, groups and all firms, by period and flag."""
-    whose: list[tuple[str, str, tuple[str, ...]]] = [("all", ALL, r.firms)]
-    whose += [
-        ("group", name, firms) for name, firms in groups.items() if set(firms) != set(r.firms)
-    ]
+    parts = [(name, firms) for name, firms in groups.items() if set(firms) != set(r.firms)]
+    whose = [("all", ALL, r.firms), *(("group", *part) for part in parts)]
     whose += [("firm", firm, (firm,)) for firm in r.firms]
     return tuple(cell for who in whose for cell in _cells(r, *who))
 
@@ -266,16 +249,14 @@ class _Bounds:
         self.system = System(r)
         self.change = Change(self.system, keep_hard, total)
         self.program = self.change.program.with_rows([self.change.cost], AT_MOST, [total])
-        start = self.program.least(
-            np.zeros_like(self.change.cost), self.change.low, self.change.high
-        )
+        nothing = np.zeros_like(self.change.cost)
+        start = self.program.least(nothing, self.change.low, self.change.high)
+        if start is None and total:
+            said = f"no decision table satisfies the counts changed by at most {total} in total"
+            raise StudyError(said)
         if start is None:
-            raise StudyError(
-                "no decision table satisfies the counts; expected counts that can all be true; "
-                "audit them for conflicts and repairs"
-                if not total
-                else f"no decision table satisfies the counts changed by at most {total} in total"
-            )
+            said = "no decision table satisfies the counts; expected counts that can all be true; "
+            raise StudyError(f"{said}audit them for conflicts and repairs")
         self.points = [start[1]]
 
     def bound(self, weight: Ints) -> Bound:

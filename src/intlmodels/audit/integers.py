@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +66,6 @@ class Program:
 
     def _binding(self, point: NDArray[np.float64], first: int) -> Program:
         """The first rows, and of the others those on which a point lies."""
-        if len(self.right) == first:
-            return self
         keep = np.abs(self.matrix @ point - self.right) < NEAR
         keep[:first] = True
         return Program(self.matrix[keep], self.relation[keep], self.right[keep])
@@ -76,8 +73,7 @@ class Program:
     def holds(self, x: Ints) -> bool:
         """Whether integers satisfy every row, in exact arithmetic."""
         off = self.matrix @ x - self.right
-        bad = np.choose(self.relation, [off != 0, off < 0, off > 0])
-        return not bad.any()
+        return not np.choose(self.relation, [off != 0, off < 0, off > 0]).any()
 
     def least(
         self, cost: Ints, low: Ints, high: Ints, below: int | None = None
@@ -185,43 +181,35 @@ class Program:
         self, cost: Ints, low: Ints, high: Ints
     ) -> tuple[int | None, NDArray[np.float64] | None]:
         """A lower bound (None: unproven), and the relaxation's point (None: there is none)."""
-        status, point, y = self._linear(cost, low, high, self._system)
+        status, point, y = self._linear(self.matrix, cost, low, high)
         if status == 0 and point is not None:
             return self._proven(cost, y, low, high), point
         # No point was found: look for the one that misses the rows by least. Its multipliers
         # prove, by Farkas' lemma, that it cannot be mended.
-        apart = np.eye(len(self.right), dtype=np.int64)
-        wide = np.hstack([self.matrix, apart, -apart])
         n = len(self.right)
+        apart = np.eye(n, dtype=np.int64)
+        wide = np.hstack([self.matrix, apart, -apart])
         status, point, y = self._linear(
+            wide,
             np.concatenate([np.zeros_like(cost), np.ones(2 * n, np.int64)]),
             np.concatenate([low, np.zeros(2 * n, np.int64)]),
             np.concatenate([high, np.full(2 * n, np.iinfo(np.int32).max)]),
-            self._split(wide),
         )
         if status == 0 and (self._proven(np.zeros_like(cost), y, low, high) or 0) > 0:
             return None, None
         return None, (low + high) / 2
 
-    @cached_property
-    def _system(self) -> tuple[Ints, Ints]:
-        return self._split(self.matrix)
-
-    def _split(self, matrix: Ints) -> tuple[Ints, Ints]:
-        return matrix[self._equal], self._sign[:, None] * matrix[self._other]
-
     def _linear(
-        self, cost: Ints, low: Ints, high: Ints, system: tuple[Ints, Ints]
+        self, matrix: Ints, cost: Ints, low: Ints, high: Ints
     ) -> tuple[int, NDArray[np.float64] | None, NDArray[np.float64]]:
         """Solve the relaxation: status, point, multiplier of every row."""
         from scipy.optimize import linprog
 
-        equal, other = system
         result = linprog(
             cost,
-            A_eq=equal,
+            A_eq=matrix[self._equal],
             b_eq=self.right[self._equal],
-            A_ub=other,
+            A_ub=self._sign[:, None] * matrix[self._other],
             b_ub=self._sign * self.right[self._other],
             bounds=np.stack([low, high], axis=1),
             method="highs",
@@ -260,10 +248,8 @@ def _exact(matrix: Ints, vector: Ints) -> NDArray[np.object_]:
 
 
 def _left_inverse(columns: Ints) -> tuple[NDArray[np.float64], int] | None:
-    """Multipliers, in parts of one, that turn each column into one and the others into none.
-
-    LAPACK is not used: its threads get in each other's way with matrices as small as these.
-    """
+    """Multipliers, in parts of one, that turn each column into one and the others into none."""
+    # Not by LAPACK, whose threads get in each other's way with matrices as small as these.
     n = columns.shape[1]
     work = np.hstack([columns, np.eye(len(columns))]).astype(float)
     free = np.ones(len(columns), bool)

@@ -49,11 +49,9 @@ class System:
 
     def ceiling(self, slack: int) -> Ints:
         """The most that a variable needs to be where values may be too small by ``slack``."""
-        limit = np.where(self.rows.relation == AT_LEAST, -1, self.rows.printed + slack)
         most = np.iinfo(np.int64).max
-        upper = np.where((self.matrix > 0) & (limit >= 0)[:, None], limit[:, None], most).min(
-            axis=0, initial=most
-        )
+        limit = np.where(self.rows.relation == AT_LEAST, most, self.rows.printed + slack)
+        upper = np.where(self.matrix > 0, limit[:, None], most).min(axis=0, initial=most)
         return np.where(self.capped, upper, self.reach)
 
     @cached_property
@@ -155,11 +153,8 @@ class Change:
 def check_size(r: Rows, matrix: Ints) -> None:
     """Refuse what an audit cannot take."""
     if len(r.counts) > MOST_COUNTS:
-        raise StudyError(
-            f"expected at most {MOST_COUNTS} counts for an audit, found {len(r.counts)}; leave out "
-            "counts that others imply",
-            file=r.counts[0].file or None,
-        )
+        said = f"expected at most {MOST_COUNTS} counts for an audit, found {len(r.counts)}; leave "
+        raise StudyError(f"{said}out counts that others imply", file=r.counts[0].file or None)
     for count in r.counts:
         if not 0 <= count.value <= MOST_VALUE:
             raise StudyError(

@@ -150,11 +150,10 @@ def _mend(text: str) -> str:
     return " such as 5 or 2.5; if the value is unknown, leave the cell empty, or write NA"
 
 
-_NOT_KNOWN = {"", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#n/a", "inf"} | {
-    "infinity",
-    "\N{EN DASH}",
-    "\N{EM DASH}",
-}
+_NOT_KNOWN = (
+    *("", "nan", "na", "n/a", "n.a.", "null", "none", ".", "..", "?", "#n/a", "inf", "infinity"),
+    *("\N{EN DASH}", "\N{EM DASH}"),
+)
 
 
 def read_text(files: Files, file: str) -> str:
@@ -195,16 +194,12 @@ def _read_bytes(folder: Path, file: str) -> bytes:
         if not path.is_file():
             raise StudyError("expected an ordinary file", file=file)
         if path.stat().st_size > most * 1_000_000:
-            raise StudyError(
-                f"the file is larger than {most} MB; expected a smaller one (millions of rows "
-                f"are read as a register: see [register])",
-                file=file,
-            )
+            said = f"the file is larger than {most} MB; expected a smaller one (millions of rows "
+            raise StudyError(f"{said}are read as a register: see [register])", file=file)
         return path.read_bytes()
     except OSError as error:
-        raise StudyError(
-            f"file cannot be read: {error.strerror or error}; expected a readable file", file=file
-        ) from error
+        said = f"file cannot be read: {error.strerror or error}; expected a readable file"
+        raise StudyError(said, file=file) from error
 
 
 def _missing(path: Path, file: str) -> StudyError:
@@ -219,11 +214,8 @@ def _missing(path: Path, file: str) -> StudyError:
         mend = " (intlmodels new makes a folder with one, as an example)"
     elif not mend and own:
         mend = f" (save the sheet of {shown(own[0])} as 'CSV UTF-8' under this name)"
-    return StudyError(
-        f"file is missing{mend}; expected it in the folder {folder}, which holds "
-        f"{listed(here) or 'no files'}",
-        file=file,
-    )
+    said = f"file is missing{mend}; expected it in the folder {folder}, which holds "
+    return StudyError(f"{said}{listed(here) or 'no files'}", file=file)
 
 
 def _decoded(raw: bytes, file: str) -> str:
@@ -336,25 +328,19 @@ def _blank(record: list[str]) -> bool:
 def require_names(first: list[str], file: str) -> None:
     """Refuse a first row that has no names of columns, or not between commas."""
     if _blank(first):
-        raise StudyError(
-            "the row is blank; expected the names of the columns: delete the row", file=file, row=1
-        )
+        said = "the row is blank; expected the names of the columns: delete the row"
+        raise StudyError(said, file=file, row=1)
     if len(first) == 1 and any(mark in first[0] for mark in _OTHER_MARKS):
         raise StudyError("expected names separated by commas", file=file, row=1, value=first[0])
 
 
 def _check_first(records: list[list[str]], file: str) -> None:
-    first = records[0]
-    require_names(first, file)
+    require_names(records[0], file)
+    names = [name for name in records[0] if name.strip()]
     most = max(sum(bool(cell.strip()) for cell in record) for record in records)
-    if sum(bool(name.strip()) for name in first) == 1 and most > 2:
-        raise StudyError(
-            "expected the names of the columns; this seems to be a title: delete everything "
-            "above the row with the names",
-            file=file,
-            row=1,
-            value=next(name for name in first if name.strip()),
-        )
+    if len(names) == 1 and most > 2:
+        said = "expected the names of the columns; this seems to be a title: delete everything "
+        raise StudyError(f"{said}above the row with the names", file=file, row=1, value=names[0])
 
 
 def _check_separator(text: str, file: str) -> None:
@@ -382,19 +368,11 @@ def _check_header(header: tuple[str, ...], file: str) -> None:
     seen: set[str] = set()
     for position, name in enumerate(header, start=1):
         if not name:
-            raise StudyError(
-                f"column {position} has no name; expected a name in every cell of the first row: "
-                "name the column or delete it",
-                file=file,
-                row=1,
-            )
+            said = f"column {position} has no name; expected a name in every cell of the first "
+            raise StudyError(f"{said}row: name the column or delete it", file=file, row=1)
         if name in seen:
-            raise StudyError(
-                "two columns have this name; expected every name once: rename or delete one",
-                file=file,
-                row=1,
-                column=name,
-            )
+            said = "two columns have this name; expected every name once: rename or delete one"
+            raise StudyError(said, file=file, row=1, column=name)
         seen.add(name)
 
 
@@ -422,10 +400,7 @@ def _check_width(record: list[str], expected: int, file: str, row: int, one: str
 
 def table_text(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Cells of text as the CSV that :func:`read_table` reads, unchanged."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([header, *rows])
-    return buffer.getvalue()
+    return raw_csv([header, *rows])
 
 
 # -- tables as CSV text that a spreadsheet opens without surprises ---------------------
@@ -439,10 +414,13 @@ def csv_text(table: pd.DataFrame) -> str:
 
 def csv_rows(rows: Iterable[Iterable[Any]]) -> str:
     """Rows as CSV, cell by cell as :func:`csv_text` writes them."""
+    return raw_csv(map(_cell, row) for row in rows)
+
+
+def raw_csv(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV, cells as they are, quoted where needed."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
 
 

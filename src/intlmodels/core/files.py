@@ -42,10 +42,8 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StudyError(
-            f"cannot write there ({error.strerror}); choose another folder with --out",
-            file=str(folder),
-        ) from error
+        said = f"cannot write there ({error.strerror}); choose another folder with --out"
+        raise StudyError(said, file=str(folder)) from error
 
 
 #: Name of a temporary file: of which machine and process, and what tells it from others.
@@ -78,10 +76,8 @@ def atomically(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename is not None and not _TEMPORARY.fullmatch(Path(error.filename).name):
             raise  # of another file, which the block read
-        raise StudyError(
-            f"cannot be written ({error.strerror or error}); existing files are unchanged",
-            file=str(path),
-        ) from error
+        said = f"cannot be written ({error.strerror or error}); existing files are unchanged"
+        raise StudyError(said, file=str(path)) from error
 
 
 def _remove_left_over(folder: Path) -> None:
@@ -135,11 +131,8 @@ def output_folder(text: str | Path, writes: bool = True) -> Path:
     try:
         probe(folder, writes)
     except OSError as error:
-        raise StudyError(
-            f"output must be a folder that can be written to ({error.strerror}); choose another "
-            "one with --out",
-            file=name,
-        ) from error
+        said = f"output must be a folder that can be written to ({error.strerror}); choose another "
+        raise StudyError(f"{said}one with --out", file=name) from error
     return folder
 
 
@@ -158,39 +151,26 @@ def probe(folder: Path, writes: bool = True) -> None:
             Path(trial, *missing).mkdir(parents=True, exist_ok=True)
 
 
-def require_new(folder: Path) -> None:
-    """Refuse a folder that holds something, or cannot be made where it is named."""
-    if folder.exists():
-        if not folder.is_dir():
-            raise StudyError("this is a file; expected a folder to create", file=str(folder))
-        if any(folder.iterdir()):
-            raise StudyError(
-                "the folder is not empty, and its files are never overwritten; expected a new "
-                "name, "
-                "or an empty folder",
-                file=str(folder),
-            )
-    elif not folder.parent.is_dir():
-        raise StudyError(
-            f"the parent folder {folder.parent} does not exist; create it first", file=str(folder)
-        )
-
-
-def write_new(files: Mapping[str, bytes], text: str | Path) -> Path:
-    """Make a folder with these files in it, or nothing; StudyError if it cannot be made."""
+@contextmanager
+def new_folder(text: str | Path) -> Iterator[Path]:
+    """The path of a folder that can be made; StudyError if the block cannot make it."""
     if not str(text).strip() or not str(text).isprintable():
         raise StudyError("expected the path of a folder to create", value=str(text))
     try:
         folder = Path(text).expanduser()
-        require_new(folder)
-        write_all(files, folder)
+        if folder.exists() and not folder.is_dir():
+            raise StudyError("this is a file; expected a folder to create", file=str(folder))
+        if folder.exists() and any(folder.iterdir()):
+            said = "the folder is not empty, and its files are never overwritten; expected a new "
+            raise StudyError(f"{said}name, or an empty folder", file=str(folder))
+        if not folder.exists() and not folder.parent.is_dir():
+            said = f"the parent folder {folder.parent} does not exist; create it first"
+            raise StudyError(said, file=str(folder))
+        yield folder
     except (OSError, RuntimeError) as error:  # no permission, no such home, too long a name
-        raise StudyError(
-            f"cannot create this folder ({getattr(error, 'strerror', None) or error}); choose "
-            "another place",
-            file=str(text),
-        ) from error
-    return folder
+        why = getattr(error, "strerror", None) or error
+        said = f"cannot create this folder ({why}); choose another place"
+        raise StudyError(said, file=str(text)) from error
 
 
 def write_all(files: Mapping[str, bytes], folder: Path, outdated: Iterable[str] = ()) -> None:

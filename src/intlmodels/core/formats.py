@@ -193,7 +193,7 @@ def a(noun: str) -> str:
 
 def counted(count: int, noun: str) -> str:
     """A count with its noun: 1 firm, 2 firms."""
-    return f"{count} {noun if count == 1 else plural(noun)}"
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
 
 
 def some(items: Iterable[str], most: int = 6) -> str:

@@ -64,11 +64,8 @@ def require_caches() -> None:
         os.environ["MPLCONFIGDIR"] = f"{cache}/matplotlib"
     if "numba" in lost:
         os.environ["NUMBA_CACHE_DIR"] = f"{cache}/numba"
-    place = next(iter(lost.values()))
-    sys.stderr.write(
-        f"the cache {place} cannot be written: a temporary one is used, and everything is "
-        "compiled again in every run\n"
-    )
+    said = f"the cache {next(iter(lost.values()))} cannot be written: a temporary one is used, and "
+    sys.stderr.write(f"{said}everything is compiled again in every run\n")
 
 
 def _writable(folder: Path) -> bool:
@@ -101,10 +98,8 @@ def _numba() -> list[Path]:
     if os.environ.get("NUMBA_CACHE_DIR"):
         return [_expanded(os.environ["NUMBA_CACHE_DIR"])]
     shared = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return [
-        Path(__file__).parents[1] / "models" / "share" / "__pycache__",
-        _expanded(shared) / "numba",
-    ]
+    beside = Path(__file__).parents[1] / "models" / "share" / "__pycache__"
+    return [beside, _expanded(shared) / "numba"]
 
 
 def _expanded(text: str) -> Path:
@@ -130,9 +125,8 @@ def helpers(count: int) -> Iterator[ProcessPoolExecutor]:
         with one_thread_each():
             yield pool
     except BrokenExecutor as error:
-        raise StudyError(
-            f"a worker process ended unexpectedly, perhaps for lack of memory; {GOES_ON}"
-        ) from error
+        said = f"a worker process ended unexpectedly, perhaps for lack of memory; {GOES_ON}"
+        raise StudyError(said) from error
     finally:
         # What is wanted of them has been waited for; their orderly end takes half a second.
         for process in list((pool._processes or {}).values()):

@@ -54,9 +54,8 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
     try:
         from distributed import KilledWorker
     except ImportError:
-        raise StudyError(
-            "a cluster needs Dask; install it: pip install 'intlmodels[cluster]'", value=address
-        ) from None
+        said = "a cluster needs Dask; install it: pip install 'intlmodels[cluster]'"
+        raise StudyError(said, value=address) from None
     with _quiet("distributed.client"), _connected(address) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -64,27 +63,18 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
             client.run(import_module, __name__)
             yield Workers(client, packages)
         except KilledWorker as error:
-            raise StudyError(
-                "several workers ended unexpectedly at the same task, perhaps for lack of memory; "
-                f"{goes_on}",
-                file=address,
-            ) from error
+            said = "several workers ended unexpectedly at the same task, perhaps for lack of "
+            raise StudyError(f"{said}memory; {goes_on}", file=address) from error
         except TimeoutError as error:
-            raise StudyError(
-                f"the scheduler has no workers after {PATIENCE} s; start some, for example: dask "
-                f"worker {address}",
-                file=address,
-            ) from error
+            said = f"the scheduler has no workers after {PATIENCE} s; start some, for example: "
+            raise StudyError(f"{said}dask worker {address}", file=address) from error
         except CancelledError as error:
             raise StudyError(f"the scheduler was lost; {goes_on}", file=address) from error
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "intlmodels":
                 raise
-            raise StudyError(
-                "a worker of the cluster does not have this intlmodels; install the same there as "
-                "here",
-                file=address,
-            ) from error
+            said = "a worker of the cluster does not have this intlmodels; install the same there "
+            raise StudyError(f"{said}as here", file=address) from error
 
 
 @contextmanager
@@ -140,11 +130,8 @@ def _security(address: str) -> Security:
     try:
         context = security.get_connection_args("client")["ssl_context"]
     except OSError as error:
-        raise StudyError(
-            f"the certificates in {_TLS} cannot be read ({error.strerror or error}); expected PEM "
-            "files",
-            value=address,
-        ) from error
+        said = f"the certificates in {_TLS} cannot be read ({error.strerror or error}); expected "
+        raise StudyError(f"{said}PEM files", value=address) from error
     if context is None:
         raise StudyError(f"TLS needs certificates; expected them in {_TLS}", value=address)
     return security
@@ -206,10 +193,8 @@ def on_worker[R](
     if other:
         alike = here.get(MACHINE) == wanted.get(MACHINE)
         fix = "install the same there as here" if alike else "use workers of the same kind"
-        raise StudyError(
-            f"a worker of the cluster has {', '.join(other)}, and might compute different results; "
-            f"{fix}"
-        )
+        said = f"a worker of the cluster has {', '.join(other)}, and might compute different "
+        raise StudyError(f"{said}results; {fix}")
     with _ONE_AT_A_TIME:
         return function(*arguments, **named)
 

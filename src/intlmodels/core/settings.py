@@ -50,9 +50,8 @@ class Settings:
             if name == "cores" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                raise StudyError(
-                    f"{name} must be a whole number from {least} to {most}", value=str(value)
-                )
+                said = f"{name} must be a whole number from {least} to {most}"
+                raise StudyError(said, value=str(value))
         accept: Any = self.target_accept
         if isinstance(accept, bool) or not isinstance(accept, (int, float)) or not 0 < accept < 1:
             raise StudyError("target_accept must be between 0 and 1", value=str(accept))
@@ -85,10 +84,8 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 continue
             if not any(_is_of(value, kind) for kind in parameter.annotation.split(" | ")):
-                raise TypeError(
-                    f"{function.__name__}: {name} must be {_in_words(parameter.annotation)}, "
-                    f"not {type(value).__name__}"
-                )
+                said = f"{function.__name__}: {name} must be {_in_words(parameter.annotation)}"
+                raise TypeError(f"{said}, not {type(value).__name__}")
             if name == "prob" and not 0 < value < 1:
                 raise StudyError("prob must be between 0 and 1", value=value)
             if name == "out" and value is not None:
@@ -149,7 +146,5 @@ def _require_fit(tree: Any, before: bool) -> None:
     if before and "posterior" not in tree.children:
         attributes, groups = {"model"}, {"prior_predictive", "constant_data"}
     if not (attributes <= set(tree.attrs) and groups <= set(tree.children)):
-        raise StudyError(
-            "this tree is not a fit of intlmodels; expected one from fit_study or read_fit",
-            value=list(tree.children),
-        )
+        said = "this tree is not a fit of intlmodels; expected one from fit_study or read_fit"
+        raise StudyError(said, value=list(tree.children))

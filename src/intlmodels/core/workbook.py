@@ -49,25 +49,18 @@ def sheet_rows(raw: bytes, sheet: str, file: str) -> list[list[str]]:
         names = values.sheetnames
         sheet = sheet or names[0]
         if sheet not in names:
-            raise StudyError(
-                f"no such sheet{did_you_mean(sheet, names)}; expected one of {listed(names)}",
-                file=file,
-                value=sheet,
-            )
+            said = f"no such sheet{did_you_mean(sheet, names)}; expected one of {listed(names)}"
+            raise StudyError(said, file=file, value=sheet)
+        both = zip(values[sheet].iter_rows(), formulas[sheet].iter_rows(), strict=True)
         rows = [
             [_text(cell, formula, file) for cell, formula in zip(shown, behind, strict=True)]
-            for shown, behind in zip(
-                values[sheet].iter_rows(), formulas[sheet].iter_rows(), strict=True
-            )
+            for shown, behind in both
         ]
     except StudyError:
         raise
     except Exception as error:
-        raise StudyError(
-            f"not a workbook that openpyxl can read ({type(error).__name__}); save it as xlsx "
-            "again, or the sheet as 'CSV UTF-8'",
-            file=file,
-        ) from error
+        said = f"not a workbook that openpyxl can read ({type(error).__name__}); save it as xlsx "
+        raise StudyError(f"{said}again, or the sheet as 'CSV UTF-8'", file=file) from error
     width = max(map(len, rows), default=0)
     return [row + [""] * (width - len(row)) for row in rows]
 

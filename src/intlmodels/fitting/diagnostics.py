@@ -7,7 +7,7 @@ passes, fails, or informs (it could not be computed, or has no limit).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from intlmodels.core.formats import CLEAR_AND_LEANING
 from intlmodels.core.jsonvalues import build, parse_json
+from intlmodels.fitting.convergence import Convergence, ebfmi
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -106,7 +107,7 @@ MANY_CHECKS: tuple[Check, ...] = (
     ),
 )
 #: Quantities that are looked at at a time: ranks and autocovariances of all take their memory.
-CHUNK = 1000
+CHUNK = 100
 #: How many groups are very many: clusters, firms of a panel, or its rows.
 MANY = 30
 #: Draws of very many clusters that are looked at, and rows of a panel: what rows are made of, the
@@ -193,29 +194,16 @@ def convergence(
     labels = [label for label, _ in pairs]
     if not pairs:
         return {name: ([], np.empty(0)) for name in names}
-    parts = [
-        _convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]], axis=-1), names)
-        for start in range(0, len(pairs), CHUNK)
-    ]
-    return {name: (labels, np.concatenate([part[name] for part in parts])) for name in names}
-
-
-def _convergence(
-    stacked: NDArray[np.float64], names: Sequence[str]
-) -> dict[str, NDArray[np.float64]]:
-    """The same of draws of shape (chain, draw, quantity)."""
-    from arviz_stats.base import array_stats
-
-    axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
+    parts = []
     # Chains that do not move divide by zero; what comes out, inf or NaN, fails the gate.
     with np.errstate(divide="ignore", invalid="ignore"):
-        measures: dict[str, Callable[[], Any]] = {
-            "rhat": lambda: array_stats.rhat(stacked, **axes),
-            "ess_bulk": lambda: array_stats.ess(stacked, method="bulk", **axes),
-            "ess_tail": lambda: array_stats.ess(stacked, method="tail", prob=(0.05, 0.95), **axes),
-            "mcse_mean": lambda: array_stats.mcse(stacked, method="mean", **axes),
-        }
-        return {name: np.asarray(measures[name]()) for name in names}
+        for start in range(0, len(pairs), CHUNK):
+            own = Convergence(np.stack([draws for _, draws in pairs[start : start + CHUNK]]))
+            parts.append([getattr(own, name)() for name in names])
+    return {
+        name: (labels, values)
+        for name, values in zip(names, np.concatenate(parts, axis=1), strict=True)
+    }
 
 
 def gate(tree: DataTree) -> Gate:
@@ -253,9 +241,7 @@ def _measure(tree: DataTree) -> dict[str, tuple[float, str]]:
     stats = tree["sample_stats"].to_dataset()
     if "energy" not in stats:
         return found  # drawn without Hamiltonian trajectories: the other checks do not apply
-    from arviz_stats.base import array_stats
-
-    energy = np.asarray(array_stats.bfmi(stats["energy"].to_numpy(), chain_axis=0, draw_axis=1))
+    energy = ebfmi(stats["energy"].to_numpy())
     found["ebfmi"] = (float(energy.min()), f"chain {int(energy.argmin())}")
     for name, variable in {"divergences": "diverging", "treedepth": "maxdepth_reached"}.items():
         counts = stats[variable].to_numpy().sum(axis=1)
@@ -311,14 +297,12 @@ EDGE_ERRORS = 3
 
 def probability_error(holds: NDArray[Any], chains: int) -> Array:
     """Monte Carlo error of probabilities, of draws of whether something holds, (draw, ...)."""
-    from arviz_stats.base import array_stats
-
     if not holds[:1].size:
         return np.zeros(holds.shape[1:])
-    stacked = holds.astype(float).reshape(chains, -1, *holds.shape[1:])
+    each = holds.astype(float).reshape(len(holds), -1).T
     with np.errstate(divide="ignore", invalid="ignore"):  # what never varies has no error
-        found = array_stats.mcse(stacked, method="mean", chain_axis=0, draw_axis=1)
-    return np.nan_to_num(np.asarray(found))
+        found = Convergence(each.reshape(len(each), chains, -1)).mcse_mean()
+    return np.nan_to_num(found).reshape(holds.shape[1:])
 
 
 def on_the_edge(probability: float, error: float, limits: Sequence[float]) -> bool:

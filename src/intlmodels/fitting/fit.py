@@ -20,7 +20,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Progress, Settings
 from intlmodels.core.threads import one_thread
 from intlmodels.models import DEFAULT, design_of, find_variant, model_of, priors_of
-from intlmodels.models.base import Refitter
+from intlmodels.models.base import Refitter, Sampler
 from intlmodels.models.priors import Prior, log_density
 from intlmodels.studies import Study
 
@@ -35,6 +35,7 @@ def fit(
     priors: Mapping[str, Prior] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    sampler: Sampler | None = None,
 ) -> DataTree:
     """Fit one variant and return every group in one tree.
 
@@ -44,7 +45,8 @@ def fit(
     missing, ``log_prior`` every parameter with a prior of its own. Printed shares are in percent,
     ``mu`` is a share between 0 and 1; of a further outcome the positions of levels are observed.
     Of registers there are no ``log_likelihood`` and ``log_prior``, nothing has the length of the
-    rows, and ``posterior`` has no expected shares and no effects of single firms.
+    rows, and ``posterior`` has no expected shares and no effects of single firms. ``sampler``: the
+    model's own for these priors, if it was made before.
 
     Raises StudyError for an unknown variant or setting, a prior that a register cannot have, or
     sequences for which the integrals over the firms' effects would not be exact enough.
@@ -62,7 +64,8 @@ def fit(
             value=variant,
         )
     begun = perf_counter()
-    drawn = model.draw(study, variant, priors, settings, progress)
+    sampler = sampler or model.sampler(study, variant, priors)
+    drawn = sampler(settings, progress)
     seconds = perf_counter() - begun
     groups = drawn.groups
     after, before = groups["posterior"], groups["prior"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,11 @@ from intlmodels.models import (
     catalogue,
     find_variant,
     model_named,
+    model_of,
     priors_of,
     require_names,
 )
+from intlmodels.models.base import Drawn
 from intlmodels.models.functions import with_function
 from intlmodels.models.priors import Prior
 from intlmodels.register.counts import as_study
@@ -147,7 +150,8 @@ def decided_fit(
     With twice the draws that were asked for, where that may be enough, or else ``MOST_TIMES`` as
     many. Fits that failed the gate once, and of registers, stay as they are.
     """
-    tree = checked_fit(study, variant, priors, settings, progress)
+    draw = _fitter(study, variant, priors, progress)
+    tree = checked_fit(study, variant, priors, settings, draw)
     name = model_named(study.model).directions
     asked = {key: tree.attrs[key] for key in ("settings", "fingerprint")}
     times = 1
@@ -158,7 +162,7 @@ def decided_fit(
             break
         times = 2 * times if needed <= 2 else MOST_TIMES
         more = replace(settings, draws=times * settings.draws)
-        found = checked_fit(study, variant, priors, more, progress)
+        found = checked_fit(study, variant, priors, more, draw)
         if not Gate.from_json(found.attrs["gate"]).passed:
             break
         tree = found
@@ -174,14 +178,13 @@ def checked_fit(
     variant: str,
     priors: Mapping[str, Prior],
     settings: Settings,
-    progress: Progress | None = None,
     draw: Callable[[Settings], DataTree] | None = None,
 ) -> DataTree:
     """Fit, compute the estimands, and check; retry once with more careful sampling.
 
     ``draw`` takes the place of :func:`intlmodels.fitting.fit.fit`, for a model compiled before.
     """
-    draw = draw or (lambda used: fit(study, variant, priors, used, progress))
+    draw = draw or _fitter(study, variant, priors)
     tree = _with_estimands(draw(settings))
     retried = ""
     if not Gate.from_json(tree.attrs["gate"]).passed:
@@ -197,6 +200,18 @@ def checked_fit(
     tree.attrs["retried"] = retried
     tree.attrs["fingerprint"] = json.dumps(store.fingerprint(study, variant, priors, settings))
     return tree
+
+
+def _fitter(
+    study: Study, variant: str, priors: Mapping[str, Prior], progress: Progress | None = None
+) -> Callable[[Settings], DataTree]:
+    """Fits by settings, of a model that is built and compiled for the first of them."""
+    made = cache(lambda: model_of(study).sampler(study, variant, priors))
+
+    def sampler(settings: Settings, progress: Progress | None) -> Drawn:
+        return made()(settings, progress)
+
+    return lambda settings: fit(study, variant, priors, settings, progress, sampler)
 
 
 def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings, str]:

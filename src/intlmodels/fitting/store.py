@@ -214,23 +214,62 @@ _HIDDEN = frozenset(
 
 
 def write(tree: DataTree, path: Path) -> None:
-    """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete."""
-    encoding = {
-        group: {
-            name: {"zlib": True, "complevel": 1, "shuffle": True}
-            for name, array in tree[group].data_vars.items()
-            if array.size >= _MANY
-        }
-        for group in ("/posterior_predictive", "/prior_predictive")
-        if group[1:] in tree.children
-    }
-    with (
-        tree.to_netcdf(engine="h5netcdf", encoding=encoding) as content,
-        atomically(path) as temporary,
-        temporary.open("wb") as file,
-    ):
+    """Write a fit as netCDF, with a checksum; the old file stays until the new one is complete.
+
+    HDF5 is written directly, as the general writer of netCDF lays it out: that takes ten times as
+    long.
+    """
+    import h5py
+
+    with h5py.File(path.name, "w", driver="core", backing_store=False, track_order=True) as image:
+        _set_attributes(image, tree.attrs)
+        for name, node in tree.children.items():
+            _write_group(image.create_group(name, track_order=True), node.to_dataset(inherit=False))
+        image.flush()
+        content = image.id.get_file_image()
+    with atomically(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.write(_END % zlib.crc32(content))
+
+
+def _write_group(group: Any, dataset: Dataset) -> None:
+    """Write the variables of a dataset, its dimensions as scales of HDF5."""
+    import h5py
+
+    scales, labels = {}, [name for name in dataset.coords if name not in dataset.dims]
+    for dim, size in dataset.sizes.items():
+        if dim not in dataset.variables:
+            scales[dim] = group.create_dataset(dim, (size,), ">f4")
+            scales[dim].make_scale(_NO_VARIABLE.decode() + f".{size:10d}")
+    for name, variable in dataset.variables.items():
+        values, attributes, kind = variable.to_numpy(), dict(variable.attrs), None
+        if values.dtype.kind == "b":
+            values, attributes["dtype"] = values.astype("i1"), "bool"  # HDF5 has none
+        elif values.dtype.kind in "OU":
+            values, kind = values.astype(object), h5py.string_dtype()
+        own = [label for label in labels if {*dataset[label].dims} <= {*variable.dims}]
+        if name in dataset.data_vars and own:
+            attributes["coordinates"] = " ".join(sorted(map(str, own)))
+        many = group.name.endswith("_predictive") and values.size >= _MANY
+        packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if many else {}
+        item = group.create_dataset(name, data=values, dtype=kind, **packed)
+        _set_attributes(item, attributes)
+        if name in dataset.dims:
+            scales[name] = item
+            item.make_scale(name)
+    for name, variable in dataset.variables.items():
+        for axis, dim in enumerate(variable.dims):
+            if name != dim:
+                group[name].dims[axis].attach_scale(scales[dim])
+    used = {label for v in dataset.data_vars.values() for label in v.coords}
+    alone = " ".join(sorted(map(str, {*labels} - used)))
+    _set_attributes(group, dataset.attrs | ({"coordinates": alone} if alone else {}))
+
+
+def _set_attributes(item: Any, attributes: Mapping[Any, Any]) -> None:
+    """Set attributes; of numbers netCDF has arrays only."""
+    for name, value in attributes.items():
+        item.attrs[name] = value if isinstance(value, str) else np.atleast_1d(value)
 
 
 def read(path: Path) -> DataTree:

@@ -58,6 +58,8 @@ class Drawn:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
+#: Draws from posterior and prior, by settings, as often as it is asked to.
+type Sampler = Callable[[Settings, Progress | None], Drawn]
 #: Fits again by settings and what is not as in the study: posterior, statistics of the sampler.
 type Refitter = Callable[[Settings, Given], tuple[Dataset, Dataset]]
 
@@ -168,15 +170,8 @@ class Model[Study, Design](Protocol):
     ) -> Dataset:
         """Draws from the prior alone, in numpy; one chain."""
 
-    def draw(
-        self,
-        study: Study,
-        variant: str,
-        priors: Mapping[str, Prior],
-        settings: Settings,
-        progress: Progress | None,
-    ) -> Drawn:
-        """Draw from posterior and prior."""
+    def sampler(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> Sampler:
+        """Draw from posterior and prior; what all settings have in common is made once."""
 
     def refitter(self, study: Study, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile once, to be fitted again and again to other data of the same shape."""

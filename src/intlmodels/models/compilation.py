@@ -84,18 +84,15 @@ def one_at_a_time[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 @one_at_a_time
 def import_nutpie() -> ModuleType:
-    """Import nutpie without all of ArviZ, of which it uses the converters only.
+    """Import nutpie without ArviZ, of which it uses converters only, which are not called here.
 
-    nutpie imports ``arviz``, and with it every plot, for ``from_dict``; that function lives in
-    ``arviz_base``, which it gets instead. What another thread imports meanwhile as ``arviz``
-    becomes the real one when something of it is used.
+    What another thread imports meanwhile as ``arviz`` becomes the real one when something of it is
+    used.
     """
     if {"nutpie", "arviz"} & sys.modules.keys():
         import nutpie
 
         return nutpie
-    import arviz_base
-
     stand_in = ModuleType("arviz")
 
     def real(name: str) -> Any:
@@ -110,7 +107,6 @@ def import_nutpie() -> ModuleType:
     finally:
         if sys.modules.get("arviz") is stand_in:
             del sys.modules["arviz"]
-    vars(sys.modules["nutpie.sample"])["arviz"] = arviz_base
     return nutpie
 
 

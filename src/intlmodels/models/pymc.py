@@ -8,13 +8,14 @@ calibration and leave-one-out change their values and compile nothing (:func:`re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.settings import Given, Progress, Settings
-from intlmodels.models.base import Drawn, Refitter
+from intlmodels.models.base import Drawn, Refitter, Sampler
 from intlmodels.models.compilation import compile_model, import_nutpie, one_at_a_time
 from intlmodels.models.priors import DISTRIBUTIONS, Prior
 
@@ -65,19 +66,27 @@ def draw_pymc(priors: Mapping[str, Prior], name: str, **kwargs: Any) -> Any:
 # -- fits of a model ---------------------------------------------------------------------
 
 
-def draw_model(model: pm.Model, settings: Settings, progress: Progress | None) -> Drawn:
-    """Draw from posterior and prior of a PyMC model, with all that follows from the draws."""
-    draws, stats = sample(model, settings, progress)
-    posterior, log_likelihood = derive(model, draws)
-    prior, _ = derive(model, prior_draws(model, settings.seed), log_likelihood=False)
-    return Drawn(
-        {
-            "posterior": posterior,
-            "sample_stats": stats,
-            "log_likelihood": log_likelihood,
-            "prior": prior,
-        }
-    )
+def sampler(model: pm.Model) -> Sampler:
+    """Draw from posterior and prior of a PyMC model, with all that follows from the draws.
+
+    It is compiled, and its prior drawn, once for all settings.
+    """
+    compiled = cache(lambda: compile_model(model, _free(model)))
+    prior = cache(lambda seed: derive(model, prior_draws(model, seed), log_likelihood=False)[0])
+
+    def draw(settings: Settings, progress: Progress | None) -> Drawn:
+        draws, stats = sample(model, settings, progress, compiled)
+        posterior, log_likelihood = derive(model, draws)
+        return Drawn(
+            {
+                "posterior": posterior,
+                "sample_stats": stats,
+                "log_likelihood": log_likelihood,
+                "prior": prior(settings.seed),
+            }
+        )
+
+    return draw
 
 
 def with_values(compiled: Any, given: Given) -> Any:
@@ -93,8 +102,7 @@ def refitter(model: pm.Model) -> Refitter:
     compiled = compile_model(model, [name for name in names if not name.endswith("_z")])
 
     def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
-        drawn = run_nutpie(with_values(compiled, given), settings)
-        return drawn["posterior"].to_dataset(), drawn["sample_stats"].to_dataset()
+        return run_nutpie(with_values(compiled, given), settings)
 
     return refit
 
@@ -102,31 +110,50 @@ def refitter(model: pm.Model) -> Refitter:
 # -- sampling ----------------------------------------------------------------------------
 
 
+#: Statistics of the sampler that are kept, as nutpie or PyMC names them.
+STATISTICS = (
+    *("diverging", "energy", "depth", "tree_depth", "maxdepth_reached", "n_steps"),
+    *("step_size", "acceptance_rate", "mean_tree_accept", "lp", "logp"),
+)
+
+
+def _free(model: pm.Model) -> list[str]:
+    """Only the free parameters: what follows from them is computed once, for all draws."""
+    return [rv.name for rv in model.free_RVs]
+
+
 def sample(
-    model: pm.Model, settings: Settings, progress: Progress | None
+    model: pm.Model,
+    settings: Settings,
+    progress: Progress | None,
+    compiled: Callable[[], Any] | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """Draws of the free parameters and the statistics of the sampler."""
-    # Only the free parameters: what follows from them is computed once, for all draws.
-    names = [rv.name for rv in model.free_RVs]
+    """Draws of the free parameters and the statistics of the sampler.
+
+    ``compiled`` returns the model compiled for nutpie, if that was done before.
+    """
+    names = _free(model)
     if settings.sampler == "nutpie":
-        tree = run_nutpie(compile_model(model, names), settings, progress)
+        ready = compile_model(model, names) if compiled is None else compiled()
+        draws, stats = run_nutpie(ready, settings, progress)
     else:
         tree = _with_pymc(model, settings, progress)
-    draws = tree["posterior"].to_dataset()[names]
-    stats = tree["sample_stats"].to_dataset()
+        draws, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+        stats = stats.rename(reached_max_treedepth="maxdepth_reached")
+        stats = stats[[name for name in STATISTICS if name in stats]]
     if stats.sizes["draw"] < settings.draws:
         # A sampler that is interrupted may hand over what it has; that is not a fit.
         raise KeyboardInterrupt
-    if "maxdepth_reached" not in stats and "reached_max_treedepth" in stats:
-        stats = stats.rename(reached_max_treedepth="maxdepth_reached")
-    keep = ["diverging", "energy", "depth", "tree_depth", "maxdepth_reached", "n_steps"]
-    keep += ["step_size", "acceptance_rate", "mean_tree_accept", "lp", "logp"]
-    stats = stats[[name for name in keep if name in stats]]
-    return draws.drop_attrs(), stats.drop_attrs()
+    return draws[names].drop_attrs(), stats.drop_attrs()
 
 
-def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = None) -> DataTree:
-    """Sample a compiled model; an interrupt stops the chains and is passed on."""
+def run_nutpie(
+    compiled: Any, settings: Settings, progress: Progress | None = None
+) -> tuple[Dataset, Dataset]:
+    """Sample a compiled model: draws, and statistics of the sampler.
+
+    An interrupt stops the chains and is passed on.
+    """
 
     def report(chains: list[Any]) -> None:
         if progress is not None:
@@ -145,16 +172,43 @@ def run_nutpie(compiled: Any, settings: Settings, progress: Progress | None = No
         progress_bar=False,
         progress_callback=report if progress is not None else None,
         blocking=False,
+        return_raw_trace=True,
     )
-    # The chains run outside Python: what the gate needs can be imported meanwhile.
-    import arviz_stats.base  # noqa: F401
-
     # Waiting inside nutpie would turn an interrupt into a shorter, whole-looking result.
     try:
-        return sampling.wait()
+        draws, stats = sampling.wait().get_arrow_trace()
     except BaseException:
         sampling.cancel()
         raise
+    # The records begin with what was drawn for tuning.
+    rows = min(int((~np.asarray(chain.column("tuning"))).sum()) for chain in stats)
+    return _dataset(draws, rows, compiled.coords), _dataset(stats, rows, {}, STATISTICS)
+
+
+def _dataset(
+    chains: list[Any], rows: int, coords: Mapping[str, Any], names: Sequence[str] = ()
+) -> Dataset:
+    """The last rows of Arrow records, one for each chain, with names and labels of dimensions."""
+    import pyarrow as pa
+    import xarray as xr
+
+    records = [pa.record_batch(chain) for chain in chains]
+    variables, labels = {}, {"chain": np.arange(len(records)), "draw": np.arange(rows)}
+    for field in records[0].schema:
+        if names and field.name not in names:
+            continue
+        dims, shape = (
+            text.split(",") if (text := (field.metadata or {}).get(key, b"").decode()) else []
+            for key in (b"dims", b"shape")
+        )
+        size = [int(number) for number in shape]
+        dims = dims or [f"{field.name}_dim_{i}" for i in range(len(size))]
+        labels |= {d: coords.get(d, np.arange(n)) for d, n in zip(dims, size, strict=True)}
+        columns = [record.column(field.name)[record.num_rows - rows :] for record in records]
+        flat = [c.flatten() if pa.types.is_nested(c.type) else c for c in columns]
+        values = np.stack([c.to_numpy(zero_copy_only=False).reshape(rows, *size) for c in flat])
+        variables[field.name] = (("chain", "draw", *dims), values)
+    return xr.Dataset(variables, labels)
 
 
 @one_at_a_time
@@ -195,7 +249,7 @@ def prior_draws(model: pm.Model, seed: int) -> Dataset:
 
     free = list(model.free_RVs)
     values = pm.draw(
-        free,
+        _without_scipy(free),
         draws=PRIOR_DRAWS,
         random_seed=np.random.default_rng([seed, 0]),
         mode=Mode(linker="py", optimizer=None),
@@ -208,6 +262,25 @@ def prior_draws(model: pm.Model, seed: int) -> Dataset:
         coords=_coords(model, [rv.name for rv in free])
         | {"chain": [0], "draw": np.arange(PRIOR_DRAWS)},
     )
+
+
+def _without_scipy(variables: list[Any]) -> list[Any]:
+    """The same random variables, half-normal ones as absolute values of normal ones.
+
+    So PyTensor draws the same numbers without importing ``scipy.stats``, which takes as long as
+    sampling.
+    """
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import clone_replace
+    from pytensor.tensor.random.basic import HalfNormalRV
+
+    others = {}
+    for rv in variables:
+        if isinstance(rv.owner.op, HalfNormalRV):
+            rng, size, loc, scale = rv.owner.inputs
+            normal = pt.random.normal(0, scale, size=size, rng=rng, return_next_rng=True)[1]
+            others[rv] = loc + abs(normal)
+    return clone_replace(variables, others)
 
 
 # -- what follows from the draws ---------------------------------------------------------

@@ -116,13 +116,10 @@ def count_cells(
             if distinct is None:
                 about = _about(connection, files, register)
                 raise _too_many(about, f"more than {MOST_DISTINCT:,}")
-            known = [
-                readable(register, key, texts)
-                for key, texts in zip(register.columns, distinct.texts, strict=True)
-            ]
-            bad = [
-                set(texts) - own.keys() for texts, own in zip(distinct.texts, known, strict=True)
-            ]
+            written = zip(register.columns, distinct.texts, strict=True)
+            known = [readable(register, key, texts) for key, texts in written]
+            pairs = zip(distinct.texts, known, strict=True)
+            bad = [set(texts) - own.keys() for texts, own in pairs]
             wrong = distinct.having(bad)
             unusable = distinct.broken + int(distinct.rows[wrong].sum())
             if unusable and register.bad_rows == "stop":
@@ -131,8 +128,8 @@ def count_cells(
             read = Read(len(found.paths), distinct.total, 0, unusable, firms, repeated)
             cells = _cells(distinct, ~wrong, known, register, read)
             if unusable:
-                written = set_aside(register, counting.bad(bad, None), aside)
-                require_found_again(written, unusable, aside)
+                found_again = set_aside(register, counting.bad(bad, None), aside)
+                require_found_again(found_again, unusable, aside)
     return cells
 
 
@@ -157,17 +154,13 @@ def _firms(
     ).fetchall()
     firms, repeated, rows, without = (int(value) for value in counted[0])
     if without:
-        raise StudyError(
-            f"{without:,} rows with a share have no firm; expected the name of one in every row",
-            file=register.files,
-            column=register.unit,
-        )
+        said = f"{without:,} rows with a share have no firm; expected the name of one in every row"
+        raise StudyError(said, file=register.files, column=register.unit)
     if repeated and not register.independent:
         raise StudyError(
             f"{repeated:,} of {firms:,} firms have several rows ({rows:,} rows in all), and a "
             "register takes rows as independent; expected one row per firm: list the rows in a "
-            "table "
-            "[rows] with unit, which gives firms effects of their own, or write repeated = "
+            "table [rows] with unit, which gives firms effects of their own, or write repeated = "
             '"independent" in [register]',
             file=register.files,
             column=register.unit,
@@ -200,8 +193,8 @@ def _about(
     for part in parts:
         source = ready(connection, part)
         asked = ", ".join(f"approx_count_distinct({identifier(c)})" for c in source.asked)
-        row = connection.execute(f"SELECT {asked} FROM {source.rows()}").fetchone()
-        totals = [max(a, int(b)) for a, b in zip(totals, row or (), strict=True)]
+        (row,) = connection.execute(f"SELECT {asked} FROM {source.rows()}").fetchall()
+        totals = [max(a, int(b)) for a, b in zip(totals, row, strict=True)]
     return dict(zip(columns, totals, strict=True))
 
 
@@ -231,9 +224,8 @@ def _cells(
     shares = np.array([value is not None for value in values[0]], dtype=bool)
     shared = good & shares[distinct.codes[0]]
     without = int(distinct.rows[good].sum() - distinct.rows[shared].sum())
-    share, *columns = (
-        Coded.of(own, codes[shared]) for own, codes in zip(values, distinct.codes, strict=True)
-    )
+    pairs = zip(values, distinct.codes, strict=True)
+    share, *columns = (Coded.of(own, codes[shared]) for own, codes in pairs)
     # By predictors first: shares of the same levels stand together.
     key = keys([(column.codes, len(column.levels)) for column in (*columns, share)])
     first, rows = added(key, distinct.rows[shared])
@@ -244,10 +236,8 @@ def _cells(
     if not len(rows):
         told = f"; {read.bad:,} of {read.rows:,} rows cannot be read" if read.bad else ""
         told += ': bad_rows = "stop" names the first' if read.bad else ""
-        raise StudyError(
-            f"no row has a share; expected some in the column {register.columns['share']}{told}",
-            file=register.files,
-        )
+        said = f"no row has a share; expected some in the column {register.columns['share']}{told}"
+        raise StudyError(said, file=register.files)
     coded = [Coded(column.levels, frozen(column.codes[first], np.int32)) for column in columns]
     return Cells(
         frozen(np.array(share.levels)[share.codes[first]]),
@@ -285,10 +275,10 @@ def _joined(sources: Sequence[Source]) -> Source:
 
 
 def _spans(source: Source, size: int, connection: DuckDBPyConnection) -> Iterator[Source]:
-    name = literal(opened(connection, source.files[0]))
+    metadata = f"parquet_metadata({literal(opened(connection, source.files[0]))})"
     groups = connection.execute(
-        "SELECT any_value(row_group_num_rows) FROM "
-        f"parquet_metadata({name}) GROUP BY row_group_id ORDER BY row_group_id"
+        f"SELECT any_value(row_group_num_rows) FROM {metadata} GROUP BY row_group_id ORDER BY "
+        "row_group_id"
     ).fetchall()
     rows = [int(row[0]) for row in groups]
     wanted = sum(rows) * PART / size

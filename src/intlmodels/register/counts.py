@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.core.csvtable import csv_rows, from_plain_cell, plain_cell
+from intlmodels.core.csvtable import csv_rows, from_plain_cell, plain_cell, raw_csv
 from intlmodels.core.errors import StudyError, one_line
 from intlmodels.core.files import atomically, require_writable, short_hash, write_text
 from intlmodels.core.jsonvalues import build, parse_json
@@ -69,11 +69,8 @@ def reduced(
     """The study of a register: its rows as counts, read from the files only if need be."""
     if isinstance(register, DecisionRegister):
         if scheduler is not None:
-            raise StudyError(
-                "decisions are counted on this computer, since those of a firm may be in several "
-                "files: leave the scheduler out",
-                value=register.name,
-            )
+            said = "decisions are counted on this computer, since those of a firm may be in "
+            raise StudyError(f"{said}several files: leave the scheduler out", value=register.name)
         return _reduced(decision_shape(register), out, again, tell)
     assert isinstance(register, Register)
     return _reduced(cell_shape(register, scheduler, bar), out, again, tell)
@@ -95,11 +92,8 @@ def _reduced[C](
     counts = shape.count(found, aside)
     try:
         if found.marks() != marks:
-            raise StudyError(
-                "the files changed while they were read; wait until they are complete, and run "
-                "the command again",
-                file=shape.register.files,
-            )
+            said = "the files changed while they were read; wait until they are complete, and run "
+            raise StudyError(f"{said}the command again", file=shape.register.files)
         study = shape.study(counts)
     except StudyError:
         if aside is not None:
@@ -130,9 +124,8 @@ def _cached[C](
     """Counts that were stored; None if there are none of the files as they are now."""
     try:
         record = build(dict[str, Any], parse_json((out / RECORD).read_bytes()))
-        if record.pop("checksum", None) != short_hash(record):
-            return None
-        if any(record[key] != value for key, value in wanted.items()):
+        whole = record.pop("checksum", None) == short_hash(record)
+        if not whole or any(record[key] != value for key, value in wanted.items()):
             return None
         if record["cells"] != _hash(shape, out):
             tell(f"{out / CELLS} was changed after it was written: the rows are counted again")
@@ -221,20 +214,21 @@ def _load_decisions(register: DecisionRegister, out: Path, read: dict[str, Any])
         list(csv.reader(io.StringIO((out / name).read_text(encoding="utf-8"))))[1:]
         for name in (CELLS, PLACES)
     )
+
+    def codes(names: Sequence[str], labels: Sequence[str]) -> Integers:
+        return frozen([labels.index(from_plain_cell(name)) for name in names], np.int64)
+
     size, *numbers = zip(*cells, strict=True)
     *made, flagged, firms = (frozen(column, np.int64) for column in numbers)
     at_size, at_period, *at = zip(*places, strict=True)
     entries, at_made, at_flagged = (frozen(column, np.int64) for column in at)
-    periods = [register.periods.index(from_plain_cell(name)) for name in at_period]
     sequences = Sequences(
-        size=frozen([register.size_labels.index(from_plain_cell(name)) for name in size], np.int64),
+        size=codes(size, register.size_labels),
         made=frozen(np.column_stack(made), np.int64),
         flagged=flagged,
         firms=firms,
-        at_size=frozen(
-            [register.size_labels.index(from_plain_cell(name)) for name in at_size], np.int64
-        ),
-        at_period=frozen(periods, np.int64),
+        at_size=codes(at_size, register.size_labels),
+        at_period=codes(at_period, register.periods),
         at_entries=entries,
         at_made=at_made,
         at_flagged=at_flagged,
@@ -271,10 +265,10 @@ def _write_cells(cells: Cells, out: Path) -> None:
     """One cell a line in their order: printed share, predictors, rows."""
     printed, codes = np.unique(cells.printed, return_inverse=True)
     columns = [Coded(tuple(printed.tolist()), codes), *cells.columns.values()]
-    texts = [np.array(_cell_texts(column.levels), dtype=object) for column in columns]
+    texts = [np.array([_cell(v) for v in column.levels], dtype=object) for column in columns]
     header = [COUNTED[0], *map(plain_cell, cells.columns), COUNTED[1]]
     with atomically(out / CELLS) as temporary, temporary.open("wb") as file:
-        file.write(_lines([header]).encode())
+        file.write(raw_csv([header]).encode())
         for start in range(0, len(cells.rows), _CHUNK):
             some = slice(start, start + _CHUNK)
             parts = [own[column.codes[some]] for own, column in zip(texts, columns, strict=True)]
@@ -283,9 +277,7 @@ def _write_cells(cells: Cells, out: Path) -> None:
 
 
 def _load_cells(register: Register, out: Path, read: dict[str, Any]) -> Cells:
-    known: list[defaultdict[str, int]] = [
-        defaultdict() for _ in range(1 + len(register.explaining))
-    ]
+    known: list[defaultdict[str, int]] = [defaultdict() for _ in ("", *register.explaining)]
     for place in known:  # numbers of texts, in the order in which they come
         place.default_factory = place.__len__
     codes: list[list[Integers]] = [[] for _ in known]
@@ -314,17 +306,11 @@ def _load_cells(register: Register, out: Path, read: dict[str, Any]) -> Cells:
     )
 
 
-def _cell_texts(levels: Sequence[Any]) -> list[str]:
-    """Cells of a CSV file, with quotes where they need them."""
+def _cell(level: Any) -> str:
+    """A cell of a CSV file, with quotes where it needs them."""
     # Not alone in its row, where nothing at all would be quoted.
-    plain = [plain_cell(level) if isinstance(level, str) else level for level in levels]
-    return [_lines([[level, ""]]).removesuffix(",\n") for level in plain]
-
-
-def _lines(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    plain = plain_cell(level) if isinstance(level, str) else level
+    return raw_csv([[plain, ""]]).removesuffix(",\n")
 
 
 # -- studies with and without a register -------------------------------------------------
@@ -348,10 +334,8 @@ def as_study(
 def require_firms(study: Study, what: str) -> None:
     """Refuse a register where a study of single firms is needed."""
     if isinstance(study, (RowFiles, RegisterStudy, SequenceStudy)):
-        raise StudyError(
-            f"{what} does not apply to a register; expected a study that lists its firms",
-            value=study.name,
-        )
+        said = f"{what} does not apply to a register; expected a study that lists its firms"
+        raise StudyError(said, value=study.name)
 
 
 # -- a first look: headers and first rows, before all of it is read ----------------------

@@ -9,6 +9,7 @@ before them. So all rows of such a firm are set aside with it, and none without 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -142,11 +143,8 @@ def _survey(
             source.require_all(sum(n for *_, n in some))
         found += some
     if len(found) > MOST_TEXTS:
-        raise StudyError(
-            f"more than {MOST_TEXTS:,} different flags, sizes and periods; expected few: see "
-            "whether [register] names the right columns",
-            file=register.files,
-        )
+        said = f"more than {MOST_TEXTS:,} different flags, sizes and periods; expected few: see "
+        raise StudyError(f"{said}whether [register] names the right columns", file=register.files)
     return found, sum(source.broken for source in parts)
 
 
@@ -158,19 +156,17 @@ def _readings(survey: Sequence[tuple[Any, ...]], register: DecisionRegister) -> 
         if key in register.columns:
             known = readable(register, key, {row[place] for row in survey})
             codes[key] = {text: options[key].index(said) for text, said in known.items()}
-    forms: dict[str, int] = {}
+    forms: Counter[str] = Counter()
     for *row, n in survey:
-        forms[row[3]] = forms.get(row[3], 0) + n
-    form = "number" if register.by_number else max(FORMS, key=lambda form: forms.get(form, 0))
-    other = sum(forms.get(name, 0) for name in _NUMERIC if name != form)
-    doubtful = form in _NUMERIC and other > MOST_OTHER * (other + forms.get(form, 0))
+        forms[row[3]] += n
+    form = "number" if register.by_number else max(FORMS, key=lambda form: forms[form])
+    other = sum(forms[name] for name in _NUMERIC if name != form)
+    doubtful = form in _NUMERIC and other > MOST_OTHER * (other + forms[form])
     if doubtful and register.bad_rows != "stop":  # which names the first of them
-        raise StudyError(
-            f"{other:,} rows have numbers in other forms than most; "
-            f"{expected('[register]', False)}",
-            file=register.files,
-            column=register.columns["when"],
-        )
+        said = f"{other:,} rows have numbers in other forms than most; "
+        column = register.columns["when"]
+        wanted = expected("[register]", False)
+        raise StudyError(f"{said}{wanted}", file=register.files, column=column)
     return Readings(codes, form, set(forms) == {form})
 
 
@@ -207,11 +203,8 @@ def _count(out: Unreadable) -> list[tuple[Any, ...]]:
     query = counted(out.register, all_rows)
     found = out.connection.execute(f"{query} LIMIT {MOST_CELLS + 1}").fetchall()
     if len(found) > MOST_CELLS:
-        raise StudyError(
-            f"more than {MOST_CELLS:,} kinds of firms, by size, decisions and flags; expected "
-            "shorter sequences, or fewer periods",
-            file=out.register.files,
-        )
+        said = f"more than {MOST_CELLS:,} kinds of firms, by size, decisions and flags; expected "
+        raise StudyError(f"{said}shorter sequences, or fewer periods", file=out.register.files)
     return found
 
 
@@ -469,10 +462,8 @@ class Unreadable:
 
     def find_fellows(self) -> None:
         """Leave the firms of rows out that cannot be read."""
-        self._exclude(
-            f"SELECT DISTINCT firm, 'unread' FROM {self._rows()} "
-            f"WHERE {UNREAD} AND firm IS NOT NULL"
-        )
+        bad = f"{self._rows()} WHERE {UNREAD} AND firm IS NOT NULL"
+        self._exclude(f"SELECT DISTINCT firm, 'unread' FROM {bad}")
 
     def find_conflicting(self) -> None:
         """Leave firms out that have two sizes, or go back to an earlier period."""
@@ -484,13 +475,11 @@ class Unreadable:
         )
 
     def _exclude(self, query: str) -> None:
-        self.connection.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS excluded (firm VARCHAR, reason VARCHAR)"
-        )
+        columns = "(firm VARCHAR, reason VARCHAR)"
+        self.connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS excluded {columns}")
         self.connection.execute(f"INSERT INTO excluded {query}")
-        found = self.connection.execute(
-            f"SELECT firm, reason FROM excluded ORDER BY firm LIMIT {MOST + 1}"
-        ).fetchall()
+        kept = f"SELECT firm, reason FROM excluded ORDER BY firm LIMIT {MOST + 1}"
+        found = self.connection.execute(kept).fetchall()
         self._require_few(len(found), 0)
         self.firms = {str(firm): str(reason) for firm, reason in found}
 
@@ -498,9 +487,8 @@ class Unreadable:
         return rows(self.register, self.parts, self.readings, raw=True)
 
     def _names(self, place: int, where: str) -> list[str]:
-        found = self.connection.execute(
-            f"SELECT DISTINCT t{place} FROM {self._rows()} WHERE {where} LIMIT {MOST + 1}"
-        ).fetchall()
+        query = f"SELECT DISTINCT t{place} FROM {self._rows()} WHERE {where} LIMIT {MOST + 1}"
+        found = self.connection.execute(query).fetchall()
         self._require_few(len(found), place)
         return sorted(str(text) for (text,) in found)
 
@@ -524,8 +512,7 @@ class Unreadable:
 
     def why(self, bad: Bad) -> StudyError:
         """What is wrong with a row, or with its firm, with its place."""
-        own = self.own(bad)
-        if own is not None:
+        if (own := self.own(bad)) is not None:
             return own
         cell = Cell(bad.file, bad.row, self.register.columns["firm"], bad.texts[0])
         return cell.error(_REASONS[self.firms[clean_label(bad.texts[0])]])

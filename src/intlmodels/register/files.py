@@ -55,27 +55,19 @@ def find(register: RowFiles) -> RegisterFiles:
         matching = sorted(_matching(register), key=str)
         _require_no_links_out(register, matching)
         paths = _each_once(matching, register)
+    except StudyError:
+        raise
     except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
-        if isinstance(error, StudyError):
-            raise
-        raise _refused(
-            f"not a usable path ({getattr(error, 'strerror', None) or error})",
-            register,
-            getattr(error, "filename", None),
-        ) from error
+        said = f"not a usable path ({getattr(error, 'strerror', None) or error})"
+        raise _refused(said, register, getattr(error, "filename", None)) from error
     if not paths:
-        raise _refused(
-            "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
-            f"folder, from the folder {register.folder} on",
-            register,
-        )
+        said = "no such file; expected CSV or Parquet: a file, a glob such as data/*.parquet, or a "
+        raise _refused(f"{said}folder, from the folder {register.folder} on", register)
     formats = {FORMATS.get(path.suffix.lower(), path.suffix or path.name) for path in paths}
     if len(formats) > 1 or not formats <= set(FORMATS.values()):
-        raise _refused(
-            f"expected files that all end in .csv, or all in .parquet, and not in "
-            f"{listed(sorted({path.suffix for path in paths}))}",
-            register,
-        )
+        endings = listed(sorted({path.suffix for path in paths}))
+        said = f"expected files that all end in .csv, or all in .parquet, and not in {endings}"
+        raise _refused(said, register)
     whole = tuple(path.absolute() for path in paths)  # the same wherever a worker was started
     return RegisterFiles(formats.pop(), whole, tuple(_name(path, register) for path in paths))
 
@@ -96,11 +88,9 @@ def _require_no_links_out(register: RowFiles, paths: Iterable[Path]) -> None:
                 register,
             )
         if path.is_symlink() and path.is_dir() and path != register.folder / written:
-            raise _refused(
-                f"{shown(_name(path, register))} is a link to a folder, whose files would be "
-                "passed over; expected folders: name the folder itself in files",
-                register,
-            )
+            said = f"{shown(_name(path, register))} is a link to a folder, whose files would be "
+            said += "passed over; expected folders: name the folder itself in files"
+            raise _refused(said, register)
 
 
 def _matching(register: RowFiles) -> Iterable[Path]:
@@ -147,9 +137,8 @@ def _each_once(paths: Iterable[Path], register: RowFiles) -> list[Path]:
             status = path.stat()
         except OSError as error:
             problem = "a link to nothing" if path.is_symlink() else error.strerror
-            raise StudyError(
-                f"file cannot be read ({problem}); expected a readable file", file=name
-            ) from error
+            said = f"file cannot be read ({problem}); expected a readable file"
+            raise StudyError(said, file=name) from error
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
             raise StudyError(f"expected an ordinary file, but this is {what}", file=name)
@@ -183,9 +172,8 @@ def first_records(path: Path, name: str, most: int) -> list[list[str]]:
         ) from error
     for row, record in enumerate(found, start=1):
         if any("\udc80" <= c <= "\udcff" or c == "\0" for cell in record for c in cell):
-            raise StudyError(
-                "expected text in UTF-8; save the file as 'CSV UTF-8'", file=name, row=row
-            )
+            said = "expected text in UTF-8; save the file as 'CSV UTF-8'"
+            raise StudyError(said, file=name, row=row)
     return found
 
 
@@ -195,16 +183,11 @@ def places(header: tuple[str, ...], register: RowFiles, name: str) -> tuple[int,
     found = []
     for key, column in register.columns.items():
         if clean.count(column) != 1:
-            asked = register.named_by(key)
-            problem = (
-                "the file has none of that name" if column not in clean else "it is there twice"
-            )
-            raise StudyError(
-                f"expected this column, named by {asked} in study.toml, but {problem}"
-                f"{did_you_mean(column, clean)}; its columns are {listed(clean)}",
-                file=name,
-                column=column,
-            )
+            problem = "it is there twice" if column in clean else "the file has none of that name"
+            problem += did_you_mean(column, clean)
+            said = f"expected this column, named by {register.named_by(key)} in study.toml, but "
+            said += f"{problem}; its columns are {listed(clean)}"
+            raise StudyError(said, file=name, column=column)
         found.append(clean.index(column))
     return tuple(found)
 
@@ -221,10 +204,8 @@ def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDB
     try:
         import duckdb
     except ImportError:
-        raise StudyError(
-            "a register needs DuckDB; install it: pip install 'intlmodels[register]'",
-            value=register.files,
-        ) from None
+        said = "a register needs DuckDB; install it: pip install 'intlmodels[register]'"
+        raise StudyError(said, value=register.files) from None
     with tempfile.TemporaryDirectory(prefix="intlmodels-") as folder:
         settings: dict[str, Any] = {
             "memory_limit": register.memory_limit.replace(" ", ""),
@@ -247,10 +228,8 @@ def connected(register: RowFiles, threads: int | None = None) -> Iterator[DuckDB
             ) from error
         except duckdb.Error as error:
             said = str(error).splitlines()[0]
-            raise StudyError(
-                f"DuckDB cannot read the files ({said}); expected whole CSV or Parquet files",
-                file=register.files,
-            ) from error
+            said = f"DuckDB cannot read the files ({said}); expected whole CSV or Parquet files"
+            raise StudyError(said, file=register.files) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,10 +321,8 @@ def ready(connection: DuckDBPyConnection, source: Source) -> Source:
             try:
                 records = read_records(file, width)
             except OSError as error:
-                raise StudyError(
-                    f"file cannot be read ({error.strerror or error}); expected a readable file",
-                    file=file.name,
-                ) from error
+                said = f"file cannot be read ({error.strerror or error}); expected a readable file"
+                raise StudyError(said, file=file.name) from error
             name = opened(connection, file) if records.plain else _own_name(connection, file)
             if not records.plain:
                 copy_good(file, width, records, Path(name))
@@ -373,8 +350,7 @@ def opened(connection: DuckDBPyConnection, file: File) -> str:
 
 def _own_name(connection: DuckDBPyConnection, file: File) -> str:
     """A plain name in the folder for temporary files."""
-    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
-    assert row is not None
+    (row,) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
     name = hashlib.sha256(file.path.encode("utf-8", errors="surrogateescape")).hexdigest()
     return str(Path(row[0]).with_name(f"{name[:32]}{Path(file.path).suffix}"))
 
@@ -440,11 +416,10 @@ def _require_labels(register: RowFiles, source: Source, connection: DuckDBPyConn
             continue
         value = identifier(name)
         # Infinity and NaN apart: bounds come from the statistics of a file, which leave NaN out.
-        row = connection.execute(
+        ((endless, largest),) = connection.execute(
             f"SELECT any_value({value}) FILTER (WHERE NOT isfinite({value})), max(abs({value})) "
             f"FROM {ready(connection, source).rows()}"
-        ).fetchone()
-        endless, largest = row or (None, None)
+        ).fetchall()
         if endless is not None or (largest is not None and largest >= WHOLE[kind]):
             raise StudyError(
                 f"the column has the type {kind}, which cannot hold this reliably; expected "
@@ -471,7 +446,6 @@ _KINDS = {
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "moment"),
     '"NULL"': "nothing",
 }
-_ZONE = "TIMESTAMP WITH TIME ZONE"
 
 
 def require_types(register: RowFiles, files: Sequence[tuple[str, tuple[str, ...]]]) -> None:
@@ -481,26 +455,18 @@ def require_types(register: RowFiles, files: Sequence[tuple[str, tuple[str, ...]
         for name, types in files:
             kind = _KINDS.get(types[place].partition("(")[0])
             if kind is None:
-                zone = ": the day depends on the time zone, write it as TIMESTAMP in one zone"
-                raise StudyError(
-                    "expected text, numbers, BOOLEAN, DATE or TIMESTAMP"
-                    f"{zone if types[place] == _ZONE else ''}",
-                    file=name,
-                    column=column,
-                    value=types[place],
-                )
+                said = "expected text, numbers, BOOLEAN, DATE or TIMESTAMP"
+                if types[place] == "TIMESTAMP WITH TIME ZONE":
+                    said += ": the day depends on the time zone, write it as TIMESTAMP in one zone"
+                raise StudyError(said, file=name, column=column, value=types[place])
             seen.setdefault(kind, (name, types[place]))
         seen.pop("nothing", None)
         # Text beside numbers or dates is as they are written; nobody knows how truth is written.
         several = [*seen] if "truth" in seen else [kind for kind in seen if kind != "text"]
         if len(several) > 1:
             (first, one), (other, two) = (seen[kind] for kind in several[:2])
-            raise StudyError(
-                f"the column has the type {two}, and in {first} it has {one}; expected one type "
-                "in all files",
-                file=other,
-                column=column,
-            )
+            said = f"the column has the type {two}, and in {first} it has {one}; expected one type "
+            raise StudyError(f"{said}in all files", file=other, column=column)
 
 
 def as_text(value: str, kind: str) -> str:

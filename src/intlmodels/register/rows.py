@@ -125,12 +125,10 @@ def together(parts: Sequence[Distinct]) -> Distinct:
     texts, codes = [], []
     for place in range(len(parts[0].texts)):
         known: dict[str, int] = {}
-        moved = [
-            np.array([known.setdefault(text, len(known)) for text in part.texts[place]], np.int32)[
-                part.codes[place]
-            ]
-            for part in parts
-        ]
+        moved = []
+        for part in parts:
+            new = [known.setdefault(text, len(known)) for text in part.texts[place]]
+            moved.append(np.array(new, np.int32)[part.codes[place]])
         texts.append(tuple(known))
         codes.append(np.concatenate(moved))
     rows = np.concatenate([part.rows for part in parts])
@@ -183,28 +181,19 @@ def why_unread(bad: Bad, register: RowFiles, readers: Mapping[str, Reader]) -> S
     return None
 
 
-def _why(bad: Bad, register: RowFiles, readers: Mapping[str, Reader]) -> StudyError:
-    error = why_unread(bad, register, readers)
-    assert error is not None  # it was found by what cannot be read
-    return error
-
-
-#: Why a row cannot be read, or is set aside with others.
-Why = Callable[[Bad], StudyError]
+#: Why a row cannot be read, or is set aside with others; None if nothing is wrong.
+Why = Callable[[Bad], StudyError | None]
 
 
 def stop(
     register: RowFiles, count: int, rows: int, found: Iterator[Bad], why: Why | None = None
 ) -> StudyError:
     """The error for a register with rows that cannot be read, naming the first ones."""
-    why = why or partial(_why, register=register, readers=register.readers())
+    why = why or partial(why_unread, register=register, readers=register.readers())
     first = list(islice(found, MOST_NAMED))
     if not first:
-        return StudyError(
-            f"{count:,} rows cannot be read, but none of them was found again; wait until they "
-            f"are complete, and run the command again",
-            file=register.files,
-        )
+        said = f"{count:,} rows cannot be read, but none of them was found again; wait until they "
+        return StudyError(f"{said}are complete, and run the command again", file=register.files)
     others = [f"{bad.file} row {bad.row}" for bad in first[1:]]
     more = count - len(first)
     named = f", the next in {', '.join(others)}{f' and {more:,} more' * (more > 0)}" * bool(others)
@@ -219,11 +208,9 @@ def set_aside(
 ) -> int:
     """Write all rows that cannot be read to a CSV file; return how many they are."""
     if path is None:
-        raise StudyError(
-            "rows that cannot be read are to be set aside; expected a folder for them: give out",
-            file=register.files,
-        )
-    why = why or partial(_why, register=register, readers=register.readers())
+        said = "rows that cannot be read are to be set aside; expected a folder for them: give out"
+        raise StudyError(said, file=register.files)
+    why = why or partial(why_unread, register=register, readers=register.readers())
     count = 0
     with atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         header = ["file", "row", *register.columns.values(), "broken record", "why"]
@@ -246,9 +233,7 @@ def require_found_again(found: int, bad: int, aside: Path | None) -> None:
 
 
 def find_bad(
-    connection: DuckDBPyConnection,
-    sources: Iterable[Source],
-    texts: Sequence[Iterable[str]],
+    connection: DuckDBPyConnection, sources: Iterable[Source], texts: Sequence[Iterable[str]]
 ) -> Iterator[Bad]:
     """Rows that cannot be read, in the order of files and rows."""
     for place, values in enumerate(texts):

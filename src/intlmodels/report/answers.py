@@ -47,10 +47,12 @@ def pair(row: Any) -> Values:
 def effects(m: ShareReportData) -> list[Values]:
     """What goes with each predictor of the question, with ``kind`` and ``name``; clearest first.
 
-    A predictor that is moderated, split or curved takes more than a difference to say.
+    A predictor that is moderated, split or curved takes more than a difference to say; where the
+    data do not decide that it is moderated, so do its averages.
     """
     found = [*_moderated(m), *_split(m), *_curved(m)]
-    said = {name for own in found for name in own["names"]}
+    decided = [f for f in found if (f["kind"], f["verdict"]) != ("moderation", "undecided")]
+    said = {name for own in decided for name in own["names"]}
     return _ordered([*found, *(own for own in _singles(m) if not said & set(own["names"]))])
 
 
@@ -116,6 +118,7 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
     splines = {block.name: block for block in m.design.blocks if block.kind == "spline"}
     for name in (*turning, *splines):
         levels = m.levels[m.levels["predictor"] == name]
+        pairs = m.differences[m.differences["predictor"] == name]
         found: Values = {
             "kind": "curve",
             "names": [name],
@@ -124,16 +127,17 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
                 {"at": without_note(row.level), **level(row)}
                 for row in levels.itertuples(index=False)
             ],
-            "verdict": "undecided",
+            "verdict": min(map(verdict, pairs["p_direction"]), default="undecided"),  # firmest
         }
         if name in turning:
             row = turning[name]
             likelier = max(row.p_u, row.p_inverted)
+            turns = verdict(likelier)
             found |= {
-                "turns": True,
+                "turns": turns,
                 "inverted": bool(row.p_inverted >= row.p_u),
                 "probability": f.probability(likelier),
-                "verdict": verdict(likelier),
+                "verdict": min(turns, found["verdict"]),
                 "where": f.amount(f.rounded(row.median), row.unit),
             }
         yield found

@@ -60,7 +60,7 @@ def data(m: ShareReportData) -> Values:
         "years": m.years,
         "file": outcome.file,
         "column": outcome.column,
-        "unit": outcome.unit,
+        "unit": outcome.unit.replace("fraction", "fractions"),
         "width": f.amount(outcome.width, "percentage points") if outcome.width else "",
         "register": m.register is not None,
     }

@@ -69,7 +69,11 @@ def finding(m: ShareReportData) -> Values:
     return {
         **_who(m),
         "effects": effects,
-        "undecided": [own["label"] for own in every if own["verdict"] == "undecided"],
+        "undecided": [
+            own["label"] + (f" by {own['by']}" if own["kind"] == "moderation" else "")
+            for own in every
+            if own["verdict"] == "undecided"
+        ],
         "nearest": nearest,
         "holds": front.holds(m),
         "elsewhere": elsewhere,
@@ -222,7 +226,7 @@ def data(m: ShareReportData) -> Values:
     weights = outcome.weights
     return {
         **_who(m),
-        "unit": outcome.unit,
+        "unit": outcome.unit.replace("fraction", "fractions"),
         "years": m.years.removeprefix(", "),
         "register": m.register is not None,
         "bands": bool(outcome.bands),
@@ -260,7 +264,7 @@ def _compared(m: ShareReportData, values: Any, of: Any, count: Any) -> list[tupl
             own = predictor.values[~np.isnan(predictor.values)]
             own = np.exp(own) if predictor.transform == "log" else own
             low, high = (f.amount(f.rounded(float(end))) for end in (own.min(), own.max()))
-            span = f"{low} to {high} ({predictor.unit})"
+            span = f"{low} to {high}" + (f" ({predictor.unit})" if predictor.unit else "")
             rows.append((predictor.label, span, f"{len(own):,}", f.DASH, f.DASH))
     return rows
 

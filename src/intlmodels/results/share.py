@@ -71,6 +71,8 @@ SHARES = "expected share"
 MOST_STRIPS = 12
 #: Values that can be printed and are counted one by one.
 MOST_VALUES = 200
+#: Values times sets of data that are counted at once.
+_MOST_COUNTED = 10_000_000
 #: Kinds of predictors that are numbers.
 NUMBERS = ("numeric", "spline")
 #: Kind of the groups of rows among what shares are compared by.
@@ -650,6 +652,19 @@ def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, 
     }
 
 
+def _features_of_rows(reported: Array, step: float, who: str) -> dict[str, Array]:
+    """The same of the shares of single rows, (data set, row); few sets at once if values differ."""
+    at_once = max(1, _MOST_COUNTED // len(np.unique(reported)))
+    parts = []
+    for first in range(0, len(reported), at_once):
+        own = reported[first : first + at_once]
+        values, places = np.unique(own, return_inverse=True)
+        places = places.reshape(own.shape) + np.arange(len(own))[:, None] * len(values)
+        counts = np.bincount(places.ravel(), minlength=len(own) * len(values))
+        parts.append(_features(values, counts.reshape(len(own), -1).astype(float), step, who))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def _of_groups(fit: DataTree, reported: Array) -> dict[str, Array]:
     """How far groups of rows differ in sets of data, and firms that repeat within themselves.
 
@@ -695,15 +710,12 @@ def predictive_checks(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:
     if is_register(fit):
         who, values = "percent of rows", printed_values(fit)
         counts = np.vstack([observed_counts(fit), grid_counts(fit, PREDICTED)[1]])
+        found = _features(values, counts, step, who)
         each = flat(fit[PREDICTED].to_dataset()["mean_share"])
     else:
         who = "firms" if row_dimension(fit) == "firm" else "rows"
         each = flat(outcomes(fit, PREDICTED))
-        values, places = np.unique(np.vstack([observed(fit), each]), return_inverse=True)
-        sets = np.arange(1 + len(each))[:, None] * len(values) + places.reshape(1 + len(each), -1)
-        flat_counts = np.bincount(sets.ravel(), minlength=(1 + len(each)) * len(values))
-        counts = flat_counts.reshape(-1, len(values)).astype(np.float64)
-    found = _features(values, counts, step, who)
+        found = _features_of_rows(np.vstack([observed(fit), each]), step, who)
     found |= _of_groups(fit, np.vstack([observed(fit), each]))
     seen = [float(own[0]) for own in found.values()]
     replicated = np.column_stack([own[1:] for own in found.values()])

@@ -16,19 +16,12 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from intlmodels.core.csvtable import Files, Table
+from intlmodels.core.csvtable import Files
 from intlmodels.core.errors import StudyError, did_you_mean, listed, shown
-from intlmodels.core.files import require_new, write_all
+from intlmodels.core.files import new_folder, write_all
 from intlmodels.core.settings import checked
 from intlmodels.studies.base import Study
-from intlmodels.studies.columns import (
-    FurtherOutcome,
-    Grouping,
-    Outcome,
-    Panel,
-    Predictor,
-    Total,
-)
+from intlmodels.studies.columns import FurtherOutcome, Grouping, Outcome, Panel, Predictor, Total
 from intlmodels.studies.decay import DecayStudy, Reading, read_decay_study
 from intlmodels.studies.decisions import Decisions
 from intlmodels.studies.register import (
@@ -87,7 +80,6 @@ __all__ = [
     "ShareStudy",
     "Study",
     "StudyError",
-    "Table",
     "Terms",
     "Total",
     "describe",
@@ -129,27 +121,22 @@ def _find(name_or_path: str | Path) -> Path:
     packaged = packaged_studies()
     text = str(name_or_path)
     if not text.strip() or "\0" in text:
-        raise StudyError(
-            f"expected a study: one of {listed(packaged)}, or the path of a folder", value=text
-        )
+        said = f"expected a study: one of {listed(packaged)}, or the path of a folder"
+        raise StudyError(said, value=text)
     try:
         path = Path(name_or_path).expanduser()
         if isinstance(name_or_path, str) and text in packaged:
             # Whoever copies a study to change it must not get the original without a word.
             if (path / FILE).is_file() and not path.samefile(packaged[text]):
-                raise StudyError(
-                    f"a study of the package and a folder here have this name; write ./{text} "
-                    "for the folder, or run the command from another folder",
-                    value=text,
-                )
+                said = f"a study of the package and a folder here have this name; write ./{text} "
+                said += "for the folder, or run the command from another folder"
+                raise StudyError(said, value=text)
             return packaged[text]
         return _folder(path, text, packaged)
     except (OSError, RuntimeError) as error:  # too long a name, no such home, no permission
-        raise StudyError(
-            f"not a usable path ({getattr(error, 'strerror', None) or error}); expected the folder "
-            "of a study",
-            value=text,
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        said = f"not a usable path ({why}); expected the folder of a study"
+        raise StudyError(said, value=text) from error
 
 
 def _folder(path: Path, text: str, packaged: Mapping[str, Path]) -> Path:
@@ -278,52 +265,24 @@ def new_study(folder: str | Path, model: str, decisions: bool = False, rows: boo
         message = f"expected {known}{did_you_mean(model, MODELS)}"
         raise StudyError(message, file="model", value=model)
     if rows and model != "share":
-        raise StudyError(
-            "studies of rows are of the model 'share'; expected that model, or no rows",
-            file="model",
-            value=model,
-        )
+        said = "studies of rows are of the model 'share'; expected that model, or no rows"
+        raise StudyError(said, file="model", value=model)
     if decisions and model != "decay":
-        raise StudyError(
-            "studies of known decisions are of the model 'decay'; expected that model, or no "
-            "decisions",
-            file="model",
-            value=model,
-        )
+        said = "studies of known decisions are of the model 'decay'; expected that model, or no "
+        raise StudyError(f"{said}decisions", file="model", value=model)
     template = _TEMPLATES / ("decisions" if decisions else "panel" if rows else model)
-    text = str(folder)
-    if not text.strip() or not text.isprintable():
-        raise StudyError("expected the path of a folder to create", value=text)
-    path = Path(folder)
-    try:
-        path = path.expanduser()
-        name = _name_for(path)
+    with new_folder(folder) as path:
+        name = study_name(path.resolve().name)
+        if name in list_studies():
+            said = f"a study of the package is called {shown(name)}, and reports are filed by "
+            raise StudyError(f"{said}name; expected another name", file=str(path))
         files = sorted(file for file in template.iterdir() if not file.name.startswith("."))
         texts = {file.name: file.read_text(encoding="utf-8") for file in files}
         texts[FILE] = texts[FILE].replace(_NAME_LINE, _NAME_LINE.replace("example", name))
         meant = {"FOLDER": shlex.quote(path.resolve().name), "NAME": name}
         texts[_GUIDE] = re.sub("|".join(meant), lambda word: meant[word[0]], texts[_GUIDE])
         write_all({name: text.encode() for name, text in texts.items()}, path)
-    except (OSError, RuntimeError) as error:  # no permission, no such home, too long a name
-        raise StudyError(
-            f"cannot create this folder ({getattr(error, 'strerror', None) or error}); choose "
-            "another place",
-            file=text,
-        ) from error
     return path
-
-
-def _name_for(folder: Path) -> str:
-    """The name of the study in a folder that can be made."""
-    require_new(folder)
-    name = study_name(folder.resolve().name)
-    if name in list_studies():
-        raise StudyError(
-            f"a study of the package is called {shown(name)}, and reports are filed by name; "
-            f"expected another name",
-            file=str(folder),
-        )
-    return name
 
 
 def study_name(text: str) -> str:

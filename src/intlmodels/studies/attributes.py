@@ -19,11 +19,12 @@ from intlmodels.studies.counts import (
     Rows,
     Subjects,
     read_names,
+    require_other_ids,
     rows,
     unused_columns,
 )
 from intlmodels.studies.schema import AttributeTable, wrong
-from intlmodels.studies.sources import Cell, Sources
+from intlmodels.studies.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ class Attribute:
         self, counts: Sequence[Count], firms: tuple[str, ...], periods: tuple[str, ...]
     ) -> Rows:
         """Counts of a study and of the attribute together, over firms, periods and kinds."""
-        names = [_kind(*kind) for kind in self.kinds]
+        names = [f"{flag}: {' + '.join(chosen)}" if chosen else flag for flag, chosen in self.kinds]
 
         def over_kinds(count: Count) -> Count:
             wanted = set(count.levels) if isinstance(count, AttributeCount) else None
@@ -111,10 +112,6 @@ class Attribute:
             yield one_line(f"    {level}: {_counted(own)}")
 
 
-def _kind(flag: str, levels: tuple[str, ...]) -> str:
-    return f"{flag}: {' + '.join(levels)}" if levels else flag
-
-
 def _counted(counts: Iterable[AttributeCount]) -> str:
     said = []
     for count in counts:
@@ -126,33 +123,24 @@ def _counted(counts: Iterable[AttributeCount]) -> str:
 # -- reading them ------------------------------------------------------------------------
 
 
-class _AttributeFile(CountFile):
-    """A CSV file of counts of an attribute."""
-
-    def __init__(self, table: AttributeTable, sources: Sources, subjects: Subjects) -> None:
-        super().__init__(table.file, sources, subjects)
-        self.own = table
-        self.levels = (*table.levels, *([table.remainder] if table.remainder else []))
-
-    def attribute_counts(self) -> tuple[AttributeCount, ...]:
-        """All counts of the file."""
-        cells = [self.cells(name, f"{self.own.where} file") for name in ("level", "flag")]
-        flags = FLAGS if self.own.flag is None else (self.own.flag,)
-        found = []
-        for count, level, flag in zip(self.counts(), *cells, strict=True):
-            if not level.text.strip():
-                raise level.error(f"expected what is counted, one of {', '.join(self.levels)}")
-            levels = read_names(level, self.levels, "level")
-            if self.own.several and len(levels) > 1:
-                raise level.error("a decision may have several levels; expected one in each row")
-            if self.own.flag and flag.text.strip() and count.flags != flags:
-                raise flag.error(
-                    f"{self.own.where} is an attribute of decisions with flag {flags[0]}; expected "
-                    "that, or nothing"
-                )
-            inside = tuple(own for own in count.flags if own in flags)
-            found.append(AttributeCount(**{**vars(count), "flags": inside}, levels=levels))
-        return tuple(found)
+def _counts(
+    table: AttributeTable, file: CountFile, levels: tuple[str, ...], flags: tuple[str, ...]
+) -> tuple[AttributeCount, ...]:
+    """All counts of the file of an attribute."""
+    cells = [file.cells(name, f"{table.where} file") for name in ("level", "flag")]
+    found = []
+    for count, level, flag in zip(file.counts(), *cells, strict=True):
+        if not level.text.strip():
+            raise level.error(f"expected what is counted, one of {', '.join(levels)}")
+        named = read_names(level, levels, "level")
+        if table.several and len(named) > 1:
+            raise level.error("a decision may have several levels; expected one in each row")
+        if table.flag and flag.text.strip() and count.flags != flags:
+            said = f"{table.where} is an attribute of decisions with flag {flags[0]}; expected "
+            raise flag.error(f"{said}that, or nothing")
+        inside = tuple(own for own in count.flags if own in flags)
+        found.append(AttributeCount(**{**vars(count), "flags": inside}, levels=named))
+    return tuple(found)
 
 
 def read_attributes(
@@ -162,24 +150,20 @@ def read_attributes(
     counts: Sequence[Count],
 ) -> tuple[dict[str, Attribute], tuple[tuple[str, str], ...]]:
     """Read the attributes of a study, and columns of their files without a meaning."""
-    taken = {count.id: count for count in counts}
+    taken: dict[str, Count] = {count.id: count for count in counts}
     found: dict[str, Attribute] = {}
     unused: list[tuple[str, str]] = []
     for name, table in tables.items():
         if not counts:
             said = "these are counts of decisions that are known from counts; expected [counts]"
             raise wrong(said, table.where)
-        file = _AttributeFile(table, sources, subjects)
+        file = CountFile(table.file, sources, subjects)
         unused += [(file.file, column) for column in unused_columns(file.table, ["level"])]
-        own = file.attribute_counts()
-        for count in own:
-            if count.id in taken:
-                first = taken[count.id]
-                raise Cell(count.file, count.row, "id", count.id).error(
-                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
-                )
-            taken[count.id] = count
+        levels = (*table.levels, *([table.remainder] if table.remainder else []))
         flags = FLAGS if table.flag is None else (table.flag,)
+        own = _counts(table, file, levels, flags)
+        require_other_ids(own, taken)
+        taken |= {count.id: count for count in own}
         label = table.label or name.replace("_", " ").replace("-", " ")
-        found[name] = Attribute(name, label, file.levels, table.several, flags, own)
+        found[name] = Attribute(name, label, levels, table.several, flags, own)
     return found, tuple(unused)

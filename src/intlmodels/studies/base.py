@@ -17,7 +17,7 @@ from typing import Any
 
 from intlmodels.core.csvtable import Files, Table, read_text, table_text
 from intlmodels.core.errors import StudyError, listed, one_line
-from intlmodels.core.files import write_new
+from intlmodels.core.files import new_folder, write_all
 from intlmodels.core.toml import toml_text
 from intlmodels.core.workbook import split_book
 from intlmodels.studies.claims import OURS, PAPER, Claim, shortened
@@ -86,8 +86,7 @@ class Study:
 
     def __repr__(self) -> str:
         """What fits a screen; ``print(study)`` shows all."""
-        cut = (f"{line[:WIDEST]} ..." if len(line) > WIDEST else line for line in self.lines())
-        lines = list(cut)
+        lines = [f"{own[:WIDEST]} ..." if len(own) > WIDEST else own for own in self.lines()]
         more = len(lines) - MOST_LINES
         if more > 1:
             lines[MOST_LINES:] = [f"... {more} more lines: print(study)"]
@@ -133,7 +132,9 @@ class Study:
             document = toml_text(_renamed(parsed(document), names))
         texts = {names[n]: table_text(own.header, own.rows) for n, own in self.tables.items()}
         texts[FILE] = document
-        return write_new({name: text.encode() for name, text in texts.items()}, folder)
+        with new_folder(folder) as path:
+            write_all({name: text.encode() for name, text in texts.items()}, path)
+        return path
 
     def first_lines(self, model: str = "") -> Iterator[str]:
         """The beginning of a description of a study; the firms where they are listed."""
@@ -216,17 +217,13 @@ def common(
         case _:
             label = toml.register.label
     read_as = sources.read_as if sources else {}
+    plain = ("name", "title", "question", "source", "summary", "limits")
     return {
-        "name": about.name,
-        "title": about.title,
-        "question": about.question,
+        **{own: getattr(about, own) for own in plain},
         "model": model,
         "folder": files if isinstance(files, Path) else Path(about.name),
         "document": read_text(files, FILE),
-        "source": about.source,
-        "summary": about.summary,
         "bibtex": check_bibtex(about.bibtex),
-        "limits": about.limits,
         "firm_label": label,
         "firms": sources.firms if sources else (),
         "priors": toml.priors,
@@ -290,13 +287,9 @@ def check_bibtex(text: str) -> str:
     if len(text) > LONGEST:
         raise wrong(f"expected an entry of at most {LONGEST:,} characters", _WHERE, text)
     kind, key, fields = parse_entry(text)
-    unknown = [name for name in fields if name not in _FIELDS]
-    if unknown:
-        raise wrong(
-            f"unknown field {listed(unknown)}; expected fields among {', '.join(_FIELDS)}: delete "
-            "the others",
-            _WHERE,
-        )
+    if unknown := [name for name in fields if name not in _FIELDS]:
+        said = f"unknown field {listed(unknown)}; expected fields among {', '.join(_FIELDS)}: "
+        raise wrong(f"{said}delete the others", _WHERE)
     written = [f"  {name} = {_field(name, value)}" for name, value in fields.items()]
     return f"@{kind}{{{key},\n" + ",\n".join(written) + "\n}"
 

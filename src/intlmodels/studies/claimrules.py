@@ -7,7 +7,7 @@ is a probability that needs no fit. Rules that ask a fit are in :mod:`intlmodels
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -125,8 +125,9 @@ class _Balance(Rule):
 
     keys: ClassVar[Keys] = {"counts": _IDS, "total": _IDS}
 
-    def __init__(self, name: str, means: str, words: str, holds: Callable[[float], bool]) -> None:
-        self.name, self.means, self.words, self.holds = name, means, words, holds
+    def __init__(self, name: str, sign: str, means: str) -> None:
+        self.name, self.sign, self.means = name, sign, means
+        self.words = f"{{counts}} {sign} {{total}}"
 
     def check(self, claim: Claim, where: str) -> None:
         for name in claim.terms["total"]:
@@ -141,41 +142,15 @@ class _Balance(Rule):
         units = {numbers[name].unit for name in claim.terms["counts"] if name in numbers}
         unit = f.plural(event) if event and not claim.columns and not units else ""
         unit = units.pop() if len(units) == 1 else unit
-        return fact(self.holds(off), _source(claim, evidence), off, said, unit)
+        holds = {"=": abs(off) <= TINY, "≤": off <= TINY, ">": off > TINY}[self.sign]
+        return fact(holds, _source(claim, evidence), off, said, unit)
 
 
-# Named, since a study with its rules is sent to other processes.
-def _equal(off: float) -> bool:
-    return abs(off) <= TINY
-
-
-def _at_most(off: float) -> bool:
-    return off <= TINY
-
-
-def _more(off: float) -> bool:
-    return off > TINY
-
-
+_EITHER = "the printed `counts` add up to the `total` (one or several on either side)"
 _BALANCES = (
-    _Balance(
-        "sum",
-        "the printed `counts` add up to the `total` (one or several on either side)",
-        "{counts} = {total}",
-        _equal,
-    ),
-    _Balance(
-        "at most",
-        "the `counts` add up to no more than the `total`",
-        "{counts} ≤ {total}",
-        _at_most,
-    ),
-    _Balance(
-        "more than",
-        "the `counts` add up to more than the `total`",
-        "{counts} > {total}",
-        _more,
-    ),
+    _Balance("sum", "=", _EITHER),
+    _Balance("at most", "≤", "the `counts` add up to no more than the `total`"),
+    _Balance("more than", ">", "the `counts` add up to more than the `total`"),
 )
 
 
@@ -188,11 +163,10 @@ class _Limited(Rule):
         terms = claim.terms
         given = [key for key in _LIMITS if key in terms]
         if not given:
-            raise wrong(
+            said = (
                 "key is missing; expected it, or most, above or below: percent between which the "
-                "share lies",
-                f"{where} least",
             )
+            raise wrong(f"{said}share lies", f"{where} least")
         low = max(terms.get("least", 0), terms.get("above", 0))
         high = min(terms.get("most", 100), terms.get("below", 100))
         if low > high:
@@ -209,17 +183,13 @@ class _Share(_Limited):
     def check(self, claim: Claim, where: str) -> None:
         super().check(claim, where)
         if not sum(claim.numbers("whole")):
-            raise wrong(
-                "expected numbers that come to more than zero, of which there can be a share",
-                f"{where} whole",
-                claim.terms["whole"][0],
-            )
+            said = "expected numbers that come to more than zero, of which there can be a share"
+            raise wrong(said, f"{where} whole", claim.terms["whole"][0])
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         part, whole = (math.fsum(claim.numbers(k)) for k in ("part", "whole"))
         share = 100 * part / whole
-        said = f"{plain(part)} of {plain(whole)}, {f.percent(share, 1)}"
-        said += required(claim.terms)
+        said = f"{plain(part)} of {plain(whole)}, {f.percent(share, 1)}{required(claim.terms)}"
         holds = within(100 * part, claim.terms, whole)
         return fact(holds, _source(claim, evidence), share, said, "percent")
 
@@ -514,11 +484,8 @@ MOST_INTERVALS = 100
 def _of_groups(
     study: Any, column: Column, a: Group, b: Group
 ) -> tuple[twogroups.TwoGroups, str] | None:
-    """The model of what is behind two averages, shares or known numbers, and its unit.
-
-    None where rows are not of firms of their own, shares are exact or of too many intervals, or
-    nothing is known of one of the groups.
-    """
+    """The model of what is behind two averages, and its unit; None where there is no such model."""
+    # Rows of a panel are not of firms of their own.
     if getattr(study, "panel", None) is not None:
         return None
     outcome = getattr(study, "outcome", None)
@@ -577,10 +544,10 @@ class _HigherAverage(OfRows):
         model = None if holds is None else _of_groups(evidence.study, column, a, b)
         if model is None:
             return found
-        median, low, high = model[0].difference(evidence.prob)
-        behind = f"; estimated difference {f.number(median, 1)} "
-        behind += f"({f.span(low, high, 1)}) {model[1]}"
-        return replace(found, probability=model[0].probability, numbers=said + behind)
+        groups, unit = model
+        median, low, high = groups.difference(evidence.prob)
+        said += f"; estimated difference {f.number(median, 1)} ({f.span(low, high, 1)}) {unit}"
+        return replace(found, probability=groups.probability, numbers=said)
 
     def extremes(self, claim: Claim, evidence: Evidence) -> str:
         numbers = np.asarray(claim.columns[claim.terms["column"]].numbers())
@@ -672,9 +639,8 @@ class _HigherProportion(Rule):
         for part, whole in (("part", "whole"), ("against", "against_whole")):
             has, total = (claim.number(key) for key in (part, whole))
             if not (has.is_integer() and total.is_integer() and 0 <= has <= total and total):
-                raise wrong(
-                    f"expected whole numbers, {part} no more than {whole}", f"{where} {part}", has
-                )
+                said = f"expected whole numbers, {part} no more than {whole}"
+                raise wrong(said, f"{where} {part}", has)
 
     def evaluate(self, claim: Claim, evidence: Evidence) -> Finding:
         a, n, b, m = (round(claim.number(key)) for key in self.keys)

@@ -317,9 +317,8 @@ def limits(terms: Mapping[str, Any], unit: str = "%") -> str:
     if least is not None and most is not None:
         return f"{plain(least)}{unit} to {plain(most)}{unit}"
     signs = {"least": "≥", "most": "≤", "above": ">", "below": "<", "equal": "exactly"}
-    return " and ".join(
-        f"{sign} {plain(terms[k])}{unit}" for k, sign in signs.items() if k in terms
-    )
+    parts = [f"{sign} {plain(terms[k])}{unit}" for k, sign in signs.items() if k in terms]
+    return " and ".join(parts)
 
 
 def required(terms: Mapping[str, Any], unit: str = "%") -> str:
@@ -367,10 +366,8 @@ class Rule:
 
     def describe(self, claim: Claim, study: Study) -> str:
         """How a claim is checked, in one sentence without its stop."""
-        said = {
-            **self.stand_ins,
-            "variant": "" if claim.fit == DEFAULT else f", variant {claim.fit}",
-        }
+        said = {**self.stand_ins}
+        said["variant"] = "" if claim.fit == DEFAULT else f", variant {claim.fit}"
         said |= {"limits": limits(claim.terms, ""), "limits%": limits(claim.terms)}
         said |= {"firms": f.plural(study.firm_label), "flag": getattr(study, "flag_label", "")}
         said["event"] = f.plural(getattr(study, "event", "decision"))
@@ -397,16 +394,13 @@ class Rule:
         if kind == "group":
             names = [claim.groups[name].label for name in names]
         elif kind in ("column", "number"):
-            names = [
-                f"{claim.meanings[name]} ({name})"
-                if name in claim.meanings
-                else column_words(name, study)
-                for name in names
-            ]
+            said = {name: f"{meaning} ({name})" for name, meaning in claim.meanings.items()}
+            names = [said.get(name) or column_words(name, study) for name in names]
         elif kind == "attribute":
             names = [claim.attributes[name].label for name in names]
         elif kind in ("predictor", "parameter"):
-            names = [_label(study, name) for name in names]
+            labels = {n: _small(p.label) for n, p in getattr(study, "predictors", {}).items()}
+            names = [labels.get(name, name) for name in names]
         added = isinstance(spec, Naming) and spec.added
         return " + ".join(names) if added else f.listed(names)
 
@@ -418,11 +412,6 @@ def column_words(place: str, study: Study) -> str:
         if own is not None and place == f"{own.file}: {own.column}":
             return _small(own.label)
     return place.rpartition(": ")[2].replace("_", " ")
-
-
-def _label(study: Study, name: str) -> str:
-    predictors = getattr(study, "predictors", {})
-    return _small(predictors[name].label) if name in predictors else name
 
 
 def _small(label: str) -> str:
@@ -464,19 +453,11 @@ def read_ledger(
         where = f"[[claims]] number {number},"
         claim = _read_claim(table, where, rules, known)
         if claim.id in seen:
-            raise wrong(
-                f"number {seen[claim.id]} has this id; expected every id once: rename one",
-                f"{where} id",
-                claim.id,
-            )
+            said = f"number {seen[claim.id]} has this id; expected every id once: rename one"
+            raise wrong(said, f"{where} id", claim.id)
         seen[claim.id] = number
         claims.append(claim)
-    return {
-        "silence": silence,
-        "row_groups": stated,
-        "numbers": numbers,
-        "claims": tuple(claims),
-    }
+    return {"silence": silence, "row_groups": stated, "numbers": numbers, "claims": tuple(claims)}
 
 
 def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Known) -> Claim:
@@ -485,14 +466,11 @@ def _read_claim(table: object, where: str, rules: Mapping[str, Rule], known: Kno
     own = {name: rule for name, rule in rules.items() if known.model in rule.models}
     if "rule" not in table:
         raise wrong(f"key is missing; expected it, one of {listed(own, 99)}", f"{where} rule")
-    said = table["rule"]
-    if isinstance(said, str) and said in rules and said not in own:
-        raise wrong(
-            f"this rule needs a {rules[said].models[0]} model; expected one of {listed(own, 99)}",
-            f"{where} rule",
-            said,
-        )
-    rule = own[check_text(said, Key("text", options=tuple(own)), f"{where} rule")]
+    name = table["rule"]
+    if isinstance(name, str) and name in rules and name not in own:
+        said = f"this rule needs a {rules[name].models[0]} model; expected one of {listed(own, 99)}"
+        raise wrong(said, f"{where} rule", name)
+    rule = own[check_text(name, Key("text", options=tuple(own)), f"{where} rule")]
     owners: dict[str, list[str]] = {}
     for name, other in own.items():
         for key in other.keys:
@@ -577,9 +555,9 @@ def _read_named(claim: Claim, key: str, spec: Naming, where: str, known: Known) 
                 claim.meanings[name] = said
         elif spec.kind == "attribute":
             if name not in known.attributes:
-                said = f"expected a table [attributes.NAME]{did_you_mean(name, known.attributes)}"
+                said = f"expected a table [attributes.NAME]{did_you_mean(name, known.attributes)}; "
                 raise wrong(
-                    f"{said}; the study has {listed(known.attributes) or 'none'}", where, name
+                    f"{said}the study has {listed(known.attributes) or 'none'}", where, name
                 )
             claim.attributes[name] = known.attributes[name]
         elif name in groups:
@@ -597,11 +575,8 @@ def _read_number(name: str, where: str, known: Known, columns: dict[str, Column]
         count = known.counts[name]
         if count.relation != "equal" or count.each:
             what = "each of several firms" if count.each else count.relation
-            raise wrong(
-                f"this count says {what!r}; expected one that is equal, of all its firms together",
-                where,
-                name,
-            )
+            said = f"this count says {what!r}; expected one that is equal, of all its firms "
+            raise wrong(f"{said}together", where, name)
         return float(count.value)
     if name in known.numbers:
         return known.numbers[name].value
@@ -631,20 +606,15 @@ def _read_values(table: Mapping[str, Any], where: str) -> dict[str, str | float]
 
 def _read_part(table: Mapping[str, Any], where: str, subjects: Subjects) -> Part:
     given = section(table, CLAIM_PART, where)
-    size = given.get("size", "")
+    size, names = given.get("size", ""), given.get("periods", subjects.periods)
     _check_size(size, f"{where} size", subjects)
-    names = given.get("periods", subjects.periods)
     key = f"{where} periods"
     if not names:
         raise wrong("expected at least one period; for all leave the key out", key, list(names))
     for name in names:
         if name not in subjects.periods:
-            raise wrong(
-                f"expected a period, one of {listed(subjects.periods)}"
-                f"{did_you_mean(name, subjects.periods)}",
-                key,
-                name,
-            )
+            near = did_you_mean(name, subjects.periods)
+            raise wrong(f"expected a period, one of {listed(subjects.periods)}{near}", key, name)
         if names.count(name) > 1:
             raise wrong("expected every period once", key, name)
     return Part(size, tuple(period for period in subjects.periods if period in names))
@@ -655,8 +625,5 @@ def _check_size(size: str, key: str, subjects: Subjects) -> None:
     if size and size not in (labels := subjects.size_labels):
         raise wrong(f"expected one of {listed(labels)}{did_you_mean(size, labels)}", key, size)
     if size and len(set(subjects.sizes)) < 2:
-        raise wrong(
-            "expected none, as all firms of this study are of one size: leave the key out",
-            key,
-            size,
-        )
+        said = "expected none, as all firms of this study are of one size: leave the key out"
+        raise wrong(said, key, size)

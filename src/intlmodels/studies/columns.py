@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown, together
+from intlmodels.core.formats import amount
 from intlmodels.studies.claims import shortened
 from intlmodels.studies.groups import Group, Silence
 from intlmodels.studies.schema import (
@@ -390,6 +391,7 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """How shares are reported, for a person to check before fitting."""
     low, high = outcome.printed.min(), outcome.printed.max()
     span = f"from {low:.10g} to {high:.10g} percent"
+    unit = outcome.unit.replace("fraction", "fractions")
     if outcome.bands:
         yield f"            in {len(outcome.bands)} bands, from the lower end to the upper:"
         rows = list(zip(outcome.lower.tolist(), outcome.upper.tolist(), strict=True))
@@ -400,15 +402,15 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             yield f"            and {len(outcome.bands) - MOST_LISTED:,} more"
     elif outcome.width:
         yield (
-            f"            printed in {outcome.unit}, rounded to {outcome.width:.10g} percentage "
-            f"points; {span}"
+            f"            reported in {unit}, rounded to "
+            f"{amount(outcome.width, 'percentage points')}; {span}"
         )
     else:
         widths, counts = np.unique(outcome.widths, return_counts=True)
         pairs = list(zip(widths, counts, strict=True))
         parts = [f"{width:.10g} ({count:,} rows)" for width, count in pairs[:MOST_NOTES]]
         more = f" and {len(pairs) - MOST_NOTES:,} more" * (len(pairs) > MOST_NOTES)
-        yield f"            printed in {outcome.unit}, {span}"
+        yield f"            reported in {unit}, {span}"
         yield f"            rounded to {', '.join(parts)}{more} percentage points"
     if outcome.unit == "percent" and high <= 1:
         yield '            none is above 1 percent; for fractions write unit = "fraction"'
@@ -560,9 +562,7 @@ def read_predictor(
             level_of = {label: level for label, level, _ in readings}
             read = [level_of.get(label, label) for label in read]
             levels = tuple(sorted(set(read)))
-            if len(levels) == 1:
-                said = f"every {sources.one} has this level; expected two or more levels"
-                raise in_column(f"{said}: delete the predictor", file, column, levels[0])
+            _require_two(read, file, column, sources.one)
             return predictor(
                 kind="category",
                 levels=levels,
@@ -573,9 +573,7 @@ def read_predictor(
         case ContrastTable():
             both = (spec.low, spec.high)
             read = read_each(lambda cell: one_of(both, cell, sources.label(cell)), cells)
-            if len(set(read)) == 1:
-                said = f"every {sources.one} has this level; expected both {listed(both)}: "
-                raise in_column(f"{said}delete the predictor", file, column, read[0])
+            _require_two(read, file, column, sources.one, f"both {listed(both)}")
             halves = frozen([0.5 if label == spec.high else -0.5 for label in read])
             return predictor(kind="contrast", levels=both, values=halves)
         case OrderedPredictorTable():
@@ -589,7 +587,7 @@ def read_predictor(
             periods, codes = in_time(cells, levels, f"{spec.where} levels", sources)
             _require_two([periods[code] for code in codes], file, column)
             return predictor(kind="walk", levels=periods, codes=frozen(codes, np.intp))
-        case NumericTable():
+        case _:
             values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
             own = predictor(
@@ -599,39 +597,29 @@ def read_predictor(
                 center=center,
                 scale=scale,
                 unit=spec.unit,
+            )
+            if isinstance(spec, CovariateTable):
+                return own
+            own = replace(
+                own,
                 curve=spec.curve or "",
                 knots=_knots(spec, values, cells),
                 split=spec.split is not None,
                 at=tuple(map(float, spec.at)),
             )
             if own.curve or own.split:
-                require_known(own, cells, f"{own.curve} curve" if own.curve else "split")
+                require_known(own, sources, f"{own.curve} curve" if own.curve else "split")
             if own.split:
                 _check_split(own, sources)
             return own
-        case _:
-            values = _numbers(cells, spec.transform, sources)
-            center, scale = _center_and_scale(values, cells)
-            return predictor(
-                kind="numeric",
-                values=values,
-                transform=spec.transform,
-                center=center,
-                scale=scale,
-                unit=spec.unit,
-            )
 
 
 def _check_used(labels: Iterable[str], used: Iterable[str], file: str, key: str) -> None:
     """Refuse a label of study.toml that no cell has."""
     for label in labels:
         if label not in used:
-            raise wrong(
-                f"no firm has this label{did_you_mean(label, used)}; expected a label of "
-                f"{file}: delete it, or fix it",
-                key,
-                label,
-            )
+            said = f"no firm has this label{did_you_mean(label, used)}; expected a label of {file}"
+            raise wrong(f"{said}: delete it, or fix it", key, label)
 
 
 def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
@@ -640,18 +628,19 @@ def _numbers(cells: Sequence[Cell], transform: str, sources: Sources) -> Floats:
         if cell.missing:
             raise cell.error(
                 "an unknown value of a firm would be estimated separately in each of its rows; "
-                "expected "
-                "a number: write it, or delete the firm"
+                "expected a number: write it, or delete the firm"
             )
     require_numbers(cells)
     return frozen(read_each(lambda cell: transformed(cell, transform), cells))
 
 
-def _require_two(labels: Sequence[str], file: str, column: str) -> None:
+def _require_two(
+    read: Sequence[str], file: str, column: str, one: str = "row", need: str = "two or more levels"
+) -> None:
     """Refuse a predictor of which all rows have the same level."""
-    if len(set(labels)) == 1:
-        said = "every row has this level; expected two or more levels: delete the predictor"
-        raise in_column(said, file, column, labels[0])
+    if len(set(read)) == 1:
+        said = f"every {one} has this level; expected {need}: delete the predictor"
+        raise in_column(said, file, column, read[0])
 
 
 def _ordered(spec: OrderedPredictorTable, cell: Cell, sources: Sources) -> str:
@@ -665,10 +654,11 @@ def _ordered(spec: OrderedPredictorTable, cell: Cell, sources: Sources) -> str:
     return label
 
 
-def require_known(predictor: Predictor, cells: Sequence[Cell], what: str) -> None:
+def require_known(predictor: Predictor, sources: Sources, what: str) -> None:
     """Refuse a predictor with a missing value for a term that takes none."""
     said = f"a predictor with missing values takes no {what}; expected a number: write it, or "
     missing = np.flatnonzero(np.isnan(predictor.values))
+    cells = sources.cells(predictor.file, predictor.column, "")
     if errors := [cells[place].error(f"{said}delete the row") for place in missing.tolist()]:
         raise together(errors)
 
@@ -686,12 +676,8 @@ def _knots(spec: NumericTable, values: Floats, cells: Sequence[Cell]) -> tuple[f
         knots = np.log(spec.knots) if spec.transform == "log" else np.array(spec.knots, float)
         for knot, written in zip(knots[1:-1], spec.knots[1:-1], strict=True):
             if not observed[0] < knot < observed[-1]:
-                raise wrong(
-                    "no value lies on one side of this knot; expected inner knots within the "
-                    f"range of {column}",
-                    f"{spec.where} knots",
-                    written,
-                )
+                said = "no value lies on one side of this knot; expected inner knots within the "
+                raise wrong(f"{said}range of {column}", f"{spec.where} knots", written)
         return tuple(knots.tolist())
     knots = np.quantile(values[~np.isnan(values)], [0, 1 / 3, 2 / 3, 1])
     if (np.diff(knots) <= 0).any():
@@ -1051,11 +1037,8 @@ def read_further(
         _check_used([label], used, file, f"{spec.where} {said}")
     known = [code for code in codes if code is not None]
     if len(known) < FEWEST_FIRMS:
-        raise in_column(
-            f"only {len(known)} of {len(codes)} firms have this outcome; expected at least "
-            f"{FEWEST_FIRMS}: delete the outcome",
-            *(file, listed(columns)),
-        )
+        said = f"only {len(known)} of {len(codes)} firms have this outcome; expected at least "
+        raise in_column(f"{said}{FEWEST_FIRMS}: delete the outcome", file, listed(columns))
     if len(set(known)) == 1:
         said = "every firm has this level; expected two or more: delete the outcome"
         raise in_column(said, file, listed(columns), levels[known[0]])
@@ -1097,22 +1080,7 @@ def _highest(
     return max(found, default=None)
 
 
-def group_outcomes(
-    name: str,
-    spec: GroupOutcomesTable,
-    groups: Mapping[str, Group],
-    silence: Mapping[str, Silence],
-    sources: Sources,
-) -> list[FurtherOutcome]:
-    """Read the yes or no outcomes of a table of the kind ``groups``, one a group.
-
-    Whether a firm belongs to the group, by the rules of ``silence``; a firm of which that is not
-    known is left out. Each is called after the table and its group, as in ``entry-exporters``.
-    """
-    return [_group_outcome(name, spec, own, groups, silence, sources) for own in spec.groups]
-
-
-def _group_outcome(
+def group_outcome(
     name: str,
     spec: GroupOutcomesTable,
     own: str,
@@ -1120,6 +1088,11 @@ def _group_outcome(
     silence: Mapping[str, Silence],
     sources: Sources,
 ) -> FurtherOutcome:
+    """Read whether each firm belongs to a group, by the rules of ``silence``.
+
+    A firm of which that is not known is left out. The outcome is called after its table and the
+    group, as in ``entry-exporters``.
+    """
     key = f"{spec.where} groups"
     if own not in groups:
         said = f"no such group of rows{did_you_mean(own, groups)}"

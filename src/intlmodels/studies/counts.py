@@ -56,6 +56,10 @@ class Count:
     #: Of simulated data: the opposite of a noisy bound that the publication does not state.
     denied: bool = False
 
+    def error(self, column: str, value: object, message: str) -> StudyError:
+        """The error for a cell of its row."""
+        return Cell(self.file, self.row, column, str(value)).error(message)
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -120,13 +124,9 @@ def rows(
         groups = [(firm,) for firm in count.firms] if count.each else [count.firms]
         for group in groups:
             inside = np.zeros((len(firms), len(periods), len(kinds)), np.int64)
-            inside[
-                np.ix_(
-                    [place[firm] for firm in group],
-                    [periods.index(period) for period in count.periods],
-                    [kinds.index(flag) for flag in count.flags],
-                )
-            ] = 1
+            own_periods = [periods.index(period) for period in count.periods]
+            own_kinds = [kinds.index(flag) for flag in count.flags]
+            inside[np.ix_([place[firm] for firm in group], own_periods, own_kinds)] = 1
             member.append(inside.ravel())
             owner.append(position)
     index = np.asarray(owner, np.int64)
@@ -272,10 +272,8 @@ class CountFile:
         for count, cell in zip(counts, self.cells(clean_label(column), asked_by), strict=True):
             other = replace(count, periods=read_names(cell, periods, "period"))
             if self.subjects.is_total(count) and other.periods != periods:
-                raise cell.error(
-                    f"{count.id} gives the total number; expected all periods here too: leave "
-                    f"the cell empty"
-                )
+                said = f"{count.id} gives the total number; expected all periods here too: "
+                raise cell.error(f"{said}leave the cell empty")
             read.append(other)
         return tuple(read)
 
@@ -314,20 +312,28 @@ def read_value(cell: Cell) -> int:
     return int(value)
 
 
+def require_other_ids(counts: Iterable[Count], taken: Mapping[str, Count]) -> None:
+    """Refuse a count with an id that another one has."""
+    for count in counts:
+        if count.id in taken:
+            first = taken[count.id]
+            said = f"{first.file}, row {first.row} has this id; expected every id once: rename one"
+            raise count.error("id", count.id, said)
+
+
 def require_total(file: CountFile, counts: tuple[Count, ...]) -> Count:
     """The count that tells how many decisions there are in all."""
     for count in counts:
         if file.subjects.is_total(count):
             if not count.value:
-                raise Cell(file.file, count.row, "value", "0").error("expected at least one in all")
+                raise count.error("value", 0, "expected at least one in all")
             return count
     filled = {"id": "all", "relation": "equal", "value": "N", "status": "hard"}
     example = ",".join(filled.get(name, "") for name in file.table.header)
     for count in counts:
         if file.subjects.is_total(replace(count, hard=True)):
-            raise Cell(file.file, count.row, "status", "noisy").error(
-                f"expected hard: {count.id} gives the total number, which must be known"
-            )
+            said = f"expected hard: {count.id} gives the total number, which must be known"
+            raise count.error("status", "noisy", said)
     raise StudyError(
         "no row gives the total number; expected one with relation equal and status hard "
         "that leaves firms, size, periods and flag empty: with their number for N, add the row "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from intlmodels.core.csvtable import Files, clean_label
-from intlmodels.core.errors import StudyError, did_you_mean, listed, one_line, read_each
+from intlmodels.core.errors import StudyError, listed, one_line, read_each
 from intlmodels.studies.attributes import Attribute, read_attributes
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
@@ -18,6 +18,7 @@ from intlmodels.studies.counts import (
     Count,
     CountFile,
     Subjects,
+    require_other_ids,
     require_total,
     unused_columns,
 )
@@ -36,9 +37,10 @@ from intlmodels.studies.schema import (
     ReadingTable,
     SizesTable,
     period_weights,
+    require_name,
     wrong,
 )
-from intlmodels.studies.sources import Cell, Sources, in_column, split_place
+from intlmodels.studies.sources import Sources, in_column, split_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,18 +168,14 @@ class DecayStudy(Study):
         """What was read, for a person to check before fitting."""
         yield from self.first_lines()
         *larger, smallest = self.groups.items() or [("", self.firms)]
-        said = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
-        yield one_line(
-            f"  sizes     {', '.join(said)}, {len(smallest[1])} {smallest[0]}"
-            if said
-            else f"  sizes     all {len(self.firms)} of one size"
-        )
+        sizes = [f"{len(firms)} {size} ({shortened(firms)})" for size, firms in larger]
+        sizes.append(f"{len(smallest[1])} {smallest[0]}")
+        said = ", ".join(sizes) if larger else f"all {len(self.firms)} of one size"
+        yield one_line(f"  sizes     {said}")
         yield one_line(f"  outcome   {self.event}: {self.flag_label}, or not")
-        chances = (
-            f"{name} ({weight:.3g})"
-            for name, weight in zip(self.periods, self.period_weights, strict=True)
-        )
-        yield one_line(f"  periods   {', '.join(chances)}; in brackets their prior probabilities")
+        weights = zip(self.periods, self.period_weights, strict=True)
+        chances = ", ".join(f"{name} ({weight:.3g})" for name, weight in weights)
+        yield one_line(f"  periods   {chances}; in brackets their prior probabilities")
         if self.counts:
             hard = sum(count.hard for count in self.counts)
             yield (
@@ -232,9 +230,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     where = "its decisions go into the table that [decisions] names"
     sources = Sources(files, spec.file, spec.column, {}, repeated=where)
     if len(sources.firms) < FEWEST_FIRMS:
-        raise StudyError(
-            f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}", file=sources.file
-        )
+        said = f"only {len(sources.firms)} firm; expected at least {FEWEST_FIRMS}"
+        raise StudyError(said, file=sources.file)
     labels = spec.sizes[::-1] or SIZES
     sizes: tuple[str, ...] = labels[1:] * len(sources.firms)
     if spec.size:
@@ -250,10 +247,8 @@ def read_decay_study(files: Files, toml: DecayFile) -> DecayStudy:
     counts, orders, readings, unused = _counts(toml, sources, subjects, weights)
     attributes, more = read_attributes(toml.attributes, sources, subjects, counts)
     if toml.outcome.yes and not toml.decisions:
-        raise wrong(
-            "expected a table [decisions], whose cells these labels are of; leave yes and no out",
-            "[outcome] yes",
-        )
+        said = "expected a table [decisions], whose cells these labels are of; leave yes and no out"
+        raise wrong(said, "[outcome] yes")
     decisions = None
     if toml.decisions:
         decisions = read_decisions(toml, toml.decisions, sources, periods)
@@ -285,21 +280,13 @@ def require_sizes(sizes: Collection[str], labels: Collection[str], table: str, c
         return
     one = len(labels) - len(absent) < 2
     mend = "all firms are of one size: leave out size and sizes" if one else "leave it out"
-    raise wrong(
-        f"no firm has this size in {column}; expected sizes that occur: {mend}",
-        f"{table} sizes",
-        absent[0],
-    )
-
-
-_Counts = tuple[
-    tuple[Count, ...], tuple[Order, ...], dict[str, Reading], tuple[tuple[str, str], ...]
-]
+    said = f"no firm has this size in {column}; expected sizes that occur: {mend}"
+    raise wrong(said, f"{table} sizes", absent[0])
 
 
 def _counts(
     toml: DecayFile, sources: Sources, subjects: Subjects, weights: tuple[float, ...]
-) -> _Counts:
+) -> tuple[tuple[Count, ...], tuple[Order, ...], dict[str, Reading], list[tuple[str, str]]]:
     """Counts, orders, variants of the study's own, and columns without a meaning."""
     if not toml.counts:
         found = {}
@@ -308,7 +295,7 @@ def _counts(
                 said = "a variant of this kind reads counts; expected a table [counts]"
                 raise wrong(said, f"[variants.{name}]")
             found[name] = _of_firms(name, own, sources, subjects, weights, (), ())
-        return (), (), found, ()
+        return (), (), found, []
     for firm in subjects.firms:
         if MARK in firm:
             said = f"expected names without {MARK!r}, which separates names in counts: rename it"
@@ -326,11 +313,8 @@ def _counts(
             other = spec.periods
             reread = read_orders(spec.orders, further, subjects, other, total)
             if orders and not reread and other != subjects.periods:
-                raise wrong(
-                    "the study has orders within firms; expected them over these periods, below "
-                    f"lines [[{further}]]",
-                    spec.where,
-                )
+                said = "the study has orders within firms; expected them over these periods, below "
+                raise wrong(f"{said}lines [[{further}]]", spec.where)
             readings[name] = Reading(
                 name,
                 f"counts over other periods: {' / '.join(other)}",
@@ -347,20 +331,14 @@ def _counts(
         more = CountFile(spec.file, sources, subjects)
         unused += [(more.file, column) for column in unused_columns(more.table, columns)]
         added = more.counts()
-        taken = {count.id: count for count in counts}
-        for count in added:
-            if count.id in taken:
-                first = taken[count.id]
-                raise Cell(count.file, count.row, "id", count.id).error(
-                    f"{first.file}, row {first.row} has this id; expected every id once: rename one"
-                )
+        require_other_ids(added, {count.id: count for count in counts})
         told = read_orders(spec.orders, further, subjects, subjects.periods, total, orders)
         change = f"{len(added)} more counts ({more.file})"
         if told:
             change += f", {len(told)} order{'s' * (len(told) > 1)} within firms"
         about = subjects.periods, weights, counts + added, spec.note
         readings[name] = Reading(name, change, *about, orders=orders + told)
-    return counts, orders, readings, tuple(dict.fromkeys(unused))
+    return counts, orders, readings, unused
 
 
 def _of_firms(
@@ -378,11 +356,9 @@ def _of_firms(
         return _other_sizes(same, spec, subjects)
     if isinstance(spec, OwnersTable):
         return _owners(same, spec, subjects)
+    change = "decisions may have been missed, fewer of firms with more interviews, and are "
+    change += f"experience ({spec.column})"
     interviews = _interviews(spec, sources)
-    change = (
-        "decisions may have been missed, fewer of firms with more interviews, and are experience "
-        f"({spec.column})"
-    )
     return replace(same, change=change, interviews=interviews, rival="missed decisions")
 
 
@@ -394,13 +370,9 @@ def _by_firm(
     what = "size" if key == "size" else "period"
     for number, (name, firms) in enumerate(getattr(spec, group).items(), start=1):
         here = f"[{spec.where[:-1]}.{group}]] number {number},"
-        if name not in names:
-            said = f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}"
-            raise wrong(said, f"{here} {key}", name)
+        require_name(name, names, f"{here} {key}", what)
         for firm in firms:
-            if firm not in subjects.firms:
-                said = f"no such firm{did_you_mean(firm, subjects.firms)}; expected one of "
-                raise wrong(f"{said}{listed(subjects.firms, 30)}", f"{here} firms", firm)
+            require_name(firm, subjects.firms, f"{here} firms", "firm", 30)
             if firm in found:
                 said = f"it is {found[firm]} already; expected every firm once"
                 raise wrong(said, f"{here} firms", firm)
@@ -425,13 +397,8 @@ def _interviews(spec: MissedTable, sources: Sources) -> tuple[int, ...]:
     where = f"{spec.where} column"
     file, column = split_place(spec.column, where)
     named = sources.column_cells(file, sources.key(file), "[firms] column")
-    cells = dict(
-        zip(
-            (clean_label(cell.text) for cell in named),
-            sources.column_cells(file, column, where),
-            strict=True,
-        )
-    )
+    names = [clean_label(cell.text) for cell in named]
+    cells = dict(zip(names, sources.column_cells(file, column, where), strict=True))
     numbers = []
     for firm, unit in zip(sources.firms, sources.units, strict=True):
         if unit not in cells:
@@ -486,11 +453,9 @@ def _reading_lines(reading: Reading, study: DecayStudy) -> Iterator[str]:
     for count in reading.counts:
         other = before.get(count.id)
         # Which periods make up "all" is told above; what else differs is worth a look.
-        same = other is not None and (
-            other.periods == count.periods
-            or (other.periods == study.periods and count.periods == reading.periods)
-        )
-        if not same:
+        every = count.periods == reading.periods
+        same = (count.periods, study.periods) if every else (count.periods,)
+        if other is None or other.periods not in same:
             yield one_line(f"    {_count_line(count, study, reading.periods)}")
     for order in reading.orders:
         if order not in study.orders:
@@ -501,13 +466,11 @@ def _decision_lines(study: DecayStudy) -> Iterator[str]:
     known = study.decisions
     if known is None:
         return
-    yield one_line(
-        f"decisions: {len(known.firm)}, {int(known.flag.sum())} of them {study.flag_label}"
-    )
+    flagged = int(known.flag.sum())
+    yield one_line(f"decisions: {len(known.firm)}, {flagged} of them {study.flag_label}")
     if any(known.when):
-        yield f"  ties in time: {known.ties or 'none'}" + (
-            "; they keep the order of the rows" if known.ties else ""
-        )
+        kept = "; they keep the order of the rows" if known.ties else ""
+        yield f"  ties in time: {known.ties or 'none'}{kept}"
     elif known.by_period:
         yield "  without dates: in the order of the periods, and within one in that of the rows"
     else:

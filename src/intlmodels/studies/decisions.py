@@ -29,6 +29,7 @@ from intlmodels.studies.columns import (
     OutcomeColumns,
     Predictor,
     frozen,
+    of_rows,
     read_grouping,
     read_predictor,
     require_known,
@@ -78,7 +79,7 @@ EXAMPLES = {
 }
 
 
-def form_of(text: str, numbers: bool = False) -> str:
+def form_of(text: str, numbers: bool) -> str:
     """The form of a date (or of a number that orders); empty where it has none."""
     forms = {"number": NUMBER} if numbers else FORMS
     found = (name for name, form in forms.items() if re.fullmatch(form, text, flags=re.ASCII))
@@ -133,9 +134,8 @@ def read_stated(cell: Cell, date_format: str) -> str:
     text = cell.text.strip()
     try:
         if re.fullmatch(stated_pattern(date_format), text, flags=re.ASCII):
-            return datetime.datetime.strptime(text, date_format).strftime(
-                stated_form(date_format)[1]
-            )
+            form = stated_form(date_format)[1]
+            return datetime.datetime.strptime(text, date_format).strftime(form)
         said = ""
     except ValueError as error:
         said = f" ({error})"
@@ -308,23 +308,15 @@ def _terms(
     }
     for predictor in predictors.values():
         if predictor.kind == "numeric":
-            cells = rows.cells(predictor.file, predictor.column, "")
-            require_known(predictor, cells, "place among the predictors of decisions")
+            require_known(predictor, rows, "place among the predictors of decisions")
     groupings = {
         name: read_grouping(name, own, rows, taken, predictors)
         for name, own in toml.groupings.items()
     }
     sources.read_as |= rows.read_as
+    rows_in_order = np.array(order, np.intp)
     return {
-        "predictors": {
-            name: replace(
-                own,
-                printed=tuple(own.printed[row] for row in order),
-                codes=frozen(own.codes[order] if len(own.codes) else own.codes, np.intp),
-                values=frozen(own.values[order] if len(own.values) else own.values),
-            )
-            for name, own in predictors.items()
-        },
+        "predictors": {name: of_rows(own, rows_in_order) for name, own in predictors.items()},
         "groupings": {
             name: replace(own, codes=frozen(own.codes[order], np.intp))
             for name, own in groupings.items()
@@ -357,8 +349,7 @@ def _firms(cells: Sequence[Cell], sources: Sources) -> list[str]:
                 f"expected a firm of {sources.file}{did_you_mean(label, by_label)}; add it there "
                 "or fix the name"
             )
-        sources.note(cell, label)
-        return by_label[label]
+        return by_label[sources.note(cell, label)]
 
     return read_each(read, cells)
 
@@ -380,20 +371,14 @@ def _times(cells: Sequence[Cell], spec: DecisionsTable) -> list[_Time]:
     numbers = spec.order == "number"
     if spec.date_format:
         form = stated_form(spec.date_format)[0]
-
-        def read_date(cell: Cell) -> _Time:
-            text = read_stated(cell, spec.date_format)
-            return _Time(cell, form, text, *moments(text, form))
-
-        return read_each(read_date, cells)
+        texts = read_each(lambda cell: read_stated(cell, spec.date_format), cells)
+        known = zip(cells, texts, strict=True)
+        return [_Time(cell, form, text, *moments(text, form)) for cell, text in known]
     forms = [form_of(cell.text.strip(), numbers) for cell in cells]
     kinds = [_DATES.get(form, form) for form in forms]
     # A date among numbers tells what the column is for.
-    model = (
-        kinds.index("date")
-        if "date" in kinds
-        else next((i for i, kind in enumerate(kinds) if kind), 0)
-    )
+    first_known = next((i for i, kind in enumerate(kinds) if kind), 0)
+    model = kinds.index("date") if "date" in kinds else first_known
 
     def read(place: int) -> _Time:
         cell, form, kind = cells[place], forms[place], kinds[place]
@@ -406,10 +391,8 @@ def _times(cells: Sequence[Cell], spec: DecisionsTable) -> list[_Time]:
         if not form:
             raise cell.error(expected("[decisions]", numbers))
         if kind != kinds[model]:
-            raise cell.error(
-                f"expected the same kind of date, as {cells[model].text.strip()} in row "
-                f"{cells[model].row} is one"
-            )
+            other = f"{cells[model].text.strip()} in row {cells[model].row}"
+            raise cell.error(f"expected the same kind of date, as {other} is one")
         try:
             first, last = moments(text, form) if kind in ("date", "zoned") else (Decimal(text),) * 2
         except ValueError as error:
@@ -440,10 +423,7 @@ def _in_time(times: Sequence[_Time]) -> list[int]:
 
 
 def _check_places(times: Sequence[_Time]) -> int:
-    """Check that plain numbers count the decisions of one firm, as others may be parts of dates.
-
-    Returns how many decisions their dates do not put behind all earlier ones.
-    """
+    """Check that places count decisions; how many dates are not behind all earlier ones."""
     for place, time in enumerate(times, start=int(bool(times) and times[0].first > 0)):
         if time.form == "place" and time.first != place:
             raise time.cell.error(
@@ -476,9 +456,8 @@ def _periods(
             row, cell = place
             name = clean_label(cell.text)
             if name not in periods:
-                raise cell.error(
-                    f"expected a period, one of {listed(periods)}{did_you_mean(name, periods)}"
-                )
+                near = did_you_mean(name, periods)
+                raise cell.error(f"expected a period, one of {listed(periods)}{near}")
             if dated and dated[row][0] != name:
                 raise cell.error(
                     f"the date {times[row].cell.text.strip()} is in the period {dated[row][0]!r} "
@@ -491,14 +470,10 @@ def _periods(
     if dated:
         return dated
     if len(periods) == 1:
-        rows = len(sources.table(spec.file, "decision").rows)
-        return [(periods[0], None)] * rows
+        return [(periods[0], None)] * len(sources.table(spec.file, "decision").rows)
     if starts:
-        raise wrong(
-            "key is missing; expected a column with the date of each decision, as [periods] has "
-            "starts",
-            "[decisions] when",
-        )
+        said = "key is missing; expected a column with the date of each decision, as [periods] has "
+        raise wrong(f"{said}starts", "[decisions] when")
     raise wrong(
         "key is missing; expected a column with the period of each decision, or the column of "
         "dates in when and the first years of the periods in [periods] starts",
@@ -507,9 +482,8 @@ def _periods(
 
 
 def _by_date(time: _Time, periods: tuple[str, ...], starts: Sequence[int]) -> Placed:
-    text = time.text
-    year = re.match(r"[12]\d{3}", text)
-    if year is None or (time.form == "number" and re.match(r"\d{5}", text)):
+    year = re.match(r"[12]\d{3}", time.text)
+    if year is None or (time.form == "number" and re.match(r"\d{5}", time.text)):
         raise time.cell.error(
             "expected a year, as [periods] starts places decisions by their year; name a column "
             "with their periods in [decisions] period instead"

@@ -302,9 +302,8 @@ class _AverageEffect(_OfShares):
         for key, own in claim.names("values"):
             _check_value(own, claim.terms[key][own], f"{where} {key}", blocks, groups)
             if own == name and block.kind not in _NUMBERS:
-                raise wrong(
-                    "expected other predictors than the one compared", f"{where} {key}", own
-                )
+                said = "expected other predictors than the one compared"
+                raise wrong(said, f"{where} {key}", own)
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         terms = claim.terms
@@ -313,11 +312,9 @@ class _AverageEffect(_OfShares):
         said = _middle(effect, fit, significant=True)
         if "than" in terms:
             other, _ = fit.effect(terms["predictor"], levels, terms["than"])
-            effect, sides = (
-                effect - other,
-                f"{said} against {_middle(other, fit, significant=True)}",
-            )
-            said = f"{sides}; difference {_middle(effect, fit, significant=True)}"
+            effect = effect - other
+            said += f" against {_middle(other, fit, significant=True)}"
+            said += f"; difference {_middle(effect, fit, significant=True)}"
         sign = 1 if terms["sign"] == "positive" else -1
         return fit.judge(sign * effect > 0, effect, unit, f"{said} {unit}", claim=claim, sign=sign)
 
@@ -354,11 +351,14 @@ class _Shape(_OfShares):
 
     def check_design(self, claim: Claim, where: str, design: Any) -> None:
         name = claim.terms["predictor"]
-        if not any(
-            product[0] == product[1] == (name, 0) for b in design.blocks for product in b.of
-        ):
+        products = [product for block in design.blocks for product in block.of]
+        if not any(one == other == (name, 0) for one, other in products):
             said = 'expected a predictor with curve = "quadratic"'
             raise wrong(said, f"{where} predictor", name)
+
+    def in_words(self, key: str, value: Any, claim: Claim, study: Study) -> str:
+        said = super().in_words(key, value, claim, study)
+        return f"{'a' if value == 'U' else 'an'} {said}" if key == "shape" else said
 
     def find(self, claim: Claim, study: ShareStudy, fit: FitDraws) -> Finding:
         turning, u, inverted, unit = fit.curve(claim.terms["predictor"])
@@ -428,11 +428,8 @@ class _Falls(_OfDecisions):
             said += f.counted(len(study.firms), study.firm_label)
             return fit.judge(decay > 0, fall, POINTS, f"{after}: {said}", claim=claim)
         firms = f.plural(study.firm_label)
-        each = [
-            f"{_middle(fall[:, i], fit, 0)} {POINTS} for "
-            f"{firms if size == 'all' else f'{size} {firms}'}"
-            for i, size in enumerate(sizes)
-        ]
+        whose = [firms if size == "all" else f"{size} {firms}" for size in sizes]
+        each = [f"{_middle(fall[:, i], fit, 0)} {POINTS} for {own}" for i, own in enumerate(whose)]
         # Of several sizes the one that falls least decides.
         falls = (decay > 0).all(axis=1)
         said = f"{after}: {f.listed(each)}"
@@ -484,17 +481,13 @@ class _HigherShare(_OfDecisions):
             first, second = (100 * part[:, 1] / part.sum(axis=1) for part in (a, b))
         off = first - second
         if not latent:
-            said = (
-                f"{a[0, 1]:.0f} of {a[0].sum():.0f} ({f.percent(first[0])}) against "
-                f"{b[0, 1]:.0f} of {b[0].sum():.0f} ({f.percent(second[0])})"
-            )
-            return fact(
-                off[0] > claim.terms.get("least", 0),
-                f.plural(study.event),
-                float(off[0]),
-                said,
-                POINTS,
-            )
+            sides = [
+                f"{flagged:.0f} of {no + flagged:.0f} ({f.percent(share[0])})"
+                for (no, flagged), share in ((a[0], first), (b[0], second))
+            ]
+            holds = off[0] > claim.terms.get("least", 0)
+            said = " against ".join(sides)
+            return fact(holds, f.plural(study.event), float(off[0]), said, POINTS)
         medians = [f.percent(float(np.median(share[kept]))) for share in (first, second)]
         said = f"difference of the shares {_middle(off[kept], fit, 0)} {POINTS}; "
         said += f"medians {' against '.join(medians)}"

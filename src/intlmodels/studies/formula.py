@@ -29,6 +29,8 @@ _KNOTS = (
     'predictor without a formula: curve = "spline" and knots = [10, 50, 200]'
 )
 _LOGARITHMS = ("log", "np.log", "numpy.log")
+#: Parts of a tree that are the name of a column.
+_NAMES = ("Variable", "QuotedName")
 
 
 @dataclass(frozen=True)
@@ -134,17 +136,13 @@ def _tree(text: str) -> Any:
         parser = Parser([token for token in tokens if token.kind])
         tree = parser.parse()
     except (ScanError, ParseError, RecursionError, AttributeError, IndexError) as error:
-        said = str(error).rstrip(".") or "it cannot be read"
-        raise _error(
-            f"not a formula ({said}); expected one such as y ~ x + (1 | g)", text
-        ) from error
+        why = str(error).rstrip(".") or "it cannot be read"
+        why = "a term is missing" if why.endswith("parse ''") else why
+        said = f"not a formula ({why}); expected one such as y ~ x + (1 | g)"
+        raise _error(said, text) from error
     if not parser.at_end():
-        rest = parser.peek().lexeme
-        raise _error(
-            f"not a formula from {shown(rest)} on; expected + between terms, and parentheses "
-            "around each (... | group)",
-            text,
-        )
+        said = f"not a formula from {shown(parser.peek().lexeme)} on; expected + between terms, "
+        raise _error(f"{said}and parentheses around each (... | group)", text)
     return tree
 
 
@@ -157,13 +155,10 @@ def _without_bars(tree: Any, bars: list[Any]) -> Any:
             bars.append(tree.expression)
             return None
         case "Binary" if tree.operator.kind == "PLUS":
-            sides = [_without_bars(side, bars) for side in (tree.left, tree.right)]
-            there = [side for side in sides if side is not None]
-            return (
-                Binary(there[0], tree.operator, there[1])
-                if len(there) == 2
-                else next(iter(there), None)
-            )
+            left, right = (_without_bars(side, bars) for side in (tree.left, tree.right))
+            if left is None or right is None:
+                return right if left is None else left
+            return Binary(left, tree.operator, right)
         case "Binary" if tree.operator.kind == "MINUS":
             left = _without_bars(tree.left, bars)
             if left is None:
@@ -189,17 +184,31 @@ def _terms(tree: Any) -> dict[_Term, None]:
             return {_NO_INTERCEPT: None}
         case "Variable" | "QuotedName" | "Call":
             return {(_factor(tree),): None}
-        case "Binary" if tree.operator.kind in _OPERATORS:
-            return _OPERATORS[tree.operator.kind](tree, _terms(tree.left))
-    raise _error("expected a term such as x, x:z, x * z or log(x)", _text(tree))
+    if _is(tree, "STAR_STAR"):
+        left = _terms(tree.left)
+        if len(left) < 2:
+            inside = _text(tree.left)
+            said = f"expected I({inside} ** 2) beside {inside}, or poly({inside}, 2)"
+            raise _error(said, _text(tree))
+        if _text(tree.right) != "2":
+            raise _error("expected interactions of two predictors: (a + b + c) ** 2", _text(tree))
+        return left | _products(combinations(left, 2), tree)
+    if not _is(tree, "PLUS", "MINUS", "STAR", "COLON", "SLASH"):
+        raise _error("expected a term such as x, x:z, x * z or log(x)", _text(tree))
+    left, right = _terms(tree.left), _terms(tree.right)
+    match tree.operator.kind:
+        case "PLUS":
+            return left | right
+        case "MINUS":
+            return _without(left, right, tree)
+        case "STAR":
+            return left | right | _products(product(left, right), tree)
+        case "SLASH":
+            return left | _products(product(left, right), tree)
+    return _products(product(left, right), tree)
 
 
-def _plus(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    return left | _terms(tree.right)
-
-
-def _minus(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    right = _terms(tree.right)
+def _without(left: dict[_Term, None], right: dict[_Term, None], tree: Any) -> dict[_Term, None]:
     if () in right:
         right.pop(())
         left = left | {_NO_INTERCEPT: None}
@@ -209,40 +218,6 @@ def _minus(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
     return {term: None for term in left if term not in right}
 
 
-def _times(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    right = _terms(tree.right)
-    return left | right | _products(product(left, right), tree)
-
-
-def _interaction(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    return _products(product(left, _terms(tree.right)), tree)
-
-
-def _nested(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    return left | _products(product(left, _terms(tree.right)), tree)
-
-
-def _power(tree: Any, left: dict[_Term, None]) -> dict[_Term, None]:
-    if len(left) < 2:
-        inside = _text(tree.left)
-        raise _error(
-            f"expected I({inside} ** 2) beside {inside}, or poly({inside}, 2)", _text(tree)
-        )
-    if _text(tree.right) != "2":
-        raise _error("expected interactions of two predictors: (a + b + c) ** 2", _text(tree))
-    return left | _products(combinations(left, 2), tree)
-
-
-_OPERATORS = {
-    "PLUS": _plus,
-    "MINUS": _minus,
-    "STAR": _times,
-    "COLON": _interaction,
-    "SLASH": _nested,
-    "STAR_STAR": _power,
-}
-
-
 def _products(pairs: Iterable[tuple[_Term, _Term]], tree: Any) -> dict[_Term, None]:
     found: dict[_Term, None] = {}
     for one, other in pairs:
@@ -250,11 +225,8 @@ def _products(pairs: Iterable[tuple[_Term, _Term]], tree: Any) -> dict[_Term, No
         if len(columns) != 2 or "" in columns:
             raise _error("expected interactions of two predictors, as in a:b", _text(tree))
         if len(set(columns)) < 2:
-            raise _error(
-                "an interaction of a predictor with itself; expected two predictors, or for a "
-                "curve poly(x, 2)",
-                _text(tree),
-            )
+            said = "an interaction of a predictor with itself; expected two predictors, or for a "
+            raise _error(f"{said}curve poly(x, 2)", _text(tree))
         if (*other, *one) not in found:
             found[(*one, *other)] = None
     return found
@@ -281,8 +253,7 @@ def _factor(tree: Any) -> _Factor:
             raise _error(f"expected I(x ** 2); a formula can have {_FUNCTIONS}", text)
         return replace(_numeric(base, text), power=2, text=text)
     if name in _LOGARITHMS and len(arguments) == 1:
-        plain = type(arguments[0]).__name__ in ("Variable", "QuotedName")
-        if not plain:
+        if type(arguments[0]).__name__ not in _NAMES:
             raise _error("expected the log of a column, as in log(size)", text)
         return _Factor(_column(arguments[0]), (("transform", "log"),), text=text)
     second = _text(arguments[1]) if len(arguments) == 2 else ""
@@ -315,7 +286,7 @@ def _square(arguments: Sequence[Any]) -> Any:
 
 def _numeric(tree: Any, text: str) -> _Factor:
     """A column of numbers, perhaps its log."""
-    if type(tree).__name__ not in ("Variable", "QuotedName", "Call"):
+    if type(tree).__name__ not in (*_NAMES, "Call"):
         raise _error("expected a column, or its log", text)
     factor = _factor(tree)
     if factor.power > 1 or any(key == "kind" for key, _ in factor.keys):
@@ -363,12 +334,9 @@ def _text(tree: Any) -> str:
 def _outcome(tree: Any) -> tuple[str, ...]:
     if type(tree).__name__ == "Call" and _text(tree.callee) == "bands" and len(tree.args) == 2:
         return tuple(_column(argument) for argument in tree.args)
-    if type(tree).__name__ not in ("Variable", "QuotedName"):
-        raise _error(
-            "expected the column of the shares left of ~, or bands(lower, upper) for two columns "
-            "with the ends of bands",
-            _text(tree),
-        )
+    if type(tree).__name__ not in _NAMES:
+        said = "expected the column of the shares left of ~, or bands(lower, upper) for two "
+        raise _error(f"{said}columns with the ends of bands", _text(tree))
     return (_column(tree),)
 
 
@@ -393,9 +361,7 @@ def _predictors(factors: Sequence[_Factor]) -> dict[str, _Factor]:
         if found.get(name) != base:
             linear = factor.text.removeprefix("I(").partition(" *")[0]
             raise _error(f"expected {linear} beside it: a curve has both parts", factor.text)
-        found[name] = replace(
-            base, keys=(*base.keys, ("curve", "quadratic")), power=2, text=found[name].text
-        )
+        found[name] = replace(_with_key(base, "curve", "quadratic", found[name].text), power=2)
     return found
 
 
@@ -419,9 +385,8 @@ def _folded(terms: Sequence[_Term], predictors: Mapping[str, _Factor]) -> Iterat
     for names, present in found.items():
         wanted = [range(1, predictors[name].power + 1) for name in names]
         if sorted(present) != sorted(product(*wanted)):
-            raise _error(
-                "expected the whole curve here, x and I(x ** 2), or poly(x, 2)", ":".join(names)
-            )
+            said = "expected the whole curve here, x and I(x ** 2), or poly(x, 2)"
+            raise _error(said, ":".join(names))
         yield names
 
 
@@ -437,13 +402,11 @@ def _add_bar(
         raise _error("expected one | or || in parentheses", text)
     terms = _terms(bar.left)
     level = _NO_INTERCEPT not in terms
+    pairs = {frozenset(own["of"]): name for name, own in interactions.items()}
+    plain = [term for term in terms if term not in ((), _NO_INTERCEPT)]
     slopes = [
-        next((name for name, own in interactions.items() if set(own["of"]) == set(names)), "")
-        if len(names) == 2
-        else names[0]
-        for names in _folded(
-            [term for term in terms if term not in ((), _NO_INTERCEPT)], predictors
-        )
+        names[0] if len(names) == 1 else pairs.get(frozenset(names), "")
+        for names in _folded(plain, predictors)
     ]
     if "" in slopes:
         raise _error("expected the interaction among the terms as well", text)
@@ -462,16 +425,15 @@ def _add_bar(
 
 def _group_columns(tree: Any, text: str) -> Iterator[tuple[str, str]]:
     """Columns of groups, each with the one that it is nested in, or nothing."""
-    plain = ("Variable", "QuotedName")
     if type(tree).__name__ == "Grouping":
         yield from _group_columns(tree.expression, text)
-    elif type(tree).__name__ in plain:
+    elif type(tree).__name__ in _NAMES:
         yield _column(tree), ""
     elif _is(tree, "PLUS"):
         yield from _group_columns(tree.left, text)
         yield from _group_columns(tree.right, text)
     elif _is(tree, "SLASH", "COLON") and all(
-        type(side).__name__ in plain for side in (tree.left, tree.right)
+        type(side).__name__ in _NAMES for side in (tree.left, tree.right)
     ):
         if tree.operator.kind == "SLASH":
             yield _column(tree.left), ""
@@ -495,13 +457,10 @@ def completed(
     kind = spec.get("kind", "")
     if not kind and any(key in spec for key in ("transform", "curve", "split", "at")):
         kind = "numeric"
-    if not kind or kind == "labels":
-        if order and not kind:
-            kind = "ordered"
-        elif numbers and not kind:
-            kind = "numeric"
-        else:
-            kind = "contrast" if len(known) == 2 else "category"
+    if not kind and (order or numbers):
+        kind = "ordered" if order else "numeric"
+    if kind in ("", "labels"):
+        kind = "contrast" if len(known) == 2 else "category"
     first = {key: spec[key] for key in ("file", "column", "label", "key") if key in spec}
     found = {"kind": kind} | first | {**spec, "kind": kind}
     if kind == "contrast" and len(known) == 2 and not {"low", "high"} & set(spec):
@@ -557,9 +516,9 @@ def with_formula(document: dict[str, Any], files: Files) -> dict[str, Any]:
     except StudyError as error:
         raise wrong(error.message, _WHERE, error.value) from error
     found = {name: table for name, table in document.items() if name != "model"}
-    found |= {"predictors": {}, "interactions": formula.interactions}
-    if not formula.interactions:
-        del found["interactions"]
+    found["predictors"] = {}
+    if formula.interactions:
+        found["interactions"] = formula.interactions
     outcome = document.get("outcome", {})
     if isinstance(outcome, dict):
         keys = ("column",) if len(formula.outcome) == 1 else ("lower", "upper")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import clean_label, parse_number, table_text
-from intlmodels.core.errors import StudyError, did_you_mean
+from intlmodels.core.errors import StudyError, did_you_mean, listed
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
 from intlmodels.studies.formula import (
@@ -31,6 +31,13 @@ _TABLE, _DATA = "data.csv", "data"
 
 #: Decimals of a printed share, in percent or as a fraction; more are those of binary numbers.
 _MOST_DECIMALS = 5
+
+#: Arguments of :func:`study`, tables of study.toml among them.
+_ARGUMENTS = (
+    *("outcome", "unit", "time", "predictors", "interactions", "groups", "rounding_width"),
+    *("unit_of_measure", "weights", "zeros", "precision", "name", "title", "variants", "priors"),
+    *("profiles", "outcomes", "claims", "fit", "cluster", "study"),
+)
 
 Named = str | Sequence[Any] | Mapping[str, Any] | None
 
@@ -172,6 +179,11 @@ def study(
     try:
         return read_study(files)
     except StudyError as error:
+        for key in tables:
+            if error.column == f"[{key}]" and key not in _ARGUMENTS:
+                near = did_you_mean(key, _ARGUMENTS)
+                said = f"no such argument{near}; expected one of {listed(_ARGUMENTS, 20)}"
+                raise _error(said, key) from error
         raise rows.located(error) from error
 
 
@@ -189,11 +201,8 @@ def _frame(data: Any) -> DataFrame:
     try:
         frame = pd.DataFrame(data)
     except (TypeError, ValueError) as error:
-        raise StudyError(
-            f"expected a DataFrame, or what pandas.DataFrame() takes ({error})",
-            file=_DATA,
-            value=type(data).__name__,
-        ) from error
+        said = f"expected a DataFrame, or what pandas.DataFrame() takes ({error})"
+        raise StudyError(said, file=_DATA, value=type(data).__name__) from error
     frame = frame.set_axis([clean_label(str(column)) for column in frame.columns], axis=1)
     for column in frame.columns[frame.columns.duplicated()]:
         raise StudyError("expected every name of a column once", file=_DATA, column=column)
@@ -210,12 +219,16 @@ def _about(name: str, title: str, outcome: Mapping[str, Any], more: Any) -> dict
     return {"name": name or study_name(said), "title": said or "study", **more, "model": "share"}
 
 
+def _by_name(given: Named) -> Iterable[tuple[Any, Any]]:
+    """What is given with the name that it has, or none."""
+    if isinstance(given, Mapping):
+        return given.items()
+    return [(None, own) for own in ([given] if isinstance(given, str) else given or ())]
+
+
 def _named(given: Named, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Tables by name, from names, columns or tables."""
-    if isinstance(given, str):
-        given = [given]
-    pairs = given.items() if isinstance(given, Mapping) else [(None, own) for own in given or ()]
-    for name, own in pairs:
+    for name, own in _by_name(given):
         table = dict(own) if isinstance(own, Mapping) else {"column": name if own is None else own}
         column = table.setdefault("column", name)
         if not isinstance(column, str):
@@ -225,10 +238,7 @@ def _named(given: Named, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _pairs(given: Named) -> Iterator[tuple[str, dict[str, Any]]]:
     """Tables of interactions by name."""
-    if isinstance(given, str):
-        given = [given]
-    pairs = given.items() if isinstance(given, Mapping) else [(None, own) for own in given or ()]
-    for name, own in pairs:
+    for name, own in _by_name(given):
         table = dict(own) if isinstance(own, Mapping) else {"of": own}
         both = table.get("of")
         both = both.split(":") if isinstance(both, str) else list(both or ())
@@ -318,12 +328,11 @@ class _Rows:
                 "rounding_width=1; or 'printed', or a column with the width of each row"
             )
         if isinstance(own.get("rounding_width"), str) and own["rounding_width"] != "printed":
-            near = did_you_mean(own["rounding_width"], ["printed"])
-            if near and own["rounding_width"] not in self.columns:
-                raise _error(
-                    f"expected a number, 'printed' or a column{near}", own["rounding_width"]
-                )
-            self.require(own["rounding_width"], "rounding_width")
+            column = own["rounding_width"]
+            near = did_you_mean(column, ["printed"])
+            if near and column not in self.columns:
+                raise _error(f"expected a number, 'printed' or a column{near}", column)
+            self.require(column, "rounding_width")
         if own.get("weights"):
             self.require(own["weights"], "weights")
         if "unit" not in own:
@@ -380,7 +389,7 @@ class _Rows:
             return int(own) if index.is_unique and index.dtype.kind in "iu" else row - 2
 
         here = error.file == _TABLE
-        message = error.message.replace(_TABLE, _DATA)
+        message = error.message.replace(_TABLE, _DATA).replace(f" in {FILE}", "")
         if here:
             message = re.sub(r"\brow (\d+)\b", lambda m: f"row {label(int(m[1]))}", message)
         found = StudyError(
@@ -411,11 +420,8 @@ def _has_numbers(series: Series) -> bool:
     if series.dtype.kind in "iuf":
         return True
     known = series.dropna() if series.dtype == object else ()
-    return bool(len(known)) and all(_is_number(value) for value in known)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Number) and not isinstance(value, bool)
+    plain = (isinstance(one, Number) and not isinstance(one, bool) for one in known)
+    return bool(len(known)) and all(plain)
 
 
 def _order(series: Series) -> list[str]:
@@ -432,18 +438,16 @@ def _cells(series: Series, same_decimals: bool = False) -> list[str]:
     if series.dtype.kind == "f":
         known = values[~missing]
         if (known == known.round()).all() and (abs(known) < 1e15).all():
-            return [
-                "" if gone else str(int(own)) for own, gone in zip(values, missing, strict=True)
-            ]
+            pairs = zip(values, missing, strict=True)
+            return ["" if gone else str(int(own)) for own, gone in pairs]
     texts = ["" if gone else _cell(own) for own, gone in zip(values, missing, strict=True)]
     if same_decimals and series.dtype.kind == "f":
         most = max(len(text.partition(".")[2]) for text in texts)
         if most > _MOST_DECIMALS:
             raise StudyError(
-                f"a number has {most} decimals, more than any table reports; expected numbers "
-                f"as they "
-                "were reported: round the column, as with .round(1), or give rounding_width as a "
-                "number",
+                f"a number has {most} decimals, more than any table reports; expected numbers as "
+                "they were reported: round the column, as with .round(1), or give rounding_width "
+                "as a number",
                 file=_DATA,
                 column=str(series.name),
                 value=max(texts, key=len),

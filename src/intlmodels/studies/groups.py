@@ -158,9 +158,8 @@ class Rows:
     def _by_row(self, file: str, column: str, where: str) -> dict[str, Cell]:
         """Cells of a column by the names of the rows."""
         sources = self.sources
-        cells = dict(
-            zip(self._names(file), sources.column_cells(file, column, where, "row"), strict=True)
-        )
+        own = sources.column_cells(file, column, where, "row")
+        cells = dict(zip(self._names(file), own, strict=True))
         if sources.listing and file != sources.file and set(cells) == set(self.units):
             return {row: cells[unit] for row, unit in zip(self.firms, self.units, strict=True)}
         return cells
@@ -219,10 +218,7 @@ def read_silence(tables: object, rows: Rows) -> dict[str, Silence]:
 
 
 def read_groups(
-    tables: object,
-    rows: Rows,
-    silence: Mapping[str, Silence] | None = None,
-    silent: Member = None,
+    tables: object, rows: Rows, silence: Mapping[str, Silence], silent: Member = None
 ) -> dict[str, Group]:
     """Read and check the tables [groups.NAME], each of which may name those before it.
 
@@ -239,9 +235,8 @@ def read_groups(
             check_keys(table, [*keys_of(GroupingTable), *_CONDITIONS], where)
         given = section(table, GROUP, where, elsewhere)
         label = given.get("label") or name.replace("_", " ").replace("-", " ")
-        groups[name] = Group(
-            name, label, *_members(given, where, rows, groups, silence or {}, silent)
-        )
+        members = _members(given, where, rows, groups, silence, silent)
+        groups[name] = Group(name, label, *members)
     return groups
 
 
@@ -259,11 +254,8 @@ def _members(
 ) -> _Members:
     conditions = [key for key in _CONDITIONS if key in given]
     if not conditions:
-        raise wrong(
-            f"nothing says who belongs to it; expected one of {', '.join(GROUP)}"
-            ", such as is or below with a column",
-            where,
-        )
+        said = f"nothing says who belongs to it; expected one of {', '.join(GROUP)}"
+        raise wrong(f"{said}, such as is or below with a column", where)
     if "firms" in given:
         _check_alone(conditions, ("firms",), where)
         known = {*rows.firms, *rows.units}
@@ -283,12 +275,8 @@ def _check_alone(conditions: list[str], together: tuple[str, ...], where: str) -
     for key in conditions:
         if key not in together:
             other = conditions[0] if conditions[0] != key else together[0]
-            raise wrong(
-                f"cannot be combined with {other}; put it into its own group and name both in "
-                f"all = "
-                "[...]",
-                f"{where} {key}",
-            )
+            said = f"cannot be combined with {other}; put it into its own group and name both in "
+            raise wrong(f"{said}all = [...]", f"{where} {key}")
 
 
 def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]) -> _Members:
@@ -296,12 +284,8 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
     for key in _MADE:
         for other in given.get(key, ()):
             if other not in groups:
-                raise wrong(
-                    f"expected a group defined before this one{did_you_mean(other, groups)}; "
-                    f"those are {listed(groups) or 'none'}",
-                    f"{where} {key}",
-                    other,
-                )
+                said = f"expected a group defined before this one{did_you_mean(other, groups)}; "
+                raise wrong(f"{said}those are {listed(groups) or 'none'}", f"{where} {key}", other)
             named[key].append(groups[other])
     used = [group for several in named.values() for group in several]
     if not used:
@@ -311,11 +295,8 @@ def _of_groups(given: Mapping[str, Any], where: str, groups: Mapping[str, Group]
     rows = used[0].rows
     for group in used:
         if group.rows != rows:
-            raise wrong(
-                "expected groups of the same table of firms; the rows of this one are others",
-                where,
-                group.name,
-            )
+            said = "expected groups of the same table of firms; the rows of this one are others"
+            raise wrong(said, where, group.name)
     members: list[Member] = []
     for position in range(len(rows)):
         every, some, without = ([g.members[position] for g in named[key]] for key in _MADE)
@@ -336,11 +317,8 @@ def _of_column(
         raise wrong('expected column = "file: column" (or columns, whose numbers are added)', where)
     of_text = next((key for key in conditions if key in _TEXTS), "")
     if of_text and (len(conditions) > 1 or "columns" in given):
-        raise wrong(
-            "cannot be combined with other conditions; put each into its own group and name them "
-            "in all = [...]",
-            f"{where} {of_text}",
-        )
+        said = "cannot be combined with other conditions; put each into its own group and name "
+        raise wrong(f"{said}them in all = [...]", f"{where} {of_text}")
     texts = (given["column"],) if "column" in given else given["columns"]
     key = f"{where} {'column' if 'column' in given else 'columns'}"
     if not texts:
@@ -362,12 +340,8 @@ def _of_column(
     for word in words:
         if word not in printed:
             known = set(printed)
-            raise wrong(
-                f"expected what is in {column.name}{did_you_mean(word, known)}: "
-                f"{listed(sorted(known))}",
-                f"{where} is",
-                word,
-            )
+            said = f"expected what is in {column.name}{did_you_mean(word, known)}: "
+            raise wrong(f"{said}{listed(sorted(known))}", f"{where} is", word)
     return column.rows, tuple(text in words for text in printed), (column.name,)
 
 

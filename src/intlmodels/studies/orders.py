@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from intlmodels.core.errors import did_you_mean, listed
 from intlmodels.studies.counts import FLAGS, STATUS, Subjects
-from intlmodels.studies.schema import PROSE, Key, section, wrong
+from intlmodels.studies.schema import PROSE, Key, require_name, section, wrong
 
 #: Steps of all orders of one firm, at most: what is kept of a sequence doubles with each.
 MOST_STEPS = 8
@@ -89,9 +88,7 @@ def read_orders(
         here = f"[[{where}]] number {number},"
         given = section(table, _ORDER, here)
         firm = given["firm"]
-        if firm not in subjects.firms:
-            said = f"no such firm{did_you_mean(firm, subjects.firms)}; expected one of "
-            raise wrong(f"{said}{listed(subjects.firms, 30)}", f"{here} firm", firm)
+        require_name(firm, subjects.firms, f"{here} firm", "firm", 30)
         steps = tuple(
             _step(step, f"{here} order, step {i},", periods)
             for i, step in enumerate(given["order"], start=1)
@@ -103,9 +100,8 @@ def read_orders(
         if len(steps) > total:
             said = f"expected at most as many steps as there are decisions in all, {total}"
             raise wrong(said, f"{here} order", len(steps))
-        so_far = len(steps) + sum(
-            len(other.steps) for other in (*beside, *read) if other.firm == firm
-        )
+        others = sum(len(other.steps) for other in (*beside, *read) if other.firm == firm)
+        so_far = len(steps) + others
         if so_far > MOST_STEPS:
             said = f"expected at most {MOST_STEPS} steps in all orders of a firm, found {so_far}"
             raise wrong(said, f"{here} firm", firm)
@@ -122,9 +118,7 @@ def _step(table: object, here: str, periods: tuple[str, ...]) -> Step:
     if not named or len(set(named)) < len(named):
         raise wrong("expected one period or more, each once", f"{here} periods", list(named))
     for name in named:
-        if name not in periods:
-            said = f"no such period{did_you_mean(name, periods)}; expected some of "
-            raise wrong(f"{said}{listed(periods)}", f"{here} periods", name)
+        require_name(name, periods, f"{here} periods", "period", some="some")
     flags = (given["flag"],) if "flag" in given else FLAGS
     return Step(tuple(p for p in periods if p in named), flags, given.get("quantity", ""))
 

@@ -218,11 +218,8 @@ def read_register(folder: Path, toml: ShareRegisterFile) -> Register:
     seen: dict[str, str] = {}
     for table in (register.outcome, *register.explaining.values()):
         if table.column in seen:
-            raise wrong(
-                f"expected another column than that of {seen[table.column]}",
-                table.where,
-                table.column,
-            )
+            said = f"expected another column than that of {seen[table.column]}"
+            raise wrong(said, table.where, table.column)
         seen[table.column] = table.where
     if register.unit in seen:
         said = f"expected another column than that of {seen[register.unit]}"
@@ -330,25 +327,20 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
     predictors = {
         name: _predictor(register, name, own, cells) for name, own in register.predictors.items()
     }
-    clusters = None
+    groupings = {}
     if (cluster := register.cluster) is not None:
         values = _values(register, CLUSTER, cells, "two clusters or more: delete [cluster]")
         codes, label = frozen(values.codes, np.intp), cluster.label or cluster.column
-        clusters = Grouping(values.levels, codes, label, register.files, cluster.column)
+        own = Grouping(values.levels, codes, label, register.files, cluster.column)
+        groupings[CLUSTER] = own
+    widths = np.full(len(cells.printed), register.width)
     return RegisterStudy(
         **{f: getattr(register, f) for f in Study.__dataclass_fields__ if f != "firms"},
         firms=tuple(f"cell {number}" for number in range(1, len(cells.rows) + 1)),
-        outcome=outcome_of(
-            spec, register.files, cells.printed, np.full(len(cells.printed), register.width)
-        ),
+        outcome=outcome_of(spec, register.files, cells.printed, widths),
         predictors=predictors,
-        outcomes={},
-        variants={},
-        dropped=(),
         profiles=checked_profiles(register.profiles, predictors),
-        crosschecks=(),
-        opportunity=None,
-        groupings={} if clusters is None else {CLUSTER: clusters},
+        groupings=groupings,
         rows=frozen(cells.rows, np.intp),
         read=cells.read,
     )
@@ -363,10 +355,7 @@ def _values(register: Register, name: str, cells: Cells, wanted: str) -> Coded:
 
 
 def _predictor(
-    register: Register,
-    name: str,
-    spec: CategoryTable | ContrastTable | NumericTable,
-    cells: Cells,
+    register: Register, name: str, spec: CategoryTable | ContrastTable | NumericTable, cells: Cells
 ) -> Predictor:
     values = _values(register, name, cells, "two or more: delete the predictor")
     own: dict[str, Any] = {}
@@ -485,9 +474,8 @@ def read_decision_register(folder: Path, toml: DecisionRegisterFile) -> Decision
     seen: dict[str, str] = {}
     for key, column in asked.items():
         if column in seen:
-            raise wrong(
-                f"expected another column than that of {seen[column]}", f"[register] {key}", column
-            )
+            said = f"expected another column than that of {seen[column]}"
+            raise wrong(said, f"[register] {key}", column)
         seen[column] = key
     told = toml.periods or PeriodsTable(names=("all",))
     periods, starts = told.names, told.starts
@@ -582,10 +570,8 @@ class SequenceStudy(DecayStudy):
         yield from self.first_lines(_DECISIONS)
         yield f"  files     {read.files:,}"
         yield f"  rows      {read.rows:,}"
-        yield (
-            f"  firms     {read.firms:,}, {read.sequences:,} different sequences, "
-            f"{len(counted.firms):,} cells"
-        )
+        different = f"{read.sequences:,} different sequences, {len(counted.firms):,} cells"
+        yield f"  firms     {read.firms:,}, {different}"
         yield f"  ties      {read.ties:,} decisions with the date of an earlier one of their firm"
         aside = f"{read.bad:,} rows that cannot be read, and {read.fellows:,} of their firms"
         yield f"  set aside {aside}"
@@ -596,14 +582,9 @@ class SequenceStudy(DecayStudy):
             firms = int(counted.firms[counted.size == code].sum())
             here = counted.at_size == code
             if firms:
-                made, flagged = (
-                    int(counted.at_made[here].sum()),
-                    int(counted.at_flagged[here].sum()),
-                )
-                yield one_line(
-                    f"  {size:<9} {firms:,} firms, {made:,} decisions, {flagged:,} of them "
-                    f"{self.flag_label}"
-                )
+                made, flagged = (own[here].sum() for own in (counted.at_made, counted.at_flagged))
+                said = f"{firms:,} firms, {made:,} decisions, {flagged:,} of them {self.flag_label}"
+                yield one_line(f"  {size:<9} {said}")
         for code, period in enumerate(self.periods if len(self.periods) > 1 else ()):
             made = int(counted.at_made[counted.at_period == code].sum())
             yield one_line(f"  period    {period}: {made:,} decisions")
@@ -615,11 +596,8 @@ def study_of_sequences(
 ) -> SequenceStudy:
     """The study of a register of decisions whose rows are counted."""
     if read.firms < decay.FEWEST_FIRMS:
-        raise StudyError(
-            f"only {read.firms} firms have decisions that can be read; expected at least "
-            f"{decay.FEWEST_FIRMS}",
-            file=register.files,
-        )
+        said = f"only {read.firms} firms have decisions that can be read; expected at least "
+        raise StudyError(f"{said}{decay.FEWEST_FIRMS}", file=register.files)
     periods = register.periods
     sizes = tuple(register.size_labels[i] for i in np.unique(sequences.size))
     decay.require_sizes(sizes, register.size_labels, "[register]", register.files)

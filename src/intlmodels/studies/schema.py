@@ -39,19 +39,10 @@ _DEEP_KEY = re.compile(
     r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""", re.ASCII
 )
 
-Holds = Literal[
-    "text",
-    "label",
-    "prose",
-    "number",
-    "integer",
-    "number or text",
-    "truth",
-    "texts",
-    "numbers",
-    "integers",
-    "tables",
-]
+Holds = (
+    Literal["text", "label", "prose", "number", "integer", "number or text", "truth"]
+    | Literal["texts", "numbers", "integers", "tables"]
+)
 
 
 @dataclass(frozen=True)
@@ -223,11 +214,8 @@ def parsed(text: str) -> dict[str, Any]:
         row = int(line.group(1)) if line else None
         here = dict(enumerate(text.splitlines(), start=1)).get(row or 0, "")
         curly = "; the quotes here are typographic: write plain ones" if _CURLY.search(here) else ""
-        raise StudyError(
-            f'not valid TOML: {said}; expected lines such as name = "text" or width = 5{curly}',
-            file=FILE,
-            row=row,
-        ) from error
+        said = f'not valid TOML: {said}; expected lines such as name = "text" or width = 5{curly}'
+        raise StudyError(said, file=FILE, row=row) from error
 
 
 def check_keys(
@@ -245,10 +233,8 @@ def check_keys(
         if key in names:
             continue
         belongs = f"; it belongs to {elsewhere[key]}" if elsewhere and key in elsewhere else ""
-        raise wrong(
-            f"unknown key{belongs or did_you_mean(key, names)}; valid here: {', '.join(names)}",
-            f"{where} {key}".strip() if where else f"[{key}]",
-        )
+        said = f"unknown key{belongs or did_you_mean(key, names)}; valid here: {', '.join(names)}"
+        raise wrong(said, f"{where} {key}".strip() if where else f"[{key}]")
 
 
 def section(
@@ -285,14 +271,11 @@ def by_kind(
             raise wrong(f"expected a table {where} with a kind", where, table)
         if "kind" not in table:
             raise wrong(f"key is missing; expected it, one of {listed(kinds)}", f"{where} kind")
-        said = table["kind"]
-        if isinstance(said, str) and said in elsewhere and said not in kinds:
-            raise wrong(
-                f"this kind belongs to {elsewhere[said]}; expected one of {listed(kinds)}",
-                f"{where} kind",
-                said,
-            )
-        kind = check_text(said, Key("text", options=tuple(kinds)), f"{where} kind")
+        kind = table["kind"]
+        if isinstance(kind, str) and kind in elsewhere and kind not in kinds:
+            said = f"this kind belongs to {elsewhere[kind]}; expected one of {listed(kinds)}"
+            raise wrong(said, f"{where} kind", kind)
+        kind = check_text(kind, Key("text", options=tuple(kinds)), f"{where} kind")
         known = {k: o for o, own in others.items() if kind in own for k in own[kind].keys}
         checked[name] = kinds[kind].read(table, where, known)
     return checked
@@ -344,11 +327,8 @@ def check_text(value: object, key: Key, where: str) -> str:
     if not clean_label(value):
         raise wrong("expected text that is not blank", where, value)
     if key.options and value not in key.options:
-        raise wrong(
-            f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}",
-            where,
-            value,
-        )
+        said = f"expected one of {listed(key.options)}{did_you_mean(value, key.options)}"
+        raise wrong(said, where, value)
     if key.pattern and not re.fullmatch(key.pattern, value):
         raise wrong(f"expected {key.expected}", where, value)
     return clean_label(value) if key.holds == "label" else value
@@ -403,18 +383,9 @@ RESERVED = frozenset(
 #: Names that the decay model uses for itself.
 OF_DECISIONS = frozenset(
     (
-        *(
-            "large",
-            "size_offset",
-            "decay",
-            "decay_mean",
-            "period",
-            "size",
-            "flag",
-            "flagged",
-            "table",
-        ),
-        *("decision", "entries", "prior_entries", "count", "repair", "curve", "fall", "halvings"),
+        *("large", "size_offset", "decay", "decay_mean", "period", "size", "flag", "flagged"),
+        *("table", "decision", "entries", "prior_entries", "count", "repair", "curve"),
+        *("fall", "halvings"),
         *("size_of_firm", "firm_size", "period_weight", "firm_of_decision", "period_of_decision"),
     )
 )
@@ -427,16 +398,12 @@ ENDINGS = (
 #: ``all`` stands for all of them on the command line.
 BUILT_IN_VARIANTS = {
     "share": (
-        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity"),
-        "all",
+        *("default", "logit-normal", "hurdle", "heaped", "density", "penalized-complexity", "all"),
     ),
     "decay": ("default", "power", "step", "period", "common-decay", "complete", "all"),
 }
 #: Starts of names of variants that the decay model numbers itself, such as ``repair-1``.
-BUILT_IN_STARTS: dict[str, tuple[str, ...]] = {
-    "share": (),
-    "decay": ("rho-", "concentration-", "repair-"),
-}
+BUILT_IN_STARTS = {"share": (), "decay": ("rho-", "concentration-", "repair-")}
 
 Label = Annotated[str, Key("label")]
 Prose = Annotated[str, Key("prose")]
@@ -692,12 +659,8 @@ class InteractionTable(TomlTable):
         if len(self.of) != 2:
             raise wrong('expected two predictors, as in ["owner", "size"]', f"{self.where} of")
         if self.of[0] == self.of[1]:
-            raise wrong(
-                'expected two different predictors; for a square write curve = "quadratic" in '
-                f"[predictors.{self.of[0]}]",
-                f"{self.where} of",
-                self.of[0],
-            )
+            said = 'expected two different predictors; for a square write curve = "quadratic" in '
+            raise wrong(f"{said}[predictors.{self.of[0]}]", f"{self.where} of", self.of[0])
 
 
 class PredictorTable(TomlTable):
@@ -830,12 +793,10 @@ class AxesTable(VariantTable):
         return [key for key in self.readings[0] if key not in ("label", "note")]
 
     def __post_init__(self) -> None:
-        """Check the readings: every one places a label on every axis."""
         _different(self.levels, f"{self.where} levels", _LEVELS, 2)
         if self.readings and not self.axes:
-            raise wrong(
-                "expected a key for each axis, as in design = ...", f"{self.where} readings"
-            )
+            said = "expected a key for each axis, as in design = ..."
+            raise wrong(said, f"{self.where} readings")
         level = Key("text", required=True, options=self.levels)
         keys = {"label": _NEEDED_LABEL, "note": PROSE}
         _read_readings(self, keys | dict.fromkeys(self.axes if self.readings else (), level))
@@ -896,12 +857,8 @@ class CompositionTable(VariantTable):
     rest: Label
 
     def __post_init__(self) -> None:
-        _different(
-            (self.label, self.share, self.rest),
-            f"{self.where} label, share and rest",
-            "three different texts",
-            3,
-        )
+        texts, key = (self.label, self.share, self.rest), f"{self.where} label, share and rest"
+        _different(texts, key, "three different texts", 3)
 
 
 class ByOutcomeTable(VariantTable):
@@ -994,9 +951,8 @@ class BinaryTable(OutcomeTable):
             texts = getattr(self, key)
             _different(texts, f"{self.where} {key}", "one or more different texts", 1)
         if both := [label for label in self.yes if label in self.no]:
-            raise wrong(
-                "expected a label under yes or under no", f"{self.where} yes and no", listed(both)
-            )
+            said = "expected a label under yes or under no"
+            raise wrong(said, f"{self.where} yes and no", listed(both))
 
 
 class GroupOutcomesTable(TomlTable):
@@ -1113,11 +1069,8 @@ class PeriodsTable(TomlTable):
         _check_periods(self.names, f"{self.where} names")
         key, further = f"{self.where} starts", len(self.names) - 1
         if self.starts and len(self.starts) != further:
-            raise wrong(
-                f"expected {further} years: the first year of every period but the first",
-                key,
-                list(self.starts),
-            )
+            said = f"expected {further} years: the first year of every period but the first"
+            raise wrong(said, key, list(self.starts))
         for earlier, later in pairwise(self.starts):
             if later <= earlier:
                 raise wrong(f"expected years in order of time, after {earlier}", key, later)
@@ -1217,9 +1170,8 @@ def _check_sizes(sizes: tuple[str, ...], column: str, where: str) -> None:
         return
     key = f"{where} sizes"
     if not column:
-        raise wrong(
-            "expected also the column with the size of each firm, in size", key, list(sizes)
-        )
+        said = "expected also the column with the size of each firm, in size"
+        raise wrong(said, key, list(sizes))
     if not 1 < len(set(sizes)) == len(sizes) or "all" in sizes:
         raise wrong(
             "expected two or more different labels, the smallest size first, and none of them "
@@ -1446,11 +1398,8 @@ class ShareFile:
         variants = {name.lower(): name for name in self.variants}
         for name in self.outcomes:
             if name.lower() in variants:
-                raise wrong(
-                    f"expected another name; [variants.{variants[name.lower()]}] has it",
-                    f"[outcomes.{name}]",
-                    name,
-                )
+                said = f"expected another name; [variants.{variants[name.lower()]}] has it"
+                raise wrong(said, f"[outcomes.{name}]", name)
         taken = _check_predictors(self.predictors)
         names = [(name, f"[predictors.{name}]") for name in self.predictors]
         for group, tables in (("interactions", self.interactions), ("groups", self.groupings)):
@@ -1469,11 +1418,8 @@ class ShareFile:
                 names.append((variable, variant.where))
         for name, where in names:
             if own_table := self._own_table(name.lower()):
-                raise wrong(
-                    f"expected another name; with {own_table} the models themselves use this one",
-                    where,
-                    name,
-                )
+                said = f"expected another name; with {own_table} the models themselves use this one"
+                raise wrong(said, where, name)
         self._check_terms()
         _check_profiles(self.profiles, self.predictors, (CLUSTER,) if self.cluster else ())
 
@@ -1496,8 +1442,8 @@ class ShareFile:
     @property
     def added(self) -> list[str]:
         """Terms that are not in the default, since a variant adds them."""
-        variants = [own for own in self.variants.values() if isinstance(own, TermsTable)]
-        return [name for own in variants for name in own.add]
+        variants = self.variants.values()
+        return [name for own in variants if isinstance(own, TermsTable) for name in own.add]
 
     def _check_terms(self) -> None:
         """Check what interactions, groupings, [precision], [zeros] and variants name."""
@@ -1512,7 +1458,7 @@ class ShareFile:
         terms = [*self.predictors, *self.interactions]
         for grouping in self.groupings.values():
             for name in grouping.slopes:
-                _require_known(name, terms, f"{grouping.where} slopes", "predictor or interaction")
+                require_name(name, terms, f"{grouping.where} slopes", "predictor or interaction")
         for table, part, what in (
             ("precision", self.precision, "the precision"),
             ("zeros", self.zeros, "the probability of structural zeros"),
@@ -1526,7 +1472,7 @@ class ShareFile:
 
     def _require_predictor(self, name: str, where: str, what: str) -> None:
         """Refuse a name that is not that of a category, contrast or number."""
-        _require_known(name, self.predictors, where, "predictor")
+        require_name(name, self.predictors, where, "predictor")
         kind = self.predictors[name].kind
         if kind not in _PLAIN:
             said = f"{what} takes predictors of the kinds {listed(_PLAIN)}; this one is"
@@ -1544,7 +1490,7 @@ class ShareFile:
             match own:
                 case TermsTable():
                     for name in (*own.add, *own.drop):
-                        _require_known(name, known, f"{own.where} add and drop", "term")
+                        require_name(name, known, f"{own.where} add and drop", "term")
                     for name in own.drop:
                         if name in added:
                             said = "a variant adds it, so it is not in the default; expected a term"
@@ -1637,8 +1583,7 @@ class ShareRegisterFile:
     outcome: Annotated[ShareTable, ("file", "lower", "upper", "weights", "zeros")]
     fit: Annotated[FitTable, ("sweeps",)] = field(default_factory=FitTable)
     predictors: Annotated[
-        Predictors,
-        ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at"),
+        Predictors, ("file", "key", "family_separator", "readings", "split", "curve", "knots", "at")
     ]
     priors: dict[str, str] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
@@ -1779,15 +1724,14 @@ def _is_grouping(group: object, keys: Keys) -> bool:
     return not (plain and isinstance(group["column"], str) and _PLACE.fullmatch(group["column"]))
 
 
-def _require_known(name: str, known: Iterable[str], where: str, what: str) -> None:
-    """Refuse a name that stands for none of what is known."""
+def require_name(
+    name: str, known: Iterable[str], where: str, what: str, limit: int = 12, some: str = "one"
+) -> None:
+    """Refuse a name that stands for none of what is known, of which ``limit`` are listed."""
     names = list(known)
     if name not in names:
-        raise wrong(
-            f"no such {what}{did_you_mean(name, names)}; expected one of {listed(names)}",
-            where,
-            name,
-        )
+        near = did_you_mean(name, names)
+        raise wrong(f"no such {what}{near}; expected {some} of {listed(names, limit)}", where, name)
 
 
 def _check_predictors(predictors: Mapping[str, PredictorTable]) -> dict[str, str]:
@@ -1839,18 +1783,14 @@ def _check_variable(name: str, where: str, taken: Mapping[str, str]) -> None:
     if low in RESERVED or low.startswith("sigma_") or low.endswith("_level"):
         raise wrong("expected another name; the models themselves use this one", where, name)
     if low in taken:
-        raise wrong(
-            f"expected names that differ by more than capitals; {taken[low]} has it", where, name
-        )
+        said = f"expected names that differ by more than capitals; {taken[low]} has it"
+        raise wrong(said, where, name)
     for ending in ENDINGS:
         longer, shorter = f"{low}_{ending}", low.removesuffix(f"_{ending}")
         if longer in taken or (shorter != low and shorter in taken):
             longer, shorter = (longer, low) if longer in taken else (low, shorter)
-            raise wrong(
-                f"expected another name; the models use {longer} for themselves beside {shorter}",
-                where,
-                name,
-            )
+            said = f"expected another name; the models use {longer} for themselves beside {shorter}"
+            raise wrong(said, where, name)
 
 
 def _check_profiles(
@@ -1866,7 +1806,5 @@ def _check_profiles(
         check_keys(table, (*predictors, *optional), where)
         for name in predictors:
             if name not in table:
-                raise wrong(
-                    f"key is missing; expected a level or value of the predictor {shown(name)}",
-                    f"{where} {name}",
-                )
+                said = f"key is missing; expected a level or value of the predictor {shown(name)}"
+                raise wrong(said, f"{where} {name}")

@@ -30,7 +30,7 @@ from intlmodels.studies.columns import (
     coded,
     frozen,
     further_line,
-    group_outcomes,
+    group_outcome,
     grouping_lines,
     lookalike_lines,
     outcome_lines,
@@ -64,6 +64,7 @@ from intlmodels.studies.schema import (
     TermsTable,
     VariantTable,
     finite,
+    require_name,
     wrong,
 )
 from intlmodels.studies.sources import (
@@ -207,11 +208,9 @@ def read_variant(
         case NestedTable():
             return _nested(name, spec, _category(spec, "predictor", predictors))
         case AxesTable():
-            category = _category(spec, "replaces", predictors)
-            return _axes(name, spec, category, sources)
+            return _axes(name, spec, _category(spec, "replaces", predictors), sources)
         case MembershipTable():
-            category = _category(spec, "predictor", predictors)
-            return _membership(name, spec, category, sources)
+            return _membership(name, spec, _category(spec, "predictor", predictors), sources)
         case CovariateTable():
             return Covariate(name, spec.note, read_predictor(name, spec, sources, outcome))
         case CompositionTable():
@@ -232,12 +231,8 @@ def _composition(
 ) -> Composition:
     """Read the second part: on the grid of the share, and with it not above the whole."""
     if not outcome.width or outcome.zeros == "structural":
-        raise wrong(
-            "a composition takes shares of one rounding width without structural zeros; delete the "
-            "variant",
-            f"{spec.where} kind",
-            spec.kind,
-        )
+        said = "a composition takes shares of one rounding width without structural zeros; "
+        raise spec.error("kind", f"{said}delete the variant")
     file = spec.file or sources.file
     if file == outcome.file and spec.column in outcome.columns:
         raise spec.error("column", "expected another column than the outcome's")
@@ -267,9 +262,7 @@ def _category(
     spec: NestedTable | AxesTable | MembershipTable, key: str, predictors: Mapping[str, Predictor]
 ) -> Predictor:
     name: str = getattr(spec, key)
-    if name not in predictors:
-        near = did_you_mean(name, predictors)
-        raise spec.error(key, f"no such predictor{near}; expected one of {listed(predictors)}")
+    require_name(name, predictors, f"{spec.where} {key}", "predictor")
     kind = predictors[name].kind
     if kind != "category":
         raise spec.error(key, f"expected a predictor of kind category; it is a {kind}")
@@ -281,22 +274,19 @@ def _by_outcome(
 ) -> ByOutcome:
     found = _further(spec, further)
     for firm, why in found.missing:
-        raise spec.error(
-            "outcome",
-            f"firm {shown(firm)} has {why}; expected a predictor to be known for every firm: fill "
-            "the cell, or delete the variant",
-        )
+        said = f"firm {shown(firm)} has {why}; expected a predictor to be known for every firm: "
+        raise spec.error("outcome", f"{said}fill the cell, or delete the variant")
     return ByOutcome(name, spec.note, found)
 
 
 def _further(
     spec: ByOutcomeTable | OrderTable, further: Mapping[str, FurtherOutcome]
 ) -> FurtherOutcome:
-    asked = spec.outcome
-    if asked not in further:
+    if spec.outcome not in further:
+        near = did_you_mean(spec.outcome, further)
         known = f"expected one of {listed(further)}" if further else "expected an [outcomes.NAME]"
-        raise spec.error("outcome", f"no such outcome{did_you_mean(asked, further)}; {known}")
-    return further[asked]
+        raise spec.error("outcome", f"no such outcome{near}; {known}")
+    return further[spec.outcome]
 
 
 def _order(name: str, spec: OrderTable, further: Mapping[str, FurtherOutcome]) -> Order:
@@ -305,11 +295,8 @@ def _order(name: str, spec: OrderTable, further: Mapping[str, FurtherOutcome]) -
     if own.kind != "ordered":
         raise spec.error("outcome", f"expected an outcome of kind ordered; it is {own.kind}")
     if set(spec.levels) != set(own.levels):
-        raise wrong(
-            f"expected the levels of {own.name} in another order: {listed(own.levels)}",
-            f"{spec.where} levels",
-            listed(spec.levels),
-        )
+        said = f"expected the levels of {own.name} in another order: {listed(own.levels)}"
+        raise wrong(said, f"{spec.where} levels", listed(spec.levels))
     given = {reading["label"]: reading for reading in spec.readings}
     for label in given:
         labels = [known for known, *_ in own.readings]
@@ -324,13 +311,11 @@ def _order(name: str, spec: OrderTable, further: Mapping[str, FurtherOutcome]) -
         for label, level, note in own.readings
     )
     level_of = {label: level for label, level, _ in readings}
-    codes = frozen(
-        [
-            spec.levels.index(level_of[clean_label(printed)]) if known else 0
-            for printed, known in zip(own.printed, own.known, strict=True)
-        ],
-        np.intp,
-    )
+    read = [
+        spec.levels.index(level_of[clean_label(printed)]) if known else 0
+        for printed, known in zip(own.printed, own.known, strict=True)
+    ]
+    codes = frozen(read, np.intp)
     if spec.levels == own.levels and np.array_equal(codes, own.codes):
         raise wrong("the order of the outcome itself; expected another", f"{spec.where} levels")
     changed = replace(
@@ -345,19 +330,14 @@ def _labels(predictor: Predictor) -> list[str]:
 
 def _nested(name: str, spec: NestedTable, category: Predictor) -> Nested:
     if not category.family_separator:
-        raise spec.error(
-            "predictor",
-            f"expected a predictor with a family_separator; give it in "
-            f"[predictors.{category.name}], or there is nothing to nest",
-        )
+        said = "expected a predictor with a family_separator; give it in "
+        where = f"[predictors.{category.name}]"
+        raise spec.error("predictor", f"{said}{where}, or there is nothing to nest")
     printed = _labels(category)
     labels = tuple(sorted(set(printed)))
     if len(labels) == len(category.levels):
-        raise spec.error(
-            "predictor",
-            "every family has a single printed label; expected a family with two or more: "
-            "delete the variant",
-        )
+        said = "every family has a single printed label; expected a family with two or more: "
+        raise spec.error("predictor", f"{said}delete the variant")
     family = dict(zip(printed, category.codes, strict=True))
     families = frozen([family[label] for label in labels], np.intp)
     codes = coded(printed, labels)
@@ -377,11 +357,8 @@ def _axes(name: str, spec: AxesTable, category: Predictor, sources: Sources) -> 
     for axis in spec.axes:
         read = [spec.levels.index(readings[label][axis]) for label in _labels(category)]
         if len(set(read)) == 1:
-            raise wrong(
-                "every firm has this level; expected two or more levels: delete the axis",
-                f"{spec.where} {axis}",
-                spec.levels[read[0]],
-            )
+            said = "every firm has this level; expected two or more levels: delete the axis"
+            raise wrong(said, f"{spec.where} {axis}", spec.levels[read[0]])
         codes[axis] = frozen(read, np.intp)
     told = tuple(
         (label, {axis: reading[axis] for axis in spec.axes}, reading["note"])
@@ -430,19 +407,19 @@ class ShareStudy(Study):
 
     outcome: Outcome
     predictors: dict[str, Predictor]
-    #: Further outcomes on the same predictors.
-    outcomes: dict[str, FurtherOutcome]
-    variants: dict[str, Variant]
-    #: Firms without an outcome, and why.
-    dropped: tuple[tuple[str, str], ...]
     #: New firms to predict: predictor -> level or number.
     profiles: tuple[dict[str, str], ...]
-    #: Columns that are held against each other.
-    crosschecks: tuple[Crosscheck, ...]
-    #: Two predictors that are read together.
-    opportunity: Opportunity | None
     #: Groups of rows that differ in level, and in effects: by name, without the firms of a panel.
     groupings: dict[str, Grouping]
+    #: Further outcomes on the same predictors.
+    outcomes: dict[str, FurtherOutcome] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
+    #: Firms without an outcome, and why.
+    dropped: tuple[tuple[str, str], ...] = ()
+    #: Columns that are held against each other.
+    crosschecks: tuple[Crosscheck, ...] = ()
+    #: Two predictors that are read together.
+    opportunity: Opportunity | None = None
     #: Firms that repeat; None if every row is of another firm.
     panel: Panel | None = None
     interactions: dict[str, Interaction] = field(default_factory=dict)
@@ -478,13 +455,11 @@ class ShareStudy(Study):
 
         columns: dict[str, Any] = {"printed_pct": self.outcome.printed}
         if (panel := self.panel) is not None:
-            columns[panel.unit.name] = pd.Categorical.from_codes(
-                panel.unit.codes, list(panel.unit.labels)
-            )
+            own = panel.unit
+            columns[own.name] = pd.Categorical.from_codes(own.codes, list(own.labels))
             if panel.periods:
-                columns[panel.column] = pd.Categorical.from_codes(
-                    panel.codes, list(panel.periods), ordered=True
-                )
+                periods = pd.Categorical.from_codes(panel.codes, list(panel.periods), ordered=True)
+                columns[panel.column] = periods
         covariates = [v.predictor for v in self.variants.values() if isinstance(v, Covariate)]
         for predictor in [*self.predictors.values(), *covariates]:
             columns[predictor.name] = _as_read(predictor)
@@ -531,12 +506,10 @@ class ShareStudy(Study):
         yield from self.normalization_lines()
         for total in self.totals:
             known = f"{total.of} known of {np.isfinite(total.values).sum()} firms"
-            yield one_line(
-                f"total {total.name}: {total.label} ({total.file}, {total.column}), {known}"
-            )
+            place = f"{total.file}, {total.column}"
+            yield one_line(f"total {total.name}: {total.label} ({place}), {known}")
         if self.opportunity is not None:
-            both = f"{self.opportunity.across} and {self.opportunity.down}"
-            yield f"read together: {both}"
+            yield f"read together: {self.opportunity.across} and {self.opportunity.down}"
         if self.profiles:
             yield f"new firms to predict: {len(self.profiles)}"
         yield from self.claim_lines()
@@ -572,7 +545,9 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     for name, spec in toml.outcomes.items():
         if isinstance(spec, GroupOutcomesTable):
             groups, silence = ledger["row_groups"], ledger["silence"]
-            several = group_outcomes(name, spec, groups, silence, sources)
+            several = [
+                group_outcome(name, spec, own, groups, silence, sources) for own in spec.groups
+            ]
         else:
             several = [read_further(name, spec, sources, outcome, predictors)]
         for further in several:
@@ -600,10 +575,9 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
             if other.name != name and len(own.labels) == len(other.labels) == pairs:
                 said = f"the same groups as in {shown(other.name)}; expected others"
                 raise wrong(f"{said}: delete {group.where}", f"{group.where} column", group.column)
-    parts = {"precision": toml.precision, "structural zeros": toml.zeros}
-    for what, part in parts.items():
+    for what, part in (("precision", toml.precision), ("structural zeros", toml.zeros)):
         for name in part.predictors if part else ():
-            _require_known(predictors[name], sources, f"place among the predictors of {what}")
+            require_known(predictors[name], sources, f"place among the predictors of {what}")
     profiles = checked_profiles(toml.profiles, predictors, groupings.get(CLUSTER))
     crosschecks = [read_crosscheck(name, own, sources) for name, own in toml.crosschecks.items()]
     if toml.opportunity is not None:
@@ -629,18 +603,13 @@ def read_share_study(files: Files, toml: ShareFile) -> ShareStudy:
     )
 
 
-def _require_known(predictor: Predictor, sources: Sources, what: str) -> None:
-    """Refuse a predictor with missing values for a term that takes none."""
-    require_known(predictor, sources.cells(predictor.file, predictor.column, ""), what)
-
-
 def _interaction(
     name: str, spec: InteractionTable, predictors: Mapping[str, Predictor], sources: Sources
 ) -> Interaction:
     """Make an interaction of predictors that are known of every row."""
     one, other = (predictors[own] for own in spec.of)
     for predictor in (one, other):
-        _require_known(predictor, sources, "interaction")
+        require_known(predictor, sources, "interaction")
     label = spec.label or f"{one.label} \N{MULTIPLICATION SIGN} {other.label}"
     return Interaction(name, (one.name, other.name), label)
 
@@ -657,15 +626,11 @@ def _check_slopes(
         of = interactions[name].of if name in interactions else (name,)
         columns: list[Any] = [grouping.codes]
         for predictor in (predictors[own] for own in of):
-            _require_known(predictor, sources, "slope that differs between groups")
+            require_known(predictor, sources, "slope that differs between groups")
             columns.append(predictor.codes if len(predictor.codes) else predictor.values)
         if len(set(zip(*columns, strict=True))) == len(grouping.labels):
-            raise wrong(
-                f"{shown(name)} is the same in all rows of each group; expected what differs "
-                "within groups: delete it here",
-                f"{where} slopes",
-                name,
-            )
+            said = f"{shown(name)} is the same in all rows of each group; expected what differs "
+            raise wrong(f"{said}within groups: delete it here", f"{where} slopes", name)
 
 
 def _check_opportunity(table: Opportunity, predictors: Mapping[str, Predictor]) -> None:
@@ -691,11 +656,8 @@ def _keys(toml: ShareFile) -> dict[str, str]:
     for spec in [*asking, toml.cluster] if toml.cluster else asking:
         file = spec.file or home
         if spec.key and keys.setdefault(file, spec.key) != spec.key:
-            raise spec.error(
-                "key",
-                f"another key of this study says {keys[file]!r} for {file}; expected one column "
-                "with the firms in each file",
-            )
+            said = f"another key of this study says {keys[file]!r} for {file}; expected one column "
+            raise spec.error("key", f"{said}with the firms in each file")
     return keys
 
 
@@ -789,9 +751,8 @@ def _shape(predictor: Predictor) -> Iterator[str]:
 def _variant_line(variant: Variant) -> str:
     match variant:
         case Nested():
-            return (
-                f"{len(variant.labels)} printed labels within the families of {variant.predictor}"
-            )
+            labels = f"{len(variant.labels)} printed labels"
+            return f"{labels} within the families of {variant.predictor}"
         case Axes():
             axes = " and ".join(variant.axes)
             return f"{axes} ({' / '.join(variant.levels)}) in place of {variant.replaces}"

@@ -93,9 +93,8 @@ class Cell:
         said = clean_label(self.text)
         if said in words:
             return said
-        meant = _MEANT.get(said.casefold(), "")
-        hint = f": write {meant}" if meant in words and meant else did_you_mean(said, words)
-        hint = hint or otherwise
+        meant = _MEANT.get(said.casefold())
+        hint = f": write {meant}" if meant in words else did_you_mean(said, words) or otherwise
         nothing = ", or nothing" if "" in words else ""
         raise self.error(f"expected one of {listed(w for w in words if w)}{nothing}{hint}")
 
@@ -106,16 +105,15 @@ _REPEATED = "rows of the same firm in several years go under [rows], with unit a
 
 def require_numbers(cells: Sequence[Cell]) -> None:
     """Refuse a column without a single number in one line, not in one for each cell."""
-    known, first = [cell for cell in cells if not cell.missing], None
+    known, errors = [cell for cell in cells if not cell.missing], []
     for cell in known:
         try:
             cell.number()
-        except StudyError as error:
-            first = first or error
-        else:
             return
-    if first is not None and len(known) > 1:
-        said = f"no cell has a number: name another column; {first.message}"
+        except StudyError as error:
+            errors.append(error)
+    if len(known) > 1:
+        said = f"no cell has a number: name another column; {errors[0].message}"
         raise in_column(said, known[0].file, known[0].column, known[0].text)
 
 
@@ -259,10 +257,8 @@ class Sources:
             self.firms = self.units
             return
         if listing.time:
-            labels = [
-                f"{unit}, {self.periods[code]}"
-                for unit, code in zip(self.units, self.period_codes, strict=True)
-            ]
+            pairs = zip(self.units, self.period_codes, strict=True)
+            labels = [f"{unit}, {self.periods[code]}" for unit, code in pairs]
         else:
             met: Counter[str] = Counter()
             labels = []
@@ -313,11 +309,10 @@ def in_time(
 
     They are the levels if some are given, else numbers, or dates in the form of ISO 8601.
     """
-    texts = []
     for cell in cells:
         if cell.missing:
             raise cell.error("expected the period of the row; write it, or delete the row")
-        texts.append(sources.label(cell))
+    texts = [sources.label(cell) for cell in cells]
     if levels:
         place = {level: code for code, level in enumerate(levels)}
         for cell, text in zip(cells, texts, strict=True):
@@ -330,7 +325,8 @@ def in_time(
     if any(all(re.fullmatch(form, text) for text in texts) for form in _DATES.values()):
         keys: list[Any] = texts
         for cell, text in zip(cells, texts, strict=True):
-            _check_date(cell, text)
+            if re.fullmatch(_DATES["date"], text):
+                _check_date(cell, text)
     else:
         keys = [_point_in_time(cell, text, key) for cell, text in zip(cells, texts, strict=True)]
     # The same number in two forms is one period, called as it is written first.
@@ -344,11 +340,10 @@ def in_time(
 
 def _check_date(cell: Cell, text: str) -> None:
     """Refuse a date that is in no calendar."""
-    if re.fullmatch(_DATES["date"], text):
-        try:
-            date.fromisoformat(text)
-        except ValueError as error:
-            raise cell.error(f"no such day: {error}; expected a date of the calendar") from error
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise cell.error(f"no such day: {error}; expected a date of the calendar") from error
 
 
 def _point_in_time(cell: Cell, text: str, key: str) -> float:

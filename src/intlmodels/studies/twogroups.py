@@ -74,10 +74,7 @@ class TwoGroups:
 
 
 def _joint(first: Array, second: Array, nuisance: Array, level: tuple[float, float]) -> Array:
-    """Likelihood times the prior of level and nuisance, (first, second), from log likelihoods.
-
-    Those have the shape (location, nuisance).
-    """
+    """Likelihood times priors, (first, second), from log likelihoods, (location, nuisance)."""
     parts = [np.exp(one - one.max()) for one in (first, second)]
     middle = (_GRID[:, None] + _GRID[None, :]) / 2
     return (parts[0] * nuisance) @ parts[1].T * np.exp(_log_normal(middle - level[0], level[1]))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from intlmodels.core.settings import Given, Progress, Settings
-from intlmodels.models.base import Drawn, Refitter
+from intlmodels.models.base import Drawn, Refitter, Sampler
 from intlmodels.models.decay import design, estimands, inferencedata, simulator
 from intlmodels.models.priors import Prior
 from intlmodels.studies import DecayStudy, SequenceStudy
@@ -58,33 +59,30 @@ class DecayModel:
         """Draw from the prior: parameters, and tables where only counts are known."""
         return inferencedata.prior(design, priors, draws, seed)
 
-    def draw(
-        self,
-        study: DecayStudy,
-        variant: str,
-        priors: Mapping[str, Prior],
-        settings: Settings,
-        progress: Progress | None,
-    ) -> Drawn:
+    def sampler(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> Sampler:
         """Draw parameters, and tables where only counts are known."""
         from intlmodels.models import design_of, pymc
         from intlmodels.models.decay import model, sampler
 
         if isinstance(study, SequenceStudy):
-            return model.draw(study, variant, priors, settings, progress)
+            return partial(model.draw, study, variant, priors)
         design = design_of(study, variant)
         if not self.latent(design):
-            return pymc.draw_model(self.build(study, variant, priors), settings, progress)
-        draws = sampler.sample(design, priors, settings, progress)
-        posterior = inferencedata.posterior(design, draws)
-        return Drawn(
-            {
-                "posterior": posterior,
-                "sample_stats": inferencedata.sample_stats(draws),
-                "log_likelihood": inferencedata.log_likelihood(design, posterior),
-                "prior": inferencedata.prior(design, priors, pymc.PRIOR_DRAWS, settings.seed),
-            }
-        )
+            return pymc.sampler(self.build(study, variant, priors))
+
+        def draw(settings: Settings, progress: Progress | None) -> Drawn:
+            draws = sampler.sample(design, priors, settings, progress)
+            posterior = inferencedata.posterior(design, draws)
+            return Drawn(
+                {
+                    "posterior": posterior,
+                    "sample_stats": inferencedata.sample_stats(draws),
+                    "log_likelihood": inferencedata.log_likelihood(design, posterior),
+                    "prior": inferencedata.prior(design, priors, pymc.PRIOR_DRAWS, settings.seed),
+                }
+            )
+
+        return draw
 
     def refitter(self, study: DecayStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile the model of decisions, or take other counts for the sampler of tables."""

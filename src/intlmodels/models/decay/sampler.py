@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import kernels, orders
+from intlmodels.models.decay import collapsed, kernels, orders
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
 from intlmodels.studies.counts import Rows, rows
@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 
 #: Steps of the table in a sweep: so many for as many cells, and three more for each further cell.
 FEWEST_STEPS, MORE_STEPS = 100, 3
+#: Cells up to which effects of firms are drawn with the table; beyond, they are summed out.
+MOST_CELLS = 100
 #: Kept draws between two looks at whether to stop.
 CHUNK = 100
 #: Part of the tuning in which step widths still change.
@@ -81,6 +83,12 @@ def layout(design: Design) -> Layout:
     return Layout(np.array([*at, len(design.sizes)]), place)
 
 
+def summed(design: Design) -> bool:
+    """Whether effects of firms are summed out: in large studies, where chances hang on places."""
+    cells = 2 * len(design.firms) * len(design.periods)
+    return cells > MOST_CELLS and not (design.by_period or design.owned_since or design.interviews)
+
+
 def moves(design: Design, where: Layout) -> kernels.Moves:
     """Every coordinate; levels against their means, which leaves the data alone; common scales."""
     firms = len(design.firms)
@@ -96,21 +104,34 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
 
     at = {name: where.position(name) for name in PARAMETERS}
     firm = range(at["firm"], at["firm"] + firms)
+    offsets = list(enumerate(of_size[:-1], at["large"]))
     line({at["intercept"]: 1}, everyone)
-    line({at["intercept"]: 1, **dict.fromkeys(firm, -1)}, nobody)
-    for f, i in enumerate(firm):
-        line({i: 1}, np.arange(firms) == f)
-    line({at["sigma_firm"]: 1}, nobody)
-    scale(firm.start, firm.stop, -1, at["sigma_firm"])
-    for offset, own in enumerate(of_size[:-1], at["large"]):
+    if summed(design):
+        line({at["intercept"]: 1, **{offset: -1 for offset, _ in offsets}}, of_size[-1])
+        line({at["sigma_firm"]: 1}, everyone)
+    else:
+        line({at["intercept"]: 1, **dict.fromkeys(firm, -1)}, nobody)
+        for f, i in enumerate(firm):
+            line({i: 1}, np.arange(firms) == f)
+        line({at["sigma_firm"]: 1}, nobody)
+        scale(firm.start, firm.stop, -1, at["sigma_firm"])
+    for offset, own in offsets:
         line({offset: 1}, own)
-        line({offset: 1, **{i: -1 for f, i in enumerate(firm) if own[f]}}, nobody)
+        if not summed(design):
+            line({offset: 1, **{i: -1 for f, i in enumerate(firm) if own[f]}}, nobody)
     if design.common:
         line({at["decay_mean"]: 1}, everyone)
     else:
         decay = range(at["decay"], at["decay"] + len(design.sizes))
         for i, own in zip(decay, of_size, strict=True):
             line({i: 1}, own)
+            if summed(design):
+                # Against the level of its size, so that chances in the middle stay.
+                level = {i - decay.start + at["large"]: 1.0}
+                if i == decay.stop - 1:
+                    level = {at["intercept"]: 1.0} | {offset: -1.0 for offset, _ in offsets}
+                middle = float(basis(design.family, np.array([design.total // firms + 1]))[0])
+                line({i: 1, **{j: middle * sign for j, sign in level.items()}}, own)
         line({at["decay_mean"]: 1}, nobody)
         line({at["decay_mean"]: 1, **dict.fromkeys(decay, 1)}, everyone)
         line({at["sigma_decay"]: 1}, nobody)
@@ -202,6 +223,7 @@ class _Chain:
     moves: kernels.Moves
     fixed: kernels.Fixed
     space: kernels.Space
+    summed: bool
 
     def run(self, keep: int, sweeps: int, adapt: bool) -> tuple[Array, Any, Array, float]:
         """Move on; keep so many draws, one after every ``sweeps`` sweeps."""
@@ -211,8 +233,13 @@ class _Chain:
             np.empty(keep),
         )
         state = (self.theta, self.table, self.widths, self.moves, self.fixed, self.space)
-        steps = (keep * sweeps, sweeps, steps_of_table(self.table.size))
-        changed = kernels.sweeps(self.rng, *steps, adapt, *state, kept)
+        if self.summed:
+            steps = collapsed.STEPS * int(self.table.sum())
+            run = collapsed.sweeps
+        else:
+            steps = steps_of_table(self.table.size)
+            run = kernels.sweeps
+        changed = run(self.rng, keep * sweeps, sweeps, steps, adapt, *state, kept)
         return (*kept, changed)
 
 
@@ -277,7 +304,8 @@ def _chain(
         len(known.printed),
         known.accept.shape[1],
     )
-    chain = _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
+    widths = np.ones(len(lines.vectors))
+    chain = _Chain(rng, theta, table, widths, lines, known, memory, summed(design))
     if design.orders:
         _find_orders(chain, fixed(design, priors, where, _LEAST))
     return chain

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from intlmodels.core.settings import Progress, Settings
-from intlmodels.models.base import Drawn, Refitter, Simulator
+from intlmodels.models.base import Refitter, Sampler, Simulator
 from intlmodels.models.priors import Prior
 from intlmodels.models.share import design
 from intlmodels.models.share.design import Design
@@ -52,23 +52,16 @@ class ShareModel:
 
         return simulator.prior(study, design, priors, draws, seed)
 
-    def draw(
-        self,
-        study: ShareStudy,
-        variant: str,
-        priors: Mapping[str, Prior],
-        settings: Settings,
-        progress: Progress | None,
-    ) -> Drawn:
+    def sampler(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Sampler:
         """Draw from posterior and prior; of a register in coordinates of its own."""
         from intlmodels.models import design_of, pymc
         from intlmodels.models.share import cells, panels
 
         if isinstance(study, RegisterStudy):
-            return cells.draw(study, variant, priors, settings, progress)
+            return partial(cells.draw, study, variant, priors)
         if panels.suits(design_of(study, variant)):
-            return panels.draw(study, variant, priors, settings, progress)
-        return pymc.draw_model(self.build(study, variant, priors), settings, progress)
+            return partial(panels.draw, study, variant, priors)
+        return pymc.sampler(self.build(study, variant, priors))
 
     def refitter(self, study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Refitter:
         """Compile the model of rows."""

@@ -467,7 +467,8 @@ class Coefficients:
         """``own``: parameters that differ by row, (draw, profile)."""
         result = np.empty_like(linear)
         summed = np.ones(linear.shape, bool)
-        if self.width > FINE and self.family in ("beta", "hurdle") and not own:
+        beta = ("beta", "hurdle", "density", "composition")
+        if self.width > FINE and self.family in beta and not own:
             found = observation.expected_by_polynomial(linear, self.parameters["phi"], self.width)
             if found is not None:
                 return found * (1 - self.parameters.get("never", np.zeros(1))[:, None])

@@ -471,8 +471,9 @@ def _connections(node: Apply) -> list[list[bool]]:
 class IntervalScalarOp(ScalarOp):
     """Log probability of an interval under a law with two parameters, and its gradient in them.
 
-    Inputs: both parameters, lower and upper end. A subclass names the kernel. There are no second
-    derivatives (no sampler here needs them), and the ends, which are data, have no gradient.
+    Inputs: both parameters, lower and upper end. A subclass names the kernel, and the function that
+    evaluates arrays in PyTensor's Python mode. There are no second derivatives (no sampler here
+    needs them), and the ends, which are data, have no gradient.
     """
 
     nin = 4
@@ -485,7 +486,7 @@ class IntervalScalarOp(ScalarOp):
         return [float64] * self.nout
 
     def impl(self, *inputs: float) -> tuple[float, float, float]:
-        """Evaluate one element: PyTensor's Python mode."""
+        """Evaluate one element."""
         return type(self).kernel(*(float(value) for value in inputs))
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -501,12 +502,14 @@ class BetaIntervalScalarOp(IntervalScalarOp):
     """Interval of a Beta variable: alpha, beta, lower, upper."""
 
     kernel = staticmethod(intervalkernels.beta_interval)
+    nfunc_spec = (f"{observation.__name__}.interval_logprob_numpy", 4, 3)
 
 
 class LogitNormalIntervalScalarOp(IntervalScalarOp):
     """Interval of a logit-normal variable: mu, sigma, lower, upper."""
 
     kernel = staticmethod(intervalkernels.logit_normal_interval)
+    nfunc_spec = (f"{observation.__name__}.logit_normal_interval_logprob_numpy", 4, 3)
 
 
 @register_funcify_and_cache_key(IntervalScalarOp)

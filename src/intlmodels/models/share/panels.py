@@ -589,10 +589,9 @@ def refitter(study: ShareStudy, variant: str, priors: Mapping[str, Prior]) -> Re
     def refit(settings: Settings, given: Given) -> tuple[Dataset, Dataset]:
         fixed = sampler.start(given)
         held = {f"start_{f.name}": np.ravel(getattr(fixed, f.name)) for f in fields(Fixed)}
-        tree = run_nutpie(with_values(compiled, {**given, **held}), settings)
-        raw = tree["posterior"].to_dataset()[RAW].to_numpy()
-        posterior = sampler.derived(sampler.free(raw, fixed))
+        draws, stats = run_nutpie(with_values(compiled, {**given, **held}), settings)
+        posterior = sampler.derived(sampler.free(draws[RAW].to_numpy(), fixed))
         posterior, _ = sampler.by_row(posterior, log_likelihood=False)
-        return posterior, tree["sample_stats"].to_dataset()
+        return posterior, stats
 
     return refit
