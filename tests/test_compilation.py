@@ -1,5 +1,6 @@
 """What is compiled for nutpie is the model's own log density."""
 
+import ctypes
 import gc
 import locale
 import logging
@@ -13,7 +14,10 @@ import warnings
 import numpy as np
 import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import pytest
+from pytensor.compile.mode import Mode
+from pytensor.tensor.linalg import cholesky, solve_triangular
 
 import processors
 from intlmodels.core import versions
@@ -200,15 +204,13 @@ def test_sampling_a_known_law_gives_it_back():
     assert abs((s**2).mean() - 1) < 5 * np.sqrt(2 / 1000)
 
 
-@pytest.mark.parametrize("changed", ["another source", "absent", "no longer called"])
+@pytest.mark.parametrize("changed", ["another source", "no longer called"])
 def test_plain_nutpie_compiles_where_what_is_replaced_has_changed(changed, monkeypatch):
     from nutpie import compile_pymc
 
     usual = compile_pymc._make_c_logp_func
     if changed == "another source":
         monkeypatch.setattr(compile_pymc, "_make_c_logp_func", lambda *given: usual(*given))
-    elif changed == "absent":
-        monkeypatch.delattr("pytensor.link.numba.cache.compile_numba_function_src")
     else:
         whole = compile_pymc.compile_pymc_model
         monkeypatch.setattr(
@@ -231,8 +233,97 @@ def test_the_installed_nutpie_is_one_that_is_known():
     assert compilation._changed() == ""
 
 
-def test_shared_data_are_refused():
+def evaluated(compiled, point):
+    """Log density and gradient as nutpie has them."""
+    pointer = ctypes.POINTER(ctypes.c_double)
+    gradient, value = np.empty(len(point)), np.empty(1)
+    code = compiled.compiled_logp_func.ctypes(
+        len(point),
+        *(array.ctypes.data_as(pointer) for array in (point, gradient, value)),
+        compiled.user_data.ctypes.data,
+    )
+    return code, np.append(value, gradient)
+
+
+def by_pytensor(model):
+    """The same from PyTensor's Python mode, a function of points."""
+    values, start = model.value_vars, model.initial_point()
+    gradients = pt.grad(model.logp(), values)
+    outputs = [model.logp(), *(gradient.ravel() for gradient in gradients)]
+    function = pytensor.function(values, outputs, mode=Mode(linker="py", optimizer=None))
+    shapes = [np.shape(start[value.name]) for value in values]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
+
+    def of(point):
+        parts = [own.reshape(n) for own, n in zip(np.split(point, ends), shapes, strict=True)]
+        return np.concatenate([np.atleast_1d(part) for part in function(*parts)])
+
+    return of
+
+
+def everything():
+    """A model with all kinds of operations."""
+    rng = np.random.default_rng(2)
     with pm.Model() as model:
-        pm.Normal("x", pm.Data("d", 1.0), 1)
-    with pytest.raises(ValueError, match="shared data"):
-        compile_model(model, ["x"])
+        scale = pm.Data("scale", 1.5)
+        design = pm.Data("design", rng.normal(size=(6, 3)))
+        b = pm.Normal("b", 0, scale, shape=3)
+        p = pm.Dirichlet("p", np.ones(4))
+        t = pm.StudentT("t", nu=4.0, mu=0.0, sigma=1.0, shape=(2, 3))
+        u = pm.Beta("u", 2.0, pm.math.exp(b[0]))
+        v = pm.TruncatedNormal("v", 0.0, 1.0, lower=-1.0, upper=2.0)
+        matrix = pt.eye(3) * 4 + pt.outer(b, b) + (t.T @ t)
+        factor = cholesky(matrix)
+        terms = [
+            (design @ b).sum() * u,
+            pt.cumsum(t, axis=1)[:, ::2].sum() * t.min(),
+            pt.logsumexp(t, axis=0).max(),
+            pt.min(pt.switch(t > 0.1, t, pt.log1p(t**2)), axis=1).sum(),
+            pt.erf(b).sum() + pt.softplus(-b).sum() + pt.tanh(v) + abs(b[1]),
+            pt.gammaln(1 + pt.exp(b)).sum(),  # its gradient is SciPy's psi
+            pt.log(pt.diag(factor)).sum() + solve_triangular(factor, b, lower=True, b_ndim=1)[1],
+            pt.concatenate([b, p])[np.array([0, 3, 3, 5])].sum() ** 2,
+            pt.set_subtensor(pt.zeros((2, 3))[:, 1], t[:, 0] * v).sum() + pt.mod(b[2], 0.7),
+            (t[:, :, None] * b * p[:, None, None, None]).sum(),
+            pt.clip(t, -0.4, 0.5).sum() + pt.maximum(b, 0.1).sum() + pt.sqrt(u) / (1 + u),
+        ]
+        pm.Potential("all", sum(terms))
+    return model
+
+
+def test_instructions_give_the_log_density_and_its_gradient():
+    model = everything()
+    compiled = compile_model(model, ["b"])
+    assert any((variable.name or "").startswith("program") for variable in compiled.shared_var_keys)
+    expected, rng = by_pytensor(model), np.random.default_rng(1)
+    for _ in range(20):
+        point = rng.normal(size=compiled.n_dim) / 2
+        code, found = evaluated(compiled, point)
+        assert code == 0
+        np.testing.assert_allclose(found, expected(point), rtol=1e-9, atol=1e-11)
+    other = {"scale": 0.3, "design": rng.normal(size=(6, 3))}
+    model.set_data("scale", other["scale"])
+    model.set_data("design", other["design"])
+    changed = evaluated(compiled.with_data(**other), point)[1]
+    np.testing.assert_allclose(changed, expected(point), rtol=1e-9, atol=1e-11)
+    assert not np.allclose(found, changed)
+
+
+def test_what_is_no_number_is_told_to_the_sampler():
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=2)
+        pm.Potential("log", pt.log(x).sum())
+    compiled = compile_model(model, ["x"])
+    codes = [evaluated(compiled, np.array(at))[0] for at in ([1.0, 2.0], [1.0, 0.0], [1.0, -1.0])]
+    assert codes == [0, 3, 4]
+
+
+def test_a_graph_without_instructions_is_compiled_by_nutpie():
+    with pm.Model() as model:
+        x = pm.Normal("x", 0, 1, shape=(3, 3))
+        pm.Potential("det", pt.linalg.slogdet(pt.eye(3) * 9 + x @ x.T)[1])
+    compiled = compile_model(model, ["x"])
+    assert not compiled.shared_var_keys
+    point = np.linspace(-1, 1, 9)
+    found = evaluated(compiled, point)[1]
+    np.testing.assert_allclose(found, by_pytensor(model)(point), rtol=1e-9, atol=1e-11)

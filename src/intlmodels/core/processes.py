@@ -68,6 +68,16 @@ def require_caches() -> None:
     sys.stderr.write(f"{said}everything is compiled again in every run\n")
 
 
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Let one process at a time compile kernels, so that others load what it has compiled."""
+    from filelock import FileLock
+
+    folder = next(filter(_writable, _numba()), Path(tempfile.gettempdir()))
+    with FileLock(folder / "compiling.lock"):
+        yield
+
+
 def _writable(folder: Path) -> bool:
     try:
         probe(folder)

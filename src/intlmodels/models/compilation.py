@@ -1,16 +1,13 @@
-"""Compiling a model for nutpie, without numba's slowest detour.
+"""Compiling a PyMC model for nutpie, without compiling.
 
-nutpie copies a gradient with ``out[...] = gradient``. For that one line numba also compiles
-the formatting of an error message about unequal shapes, which takes longer than the rest of
-the model; and what nutpie compiles around PyTensor's functions, which are cached on disk, is
-compiled again in every process. The wrappers here copy in a loop and are cached beside
-PyTensor's functions, under the key of the function that they wrap. With warm caches this
-takes the default model from 3.5 s to about 1 s on two cores. They keep nutpie's contract
-(arguments and return codes), so that a compiled model is an ordinary nutpie model. Where a release
-of nutpie or PyTensor has changed what they stand for, plain nutpie compiles instead, more slowly.
+PyTensor simplifies the graph of the log density and differentiates it, as it does for nutpie. What
+comes out becomes instructions (:mod:`intlmodels.models.instructions`) for a function that is
+compiled once for all models (:mod:`intlmodels.models.interpreter`), in place of code that numba
+compiles for each graph in 5 to 30 s. The result is an ordinary nutpie model, and draws the same
+numbers. Where a graph has an operation without instructions, or a release of nutpie is another than
+the known one, plain nutpie compiles instead.
 
-A model's data may be shared variables with one dimension each; their values, not their lengths,
-can then be changed by ``with_data`` without compiling again.
+The values, not the lengths, of a model's shared data can be changed by ``with_data``.
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
@@ -29,42 +27,6 @@ from uuid import uuid4
 
 if TYPE_CHECKING:
     import pymc as pm
-
-
-# 1: the function failed, 3: gradient not finite, 4: log density not finite; as in nutpie.
-_LOG_DENSITY = """
-def log_density(dim, x_, out_, logp_, user_data_):
-    if dim != n_dim:
-        return -1
-    try:
-{words}        value, gradient = inner(carray(x_, (n_dim,)){shared})
-        logp_[0] = value.item()
-        for i in range(n_dim):
-            out_[i] = gradient[i]
-            if not isfinite(gradient[i]):
-                return 3
-        if not isfinite(logp_[0]):
-            return 4
-    except Exception:
-        return 1
-    return 0
-"""
-
-#: Addresses of shared data: the first words of the record that nutpie hands over.
-_WORDS = "        words = carray(user_data_, (n_words,), uint64)\n"
-
-_EXPAND = """
-def expand(dim, expanded, x_, out_, user_data_):
-    if dim != n_dim or expanded != n_expanded:
-        return -1
-    try:
-{words}        (values,) = inner(carray(x_, (n_dim,)){shared})
-        for i in range(n_expanded):
-            out_[i] = values[i]
-    except Exception:
-        return -2
-    return 0
-"""
 
 
 #: PyMC and PyTensor change settings of the whole process while they build and compile.
@@ -112,45 +74,92 @@ def import_nutpie() -> ModuleType:
 
 @one_at_a_time
 def compile_model(model: pm.Model, var_names: list[str]) -> Any:
-    """Compile a PyMC model as :func:`nutpie.compile_pymc_model` does; store ``var_names``.
-
-    Raises ValueError for shared data with another number of dimensions than one.
-    """
+    """Compile a PyMC model as :func:`nutpie.compile_pymc_model` does; store ``var_names``."""
     import_nutpie()
     import pytensor
     from nutpie import compile_pymc
 
-    compiled, options = compile_pymc.compile_pymc_model, {}
-    if _as_known():
-        with_numba = _calling(
-            compile_pymc._compile_pymc_model_numba,
-            _make_c_logp_func=_make_c_logp_func,
-            _make_c_expand_func=_make_c_expand_func,
-        )
-        compiled = _calling(compiled, _compile_pymc_model_numba=with_numba)
-        options = {"cache": True}
+    from intlmodels.models.instructions import Unknown
+
+    plain = compile_pymc.compile_pymc_model
     # Fast mathematics may sum in another order once a function comes from the cache, or on
-    # another processor: one digit of rounding, and a chain goes elsewhere. Without, the same seed
-    # gives the same draws in every process, and sampling is no slower (measured).
+    # another processor: one digit of rounding, and a chain goes elsewhere.
     with pytensor.config.change_flags(numba__fastmath=False):
-        return compiled(model, var_names=var_names, **options)
+        if _as_known():
+            with suppress(Unknown):
+                return _calling(plain, _compile_pymc_model_numba=_interpreted)(
+                    model, var_names=var_names
+                )
+        return plain(model, var_names=var_names)
 
 
-#: Functions of nutpie that the wrappers here replace, by a hash of their source.
-_REPLACED = {"_make_c_logp_func": "8540ecc018f613c6", "_make_c_expand_func": "544e9ff7f33d5ada"}
+def _interpreted(
+    model: pm.Model, pymc_initial_point_fn: Callable[..., Any], var_names: list[str]
+) -> Any:
+    """In place of nutpie's function of numba; raises Unknown."""
+    import numpy as np
+    import pytensor.tensor as pt
+    from nutpie import compile_pymc
+
+    from intlmodels.models.instructions import mode, program_of
+    from intlmodels.models.interpreter import functions
+
+    size, n_expanded, density, expand, initial, shapes, reparameterized = (
+        compile_pymc._make_functions(
+            model,
+            mode=mode(),
+            compute_grad=True,
+            join_expanded=True,
+            pymc_initial_point_fn=pymc_initial_point_fn,
+            var_names=var_names,
+        )
+    )
+    shared = list(dict.fromkeys([*density.get_shared(), *expand.get_shared()]))
+    # The interpreter finds its programs where nutpie keeps addresses of shared data, before these.
+    arrays = [*program_of(density, shared), *program_of(expand, shared)]
+    arrays += [np.array(own.get_value(), dtype=float, order="C") for own in shared]
+    variables = [*(pt.vector(f"program {k}") for k in range(4)), *shared]
+    keys = {variable: uuid4().hex for variable in variables}
+    data = dict(zip(keys.values(), arrays, strict=True))
+    for values in arrays:
+        values.flags.writeable = False
+    logp, expanded = functions()
+    dims, coords = compile_pymc._prepare_dims_and_coords(model, shapes, reparameterized)
+    return compile_pymc.CompiledPyMCModel(
+        _n_dim=size,
+        dims=dims,
+        _coords=coords,
+        _shapes={name: tuple(own) for name, _, own in zip(*shapes, strict=True)},
+        compiled_logp_func=logp,
+        compiled_expand_func=expanded,
+        initial_point_func=initial,
+        shared_data=data,
+        shared_var_keys=keys,
+        user_data=compile_pymc.make_user_data(keys, data),
+        n_expanded=n_expanded,
+        shape_info=shapes,
+        logp_func=density,
+        expand_func=expand,
+        reparameterized_names=reparameterized,
+    )
+
+
+#: Functions of nutpie that are stood in for, by a hash of their source.
+_REPLACED = {
+    "_compile_pymc_model_numba": "89222a7ba1f2efba",
+    "_make_c_logp_func": "8540ecc018f613c6",
+    "_make_c_expand_func": "544e9ff7f33d5ada",
+}
 
 
 @cache
 def _as_known() -> bool:
-    """Whether nutpie and PyTensor are as the wrappers need them; warns once if they are not."""
-    try:
-        changed = _changed()
-    except (ImportError, AttributeError, TypeError, OSError) as error:
-        changed = str(error)
+    """Whether nutpie is as the interpreter needs it; warns once if it is not."""
+    changed = _changed()
     if changed:
         warnings.warn(
-            f"models are compiled by plain nutpie, more slowly: this release of nutpie or PyTensor "
-            f"is not one that intlmodels knows ({changed})",
+            "models are compiled by plain nutpie, more slowly: this release of nutpie is not one "
+            f"that intlmodels knows ({changed})",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -158,25 +167,15 @@ def _as_known() -> bool:
 
 
 def _changed() -> str:
-    """What is not as the wrappers need it; empty if everything is."""
+    """What is not as the interpreter needs it; empty if everything is."""
     from nutpie import compile_pymc
-    from pytensor.link.numba import cache as pytensor_cache
 
     for name, known in _REPLACED.items():
         source = inspect.getsource(getattr(compile_pymc, name))
         if hashlib.sha256(source.encode()).hexdigest()[:16] != known:
             return f"nutpie's {name}"
-    calls = {
-        "_compile_pymc_model_numba": set(_REPLACED),
-        "compile_pymc_model": {"_compile_pymc_model_numba"},
-    }
-    for name, called in calls.items():
-        if not called <= set(getattr(compile_pymc, name).__code__.co_names):
-            return f"nutpie's {name}"
-    _ = compile_pymc.address_as_void_pointer, pytensor_cache.CACHED_SRC_FUNCTIONS.get
-    parameters = inspect.signature(pytensor_cache.compile_numba_function_src).parameters
-    if not {"global_env", "cache_key"} <= set(parameters):
-        return "PyTensor's compile_numba_function_src"
+    if "_compile_pymc_model_numba" not in compile_pymc.compile_pymc_model.__code__.co_names:
+        return "nutpie's compile_pymc_model"
     return ""
 
 
@@ -187,76 +186,3 @@ def _calling(function: Any, **others: Any) -> Any:
     )
     found.__kwdefaults__ = function.__kwdefaults__
     return found
-
-
-def _make_c_logp_func(
-    n_dim: int, logp_fn: Any, user_data: Any, shared_keys: list[str], shared_data: dict[str, Any]
-) -> tuple[Any, Any]:
-    sizes = {"n_dim": n_dim, "n_words": len(shared_data)}
-    shared = _shared(shared_keys, shared_data)
-    return _wrapper(_LOG_DENSITY, "log_density", logp_fn, shared, sizes), _signature(1, 3)
-
-
-def _make_c_expand_func(
-    n_dim: int,
-    n_expanded: int,
-    expand_fn: Any,
-    user_data: Any,
-    shared_keys: list[str],
-    shared_data: dict[str, Any],
-) -> tuple[Any, Any]:
-    sizes = {"n_dim": n_dim, "n_expanded": n_expanded, "n_words": len(shared_data)}
-    shared = _shared(shared_keys, shared_data)
-    return _wrapper(_EXPAND, "expand", expand_fn, shared, sizes), _signature(2, 2)
-
-
-def _signature(numbers: int, pointers: int) -> Any:
-    """The C signature of so many sizes, so many arrays, and the record of shared data."""
-    from numba import types
-
-    arrays = [types.CPointer(types.double)] * pointers
-    return types.int64(*[types.uint64] * numbers, *arrays, types.voidptr)
-
-
-def _shared(keys: list[str], data: dict[str, Any]) -> str:
-    """Arguments of a function that stand for shared data, as source.
-
-    nutpie hands over a record that begins with one address for each shared variable.
-    """
-    place = list(data)
-    for key in keys:
-        if data[key].ndim != 1 or data[key].dtype != "float64":
-            raise ValueError("shared data must be real numbers in one dimension")
-    return "".join(
-        f", carray(pointer(words[{place.index(key)}]), ({data[key].size},), float64)"
-        for key in keys
-    )
-
-
-def _wrapper(source: str, name: str, inner: Any, shared: str, sizes: dict[str, int]) -> Any:
-    import numba
-    import numpy as np
-    from nutpie.compile_pymc import address_as_void_pointer
-    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
-
-    source = source.replace("{words}", _WORDS if shared else "").replace("{shared}", shared)
-    # PyTensor's key stands for everything that the inner function is compiled from. Without
-    # one, a key that no other process has: compiled anew, and right.
-    key = CACHED_SRC_FUNCTIONS.get(inner.py_func) or uuid4().hex
-    # The compiled function names its module, which an earlier version may have had elsewhere.
-    identity = f"{__name__}{source}{key}{sorted(sizes.items())}"
-    return compile_numba_function_src(
-        source,
-        name,
-        global_env={
-            "__name__": __name__,
-            "inner": inner,
-            "carray": numba.carray,
-            "isfinite": np.isfinite,
-            "pointer": address_as_void_pointer,
-            "uint64": np.uint64,
-            "float64": np.float64,
-            **sizes,
-        },
-        cache_key=hashlib.sha256(identity.encode()).hexdigest(),
-    )

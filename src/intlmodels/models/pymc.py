@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,15 +129,17 @@ def sample(
     progress: Progress | None,
     compiled: Callable[[], Any] | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """Draws of the free parameters and the statistics of the sampler.
+    """Draws of the free parameters and the statistics of the sampler, with its time in seconds.
 
     ``compiled`` returns the model compiled for nutpie, if that was done before.
     """
     names = _free(model)
     if settings.sampler == "nutpie":
         ready = compile_model(model, names) if compiled is None else compiled()
+        begun = perf_counter()
         draws, stats = run_nutpie(ready, settings, progress)
     else:
+        begun = perf_counter()
         tree = _with_pymc(model, settings, progress)
         draws, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
         stats = stats.rename(reached_max_treedepth="maxdepth_reached")
@@ -144,7 +147,8 @@ def sample(
     if stats.sizes["draw"] < settings.draws:
         # A sampler that is interrupted may hand over what it has; that is not a fit.
         raise KeyboardInterrupt
-    return draws[names].drop_attrs(), stats.drop_attrs()
+    stats = stats.drop_attrs().assign_attrs(sampling_time=perf_counter() - begun)
+    return draws[names].drop_attrs(), stats
 
 
 def run_nutpie(

@@ -242,6 +242,7 @@ def sample_stats(draws: Draws) -> Dataset:
             "table_steps_taken": ("chain", draws.changed),
         },
         coords={"chain": np.arange(chains), "draw": np.arange(number)},
+        attrs={"sampling_time": draws.seconds},
     )
 
 

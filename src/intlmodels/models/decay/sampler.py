@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
+from intlmodels.core.processes import compiling
 from intlmodels.models.decay import collapsed, kernels, orders
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
@@ -210,6 +212,7 @@ class Draws:
     log_posterior: Array
     #: Part of the table steps that changed the table, (chain,).
     changed: Array
+    seconds: float  #: that it took
 
 
 @dataclass
@@ -379,8 +382,10 @@ def sample(
     ]
     # Compile (or load) the kernels in one thread, without moving a chain.
     untouched = chains[0].rng.bit_generator.state
-    chains[0].run(0, 1, adapt=False)
+    with compiling():
+        chains[0].run(0, 1, adapt=False)
     chains[0].rng.bit_generator.state = untouched
+    begun = perf_counter()
     finished = [0] * len(chains)
     stop = threading.Event()
 
@@ -402,10 +407,11 @@ def sample(
         return parts
 
     results = _in_threads(work, len(chains), settings, stop, finished, progress)
+    seconds = perf_counter() - begun
     joined = [[np.concatenate([part[i] for part in parts]) for i in range(3)] for parts in results]
     theta, tables, height = (np.stack([chain[i] for chain in joined]) for i in range(3))
     changed = np.array([np.mean([part[3] for part in parts]) for parts in results])
-    return Draws(theta, tables, height, changed)
+    return Draws(theta, tables, height, changed, seconds)
 
 
 def _in_threads(

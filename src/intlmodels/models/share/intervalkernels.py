@@ -40,6 +40,8 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from intlmodels.models.interpreter import vector
+
 Array = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
 
@@ -476,3 +478,23 @@ def fill_normal_grid(mu: Array, sigma: Array, lower: Array, upper: Array, out: A
     for i in range(mu.size):
         for j in range(lower.size):
             out[i, j] = math.exp(logit_normal_interval(mu[i], sigma[i], lower[j], upper[j])[0])
+
+
+def beta_intervals(given) -> None:  # type: ignore[no-untyped-def]
+    """Of a graph's instructions: `beta_interval` of every element."""
+    value, first, second, alpha, beta, lower, upper = _columns(given)
+    for i in range(len(value)):
+        value[i], first[i], second[i] = beta_interval(alpha[i], beta[i], lower[i], upper[i])
+
+
+def normal_intervals(given) -> None:  # type: ignore[no-untyped-def]
+    """Of a graph's instructions: `logit_normal_interval` of every element."""
+    value, first, second, mu, sigma, lower, upper = _columns(given)
+    for i in range(len(value)):
+        value[i], first[i], second[i] = logit_normal_interval(mu[i], sigma[i], lower[i], upper[i])
+
+
+@_jit
+def _columns(given):  # type: ignore[no-untyped-def]
+    one, other = (vector(given, 0), vector(given, 1), vector(given, 2)), vector(given, 3)
+    return (*one, other, vector(given, 4), vector(given, 5), vector(given, 6))

@@ -44,6 +44,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from intlmodels.models import DEFAULT, design_of, priors_of
 from intlmodels.models.compilation import one_at_a_time
+from intlmodels.models.instructions import address
+from intlmodels.models.interpreter import kernel
 from intlmodels.models.priors import Prior, parse
 from intlmodels.models.pymc import LOWER, UPPER, draw_pymc, register_data
 from intlmodels.models.share import intervalkernels, observation
@@ -517,6 +519,16 @@ def _numba_kernel(op: IntervalScalarOp, **_: Any) -> tuple[Any, str]:
     return type(op).kernel, f"{type(op).__qualname__}-{_KERNEL_VERSION}"
 
 
+@address.register
+def _(_: BetaIntervalScalarOp) -> int:
+    return kernel(intervalkernels.beta_intervals)
+
+
+@address.register
+def _(_: LogitNormalIntervalScalarOp) -> int:
+    return kernel(intervalkernels.normal_intervals)
+
+
 _beta_interval = Elemwise(BetaIntervalScalarOp(), name="BetaIntervalLogProb")
 _logit_normal_interval = Elemwise(LogitNormalIntervalScalarOp(), name="LogitNormalIntervalLogProb")
 
@@ -567,6 +579,11 @@ class CellsDensity(Op):
         for storage, value in zip(output_storage, observation.cells_density(*arrays), strict=True):
             storage[0] = np.asarray(value)
 
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
+        """Return the shapes of the outputs."""
+        del node
+        return [(), *shapes[:2]]
+
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Connect every output with effects and tabulated values, none with data."""
         return _connections(node)
@@ -587,6 +604,11 @@ def _cell_kernel(op: CellsDensity, **_: Any) -> tuple[Any, str]:
         return np.asarray(total), by_effect, by_value
 
     return cells_density, f"{type(op).__qualname__}-{_VERSION}"
+
+
+@address.register
+def _(_: CellsDensity) -> int:
+    return kernel(observation.cells)
 
 
 cells_density = CellsDensity()

@@ -17,6 +17,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
 from intlmodels.core.rounding import grid, intervals
+from intlmodels.models.interpreter import matrix, vector
 from intlmodels.models.share import intervalkernels
 from intlmodels.studies import Outcome
 
@@ -609,6 +610,21 @@ def cells_density(
         for k in range(size):
             by_effect[c, k] += pull * weights[j * size + k]
     return total, by_effect, by_value
+
+
+def cells(given) -> None:  # type: ignore[no-untyped-def]
+    """Of a graph's instructions: `cells_density`."""
+    total, by_effect, by_value = cells_density(
+        matrix(given, 3),
+        matrix(given, 4),
+        vector(given, 5),
+        vector(given, 6),
+        vector(given, 7),
+        vector(given, 8),
+        vector(given, 9),
+    )
+    vector(given, 0)[0] = total
+    matrix(given, 1)[:], matrix(given, 2)[:] = by_effect, by_value
 
 
 def error(
