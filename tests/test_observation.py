@@ -96,3 +96,39 @@ def test_expected_shares_of_many_rows_are_looked_up(family, width):
     found = observation.expected_reported(family, far, one, width)
     ends = observation.printed_probabilities(family, far, one, width) @ grid(width)
     np.testing.assert_allclose(found, ends, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("width", [2.5, 5.0])
+def test_polynomials_give_the_expectation_summed_over_the_grid(width):
+    rng = np.random.default_rng(1)
+    phi = np.exp(rng.normal(2.2, 0.3, 1500))
+    linear = rng.normal(-1, 0.8, (1500, 12))
+    found = observation.expected_by_polynomial(linear, phi, width)
+    chance = observation.printed_probabilities("beta", linear, {"phi": phi[:, None]}, width)
+    assert found == pytest.approx(chance @ grid(width), rel=1e-9)
+
+
+def test_no_polynomial_is_taken_that_is_not_exact():
+    rng = np.random.default_rng(1)
+    wide = rng.uniform(-25, 25, (1500, 12))
+    phi = np.exp(rng.uniform(-2, 9, 1500))
+    assert observation.expected_by_polynomial(wide, phi, 5.0) is None
+    assert observation.expected_by_polynomial(wide[:10], phi[:10], 5.0) is None
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(0.025, 0.075), (0.475, 0.525), (0.9, 0.95), (0.0, 0.025), (0.1, 0.9)]
+)
+def test_shares_within_intervals_are_quantiles_of_the_law(lower, upper):
+    rng = np.random.default_rng(2)
+    linear, phi = rng.normal(-1, 1, (300, 1)), np.exp(rng.normal(2, 0.5, (300, 1)))
+    ends = np.array([lower]), np.array([upper])
+    seeded = np.random.default_rng(3)
+    found = observation.simulate_within("beta", linear, {"phi": phi}, *ends, seeded)
+    mu = observation.inverse_logit(linear)
+    law = stats.beta(mu * phi, (1 - mu) * phi)
+    uniform = np.random.default_rng(3).random((300, 1))
+    uniform = np.where((lower + upper) / 2 > mu, 1 - uniform, uniform)
+    low, high = law.cdf(lower), law.cdf(upper)
+    # Beyond what rounding leaves of the difference of two probabilities.
+    assert law.cdf(found) == pytest.approx(low + uniform * (high - low), rel=1e-9, abs=1e-12)

@@ -169,7 +169,7 @@ def test_every_table_of_the_report_is_there(good):
 def test_cells_are_those_of_the_report(good):
     from intlmodels.report.registry import render, sections_of
 
-    frame, values = sections_of(good.study, good.out, ["levels"], tables=False)
+    frame, values = sections_of(good.study, good.out, tables=False)
     pages = render("md", good.study.model, frame, values)[1]
     shown = next(t for t in pages["appendix"].tables if t.file == "tables/estimates.csv")
     rows = list(csv.reader(io.StringIO(good.text("tables/estimates.csv"))))
