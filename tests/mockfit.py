@@ -69,7 +69,8 @@ def without_sampling(model, settings, progress=None, compiled=None):
     energy = np.random.default_rng(1).normal(size=shape)
     none = np.zeros(shape, bool)
     stats = {"energy": energy, "diverging": none, "maxdepth_reached": none}
-    return draws, xr.Dataset({name: (("chain", "draw"), v) for name, v in stats.items()})
+    found = {name: (("chain", "draw"), values) for name, values in stats.items()}
+    return draws, xr.Dataset(found, attrs={"sampling_time": 1.0})
 
 
 def _draws(rng, study, design, chains, draws):

@@ -318,6 +318,7 @@ def test_what_is_no_number_is_told_to_the_sampler():
     assert codes == [0, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_graph_without_instructions_is_compiled_by_nutpie():
     with pm.Model() as model:
         x = pm.Normal("x", 0, 1, shape=(3, 3))

@@ -105,7 +105,9 @@ def test_an_order_over_single_periods_says_what_its_bounds_say():
     assert probability(ordered, *at) == pytest.approx(probability(counted, *at), rel=1e-9)
 
 
-@pytest.mark.parametrize("most_cells", [sampler.MOST_CELLS, 0])
+@pytest.mark.parametrize(
+    "most_cells", [sampler.MOST_CELLS, pytest.param(0, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", ["several", "denied"])
 def test_draws_agree_with_the_sum_over_all_sequences(name, most_cells, monkeypatch):
     case = CASES[name]

@@ -30,7 +30,9 @@ def mock_sample(model, settings, progress):
         "step_size": np.full(shape, 0.3),
         "n_steps": np.full(shape, 7),
     }
-    return raw, xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, coords)
+    return raw, xr.Dataset(
+        {k: (("chain", "draw"), v) for k, v in stats.items()}, coords, {"sampling_time": 1.0}
+    )
 
 
 @pytest.fixture

@@ -225,7 +225,8 @@ def test_a_fit_whose_draws_leave_the_nodes_is_made_again(study, monkeypatch):
         raw = np.random.default_rng(1).normal(size=(2, 50, model.initial_point()[RAW].size))
         dims = ("chain", "draw", "x")
         coords = {"chain": [0, 1], "draw": np.arange(50)}
-        return xr.Dataset({RAW: (dims, raw)}, coords), xr.Dataset()
+        stats = xr.Dataset(attrs={"sampling_time": 1.0})
+        return xr.Dataset({RAW: (dims, raw)}, coords), stats
 
     found = find_start(*nodes(study)[1::-1])
     monkeypatch.setattr(sequencefitting, "sample", sample)

@@ -31,7 +31,9 @@ def mock_sample(model, settings, progress):
         "n_steps": np.full(shape, 7),
     }
     draws = xr.Dataset({RAW: (("chain", "draw", "x"), raw)}, coords)
-    return draws, xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}, coords)
+    return draws, xr.Dataset(
+        {k: (("chain", "draw"), v) for k, v in stats.items()}, coords, {"sampling_time": 1.0}
+    )
 
 
 @pytest.fixture
