@@ -54,26 +54,20 @@ GATHER, SCATTER, SUM, PROD, MAX, MIN, CUMSUM, CHECK, CALL = range(100, 109)
 _jit = njit(error_model="numpy")
 
 
-@intrinsic
-def numbers(typing, address):
-    """Numbers at an address."""
+def _values(kind: Any) -> Any:
+    """Return what makes a pointer to values of a type from an address."""
 
-    def build(context, builder, signature, arguments):
-        number = context.get_value_type(types.float64)
-        return builder.inttoptr(arguments[0], number.as_pointer())
+    @intrinsic
+    def values(typing, address):
+        def build(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer())
 
-    return types.CPointer(types.float64)(address), build
+        return types.CPointer(kind)(address), build
+
+    return values
 
 
-@intrinsic
-def words(typing, address):
-    """Whole numbers at an address."""
-
-    def build(context, builder, signature, arguments):
-        word = context.get_value_type(types.int64)
-        return builder.inttoptr(arguments[0], word.as_pointer())
-
-    return types.CPointer(types.int64)(address), build
+numbers, words = _values(types.float64), _values(types.int64)
 
 
 @intrinsic
