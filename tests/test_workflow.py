@@ -13,7 +13,7 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
-from intlmodels.fitting.diagnostics import Gate, times_needed
+from intlmodels.fitting.diagnostics import Gate, directions_on_the_edge
 from intlmodels.models import catalogue, priors_of
 from intlmodels.models.share import ShareModel
 from intlmodels.studies import load_study
@@ -126,18 +126,14 @@ def drawn(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("needed", "times"),
-    [
-        ([1.0], [1]),
-        ([1.9, 1.2], [1, 2, 4]),
-        ([2.1], [1, 4]),
-    ],
+    ("edge", "times"),
+    [([False], [1]), ([True, False], [1, 2]), ([True, True], [1, 2, 4])],
 )
 def test_draws_are_added_until_directions_are_decided_or_a_budget_is_spent(
-    study, drawn, tmp_path, monkeypatch, needed, times
+    study, drawn, tmp_path, monkeypatch, edge, times
 ):
-    answers = iter(needed)
-    monkeypatch.setattr(workflow, "times_needed", lambda draws: next(answers))
+    answers = iter(edge)
+    monkeypatch.setattr(workflow, "directions_on_the_edge", lambda draws: next(answers))
     run(study, tmp_path / "out", settings=Settings(draws=100))
     assert [draws for _, draws in drawn] == [100 * n for n in times]
     tree = store.read(tmp_path / "out" / "posterior.nc")
@@ -151,7 +147,7 @@ def test_draws_are_added_until_directions_are_decided_or_a_budget_is_spent(
 
 
 def test_a_fit_with_more_draws_that_fails_is_not_kept(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(workflow, "times_needed", lambda draws: 3.0)
+    monkeypatch.setattr(workflow, "directions_on_the_edge", lambda draws: True)
     monkeypatch.setattr(
         workflow,
         "fit",
@@ -166,22 +162,23 @@ def test_a_fit_with_more_draws_that_fails_is_not_kept(study, tmp_path, monkeypat
 
 
 def test_variants_take_the_draws_that_were_asked_for(study, drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr(workflow, "times_needed", partial(pytest.fail, "asked"))
+    monkeypatch.setattr(workflow, "directions_on_the_edge", partial(pytest.fail, "asked"))
     run(study, tmp_path / "out", ["hurdle"])
     assert len(drawn) == 1
 
 
 @pytest.mark.parametrize("limit", [0.975, 0.9, 0.1, 0.025])
-def test_times_needed_are_those_that_bring_the_error_below_the_distance(limit):
+@pytest.mark.parametrize(("errors", "edge"), [(1.5, True), (6.0, False)])
+def test_a_direction_is_on_the_edge_within_three_errors_of_a_limit(limit, errors, edge):
     rng = np.random.default_rng(3)
-    away = 0.01
-    chance = limit + (away if limit > 0.5 else -away)
-    draws = np.stack([rng.random((4, 2000)) < p for p in (chance, 0.5)], axis=-1) - 0.5
-    p = (draws[..., 0] > 0).mean()
-    error = np.sqrt(p * (1 - p) / 8000)  # independent draws
-    expected = max(1.0, (3 * error / (p - limit)) ** 2)
-    assert times_needed(draws) == pytest.approx(expected, rel=0.3)
-    assert times_needed(draws[..., 1:]) == 1
+    # Of independent draws; the closest of many sets, so that chance is no part of it.
+    error = np.sqrt(limit * (1 - limit) / 8000)
+    chance = limit + errors * (error if limit > 0.5 else -error)
+    sets = (rng.random((200, 4, 2000)) < chance) - 0.5
+    closest = np.argmin(np.abs((sets > 0).mean(axis=(1, 2)) - chance))
+    draws = np.stack([sets[closest], rng.random((4, 2000)) - 0.5], axis=-1)
+    assert directions_on_the_edge(draws) is edge
+    assert not directions_on_the_edge(draws[..., 1:])
 
 
 def test_fit_study_warns_when_it_did_not_converge(study, monkeypatch):

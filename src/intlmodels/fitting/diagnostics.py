@@ -7,9 +7,11 @@ passes, fails, or informs (it could not be computed, or has no limit).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -310,18 +312,13 @@ def on_the_edge(probability: float, error: float, limits: Sequence[float]) -> bo
     return any(abs(probability - limit) < EDGE_ERRORS * error for limit in limits)
 
 
-def times_needed(draws: Array) -> float:
-    """How many times the draws it takes until no direction is on the edge of a limit.
+def directions_on_the_edge(draws: Array) -> bool:
+    """Whether other draws could move a direction across a limit of the verdicts.
 
-    ``draws`` are those of differences, (chain, draw, ...); 1 if none is on the edge now.
+    ``draws`` are those of differences, (chain, draw, ...).
     """
-    positive = draws.reshape(*draws.shape[:2], -1) > 0
-    chance = positive.mean(axis=(0, 1))
-    stacked = positive.reshape(-1, positive.shape[-1])
-    reach = EDGE_ERRORS * probability_error(stacked, len(draws))
-    limits = np.array(CLEAR_AND_LEANING)
-    away = np.abs(np.maximum(chance, 1 - chance)[:, None] - limits)
-    # The error falls with the square root of the draws.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        times = (reach[:, None] / away) ** 2
-    return float(np.nan_to_num(times, nan=1.0).max(initial=1.0))
+    positive = draws.reshape(-1, math.prod(draws.shape[2:])) > 0
+    chance = positive.mean(axis=0)
+    likely = np.maximum(chance, 1 - chance)
+    errors = probability_error(positive, len(draws))
+    return any(map(on_the_edge, likely, errors, repeat(CLEAR_AND_LEANING)))

@@ -22,7 +22,7 @@ from intlmodels.core.settings import Progress, Settings, checked
 from intlmodels.core.threads import one_thread
 from intlmodels.core.versions import ESTIMANDS_VERSION
 from intlmodels.fitting import store
-from intlmodels.fitting.diagnostics import Gate, convergence, gate, times_needed
+from intlmodels.fitting.diagnostics import Gate, convergence, directions_on_the_edge, gate
 from intlmodels.fitting.fit import fit
 from intlmodels.models import (
     DEFAULT,
@@ -147,20 +147,24 @@ def decided_fit(
 ) -> DataTree:
     """A checked fit; the default with more draws while one of its directions is on the edge.
 
-    With twice the draws that were asked for, where that may be enough, or else ``MOST_TIMES`` as
-    many. Fits that failed the gate once, and of registers, stay as they are.
+    They are doubled, up to ``MOST_TIMES`` as many as were asked for. Fits that failed the gate
+    once, and of registers, stay as they are.
     """
     draw = _fitter(study, variant, priors, progress)
     tree = checked_fit(study, variant, priors, settings, draw)
     name = model_named(study.model).directions
     asked = {key: tree.attrs[key] for key in ("settings", "fingerprint")}
     times = 1
-    while variant == DEFAULT and times < MOST_TIMES and "settings_used" not in tree.attrs:
-        draws = tree["estimands"][name].transpose("chain", "draw", ...).to_numpy()
-        needed = times_needed(draws) if Gate.from_json(tree.attrs["gate"]).passed else 1.0
-        if needed <= 1:
-            break
-        times = 2 * times if needed <= 2 else MOST_TIMES
+    while (
+        variant == DEFAULT
+        and times < MOST_TIMES
+        and "settings_used" not in tree.attrs
+        and Gate.from_json(tree.attrs["gate"]).passed
+        and directions_on_the_edge(
+            tree["estimands"][name].transpose("chain", "draw", ...).to_numpy()
+        )
+    ):
+        times *= 2
         more = replace(settings, draws=times * settings.draws)
         found = checked_fit(study, variant, priors, more, draw)
         if not Gate.from_json(found.attrs["gate"]).passed:

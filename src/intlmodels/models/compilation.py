@@ -116,14 +116,14 @@ def _interpreted(
     )
     shared = list(dict.fromkeys([*density.get_shared(), *expand.get_shared()]))
     # The interpreter finds its programs where nutpie keeps addresses of shared data, before these.
-    arrays = [*program_of(density, shared), *program_of(expand, shared)]
+    logp, expanded, run = functions()
+    arrays = [*program_of(density, shared), *program_of(expand, shared), np.array([run.address])]
     arrays += [np.array(own.get_value(), dtype=float, order="C") for own in shared]
-    variables = [*(pt.vector(f"program {k}") for k in range(4)), *shared]
+    variables = [*(pt.vector(f"program {k}") for k in range(5)), *shared]
     keys = {variable: uuid4().hex for variable in variables}
     data = dict(zip(keys.values(), arrays, strict=True))
     for values in arrays:
         values.flags.writeable = False
-    logp, expanded = functions()
     dims, coords = compile_pymc._prepare_dims_and_coords(model, shapes, reparameterized)
     return compile_pymc.CompiledPyMCModel(
         _n_dim=size,

@@ -103,6 +103,18 @@ def _scipy(typing, address, u):
     return types.float64(address, u), build
 
 
+@intrinsic
+def _carry_out(typing, address, which, point, first, n_first, second, n_second, record):
+    """Call :func:`_run`, compiled once for both functions that nutpie calls."""
+
+    def build(context, builder, signature, arguments):
+        own = [context.get_value_type(kind) for kind in _RUN.args]
+        kind = cgutils.ir.FunctionType(context.get_value_type(types.int64), own)
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+
+    return types.int64(types.int64, *_RUN.args), build
+
+
 @_jit
 def _element(code, u, v, w):
     """One element of an operation; the formulas are PyTensor's."""
@@ -119,27 +131,27 @@ def _element(code, u, v, w):
     if code == SQR:
         return u * u
     if code == EXP:
-        return np.exp(u)
+        return math.exp(u)
     if code == LOG:
-        return np.log(u)
+        return math.log(u)
     if code == SWITCH:
         return v if u != 0.0 else w
     if code == SIGMOID:
-        return 1 / (1 + np.exp(-u))
+        return 1 / (1 + math.exp(-u))
     if code == SOFTPLUS:
         if u < -37.0:
-            return np.exp(u)
+            return math.exp(u)
         if u < 18.0:
-            return np.log1p(np.exp(u))
-        return u + np.exp(-u) if u < 33.3 else u
+            return math.log1p(math.exp(u))
+        return u + math.exp(-u) if u < 33.3 else u
     if code == LOG1MEXP:
-        return np.log1p(-np.exp(u)) if u < np.log(0.5) else np.log(-np.expm1(u))
+        return math.log1p(-math.exp(u)) if u < math.log(0.5) else math.log(-math.expm1(u))
     if code == LOG1P:
-        return np.log1p(u)
+        return math.log1p(u)
     if code == EXPM1:
-        return np.expm1(u)
+        return math.expm1(u)
     if code == SQRT:
-        return np.sqrt(u)
+        return math.sqrt(u)
     if code == RECIPROCAL:
         return 1.0 / u
     if code == ABS:
@@ -153,7 +165,7 @@ def _element(code, u, v, w):
     if code == ERFC:
         return math.erfc(u)
     if code == TANH:
-        return np.tanh(u)
+        return math.tanh(u)
     if code == POW:
         return u**v
     if code == MOD:
@@ -219,10 +231,10 @@ def _elements(code, n, out, a, i, b, j, d, k):
             out[m] = a[m * i] * a[m * i]
     elif code == EXP:
         for m in range(n):
-            out[m] = np.exp(a[m * i])
+            out[m] = math.exp(a[m * i])
     elif code == LOG:
         for m in range(n):
-            out[m] = np.log(a[m * i])
+            out[m] = math.log(a[m * i])
     elif code == SWITCH:
         for m in range(n):
             out[m] = b[m * j] if a[m * i] != 0.0 else d[m * k]
@@ -260,14 +272,12 @@ def _reduced(code, rows, size, columns, out, a):
 
 
 @_jit
-def _run(record, which, point, first, n_first, second, n_second, work, blocks):
-    """Carry out one of the programs of a record, and copy its results; whether all went well."""
-    given = words(_address(record))
+def _steps(given, which, point, work, blocks):
+    """Carry out a program; 1 if all went well. The arrays live until this returns."""
     program = words(given[2 * which])
-    # The arrays are arguments so that they live until this returns.
     blocks[WORK], blocks[POINT] = work.ctypes.data, _address(point)
     for k in range(program[2]):
-        blocks[SHARED + k] = given[4 + k]
+        blocks[SHARED + k] = given[5 + k]
     blocks[CONSTANTS] = given[2 * which + 1]
     for number in range(program[0]):
         start = HEAD + WIDTH * number
@@ -302,7 +312,7 @@ def _run(record, which, point, first, n_first, second, n_second, work, blocks):
         elif code == CHECK:
             for i in range(n):
                 if out[i] == 0.0:
-                    return False
+                    return 0
         elif code == CALL:
             operands = words(_address(_at(blocks, program[start + 4])))
             given = words(_address(out))
@@ -312,12 +322,7 @@ def _run(record, which, point, first, n_first, second, n_second, work, blocks):
             _call(program[start + 5], given)
         else:
             _reduced(code, n, m, program[start + 5], out, _at(blocks, program[start + 4]))
-    one, other = _at(blocks, program[3]), _at(blocks, program[4])
-    for i in range(n_first):
-        first[i] = one[i]
-    for i in range(n_second):
-        second[i] = other[i]
-    return True
+    return 1
 
 
 @_jit
@@ -334,33 +339,56 @@ def _from(start, count):
 
 #: Blocks of the shared data that a graph may have.
 _BLOCKS = 256
+_NUMBERS = types.CPointer(types.double)
+#: Of the function that carries out programs.
+_RUN = types.int64(
+    types.int64, _NUMBERS, _NUMBERS, types.int64, _NUMBERS, types.int64, types.voidptr
+)
+
+
+def _run(which, point, first, n_first, second, n_second, record):
+    """Carry out one of the programs of a record, and copy its results; 1 if all went well."""
+    given = words(_address(record))
+    program = words(given[2 * which])
+    work, blocks = np.empty(program[1]), np.empty(_BLOCKS, np.int64)
+    found = _steps(given, which, point, work, blocks)
+    one, other = _at(blocks, program[3]), _at(blocks, program[4])
+    for i in range(n_first):
+        first[i] = one[i]
+    for i in range(n_second):
+        second[i] = other[i]
+    return found
+
+
+@_jit
+def _runner(record):
+    """Address of the function that carries out programs, which follows them in a record."""
+    return words(words(_address(record))[4])[0]
 
 
 def _log_density(size, x, out, value, record):
     """As nutpie asks for it: 1 if it failed, 3 and 4 if gradient or value are not finite."""
-    work, blocks = np.empty(words(words(_address(record))[0])[1]), np.empty(_BLOCKS, np.int64)
-    if not _run(record, 0, x, value, 1, out, size, work, blocks):
+    if not _carry_out(_runner(record), 0, x, value, 1, out, size, record):
         return 1
     for i in range(size):
-        if not np.isfinite(out[i]):
+        if not math.isfinite(out[i]):
             return 3
-    return 0 if np.isfinite(value[0]) else 4
+    return 0 if math.isfinite(value[0]) else 4
 
 
 def _expand(size, n_expanded, x, out, record):
     """What is stored of a draw."""
-    work, blocks = np.empty(words(words(_address(record))[2])[1]), np.empty(_BLOCKS, np.int64)
-    return 0 if _run(record, 1, x, out, n_expanded, out, 0, work, blocks) else -2
+    return 0 if _carry_out(_runner(record), 1, x, out, n_expanded, out, 0, record) else -2
 
 
 @cache
-def functions() -> tuple[Any, Any]:
-    """Log density with its gradient, and expansion of a draw, compiled for nutpie."""
-    arrays = [types.CPointer(types.double)] * 3
-    one = types.int64(types.uint64, *arrays, types.voidptr)
-    other = types.int64(types.uint64, types.uint64, *arrays[:2], types.voidptr)
+def functions() -> tuple[Any, Any, Any]:
+    """Log density with its gradient, expansion of a draw, and what both call, compiled."""
+    one = types.int64(types.uint64, *[_NUMBERS] * 3, types.voidptr)
+    other = types.int64(types.uint64, types.uint64, *[_NUMBERS] * 2, types.voidptr)
     with compiling():
-        return _compiled(one, _log_density), _compiled(other, _expand)
+        run = _compiled(_RUN, _run)
+        return _compiled(one, _log_density), _compiled(other, _expand), run
 
 
 def _compiled(kind: Any, function: Callable[..., Any]) -> Any:
@@ -419,7 +447,7 @@ def cholesky(given):
             total = own[i, j]
             for k in range(min(i, j)):
                 total -= out[i, k] * out[j, k]
-            out[i, j] = 0.0 if j > i else np.sqrt(total) if i == j else total / out[j, j]
+            out[i, j] = 0.0 if j > i else math.sqrt(total) if i == j else total / out[j, j]
 
 
 def solve_lower(given):

@@ -40,7 +40,7 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from intlmodels.models.interpreter import vector
+from intlmodels.models.interpreter import numbers
 
 Array = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
@@ -483,18 +483,18 @@ def fill_normal_grid(mu: Array, sigma: Array, lower: Array, upper: Array, out: A
 def beta_intervals(given) -> None:  # type: ignore[no-untyped-def]
     """Of a graph's instructions: `beta_interval` of every element."""
     value, first, second, alpha, beta, lower, upper = _columns(given)
-    for i in range(len(value)):
+    for i in range(given[1] * given[2]):
         value[i], first[i], second[i] = beta_interval(alpha[i], beta[i], lower[i], upper[i])
 
 
 def normal_intervals(given) -> None:  # type: ignore[no-untyped-def]
     """Of a graph's instructions: `logit_normal_interval` of every element."""
     value, first, second, mu, sigma, lower, upper = _columns(given)
-    for i in range(len(value)):
+    for i in range(given[1] * given[2]):
         value[i], first[i], second[i] = logit_normal_interval(mu[i], sigma[i], lower[i], upper[i])
 
 
 @_jit
 def _columns(given):  # type: ignore[no-untyped-def]
-    one, other = (vector(given, 0), vector(given, 1), vector(given, 2)), vector(given, 3)
-    return (*one, other, vector(given, 4), vector(given, 5), vector(given, 6))
+    one, other = (numbers(given[0]), numbers(given[3]), numbers(given[6])), numbers(given[9])
+    return (*one, other, numbers(given[12]), numbers(given[15]), numbers(given[18]))
