@@ -23,6 +23,7 @@ from intlmodels.models.decay.kernels import (
     chances,
     count_up,
     deviation,
+    keep,
     kernel,
     log_counts,
     log_denied,
@@ -495,8 +496,8 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
     # Firms of each size, filled up with a number that no firm has.
     of_sizes = np.full((sizes, firms), firms)
     for size in range(sizes):
-        own_firms = np.flatnonzero(fixed.about[:, 0] == size)
-        of_sizes[size, : len(own_firms)] = own_firms
+        for i, f in enumerate(np.flatnonzero(fixed.about[:, 0] == size)):
+            of_sizes[size, i] = f
     touched = np.zeros((len(moves.vectors), sizes), np.bool_)
     for r in range(len(moves.vectors)):
         for f in range(firms):
@@ -531,8 +532,7 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
         relabel(rng, theta, table, fixed, space.known, space.places)
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every
-            thetas[place] = theta
-            tables[place] = table
+            keep(theta, table, thetas[place], tables[place])
             draw_effects(rng, thetas[place], table, fixed, space)
             count_up(table, fixed.member, space.true)
             total = log_parameters(thetas[place], fixed.at, fixed.named, firms, periods)

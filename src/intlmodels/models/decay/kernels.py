@@ -182,7 +182,7 @@ def log_flags(table, f, p, q, by_period, ordered, move, accept, paths, work):
     """
     if ordered[f] >= 0:
         return _log_arrangements(table, f, p, q, by_period, ordered[f], move, accept, paths)
-    place = 0
+    place = np.int64(0)
     total, product = 0.0, 1.0
     for t in range(table.shape[1]):
         n = table[f, t, 0] + table[f, t, 1]
@@ -253,13 +253,14 @@ def firm_likelihood(
     f, table, theta, at, about, places, family, ordered, move, accept, p, paths, work
 ):
     """Log probability of one firm's flags given the parameters."""
-    n = 0
+    # Of a type of its own, a literal 0 would have what is called compiled once more.
+    n = first = np.int64(0)
     for t in range(table.shape[1]):
         n += table[f, t, 0] + table[f, t, 1]
     if n == 0 and ordered[f] < 0:
         return 0.0
-    chances(p, 0, f, n, theta, at, about, places, family)
-    return log_flags(table, f, p, 0, p.shape[1] > 1, ordered, move, accept, paths, work)
+    chances(p, first, f, n, theta, at, about, places, family)
+    return log_flags(table, f, p, first, p.shape[1] > 1, ordered, move, accept, paths, work)
 
 
 @kernel
@@ -769,6 +770,15 @@ def wait_anew(rng, table, theta, fixed, space):
 
 
 @kernel
+def keep(theta, table, its_theta, its_table):
+    """Copy a state, by element: numba spends seconds on compiling the copy of an array."""
+    for i in range(theta.size):
+        its_theta[i] = theta[i]
+    for cell in np.ndindex(table.shape):
+        its_table[cell] = table[cell]
+
+
+@kernel
 def sweeps(
     rng, count, keep_every, table_steps, adapt, theta, table, widths, moves, fixed, space, kept
 ):
@@ -817,8 +827,7 @@ def sweeps(
         count_up(table, fixed.member, space.true)  # counts of single firms follow their firms
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every
-            thetas[place] = theta
-            tables[place] = table
+            keep(theta, table, thetas[place], tables[place])
             total = log_parameters(theta, fixed.at, fixed.named, firms, periods)
             total += log_counts(space.true, fixed)
             for f in range(firms):
