@@ -13,7 +13,14 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 #: Names of a Chromium that is installed on the system; playwright's own is not downloaded.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+)
 #: Nothing but the page itself: no first steps, no updates, no services.
 FLAGS = (
     "--disable-background-networking",

@@ -45,13 +45,13 @@ def die_once(payload):
     died = Path(folder, "died")
     if number == 5 and not died.exists():
         died.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGTERM)
     return draw(number)
 
 
 def die(number):
     if number:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGTERM)
     return number
 
 

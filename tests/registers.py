@@ -124,7 +124,7 @@ def kill_who_lingers(folder):
     at_work = folder.absolute() / "at-work"
     while not at_work.exists() or not at_work.read_text().endswith("\n"):
         time.sleep(0.01)
-    os.kill(int(at_work.read_text()), signal.SIGKILL)
+    os.kill(int(at_work.read_text()), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def count_elsewhere(register, part, most):

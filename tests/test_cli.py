@@ -493,7 +493,11 @@ def test_a_home_that_cannot_be_written_is_replaced_by_a_temporary_cache(tmp_path
         "import pytensor, matplotlib\n"
         "print(pytensor.config.compiledir, matplotlib.get_cachedir())\n"
     )
-    home = {"HOME": "/dev/null/home", "TMPDIR": str(tmp_path / "tmp"), "PYTHONWARNINGS": "error"}
+    home = {
+        "HOME": "/dev/null/home",
+        "TMPDIR": str(tmp_path / "tmp"),
+        "PYTHONWARNINGS": "error,ignore::DeprecationWarning",
+    }
     for name in ("MPLCONFIGDIR", "PYTENSOR_FLAGS", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         home[name] = ""
     done = in_shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}", **home)

@@ -39,7 +39,7 @@ def test_a_fit_shows_its_gate_the_clearest_differences_and_what_comes_next(fits)
     best = im.differences(fit).nlargest(1, "p_direction").iloc[0]
     assert f"{best['label']}: {best['level']} against {best['against']}" in html
     assert "im.estimates(fit)" in html
-    assert "posterior_predictive" in html
+    assert "/posterior" in html
 
 
 def test_a_gate_that_fails_says_what_helps(monkeypatch):

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from intlmodels.paper import methods
 
@@ -51,8 +52,21 @@ def test_the_workflow_runs_steps_that_there_are():
     steps = re.findall(r"^([\w-]+)\(\) \{", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        text = path.read_text(encoding="utf-8")
-        for line in re.findall(r"bash \.ci/run(.*)$", text, re.MULTILINE):
-            assert set(line.split()) <= set(steps)
-        for target in re.findall(r"make ([\w-]+)$", text, re.MULTILINE):
-            assert f"\n{target}:" in makefile
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        for line in [step["run"] for job in jobs for step in job["steps"] if "run" in step]:
+            match line.split():
+                case "bash", ".ci/run", *names:
+                    assert set(names) <= set(steps)
+                case "make", target, *_:
+                    assert f"\n{target.partition('$')[0]}" in makefile
+
+
+def test_a_commit_is_checked_as_make_lint_and_types_do():
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    hooks = [hook["entry"] for repo in yaml.safe_load(text)["repos"] for hook in repo["hooks"]]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = re.findall(r"^(?:lint|types):.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    lines = [line.split() for line in "".join(recipes).splitlines()]
+    assert [
+        " ".join(line).replace("@$(BIN)", ".venv/bin").removesuffix(" .") for line in lines
+    ] == [hook.replace(" --force-exclude", "") for hook in hooks]

@@ -310,6 +310,7 @@ with files.atomically(Path(sys.argv[1])) as temporary:
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are not killed there")
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     path = tmp_path / "a.txt"
     process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
@@ -393,6 +394,7 @@ def test_a_fit_with_its_checksum_is_a_file_for_every_program(tmp_path):
     refused_everywhere(path, "checksum")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
 def test_what_is_no_file_is_no_fit(tmp_path):
     (tmp_path / "variants").mkdir()
     folder, pipe = tmp_path / "posterior.nc", tmp_path / "variants" / "hurdle.nc"

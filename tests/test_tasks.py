@@ -460,6 +460,7 @@ def test_killed_again_and_again_it_ends_with_the_same_results(tmp_path):
     assert traces(tmp_path).total() <= len(given) + 4 * 10
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_an_interrupt_at_the_keyboard_stops_everything_at_once(tmp_path):
     process = start(tmp_path, 10_000)
     # Both workers are there: one that still starts would not know yet that it has to keep quiet.

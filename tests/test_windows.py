@@ -7,31 +7,10 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import asyncio, concurrent.futures.process, multiprocessing.connection, subprocess, tempfile
-import arviz_base, dask, h5netcdf, matplotlib.figure, nutpie, openpyxl, pymc, rich.progress, typer
-import os, signal, sys
+import concurrent.futures, os, sys
+import noposix
 
-POSIX = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
-
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name in POSIX:
-            raise ModuleNotFoundError(name)
-
-
-for name in POSIX:
-    sys.modules.pop(name, None)
-sys.meta_path.insert(0, Hidden())
-for module, names in {
-    os: ("fork", "forkpty", "getgid", "getuid", "geteuid", "getpgid", "killpg", "nice", "setsid",
-         "statvfs", "sysconf", "uname", "wait"),
-    signal: ("SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "alarm", "pthread_kill",
-             "pthread_sigmask", "setitimer"),
-}.items():
-    for name in names:
-        delattr(module, name)
-sys.platform = "win32"
+noposix.hide()
 
 from intlmodels import cli
 from intlmodels.core import processes

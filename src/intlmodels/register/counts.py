@@ -308,9 +308,10 @@ def _load_cells(register: Register, out: Path, read: dict[str, Any]) -> Cells:
 
 def _cell(level: Any) -> str:
     """A cell of a CSV file, with quotes where it needs them."""
-    # Not alone in its row, where nothing at all would be quoted.
-    plain = plain_cell(level) if isinstance(level, str) else level
-    return raw_csv([[plain, ""]]).removesuffix(",\n")
+    text = plain_cell(level) if isinstance(level, str) else str(level)
+    # The writer of Python 3.12.1 leaves a lone carriage return without quotes.
+    quoted = not {*text}.isdisjoint(',"\r\n')
+    return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
 # -- studies with and without a register -------------------------------------------------
