@@ -134,7 +134,8 @@ def _environment(markup: bool = True) -> Environment:
     )
     environment.filters.update(
         fence=fence,
-        **{each.__name__: each for each in (f.lowered, f.listed, f.a, f.counted, f.plural, f.some)},
+        **{each.__name__: each for each in (f.capital, f.lowered, f.listed, f.a, f.counted)},
+        **{each.__name__: each for each in (f.plural, f.some)},
     )
     return environment
 
