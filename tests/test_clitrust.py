@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
+import madetrust
+from growerstudies import write_growers
 from intlmodels import report
 from intlmodels.checks import calibration, comparison, runner
 from intlmodels.checks.stored import read_checks
@@ -180,3 +182,15 @@ def test_numbers_follow_one_rule_in_every_command(
     assert err.count("\n") == 1
     assert says in err
     assert below(tmp_path / "out") == []
+
+
+def test_compare_speaks_of_rows_where_firms_have_several(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = madetrust.comparison(), None
+    monkeypatch.setattr(comparison, "run_comparison", lambda *_, **__: found)
+    _, said, _ = run(capsys, "compare", write_growers(tmp_path / "growers"))
+    assert "in the first of its rows, outside the central" in said
+    assert "all rows of each together" in said
+    _, said, _ = run(capsys, "compare", write_study(tmp_path / "study"))
+    assert "outside the central" in said
+    assert "row" not in said

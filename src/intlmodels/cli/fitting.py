@@ -263,13 +263,16 @@ def compare(
     from intlmodels.checks.comparison import run_comparison
     from intlmodels.report import checkvalues
 
+    loaded = load(study)
+    texts = {count.id: count.text for count in getattr(loaded, "counts", ())}
+    several = getattr(loaded, "panel", None) is not None
     _report_check(
-        load(study),
+        loaded,
         out,
         (cores, scheduler, again),
         run_comparison,
         "comparison",
-        lambda found: checkvalues.comparison(*found),
+        lambda found: checkvalues.comparison(*found, texts, several),
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )
