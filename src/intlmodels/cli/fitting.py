@@ -117,7 +117,7 @@ def _run(jobs: list[Job], folder: Path, cores: int, tally: _Tally) -> DataTree |
     if due:
         with (
             helpers(min(cores, len(due))) as pool,
-            progress_bar(f"fitting {tally.due} variants", tally.due) as progress,
+            progress_bar(f"{tally.due} fits", tally.due) as progress,
         ):
             if progress is not None:
                 progress(tally.done / tally.due)
