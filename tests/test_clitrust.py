@@ -1,5 +1,6 @@
 """The commands calibrate, compare and sensitivity: what they leave behind, and bad input."""
 
+import re
 from contextlib import contextmanager
 
 import pytest
@@ -9,6 +10,7 @@ from growerstudies import write_growers
 from intlmodels import report
 from intlmodels.checks import calibration, comparison, runner
 from intlmodels.checks.stored import read_checks
+from intlmodels.cli import terminal
 from intlmodels.fitting import jobs
 from intlmodels.studies import load_study
 from mockfit import mock_fit
@@ -194,3 +196,14 @@ def test_compare_speaks_of_rows_where_firms_have_several(capsys, tmp_path, monke
     _, said, _ = run(capsys, "compare", write_study(tmp_path / "study"))
     assert "outside the central" in said
     assert "row" not in said
+
+
+def test_a_log_has_a_line_on_progress_each_minute(capsys, here, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(terminal, "MINUTE", 0)
+    arguments = ("calibrate", folder, "--sims", 4, "--out", tmp_path / "out", *SHORT)
+    _, _, err = run(capsys, *arguments)
+    lines = re.findall(r"^4 simulated fits: (\d+)%, \d+ s$", err, re.M)
+    assert lines == sorted(lines, key=int)
+    assert lines[-1] == "100"
+    monkeypatch.setattr(terminal, "MINUTE", 60)
+    assert "%" not in run(capsys, *arguments, "--again")[2]

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -414,7 +415,8 @@ def _report_check[T](
 
     folder = output_folder(study, out)
     with interruptible(KEPT):
-        how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
+        bar = partial(progress_bar, logged=True)
+        how = ExecutionOptions(*execution, bar=bar, tell=say)
         found = run(study, folder, how, **options)
     for sentence in render.sentences(f"common/{name}_text.md.j2", values(found)):
         typer.echo(sentence)
