@@ -270,6 +270,21 @@ def test_several_studies_are_fitted_one_after_the_other(capsys, quick, tmp_path,
     assert (tmp_path / "reports/two/index.html").is_file()
 
 
+def test_progress_counts_the_fits_of_all_studies_and_findings_come_last(
+    capsys, quick, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folders = [
+        write_study(tmp_path / name, edit_toml=[('name = "hedge"', f'name = "{name}"')])
+        for name in ("one", "two")
+    ]
+    _, out, err = run(capsys, "fit", *folders)
+    assert re.findall(r"^(\d of \d), \d+ s: default: converged", err, re.M) == ["1 of 2", "2 of 2"]
+    assert [line for line in out.splitlines() if line.startswith("The report:")] == [
+        f"The report: {tmp_path / 'reports' / name / 'index.html'}" for name in ("one", "two")
+    ]
+
+
 def test_none_of_several_studies_is_fitted_if_one_cannot_be_read(capsys, quick, folder, tmp_path):
     code, _, err = run(capsys, "fit", folder, tmp_path / "missing")
     assert code == 2
@@ -286,9 +301,14 @@ def test_a_study_that_did_not_converge_decides_the_exit_code(capsys, monkeypatch
         write_study(tmp_path / name, edit_toml=[('name = "hedge"', f'name = "{name}"')])
         for name in ("one", "two")
     ]
-    codes = iter([1, 0])
-    monkeypatch.setattr(cli, "fit_and_report", lambda *arguments: next(codes))
-    assert run(capsys, "fit", *folders)[0] == 1
+
+    def fits(study, *arguments, **keywords):
+        return mock_fit(study, *arguments, **keywords, bad=study.name == "one")
+
+    monkeypatch.setattr(jobs, "fit", fits)
+    code, _, err = run(capsys, "fit", *folders)
+    assert code == 1
+    assert err.count("did not converge: default; see the report") == 1
 
 
 def test_piped_output_has_no_control_characters(folder, tmp_path):
@@ -485,6 +505,22 @@ def test_a_command_that_cannot_be_read_is_one_line(capsys, arguments):
 
 
 @unix
+def test_a_missing_argument_shows_how_it_is_given(capsys):
+    code, _, err = run(capsys, "fit")
+    assert code == 2
+    assert err == (
+        "error: Missing argument 'STUDY...'; "
+        "Example: intlmodels fit rochester --variants all --seed 7\n"
+    )
+
+
+def test_the_help_says_of_each_command_a_whole_sentence(capsys):
+    _, out, _ = run(capsys, "--help")
+    listed = out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(listed) == 17
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
 def test_a_home_that_cannot_be_written_is_replaced_by_a_temporary_cache(tmp_path):
     (tmp_path / "tmp").mkdir()
     script = (

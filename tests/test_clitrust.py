@@ -1,12 +1,16 @@
 """The commands calibrate, compare and sensitivity: what they leave behind, and bad input."""
 
+import re
 from contextlib import contextmanager
 
 import pytest
 
+import madetrust
+from growerstudies import write_growers
 from intlmodels import report
 from intlmodels.checks import calibration, comparison, runner
 from intlmodels.checks.stored import read_checks
+from intlmodels.cli import terminal
 from intlmodels.fitting import jobs
 from intlmodels.studies import load_study
 from mockfit import mock_fit
@@ -180,3 +184,26 @@ def test_numbers_follow_one_rule_in_every_command(
     assert err.count("\n") == 1
     assert says in err
     assert below(tmp_path / "out") == []
+
+
+def test_compare_speaks_of_rows_where_firms_have_several(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = madetrust.comparison(), None
+    monkeypatch.setattr(comparison, "run_comparison", lambda *_, **__: found)
+    _, said, _ = run(capsys, "compare", write_growers(tmp_path / "growers"))
+    assert "in the first of its rows, outside the central" in said
+    assert "all rows of each together" in said
+    _, said, _ = run(capsys, "compare", write_study(tmp_path / "study"))
+    assert "outside the central" in said
+    assert "row" not in said
+
+
+def test_a_log_has_a_line_on_progress_each_minute(capsys, here, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(terminal, "MINUTE", 0)
+    arguments = ("calibrate", folder, "--sims", 4, "--out", tmp_path / "out", *SHORT)
+    _, _, err = run(capsys, *arguments)
+    lines = re.findall(r"^4 simulated fits: (\d+)%, \d+ s$", err, re.M)
+    assert lines == sorted(lines, key=int)
+    assert lines[-1] == "100"
+    monkeypatch.setattr(terminal, "MINUTE", 60)
+    assert "%" not in run(capsys, *arguments, "--again")[2]

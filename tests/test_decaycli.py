@@ -223,7 +223,7 @@ def test_codes_terms_and_an_order_by_periods_reach_the_report(capsys, tmp_path):
     assert "**Among MNE firms the data do not decide**" in text
     assert "**Among SME firms the data do not decide**" in text
     text = (out / "appendix.md").read_text(encoding="utf-8")
-    assert "mode, B against A, log odds" in text
-    assert "mode: 1/2 for B" in text
+    assert "Mode, B against A, log odds" in text
+    assert "Mode: 1/2 for B" in text
     assert "Differences between levels in percentage points" in text
-    assert "| mode | B − A |" in text
+    assert "| Mode | B − A |" in text

@@ -94,7 +94,7 @@ def test_terms_follow_the_order_of_the_decisions(tmp_path: Path) -> None:
         *("South", "North", "North", "South", "South", "North")
     ]
     said = describe(study)
-    assert "distance: numeric, distance; mean" in said
+    assert "distance: numeric, Distance; mean" in said
     assert "groups host: 2, Host country (decisions.csv, host)" in said
 
 

@@ -68,6 +68,13 @@ def test_errors_in_notebooks_do_not_speak_of_the_command_line():
         im.prior_table("rochester", priors={"phii": "Normal(0, 1)"})
 
 
+def test_ipython_shows_the_line_alone():
+    with pytest.raises(im.StudyError) as error:
+        im.load_study("rochestr")
+    (line,) = error.value._render_traceback_()  # IPython calls it
+    assert line.startswith("StudyError: found 'rochestr'; no such study or folder (did you mean")
+
+
 def test_every_public_name_has_an_example():
     public = [getattr(im, name) for name in im.__all__ if name != "plots"]
     pictures = [getattr(im.plots, name) for name in (*dir(im.plots), "svg")]

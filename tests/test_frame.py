@@ -21,6 +21,7 @@ from intlmodels.models.functions import with_function
 from intlmodels.studies.formula import parse_formula
 from intlmodels.studies.schema import parsed
 from studies import STUDY, VARIANTS, write_study
+from trees import from_prior, made_up
 
 
 def firms(rows=24, seed=1):
@@ -273,7 +274,7 @@ def test_numbers_in_text_are_read_as_the_same_numbers():
             lambda f: {"data": f.assign(share=["10-25", *f["share"][1:].astype(str)])},
             "found '10-25'; expected a number; for shares in bands",
         ),
-        (lambda f: {"rounding_width": -3}, "study.toml, key [outcome] rounding_width"),
+        (lambda f: {"rounding_width": -3}, "rounding_width: found -3; expected"),
         (lambda f: {"rounding_width": "wide"}, "found 'wide'; no such column"),
         (lambda f: {"unit": "kode"}, "did you mean 'code'?"),
         (lambda f: {"time": "size", "unit": ""}, "expected unit"),
@@ -525,3 +526,38 @@ def test_every_line_of_the_table_of_formulas_is_read():
         if text.startswith("("):
             terms += " + x"
         assert parse_formula(terms).predictors
+
+
+# -- words for what has none ---------------------------------------------------------------
+
+
+def test_years_are_written_as_dates_and_differ_by_years():
+    years = np.array([1905, 1931, 1960, 1987, 1998, 2004, 2011, 2017])
+    frame = pd.DataFrame(
+        {"firm": list("abcdefgh"), "founded": years, "export_share": 5 * (years % 9)}
+    )
+    study = im.study("export_share ~ founded", frame, rounding_width=5)
+    (block,) = design_of(study).blocks
+    mean, sd = years.mean(), years.std(ddof=1)
+    assert [text[:5] for text in block.settings] == [f"{mean + k * sd:.0f} " for k in (-1, 0, 1)]
+    fit = from_prior(study)
+    (pair,) = im.comparisons(fit, {"founded": [1900, 2000]}).table["contrast"]
+    assert pair == "2000 \N{MINUS SIGN} 1900"
+    assert im.comparisons(fit, "founded").table["contrast"].tolist() == ["+1 year"]
+    # Other numbers are not taken for dates.
+    sizes = im.study("export_share ~ founded", frame.assign(founded=years * 2), rounding_width=5)
+    assert design_of(sizes).blocks[0].settings[1].startswith("3,950 ")
+
+
+def test_columns_without_a_label_are_words_in_the_report(tmp_path):
+    frame = firms().assign(export_share=lambda f: f["share"], owner_kind=lambda f: f["owner"])
+    study = im.study("export_share ~ owner_kind", frame, rounding_width=1, unit="code")
+    assert study.title == "Export share"
+    jobs.store.write(made_up(study), jobs.stored_path(tmp_path, "default"))
+    im.write_report(study, tmp_path)
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert (
+        "how the export share of these 24 firms depends on owner kind.** Owner kind comes" in text
+    )
+    assert 'reproduces the draws, after `study.save("export_share")`:' in text
+    assert 'study = im.load_study("../../export_share")' in text

@@ -434,7 +434,7 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
         (lambda f: im.predictions(f, at={"size": []}), "at least one value"),
         (lambda f: im.predictions(f, at={"size": [1, 1]}), "every value of 'size' once"),
         (lambda f: im.predictions(f, at={"owner_size": 1}), "is a product"),
-        (lambda f: im.predictions(f, by="size"), "by: 'size' takes numbers"),
+        (lambda f: im.predictions(f, by="size"), "by: found .size.; .size. takes numbers"),
         (lambda f: im.predictions(f, at={"sector": "Toys"}, by="sector"), "is also in at"),
         (lambda f: im.comparisons(f, {"sector": "pairs"}), "expected one of 'reference'"),
         (lambda f: im.comparisons(f, {"size": [1]}), "takes numbers; expected a step"),
@@ -448,6 +448,10 @@ def test_a_contrast_of_ones_own_is_one_line(fit):
         (lambda f: im.comparisons(f, {"size": 0}), "a step of 'size' upwards or downwards"),
         (lambda f: im.comparisons(f, {"size": np.nan}), "a step of 'size' upwards or downwards"),
         (lambda f: im.plots.curve(f, "owner"), "has levels; expected a numeric predictor: 'size'"),
+        (
+            lambda f: im.predictions(f, at={"size": [1, 2]}).contrast(2, 1),
+            r"contrast: found 2; expected a mapping, as in \{'size': 1.0\}",
+        ),
         (lambda f: im.plots.interaction(f, "owner_sise"), "did you mean 'owner_size'"),
     ],
 )

@@ -184,6 +184,16 @@ def test_the_section_draws_a_curve_and_the_specifications_in_order():
     assert page.tables == ()
 
 
+def test_an_axis_whose_name_is_a_symbol_is_called_by_words():
+    found = madetrust.multiverse([0.9, 0.99, 0.3])
+    found = replace(found, axes={"rho": found.axes["priors"]})
+    figure = plots.specifications(tables.curves(found), found.axes)
+    words = "weight of a count off by one"
+    assert [text.get_text() for text in figure.axes[1].texts] == [words]
+    said = madetrust.said("multiverse", checkvalues.multiverse(found))
+    assert f"All 3 combinations of {words} (3) were fitted." in said
+
+
 def test_without_a_default_that_converged_nothing_is_compared():
     found = madetrust.multiverse([0.9, 0.99])
     parts = [Specification("as stated", ("as stated",), False, 0.0, 0, {}), found.specifications[1]]

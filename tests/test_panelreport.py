@@ -349,7 +349,7 @@ def test_very_many_levels_are_summarized(tmp_path):
     assert m.many_levels["p_largest"].tolist() == pytest.approx(largest.tolist())
     assert m.many_levels["p_smallest"].sum() == pytest.approx(1)
     page = appendix(study, tmp_path / "out", ["levels"])
-    assert "The 40 levels of Region differ" in text_of(page)
+    assert "The 40 levels of region differ" in text_of(page)
     assert "780" not in text_of(page)
     assert len(table(page, "level_ranks").rows) == 20
 

@@ -389,7 +389,7 @@ def test_every_publication_belongs_to_a_method_and_every_method_has_one():
 def test_methods_say_what_was_done(good):
     text = good.text("methods.md")
     for said in (
-        "Share abroad of 8 firms",
+        "share abroad of 8 firms",
         "steps of 5 percentage points",
         "Ease of moving (Easy against Hard)",
         "Sales (logarithm, standardized)",

@@ -226,8 +226,8 @@ def test_made_up_study(tmp_path: Path) -> None:
 def test_least_study_and_its_defaults(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path, toml=LEAST))
     assert study.outcome.file == "firms.csv"
-    assert study.outcome.label == "share"
-    assert study.predictors["branch"].label == "branch"
+    assert study.outcome.label == "Share"
+    assert study.predictors["branch"].label == "Branch"
     assert (study.question, study.limits, study.variants, study.settings) == ("", (), {}, {})
 
 

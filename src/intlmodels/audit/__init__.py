@@ -28,7 +28,7 @@ from intlmodels.audit.consequences import (
 from intlmodels.audit.integers import TooLongError
 from intlmodels.audit.system import hard, revised
 from intlmodels.core.errors import StudyError
-from intlmodels.core.formats import counted, listed
+from intlmodels.core.formats import capital, counted, listed
 from intlmodels.studies import DecayStudy, Study
 from intlmodels.studies.counts import Count, Rows, rows
 
@@ -352,7 +352,7 @@ def attribute_conflicts(found: AttributeAudit) -> list[str]:
 def attribute_text(found: AttributeAudit) -> str:
     """The audit of an attribute for a terminal."""
     label, number = found.attribute.label, len(found.attribute.counts)
-    lines = [f"{label[:1].upper()}{label[1:]}: {counted(number, 'count')}"]
+    lines = [f"{capital(label)}: {counted(number, 'count')}"]
     if found.added:
         lines[0] += ", not all of which can be true together with the others:"
         lines += [f"  {text}" for text in attribute_conflicts(found)]

@@ -480,9 +480,18 @@ def standing(
         stands = towards >= firmer[0] if firmer else towards.between(*LIMITS[2:0:-1], "neither")
         said[str(name)] = (
             f"stands in {stands.sum()} of {f.counted(len(part), 'combination')} of "
-            f"{f.listed(list(found.axes))}"
+            f"{f.listed(list(map(axis_name, found.axes)))}"
         )
     return said
+
+
+def axis_name(axis: str) -> str:
+    """What an axis of a multiverse is called where its own name is a symbol."""
+    known = {
+        "rho": "weight of a count off by one",
+        "concentration": "spread of decisions over firms",
+    }
+    return known.get(axis, axis)
 
 
 def of_differences(curves: pd.DataFrame) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def fit(
         ),
     ] = None,
 ) -> None:
-    """Fit studies and write their reports; refits only what changed."""
+    """Fit studies and write their reports. Only what changed is fitted again."""
     from intlmodels.fitting import jobs
 
     changes = given(seed=seed, draws=draws, tune=tune, chains=chains, cores=cores, sweeps=sweeps)
@@ -123,15 +123,11 @@ def fit(
     asked = [
         (one, jobs.settings_of(one, changes), output_folder(one, out)) for one in map(load, studies)
     ]
-    codes = []
-    for one, settings, folder in asked:
-        if len(asked) > 1:
-            say(f"==> {one.name}")
-        with interruptible("interrupted: finished fits are saved; run the same command to resume"):
-            codes.append(
-                fit_and_report(ready(one, folder, scheduler), settings, variants, folder, prior)
-            )
-    raise typer.Exit(max(codes))
+    with interruptible("interrupted: finished fits are saved; run the same command to resume"):
+        asked = [
+            (ready(one, folder, scheduler), settings, folder) for one, settings, folder in asked
+        ]
+        raise typer.Exit(fit_and_report(asked, variants, prior))
 
 
 @app.command(epilog="Example: intlmodels report rochester --out my-report")
@@ -170,7 +166,7 @@ def export(
         int | None, typer.Option(help="Dots per inch of the PNG figures [default: 300].")
     ] = None,
 ) -> None:
-    """Write what a paper needs from the stored fits: tables, figures, methods, BibTeX, draws."""
+    """Write what a paper needs from the stored fits. Tables, figures, methods, BibTeX, draws."""
     from intlmodels import paper
     from intlmodels.core.processes import helpers
 
@@ -191,7 +187,7 @@ def export(
 
 @app.command(epilog="Example: intlmodels check path/to/my-study")
 def check(study: StudyArgument) -> None:
-    """Read a study and say what was understood, or stop at the first error."""
+    """Say what was understood of a study, or what is wrong in it."""
     from intlmodels.audit import require_consistent_counts
     from intlmodels.fitting.jobs import settings_of
     from intlmodels.models import catalogue, priors_of, require_names
@@ -221,7 +217,7 @@ def reduce(
     ] = False,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Read a register of any size once, as counts of cells; a fit uses these."""
+    """Count the cells of a register of any size. A fit uses these counts."""
     from intlmodels.register.counts import CELLS
     from intlmodels.studies import RowFiles, describe
 
@@ -255,7 +251,7 @@ def new(
         bool, typer.Option("--rows", help="With share: firms repeat, as in firm-years.")
     ] = False,
 ) -> None:
-    """Create the folder of a study of your own, with a made-up example to replace."""
+    """Create a folder for your own table, with an example. It is made up, to be replaced."""
     from intlmodels.studies import new_study
 
     made = new_study(folder, model, decisions, rows)
@@ -273,7 +269,7 @@ def audit(
         str | None, typer.Option("--out", metavar="DIR", help="Also write CSV tables there.")
     ] = None,
 ) -> None:
-    """Check whether the published numbers can all be true, and what would repair them."""
+    """Check whether published numbers can all be true. If not, say what would repair them."""
     from intlmodels.api import audit_of
 
     loaded = load(study)
@@ -295,7 +291,7 @@ def reconstruct(
     variant: VariantOption = "default",
     out: OutOption = None,
 ) -> None:
-    """Write tables of decisions drawn from a stored fit, each row marked as reconstructed."""
+    """Write tables of decisions drawn from a stored fit. Each row is marked as reconstructed."""
     from intlmodels.api import read_fit
     from intlmodels.core.csvtable import csv_text
     from intlmodels.fitting import jobs
@@ -325,7 +321,7 @@ def reconstruct(
 def priors(
     study: StudyArgument, variant: VariantOption = "default", prior: PriorOption = None
 ) -> None:
-    """Print the priors of a model, where each comes from, and how to override it."""
+    """Print the priors of a model. Says where each comes from, and how to override it."""
     from intlmodels.api import prior_rows
 
     loaded = load(study)
@@ -354,7 +350,7 @@ def claims(
         bool, typer.Option("--rules", help="Only list the rules that claims can use.")
     ] = False,
 ) -> None:
-    """Test what a publication says against its tables and the stored fits."""
+    """Test what a publication says against tables and fits."""
     from intlmodels import api
     from intlmodels.claims import ledger
     from intlmodels.core import formats as f
@@ -406,7 +402,10 @@ def _invoke(arguments: Sequence[str]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
-        raise StudyError(f"{error.format_message().rstrip('.')}; see --help") from error
+        said, own = error.format_message().rstrip("."), getattr(error, "ctx", None)
+        if own is not None and own.command.epilog and said.startswith("Missing argument"):
+            raise StudyError(f"{said}; {own.command.epilog}") from error
+        raise StudyError(f"{said}; see --help") from error
     return 0
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,27 +41,46 @@ if TYPE_CHECKING:
     from intlmodels.studies import Study
 
 
+@dataclass
+class _Tally:
+    """How many fits a command makes, of all studies together, and how many are done."""
+
+    due: int
+    done: int = 0
+    start: float = field(default_factory=time.monotonic)
+
+
 def fit_and_report(
-    study: Study, settings: Settings, variants: str, folder: Path, prior: list[str] | None
+    asked: Sequence[tuple[Study, Settings, Path]], variants: str, prior: list[str] | None
 ) -> int:
-    """Fit one study and write its report; the exit code."""
+    """Fit studies, write their reports, and say at the end what was found; the exit code."""
     from intlmodels.audit.system import use_cache
     from intlmodels.fitting import jobs as workflow
     from intlmodels.fitting import store
 
-    with use_cache(folder):
-        names = _variant_names(study, variants)
-        jobs = workflow.plan(study, names, folder, priors=prior_overrides(prior), settings=settings)
-        fit = _run(jobs, folder, settings.cores or os.cpu_count() or 1)
-        written = refresh_report(study, folder, fit)
-    if written:
-        report = (folder / "report.md").read_text(encoding="utf-8")
-        typer.echo("\n".join(["", study.title, *(f"- {one_line(t)}" for t in findings(report))]))
-        typer.echo(f"The report: {(folder / 'index.html').resolve()}")
-    failed = [job.variant for job in jobs if not store.require_whole(job.path).gate.passed]
-    if failed:
-        typer.echo(f"did not converge: {', '.join(failed)}; see the report", err=True)
-    return 1 if failed else 0
+    planned = []
+    for study, settings, folder in asked:
+        with use_cache(folder):
+            names, own = _variant_names(study, variants), prior_overrides(prior)
+            planned.append(workflow.plan(study, names, folder, priors=own, settings=settings))
+    tally = _Tally(sum(not job.current for jobs in planned for job in jobs))
+    found, code = [], 0
+    for (study, settings, folder), jobs in zip(asked, planned, strict=True):
+        if len(asked) > 1:
+            say(f"==> {study.name}")
+        with use_cache(folder):
+            fit = _run(jobs, folder, settings.cores or os.cpu_count() or 1, tally)
+            if refresh_report(study, folder, fit):
+                report = (folder / "report.md").read_text(encoding="utf-8")
+                found += ["", study.title, *(f"- {one_line(t)}" for t in findings(report))]
+                found.append(f"The report: {(folder / 'index.html').resolve()}")
+        failed = [job.variant for job in jobs if not store.require_whole(job.path).gate.passed]
+        if failed:
+            say(f"did not converge: {', '.join(failed)}; see the report")
+            code = 1
+    if found:
+        typer.echo("\n".join(found))
+    return code
 
 
 def _variant_names(study: Study, text: str) -> list[str]:
@@ -74,7 +95,7 @@ def _variant_names(study: Study, text: str) -> list[str]:
     return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
 
 
-def _run(jobs: list[Job], folder: Path, cores: int) -> DataTree | None:
+def _run(jobs: list[Job], folder: Path, cores: int, tally: _Tally) -> DataTree | None:
     """Do what is due; the default fit, if it was made in this process."""
     from intlmodels.core.processes import helpers
     from intlmodels.fitting import diagnostics
@@ -88,22 +109,23 @@ def _run(jobs: list[Job], folder: Path, cores: int) -> DataTree | None:
         states.setdefault(_state(job), []).append(job.variant)
     for state, names in states.items():
         say(f"{_in_short(names)}: {state}")
-    start = time.monotonic()
     if len(due) == 1:
         with progress_bar(f"sampling {due[0].variant}") as progress:
             fit = workflow.bring_up_to_date(due[0], progress)
         checks = diagnostics.Gate.from_json(fit.attrs["gate"])
-        _tell(due[0], checks, time.monotonic() - start)
+        _tell(due[0], checks, tally)
         return fit if due[0].variant == DEFAULT else None
     if due:
         with (
             helpers(min(cores, len(due))) as pool,
-            progress_bar(f"fitting {len(due)} variants", len(due)) as progress,
+            progress_bar(f"{tally.due} fits", tally.due) as progress,
         ):
-            for done, (job, checks) in enumerate(workflow.run_all(due, pool), start=1):
-                _tell(job, checks, time.monotonic() - start, f"{done} of {len(due)}, ")
+            if progress is not None:
+                progress(tally.done / tally.due)
+            for job, checks in workflow.run_all(due, pool):
+                _tell(job, checks, tally)
                 if progress is not None:
-                    progress(done / len(due))
+                    progress(tally.done / tally.due)
     return None
 
 
@@ -130,12 +152,14 @@ def _why(reasons: Sequence[str], most: int = 4) -> str:
     return "; ".join(reasons[:most]) + more
 
 
-def _tell(job: Job, checks: Gate, seconds: float, before: str = "") -> None:
+def _tell(job: Job, checks: Gate, tally: _Tally) -> None:
+    tally.done += 1
+    before = f"{tally.done} of {tally.due}, " if tally.due > 1 else ""
     outcome = f"converged{_speed(job)}"
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
         outcome = f"DID NOT CONVERGE, even after one retry ({what})"
-    say(f"{before}{seconds:.0f} s: {job.variant}: {outcome}")
+    say(f"{before}{time.monotonic() - tally.start:.0f} s: {job.variant}: {outcome}")
 
 
 def _speed(job: Job) -> str:
@@ -203,7 +227,7 @@ def calibrate(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Simulate studies like this one, fit each, and see whether the truth is found."""
+    """Simulate studies, fit each, see if the truth is found."""
     from intlmodels.checks.calibration import run_calibration, uniform
     from intlmodels.report import checkvalues
 
@@ -236,17 +260,20 @@ def compare(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Leave out every firm (or count) once, refit, predict it, and compare the variants."""
+    """Leave out every firm (or count) once, and predict it. Compares the variants."""
     from intlmodels.checks.comparison import run_comparison
     from intlmodels.report import checkvalues
 
+    loaded = load(study)
+    texts = {count.id: count.text for count in getattr(loaded, "counts", ())}
+    several = getattr(loaded, "panel", None) is not None
     _report_check(
-        load(study),
+        loaded,
         out,
         (cores, scheduler, again),
         run_comparison,
         "comparison",
-        lambda found: checkvalues.comparison(*found),
+        lambda found: checkvalues.comparison(*found, texts, several),
         overrides=prior_overrides(prior),
         settings=given(seed=seed, draws=draws, tune=tune, chains=chains, sweeps=sweeps),
     )
@@ -259,7 +286,7 @@ def sensitivity(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Measure how far conclusions move under other priors and readings; needs a stored fit."""
+    """See how far other priors move conclusions. Other readings as well; needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report import checkvalues
 
@@ -276,7 +303,7 @@ def influence(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Find the firms or counts on which conclusions depend: leave out each and refit."""
+    """Find the firms or counts on which conclusions depend. Leaves out each and refits."""
     from intlmodels.checks.influence import run_influence
     from intlmodels.report import checkvalues
 
@@ -303,7 +330,7 @@ def multiverse(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Fit every combination of readings, families and priors, and see what holds in all of them."""
+    """Fit every combination of readings, families and priors. Says what holds in all of them."""
     from intlmodels.checks.multiverse import run_multiverse
     from intlmodels.report import checkvalues
 
@@ -343,7 +370,7 @@ def design(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Simulate studies of other sizes, and count how often each comparison is decided."""
+    """Count how often studies of other sizes are conclusive. Simulates and fits them."""
     from intlmodels.checks.designanalysis import run_design
     from intlmodels.report import checkvalues
 
@@ -388,7 +415,8 @@ def _report_check[T](
 
     folder = output_folder(study, out)
     with interruptible(KEPT):
-        how = ExecutionOptions(*execution, bar=progress_bar, tell=say)
+        bar = partial(progress_bar, logged=True)
+        how = ExecutionOptions(*execution, bar=bar, tell=say)
         found = run(study, folder, how, **options)
     for sentence in render.sentences(f"common/{name}_text.md.j2", values(found)):
         typer.echo(sentence)

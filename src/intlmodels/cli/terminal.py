@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from intlmodels.studies import Study
 
 
+#: Seconds between lines on progress in a log.
+MINUTE = 60
 StudyArgument = Annotated[
     str,
     typer.Argument(
@@ -133,10 +136,13 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, count: int = 1) -> Iterator[Progress | None]:
-    """A progress bar on a terminal, over so many pieces; nothing when the output is piped."""
+def progress_bar(title: str, count: int = 1, logged: bool = False) -> Iterator[Progress | None]:
+    """A progress bar on a terminal, over so many pieces; nothing when the output is piped.
+
+    ``logged``: then a line a minute.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield _told_each_minute(title) if logged else None
         return
     from rich import progress as rich
     from rich.console import Console
@@ -148,6 +154,19 @@ def progress_bar(title: str, count: int = 1) -> Iterator[Progress | None]:
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=float(count))
         yield lambda done: bar.update(task, completed=count * done)
+
+
+def _told_each_minute(title: str) -> Progress:
+    start = told = time.monotonic()
+
+    def progress(done: float) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= MINUTE:
+            told = now
+            say(f"{title}: {done:.0%}, {now - start:.0f} s")
+
+    return progress
 
 
 # -- one line for every error, and an exit code ------------------------------------------

@@ -65,6 +65,10 @@ class StudyError(ValueError):
         #: Errors that were found together with this one, without further ones of their own.
         self.further: tuple[StudyError, ...] = ()
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: where the package found it helps nobody."""
+        return [f"{type(self).__name__}: {self}"]
+
     def __str__(self) -> str:
         """One line for each error, and how many more there are."""
         lines = [str(error.args[0]) for error in (self, *self.further)]

@@ -12,6 +12,8 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 #: Probabilities of a direction from which it is clear, and from which it is leaning.
 CLEAR_AND_LEANING = (0.975, 0.9)
+#: Unit of numbers that are dates: written without a separator and without their unit.
+YEAR = "year"
 
 
 def number(value: float, decimals: int = 1) -> str:
@@ -66,9 +68,11 @@ def significant(value: float, digits: int = 3) -> str:
 def amount(value: float, unit: str = "") -> str:
     """A number with its unit, as in a sentence: at most six digits, thousands separated.
 
-    >>> amount(10000, "dollars"), amount(-0.25), amount(1, "years")
-    ('10,000 dollars', '−0.25', '1 year')
+    >>> amount(10000, "dollars"), amount(-0.25), amount(1, "years"), amount(1998, "year")
+    ('10,000 dollars', '−0.25', '1 year', '1998')
     """
+    if unit == YEAR:
+        return f"{value:.6g}"
     if value != 0 and not 1e-6 <= abs(value) < 1e15:
         text = f"{value:.6g}"
     else:
@@ -76,6 +80,39 @@ def amount(value: float, unit: str = "") -> str:
         text = f"{value:,.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     return with_unit(text.replace("-", MINUS), unit)
+
+
+def about(value: float, unit: str = "") -> str:
+    """An amount cut down to three significant digits, a date to the year.
+
+    >>> about(1234.5, "dollars"), about(1965.3, "year")
+    ('1,230 dollars', '1965')
+    """
+    return amount(rounded(value, 4 if unit == YEAR else 3), unit)
+
+
+def unit_of_differences(unit: str) -> str:
+    """The unit of differences between amounts: ten percent more of a percentage is another thing.
+
+    >>> unit_of_differences("percent"), unit_of_differences("year"), unit_of_differences("pupils")
+    ('percentage points', 'years', 'pupils')
+    """
+    return {"percent": "percentage points", YEAR: "years"}.get(unit, unit)
+
+
+def bare(unit: str) -> str:
+    """The unit of numbers that are written without their unit: dates remain dates."""
+    return YEAR if unit == YEAR else ""
+
+
+def in_brackets(unit: str) -> str:
+    """A unit behind what it is the unit of; that dates are years goes without saying."""
+    return f" ({unit})" if unit not in ("", YEAR) else ""
+
+
+def in_unit(unit: str) -> str:
+    """The same in words."""
+    return f" in {unit}" if unit not in ("", YEAR) else ""
 
 
 #: The noun that is counted: the first word before a preposition or at the end.
@@ -169,6 +206,22 @@ def lowered(text: str) -> str:
     ('product line', 'FDI abroad')
     """
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def capital(text: str) -> str:
+    """A text at the start of a sentence or as a title."""
+    return text[:1].upper() + text[1:]
+
+
+def label_for(column: str) -> str:
+    """A label for a column where the study gives none; the unit of shares is told elsewhere.
+
+    >>> label_for("export_share"), label_for("Export share (%)"), label_for("iPhone sales")
+    ('Export share', 'Export share', 'iPhone sales')
+    """
+    words = re.sub(r"_+|(?<=\w)\.(?=\w)", " ", column).strip()
+    words = re.sub(r"\s*(\(%\)|%|\bpct|\b(in )?percent)$", "", words) or words
+    return capital(words) if words[1:2].islower() else words
 
 
 def plural(noun: str) -> str:

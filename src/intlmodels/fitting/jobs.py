@@ -70,6 +70,10 @@ class Job:
         return not self.reasons and not self.refresh
 
 
+#: A warning names the line of the user's that led to it.
+_OURS = (str(Path(__file__).parents[1]),)
+
+
 class NotConverged(UserWarning):
     """A fit did not pass the gate; its numbers are not a posterior.
 
@@ -317,7 +321,7 @@ def fit_study(
     checks = Gate.from_json(tree.attrs["gate"])
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.3g}" for r in checks.failures)
-        warnings.warn(f"this fit did not converge ({what})", NotConverged, stacklevel=2)
+        warnings.warn(f"this fit did not converge ({what})", NotConverged, skip_file_prefixes=_OURS)
     return tree
 
 

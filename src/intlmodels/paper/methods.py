@@ -167,6 +167,7 @@ def _of_shares(m: ShareReportData) -> dict[str, Any]:
     return {
         "template": "share.j2",
         "row": m.study.row_label,
+        "outcome": f.lowered(m.study.outcome.label),
         "rounded": _rounded(m.study.outcome),
         "effects": [_effect(block) for block in blocks],
         "terms": _of_groups(m),
@@ -182,9 +183,9 @@ def _rounded(outcome: Outcome) -> str:
     if outcome.bands:
         return f"reported in {f.counted(len(outcome.bands), 'band')}"
     if outcome.width:
-        return f"printed in steps of {f.amount(outcome.width, 'percentage points')}"
+        return f"reported in steps of {f.amount(outcome.width, 'percentage points')}"
     widths = [f"{width:g}" for width in np.unique(np.round(outcome.widths, 9))]
-    return f"printed in steps of {f.listed(widths)} percentage points"
+    return f"reported in steps of {f.listed(widths)} percentage points"
 
 
 def _of_groups(m: ShareReportData) -> list[str]:

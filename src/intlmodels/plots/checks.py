@@ -422,7 +422,7 @@ def specifications(
     texts: list[str] = []
     head = 0
     for axis, own in choices.items():
-        s.beside(below, head, axis, -0.02, ha="right", fontsize=8.5, fontweight="bold")
+        s.beside(below, head, t.axis_name(axis), -0.02, ha="right", fontsize=8.5, fontweight="bold")
         for place, name in enumerate(own, start=head + 1):
             chosen = numbers[(rows[axis] == name).to_numpy()]
             below.vlines(chosen, place - 0.36, place + 0.36, color=s.INK, linewidth=1.0)

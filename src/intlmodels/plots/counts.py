@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.core.formats import counted, plural, probability
+from intlmodels.core.formats import capital, counted, plural, probability
 from intlmodels.models.base import flat, texts
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
@@ -64,7 +64,7 @@ def events(fit: DataTree, width: int = 30) -> str:
 
 def group_name(fit: DataTree, size: str, beside: int = 1) -> str:
     """A group of firms as a title, ``Large firms``, of so many panels beside each other."""
-    name = f"{size[:1].upper()}{size[1:]} {plural(word(fit, 'firm_label', 'firm'))}"
+    name = f"{capital(size)} {plural(word(fit, 'firm_label', 'firm'))}"
     return s.shortened(name, 22) if beside < MOST_WIDE else s.wrapped(name, 15, 2)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError
-from intlmodels.core.formats import number
+from intlmodels.core.formats import capital, number
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.design import OUTCOME
 from intlmodels.models.decay.estimands import FALL_AFTER, MOST_ENTRIES
@@ -289,7 +289,7 @@ def _panel_title(quantity: str, size: str) -> str:
 
 
 def _titled(size: str) -> str:
-    return s.shortened(size[:1].upper() + size[1:], 20)
+    return s.shortened(capital(size), 20)
 
 
 # -- experience and calendar time --------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError
-from intlmodels.core.formats import amount, probability
+from intlmodels.core.formats import amount, bare, capital, in_brackets, probability
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
 from intlmodels.results import interpret
@@ -151,8 +151,8 @@ def _lines(axes: Axes, found: Interpretation, dim: str) -> None:
             alignment="left",
         )
     name, unit = found.labels.get(dim, dim), found.units.get(dim, "")
-    axes.set_xlabel(s.wrapped(f"{name} ({unit})" if unit not in ("", name) else name, 56))
-    _number_axis(axes, table[dim].to_numpy(dtype=float))
+    axes.set_xlabel(s.wrapped(name + in_brackets(unit) * (unit != name), 56))
+    _number_axis(axes, table[dim].to_numpy(dtype=float), bare(unit))
     if found.kind == "prediction":
         axes.set_ylim(max(0.0, axes.get_ylim()[0]), axes.get_ylim()[1])
     else:
@@ -160,7 +160,7 @@ def _lines(axes: Axes, found: Interpretation, dim: str) -> None:
     axes.grid(axis="y")
 
 
-def _number_axis(axes: Axes, x: NDArray[Any]) -> None:
+def _number_axis(axes: Axes, x: NDArray[Any], unit: str) -> None:
     """Numbers as they are written; by ratios where they are spaced so."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -173,7 +173,7 @@ def _number_axis(axes: Axes, x: NDArray[Any]) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, unit)))
 
 
 def _geometric(x: NDArray[Any]) -> bool:
@@ -206,7 +206,7 @@ def _finish(figure: Figure, axes: Axes, found: Interpretation, what: str, *notes
     percent = found.draws.attrs["units"] == "percent"
     end = "%" if percent else ""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{amount(value)}{end}"))
-    axes.set_ylabel(s.shortened(what[:1].upper() + what[1:], 44))
+    axes.set_ylabel(s.shortened(capital(what), 44))
     bands = f"line: median; bands: 50% and {100 * found.prob:g}% equal-tailed intervals"
     s.caption_below(figure, bands, *notes)
 
@@ -242,8 +242,7 @@ def _dots(found: Interpretation, what: str) -> Figure:
     signed = found.kind != "prediction"
     if signed:
         axes.axvline(0, color=s.INK, linewidth=0.9)
-    label = what[:1].upper() + what[1:]
-    s.percent_axis(axes, s.shortened(label, 60), signed=signed)
+    s.percent_axis(axes, s.shortened(capital(what), 60), signed=signed)
     left_out = len(found.table) - len(table)
     named = " by ".join(
         found.labels.get(dim, dim) for dim in found.dims if dim not in (CONTRAST, SLOPE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import probability
+from intlmodels.core.formats import capital, probability
 from intlmodels.models.share.design import MOST_CLUSTERS
 from intlmodels.plots import style as s
 from intlmodels.plots.style import Figure, styled
@@ -303,7 +303,7 @@ def _scale(axes: Axes, fit: DataTree, label: str, *, signed: bool = False) -> No
     """Label the horizontal axis with what the fit is about, in its unit."""
     scale = share.measured(fit)
     text = label.replace("{what}", s.shortened(scale.what, 44)).replace("{points}", scale.points)
-    s.percent_axis(axes, text[:1].upper() + text[1:], signed=signed)
+    s.percent_axis(axes, capital(text), signed=signed)
     if not scale.percent and not signed:
         axes.xaxis.set_major_formatter("{x:g}")
 

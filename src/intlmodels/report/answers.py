@@ -138,7 +138,7 @@ def _curved(m: ShareReportData) -> Iterator[Values]:
                 "inverted": bool(row.p_inverted >= row.p_u),
                 "probability": f.probability(likelier),
                 "verdict": min(turns, found["verdict"]),
-                "where": f.amount(f.rounded(row.median), row.unit),
+                "where": f.about(row.median, row.unit),
             }
         yield found
 

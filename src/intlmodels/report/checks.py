@@ -246,7 +246,7 @@ def _refit_rows(value: Sensitivity) -> list[tuple[str, ...]]:
         (
             # The default is no run of its own here: it is the fit that the report is about.
             f"{refit.name} (the stored fit)" if refit.kind == "base" else refit.name,
-            refit.change[:1].upper() + refit.change[1:],
+            f.capital(refit.change),
             "yes" if refit.converged else "NO",
         )
         for refit in value.refits

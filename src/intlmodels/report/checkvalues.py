@@ -433,7 +433,7 @@ def multiverse(found: Multiverse) -> Values:
     converged = found.specifications[0].converged
     return {
         "combinations": len(found.specifications),
-        "axes": [f"{axis} ({len(names)})" for axis, names in found.axes.items()],
+        "axes": [f"{t.axis_name(axis)} ({len(names)})" for axis, names in found.axes.items()],
         "failed": [own.name for own in found.specifications if not own.converged],
         "converged": converged,
         "contrasts": [stability(row) for row in t.key_contrasts(found).itertuples(index=False)]

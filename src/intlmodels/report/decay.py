@@ -133,9 +133,8 @@ class CountRow:
     @property
     def values(self) -> Values:
         """For a sentence."""
-        start = self.text[:1].upper() + self.text[1:]
         names = ("id", "text", "printed", "likeliest", "probability")
-        return {"start": start, **{name: getattr(self, name) for name in names}}
+        return {"start": f.capital(self.text), **{name: getattr(self, name) for name in names}}
 
 
 def count_rows(m: DecayReportData) -> list[CountRow]:
@@ -526,7 +525,7 @@ def _attribute(found: AttributeAudit, m: DecayReportData) -> Values:
     unknown = isinstance(table, str)
     return {
         "label": label,
-        "title": f"{label[:1].upper()}{label[1:]}",
+        "title": f.capital(label),
         "more": _limits(*by_level[MORE]) if several else "",
         "none": _limits(*by_level[NONE]) if several else "",
         "conflicts": attribute_conflicts(found) if found.added else [],

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from intlmodels.core.formats import MINUS, a, amount, listed, lowered, number, plural
+from intlmodels.core.formats import (
+    MINUS,
+    a,
+    amount,
+    counted,
+    in_unit,
+    listed,
+    lowered,
+    number,
+    plural,
+)
 from intlmodels.models.decay.design import Design as DecayDesign
 from intlmodels.models.share.design import CLUSTER, FIRM, VARYING, Block
 from intlmodels.models.share.design import Design as ShareDesign
@@ -227,7 +237,7 @@ def _group_symbols(design: ShareDesign, own: Grouping, row: str) -> list[tuple[s
         one, many = "cluster", "clusters"
         first = (f"{letter}(i)", f"the cluster of {row} i ({own.label})")
     else:
-        one = own.label[:1].lower() + own.label[1:]
+        one = lowered(own.label)
         many = f"groups by {one}" if own.name != FIRM else plural(one)
         first = (f"{letter}(i)", f"the {one} of {row} i")
     each = one if own.name in (CLUSTER, FIRM) else "group"
@@ -254,12 +264,13 @@ def _meaning(block: Block, row: str = "firm") -> str:
             return f"{what}: +1/2 for {high}, {MINUS}1/2 for {low}"
         case "numeric":
             log = "log of " if block.transform == "log" else ""
-            unit = f" in {block.unit}" if block.unit else ""
+            unit = in_unit(block.unit)
             if block.name == f"{block.predictor}_within":
                 what += " of the logarithms" if log else unit
                 return f"({what}) / {number(block.scale, 2)}"
             gone = block.missing.size
-            missing = f"; {gone} missing values are parameters" if gone else ""
+            is_one = "is a parameter" if gone == 1 else "are parameters"
+            missing = f"; {counted(gone, 'missing value')} {is_one}" if gone else ""
             center, scale = number(block.center, 2), number(block.scale, 2)
             return f"({log}{what}{unit} {MINUS} {center}) / {scale}{missing}"
         case "membership":
@@ -358,7 +369,7 @@ def decay_symbols(design: DecayDesign, firm: str, event: str, flag: str) -> list
             said = f"{term.label}: 1/2 for {high}, {MINUS}1/2 for {low}"
             rows.append((f"x_{term.name}", said))
         else:
-            log, unit = "log of " * (term.transform == "log"), f" in {term.unit}" * bool(term.unit)
+            log, unit = "log of " * (term.transform == "log"), in_unit(term.unit)
             center, scale = number(term.center, 2), number(term.scale, 2)
             said = f"({log}{term.label}{unit} {MINUS} {center}) / {scale}"
             rows.append((f"x_{term.name}", said))

@@ -58,7 +58,7 @@ def holds(m: ReportData) -> Values | None:
         "positive": bool(positive),
         "combinations": str(len(key.curve)),
         "crossed": [*key.axes] != ["variant"],
-        "axes": f.listed([*key.axes]),
+        "axes": f.listed(list(map(tables.axis_name, key.axes))),
         "same_side": str(int((towards >= 0.5).sum())),
         "leaning_in": str(int((towards >= LEANING).sum())),
         "clear_in": str(int((towards >= CLEAR).sum())),
@@ -90,10 +90,13 @@ def robustness(m: ReportData) -> Values | None:
         "weak": [] if found["crossed"] else [_choice(m, "variant", n) for n in weak["variant"]],
         "unit": unit,
         "interval": f.interval_name(m.prob),
-        "choices": [{"axis": axis, "number": str(len(own))} for axis, own in key.axes.items()],
+        "choices": [
+            {"axis": tables.axis_name(axis), "number": str(len(own))}
+            for axis, own in key.axes.items()
+        ],
         "meanings": [
             {
-                "axis": axis,
+                "axis": tables.axis_name(axis),
                 "name": _choice(m, axis, name),
                 "change": m.catalogue[name].change,
             }
@@ -118,7 +121,7 @@ def _in_common(m: ReportData, part: pd.DataFrame, whole: pd.DataFrame, axes: lis
     shared = {axis: set(part[axis]) for axis in axes if len(part)}
     return f.listed(
         [
-            f"{axis}: {_choice(m, axis, own.pop())}"
+            f"{tables.axis_name(axis)}: {_choice(m, axis, own.pop())}"
             for axis, own in shared.items()
             if len(own) == 1 < whole[axis].nunique()
         ]
@@ -240,8 +243,9 @@ def _calibration(m: ReportData) -> Values | None:
 def citation(m: ReportData) -> Values:
     """How to reproduce the report, and how to cite it."""
     return {
-        "study": provenance.study_argument(m.study),
+        "study": provenance.study_argument(m.study, "../.."),
         "command": provenance.command(m),
+        "unsaved": provenance.unsaved(m.study),
         "software": provenance.own(m.attribute("versions")["intlmodels"]).text,
         "source": m.study.source,
         "fingerprint": m.stored[0].fingerprint,

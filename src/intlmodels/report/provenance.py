@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from intlmodels.checks.stored import CheckResults
 from intlmodels.core.formats import DASH, listed
 from intlmodels.fitting.jobs import settings_of
@@ -142,11 +144,19 @@ def keys(methods: Iterable[str]) -> tuple[str, ...]:
 # -- the sections ------------------------------------------------------------------------
 
 
-def study_argument(study: Study) -> str:
-    """What to type for the study: its name if it comes with the package, else its folder."""
+def study_argument(study: Study, above: str = ".") -> str:
+    """What to type for the study: its name if it comes with the package, else its folder.
+
+    ``above``: the way to where the folder stands, from the report ``../..``.
+    """
     if packaged_studies().get(study.name) == study.folder:
         return study.name
-    return f"./{study.folder.name}"
+    return f"{above}/{study.folder.name}"
+
+
+def unsaved(study: Study) -> str:
+    """What gives a study that was made in Python the folder that a command line needs."""
+    return Markup("" if study.folder.is_absolute() else f'`study.save("{study.folder.name}")`')
 
 
 def command(m: ReportData) -> str:
@@ -175,6 +185,7 @@ def reproduce(m: ReportData) -> Values:
     fits = [item for item in m.stored if item.variant in m.shown]
     return {
         "command": command(m),
+        "unsaved": unsaved(m.study),
         "rows": [
             *(
                 (name.replace("_", " "), f"{value}{changed.get(name, '')}")

@@ -134,7 +134,8 @@ def _environment(markup: bool = True) -> Environment:
     )
     environment.filters.update(
         fence=fence,
-        **{each.__name__: each for each in (f.lowered, f.listed, f.a, f.counted, f.plural, f.some)},
+        **{each.__name__: each for each in (f.capital, f.lowered, f.listed, f.a, f.counted)},
+        **{each.__name__: each for each in (f.plural, f.some)},
     )
     return environment
 
@@ -282,7 +283,7 @@ class Rendering:
     def _html_table(self, table: Table, widths: Sequence[int]) -> str:
         anchor = table.number.lower().replace(" ", "-")
         short = bool(table.rows) and max(len(str(row[0])) for row in table.rows) <= 8
-        kinds = {"failed": table.failed, "short": short, "wide": len(table.header) >= 5}
+        kinds = {"failed": table.failed, "short": short, "wide": len(table.header) > 5}
         kind = " ".join(name for name, holds in kinds.items() if holds)
         mark = ' <strong class="mark">did not converge</strong>' * table.failed
         lines = [

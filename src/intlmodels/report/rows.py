@@ -255,8 +255,7 @@ def variants(m: ReportData, without: frozenset[str] = frozenset()) -> dict[str, 
         state = "" if name in m.gates else "left out" if name in stale else "not fitted"
         if name in m.gates:
             state = "yes" if m.gates[name].passed else "NO"
-        change = variant.change[:1].upper() + variant.change[1:]
-        found.append((f"{change}. {m.note_on(name)}".strip(), name, state))
+        found.append((f"{f.capital(variant.change)}. {m.note_on(name)}".strip(), name, state))
     return {
         "catalogue": tuple(found),
         "stale": [{"variant": name, "reasons": why} for name, why in stale.items()],

@@ -608,6 +608,7 @@ def limits(m: ShareReportData) -> Values:
     few = m.levels[(m.levels["firms"] <= FEW_ROWS) & (m.levels["firms"] > 0)]
     crossed = m.crossings[m.crossings["empty"] > 0]
     return rows.words(m) | {
+        "stated": bool(m.study.limits),
         "widths": tuple(
             _widths(part) for _, part in m.differences.groupby("predictor", sort=False)
         ),

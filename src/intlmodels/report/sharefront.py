@@ -263,8 +263,9 @@ def _compared(m: ShareReportData, values: Any, of: Any, count: Any) -> list[tupl
         if predictor.kind == "numeric" and predictor.name in {b.term for b in m.design.blocks}:
             own = predictor.values[~np.isnan(predictor.values)]
             own = np.exp(own) if predictor.transform == "log" else own
-            low, high = (f.amount(f.rounded(float(end))) for end in (own.min(), own.max()))
-            span = f"{low} to {high}" + (f" ({predictor.unit})" if predictor.unit else "")
+            unit = f.bare(predictor.unit)
+            low, high = (f.about(float(end), unit) for end in (own.min(), own.max()))
+            span = f"{low} to {high}{f.in_brackets(predictor.unit)}"
             rows.append((predictor.label, span, f"{len(own):,}", f.DASH, f.DASH))
     return rows
 

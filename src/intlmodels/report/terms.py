@@ -71,18 +71,18 @@ def terms(m: ShareReportData) -> Values | None:
 
 def _turning(row: Any) -> tuple[str, ...]:
     """Where a curve turns; outside of the observed range only on which side of it."""
+    unit = f.bare(row.unit)
 
     def turn(value: float) -> str:
         if value < row.observed_low:
-            return f"below {f.amount(f.rounded(row.observed_low))}"
+            return f"below {f.about(row.observed_low, unit)}"
         if value > row.observed_high:
-            return f"above {f.amount(f.rounded(row.observed_high))}"
-        return f.amount(f.rounded(value))
+            return f"above {f.about(row.observed_high, unit)}"
+        return f.about(value, unit)
 
-    ends = f.amount(f.rounded(row.observed_low)), f.rounded(row.observed_high)
     return (
         row.label,
-        f"{ends[0]} to {f.amount(ends[1], row.unit)}",
+        f"{f.about(row.observed_low, unit)} to {f.about(row.observed_high, row.unit)}",
         f"{turn(row.median)} ({turn(row.ci_low)} to {turn(row.ci_high)})",
         *map(f.probability, (row.p_inside, row.p_u, row.p_inverted)),
     )
@@ -100,7 +100,7 @@ def _interaction(m: ShareReportData, name: str) -> Values:
     decimals = rows.common_decimals(table)
 
     def word(value: Any, unit: str) -> str:
-        return value if isinstance(value, str) else f.amount(f.rounded(float(value)), unit)
+        return value if isinstance(value, str) else f.about(float(value), unit)
 
     return {
         "name": name,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, did_you_mean, listed
-from intlmodels.core.formats import MINUS, amount
+from intlmodels.core.formats import MINUS, amount, bare, unit_of_differences
 from intlmodels.models.base import flat, texts
 from intlmodels.models.decay.coefficients import DecisionCoefficients
 from intlmodels.models.share.coefficients import Change, Coefficients, means_by_group
@@ -154,27 +154,40 @@ class Interpretation:
         Interpretation
             Of kind ``comparison``.
         """
+        sides: tuple[Any, Any] = one, other
+        for side in sides:
+            if not isinstance(side, Mapping):
+                example = {self.dims[0]: self.draws[self.dims[0]].to_numpy().tolist()[0]}
+                raise StudyError(
+                    f"expected a mapping, as in {example}", value=side, file="contrast"
+                )
         for name, value in [*one.items(), *other.items()]:
             if name not in self.dims:
                 raise StudyError(
-                    f"contrast: no dimension is called '{name}'"
+                    f"no dimension is called '{name}'"
                     f"{did_you_mean(name, self.dims)}; expected one of {listed(self.dims)}",
                     value=name,
+                    file="contrast",
                 )
             known = self.draws[name].to_numpy().tolist()
             if value not in known:
                 raise StudyError(
-                    f"contrast: '{name}' has no such value; expected one of {listed(known)}",
+                    f"'{name}' has no such value; expected one of {listed(known)}",
                     value=value,
+                    file="contrast",
                 )
         if set(one) != set(other):
             raise StudyError(
-                f"contrast: expected both sides to name the same dimensions of {listed(self.dims)}"
+                f"expected both sides to name the same dimensions of {listed(self.dims)}",
+                file="contrast",
             )
         draws = self.draws.sel(one, drop=True) - self.draws.sel(other, drop=True)
         draws.attrs["units"] = "percentage points"
-        words = [", ".join(map(_in_words, side.values())) for side in (one, other)]
-        label = f" {MINUS} ".join(words)
+        words = [
+            [_in_words(value, bare(self.units.get(name, ""))) for name, value in side.items()]
+            for side in (one, other)
+        ]
+        label = f" {MINUS} ".join(map(", ".join, words))
         if CONTRAST in draws.dims:  # of comparisons: which of them, and what of it
             labels = [f"{own}: {label}" for own in texts(draws[CONTRAST])]
             draws = draws.assign_coords({CONTRAST: np.asarray(labels, dtype=object)})
@@ -183,8 +196,8 @@ class Interpretation:
         return replace(self, kind="comparison", draws=draws)
 
 
-def _in_words(value: Any) -> str:
-    return value if isinstance(value, str) else amount(float(value))
+def _in_words(value: Any, unit: str) -> str:
+    return value if isinstance(value, str) else amount(float(value), unit)
 
 
 # -- what can be asked about -------------------------------------------------------------
@@ -226,17 +239,18 @@ class _Asked:
         parts = [own for own, block in self.blocks.items() if block.get("term") == name]
         if parts:
             said = f"'{name}' is split between and within firms; expected one of {listed(parts)}"
-            raise StudyError(f"{what}: {said}", value=name)
+            raise StudyError(said, value=name, file=what)
         products = {b["name"] for b in self.coefficients.blocks} - set(known)
         if name in products:
             said = (
                 f"'{name}' is a product, which follows from its predictors; expected one of these"
             )
-            raise StudyError(f"{what}: {said}: {listed(known)}", value=name)
+            raise StudyError(f"{said}: {listed(known)}", value=name, file=what)
         raise StudyError(
-            f"{what}: no predictor or grouping is called '{name}'{did_you_mean(name, known)}; "
+            f"no predictor or grouping is called '{name}'{did_you_mean(name, known)}; "
             f"expected one of {listed(known)}",
             value=name,
+            file=what,
         )
 
     def levels(self, name: str) -> list[str]:
@@ -253,9 +267,10 @@ class _Asked:
         levels, value = self.levels(name), label_of(value)
         if value not in levels:
             raise StudyError(
-                f"{what}: '{name}' has no level '{value}'{did_you_mean(str(value), levels)}; "
+                f"'{name}' has no level '{value}'{did_you_mean(str(value), levels)}; "
                 f"expected one of {listed(levels)}",
                 value=str(value),
+                file=what,
             )
         if name in self.groupings:
             return Change(groups={name: levels.index(value)})
@@ -283,9 +298,10 @@ class _Asked:
         if block["kind"] in NUMBERS or not np.isin(weights, (0.0, 1.0)).all():
             why = "takes numbers" if block["kind"] in NUMBERS else "has rows with two levels"
             raise StudyError(
-                f"by: '{name}' {why}; expected a predictor or grouping of which each row has one "
+                f"'{name}' {why}; expected a predictor or grouping of which each row has one "
                 f"level: set '{name}' to values with at={{'{name}': [...]}}",
                 value=name,
+                file="by",
             )
         return np.asarray(weights.argmax(axis=1))
 
@@ -333,13 +349,15 @@ def _values(asked: _Asked, at: At | None) -> dict[str, list[Any]]:
         several = hasattr(given, "__iter__") and not isinstance(given, (str, bytes))
         found[name] = list(given) if several else [given]
         if not found[name]:
-            raise StudyError(f"at: expected at least one value of '{name}', and there is none")
+            raise StudyError(
+                f"expected at least one value of '{name}', and there is none", file="at"
+            )
         for value in found[name]:
             asked.change(name, value, "at")
         plain = label_of if asked.levels(name) else float
         found[name] = [plain(value) for value in found[name]]
         if len(set(found[name])) < len(found[name]):
-            raise StudyError(f"at: expected every value of '{name}' once", value=str(given))
+            raise StudyError(f"expected every value of '{name}' once", value=str(given), file="at")
     return found
 
 
@@ -367,10 +385,10 @@ def _interpreted(
     for name in groups:
         asked.require(name, "by")
         if groups.count(name) > 1:
-            raise StudyError("by: expected every name once", value=name)
+            raise StudyError("expected every name once", value=name, file="by")
         if name in values:
             said = f"'{name}' is also in at; expected another predictor or grouping"
-            raise StudyError(f"by: {said}", value=name)
+            raise StudyError(said, value=name, file="by")
     sizes = [len(asked.levels(name)) for name in groups]
     each = [asked.codes(name) for name in groups]
     codes = np.zeros(len(coefficients.design), dtype=np.intp)
@@ -474,17 +492,17 @@ def comparisons(
     mapping = isinstance(variables, Mapping)
     named = variables if isinstance(variables, Mapping) else dict.fromkeys(_named(variables))
     if not named:
-        raise StudyError("comparisons: expected at least one predictor, and there is none")
+        raise StudyError("expected at least one predictor, and there is none", file="comparisons")
     makers: dict[str, Any] = {}
     for name, how in named.items():
         asked.require(name, "comparisons")
         if name in _named(by):
             said = f"'{name}' is compared; expected another predictor or grouping"
-            raise StudyError(f"by: {said}", value=name)
+            raise StudyError(said, value=name, file="by")
         own = _pairs(asked, name, how if mapping else None)
         if name in (at or {}) and not all(isinstance(pair, float) for pair in own.values()):
             said = f"'{name}' is compared; expected other predictors"
-            raise StudyError(f"at: {said}", value=name)
+            raise StudyError(said, value=name, file="at")
         for label, pair in own.items():
             words = label if len(named) == 1 else f"{name}: {label}"
             makers[words] = _comparing(asked, name, pair)
@@ -500,9 +518,10 @@ def _comparing(asked: _Asked, name: str, pair: Any) -> Any:
             block = asked.blocks[name]
             if block["transform"] == "log" and moved.min() <= 0:
                 raise StudyError(
-                    f"comparisons: a step of {pair:g} takes '{name}' to zero or below, where it "
+                    f"a step of {pair:g} takes '{name}' to zero or below, where it "
                     "has no logarithm; expected a smaller step",
                     value=name,
+                    file="comparisons",
                 )
             return _Item(_together(base, Change({name: weights_of(block, moved)})), base)
         above, below = (asked.change(name, value, "comparisons") for value in pair)
@@ -519,12 +538,13 @@ def _pairs(asked: _Asked, name: str, how: Any) -> dict[str, Any]:
         if how in (None, *known):
             if how == "pairwise" and len(levels) > MOST_CLUSTERS:
                 said = f"'{name}' has {len(levels):,} levels, which are too many for all pairs"
-                raise StudyError(f"comparisons: {said}; expected some of them in a list")
+                raise StudyError(f"{said}; expected some of them in a list", file="comparisons")
             pairs = _of_levels(levels, how or "reference")
         elif isinstance(how, str):
             raise StudyError(
-                f"comparisons: expected one of {listed(known)}, or a list of levels of '{name}'",
+                f"expected one of {listed(known)}, or a list of levels of '{name}'",
                 value=how,
+                file="comparisons",
             )
         else:
             pairs = _of_levels([label_of(value) for value in how], "reference")
@@ -535,18 +555,18 @@ def _pairs(asked: _Asked, name: str, how: Any) -> dict[str, Any]:
         step = 1.0 if how is None else float(how)
         if step == 0 or not math.isfinite(step):
             said = f"expected a step of '{name}' upwards or downwards"
-            raise StudyError(f"comparisons: {said}", value=step)
+            raise StudyError(said, value=step, file="comparisons")
         sign = "+" if step > 0 else MINUS
-        return {f"{sign}{amount(abs(step), unit)}": step}
+        return {f"{sign}{amount(abs(step), unit_of_differences(unit))}": step}
     if how == "sd":
         ends = block["center"] + block["scale"] * np.array([0.5, -0.5])
         pair = tuple((np.exp(ends) if block["transform"] == "log" else ends).tolist())
         return {"one sd around the mean": pair}
     if isinstance(how, str) or len(list(how)) < 2:
         raise StudyError(
-            f"comparisons: '{name}' takes numbers; expected a step, two or more values in a list, "
-            "or 'sd'",
+            f"'{name}' takes numbers; expected a step, two or more values in a list, or 'sd'",
             value=str(how),
+            file="comparisons",
         )
     pairs = _of_levels(list(how), "reference")
     return {f"{amount(a, unit)} {MINUS} {amount(b, unit)}": (a, b) for a, b in pairs}
@@ -571,13 +591,13 @@ def slopes(
     """Slopes of expected shares; see :func:`intlmodels.slopes`."""
     asked = _asked(fit, "slopes")
     if not _named(variables):
-        raise StudyError("slopes: expected at least one predictor, and there is none")
+        raise StudyError("expected at least one predictor, and there is none", file="slopes")
     makers = {}
     for name in _named(variables):
         asked.require(name, "slopes")
         if asked.levels(name):
             said = f"'{name}' has levels, not numbers; see comparisons for these"
-            raise StudyError(f"slopes: {said}", value=name)
+            raise StudyError(said, value=name, file="slopes")
         makers[name] = _sloping(asked, name)
     return _interpreted(asked, "slope", at, by, {SLOPE: makers}, prob)
 
@@ -614,8 +634,10 @@ def observed_numbers(fit: DataTree, predictor: str) -> Array:
     asked.require(predictor, "curve")
     if asked.levels(predictor):
         numeric = [name for name in asked.blocks if not asked.levels(name)]
-        said = f"'{predictor}' has levels; expected a numeric predictor: {listed(numeric)}"
-        raise StudyError(f"curve: {said}", value=predictor)
+        said = (
+            f"'{predictor}' has levels; expected a numeric predictor: {listed(numeric) or 'none'}"
+        )
+        raise StudyError(said, value=predictor, file="curve")
     return asked.numbers(predictor, Change())
 
 
@@ -795,8 +817,7 @@ def _units_of(
         return []
     log = base["transform"] == "log"
     step = math.log(2) if log else 10 ** math.floor(math.log10(base["scale"]) + 1e-9)
-    unit = "percentage points" if base["unit"] == "percent" else base["unit"]
-    words = "doubling" if log else amount(step, unit)
+    words = "doubling" if log else amount(step, unit_of_differences(base["unit"]))
     each = (("standard deviation", 1.0), (words, step / base["scale"]))
     return [(per if power == 1 else f"{per}, squared", factor**power) for per, factor in each]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import MINUS, plural
+from intlmodels.core.formats import MINUS, lowered, plural
 from intlmodels.core.rounding import grid, on_grid
 from intlmodels.models.base import flat, texts
 from intlmodels.models.share.coefficients import groupings_of
@@ -108,7 +108,7 @@ def measured(fit: DataTree) -> Measured:
         return Measured(f"probability of {names[1]}")
     key = "; ".join(f"{i} {name}" for i, name in enumerate(names))
     label = str(constant.attrs["outcome_label"])
-    return Measured(f"expected {label[:1].lower()}{label[1:]}", "stages", "stages", False, key)
+    return Measured(f"expected {lowered(label)}", "stages", "stages", False, key)
 
 
 def blocks(fit: DataTree) -> list[dict[str, Any]]:
@@ -676,7 +676,7 @@ def _of_groups(fit: DataTree, reported: Array) -> dict[str, Array]:
         codes = fit["constant_data"][f"{group['name']}_code"].to_numpy()
         counts = np.bincount(codes, rows)
         means = np.stack([np.bincount(codes, rows * row) for row in reported]) / counts
-        what = group["label"][:1].lower() + group["label"][1:]
+        what = lowered(group["label"])
         found[f"standard deviation of the means by {what}"] = means.std(axis=1, ddof=1)
         if group["name"] == FIRM:
             squares = (reported - means[:, codes]) ** 2 @ rows

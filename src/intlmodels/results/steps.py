@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from intlmodels.core.formats import amount
+from intlmodels.core.formats import amount, unit_of_differences
 from intlmodels.models.base import flat
 from intlmodels.models.share.coefficients import Change, Coefficients
 from intlmodels.models.share.estimands import FEWEST_DRAWS, MOST_CELLS, MOST_SHARES, change_of
@@ -118,9 +118,7 @@ def _rise(halves: Sequence[Mapping[str, Any]], scale: float) -> tuple[float, str
         return math.log(ratio), f"{_RATIOS[ratio]} more" if _RATIOS[ratio] else "twice as much"
     power = 10.0 ** math.floor(math.log10(scale) + 1e-9)
     size = power * max(k for k in (1, 2, 5) if k * power <= scale * (1 + 1e-9))
-    # Ten percent more of a percentage would be another thing.
-    unit = "percentage points" if halves[0]["unit"] == "percent" else halves[0]["unit"]
-    return size, f"{amount(size, unit)} more"
+    return size, f"{amount(size, unit_of_differences(halves[0]['unit']))} more"
 
 
 def steps(fit: DataTree, prob: float = CI_PROB) -> pd.DataFrame:

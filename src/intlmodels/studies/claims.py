@@ -372,7 +372,7 @@ class Rule:
         said |= {"firms": f.plural(study.firm_label), "flag": getattr(study, "flag_label", "")}
         said["event"] = f.plural(getattr(study, "event", "decision"))
         outcome = getattr(study, "outcomes", {}).get(claim.fit, getattr(study, "outcome", None))
-        said["outcome"] = _small(outcome.label) if outcome else ""
+        said["outcome"] = f.lowered(outcome.label) if outcome else ""
         least = claim.terms.get("least")
         said["margin"] = "" if least is None else f" by more than {plain(least)} points"
         for key, value in claim.terms.items():
@@ -399,7 +399,7 @@ class Rule:
         elif kind == "attribute":
             names = [claim.attributes[name].label for name in names]
         elif kind in ("predictor", "parameter"):
-            labels = {n: _small(p.label) for n, p in getattr(study, "predictors", {}).items()}
+            labels = {n: f.lowered(p.label) for n, p in getattr(study, "predictors", {}).items()}
             names = [labels.get(name, name) for name in names]
         added = isinstance(spec, Naming) and spec.added
         return " + ".join(names) if added else f.listed(names)
@@ -410,13 +410,8 @@ def column_words(place: str, study: Study) -> str:
     outcome = getattr(study, "outcome", None)
     for own in (outcome, *getattr(study, "predictors", {}).values()):
         if own is not None and place == f"{own.file}: {own.column}":
-            return _small(own.label)
+            return f.lowered(own.label)
     return place.rpartition(": ")[2].replace("_", " ")
-
-
-def _small(label: str) -> str:
-    """A label inside of a sentence; abbreviations stay as they are."""
-    return label if label[:2].isupper() else f"{label[:1].lower()}{label[1:]}"
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from intlmodels.core import rounding
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown, together
-from intlmodels.core.formats import amount
+from intlmodels.core.formats import YEAR, amount, capital, label_for
 from intlmodels.studies.claims import shortened
 from intlmodels.studies.groups import Group, Silence
 from intlmodels.studies.schema import (
@@ -375,7 +375,7 @@ def _bands_of(spec: ShareTable, file: str, low: Floats, high: Floats) -> Outcome
     return Outcome(
         file=file,
         column=f"{spec.lower} to {spec.upper}",
-        label=spec.label or f"{spec.lower} to {spec.upper}",
+        label=spec.label or label_for(f"{spec.lower} to {spec.upper}"),
         unit=spec.unit,
         width=0.0,
         printed=frozen((low + high) / 2),
@@ -460,7 +460,7 @@ def outcome_of(spec: ShareTable, file: str, printed: Floats, widths: Floats) -> 
     return Outcome(
         file=file,
         column=spec.column,
-        label=spec.label or spec.column,
+        label=spec.label or label_for(spec.column),
         unit=spec.unit,
         width=float(different[0]) if len(different) == 1 else 0.0,
         printed=frozen(printed),
@@ -490,7 +490,7 @@ def _range_of_width(scale: int) -> str:
     unit = "as a fraction" if scale == 100 else "in percentage points"
     return (
         f"expected a rounding width {unit} from {FINEST_WIDTH / scale:g} to {100 / scale:g}: the "
-        "distance between neighbouring printed shares"
+        "distance between neighbouring reported shares"
     )
 
 
@@ -546,7 +546,7 @@ def read_predictor(
     predictor = partial(
         Predictor,
         name=name,
-        label=spec.label or column,
+        label=spec.label or label_for(column),
         file=file,
         column=column,
         printed=tuple(cell.text for cell in cells),
@@ -590,13 +590,14 @@ def read_predictor(
         case _:
             values = _numbers(cells, spec.transform, sources)
             center, scale = _center_and_scale(values, cells)
+            dates = spec.transform == "none" and _all_years(values)
             own = predictor(
                 kind="numeric",
                 values=values,
                 transform=spec.transform,
                 center=center,
                 scale=scale,
-                unit=spec.unit,
+                unit=spec.unit or YEAR * dates,
             )
             if isinstance(spec, CovariateTable):
                 return own
@@ -706,6 +707,12 @@ def _check_split(predictor: Predictor, sources: Sources) -> None:
     if np.ptp(means) <= tiny:
         said = f"the mean of {predictor.column} is the same for all firms"
         raise wrong(f"{said}; expected means that differ: delete split", key)
+
+
+def _all_years(values: Floats) -> bool:
+    """Whether numbers look like years of our calendar."""
+    known = values[~np.isnan(values)]
+    return bool(np.all((known >= 1500) & (known < 2100) & (known % 1 == 0)))
 
 
 def _center_and_scale(values: Floats, cells: Sequence[Cell]) -> tuple[float, float]:
@@ -872,7 +879,7 @@ def read_grouping(
             *(file, column),
         )
     return Grouping(
-        *(labels, codes, spec.label or spec.column, file, column),
+        *(labels, codes, spec.label or label_for(spec.column), file, column),
         name=name,
         slopes=spec.slopes,
         correlated=spec.correlated,
@@ -1046,7 +1053,7 @@ def read_further(
         name=name,
         note=spec.note,
         kind=spec.kind,
-        label=spec.label or columns[0],
+        label=spec.label or label_for(columns[0]),
         file=file,
         columns=columns,
         levels=levels,
@@ -1122,7 +1129,7 @@ def group_outcome(
         name=f"{name}-{own}",
         note=". ".join(text.strip(" .") for text in notes if text),
         kind="binary",
-        label=group.label[:1].upper() + group.label[1:],
+        label=capital(group.label),
         file=", ".join(dict.fromkeys(file for file, _ in places)),
         columns=tuple(column for _, column in places),
         levels=("no", "yes"),

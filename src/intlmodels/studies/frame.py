@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from intlmodels.core.csvtable import clean_label, parse_number, table_text
 from intlmodels.core.errors import StudyError, did_you_mean, listed
+from intlmodels.core.formats import label_for
 from intlmodels.core.settings import checked
 from intlmodels.core.toml import toml_text
 from intlmodels.studies.formula import (
@@ -216,7 +217,8 @@ def _about(name: str, title: str, outcome: Mapping[str, Any], more: Any) -> dict
     from intlmodels.studies import study_name
 
     said = title or str(outcome.get("label") or outcome.get("column") or outcome.get("lower", ""))
-    return {"name": name or study_name(said), "title": said or "study", **more, "model": "share"}
+    about = {"name": name or study_name(said), "title": title or label_for(said) or "study"}
+    return {**about, **more, "model": "share"}
 
 
 def _by_name(given: Named) -> Iterable[tuple[Any, Any]]:
@@ -392,11 +394,12 @@ class _Rows:
         message = error.message.replace(_TABLE, _DATA).replace(f" in {FILE}", "")
         if here:
             message = re.sub(r"\brow (\d+)\b", lambda m: f"row {label(int(m[1]))}", message)
+        key = error.file == FILE and error.column  # stands for an argument
         found = StudyError(
             message,
-            file=_DATA if here else error.file,
+            file=_DATA if here else key.removeprefix("[outcome] ") if key else error.file,
             row=label(error.row) if here and error.row is not None else error.row,
-            column=error.column,
+            column=None if key else error.column,
             value=error.value,
         )
         found.further = tuple(map(self.located, error.further))

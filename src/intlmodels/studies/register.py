@@ -25,6 +25,7 @@ import numpy as np
 
 from intlmodels.core.csvtable import clean_label
 from intlmodels.core.errors import StudyError, listed, one_line, shown
+from intlmodels.core.formats import label_for
 from intlmodels.studies import decay
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.columns import (
@@ -330,7 +331,7 @@ def study_of(register: Register, cells: Cells) -> RegisterStudy:
     groupings = {}
     if (cluster := register.cluster) is not None:
         values = _values(register, CLUSTER, cells, "two clusters or more: delete [cluster]")
-        codes, label = frozen(values.codes, np.intp), cluster.label or cluster.column
+        codes, label = frozen(values.codes, np.intp), cluster.label or label_for(cluster.column)
         own = Grouping(values.levels, codes, label, register.files, cluster.column)
         groupings[CLUSTER] = own
     widths = np.full(len(cells.printed), register.width)
@@ -371,7 +372,7 @@ def _predictor(
     return Predictor(
         name=name,
         kind=spec.kind,
-        label=spec.label or spec.column,
+        label=spec.label or label_for(spec.column),
         file=register.files,
         column=spec.column,
         printed=tuple(np.array(texts, dtype=object)[values.codes]),

@@ -247,6 +247,8 @@ def section(
     for name, key in keys.items():
         if key.required and name not in table:
             options = f", one of {listed(key.options)}" if key.options else ""
+            if name in ("low", "high"):
+                options = ', one of the two labels of a contrast; for more write kind = "category"'
             raise wrong(f"key is missing; expected it{options}", f"{where} {name}")
     return {name: _value(table[name], keys[name], f"{where} {name}") for name in table}
 
@@ -714,7 +716,7 @@ class NumericTable(PredictorTable):
     kind: Literal["numeric"]
     #: "log": the natural logarithm.
     transform: Transform = "none"
-    #: Unit of the column, in words.
+    #: Unit of the column, in words; "year" of dates, as whole numbers from 1500 to 2099 are read.
     unit: Prose = ""
     #: Of firms that repeat: their means and the deviations from them are separate terms.
     split: Literal["within"] | None = None

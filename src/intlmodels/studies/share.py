@@ -15,6 +15,7 @@ import numpy as np
 
 from intlmodels.core.csvtable import Files, clean_label, parse_number
 from intlmodels.core.errors import did_you_mean, listed, one_line, read_each, shown
+from intlmodels.core.formats import in_unit
 from intlmodels.core.rounding import intervals
 from intlmodels.studies.base import Study, common
 from intlmodels.studies.claims import read_ledger, shortened
@@ -714,10 +715,9 @@ def _predictor_lines(
         missing = np.isnan(predictor.values)
         known = predictor.values[~missing]
         log = "log of " if predictor.transform == "log" else ""
-        unit = f" in {predictor.unit}" if predictor.unit else ""
         yield one_line(
-            f"{indent}  {log}values{unit}: {known.size} known, mean {predictor.center:.4g}, "
-            f"sd {predictor.scale:.4g}"
+            f"{indent}  {log}values{in_unit(predictor.unit)}: {known.size} known, "
+            f"mean {predictor.center:.4g}, sd {predictor.scale:.4g}"
         )
         for said in _shape(predictor):
             yield one_line(f"{indent}  {said}")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intlmodels.core.errors import StudyError, listed
-from intlmodels.core.formats import amount, rounded
+from intlmodels.core.formats import about, amount, rounded, unit_of_differences
 from intlmodels.core.rounding import grid
 from intlmodels.models.base import DEFAULT, Variant
 from intlmodels.models.priors import Prior, parameter
@@ -595,7 +595,7 @@ def _places(predictor: Predictor) -> tuple[Array, tuple[str, ...]]:
     if predictor.transform == "log":
         at = np.exp(at)
     names = ("one sd below the mean", "at the mean", "one sd above the mean")
-    texts = [amount(rounded(value), predictor.unit) for value in at]
+    texts = [about(value, predictor.unit) for value in at]
     return steps, tuple(
         # A unit in brackets shares them with the note.
         f"{text[:-1]}; {name})" if text.endswith(")") else f"{text} ({name})"
@@ -614,7 +614,7 @@ def _deviations(block: Block, unit: str) -> Block:
             f"{rounded(high, 2):g} % above {mean} (one sd)",
         )
         return replace(block, settings=names, unit=f"times {mean}")
-    away = amount(rounded(block.scale), block.unit)
+    away = about(block.scale, unit_of_differences(block.unit))
     names = (f"{away} below {mean} (one sd)", f"{mean} itself", f"{away} above {mean} (one sd)")
     return replace(block, settings=names)
 
