@@ -27,7 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "notebooks/made"]
+exclude_patterns = ["notebooks/made", "reports"]
 root_doc = "index"
 
 # Markdown as GitHub reads it, and notebooks.
@@ -76,6 +76,9 @@ def setup(app):
         copy = folder / notebook.name
         if not copy.is_file() or copy.read_bytes() != notebook.read_bytes():
             copy2(notebook, copy)
+    # Where they look for what is stored of the reports.
+    if not (ROOT / "docs" / "reports").exists():
+        (ROOT / "docs" / "reports").symlink_to("../reports", target_is_directory=True)
     app.add_lexer("csv", TextLexer)
     # Browsers show MathML without a script from elsewhere.
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
