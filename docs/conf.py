@@ -101,6 +101,10 @@ def point_to_files(app, name, source):
 def mathml(self, node):
     """A formula as MathML."""
     block = node.tagname == "math_block"
-    shown = convert(node.astext(), display="block" if block else "inline")
+    tex = node.astext().replace(r"\sim", r"\thicksim")
+    shown = convert(tex, display="block" if block else "inline")
+    # Room around the sign also where a distribution in plain text follows, and after a logarithm.
+    shown = shown.replace("<mo>&#x0223C;", '<mo form="infix">&#x0223C;')
+    shown = re.sub(r"(<mi>log</mi>)(?=<mi|<msub)", r'\1<mspace width="0.17em" />', shown)
     self.body.append(f'<div class="math">{shown}</div>' if block else shown)
     raise SkipNode
