@@ -29,6 +29,7 @@ extensions = [
 ]
 exclude_patterns = ["notebooks/made", "reports"]
 root_doc = "index"
+nitpicky = True  # every cross-reference of a docstring is found
 
 # Markdown as GitHub reads it, and notebooks.
 myst_enable_extensions = ["dollarmath", "amsmath"]
