@@ -1,4 +1,4 @@
-"""What a notebook shows of studies, fits and gates, and the examples of all public names."""
+"""What a notebook shows of studies, fits and gates."""
 
 import re
 from functools import partial
@@ -66,12 +66,3 @@ def test_fits_side_by_side(fits):
 def test_errors_in_notebooks_do_not_speak_of_the_command_line():
     with pytest.raises(im.StudyError, match=r"^priors: found 'phii'; no parameter is called"):
         im.prior_table("rochester", priors={"phii": "Normal(0, 1)"})
-
-
-def test_every_public_name_has_an_example():
-    public = [getattr(im, name) for name in im.__all__ if name != "plots"]
-    pictures = [getattr(im.plots, name) for name in (*dir(im.plots), "svg")]
-    without = [
-        own.__name__ for own in (*public, *pictures) if "Examples" not in (own.__doc__ or "")
-    ]
-    assert without == []
