@@ -27,8 +27,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "notebooks/made"]
+exclude_patterns = ["notebooks/made", "reports"]
 root_doc = "index"
+nitpicky = True  # every cross-reference of a docstring is found
 
 # Markdown as GitHub reads it, and notebooks.
 myst_enable_extensions = ["dollarmath", "amsmath"]
@@ -76,6 +77,9 @@ def setup(app):
         copy = folder / notebook.name
         if not copy.is_file() or copy.read_bytes() != notebook.read_bytes():
             copy2(notebook, copy)
+    # Where they look for what is stored of the reports.
+    if not (ROOT / "docs" / "reports").exists():
+        (ROOT / "docs" / "reports").symlink_to("../reports", target_is_directory=True)
     app.add_lexer("csv", TextLexer)
     # Browsers show MathML without a script from elsewhere.
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
@@ -98,6 +102,10 @@ def point_to_files(app, name, source):
 def mathml(self, node):
     """A formula as MathML."""
     block = node.tagname == "math_block"
-    shown = convert(node.astext(), display="block" if block else "inline")
+    tex = node.astext().replace(r"\sim", r"\thicksim")
+    shown = convert(tex, display="block" if block else "inline")
+    # Room around the sign also where a distribution in plain text follows, and after a logarithm.
+    shown = shown.replace("<mo>&#x0223C;", '<mo form="infix">&#x0223C;')
+    shown = re.sub(r"(<mi>log</mi>)(?=<mi|<msub)", r'\1<mspace width="0.17em" />', shown)
     self.body.append(f'<div class="math">{shown}</div>' if block else shown)
     raise SkipNode

@@ -254,10 +254,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Reports and papers": ("write_report", "export", "regression_table"),
     "Errors": ("StudyError", "NotConverged"),
 }
+#: What functions return and take, without the signature of its class; and what is shown of it.
+CLASSES = (
+    "studies.base.Study()\n   :members: lines, save",
+    "results.interpret.Interpretation()\n   :members: table, contrast",
+    "checks.stored.CheckResults()",
+)
 
 
 def api() -> str:
-    """The page with all public names."""
+    """The page with all public names, and the classes of what they return."""
     lines = [
         GENERATED,
         "# API\n",
@@ -269,6 +275,8 @@ def api() -> str:
         for name in names:
             kind = "autoexception" if inspect.isclass(getattr(intlmodels, name)) else "autofunction"
             lines.append(f"```{{eval-rst}}\n.. {kind}:: intlmodels.{name}\n```")
+    lines.append("\n## Classes\n")
+    lines += [f"```{{eval-rst}}\n.. autoclass:: intlmodels.{own}\n```" for own in CLASSES]
     lines.append("\n## Figures\n")
     lines += [
         f"```{{eval-rst}}\n.. autofunction:: intlmodels.plots.{name}\n```"

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import numpy as np
 import pymc as pm
@@ -17,7 +16,7 @@ from intlmodels.checks import calibration, runner
 from intlmodels.core import settings
 from intlmodels.core.errors import StudyError
 from intlmodels.core.rounding import grid
-from intlmodels.fitting import fit, store
+from intlmodels.fitting import fit
 from intlmodels.fitting.diagnostics import convergence, gate
 from intlmodels.fitting.fit import Refit
 from intlmodels.models import design_of, priors_of, pymc
@@ -635,24 +634,7 @@ def test_the_key_of_a_profile_is_the_name_of_the_levels():
     assert schema.CLUSTER == CLUSTER
 
 
-# -- together with a study of the package, and from known parameters ----------------------
-
-
-def test_a_cluster_of_ones_own_beside_rochester(tmp_path):
-    """What docs/clusters.md says: the rows of both in one file."""
-    columns = ["printed_pct", "relocatability", "product", "expertise"]
-    rows = im.load_study("rochester").frame()[columns]
-    rows.assign(cluster="Rochester").to_csv(tmp_path / "firms.csv")
-    with (tmp_path / "firms.csv").open("a") as file:
-        file.write("Ours 1,40,Ease,Precision Optics,Design,Ours\n")
-        file.write("Ours 2,5,Difficult,Photonics Subsystems,Manufacturing,Ours\n")
-    text = (Path(store.__file__).parents[3] / "docs" / "clusters.md").read_text(encoding="utf-8")
-    toml = next(part for part in text.split("```") if "[cluster]" in part and "optics" in part)
-    (tmp_path / "study.toml").write_text(toml.removeprefix("toml\n"))
-    study = load_study(tmp_path)
-    assert study.clusters.labels == ("Ours", "Rochester")
-    assert len(study.firms) == 24
-    assert set(study.predictors) == {"relocatability", "product", "expertise"}
+# -- from known parameters ----------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What a notebook shows of studies, fits and gates, and the examples of all public names."""
+"""What a notebook shows of studies, fits and gates."""
 
 import re
 from functools import partial
@@ -73,12 +73,3 @@ def test_ipython_shows_the_line_alone():
         im.load_study("rochestr")
     (line,) = error.value._render_traceback_()  # IPython calls it
     assert line.startswith("StudyError: found 'rochestr'; no such study or folder (did you mean")
-
-
-def test_every_public_name_has_an_example():
-    public = [getattr(im, name) for name in im.__all__ if name != "plots"]
-    pictures = [getattr(im.plots, name) for name in (*dir(im.plots), "svg")]
-    without = [
-        own.__name__ for own in (*public, *pictures) if "Examples" not in (own.__doc__ or "")
-    ]
-    assert without == []

@@ -137,7 +137,12 @@ def prior_table(
     Returns
     -------
     pandas.DataFrame
-        ``name``, ``prior``, ``from``, ``meaning``; one row a parameter.
+        ``name``, ``prior``, ``from``, ``meaning``; one row per parameter.
+
+    Raises
+    ------
+    StudyError
+        For an unknown variant or parameter, or a prior that cannot be read.
 
     Examples
     --------
@@ -154,7 +159,21 @@ def prior_table(
 
 @checked
 def variant_table(study: Study | str | Path) -> DataFrame:
-    """Variants of a study's model: ``variant``, ``change``, ``comparable`` (by elpd).
+    """Variants of a study's model.
+
+    Parameters
+    ----------
+    study : Study, str or path
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variant``, ``change`` (in words), ``comparable`` (by elpd); the default first.
+
+    Raises
+    ------
+    StudyError
+        If the study cannot be read.
 
     Examples
     --------
@@ -187,14 +206,24 @@ fit_study = _shown(jobs.fit_study)
 @_shown
 @checked
 def read_fit(path: str | Path) -> DataTree:
-    """Read a stored fit (``posterior.nc``).
+    """Read a stored fit.
+
+    Parameters
+    ----------
+    path : str or path
+        Of its file, such as ``posterior.nc``.
+
+    Returns
+    -------
+    xarray.DataTree
+        As :func:`intlmodels.fit_study` returns it.
 
     Raises
     ------
     StudyError
-        If there is no such file, or it is not a stored fit, or damaged: what it holds has to match
-        the checksum at its end. (Fits of earlier versions have none; ``xarray.open_datatree``
-        opens them, unchecked.)
+        If the file is missing, damaged or not a stored fit: its content has to match the checksum
+        at its end. (Fits of earlier versions have none; ``xarray.open_datatree`` opens them,
+        unchecked.)
 
     Examples
     --------
@@ -219,8 +248,15 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
     Returns
     -------
     pandas.DataFrame
-        See :func:`intlmodels.results.intervals.summary`; the column ``converged`` says whether the
-        fit passed the gate.
+        One row per scalar: ``variable``, ``label``, ``mean``, ``median``, ``sd``, ``ci_low``,
+        ``ci_high``, ``ci_kind`` (``eti``, equal-tailed), ``ci_prob``, ``p_positive`` (probability
+        of being above zero), ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean``, and ``converged``
+        (whether the fit passed the gate).
+
+    Raises
+    ------
+    StudyError
+        For a tree that is not a fit, or a ``prob`` that is not between 0 and 1.
 
     Examples
     --------
@@ -234,7 +270,26 @@ def estimates(fit: DataTree, prob: float = 0.95) -> DataFrame:
 
 @checked
 def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior") -> DataFrame:
-    """Parameters of a fit, on their own scales; columns as :func:`estimates`.
+    """Parameters of a fit, on their own scales.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed intervals.
+    group : str
+        Group of the fit, such as ``"prior"`` or ``"estimands"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as of :func:`estimates`. Coefficients are on the logit scale, those of numbers per
+        standard deviation; ``mu`` is a share between 0 and 1.
+
+    Raises
+    ------
+    StudyError
+        If the fit has no such group.
 
     Examples
     --------
@@ -255,7 +310,7 @@ def parameter_table(fit: DataTree, prob: float = 0.95, group: str = "posterior")
 
 @checked
 def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
-    """Return what a fit says about differences, one row each, with the probability of its sign.
+    """Differences, one row each, with the probability of their sign.
 
     Parameters
     ----------
@@ -266,9 +321,19 @@ def differences(fit: DataTree, prob: float = 0.95) -> DataFrame:
     Returns
     -------
     pandas.DataFrame
-        For shares every pair of levels of a predictor, in percentage points: see
-        :func:`intlmodels.results.share.differences`. For decisions what experience does, by
-        size of firms and between them: see :func:`intlmodels.results.decay.slopes`.
+        For shares every pair of levels of a predictor: ``predictor``, ``label``, ``level``,
+        ``against``, and the difference of their expected shares in percentage points. For decisions
+        what experience does, by size of firm and between sizes: ``quantity`` (``fall`` of the
+        probability in percentage points, ``decay`` of the log odds per prior entry) and ``size``.
+        Then ``mean``, ``median``, ``sd``, ``ci_low``, ``ci_high``; ``p_positive``, ``p_direction``
+        (of the likelier sign) and their Monte Carlo error ``p_error``; and for percentage points
+        ``p_relevant`` (probability that it is larger than 5 points in the likelier direction),
+        ``p_opposite`` (in the other one) and ``p_negligible`` (in neither).
+
+    Raises
+    ------
+    StudyError
+        For a tree that is not a fit, or a ``prob`` that is not between 0 and 1.
 
     Examples
     --------
@@ -322,7 +387,22 @@ def regression_table(fits: Mapping[str, DataTree], prob: float = 0.95) -> DataFr
 
 @checked
 def gate_table(fit: DataTree) -> DataFrame:
-    """Convergence checks of a fit: label, value, limit, outcome, where, hint.
+    """Convergence checks of a fit.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per check: ``label``, ``value``, ``limit``, ``outcome``, ``where`` (the worst
+        parameter) and ``hint`` (what helps), among others.
+
+    Raises
+    ------
+    StudyError
+        For a tree that is not a fit.
 
     Examples
     --------
@@ -343,14 +423,15 @@ def predict(fit: DataTree, profiles: list[Mapping[str, Any]] | Mapping[str, Any]
     ----------
     fit : xarray.DataTree
     profiles : mapping or list of mapping
-        Predictor -> level (number for a covariate); of a study with clusters also ``cluster``,
-        or else a firm of a cluster that is not among them. Likewise other groupings; the effect of
-        a firm of a panel is drawn anew.
+        Predictor -> level, or a number in the predictor's own unit. Of a categorical predictor that
+        is left out a new level is drawn; others are averaged over the firms. ``cluster`` and other
+        groupings work alike: without one, the firm belongs to a group that is not in the data.
 
     Returns
     -------
     xarray.Dataset
-        See :func:`intlmodels.models.share.estimands.new_firms`.
+        ``probability`` (profile, grid) of each reported value, and ``expected_share``
+        (chain, draw, profile) in percent.
 
     Raises
     ------
@@ -407,9 +488,9 @@ def predictions(
     Returns
     -------
     Interpretation
-        With ``table``, ``draws`` and ``contrast``; see
-        :class:`intlmodels.results.interpret.Interpretation`. :func:`intlmodels.plots.predictions`
-        draws it. Percent; of a further outcome stages, or the probability of yes in percent.
+        :class:`~intlmodels.results.interpret.Interpretation`, with ``table``, ``draws`` and
+        ``contrast``; :func:`intlmodels.plots.predictions` draws it. In percent; of a further
+        outcome stages, or the probability of yes in percent.
 
     Raises
     ------
@@ -422,7 +503,7 @@ def predictions(
 
         im.predictions(fit)                                            # all rows, as they are
         im.predictions(fit, at={"size": [10, 100]}, by="sector").table
-        im.plots.predictions(im.predictions(fit, at={"owner": ["home", "foreign"]}))
+        im.plots.predictions(im.predictions(fit, at={"owner": ["Local", "Foreign"]}))
     """
     from intlmodels.results import interpret
 
@@ -469,7 +550,7 @@ def comparisons(
     ::
 
         im.comparisons(fit, "owner", by="sector")
-        im.comparisons(fit, {"size": [10, 100]}, at={"owner": ["home", "foreign"]})
+        im.comparisons(fit, {"size": [10, 100]}, at={"owner": ["Local", "Foreign"]})
     """
     from intlmodels.results import interpret
 
@@ -513,7 +594,7 @@ def slopes(
     ::
 
         im.slopes(fit, "size").table
-        im.slopes(fit, "size", at={"owner": ["home", "foreign"]}).table
+        im.slopes(fit, "size", at={"owner": ["Local", "Foreign"]}).table
     """
     from intlmodels.results import interpret
 
@@ -524,7 +605,29 @@ def slopes(
 def turning_points(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Where quadratic curves turn, and the probability of a U or an inverted U.
 
-    See :func:`intlmodels.results.interpret.turning_points`.
+    Where the predictor is in an interaction, this is its curve where the other predictor has the
+    code 0.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``unit``, ``observed_low``, ``observed_high``; ``median``,
+        ``ci_low`` and ``ci_high`` of the turning point in the predictor's own unit; ``p_inside``
+        (probability that it lies within the observed range); ``p_u`` and ``p_inverted``
+        (probability that the slopes at both ends of the range are those of a U, or an inverted U:
+        the Bayesian counterpart of the test of Lind and Mehlum 2010, Oxford Bulletin of Economics
+        and Statistics 72, 109-118).
+
+    Raises
+    ------
+    StudyError
+        For a tree that is not a fit, or a ``prob`` that is not between 0 and 1.
 
     Examples
     --------
@@ -541,7 +644,27 @@ def turning_points(fit: DataTree, prob: float = 0.95) -> DataFrame:
 def slopes_in_units(fit: DataTree, prob: float = 0.95) -> DataFrame:
     """Coefficients of numeric predictors per standard deviation and in the predictor's own unit.
 
-    See :func:`intlmodels.results.interpret.slopes_in_units`.
+    On the logit scale; with structural zeros also those of the log odds of a zero. Of a predictor
+    that enters by its logarithm per doubling; of others per power of ten of its unit, the largest
+    up to the standard deviation.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``predictor``, ``label``, ``per`` (``standard deviation``, ``10,000 dollars``,
+        ``doubling``), ``mean``, ``median``, ``sd``, ``ci_low``, ``ci_high``, ``p_positive``,
+        ``p_direction``, ``p_error``, ``converged``.
+
+    Raises
+    ------
+    StudyError
+        For a tree that is not a fit, or a ``prob`` that is not between 0 and 1.
 
     Examples
     --------
@@ -623,8 +746,11 @@ def attribute_table(study: Study | str | Path, fit: DataTree, prob: float = 0.95
     Returns
     -------
     pandas.DataFrame
-        All attributes, one below the other; columns as in
-        :func:`intlmodels.results.attributes.attribute_table`.
+        One row per number of decisions: ``attribute``, ``level``, ``kind``, ``name``, ``period``,
+        ``flag``; ``low`` and ``high``, what the counts alone allow; mean, median and interval of
+        the posterior; ``prior_low`` and ``prior_high``; ``verdict`` (follows from the counts,
+        bounded, or not identified); ``effective_draws``, where the counts of the attribute also
+        restrict the table of decisions.
 
     Raises
     ------
@@ -657,7 +783,28 @@ def attribute_table(study: Study | str | Path, fit: DataTree, prob: float = 0.95
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> DataFrame:
     """Complete tables of decisions drawn from a fit of counts, marked as reconstructed.
 
-    See :func:`intlmodels.models.decay.inferencedata.reconstruct`.
+    One table is one guess among many. What holds in all of them is known; what differs between
+    them is not.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a study of which only counts are known.
+    draws : int
+        How many tables; evenly spaced over the stored draws.
+    seed : int, optional
+        For the order of decisions within a firm and period; by default the seed of the fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per decision: ``draw`` (1, 2, ...), ``firm``, ``period``, ``prior_entries``,
+        ``flag`` (yes or no), ``status`` (always ``reconstructed``).
+
+    Raises
+    ------
+    StudyError
+        If the decisions of the study are known, or fewer tables are stored than asked for.
 
     Examples
     --------
@@ -689,8 +836,7 @@ def calibrate(
     ----------
     study : Study, str or path
     out : str or path
-        Output folder; every simulation is kept there as it comes, so that a run that was broken
-        off goes on where it was.
+        Folder in which every simulation and the result are stored. An interrupted run resumes.
     sims : int
         Number of simulated studies.
     variant : str
@@ -749,12 +895,27 @@ def compare(
 ) -> CheckResults:
     """Leave out every firm (or count) once, refit, predict it, and compare the variants.
 
-    Parameters as for :func:`calibrate`.
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder in which every refit and the result are stored. An interrupted run resumes.
+    priors : mapping of str to str, optional
+        As for :func:`fit_study`.
+    cores, scheduler
+        As for :func:`calibrate`.
+    **settings
+        Of each fit, as for :func:`calibrate`.
 
     Returns
     -------
     CheckResults
         With ``comparison``, and of published counts ``evidence``; see :func:`trust_tables`.
+
+    Raises
+    ------
+    StudyError
+        For a register, or an unknown setting or prior, before anything is computed.
 
     Examples
     --------
@@ -1010,7 +1171,11 @@ def claim_table(study: Study | str | Path, out: str | Path) -> DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a claim; see :func:`intlmodels.claims.ledger.evaluate`.
+        One row per claim, among others: ``id``, ``claim``, ``where``, ``rule``, ``how`` (the rule
+        in words), ``verdict``, ``probability`` with its Monte Carlo error ``probability_error``,
+        ``prior_probability``, ``p_relevant``, ``p_negligible``, ``p_opposite``, ``effect_median``,
+        ``effect_low``, ``effect_high``, ``effect_unit``, ``numbers`` (what was found, in words),
+        ``fit`` (the one that was asked) and ``converged``.
 
     Raises
     ------
@@ -1087,9 +1252,9 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        Of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``, ``evidence.csv``,
-        ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``, ``multiverse.csv``,
-        ``influence.csv`` and ``design.csv`` those that there are.
+        Those that there are of ``calibration.csv``, ``verdict_rates.csv``, ``elpd.csv``,
+        ``evidence.csv``, ``leave_one_out.csv``, ``sensitivity.csv``, ``power_scaling.csv``,
+        ``multiverse.csv``, ``influence.csv`` and ``design.csv``.
 
     Examples
     --------
@@ -1105,7 +1270,18 @@ def trust_tables(found: CheckResults) -> dict[str, DataFrame]:
 
 @checked
 def write_report(study: Study | str | Path, out: str | Path) -> Path:
-    """Write the report of the fits stored in ``out``; return the path of its HTML page.
+    """Write the report of the fits stored in ``out``.
+
+    Parameters
+    ----------
+    study : Study, str or path
+    out : str or path
+        Folder with the stored fits, in which the report is written.
+
+    Returns
+    -------
+    Path
+        The report's HTML page, ``index.html``; ``report.md`` beside it has the same text.
 
     Raises
     ------

@@ -256,7 +256,19 @@ class CachedResult[T]:
 
 @dataclass(frozen=True)
 class CheckResults:
-    """All that is stored for the report of one study."""
+    """What checks found about a study; :func:`intlmodels.trust_tables` makes DataFrames of it.
+
+    The attributes are ``calibration``, ``wrong``, ``comparison``, ``sensitivity``, ``multiverse``,
+    ``evidence``, ``design`` and ``influence``. Each has a ``value``, which is None if there is none
+    that is current, and ``reasons``, which then say why.
+
+    Examples
+    --------
+    ::
+
+        found = im.read_trust("rochester", "reports/rochester")
+        found.calibration.value or found.calibration.reasons
+    """
 
     calibration: CachedResult[Calibration]
     wrong: CachedResult[tuple[Detection, ...]]

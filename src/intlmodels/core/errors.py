@@ -17,8 +17,8 @@ _MOST_COMPARED = 5000
 class StudyError(ValueError):
     """An unusable study, setting or option, in one line.
 
-    Of several errors of one file (:func:`together`) the text has a line for each, up to ten, and
-    then says how many more there are; the attributes are those of the first.
+    If a file has several errors, the text has a line for each, up to ten, and then says how many
+    more there are; the attributes are those of the first.
 
     Parameters
     ----------
@@ -35,8 +35,12 @@ class StudyError(ValueError):
 
     Examples
     --------
-    >>> str(StudyError("expected a number", file="a.csv", row=4, column="x", value="abc"))
-    "a.csv, row 4, column 'x': found 'abc'; expected a number"
+    ::
+
+        try:
+            im.load_study("nowhere")
+        except im.StudyError as error:
+            print(error)  # one line: where, what was found, what was expected
     """
 
     def __init__(

@@ -264,12 +264,12 @@ def fit_study(
         A study, the name of one that ships with the package, or a study folder.
     variant : str or function
         Name in :func:`intlmodels.variant_table`; or a function of your own, which the variant is
-        called after: from the default design to another (a dataclass; see
-        :class:`intlmodels.models.share.design.Design`), or, if its parameter is called ``model``,
-        from the PyMC model of the default design to one with another likelihood (setting the data
-        ``likelihood_weights`` to 0 takes out the one that is there). Nothing is predicted from
-        another likelihood. The fingerprint of the fit follows the design and the function's text
-        with the plain values it refers to.
+        named after. It takes the default design and returns another (a dataclass with ``blocks``,
+        ``groupings``, ``family`` and more), or, if its parameter is called ``model``, takes the
+        PyMC model of the default design and returns one with another likelihood (setting the data
+        ``likelihood_weights`` to 0 takes out the one that is there), of which nothing is predicted.
+        The fingerprint of the fit follows the design and the function's text with the plain values
+        it refers to.
     priors : mapping of str to str, optional
         Parameter -> prior, such as ``{"phi": "Gamma(2, 0.1)"}``.
     out : str or path, optional
@@ -286,8 +286,11 @@ def fit_study(
     Returns
     -------
     xarray.DataTree
-        As :func:`intlmodels.fitting.fit.fit`, with the group ``estimands`` and the outcome of the
-        gate in ``attrs["gate"]``.
+        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``log_prior`` and
+        ``posterior_predictive`` (chain, draw, ...), ``prior`` and ``prior_predictive`` (one chain),
+        ``observed_data``, ``constant_data`` and ``estimands``. Reported shares and estimands are in
+        percent, ``mu`` is a share between 0 and 1. The outcome of the gate is in ``attrs["gate"]``.
+        The fit of a register has no ``log_likelihood`` and no ``log_prior``.
 
     Raises
     ------

@@ -174,8 +174,9 @@ def rank_differences(found: Calibration, table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     found : Calibration
+        The value of ``calibration`` in what :func:`intlmodels.calibrate` returns.
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.calibrated`.
+        ``calibration.csv`` of :func:`intlmodels.trust_tables`.
     """
     shown = smallest_p(table, MOST_PANELS)
     columns = min(3, len(shown))
@@ -245,7 +246,7 @@ def coverage(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.calibrated`.
+        ``calibration.csv`` of :func:`intlmodels.trust_tables`.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -447,7 +448,7 @@ def power_scaling(table: pd.DataFrame, passed: bool = True) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.scaled`.
+        ``power_scaling.csv`` of :func:`intlmodels.trust_tables`.
     passed : bool
         Whether the default fit passed the gate.
     """
@@ -533,7 +534,7 @@ def elpds(table: pd.DataFrame, units: int, passed: bool = True) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`intlmodels.checks.tables.elpds`.
+        ``elpd.csv`` of :func:`intlmodels.trust_tables`.
     units : int
         How many were left out.
     passed : bool

@@ -137,8 +137,10 @@ EXAMPLES = {
     "estimates": "im.plots.estimates(fit)",
     "experience_and_time": 'im.plots.experience_and_time(im.fit_study("norway", "period"))',
     "interaction": 'im.plots.interaction(fit, "owner_size")',
-    "new_firms": 'im.plots.new_firms(im.predict(fit, {"product": "Precision Optics", ...}))',
-    "opportunity": "im.plots.opportunity(fit)",
+    "new_firms": 'im.plots.new_firms(im.predict(fit, {"product": "Precision Optics"}))',
+    "opportunity": (
+        'im.plots.opportunity(fit, across="expertise", down="relocatability", vulnerable="Ease")'
+    ),
     "posterior_predictive": "im.plots.posterior_predictive(fit)",
     "power_scaling": 'im.plots.power_scaling(tables["power_scaling.csv"])',
     "predictions": 'im.plots.predictions(im.predictions(fit, at={"size": [10, 100]}))',
@@ -155,8 +157,18 @@ EXAMPLES = {
     "zeros": "im.plots.zeros(fit)  # of structural zeros",
 }
 
+#: Sections of docstrings that say the same of most pictures.
+_SECTIONS = {
+    "Returns": "matplotlib.figure.Figure",
+    "Raises": "StudyError\n    For the fit of another model, or a table that lacks what is shown.",
+}
+
 for _name in __all__:
     _drawn = checked(_with_what_it_shows(globals()[_name]))
     _doc = cleandoc(_drawn.__doc__ or "")
-    _drawn.__doc__ = f"{_doc}\n\nExamples\n--------\n::\n\n    {EXAMPLES[_name]}\n"
+    _sections = {**_SECTIONS, "Examples": f"::\n\n    {EXAMPLES[_name]}"}
+    for _title, _text in _sections.items():
+        if f"\n{_title}\n" not in _doc:
+            _doc += f"\n\n{_title}\n{'-' * len(_title)}\n{_text}"
+    _drawn.__doc__ = f"{_doc}\n"
     globals()[_name] = _drawn

@@ -469,7 +469,14 @@ def _rank_tiles(axes: Axes, part: pd.DataFrame, size: int) -> None:
 
 @styled
 def variation(fit: DataTree, prob: float = CI_PROB) -> Figure:
-    """Each source's part of the variation of shares between firms."""
+    """Each source's part of the variation of shares between firms.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+    prob : float
+        Probability of the outer equal-tailed interval.
+    """
     table = share.variation(fit, prob)
     texts = [s.wrapped(label, 28, 3) for label in table["label"]]
     each = 0.44 if any(text.count("\n") == 2 for text in texts) else 0.32
@@ -534,7 +541,7 @@ def variants(table: pd.DataFrame | Mapping[str, DataTree], prob: float = CI_PROB
     Parameters
     ----------
     table : pandas.DataFrame or mapping of str to DataTree
-        From :func:`intlmodels.results.share.compare_variants`, or the fits themselves.
+        The fits by variant; or the table of variants that reports make of them.
     prob : float
         Probability of the outer equal-tailed interval, where fits are given.
     """

@@ -476,6 +476,14 @@ def svg(figure: _Figure) -> str:
     Letters are drawn as outlines, so that the figure looks the same everywhere. A figure with
     a letter that the font lacks is written with text instead: the reader's system has a font
     for it, or nobody has.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    str
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -84,9 +84,9 @@ class Interpretation:
     --------
     A contrast of one's own is one line, with :meth:`contrast` or the arithmetic of xarray::
 
-        found = im.predictions(fit, at={"owner": ["home", "foreign"], "size": [10, 100]})
-        found.contrast({"owner": "foreign", "size": 100}, {"owner": "home", "size": 10}).table
-        found.draws.sel(owner="foreign") - found.draws.sel(owner="home")
+        found = im.predictions(fit, at={"owner": ["Local", "Foreign"], "size": [10, 100]})
+        found.contrast({"owner": "Foreign", "size": 100}, {"owner": "Local", "size": 10}).table
+        found.draws.sel(owner="Foreign") - found.draws.sel(owner="Local")
     """
 
     kind: Kind
@@ -116,8 +116,8 @@ class Interpretation:
         pandas.DataFrame
             A column for each dimension, then ``mean``, ``median``, ``sd``, ``ci_low`` and
             ``ci_high`` at ``prob``, ``ci50_low``, ``ci50_high``, ``ci_kind``, ``ci_prob``,
-            ``converged``; of comparisons and slopes also those of
-            :func:`.intervals.directions`.
+            ``converged``; of comparisons and slopes also ``p_positive``, ``p_direction`` (of the
+            likelier sign) and their Monte Carlo error ``p_error``.
         """
         import pandas as pd
 

@@ -168,8 +168,8 @@ def load_study(name_or_path: str | Path) -> Study:
 
     Returns
     -------
-    ShareStudy, DecayStudy, Register or DecisionRegister
-        By the model that study.toml names; a register is not read yet, see
+    Study
+        By the model that study.toml names; the rows of a register are not read yet, see
         :func:`intlmodels.reduce`.
 
     Raises
@@ -182,7 +182,7 @@ def load_study(name_or_path: str | Path) -> Study:
     ::
 
         im.load_study("rochester")
-        im.load_study("path/to/valley")
+        im.load_study(im.new_study("valley", model="share"))  # a folder
     """
     return read_study(_find(name_or_path))
 

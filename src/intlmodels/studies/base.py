@@ -40,7 +40,20 @@ MOST_LINES, WIDEST = 24, 160
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study:
-    """A validated study: what all models have in common."""
+    """A study that was read and checked: ``print`` shows all of it, a notebook what fits a screen.
+
+    ``frame()`` is a DataFrame of what was read, for notebooks: of shares the firms (of a panel, the
+    rows) with the outcome in percent and the predictors before any transformation; of decisions the
+    counts, or else the decisions.
+
+    Examples
+    --------
+    ::
+
+        study = im.load_study("rochester")
+        study.frame()
+        study.save("copy")  # a folder with study.toml and its tables
+    """
 
     name: str
     title: str

@@ -127,9 +127,10 @@ def study(
 
     Examples
     --------
-    >>> import intlmodels as im  # doctest: +SKIP
-    >>> study = im.study("share ~ owner + log(size)", data, rounding_width=1)  # doctest: +SKIP
-    >>> im.estimates(im.fit_study(study))  # doctest: +SKIP
+    ::
+
+        study = im.study("share ~ owner + log(size)", data, rounding_width=1)
+        im.estimates(im.fit_study(study))
     """
     from intlmodels.studies import read_study
 
