@@ -496,8 +496,8 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
     # Firms of each size, filled up with a number that no firm has.
     of_sizes = np.full((sizes, firms), firms)
     for size in range(sizes):
-        for i, f in enumerate(np.flatnonzero(fixed.about[:, 0] == size)):
-            of_sizes[size, i] = f
+        for i, own_firm in enumerate(np.flatnonzero(fixed.about[:, 0] == size)):
+            of_sizes[size, i] = own_firm
     touched = np.zeros((len(moves.vectors), sizes), np.bool_)
     for r in range(len(moves.vectors)):
         for f in range(firms):
