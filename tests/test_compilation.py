@@ -309,6 +309,19 @@ def test_instructions_give_the_log_density_and_its_gradient():
     assert not np.allclose(found, changed)
 
 
+def test_results_are_copied_while_their_memory_lives():
+    """Of many parameters: memory of this size is given back to the system when it is freed."""
+    with pm.Model() as model:
+        x = pm.Normal("x", 0, 1, shape=200_000)
+        pm.Potential("bend", pt.exp(x).sum())
+    compiled = compile_model(model, ["x"])
+    at = np.random.default_rng(4).normal(size=200_000)
+    code, found = evaluated(compiled, at)
+    assert code == 0
+    value = (np.exp(at) - at**2 / 2 - np.log(2 * np.pi) / 2).sum()
+    np.testing.assert_allclose(found, np.append(value, np.exp(at) - at), rtol=1e-9, atol=1e-9)
+
+
 def test_what_is_no_number_is_told_to_the_sampler():
     with pm.Model() as model:
         x = pm.Flat("x", shape=2)

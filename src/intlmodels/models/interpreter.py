@@ -272,9 +272,11 @@ def _reduced(code, rows, size, columns, out, a):
 
 
 @_jit
-def _steps(given, which, point, work, blocks):
-    """Carry out a program; 1 if all went well. The arrays live until this returns."""
+def _carried_out(which, point, first, n_first, second, n_second, record, work, blocks):
+    """Carry out one of the programs of a record, and copy its results; 1 if all went well."""
+    given = words(_address(record))
     program = words(given[2 * which])
+    # The arrays are arguments so that they live until this returns.
     blocks[WORK], blocks[POINT] = work.ctypes.data, _address(point)
     for k in range(program[2]):
         blocks[SHARED + k] = given[5 + k]
@@ -322,6 +324,11 @@ def _steps(given, which, point, work, blocks):
             _call(program[start + 5], given)
         else:
             _reduced(code, n, m, program[start + 5], out, _at(blocks, program[start + 4]))
+    one, other = _at(blocks, program[3]), _at(blocks, program[4])
+    for i in range(n_first):
+        first[i] = one[i]
+    for i in range(n_second):
+        second[i] = other[i]
     return 1
 
 
@@ -347,17 +354,10 @@ _RUN = types.int64(
 
 
 def _run(which, point, first, n_first, second, n_second, record):
-    """Carry out one of the programs of a record, and copy its results; 1 if all went well."""
-    given = words(_address(record))
-    program = words(given[2 * which])
-    work, blocks = np.empty(program[1]), np.empty(_BLOCKS, np.int64)
-    found = _steps(given, which, point, work, blocks)
-    one, other = _at(blocks, program[3]), _at(blocks, program[4])
-    for i in range(n_first):
-        first[i] = one[i]
-    for i in range(n_second):
-        second[i] = other[i]
-    return found
+    """Carry out one of the programs of a record, with memory for it."""
+    work = np.empty(words(words(_address(record))[2 * which])[1])
+    blocks = np.empty(_BLOCKS, np.int64)
+    return _carried_out(which, point, first, n_first, second, n_second, record, work, blocks)
 
 
 @_jit
