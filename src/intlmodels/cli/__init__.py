@@ -251,7 +251,7 @@ def new(
         bool, typer.Option("--rows", help="With share: firms repeat, as in firm-years.")
     ] = False,
 ) -> None:
-    """Create a folder for your own table, with an example. It is made up, to be replaced."""
+    """Create a folder for your own table, with a made-up example."""
     from intlmodels.studies import new_study
 
     made = new_study(folder, model, decisions, rows)

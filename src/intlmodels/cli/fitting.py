@@ -227,7 +227,7 @@ def calibrate(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Simulate studies, fit each, see if the truth is found."""
+    """Simulate studies, fit each, and see if the truth is found."""
     from intlmodels.checks.calibration import run_calibration, uniform
     from intlmodels.report import checkvalues
 
@@ -286,7 +286,7 @@ def sensitivity(
     scheduler: SchedulerOption = None,
     again: AgainOption = False,
 ) -> None:
-    """See how far other priors move conclusions. Other readings as well; needs a stored fit."""
+    """See how far other priors and readings move conclusions. Needs a stored fit."""
     from intlmodels.checks.sensitivity import run_sensitivity
     from intlmodels.report import checkvalues
 
