@@ -347,30 +347,9 @@ STATUS = "reconstructed"
 
 
 def reconstruct(fit: DataTree, draws: int = 1, seed: int | None = None) -> pd.DataFrame:
-    """Draw complete tables of decisions from the posterior of a fit.
+    """Draw complete tables of decisions from the posterior: see :func:`intlmodels.reconstruct`.
 
-    One table is one guess among many. What holds in all of them is known; what differs
-    between them is not.
-
-    Parameters
-    ----------
-    fit : xarray.DataTree
-        Of a study of which only counts are known.
-    draws : int
-        How many tables; evenly spaced over the stored draws.
-    seed : int, optional
-        For the order of decisions within a firm and period; by default the seed of the fit.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a decision: ``draw`` (1, 2, ...), ``firm``, ``period``, ``prior_entries``,
-        ``flag`` (yes or no), ``status`` (always "reconstructed").
-
-    Raises
-    ------
-    StudyError
-        If the decisions of the study are known, or fewer tables are stored than asked for.
+    Raises StudyError if decisions are known, or fewer tables are stored than asked for.
     """
     import pandas as pd
 
