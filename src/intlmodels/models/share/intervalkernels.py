@@ -36,7 +36,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -111,10 +111,13 @@ def _terms(typing):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _total(terms: Array, i: int) -> float:
-    """Sum row i of the terms, in one order on every processor."""
-    even = (terms[i, 0] + terms[i, 4]) + (terms[i, 2] + terms[i, 6])
-    return even + ((terms[i, 1] + terms[i, 5]) + (terms[i, 3] + terms[i, 7]))
+def _totals(terms) -> Triple:  # type: ignore[no-untyped-def]
+    """Sums of the three terms, in one order on every processor."""
+    for i in range(3):
+        o = _PAIRS * i
+        even = (terms[o] + terms[o + 4]) + (terms[o + 2] + terms[o + 6])
+        terms[o] = even + ((terms[o + 1] + terms[o + 5]) + (terms[o + 3] + terms[o + 7]))
+    return terms[0], terms[_PAIRS], terms[2 * _PAIRS]
 
 
 @_jit
@@ -155,7 +158,7 @@ def _panel(slope: float, shapes: float, tilt: float, half: float) -> Triple:
     Arguments: (alpha - beta) / 2, alpha + beta, tanh(m / 2), half the length of the panel.
     Returns the integral and those weighted by d and by L(d).
     """
-    terms = carray(_terms(), (3, _PAIRS))
+    terms = _terms()
     for j in range(_PAIRS):
         d = half * _NODES[j]
         y = 0.5 * d
@@ -168,10 +171,11 @@ def _panel(slope: float, shapes: float, tilt: float, half: float) -> Triple:
         left = _log1p(cosh - tilt * sinh)
         f_right = _WEIGHTS[j] * _exp(slope * d - shapes * right)
         f_left = _WEIGHTS[j] * _exp(-slope * d - shapes * left)
-        terms[0, j] = f_right + f_left
-        terms[1, j] = d * (f_right - f_left)
-        terms[2, j] = f_right * right + f_left * left
-    return half * _total(terms, 0), half * _total(terms, 1), half * _total(terms, 2)
+        terms[j] = f_right + f_left
+        terms[_PAIRS + j] = d * (f_right - f_left)
+        terms[2 * _PAIRS + j] = f_right * right + f_left * left
+    mass, first, second = _totals(terms)
+    return half * mass, half * first, half * second
 
 
 @_jit
@@ -393,16 +397,16 @@ def _normal_tail(low: float, high: float, ratio: float) -> tuple[float, float]:
 @_jit
 def _normal_panel(slope: float, half: float) -> Triple:
     """Integrate exp(-slope x - half^2 x^2 / 2) over [-1, 1]; also weighted by x and by x^2."""
-    terms = carray(_terms(), (3, _PAIRS))
+    terms = _terms()
     for j in range(_PAIRS):
         x = _NODES[j]
         bend = 0.5 * half * half * x * x
         f_right = _WEIGHTS[j] * _exp(-slope * x - bend)
         f_left = _WEIGHTS[j] * _exp(slope * x - bend)
-        terms[0, j] = f_right + f_left
-        terms[1, j] = x * (f_right - f_left)
-        terms[2, j] = x * x * (f_right + f_left)
-    return _total(terms, 0), _total(terms, 1), _total(terms, 2)
+        terms[j] = f_right + f_left
+        terms[_PAIRS + j] = x * (f_right - f_left)
+        terms[2 * _PAIRS + j] = x * x * (f_right + f_left)
+    return _totals(terms)
 
 
 @_entry
