@@ -83,8 +83,9 @@ def compile_model(model: pm.Model, var_names: list[str]) -> Any:
 
     plain = compile_pymc.compile_pymc_model
     # Fast mathematics may sum in another order once a function comes from the cache, or on
-    # another processor: one digit of rounding, and a chain goes elsewhere.
-    with pytensor.config.change_flags(numba__fastmath=False):
+    # another processor: one digit of rounding, and a chain goes elsewhere. Without a compiler of C
+    # PyTensor builds no machine for the starting point, which does not use it.
+    with pytensor.config.change_flags(numba__fastmath=False, cxx=""):
         if _as_known():
             with suppress(Unknown):
                 return _calling(plain, _compile_pymc_model_numba=_interpreted)(
