@@ -240,7 +240,7 @@ def evaluated(compiled, point):
     code = compiled.compiled_logp_func.ctypes(
         len(point),
         *(array.ctypes.data_as(pointer) for array in (point, gradient, value)),
-        compiled.user_data.ctypes.data,
+        compiled.user_data.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)),
     )
     return code, np.append(value, gradient)
 

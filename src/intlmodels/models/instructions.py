@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce, singledispatch
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,11 @@ _MOVES = (
 )
 #: Operations that are there under the name of another class.
 _NAMES = {"truediv": "true_div", "second": "second", "roundhalftoeven": "round"}
+#: Operations along axes: of two elements, and with what they begin.
+_REDUCTIONS = {
+    **dict.fromkeys(("scalarmaximum", "maximum", "or"), ("maximum", -np.inf)),
+    **dict.fromkeys(("scalarminimum", "minimum", "and"), ("minimum", np.inf)),
+} | {"add": ("add", 0.0), "mul": ("mul", 1.0)}
 
 
 @singledispatch
@@ -121,20 +127,17 @@ class Translation:
         first, self.program.work = self.program.work, self.program.work + count
         return first + np.arange(count).reshape(sizes)
 
-    def emit(self, code: int, out: Any, *words: Any) -> None:
-        """Add an instruction."""
-        self.program.code += [code, int(out), *map(int, words), *[0] * (WIDTH - 2 - len(words))]
+    def emit(self, code: int, *words: int | Places) -> None:
+        """Add an instruction; of places it takes the first."""
+        self.program.code += [code, *map(_first, words), *[0] * (WIDTH - 1 - len(words))]
 
-    def in_row(self, places: Places) -> int:
-        """First place of numbers that lie in a row; they are copied if they do not."""
-        flat = np.ravel(places)
-        if not flat.size:
-            return 0
-        if not _in_row(flat):
-            out = self.new(flat.size)
-            self.emit(interpreter.GATHER, out[0], flat.size, 0, self.constant(flat)[0])
-            flat = out
-        return int(flat[0])
+    def in_row(self, places: Places) -> Places:
+        """Places of the same numbers in a row; they are copied if they do not lie so."""
+        if _in_row(places):
+            return places
+        out = self.new(*places.shape)
+        self.emit(interpreter.GATHER, out, out.size, 0, self.constant(places))
+        return out
 
     # -- nodes ----------------------------------------------------------------------------
 
@@ -156,8 +159,8 @@ class Translation:
         elif isinstance(op, CheckAndRaise):
             self.places[node.outputs[0]] = self.of(node.inputs[0])
             for condition in node.inputs[1:]:
-                places = self.of(condition)
-                self.emit(interpreter.CHECK, self.in_row(places), places.size)
+                places = self.in_row(self.of(condition))
+                self.emit(interpreter.CHECK, places, places.size)
         elif isinstance(op, subtensor.IncSubtensor | subtensor.AdvancedIncSubtensor):
             self.places[node.outputs[0]] = self.increased(node)
         elif isinstance(op, CAReduce):
@@ -165,10 +168,9 @@ class Translation:
         elif isinstance(op, CumOp) and op.mode == "add":
             own = self.of(node.inputs[0])
             axis = 0 if op.axis is None else op.axis
-            own = own.ravel() if op.axis is None else own
-            out = self.new(*own.shape)
-            self.along(interpreter.CUMSUM, own, axis, out)
-            self.places[node.outputs[0]] = out
+            parts = np.moveaxis(own.ravel() if op.axis is None else own, axis, 0)
+            sums = accumulate(parts, lambda one, other: self.element("add", [one, other]))
+            self.places[node.outputs[0]] = np.moveaxis(np.reshape([*sums], parts.shape), 0, axis)
         elif isinstance(op, Elemwise | ScalarOp):
             if len(node.outputs) > 1:
                 both = np.broadcast_arrays(*(self.of(own) for own in node.inputs))
@@ -237,45 +239,27 @@ class Translation:
             after[where] = new
             return after
         out = self.new(*before.shape)
-        self.emit(
-            interpreter.GATHER, out.flat[0], out.size, 0, self.constant(before.astype(np.int64))[0]
-        )
+        self.put("copy", out, before)
         at = np.arange(before.size).reshape(before.shape)[where]
-        new = np.broadcast_to(new, at.shape)
-        places = self.constant(np.ravel(at).astype(np.int64))[0]
-        self.emit(interpreter.SCATTER, out.flat[0], at.size, 0, places, self.in_row(new))
+        new = self.in_row(np.broadcast_to(new, at.shape))
+        self.emit(interpreter.SCATTER, out, at.size, 0, self.constant(at), new)
         return out
 
     def reduced(self, node: Any) -> Places:
         """Sum, or another summary, along some axes."""
         name = type(node.op.scalar_op).__name__.lower()
-        codes = {"add": interpreter.SUM, "mul": interpreter.PROD, "maximum": interpreter.MAX}
-        codes |= {"scalarmaximum": interpreter.MAX, "minimum": interpreter.MIN}
-        codes |= {"scalarminimum": interpreter.MIN, "and": interpreter.MIN, "or": interpreter.MAX}
-        if name not in codes:
+        if name not in _REDUCTIONS:
             raise Unknown(str(node.op))
+        name, start = _REDUCTIONS[name]
         own = self.of(node.inputs[0])
-        axes = (
-            range(own.ndim) if node.op.axis is None else sorted(a % own.ndim for a in node.op.axis)
-        )
-        if not axes:
-            return own
+        axes = range(own.ndim) if node.op.axis is None else [a % own.ndim for a in node.op.axis]
         others = [axis for axis in range(own.ndim) if axis not in axes]
-        if list(axes) != list(range(axes[0], axes[-1] + 1)):
-            own = own.transpose(*others, *axes)
-            others, axes = list(range(len(others))), range(len(others), own.ndim)
-        merged = own.reshape(*own.shape[: axes[0]], -1, *own.shape[axes[-1] + 1 :])
-        out = self.new(*(own.shape[axis] for axis in others))
-        self.along(codes[name], merged, axes[0], out)
+        turned = own.transpose(*others, *sorted(axes))
+        out = self.new(*turned.shape[: len(others)])
+        self.put("copy", out, self.constant(np.array(start)))
+        each = np.expand_dims(out, tuple(range(len(others), own.ndim)))
+        self.put(name, each, each, turned)
         return out
-
-    def along(self, code: int, own: Places, axis: int, out: Places) -> None:
-        """Add an instruction along one axis."""
-        rows, columns = (
-            int(np.prod(part, dtype=int)) for part in (own.shape[:axis], own.shape[axis + 1 :])
-        )
-        first = out.flat[0] if out.size else 0
-        self.emit(code, first, rows, own.shape[axis], self.in_row(own), columns)
 
     def elementwise(self, op: ScalarOp, node: Any) -> Places:
         """Elements of one operation, or of several after each other."""
@@ -296,28 +280,32 @@ class Translation:
         if function is None or len(given) > 1:
             raise Unknown(str(op))
         out = self.new(*given[0].shape)
-        self.emit(CODES["scipy"], out.flat[0], 1, out.size, self.in_row(given[0]), 0, 0, function)
+        self.emit(CODES["scipy"], out, out.size, 0, self.in_row(given[0]), function)
         return out
 
     def element(self, name: str, given: list[Places]) -> Places:
         """Add an instruction for one operation elementwise."""
         out = self.new(*np.broadcast_shapes(*(own.shape for own in given)))
-        operands = [_strided(self, own, out.shape) for own in given]
-        axes = _two_axes(out.shape, [own[1] for own in operands])
-        if axes is None:  # then as one axis, with what is broadcast written out
-            given = [np.broadcast_to(own, out.shape).ravel() for own in given]
-            operands = [_strided(self, own, (out.size,)) for own in given]
-            axes = _two_axes((out.size,), [own[1] for own in operands])
+        self.put(name, out, *given)
+        return out
+
+    def put(self, name: str, out: Places, *given: Places) -> None:
+        """Add an instruction with its result at given places, which may be those of an operand."""
+        sizes = np.broadcast_shapes(out.shape, *(own.shape for own in given))
+        if 0 in sizes:
+            return
+        given = tuple(self.in_row(own) if _steps(own) is None else own for own in given)
+        axes = _two_axes(sizes, [out, *given])
+        if axes is None:  # then with what is broadcast written out
+            given = tuple(
+                own if own is out or own.size == 1 else self.in_row(np.broadcast_to(own, sizes))
+                for own in given
+            )
+            axes = _two_axes(sizes, [out, *given])
             assert axes is not None
         (rows, columns), strides = axes
-        words = [
-            word
-            for (place, _), own in zip(operands, strides, strict=True)
-            for word in (place, *own)
-        ]
-        if out.size:
-            self.emit(CODES[name], out.flat[0], rows, columns, *words)
-        return out
+        none = [0] * (3 - len(given))
+        self.emit(CODES[name], out, rows, columns, *given, *none, *np.ravel(strides))
 
     def algebra(self, op: Any, one: Places, *others: Places) -> Places:
         """Matrix product, Cholesky factor, or solution of a triangular system."""
@@ -349,23 +337,16 @@ class Translation:
     def call(self, function: int, outs: Sequence[Places], given: Sequence[Places]) -> None:
         """Add a call of a kernel."""
         operands = []
-        for own in [*outs, *given]:
+        for own in map(self.in_row, [*outs, *given]):
             columns = own.shape[-1] if own.ndim else 1
-            operands += [self.in_row(own), own.size // max(columns, 1), columns]
+            operands += [_first(own), own.size // max(columns, 1), columns]
         table = self.constant(np.array(operands, dtype=np.int64))
-        room = self.new(len(operands))
-        count = len(operands) // 3
-        self.emit(interpreter.CALL, room[0], count, 0, table[0], function)
+        self.emit(interpreter.CALL, self.new(len(operands)), len(operands) // 3, 0, table, function)
 
 
 def _shapes(node: Any, given: list[Places]) -> list[tuple[int, ...]]:
     """Shapes of the results of a node that has a kernel."""
     return list(node.op.infer_shape(node, [own.shape for own in given]))
-
-
-def _in_row(places: Places) -> bool:
-    flat = np.ravel(places)
-    return bool((flat == flat[:1] + np.arange(flat.size)).all())
 
 
 def _performed(node: Any, given: list[Any]) -> list[Any]:
@@ -375,23 +356,31 @@ def _performed(node: Any, given: list[Any]) -> list[Any]:
     return [own[0] for own in storage]
 
 
-def _strided(into: Translation, places: Places, sizes: tuple[int, ...]) -> tuple[int, list[int]]:
-    """First place of an operand, and its strides in the shape of the result."""
-    places = np.asarray(places)
+def _first(places: int | Places) -> int:
+    return int(np.ravel(places)[0]) if np.size(places) else 0
+
+
+def _in_row(places: Places) -> bool:
     flat = np.ravel(places)
-    # What was broadcast before is one number, or lies in a row; all else is copied.
-    first = int(flat[0]) if flat.size and (flat == flat[0]).all() else into.in_row(places)
-    if flat.size and (flat == flat[0]).all():
-        return first, [0] * len(sizes)
-    own = (1,) * (len(sizes) - places.ndim) + places.shape
-    steps = np.cumprod([1, *own[:0:-1]])[::-1]
-    return first, [0 if n == 1 else int(step) for n, step in zip(own, steps, strict=True)]
+    return bool((flat == flat[:1] + np.arange(flat.size)).all())
+
+
+def _steps(places: Places) -> list[int] | None:
+    """Steps along each axis of numbers that lie evenly in one block; None of others."""
+    first = places[(0,) * places.ndim]
+    others = np.eye(places.ndim, dtype=int) * (np.array(places.shape, dtype=int) > 1)
+    steps = [int(places[tuple(other)] - first) for other in others]
+    along = [np.arange(n) * step for n, step in zip(places.shape, steps, strict=True)]
+    even = reduce(np.add.outer, along, first)
+    one = places.min() // BLOCK == places.max() // BLOCK
+    return steps if one and (places == even).all() else None
 
 
 def _two_axes(
-    sizes: tuple[int, ...], strides: list[list[int]]
+    sizes: tuple[int, ...], operands: list[Places]
 ) -> tuple[tuple[int, int], list[list[int]]] | None:
     """The same elements with two axes, each operand with two strides; None if that takes more."""
+    strides = [_steps(np.broadcast_to(own, sizes)) or [] for own in operands]
     merged: list[tuple[int, list[int]]] = []
     for n, *own in zip(sizes, *strides, strict=True):
         if n == 1:
@@ -434,7 +423,7 @@ def program_of(function: Any, shared: Sequence[Any]) -> tuple[Places, Array]:
         found.places[variable] = places[container]
     for node in graph.toposort():
         found.add(node)
-    ends = [found.in_row(found.of(own)) for own in graph.outputs]
+    ends = [_first(found.in_row(found.of(own))) for own in graph.outputs]
     found.program.head = [len(shared), *ends, *[0] * (2 - len(ends))]
     constants = found.program.constants or [np.zeros(1)]
     return found.program.words(), np.concatenate(constants)

@@ -31,13 +31,14 @@ WORK, POINT, CONSTANTS, SHARED = range(4)
 #: A place is its block times this, and where in the block it is.
 BLOCK = 1 << 40
 
-#: Words of an instruction: operation, result, two sizes, and four times a place and two strides.
-WIDTH = 16
+#: Words of an instruction: operation, result, rows and columns, places of three operands, and two
+#: strides of the result and of each operand.
+WIDTH = 15
 #: Words before the first instruction: their number, size of the work block, number of blocks of
 #: shared data, places of the two results.
 HEAD = 5
 
-#: Operations elementwise, of up to three operands.
+#: Operations elementwise, of up to three operands; a result that is an operand as well adds up.
 _NAMES = """
     add sub mul true_div neg sqr exp log switch copy
     sigmoid softplus log1p expm1 log1mexp sqrt reciprocal abs sign gammaln erf erfc tanh
@@ -48,8 +49,8 @@ CODES = {name: code for code, name in enumerate(_NAMES.split())}
 (SIGMOID, SOFTPLUS, LOG1P, EXPM1, LOG1MEXP, SQRT, RECIPROCAL, ABS, SIGN) = range(10, 19)
 (GAMMALN, ERF, ERFC, TANH, POW, MOD, MAXIMUM, MINIMUM, ROUND) = range(19, 28)
 (EQ, NEQ, LT, LE, GT, GE, AND, OR, XOR, INVERT, ISINF, ISNAN, CLIP, SCIPY) = range(28, 42)
-#: Other operations: elements from anywhere, added at places, sums and so on along an axis.
-GATHER, SCATTER, SUM, PROD, MAX, MIN, CUMSUM, CHECK, CALL = range(100, 109)
+#: Other operations: elements from anywhere, added at places, a condition, a kernel.
+GATHER, SCATTER, CHECK, CALL = range(100, 104)
 
 _jit = njit(error_model="numpy")
 
@@ -115,7 +116,7 @@ def _carry_out(typing, address, which, point, first, n_first, second, n_second, 
     return types.int64(types.int64, *_RUN.args), build
 
 
-@_jit
+@njit(error_model="numpy", forceinline=True)
 def _element(code, u, v, w):
     """One element of an operation; the formulas are PyTensor's."""
     if code == ADD:
@@ -176,13 +177,6 @@ def _element(code, u, v, w):
         return np.minimum(u, v)
     if code == ROUND:
         return np.rint(u)
-    if code == CLIP:
-        return v if u < v else w if u > w else u
-    return 1.0 if _holds(code, u, v) else 0.0
-
-
-@_jit
-def _holds(code, u, v):
     if code == EQ:
         return u == v
     if code == NEQ:
@@ -205,170 +199,108 @@ def _holds(code, u, v):
         return u == 0
     if code == ISINF:
         return np.isinf(u)
-    return np.isnan(u)
+    if code == ISNAN:
+        return np.isnan(u)
+    if code == COPY:
+        return u
+    return v if u < v else w if u > w else u
 
 
 @_jit
-def _elements(code, n, out, a, i, b, j, d, k):
-    """Elements along one axis, with strides."""
-    if code == ADD:
-        for m in range(n):
-            out[m] = a[m * i] + b[m * j]
-    elif code == SUB:
-        for m in range(n):
-            out[m] = a[m * i] - b[m * j]
-    elif code == MUL:
-        for m in range(n):
-            out[m] = a[m * i] * b[m * j]
-    elif code == DIV:
-        for m in range(n):
-            out[m] = a[m * i] / b[m * j]
-    elif code == NEG:
-        for m in range(n):
-            out[m] = -a[m * i]
-    elif code == SQR:
-        for m in range(n):
-            out[m] = a[m * i] * a[m * i]
-    elif code == EXP:
-        for m in range(n):
-            out[m] = math.exp(a[m * i])
-    elif code == LOG:
-        for m in range(n):
-            out[m] = math.log(a[m * i])
-    elif code == SWITCH:
-        for m in range(n):
-            out[m] = b[m * j] if a[m * i] != 0.0 else d[m * k]
-    elif code == COPY:
-        for m in range(n):
-            out[m] = a[m * i]
+def _elements(own, to, a, b, d):
+    """Elements of a row; with a stride of zero, sums in it."""
+    out, one, two, three = numbers(to), numbers(a), numbers(b), numbers(d)
+    o, i, j, k = own[8], own[10], own[12], own[14]
+    if own[0] == ADD and o == 0:
+        total = out[0]
+        for m in range(own[3]):
+            total += two[m * j]
+        out[0] = total
+    elif own[0] == ADD:
+        for m in range(own[3]):
+            out[m * o] = one[m * i] + two[m * j]
+    elif own[0] == MUL:
+        for m in range(own[3]):
+            out[m * o] = one[m * i] * two[m * j]
+    elif own[0] == SWITCH:
+        for m in range(own[3]):
+            out[m * o] = two[m * j] if one[m * i] != 0.0 else three[m * k]
     else:
-        for m in range(n):
-            out[m] = _element(code, a[m * i], b[m * j], d[m * k])
+        # The operation is read each time, or the compiler makes a loop for each.
+        for m in range(own[3]):
+            out[m * o] = _element(own[0], one[m * i], two[m * j], three[m * k])
 
 
 @_jit
-def _reduced(code, rows, size, columns, out, a):
-    """Sum, product or extreme along the middle one of three axes, or sums up to each element."""
-    for r in range(rows):
-        for c in range(columns):
-            first = r * size * columns + c
-            total = -math.inf if code == MAX else math.inf if code == MIN else 0.0
-            if code == PROD:
-                total = 1.0
-            for m in range(size):
-                value = a[first + m * columns]
-                if code == PROD:
-                    total *= value
-                elif code == MAX:
-                    total = np.maximum(total, value)
-                elif code == MIN:
-                    total = np.minimum(total, value)
-                else:
-                    total += value
-                if code == CUMSUM:
-                    out[first + m * columns] = total
-            if code != CUMSUM:
-                out[r * columns + c] = total
+def _at(blocks, place):
+    """Address of a place."""
+    return blocks[place >> 40] + 8 * (place & (BLOCK - 1))
 
 
-@_jit
-def _carried_out(which, point, first, n_first, second, n_second, record, work, blocks):
+# -- what nutpie calls -------------------------------------------------------------------
+
+#: Blocks that a graph may have.
+_BLOCKS = 256
+_NUMBERS, _WORDS = types.CPointer(types.double), types.CPointer(types.int64)
+#: Of the function that carries out programs.
+_RUN = types.int64(types.int64, _NUMBERS, _NUMBERS, types.int64, _NUMBERS, types.int64, _WORDS)
+
+
+def _run(which, point, first, n_first, second, n_second, record):
     """Carry out one of the programs of a record, and copy its results; 1 if all went well."""
-    given = words(_address(record))
-    program = words(given[2 * which])
-    # The arrays are arguments so that they live until this returns.
-    blocks[WORK], blocks[POINT] = work.ctypes.data, _address(point)
+    program = words(record[2 * which])
+    memory = np.empty(_BLOCKS + program[1], np.int64)
+    blocks = words(memory.ctypes.data)
+    blocks[WORK], blocks[POINT] = memory.ctypes.data + 8 * _BLOCKS, _address(point)
+    blocks[CONSTANTS] = record[2 * which + 1]
     for k in range(program[2]):
-        blocks[SHARED + k] = given[5 + k]
-    blocks[CONSTANTS] = given[2 * which + 1]
+        blocks[SHARED + k] = record[5 + k]
     for number in range(program[0]):
-        start = HEAD + WIDTH * number
-        code, n, m = program[start], program[start + 2], program[start + 3]
-        out = _at(blocks, program[start + 1])
+        own = words(record[2 * which] + 8 * (HEAD + WIDTH * number))
+        code, n, to, a = own[0], own[2], _at(blocks, own[1]), _at(blocks, own[4])
+        out, places = numbers(to), words(a)
         if code < SCIPY:
-            a, b = _at(blocks, program[start + 4]), _at(blocks, program[start + 7])
-            d = _at(blocks, program[start + 10])
-            if n * m == 1:
-                out[0] = _element(code, a[0], b[0], d[0])
+            b, d = _at(blocks, own[5]), _at(blocks, own[6])
+            if n * own[3] == 1:
+                out[0] = _element(code, numbers(a)[0], numbers(b)[0], numbers(d)[0])
                 continue
-            i, j, k = program[start + 6], program[start + 9], program[start + 12]
-            for _ in range(n):
-                _elements(code, m, out, a, i, b, j, d, k)
-                out = _from(out, m)
-                a = _from(a, program[start + 5])
-                b = _from(b, program[start + 8])
-                d = _from(d, program[start + 11])
+            for r in range(n):
+                row = 8 * r
+                _elements(
+                    own, to + row * own[7], a + row * own[9], b + row * own[11], d + row * own[13]
+                )
         elif code == SCIPY:
-            a = _at(blocks, program[start + 4])
-            for r in range(n * m):
-                out[r] = _scipy(program[start + 7], a[r])
-        elif code == GATHER:
-            places = words(_address(_at(blocks, program[start + 4])))
             for i in range(n):
-                out[i] = _at(blocks, places[i])[0]
+                out[i] = _scipy(own[5], numbers(a)[i])
+        elif code == GATHER:
+            for i in range(n):
+                out[i] = numbers(_at(blocks, places[i]))[0]
         elif code == SCATTER:
-            places = words(_address(_at(blocks, program[start + 4])))
-            added = _at(blocks, program[start + 5])
+            added = numbers(_at(blocks, own[5]))
             for i in range(n):
                 out[places[i]] += added[i]
         elif code == CHECK:
             for i in range(n):
                 if out[i] == 0.0:
                     return 0
-        elif code == CALL:
-            operands = words(_address(_at(blocks, program[start + 4])))
-            given = words(_address(out))
-            for i in range(n):
-                given[3 * i] = _address(_at(blocks, operands[3 * i]))
-                given[3 * i + 1], given[3 * i + 2] = operands[3 * i + 1], operands[3 * i + 2]
-            _call(program[start + 5], given)
         else:
-            _reduced(code, n, m, program[start + 5], out, _at(blocks, program[start + 4]))
-    one, other = _at(blocks, program[3]), _at(blocks, program[4])
+            given = words(to)
+            for i in range(n):
+                given[3 * i] = _at(blocks, places[3 * i])
+                given[3 * i + 1], given[3 * i + 2] = places[3 * i + 1], places[3 * i + 2]
+            _call(own[5], given)
+    one, other = numbers(_at(blocks, program[3])), numbers(_at(blocks, program[4]))
     for i in range(n_first):
         first[i] = one[i]
     for i in range(n_second):
         second[i] = other[i]
-    return 1
-
-
-@_jit
-def _at(blocks, place):
-    return numbers(blocks[place >> 40] + 8 * (place & (BLOCK - 1)))
-
-
-@_jit
-def _from(start, count):
-    return numbers(_address(start) + 8 * count)
-
-
-# -- what nutpie calls -------------------------------------------------------------------
-
-#: Blocks of the shared data that a graph may have.
-_BLOCKS = 256
-_NUMBERS = types.CPointer(types.double)
-#: Of the function that carries out programs.
-_RUN = types.int64(
-    types.int64, _NUMBERS, _NUMBERS, types.int64, _NUMBERS, types.int64, types.voidptr
-)
-
-
-def _run(which, point, first, n_first, second, n_second, record):
-    """Carry out one of the programs of a record, with memory for it."""
-    work = np.empty(words(words(_address(record))[2 * which])[1])
-    blocks = np.empty(_BLOCKS, np.int64)
-    return _carried_out(which, point, first, n_first, second, n_second, record, work, blocks)
-
-
-@_jit
-def _runner(record):
-    """Address of the function that carries out programs, which follows them in a record."""
-    return words(words(_address(record))[4])[0]
+    # The memory is given back after this.
+    return min(memory.size, 1)
 
 
 def _log_density(size, x, out, value, record):
     """As nutpie asks for it: 1 if it failed, 3 and 4 if gradient or value are not finite."""
-    if not _carry_out(_runner(record), 0, x, value, 1, out, size, record):
+    if not _carry_out(words(record[4])[0], 0, x, value, 1, out, size, record):
         return 1
     for i in range(size):
         if not math.isfinite(out[i]):
@@ -378,14 +310,14 @@ def _log_density(size, x, out, value, record):
 
 def _expand(size, n_expanded, x, out, record):
     """What is stored of a draw."""
-    return 0 if _carry_out(_runner(record), 1, x, out, n_expanded, out, 0, record) else -2
+    return 0 if _carry_out(words(record[4])[0], 1, x, out, n_expanded, out, 0, record) else -2
 
 
 @cache
 def functions() -> tuple[Any, Any, Any]:
     """Log density with its gradient, expansion of a draw, and what both call, compiled."""
-    one = types.int64(types.uint64, *[_NUMBERS] * 3, types.voidptr)
-    other = types.int64(types.uint64, types.uint64, *[_NUMBERS] * 2, types.voidptr)
+    one = types.int64(types.uint64, *[_NUMBERS] * 3, _WORDS)
+    other = types.int64(types.uint64, types.uint64, *[_NUMBERS] * 2, _WORDS)
     with compiling():
         run = _compiled(_RUN, _run)
         return _compiled(one, _log_density), _compiled(other, _expand), run
@@ -405,7 +337,7 @@ def kernel(function: Callable[..., None]) -> int:
     Of every result, and then of every operand: address, rows and columns.
     """
     with compiling():
-        compiled = _compiled(types.void(types.CPointer(types.int64)), function)
+        compiled = _compiled(types.void(_WORDS), function)
     _kernels.append(compiled)
     return int(compiled.address)
 
