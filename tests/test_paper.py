@@ -418,6 +418,16 @@ def test_methods_follow_priors_settings_and_design(study, tmp_path):
     assert "No variants of the model were fitted" in text
 
 
+def test_an_outcome_with_other_orders_of_its_levels_is_one_outcome(tmp_path):
+    study = load_study("rochester")
+    names = ("default", "stage", "stage-agent-first")
+    fits = {name.replace("-", "_"): made_up(study, variant=name) for name in names}
+    store_fits(study, tmp_path, **fits)
+    text = markup.as_markdown(methods.passages(gather(study, tmp_path), "data"), "Methods")
+    assert text.count("was regressed on the same predictors") == 1
+    assert re.search(r"cumulative logit over \d+ ordered levels", text)
+
+
 def test_a_source_without_an_entry_survives_default_styles(tmp_path):
     # The default style of Pandoc leaves notes out, and an entry without a year is cited badly.
     text = "source = 'Doe, J. (2004). Firms_abroad. Journal, 1.'"
