@@ -44,21 +44,6 @@ FURTHER = {
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in FURTHER]
 
 
-#: Cases in which effects of firms can be summed out; those that are fast.
-SUMMED = [
-    pytest.param(name, marks=[] if name in ("contradictory", "three sizes") else pytest.mark.slow)
-    for name in CASES
-    if name not in ("period", "owners", "missed")
-]
-
-
-@pytest.mark.parametrize("name", SUMMED)
-def test_draws_with_effects_summed_out_agree_with_the_sum_over_all_tables(name, monkeypatch):
-    monkeypatch.setattr(sampler, "MOST_CELLS", 0)
-    assert sampler.summed(CASES[name])
-    test_draws_agree_with_the_sum_over_all_tables(name)
-
-
 @pytest.mark.parametrize("name", [*CASES, *SLOW])
 def test_draws_agree_with_the_sum_over_all_tables(name):
     case = (CASES | FURTHER)[name]
