@@ -646,11 +646,11 @@ def test_a_study_of_counts(tmp_path):
     jobs.bring_up_to_date(job)
     export = Exported(study, tmp_path, widths=[89], dpi=60)
     keys = check_citations(export)
-    assert {"tanner1987", "diaconis1998", "neal2003", "huangfu2018", "frechet1951"} <= keys
+    assert {"tanner1987", "liu1994", "neal2003", "huangfu2018", "frechet1951"} <= keys
     assert not {"hoffman2014", "abrilpla2023", "betancourt2016"} & keys
     text = export.text("methods.md")
     assert "known only from published counts" in text
-    assert "each draw takes 3 sweeps, each of 100 steps of the table" in text
+    assert "each draw takes 2 sweeps, each of 48 steps of the table" in text
     for path in export.files("tables/*.tex"):
         check_latex(path.read_text(encoding="utf-8"))
     assert {"curves", "cells", "true-counts"} <= {

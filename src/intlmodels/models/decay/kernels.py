@@ -276,31 +276,6 @@ def _log_normals(theta, start, count, mean, log_spread):
 
 
 @kernel
-def log_firm(
-    table,
-    f,
-    p,
-    by_period,
-    log_urn,
-    log_factorial,
-    log_weights,
-    ordered,
-    move,
-    accept,
-    paths,
-    work,
-):
-    """Log weight of a firm's part of a table: urn, periods, and flags given the parameters."""
-    total, made = 0.0, 0
-    for t in range(table.shape[1]):
-        n = table[f, t, 0] + table[f, t, 1]
-        made += n
-        total += n * log_weights[t] - log_factorial[n]
-    flags = log_flags(table, f, p, f, by_period, ordered, move, accept, paths, work)
-    return total + log_urn[made] + flags
-
-
-@kernel
 def deviation(relation, printed, true):
     """By how much a true count misses what is printed: equal 0, at least 1, at most 2."""
     if relation == 0:

@@ -89,9 +89,9 @@ def kinds(design: Design) -> NDArray[np.int64]:
     Where decisions may have been missed every firm is a kind.
     """
     firms = len(design.firms)
-    own = [design.size_of_firm, design.owned_since or [0] * firms]
-    own.append(range(firms) if design.interviews else [0] * firms)
-    return np.unique(np.array([list(row) for row in own]), axis=1, return_inverse=True)[1]
+    alone = np.arange(firms) * bool(design.interviews)
+    own = np.array([design.size_of_firm, design.owned_since or [0] * firms, alone])
+    return np.unique(own, axis=1, return_inverse=True)[1]
 
 
 def moves(design: Design, where: Layout) -> steps.Moves:
@@ -203,7 +203,7 @@ class Draws:
     theta: Array
     #: (chain, draw, firm, period, flag)
     tables: NDArray[np.int16]
-    #: (chain, draw), up to a constant.
+    #: Of table and parameters, effects of firms summed out, up to a constant, (chain, draw).
     log_posterior: Array
     #: Part of the table steps that changed the table, (chain,).
     changed: Array

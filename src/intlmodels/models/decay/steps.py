@@ -27,7 +27,6 @@ from intlmodels.models.decay.kernels import (
     kernel,
     log_counts,
     log_denied,
-    log_firm,
     log_flags,
     log_parameters,
     poisson_binomial,
@@ -40,6 +39,8 @@ FARTHEST, MOST_NODES = 7.0, 200
 #: Places, and decisions of a period, up to which the ways of flagging them are remembered;
 #: decisions of a firm up to which the mean over its effect is.
 MOST_PLACES, MOST_OF_PERIOD, MOST_OF_FIRM = 30, 8, 100
+#: What is called with a plain 0, and with other numbers, would be compiled twice.
+NONE = np.int64(0)
 #: Decisions that one step can move.
 MOST_MOVED = 12
 #: Steps out from the starting point of a slice.
@@ -66,9 +67,10 @@ class Space(NamedTuple):
     linear predictor, (1, place), or where decisions may have been missed, waiting times, (firm,
     place).
 
-    ``nodes[kind]`` are the largest number of decisions that the nodes of the firms' effect are for,
-    and the number of nodes; ``fall[kind, n]`` is the probability of n decisions at the nodes, and
-    ``power[kind, m]`` the odds there to the power of m halves. ``means[kind, n, y]`` and
+    ``fall[kind, n]`` is the probability of n decisions at the nodes of the firms' effect, and
+    ``power[kind, m]`` the odds there to the power of m halves, for the spread of effects
+    ``spread[kind]``. ``nodes[kind]`` are the largest n, how many nodes there are, and the largest
+    m. ``means[kind, n, y]`` and
     ``ways[kind, row, k, n, y]`` are what was computed of :func:`log_mean` and of a period's flags
     under the number of the parameters, ``now[kind]``; ``of_means`` and ``of_ways`` are the numbers.
     The rest is scratch.
@@ -85,6 +87,7 @@ class Space(NamedTuple):
     places: NDArray[np.float64]
     now: NDArray[np.int64]
     nodes: NDArray[np.int64]
+    spread: NDArray[np.float64]
     fall: NDArray[np.float64]
     power: NDArray[np.float64]
     means: NDArray[np.float64]
@@ -116,7 +119,8 @@ def space(
         change=np.zeros(len(fixed.printed), np.int64),
         places=places,
         now=np.zeros(kinds, np.int64),
-        nodes=np.zeros((kinds, 2), np.int64),
+        nodes=np.zeros((kinds, 3), np.int64),
+        spread=np.zeros(kinds),
         fall=np.empty(nodes),
         power=np.empty(nodes),
         means=np.empty(means),
@@ -130,8 +134,8 @@ def space(
 
 
 @kernel
-def place_nodes(kind, most, p, sigma, nodes, all_fall, all_power):
-    """Place the nodes of an effect for up to so many decisions, whose chances are ``p`` at 0.
+def place_nodes(kind, most, sigma, space):
+    """Place the nodes of an effect for up to so many decisions, whose chances are known.
 
     Trapezoids: for an integrand of width w their error is exp(-2 pi^2 (w / step)^2).
     """
@@ -139,23 +143,26 @@ def place_nodes(kind, most, p, sigma, nodes, all_fall, all_power):
     half = min(half, MOST_NODES)
     step = FARTHEST / half
     number = 2 * half + 1
-    fall, power = all_fall[kind], all_power[kind]
-    total = 0.0
-    for q in range(number):
-        z = (q - half) * step
-        fall[0, q] = math.exp(-0.5 * z * z)
-        total += fall[0, q]
-        power[0, q] = 1.0
-        power[1, q] = math.exp(0.5 * sigma * z)
-    for q in range(number):
-        fall[0, q] /= total
-    for m in range(1, most):
+    p, nodes, spread = space.p, space.nodes, space.spread
+    fall, power = space.fall[kind], space.power[kind]
+    if number != nodes[kind, 1] or sigma != spread[kind]:
+        total = 0.0
+        for q in range(number):
+            z = (q - half) * step
+            fall[0, q] = math.exp(-0.5 * z * z)
+            total += fall[0, q]
+            power[0, q] = 1.0
+            power[1, q] = math.exp(0.5 * sigma * z)
+        for q in range(number):
+            fall[0, q] /= total
+        nodes[kind, 1], nodes[kind, 2], spread[kind] = number, 1, sigma
+    for m in range(nodes[kind, 2], most):
         for q in range(number):
             power[m + 1, q] = min(power[m, q] * power[1, q], 1e300)
+    nodes[kind, 0], nodes[kind, 2] = most, max(most, nodes[kind, 2])
     if p.shape[1] == 1:
         for n in range(most):
             one_more(fall, power, number, n, p[kind, 0, n])
-    nodes[kind, 0], nodes[kind, 1] = most, number
 
 
 @kernel
@@ -191,44 +198,31 @@ def log_mean(nodes, fall, power, m):
 
 
 @kernel
-def weigh(
-    table,
-    firms,
-    number,
-    out,
-    kinds,
-    sigma,
-    log_urn,
-    log_factorial,
-    log_weights,
-    ordered,
-    move,
-    accept,
-    p,
-    paths,
-    work,
-    now,
-    nodes,
-    fall,
-    power,
-    means,
-    of_means,
-    ways,
-    of_ways,
-):
+def weigh(table, firms, number, out, sigma, fixed, space):
     """Fill in the log weights of some firms' decisions, of each numbering of these."""
+    log_factorial, log_weights, log_urn = fixed.log_factorial, fixed.log_weights, fixed.log_urn
+    ordered, kinds = fixed.ordered, fixed.kinds
+    p, work, now, nodes, fall, power = (
+        space.p,
+        space.work,
+        space.now,
+        space.nodes,
+        space.fall,
+        space.power,
+    )
+    means, of_means, ways, of_ways = space.means, space.of_means, space.ways, space.of_ways
     by_period = p.shape[1] > 1
     for i in range(number):
         f = firms[i]
         kind = kinds[f]
         current = now[kind]
-        n, flagged, total = 0, 0, 0.0
+        n, flagged, total = NONE, NONE, 0.0
         for t in range(table.shape[1]):
             yes = table[f, t, 1]
             made = table[f, t, 0] + yes
             if made > 0:
                 total += made * log_weights[t]
-                row = t if by_period else 0
+                row = t if by_period else NONE
                 known = n < ways.shape[2] and made < ways.shape[3]
                 if known and ordered[f] < 0 and of_ways[kind, row, n, made, yes] == current:
                     total += ways[kind, row, n, made, yes]
@@ -243,15 +237,16 @@ def weigh(
                 n += made
                 flagged += yes
         if ordered[f] >= 0:
-            total += log_flags(table, f, p, kind, by_period, ordered, move, accept, paths, work)
+            orders = (ordered, fixed.move, fixed.accept, space.paths)
+            total += log_flags(table, f, p, kind, by_period, *orders, work)
         known = n < means.shape[1] and not by_period
         if known and of_means[kind, n, flagged] == current:
             total += means[kind, n, flagged]
         elif n > 0:
             if n > nodes[kind, 0]:
-                place_nodes(kind, min(2 * n, p.shape[2]), p, sigma, nodes, fall, power)
+                place_nodes(kind, min(2 * n, p.shape[2]), sigma, space)
             if by_period:
-                k = 0
+                k = NONE
                 for t in range(table.shape[1]):
                     for _ in range(table[f, t, 0] + table[f, t, 1]):
                         one_more(fall[kind], power[kind], nodes[kind, 1], k, p[kind, t, k])
@@ -265,50 +260,20 @@ def weigh(
 
 
 @kernel
-def _arrays(fixed, space):
-    """What :func:`weigh` looks up: arrays in tuples are counted anew at every call."""
-    return (
-        fixed.log_urn,
-        fixed.log_factorial,
-        fixed.log_weights,
-        fixed.ordered,
-        fixed.move,
-        fixed.accept,
-        space.p,
-        space.paths,
-        space.work,
-        space.now,
-        space.nodes,
-        space.fall,
-        space.power,
-        space.means,
-        space.of_means,
-        space.ways,
-        space.of_ways,
-    )
+def log_kind(kind, theta, table, places, most, out, fixed, space):
+    """Take new parameters for a kind of firms; fill in their log weights, and return the sum.
 
-
-@kernel
-def set_kind(kind, theta, places, most, fixed, space):
-    """Take new parameters for a kind: chances at so many places, nodes for so many decisions."""
-    first = fixed.of_kind[kind, 0]
-    chances(space.p, kind, first, places, theta, fixed.at, fixed.about, space.places, fixed.family)
-    sigma = math.exp(theta[fixed.at[6]])
-    place_nodes(kind, most, space.p, sigma, space.nodes, space.fall, space.power)
+    Chances are for so many places, nodes for so many decisions of a firm.
+    """
+    firms, sigma = fixed.of_kind[kind], math.exp(theta[fixed.at[6]])
+    about = (fixed.at, fixed.about, space.places, fixed.family)
+    chances(space.p, kind, firms[0], places, theta, *about)
+    place_nodes(kind, most, sigma, space)
     space.now[kind] += 1
-
-
-@kernel
-def log_kind(kind, theta, table, most, fixed, space):
-    """Log weight of the decisions of all firms of a kind, one of which made ``most``."""
-    set_kind(kind, theta, most[kind], most[kind], fixed, space)
-    firms, out = fixed.of_kind[kind], space.fresh
-    number = 0
-    while number < len(firms) and firms[number] >= 0:
+    number = NONE
+    while firms[number] >= 0:
         number += 1
-    weigh(
-        table, firms, number, out, fixed.kinds, math.exp(theta[fixed.at[6]]), *_arrays(fixed, space)
-    )
+    weigh(table, firms, number, out, sigma, fixed, space)
     total = 0.0
     for i in range(number):
         total += out[firms[i]]
@@ -319,52 +284,18 @@ def log_kind(kind, theta, table, most, fixed, space):
 
 
 @kernel
-def moved(theta, vector, scaled, c, new):
-    """Write theta moved by c into ``new``; return the log Jacobian of the move.
-
-    Along ``vector``; or, where ``scaled`` names a block of effects, their spread and their
-    distances from the centre are multiplied by exp(c), which leaves the standardized effects
-    as they are (Yu and Meng 2011, Journal of Computational and Graphical Statistics 20,
-    531-570, on why both parameterizations together mix where either alone does not).
-    """
-    for i in range(theta.shape[0]):
-        new[i] = theta[i]
-    first, stop, centre, spread = scaled[0], scaled[1], scaled[2], scaled[3]
-    if stop > first:
-        factor = math.exp(c)
-        middle = theta[centre] if centre >= 0 else 0.0
-        for i in range(first, stop):
-            new[i] = middle + (theta[i] - middle) * factor
-        new[spread] += c
-        return (stop - first) * c
-    for i in range(theta.shape[0]):
-        new[i] += c * vector[i]
-    return 0.0
-
-
-@kernel
-def _height(c, r, theta, table, most, moves, fixed, space, fresh):
-    """Log posterior at theta moved by c along a move, without kinds that it does not touch."""
-    new = space.new
-    total = moved(theta, moves.vectors[r], moves.scaled[r], c, new)
-    total += log_parameters(new, fixed.at, fixed.named, 0, table.shape[1])
-    if total == -math.inf:
-        return total
-    for kind in range(len(fresh)):
-        if moves.touched[r, kind]:
-            fresh[kind] = log_kind(kind, new, table, most, fixed, space)
-            total += fresh[kind]
-    return total
-
-
-@kernel
-def slice_step(rng, r, width, theta, known, *given):
+def slice_step(rng, r, width, theta, known, fresh, table, most, moves, fixed, space):
     """One slice sampling step with stepping out; return how far theta moved.
 
-    It is changed in place, and so is ``known``, the log weight of each kind.
+    It is changed in place, and so is ``known``, the log weight of each kind. A move is along a
+    vector; or, where ``scaled`` names a block of effects, their spread and their distances from the
+    centre are multiplied by exp(c), which leaves the standardized effects as they are (Yu and Meng
+    2011, Journal of Computational and Graphical Statistics 20, 531-570, on why both
+    parameterizations together mix where either alone does not).
     """
-    table, _, moves, fixed, space, fresh = given
-    level = log_parameters(theta, fixed.at, fixed.named, 0, table.shape[1])
+    new, vector = space.new, moves.vectors[r]
+    first, stop, centre, spread = moves.scaled[r]
+    level = log_parameters(theta, fixed.at, fixed.named, NONE, table.shape[1])
     for kind in range(len(known)):
         if moves.touched[r, kind]:
             level += known[kind]
@@ -373,24 +304,48 @@ def slice_step(rng, r, width, theta, known, *given):
     high = low + width
     left = int(MOST_STEPS * rng.random())
     right = MOST_STEPS - 1 - left
-    while left > 0 and _height(low, r, theta, *given) > level:
-        low -= width
-        left -= 1
-    while right > 0 and _height(high, r, theta, *given) > level:
-        high += width
-        right -= 1
     while True:
-        c = low + (high - low) * rng.random()
-        if c == 0.0 or high - low < 1e-12:
-            return 0.0
-        if _height(c, r, theta, *given) > level:
+        # Out to the left while the end is above, then to the right, then in.
+        if left > 0:
+            c = low
+        elif right > 0:
+            c = high
+        else:
+            c = low + (high - low) * rng.random()
+            if c == 0.0 or high - low < 1e-12:
+                return 0.0
+        for i in range(len(theta)):
+            new[i] = theta[i] + c * vector[i]
+        height = 0.0
+        if stop > first:
+            factor = math.exp(c)
+            middle = theta[centre] if centre >= 0 else 0.0
+            for i in range(first, stop):
+                new[i] = middle + (theta[i] - middle) * factor
+            new[spread] += c
+            height = (stop - first) * c
+        height += log_parameters(new, fixed.at, fixed.named, NONE, table.shape[1])
+        if height > -math.inf:
+            for kind in range(len(known)):
+                if moves.touched[r, kind]:
+                    n = most[kind]
+                    fresh[kind] = log_kind(kind, new, table, n, n, space.fresh, fixed, space)
+                    height += fresh[kind]
+        above = height > level
+        if left > 0:
+            left = left - 1 if above else 0
+            low -= width * above
+        elif right > 0:
+            right = right - 1 if above else 0
+            high += width * above
+        elif above:
             break
-        if c < 0:
+        elif c < 0:
             low = c
         else:
             high = c
     for i in range(len(theta)):
-        theta[i] = space.new[i]
+        theta[i] = new[i]
     for kind in range(len(known)):
         if moves.touched[r, kind]:
             known[kind] = fresh[kind]
@@ -412,7 +367,8 @@ def wait_anew(rng, theta, table, most, known, fixed, space):
             before = waits[f, k]
             waits[f, k] = -math.log1p(-rng.random())
             if k < most[kind]:
-                new = log_kind(kind, theta, table, most, fixed, space)
+                n = most[kind]
+                new = log_kind(kind, theta, table, n, n, space.fresh, fixed, space)
                 if math.log1p(-rng.random()) < new - known[kind]:
                     known[kind] = new
                 else:
@@ -471,15 +427,13 @@ def propose(rng, table, held, picked, cells):
 def decision_steps(rng, steps, theta, table, fixed, space):
     """Metropolis steps of a few decisions each; return how many changed the table."""
     sigma = math.exp(theta[fixed.at[6]])
-    given = _arrays(fixed, space)
     counts = (fixed.relation, fixed.printed, fixed.log_rho, fixed.denied)
     true, change, fresh, weight = space.true, space.change, space.fresh, space.weight
-    rows_of, kinds = fixed.rows_of, fixed.kinds
+    rows_of = fixed.rows_of
     flat, wide = table.reshape(table.size), 2 * table.shape[1]
     count_up(table, rows_of, true)
     for row in range(len(change)):
         change[row] = 0
-    weigh(table, np.arange(len(weight)), len(weight), weight, kinds, sigma, *given)
     # The cell of every decision.
     held, number = np.empty(table.sum(), np.int64), 0
     for cell in range(table.size):
@@ -512,7 +466,7 @@ def decision_steps(rng, steps, theta, table, fixed, space):
         for i in range(number):
             flat[cells[i]] -= 1
             flat[cells[number + i]] += 1
-        touched = 0
+        touched = NONE
         for i in range(2 * number):
             f = cells[i] // wide
             new = True
@@ -521,7 +475,7 @@ def decision_steps(rng, steps, theta, table, fixed, space):
             if new:
                 firms[touched] = f
                 touched += 1
-        weigh(table, firms, touched, fresh, kinds, sigma, *given)
+        weigh(table, firms, touched, fresh, sigma, fixed, space)
         for i in range(touched):
             gain += fresh[firms[i]] - weight[firms[i]]
         if math.log1p(-rng.random()) < gain:
@@ -638,43 +592,41 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
     Returns the part of the steps that changed the table.
     """
     firms, periods = table.shape[0], table.shape[1]
-    kinds, length, by_period = len(fixed.of_kind), space.p.shape[2], space.p.shape[1] > 1
+    kinds, length = len(fixed.of_kind), space.p.shape[2]
     thetas, tables, heights = kept
     most = np.zeros(kinds, np.int64)
     known, fresh = np.zeros(kinds), np.zeros(kinds)
-    orders = (fixed.ordered, fixed.move, fixed.accept, space.paths)
     for f in range(firms):
         theta[fixed.at[5] + f] = 0.0
     changed = 0
     for sweep in range(count):
         relabel(rng, table, fixed, space.places)
         for kind in range(kinds):
-            most[kind] = 0
-        for f in range(firms):
-            kind = fixed.kinds[f]
-            most[kind] = max(most[kind], table[f].sum())
-        for kind in range(kinds):
-            known[kind] = log_kind(kind, theta, table, most, fixed, space)
-        given = (table, most, moves, fixed, space, fresh)
-        for r in range(len(moves.vectors)):
-            c = slice_step(rng, r, widths[r], theta, known, *given)
-            if adapt:  # towards three times the usual step
-                widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
-        if fixed.at[10] >= 0:
-            wait_anew(rng, theta, table, most, known, fixed, space)
-        for kind in range(kinds):
-            set_kind(kind, theta, length, min(length, most[kind] + 4), fixed, space)
+            n = min(length, most[kind] + 4)
+            log_kind(kind, theta, table, length, n, space.weight, fixed, space)
         changed += decision_steps(rng, steps, theta, table, fixed, space)
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every
             keep(theta, table, thetas[place], tables[place])
             draw_effects(rng, thetas[place], table, fixed, space)
-            total = log_parameters(thetas[place], fixed.at, fixed.named, firms, periods)
+            total = log_parameters(theta, fixed.at, fixed.named, NONE, periods)
             total += log_counts(space.true, fixed)
-            about = (fixed.at, fixed.about, space.places, fixed.family)
-            laws = (by_period, fixed.log_urn, fixed.log_factorial, fixed.log_weights, *orders)
             for f in range(firms):
-                chances(space.p, f, f, table[f].sum(), thetas[place], *about)
-                total += log_firm(table, f, space.p, *laws, space.work)
+                total += space.weight[f]
+                for t in range(periods):
+                    total -= fixed.log_factorial[table[f, t, 0]]
+                    total -= fixed.log_factorial[table[f, t, 1]]
             heights[place] = total
+        for kind in range(kinds):
+            known[kind], most[kind] = 0.0, 0
+        for f in range(firms):
+            kind = fixed.kinds[f]
+            known[kind] += space.weight[f]
+            most[kind] = max(most[kind], table[f].sum())
+        for r in range(len(moves.vectors)):
+            c = slice_step(rng, r, widths[r], theta, known, fresh, table, most, moves, fixed, space)
+            if adapt:  # towards three times the usual step
+                widths[r] += (3 * abs(c) - widths[r]) * 0.02 + 1e-6
+        if fixed.at[10] >= 0:
+            wait_anew(rng, theta, table, most, known, fixed, space)
     return changed / max(1, count * steps)
