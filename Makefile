@@ -16,6 +16,9 @@ COMPILE = build/lock/bin/uv pip compile --quiet --no-config $(LOCK_FLAGS) --univ
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
+# Tests start twice as fast where pytest finds its byte code of the last time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup fit calibrate notebooks bench docs test test-slow test-notebooks test-lowest test-newest \

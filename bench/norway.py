@@ -94,7 +94,7 @@ def told(found: dict[str, Any]) -> list[str]:
         "",
         "The Norwegian study, and made-up ones drawn from known parameters that publish the same "
         "kinds of counts (which agree with each other). Defaults of the package: 4 chains of 1,000 "
-        "tuning and 2,000 kept draws, 3 sweeps over table and parameters each; full caches. "
+        "tuning and 2,000 kept draws, 2 sweeps over table and parameters each; full caches. "
         "Sampling is timed by the fit itself, with its preparation and predictions.",
         "",
         *table(header, rows),

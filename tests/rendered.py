@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from intlmodels.report.data import gather
 from intlmodels.report.pages import Page
-from intlmodels.report.registry import Frame, render
-from intlmodels.report.registry import sections_of as values_of
+from intlmodels.report.registry import Frame, parts_of, render
 from intlmodels.report.render import Format
 from intlmodels.studies import Study
 
 
 def appendix(study: Study, folder: Path, names: Iterable[str], form: Format = "md") -> Page:
-    """The appendix with these sections only."""
-    frame, values = values_of(study, folder, tables=False)
-    chosen = {name: values[name] for name in names if name in values}
-    return render(form, study.model, frame, chosen)[1]["appendix"]
+    """The appendix with these sections only; the others are not made."""
+    m, parts = gather(study, folder), parts_of(study.model).sections
+    made = {name: parts[name](m) for name in names}
+    values = {name: own for name, own in made.items() if own is not None}
+    return render(form, study.model, Frame({}, {}, m.passed, {}), values)[1]["appendix"]
 
 
 def of_values(values: dict, name: str, model: str = "share", passed: bool = True) -> str:

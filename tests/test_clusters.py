@@ -178,12 +178,14 @@ def lively_point(model, seed):
     }
 
 
-def constrained(model, point):
+def constrained(model, *points):
+    """Values of all parameters and deterministics at unconstrained points."""
     variables = list(model.unobserved_value_vars)
     function = model.compile_fn(
         variables, inputs=model.value_vars, mode=PLAIN, on_unused_input="ignore"
     )
-    return {v.name: value for v, value in zip(variables, function(point), strict=True)}
+    names = [v.name for v in variables]
+    return [dict(zip(names, function(point), strict=True)) for point in points]
 
 
 def linear_by_hand(design, v):
@@ -211,8 +213,7 @@ def linear_by_hand(design, v):
 @pytest.mark.parametrize("variant", EVERY)
 def test_the_linear_predictor_is_that_of_the_firms_own_clusters(study, variant):
     model, design = build(study, variant), design_of(study, variant)
-    for seed in range(3):
-        values = constrained(model, lively_point(model, seed))
+    for values in constrained(model, *(lively_point(model, seed) for seed in range(3))):
         expected = linear_by_hand(design, values)
         got = values["eta"] if design.family == "ordered" else values["mu"]
         if design.family != "ordered":
@@ -243,9 +244,8 @@ def test_the_log_density_equals_scipy(study):
     """Priors and likelihood of the default, with the changes of variables taken out."""
     model, design = build(study), design_of(study)
     density = model.compile_logp(jacobian=False, mode=PLAIN)
-    for seed in range(3):
-        point = lively_point(model, seed)
-        v = constrained(model, point)
+    points = [lively_point(model, seed) for seed in range(3)]
+    for point, v in zip(points, constrained(model, *points), strict=True):
         total = stats.norm(-1.5, 1).logpdf(v["intercept"])
         total += stats.norm(0, 0.5).logpdf([v["ease"], v["size"]]).sum()
         total += stats.lognorm(0.8, scale=10).logpdf(v["phi"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import textwrap
 import tomllib
 from inspect import getdoc, signature
@@ -72,9 +73,41 @@ def fit_of(study: Study, **_: object) -> DataTree:
     return tree
 
 
+sampled = jobs.fit
+
+
+def quick_fit(study: Study, *args: object, **how: object) -> DataTree:
+    """A fit of made-up draws, or one that is sampled in no time."""
+    return (sampled if study.model == "decay" else mock_fit)(study, *args, **how)
+
+
+#: Settings of fits that are sampled.
+FEW = {"draws": 100, "tune": 100, "chains": 2}
+
+
+@pytest.fixture(scope="module")
+def rochester() -> Study:
+    return load_study("rochester")
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory):
+    """A folder in which a fit of Rochester is stored, and fits by study and variant."""
+    folder = tmp_path_factory.mktemp("fits")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jobs, "fit", quick_fit)
+        return folder, {
+            ("rochester", "default"): im.fit_study("rochester", out=folder / "reports/rochester"),
+            ("rochester", "heaped"): im.fit_study("rochester", "heaped"),
+            ("norway", "default"): im.fit_study("norway", **FEW),
+        }
+
+
 @pytest.fixture
-def stand_ins(tmp_path, monkeypatch):
-    """An empty folder, and functions that take no time; what checks find is made up."""
+def stand_ins(rochester, fits, tmp_path, monkeypatch):
+    """A folder with one fit, and functions that take no time; what checks find is made up."""
+    stored, known = fits
+    shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     found = madetrust.trust(
         calibration=madetrust.calibration(),
@@ -85,18 +118,16 @@ def stand_ins(tmp_path, monkeypatch):
         design=DesignAnalysis("posterior", 22, 100, {}, ()),
     )
     whole = {name: getattr(im, name) for name in im.__all__}
-    sampled = jobs.fit
-
-    def fit(study, *args, **how):
-        return (sampled if study.model == "decay" else mock_fit)(study, *args, **how)
 
     def fit_study(study, variant="default", **how):
         signature(whole["fit_study"]).bind(study, variant, **how)
+        if isinstance(study, str) and not how and (study, variant) in known:
+            return known[study, variant]
         loaded = study if isinstance(study, Study) else load_study(study)
         if getattr(loaded, "panel", None) is not None:
             return fit_of(loaded, **how)
         if loaded.model == "decay":
-            how |= {"draws": 100, "tune": 100, "chains": 2}
+            how |= FEW
         return whole["fit_study"](loaded, variant, **how)
 
     def instead(name, answer):
@@ -106,11 +137,11 @@ def stand_ins(tmp_path, monkeypatch):
 
         monkeypatch.setattr(im, name, call, raising=False)
 
-    monkeypatch.setattr(jobs, "fit", fit)
+    monkeypatch.setattr(jobs, "fit", quick_fit)
     monkeypatch.setattr(im, "fit_study", fit_study, raising=False)
     for name in (*LONG, "read_trust"):
         instead(name, found)
-    instead("reduce", load_study("rochester"))
+    instead("reduce", rochester)
     return found
 
 
@@ -135,10 +166,9 @@ def example_of(own) -> str:
 
 @pytest.mark.filterwarnings("ignore::intlmodels.NotConverged")
 @pytest.mark.parametrize("name", [*PUBLIC, *FIGURES, *CLASSES])
-def test_the_example_of_a_public_name_runs(name, stand_ins, tmp_path):
+def test_the_example_of_a_public_name_runs(name, rochester, stand_ins, tmp_path):
     last = name.rpartition(".")[2]
     example = example_of((PUBLIC | FIGURES | CLASSES)[name])
-    study = load_study("rochester")
     if last in OF_COUNTS.split():
         fit = im.fit_study("norway")
     elif last in OF_PANELS.split():
@@ -150,13 +180,13 @@ def test_the_example_of_a_public_name_runs(name, stand_ins, tmp_path):
     elif "cluster" in last:
         fit = made_up(clusters_study(tmp_path / "clusters"))
     else:
-        fit = im.fit_study(study, out="reports/rochester")
+        fit = im.fit_study("rochester")
     given = {
         "im": im,
-        "study": study,
+        "study": rochester,
         "data": firm_years().rename(columns={"fsts": "share"}),
         "fit": fit,
-        "heaped": im.fit_study(study, "heaped") if "heaped" in example else None,
+        "heaped": im.fit_study("rochester", "heaped") if "heaped" in example else None,
         "found": stand_ins,
         "tables": im.trust_tables(stand_ins),
     }
@@ -181,8 +211,8 @@ def test_the_docstring_of_a_public_name_is_whole(name):
 
 @pytest.mark.filterwarnings("ignore::intlmodels.NotConverged")
 @pytest.mark.parametrize("page", ["python", "panels", "clusters", "comparison", "for-a-paper"])
-def test_the_python_of_a_page_runs(page, stand_ins, tmp_path):
-    firms = load_study("rochester").frame().rename(columns={"printed_pct": "share"})
+def test_the_python_of_a_page_runs(page, rochester, stand_ins, tmp_path):
+    firms = rochester.frame().rename(columns={"printed_pct": "share"})
     given = {"im": im, "frame": firm_years(), "firms": firms}
     run = [own for own in blocks(DOCS / f"{page}.md", "python") if "bambi" not in own]
     assert run

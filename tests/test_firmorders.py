@@ -105,14 +105,9 @@ def test_an_order_over_single_periods_says_what_its_bounds_say():
     assert probability(ordered, *at) == pytest.approx(probability(counted, *at), rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    "most_cells", [sampler.MOST_CELLS, pytest.param(0, marks=pytest.mark.slow)]
-)
 @pytest.mark.parametrize("name", ["several", "denied"])
-def test_draws_agree_with_the_sum_over_all_sequences(name, most_cells, monkeypatch):
+def test_draws_agree_with_the_sum_over_all_sequences(name):
     case = CASES[name]
-    # Beyond so many cells, effects of firms are summed out.
-    monkeypatch.setattr(sampler, "MOST_CELLS", most_cells)
     wanted = bruteforce.exact(case, draws=8_000)
     settings = Settings(draws=1500, tune=300, chains=4, seed=11)
     drawn = inferencedata.posterior(case, sampler.sample(case, parameters(case), settings))

@@ -1,5 +1,7 @@
 """Every variant: finite at the start, equal to formulas written with scipy, and compilable."""
 
+from functools import cache
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -27,13 +29,26 @@ def lively_point(model, seed):
     }
 
 
-def constrained(model, point):
-    """Values of all parameters and deterministics at an unconstrained point."""
+@cache
+def model_of(variant):
+    return build(STUDY, variant)
+
+
+@cache
+def densities(variant):
+    """The log density and its gradient, compiled."""
+    model = model_of(variant)
+    return model.compile_logp(mode=PLAIN), model.compile_dlogp(mode=PLAIN)
+
+
+def constrained(model, *points):
+    """Values of all parameters and deterministics at unconstrained points."""
     variables = list(model.unobserved_value_vars)
     function = model.compile_fn(
         variables, inputs=model.value_vars, mode=PLAIN, on_unused_input="ignore"
     )
-    return {v.name: value for v, value in zip(variables, function(point), strict=True)}
+    names = [v.name for v in variables]
+    return [dict(zip(names, function(point), strict=True)) for point in points]
 
 
 #: Stages of the firms A to V, read from table 4 by hand.
@@ -92,9 +107,7 @@ def test_unknown_variant_lists_the_valid_ones():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_log_density_and_gradient_are_finite(variant):
-    model = build(STUDY, variant)
-    logp = model.compile_logp(mode=PLAIN)
-    gradient = model.compile_dlogp(mode=PLAIN)
+    model, (logp, gradient) = model_of(variant), densities(variant)
     for point in (model.initial_point(), lively_point(model, 1), lively_point(model, 2)):
         assert np.isfinite(logp(point))
         assert np.isfinite(gradient(point)).all()
@@ -102,8 +115,7 @@ def test_log_density_and_gradient_are_finite(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradient_is_the_slope_of_the_log_density(variant):
-    model = build(STUDY, variant)
-    logp, gradient = model.compile_logp(mode=PLAIN), model.compile_dlogp(mode=PLAIN)
+    model, (logp, gradient) = model_of(variant), densities(variant)
     point = lively_point(model, 3)
     step = 1e-5
     numeric = []
@@ -120,7 +132,7 @@ def test_gradient_is_the_slope_of_the_log_density(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_dimensions_carry_labels(variant):
-    model = build(STUDY, variant)
+    model = model_of(variant)
     assert list(model.coords["firm"]) == list("ABCDEFGHIJKLMNOPQRSTUV")
     if "sigma_expertise" in model.named_vars:
         assert list(model.coords["expertise_level"]) == [
@@ -206,7 +218,7 @@ def composition_by_hand(values):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_log_likelihood_equals_scipy(variant):
-    model = build(STUDY, variant)
+    model = model_of(variant)
     observed = model[OUTCOME if find_variant(STUDY, variant).outcome == "" else LEVEL]
     pointwise = model.compile_fn(
         model.logp(vars=[observed], sum=False),
@@ -214,9 +226,9 @@ def test_log_likelihood_equals_scipy(variant):
         mode=PLAIN,
         on_unused_input="ignore",
     )
-    for seed in range(5):
-        point = lively_point(model, seed)
-        expected = by_hand(variant, constrained(model, point))
+    points = [lively_point(model, seed) for seed in range(5)]
+    for point, values in zip(points, constrained(model, *points), strict=True):
+        expected = by_hand(variant, values)
         # Shares of a composition are averaged over a few nodes.
         error = 5e-5 if variant == "composition" else 1e-8
         np.testing.assert_allclose(pointwise(point)[0], expected, atol=error)
@@ -280,16 +292,16 @@ def axes_by_hand(label, v):
     "variant", ["default", "nested-expertise", "second-product", "two-axes", "hurdle"]
 )
 def test_linear_predictor_equals_the_tables(variant):
-    model = build(STUDY, variant)
-    values = constrained(model, lively_point(model, 7))
+    model = model_of(variant)
+    (values,) = constrained(model, lively_point(model, 7))
     mu = values["mu"]
     np.testing.assert_allclose(np.log(mu / (1 - mu)), linear_by_hand(variant, values), atol=1e-10)
 
 
 def test_missing_revenues_are_parameters_and_the_rest_is_standardized():
-    model = build(STUDY, "revenue")
+    model = model_of("revenue")
     assert list(model.coords["revenue_missing_firm"]) == ["B", "G"]
-    values = constrained(model, lively_point(model, 8))
+    (values,) = constrained(model, lively_point(model, 8))
     base = linear_by_hand("default", values)
     logs = np.log([float(row[1]) for row in STUDY.tables["table1.csv"].rows if row[1]])
     standardized = iter((logs - logs.mean()) / logs.std(ddof=1))
@@ -303,7 +315,7 @@ def test_missing_revenues_are_parameters_and_the_rest_is_standardized():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_free_parameter_stands_in_the_table_of_priors(variant):
-    model = build(STUDY, variant)
+    model = model_of(variant)
     listed = set(priors_of(STUDY, variant)) | {
         name for name, _, _ in fixed_priors(design_of(STUDY, variant))
     }

@@ -41,29 +41,15 @@ FURTHER = {
     "missed, power": design(*SOME, interviews=(1, 1, 1), family="power"),
     "missed, step": design(*SOME, interviews=(1, 2, 1), family="step", owned_since=(2, 0, 1)),
 }
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in FURTHER]
+#: The quick cases with few draws a chain, all of them with many.
+SLOW = [pytest.param(name, 3000, marks=pytest.mark.slow) for name in CASES | FURTHER]
 
 
-#: Cases in which effects of firms can be summed out; those that are fast.
-SUMMED = [
-    pytest.param(name, marks=[] if name in ("contradictory", "three sizes") else pytest.mark.slow)
-    for name in CASES
-    if name not in ("period", "owners", "missed")
-]
-
-
-@pytest.mark.parametrize("name", SUMMED)
-def test_draws_with_effects_summed_out_agree_with_the_sum_over_all_tables(name, monkeypatch):
-    monkeypatch.setattr(sampler, "MOST_CELLS", 0)
-    assert sampler.summed(CASES[name])
-    test_draws_agree_with_the_sum_over_all_tables(name)
-
-
-@pytest.mark.parametrize("name", [*CASES, *SLOW])
-def test_draws_agree_with_the_sum_over_all_tables(name):
+@pytest.mark.parametrize(("name", "draws"), [*((name, 800) for name in CASES), *SLOW])
+def test_draws_agree_with_the_sum_over_all_tables(name, draws):
     case = (CASES | FURTHER)[name]
     wanted = exact(case, draws=8_000)
-    settings = Settings(draws=3000, tune=500, chains=4, seed=11)
+    settings = Settings(draws=draws, tune=500, chains=4, seed=11)
     drawn = inferencedata.posterior(case, sampler.sample(case, parameters(case), settings))
     for parameter, mean in wanted.mean.items():
         values = drawn[parameter].to_numpy()

@@ -153,11 +153,12 @@ def test_integrals_are_those_of_twenty_digits(study, spread, made, flagged):
     found = float(integrals(counts, part, design, point, NUMPY)[0])
 
     def density(z):
-        odds = [-1 - mpmath.mpf("0.02") * k + spread * z for k in range(made)]
-        loss = sum(mpmath.log1p(mpmath.exp(value)) for value in odds)
-        return mpmath.exp(flagged * spread * z - loss - z * z / 2) / mpmath.sqrt(2 * mpmath.pi)
+        factor = mpmath.exp(spread * z)
+        none = mpmath.fprod(1 / (1 + factor * own) for own in odds)
+        return factor**flagged * none * mpmath.exp(-z * z / 2) / mpmath.sqrt(2 * mpmath.pi)
 
     with mpmath.workdps(20):
+        odds = [mpmath.exp(-1 - mpmath.mpf("0.02") * k) for k in range(made)]
         ends = mpmath.linspace(-12, 12, 13)
         assert found == pytest.approx(float(mpmath.log(mpmath.quad(density, ends))), abs=2e-11)
 

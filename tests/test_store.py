@@ -38,9 +38,22 @@ def print_of(folder, variant="default", overrides=None, **settings):
     )
 
 
+def every_print(study):
+    """The fingerprint of every variant."""
+    return {
+        v: store.fingerprint(study, v, priors_of(study, v), Settings()) for v in catalogue(study)
+    }
+
+
+@pytest.fixture(scope="module")
+def before():
+    """Those of the study before it is edited."""
+    return every_print(load_study("rochester"))
+
+
 def stale_variants(folder, before):
-    study = load_study(folder)
-    return {v for v in catalogue(study) if store.changes(before[v], print_of(folder, v))}
+    after = every_print(load_study(folder))
+    return {v for v, own in after.items() if store.changes(before[v], own)}
 
 
 #: Fits that explain something else than the share.
@@ -60,41 +73,37 @@ def test_nothing_changed_means_nothing_to_do(rochester):
     assert store.changes(print_of(rochester), print_of(rochester)) == []
 
 
-def test_an_outcome_makes_everything_stale_that_explains_it(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_an_outcome_makes_everything_stale_that_explains_it(rochester, before):
     edit(rochester / "table1.csv", "A,0.5,5,30", "A,0.5,5,35")
     assert stale_variants(rochester, before) == set(before) - FURTHER
     reasons = store.changes(before["default"], print_of(rochester))
     assert reasons == ["data of international_revenue_pct changed"]
 
 
-def test_a_stage_makes_its_fit_stale_and_what_uses_it(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_a_stage_makes_its_fit_stale_and_what_uses_it(rochester, before):
     edit(rochester / "table4.csv", "A,Export Agent", "A,Export")
     assert stale_variants(rochester, before) == {"stage", "by-stage", *ORDERS, *AGENTS}
     assert store.changes(before["stage"], print_of(rochester, "stage")) == ["data of stage changed"]
 
 
-def test_another_label_of_the_same_level_makes_stale_only_an_order_that_tells_them_apart(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_another_label_of_the_same_level_makes_stale_only_an_order_that_tells_them_apart(
+    rochester, before
+):
     edit(rochester / "table4.csv", "H,Export Agent", "H,Export and Export Agent")
     assert stale_variants(rochester, before) == {"stage-agent-first"}
 
 
-def test_another_order_of_the_stages_makes_stale_what_rests_on_it(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_another_order_of_the_stages_makes_stale_what_rests_on_it(rochester, before):
     edit(rochester / "study.toml", '"export", "agent"', '"agent", "export"')
     assert stale_variants(rochester, before) == {"stage", "by-stage"}
 
 
-def test_a_revenue_makes_only_the_revenue_variant_stale(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_a_revenue_makes_only_the_revenue_variant_stale(rochester, before):
     edit(rochester / "table1.csv", "A,0.5,5,30", "A,0.7,5,30")
     assert stale_variants(rochester, before) == {"revenue"}
 
 
-def test_a_second_product_makes_only_its_variant_stale(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_a_second_product_makes_only_its_variant_stale(rochester, before):
     edit(
         rochester / "table2.csv",
         "C,Difficult,Manufacturing--limited design,Precision Optics,Photonics Subsystems",
@@ -103,8 +112,7 @@ def test_a_second_product_makes_only_its_variant_stale(rochester):
     assert stale_variants(rochester, before) == {"second-product"}
 
 
-def test_a_column_that_no_variant_uses_makes_nothing_stale(rochester):
-    before = {v: print_of(rochester, v) for v in catalogue(load_study(rochester))}
+def test_a_column_that_no_variant_uses_makes_nothing_stale(rochester, before):
     edit(rochester / "table1.csv", "Photonics Value Added,Yes", "Photonics Value Added,No")
     edit(rochester / "study.toml", "title =", "# a comment\ntitle =")
     assert stale_variants(rochester, before) == set()

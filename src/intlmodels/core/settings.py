@@ -31,7 +31,7 @@ class Settings:
     target_accept: float = 0.95  # Target acceptance of NUTS, between 0 and 1
     sampler: str = "nutpie"  # {"nutpie", "pymc"}: Which implementation of NUTS
     #: Where tables are drawn together with parameters: sweeps over both for each draw
-    sweeps: int = 3
+    sweeps: int = 2
     cores: int | None = None  # Chains sampled at the same time; does not change the draws
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from intlmodels.core import formats as f
 from intlmodels.models import DEFAULT
-from intlmodels.models.decay.sampler import steps_of_table
+from intlmodels.models.decay.sampler import STEPS
 from intlmodels.models.share.design import CLUSTER, FIRM, Block
 from intlmodels.paper.markup import DATA, Cite, Passage, cite
 from intlmodels.report import decay, provenance
@@ -240,7 +240,7 @@ def _of_decisions(m: DecayReportData) -> dict[str, Any]:
     return {
         "template": "decay.j2",
         "conflicts": " ".join(sentences("decay/conflict.md.j2", found)) if found else "",
-        "table_steps": steps_of_table(2 * len(m.design.firms) * len(m.design.periods)),
+        "table_steps": STEPS * m.design.total,
     }
 
 

@@ -114,7 +114,7 @@ METHODS: dict[str, Method] = {
     "augmentation": Method(
         "Tables and parameters drawn in turn (data augmentation)", ("tanner1987",)
     ),
-    "table steps": Method("Steps of the tables", ("diaconis1998",)),
+    "table steps": Method("Firms' effects summed out while tables move", ("liu1994",)),
     "parameter steps": Method("Steps of the parameters", ("neal2003", "yu2011")),
     "bounds": Method("Bounds of cells from margins", ("frechet1951",)),
     "audit": Method("Integer programs of the audit (HiGHS)", ("huangfu2018",)),

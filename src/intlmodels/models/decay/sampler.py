@@ -4,7 +4,7 @@ Only counts of the decisions are known; the decisions themselves are latent. Fil
 table and fitting it as data would pretend to know them, and bias the decay towards zero, so
 tables and parameters are drawn in turn, each given the other (data augmentation, Tanner and
 Wong 1987, Journal of the American Statistical Association 82, 528-540). The compiled steps
-are in :mod:`intlmodels.models.decay.kernels`.
+are in :mod:`intlmodels.models.decay.steps`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.special import gammaln
 
 from intlmodels.core.errors import StudyError
 from intlmodels.core.processes import compiling
-from intlmodels.models.decay import collapsed, kernels, orders
+from intlmodels.models.decay import kernels, orders, steps
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
 from intlmodels.studies.counts import Rows, rows
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Steps of the table in a sweep: so many for as many cells, and three more for each further cell.
-FEWEST_STEPS, MORE_STEPS = 100, 3
-#: Cells up to which effects of firms are drawn with the table; beyond, they are summed out.
-MOST_CELLS = 100
+#: Steps of the table in a sweep, for each decision.
+STEPS = 8
 #: Kept draws between two looks at whether to stop.
 CHUNK = 100
 #: Part of the tuning in which step widths still change.
@@ -85,14 +83,19 @@ def layout(design: Design) -> Layout:
     return Layout(np.array([*at, len(design.sizes)]), place)
 
 
-def summed(design: Design) -> bool:
-    """Whether effects of firms are summed out: in large studies, where chances hang on places."""
-    cells = 2 * len(design.firms) * len(design.periods)
-    return cells > MOST_CELLS and not (design.by_period or design.owned_since or design.interviews)
+def kinds(design: Design) -> NDArray[np.int64]:
+    """Number the kinds of firms: those of a kind differ in their effects alone.
+
+    Where decisions may have been missed every firm is a kind.
+    """
+    firms = len(design.firms)
+    alone = np.arange(firms) * bool(design.interviews)
+    own = np.array([design.size_of_firm, design.owned_since or [0] * firms, alone])
+    return np.unique(own, axis=1, return_inverse=True)[1]
 
 
-def moves(design: Design, where: Layout) -> kernels.Moves:
-    """Every coordinate; levels against their means, which leaves the data alone; common scales."""
+def moves(design: Design, where: Layout) -> steps.Moves:
+    """Lines of every coordinate but firms' effects, and of decay and levels; common scales."""
     firms = len(design.firms)
     of_size = [np.array(design.size_of_firm) == i for i in range(len(design.sizes))]
     everyone, nobody = np.ones(firms, bool), np.zeros(firms, bool)
@@ -105,35 +108,24 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
         found.append(({}, (first, stop, centre, spread), everyone))
 
     at = {name: where.position(name) for name in PARAMETERS}
-    firm = range(at["firm"], at["firm"] + firms)
     offsets = list(enumerate(of_size[:-1], at["large"]))
     line({at["intercept"]: 1}, everyone)
-    if summed(design):
-        line({at["intercept"]: 1, **{offset: -1 for offset, _ in offsets}}, of_size[-1])
-        line({at["sigma_firm"]: 1}, everyone)
-    else:
-        line({at["intercept"]: 1, **dict.fromkeys(firm, -1)}, nobody)
-        for f, i in enumerate(firm):
-            line({i: 1}, np.arange(firms) == f)
-        line({at["sigma_firm"]: 1}, nobody)
-        scale(firm.start, firm.stop, -1, at["sigma_firm"])
+    line({at["intercept"]: 1, **{offset: -1 for offset, _ in offsets}}, of_size[-1])
+    line({at["sigma_firm"]: 1}, everyone)
     for offset, own in offsets:
         line({offset: 1}, own)
-        if not summed(design):
-            line({offset: 1, **{i: -1 for f, i in enumerate(firm) if own[f]}}, nobody)
     if design.common:
         line({at["decay_mean"]: 1}, everyone)
     else:
         decay = range(at["decay"], at["decay"] + len(design.sizes))
         for i, own in zip(decay, of_size, strict=True):
             line({i: 1}, own)
-            if summed(design):
-                # Against the level of its size, so that chances in the middle stay.
-                level = {i - decay.start + at["large"]: 1.0}
-                if i == decay.stop - 1:
-                    level = {at["intercept"]: 1.0} | {offset: -1.0 for offset, _ in offsets}
-                middle = float(basis(design.family, np.array([design.total // firms + 1]))[0])
-                line({i: 1, **{j: middle * sign for j, sign in level.items()}}, own)
+            # Against the level of its size, so that chances in the middle stay.
+            level = {i - decay.start + at["large"]: 1.0}
+            if i == decay.stop - 1:
+                level = {at["intercept"]: 1.0} | {offset: -1.0 for offset, _ in offsets}
+            middle = float(basis(design.family, np.array([design.total // firms + 1]))[0])
+            line({i: 1, **{j: middle * sign for j, sign in level.items()}}, own)
         line({at["decay_mean"]: 1}, nobody)
         line({at["decay_mean"]: 1, **dict.fromkeys(decay, 1)}, everyone)
         line({at["sigma_decay"]: 1}, nobody)
@@ -152,8 +144,11 @@ def moves(design: Design, where: Layout) -> kernels.Moves:
     vectors = np.zeros((len(found), where.length))
     for row, (entries, _, _) in enumerate(found):
         vectors[row, list(entries)] = list(entries.values())
-    return kernels.Moves(
-        vectors, np.array([item[1] for item in found]), np.array([item[2] for item in found])
+    of_kind = np.arange(kinds(design).max() + 1) == kinds(design)[:, None]
+    return steps.Moves(
+        vectors,
+        np.array([item[1] for item in found]),
+        np.array([item[2] for item in found]) @ of_kind,
     )
 
 
@@ -208,7 +203,7 @@ class Draws:
     theta: Array
     #: (chain, draw, firm, period, flag)
     tables: NDArray[np.int16]
-    #: (chain, draw), up to a constant.
+    #: Of table and parameters, effects of firms summed out, up to a constant, (chain, draw).
     log_posterior: Array
     #: Part of the table steps that changed the table, (chain,).
     changed: Array
@@ -223,10 +218,9 @@ class _Chain:
     theta: Array
     table: NDArray[np.int64]
     widths: Array
-    moves: kernels.Moves
+    moves: steps.Moves
     fixed: kernels.Fixed
-    space: kernels.Space
-    summed: bool
+    space: steps.Space
 
     def run(self, keep: int, sweeps: int, adapt: bool) -> tuple[Array, Any, Array, float]:
         """Move on; keep so many draws, one after every ``sweeps`` sweeps."""
@@ -236,23 +230,9 @@ class _Chain:
             np.empty(keep),
         )
         state = (self.theta, self.table, self.widths, self.moves, self.fixed, self.space)
-        if self.summed:
-            steps = collapsed.STEPS * int(self.table.sum())
-            run = collapsed.sweeps
-        else:
-            steps = steps_of_table(self.table.size)
-            run = kernels.sweeps
-        changed = run(self.rng, keep * sweeps, sweeps, steps, adapt, *state, kept)
+        number = STEPS * int(self.table.sum())
+        changed = steps.sweeps(self.rng, keep * sweeps, sweeps, number, adapt, *state, kept)
         return (*kept, changed)
-
-
-def steps_of_table(cells: int) -> int:
-    """Steps of the table in a sweep.
-
-    With more cells the table mixes more slowly than the parameters: with 384 cells ten times the
-    steps of 72 give more than three times the effective draws a second.
-    """
-    return FEWEST_STEPS + MORE_STEPS * max(0, cells - FEWEST_STEPS)
 
 
 def fixed(
@@ -267,14 +247,17 @@ def fixed(
     about[:, 2] = design.interviews or 0
     weights = np.array(design.period_weights)
     denied = np.array([system.counts[i].denied for i in system.count], bool)
+    kind = kinds(design)
     ordered, move, accept = orders.of_firms(design, least)
     return kernels.Fixed(
         at=where.at,
         named=named_priors(priors, where),
         about=about,
         classes=alike(system, design),
+        kinds=kind,
+        of_kind=_filled([np.flatnonzero(kind == i) for i in range(kind.max() + 1)]),
         family=kernels.FAMILY_CODES[design.family],
-        member=system.member,
+        rows_of=_filled([np.flatnonzero(cell) for cell in system.member.T]),
         relation=system.relation,
         printed=system.printed,
         log_rho=np.where(system.hard & ~denied, -np.inf, np.log(design.rho)),
@@ -288,6 +271,14 @@ def fixed(
     )
 
 
+def _filled(lists: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Lists of whole numbers as rows, each filled up with -1 and at least one of them."""
+    found = np.full((len(lists), max(map(len, lists)) + 1), -1)
+    for row, own in zip(found, lists, strict=True):
+        row[: len(own)] = own
+    return found
+
+
 def _chain(
     design: Design, priors: Mapping[str, Prior], rng: np.random.Generator, near: bool
 ) -> _Chain:
@@ -299,16 +290,9 @@ def _chain(
         places = rng.standard_exponential((len(design.firms), design.total + 1))
     else:
         places = basis(design.family, np.arange(design.total + 1))[None]
-    memory = kernels.space(
-        where.length,
-        len(design.firms),
-        places,
-        len(design.periods) if design.by_period or design.owned_since else 1,
-        len(known.printed),
-        known.accept.shape[1],
-    )
-    widths = np.ones(len(lines.vectors))
-    chain = _Chain(rng, theta, table, widths, lines, known, memory, summed(design))
+    rows_of_p = len(design.periods) if design.by_period or design.owned_since else 1
+    memory = steps.space(where.length, known, places, rows_of_p)
+    chain = _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
     if design.orders:
         _find_orders(chain, fixed(design, priors, where, _LEAST))
     return chain
@@ -324,11 +308,15 @@ def _find_orders(chain: _Chain, soft: kernels.Fixed) -> None:
     memory = chain.space
 
     def allowed() -> bool:
-        about = chain.theta, chain.fixed.at, chain.fixed.about, memory.places
-        rest = chain.fixed.family, chain.fixed.ordered, chain.fixed.move, chain.fixed.accept
-        given = *about, *rest, memory.one, memory.paths, memory.work
-        firms = np.flatnonzero(chain.fixed.ordered >= 0)
-        return all(kernels.firm_likelihood(f, chain.table, *given) > -np.inf for f in firms)
+        about = chain.fixed.at, chain.fixed.about, memory.places, chain.fixed.family
+        orders = chain.fixed.ordered, chain.fixed.move, chain.fixed.accept
+        by_period, n = memory.p.shape[1] > 1, memory.p.shape[2]
+        for f in np.flatnonzero(chain.fixed.ordered >= 0):
+            kernels.chances(memory.p, f, f, n, chain.theta, *about)
+            given = memory.p, f, by_period, *orders, memory.paths, memory.work
+            if kernels.log_flags(chain.table, f, *given) == -np.inf:
+                return False
+        return True
 
     for _ in range(_SEARCH):
         if allowed():
