@@ -154,12 +154,13 @@ def decided_fit(
     """A checked fit; the default with more chains while one of its directions is on the edge.
 
     Half as many as were asked for are added at a time, of seeds of their own, up to
-    ``MOST_TIMES`` as many; unless they fail the gate. Fits that failed it once, and of registers,
-    stay as they are.
+    ``MOST_TIMES`` as many; unless they fail the gate. Fits that failed it once, and those so large
+    that fewer draws were kept or looked at, stay as they are.
     """
     draw = _fitter(study, variant, priors, progress)
     tree = checked_fit(study, variant, priors, settings, draw)
-    if variant != DEFAULT or "settings_used" in tree.attrs:
+    kept, looked_at = (tree[group].sizes["draw"] for group in ("posterior", "estimands"))
+    if variant != DEFAULT or "settings_used" in tree.attrs or looked_at < kept:
         return tree
     passed, name = Gate.from_json(tree.attrs["gate"]).passed, model_named(study.model).directions
     half = replace(settings, chains=max(2, settings.chains // 2))

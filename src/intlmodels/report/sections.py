@@ -63,7 +63,6 @@ def diagnostics(m: ReportData) -> Values:
             for name, value in used.items()
             if value != asked.get(name)
         ],
-        "chains_asked": asked["chains"],
         "draws_asked": asked["draws"],
         "draws_used": used["draws"],
         "near": _near(m),
