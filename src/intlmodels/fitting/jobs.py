@@ -155,12 +155,12 @@ def decided_fit(
 
     Half as many as were asked for are added at a time, of seeds of their own, up to
     ``MOST_TIMES`` as many; unless they fail the gate. Fits that failed it once, and those so large
-    that fewer draws were kept or looked at, stay as they are.
+    that not all draws were kept or looked at (registers), stay as they are.
     """
     draw = _fitter(study, variant, priors, progress)
     tree = checked_fit(study, variant, priors, settings, draw)
-    kept, looked_at = (tree[group].sizes["draw"] for group in ("posterior", "estimands"))
-    if variant != DEFAULT or "settings_used" in tree.attrs or looked_at < kept:
+    kept = {own.sizes["draw"] for own in _after(tree).values()}
+    if variant != DEFAULT or "settings_used" in tree.attrs or len(kept) > 1:
         return tree
     passed, name = Gate.from_json(tree.attrs["gate"]).passed, model_named(study.model).directions
     half = replace(settings, chains=max(2, settings.chains // 2))
@@ -250,17 +250,24 @@ def _judged(tree: DataTree) -> DataTree:
     return tree
 
 
+def _after(tree: DataTree) -> dict[str, DataTree]:
+    """Groups of a fit that have draws after seeing data."""
+    return {
+        name: node
+        for name, node in tree.children.items()
+        if "draw" in node.dims and not name.startswith("prior")
+    }
+
+
 def _together(parts: list[DataTree]) -> DataTree:
     """One fit with the chains of several of the same model, in all else the first."""
     import xarray as xr
 
     first = parts[0]
     found = {name: node.to_dataset() for name, node in first.children.items()}
-    for name, own in found.items():
-        if "chain" in own.dims and not name.startswith("prior"):
-            all_of = [part[name].to_dataset() for part in parts]
-            joined = xr.concat(all_of, "chain", join="override")
-            found[name] = joined.assign_coords(chain=np.arange(joined.sizes["chain"]))
+    for name in _after(first):
+        joined = xr.concat([part[name].to_dataset() for part in parts], "chain", join="override")
+        found[name] = joined.assign_coords(chain=np.arange(joined.sizes["chain"]))
     tree = xr.DataTree.from_dict(found)
     used = json.loads(first.attrs["settings"]) | {"chains": tree["posterior"].sizes["chain"]}
     tree.attrs = first.attrs | {
