@@ -19,9 +19,9 @@ def mock_fit(
     rng = np.random.default_rng(settings.seed)
     draws = {
         group: _draws(rng, study, design, chains, count)
-        for group, chains, count in (("posterior", 4, 500), ("prior", 1, 500))
+        for group, chains, count in (("posterior", settings.chains, 500), ("prior", 1, 500))
     }
-    shape = (4, 500)
+    shape = (settings.chains, 500)
     diverging = np.zeros(shape, bool)
     diverging[1, 3] = bad
     stats = {
@@ -31,7 +31,7 @@ def mock_fit(
         "step_size": np.full(shape, 0.3),
         "n_steps": np.full(shape, 15),
     }
-    coords = {"chain": np.arange(4), "draw": np.arange(500)}
+    coords = {"chain": np.arange(settings.chains), "draw": np.arange(500)}
     pointwise = rng.normal(-2, 0.3, size=(*shape, len(study.firms)))
     tree = xr.DataTree.from_dict(
         draws
@@ -54,7 +54,7 @@ def mock_fit(
             "constant_data": inferencedata.constant_data(study, design),
         }
     )
-    tree.attrs = fitting.attributes(study, variant, design, priors, settings)
+    tree.attrs = fitting.attributes(study, variant, design, priors, settings) | {"seconds": 1.0}
     return tree
 
 

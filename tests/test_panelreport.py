@@ -444,3 +444,8 @@ def test_draws_are_counted_as_they_were_kept(m, monkeypatch):
     settings = reproduce(m)["rows"]
     assert ("draws", f"{asked['draws']} (used: 600)") in settings
     assert ("tune", f"{asked['tune']}") in settings
+    said = "more chains were drawn than were asked for"
+    assert said not in text
+    monkeypatch.setitem(m.fit.attrs, "settings_used", json.dumps(asked | {"chains": 8}))
+    assert said in madetrust.words("diagnostics", diagnostics(m))
+    assert ("chains", f"{asked['chains']} (used: 8)") in reproduce(m)["rows"]

@@ -13,9 +13,10 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting import jobs as workflow
 from intlmodels.fitting import store
-from intlmodels.fitting.diagnostics import Gate, directions_on_the_edge
+from intlmodels.fitting.diagnostics import Gate, directions_on_the_edge, gate
 from intlmodels.models import catalogue, priors_of
 from intlmodels.models.share import ShareModel
+from intlmodels.models.share.estimands import estimate
 from intlmodels.studies import load_study
 from mockfit import mock_fit
 from studies import STUDY, write_study
@@ -114,50 +115,65 @@ def test_a_retry_that_helps_is_kept(study, tmp_path, monkeypatch):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Every call of the sampler, as (variant, draws)."""
+    """Every call of the sampler, as (variant, chains, seed)."""
     calls = []
 
     def counted(study, variant, priors, settings, progress=None, sampler=None):
-        calls.append((variant, settings.draws))
+        calls.append((variant, settings.chains, settings.seed))
         return mock_fit(study, variant, priors, settings)
 
     monkeypatch.setattr(workflow, "fit", counted)
     return calls
 
 
-@pytest.mark.parametrize(
-    ("edge", "times"),
-    [([False], [1]), ([True, False], [1, 2]), ([True, True], [1, 2, 4])],
-)
-def test_draws_are_added_until_directions_are_decided_or_a_budget_is_spent(
-    study, drawn, tmp_path, monkeypatch, edge, times
+@pytest.mark.parametrize("edge", [[False], [True, False], [True] * 6])
+def test_chains_are_added_until_directions_are_decided_or_a_budget_is_spent(
+    study, drawn, tmp_path, monkeypatch, edge
 ):
-    answers = iter(edge)
-    monkeypatch.setattr(workflow, "directions_on_the_edge", lambda draws: next(answers))
-    run(study, tmp_path / "out", settings=Settings(draws=100))
-    assert [draws for _, draws in drawn] == [100 * n for n in times]
+    answers, asked = iter(edge), []
+    monkeypatch.setattr(
+        workflow, "directions_on_the_edge", lambda draws: asked.append(draws) or next(answers)
+    )
+    run(study, tmp_path / "out", settings=Settings(draws=500, seed=5))
+    added = sum(edge)
+    assert [chains for _, chains, _ in drawn] == [4] + [2] * added
+    assert len({seed for *_, seed in drawn}) == 1 + added  # no chain is drawn twice
     tree = store.read(tmp_path / "out" / "posterior.nc")
-    assert json.loads(tree.attrs["settings"])["draws"] == 100
-    if len(times) > 1:
-        assert json.loads(tree.attrs["settings_used"])["draws"] == 100 * times[-1]
+    for group in ("posterior", "sample_stats", "log_likelihood", "posterior_predictive"):
+        assert tree[group].sizes["chain"] == 4 + 2 * added
+    assert tree["prior"].sizes["chain"] == 1
+    # Every chain was asked about, with the chains before it, and is that of its own seed.
+    assert [len(draws) for draws in asked] == [4 + 2 * i for i in range(len(edge))]
+    for place, (_, chains, seed) in enumerate(drawn):
+        alone = mock_fit(study, settings=Settings(draws=500, chains=chains, seed=seed))
+        first = 4 + 2 * (place - 1) if place else 0
+        own = tree["posterior"]["mu"].isel(chain=slice(first, first + chains))
+        np.testing.assert_array_equal(own, alone["posterior"]["mu"])
+    again = estimate(tree)["difference"]
+    np.testing.assert_allclose(tree["estimands"]["difference"], again, rtol=1e-9)
+    assert Gate.from_json(tree.attrs["gate"]) == gate(tree)
+    asked_for = json.loads(tree.attrs["settings"])
+    assert asked_for["chains"] == 4
+    used = json.loads(tree.attrs.get("settings_used", tree.attrs["settings"]))
+    assert used == asked_for | {"chains": 4 + 2 * added}
     # What was asked for identifies the fit.
-    assert workflow.plan(study, ["default"], tmp_path / "out", settings=Settings(draws=100))[
-        0
-    ].current
+    same = workflow.plan(study, ["default"], tmp_path / "out", settings=Settings(draws=500, seed=5))
+    assert same[0].current
 
 
-def test_a_fit_with_more_draws_that_fails_is_not_kept(study, tmp_path, monkeypatch):
+def test_chains_with_which_a_fit_fails_are_not_kept(study, tmp_path, monkeypatch):
     monkeypatch.setattr(workflow, "directions_on_the_edge", lambda draws: True)
     monkeypatch.setattr(
         workflow,
         "fit",
         lambda study, variant, priors, settings, *_: mock_fit(
-            study, variant, priors, settings, bad=settings.draws > 100
+            study, variant, priors, settings, bad=settings.chains < 4
         ),
     )
-    run(study, tmp_path / "out", settings=Settings(draws=100))
+    run(study, tmp_path / "out", settings=Settings(draws=500))
     tree = store.read(tmp_path / "out" / "posterior.nc")
     assert Gate.from_json(tree.attrs["gate"]).passed
+    assert tree["posterior"].sizes["chain"] == 4
     assert "settings_used" not in tree.attrs
 
 

@@ -25,13 +25,18 @@ from intlmodels.core.files import probe
 from intlmodels.core.threads import one_thread_each
 
 #: New objects between two collections; Python's own number is 2000 or less.
-NEW_OBJECTS = 10_000
+NEW_OBJECTS = 1_000_000
 
 
 def spare_collection() -> None:
-    """Collect garbage rarely in this process, and not at all when it ends."""
+    """Collect garbage rarely in this process, and not at all when it ends; do without Dask.
+
+    With the first array xarray imports it, which takes longer than to make the array.
+    """
     gc.set_threshold(NEW_OBJECTS)
     atexit.register(_spare_the_last)
+    if "xarray" not in sys.modules:
+        sys.modules.setdefault("dask", None)  # type: ignore[arg-type]
 
 
 def _spare_the_last() -> None:

@@ -11,6 +11,7 @@ import logging
 import platform
 import socket
 import ssl
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,6 +52,8 @@ def cluster(address: str, packages: tuple[str, ...], goes_on: str) -> Iterator[W
     StudyError if Dask is missing, no scheduler answers, or workers differ or end before the work is
     done.
     """
+    if sys.modules.get("dask", True) is None:  # see `processes.spare_collection`
+        del sys.modules["dask"]
     try:
         from distributed import KilledWorker
     except ImportError:

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from intlmodels.audit import require_consistent_counts
 from intlmodels.core import files
 from intlmodels.core.errors import StudyError
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
 
-#: The default takes up to so many times the draws that were asked for, until its directions are
+#: The default takes up to so many times the chains that were asked for, until its directions are
 #: decided.
 MOST_TIMES = 4
 
@@ -149,35 +151,29 @@ def decided_fit(
     settings: Settings,
     progress: Progress | None = None,
 ) -> DataTree:
-    """A checked fit; the default with more draws while one of its directions is on the edge.
+    """A checked fit; the default with more chains while one of its directions is on the edge.
 
-    They are doubled, up to ``MOST_TIMES`` as many as were asked for. Fits that failed the gate
-    once, and of registers, stay as they are.
+    Half as many as were asked for are added at a time, of seeds of their own, up to
+    ``MOST_TIMES`` as many; unless they fail the gate. Fits that failed it once, and those so large
+    that not all draws were kept or looked at (registers), stay as they are.
     """
     draw = _fitter(study, variant, priors, progress)
     tree = checked_fit(study, variant, priors, settings, draw)
-    name = model_named(study.model).directions
-    asked = {key: tree.attrs[key] for key in ("settings", "fingerprint")}
-    times = 1
-    while (
-        variant == DEFAULT
-        and times < MOST_TIMES
-        and "settings_used" not in tree.attrs
-        and Gate.from_json(tree.attrs["gate"]).passed
-        and directions_on_the_edge(
-            tree["estimands"][name].transpose("chain", "draw", ...).to_numpy()
-        )
-    ):
-        times *= 2
-        more = replace(settings, draws=times * settings.draws)
-        found = checked_fit(study, variant, priors, more, draw)
-        if not Gate.from_json(found.attrs["gate"]).passed:
+    kept = {own.sizes["draw"] for own in _after(tree).values()}
+    if variant != DEFAULT or "settings_used" in tree.attrs or len(kept) > 1:
+        return tree
+    passed, name = Gate.from_json(tree.attrs["gate"]).passed, model_named(study.model).directions
+    half = replace(settings, chains=max(2, settings.chains // 2))
+    most = (MOST_TIMES - 1) * settings.chains // half.chains
+    parts = [tree]
+    for seed in np.random.SeedSequence(settings.seed).generate_state(most * passed):
+        found = [own["estimands"][name].transpose("chain", "draw", ...) for own in parts]
+        if not directions_on_the_edge(np.concatenate(found)):
             break
-        tree = found
-    if tree.attrs["settings"] != asked["settings"]:
-        # What was asked for identifies the fit; what was used is told beside it.
-        tree.attrs.setdefault("settings_used", tree.attrs["settings"])
-        tree.attrs |= asked
+        parts.append(_estimated(draw(replace(half, seed=int(seed)))))
+    if len(parts) > 1:
+        more = _together(parts)
+        tree = more if Gate.from_json(more.attrs["gate"]).passed else tree
     return tree
 
 
@@ -231,18 +227,54 @@ def more_careful(settings: Settings, used: Mapping[str, Any]) -> tuple[Settings,
     return replace(settings, sweeps=5 * settings.sweeps), f"{settings.sweeps} sweeps per draw"
 
 
-@one_thread()
 def _with_estimands(tree: DataTree) -> DataTree:
+    return _judged(_estimated(tree))
+
+
+@one_thread()
+def _estimated(tree: DataTree) -> DataTree:
     import xarray as xr
 
     model = tree.attrs["model"]
     tree["estimands"] = xr.DataTree(model_named(model).estimate(tree))
+    tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
+    return tree
+
+
+@one_thread()
+def _judged(tree: DataTree) -> DataTree:
     posterior = tree["posterior"].to_dataset()
     named = [name for name in json.loads(tree.attrs["shown"]) if name in posterior]
     tree.attrs["ess"] = float(convergence(posterior[named], ["ess_bulk"])["ess_bulk"][1].min())
     tree.attrs["gate"] = gate(tree).to_json()
-    tree.attrs["estimands_version"] = ESTIMANDS_VERSION[model]
     return tree
+
+
+def _after(tree: DataTree) -> dict[str, DataTree]:
+    """Groups of a fit that have draws after seeing data."""
+    return {
+        name: node
+        for name, node in tree.children.items()
+        if "draw" in node.dims and not name.startswith("prior")
+    }
+
+
+def _together(parts: list[DataTree]) -> DataTree:
+    """One fit with the chains of several of the same model, in all else the first."""
+    import xarray as xr
+
+    first = parts[0]
+    found = {name: node.to_dataset() for name, node in first.children.items()}
+    for name in _after(first):
+        joined = xr.concat([part[name].to_dataset() for part in parts], "chain", join="override")
+        found[name] = joined.assign_coords(chain=np.arange(joined.sizes["chain"]))
+    tree = xr.DataTree.from_dict(found)
+    used = json.loads(first.attrs["settings"]) | {"chains": tree["posterior"].sizes["chain"]}
+    tree.attrs = first.attrs | {
+        "seconds": sum(part.attrs["seconds"] for part in parts),
+        "settings_used": json.dumps(used),
+    }
+    return _judged(tree)
 
 
 @checked

@@ -73,17 +73,20 @@ def sampler(model: pm.Model) -> Sampler:
     It is compiled, and its prior drawn, once for all settings.
     """
     compiled = cache(lambda: compile_model(model, _free(model)))
-    prior = cache(lambda seed: derive(model, prior_draws(model, seed), log_likelihood=False)[0])
+    priors: list[Dataset] = []
 
     def draw(settings: Settings, progress: Progress | None) -> Drawn:
         draws, stats = sample(model, settings, progress, compiled)
         posterior, log_likelihood = derive(model, draws)
+        if not priors:
+            drawn = prior_draws(model, settings.seed)
+            priors.append(derive(model, drawn, log_likelihood=False)[0])
         return Drawn(
             {
                 "posterior": posterior,
                 "sample_stats": stats,
                 "log_likelihood": log_likelihood,
-                "prior": prior(settings.seed),
+                "prior": priors[0],
             }
         )
 

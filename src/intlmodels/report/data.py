@@ -443,7 +443,7 @@ class ShareReportData(ReportData):
     # -- tables --------------------------------------------------------------------------
 
     conclusions = cached_property(lambda m: share.conclusions(m.fit))
-    comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob))
+    comparison = cached_property(lambda m: share.compare_variants(m.variants, m.prob, m.before))
     before = cached_property(lambda m: share.before(m.fit))
     average = cached_property(lambda m: m.with_prior(share.average))
     levels = cached_property(lambda m: m.with_prior(share.levels))

@@ -528,17 +528,20 @@ def _tied(a: Mapping[str, Any], b: Mapping[str, Any], counts: Array) -> list[str
 # -- variants ----------------------------------------------------------------------------
 
 
-def compare_variants(fits: Mapping[str, DataTree], prob: float = CI_PROB) -> pd.DataFrame:
+def compare_variants(
+    fits: Mapping[str, DataTree], prob: float = CI_PROB, prior: DataTree | None = None
+) -> pd.DataFrame:
     """What several variants say: see :func:`.intervals.side_by_side`.
 
     Averages, levels, differences, and what predictors explain of the variation; those of the prior
     beside them, of the first fit and of those with another prior of a parameter that it has too.
+    ``prior``: the first fit :func:`before` seeing data, if that was computed.
     """
     first, *others = (json.loads(fit.attrs["priors"]) for fit in fits.values())
     own = [True, *(any(first.get(n, p) != p for n, p in each.items()) for each in others)]
     priors = {
-        id(fit): before(fit)
-        for fit, asked in zip(fits.values(), own, strict=True)
+        id(fit): before(fit) if place or prior is None else prior
+        for place, (fit, asked) in enumerate(zip(fits.values(), own, strict=True))
         if asked and "prior" in fit.children
     }
 
@@ -593,7 +596,7 @@ def grid_counts(fit: DataTree, group: str) -> tuple[Array, Array]:
     values = printed_values(fit)
     if is_register(fit):
         return values, flat(fit[group].to_dataset()["printed_rows"]).astype(np.float64)
-    return values, np.stack([_counted(row, values) for row in flat(outcomes(fit, group))])
+    return values, _counted(flat(outcomes(fit, group)), values)
 
 
 def printed_means(fit: DataTree, group: str) -> Array:
@@ -611,13 +614,15 @@ def observed_counts(fit: DataTree) -> Array:
         seen = fit["observed_data"].to_dataset()
         places = seen["cell_place"].to_numpy()
         return np.bincount(places, seen["cell_rows"].to_numpy(), len(values))
-    return _counted(observed(fit), values)
+    return _counted(observed(fit)[None], values)[0]
 
 
 def _counted(printed: Array, values: Array) -> Array:
-    """How many of some shares are nearest to each of evenly spaced values."""
+    """How many shares of each set are nearest to each of evenly spaced values, (set, value)."""
     places = np.rint(printed / values[1]).astype(int).clip(0, len(values) - 1)
-    return np.bincount(places, minlength=len(values)).astype(np.float64)
+    shape = len(places), len(values)
+    places += np.arange(shape[0])[:, None] * shape[1]
+    return np.bincount(places.ravel(), minlength=math.prod(shape)).reshape(shape).astype(np.float64)
 
 
 def _features(values: Array, counts: Array, step: float, who: str) -> dict[str, Array]:
