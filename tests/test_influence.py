@@ -88,7 +88,7 @@ def test_of_known_decisions_and_of_shares_firms_are_left_out(tmp_path):
 def test_without_a_count_is_the_study_without_it(tmp_path):
     """The same draws as of a study whose file lacks the row; and the exact sum over tables."""
     study = load_study(write_counts_study(tmp_path / "whole"))
-    settings = settings_of(study, {"draws": 1000, "tune": 500, "chains": 2, "cores": 1})
+    settings = settings_of(study, {"draws": 2000, "tune": 500, "chains": 2, "cores": 1})
     plan = Plan(study, "default", priors_of(study), settings)
     names = list(omissions(study))
     number = names.index("large-late")

@@ -259,7 +259,7 @@ def test_the_table_of_rivals_has_what_is_left_of_each_decay(report_data):
         assert row.median == pytest.approx(np.median(draws))
         assert row.p_positive == (draws > 0).mean()
         left = 1 - np.median(draws) / np.median(own)
-        assert np.isnan(row.taken_over) if np.median(own) <= 0 else row.taken_over == left
+        assert np.isnan(row.taken_over) if np.median(own) <= 0 else row.taken_over == pytest.approx(left)
     owner = m.variants["sold"]["posterior"]["owner"].to_numpy()
     sold = table[table["variant"] == "sold"].iloc[0]
     assert sold["effect_median"] == pytest.approx(np.median(owner))

@@ -21,7 +21,7 @@ ESTIMANDS_VERSION = {"share": 2, "register": 1, "decay": 1, "sequences": 1}
 #: Calibration, leave-one-out and sensitivity: simulators, ranks, predictions and refits.
 CHECKS_VERSION = {"share": 1, "decay": 1}
 #: Reports: their text, tables and figures.
-REPORT_VERSION = 11
+REPORT_VERSION = 12
 #: Counts of registers, and what the solver found about published counts.
 COUNTS_VERSION = 1
 
