@@ -272,7 +272,7 @@ def fixed(
 
 
 def _filled(lists: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Lists of whole numbers as rows, each filled up with -1 and at least one of them."""
+    """Lists of whole numbers as rows, each ending in one -1 or more."""
     found = np.full((len(lists), max(map(len, lists)) + 1), -1)
     for row, own in zip(found, lists, strict=True):
         row[: len(own)] = own
@@ -290,8 +290,8 @@ def _chain(
         places = rng.standard_exponential((len(design.firms), design.total + 1))
     else:
         places = basis(design.family, np.arange(design.total + 1))[None]
-    rows_of_p = len(design.periods) if design.by_period or design.owned_since else 1
-    memory = steps.space(where.length, known, places, rows_of_p)
+    periods = len(design.periods) if design.by_period or design.owned_since else 1
+    memory = steps.space(where.length, known, places, periods)
     chain = _Chain(rng, theta, table, np.ones(len(lines.vectors)), lines, known, memory)
     if design.orders:
         _find_orders(chain, fixed(design, priors, where, _LEAST))

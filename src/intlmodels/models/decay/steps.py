@@ -70,10 +70,9 @@ class Space(NamedTuple):
     ``fall[kind, n]`` is the probability of n decisions at the nodes of the firms' effect, and
     ``power[kind, m]`` the odds there to the power of m halves, for the spread of effects
     ``spread[kind]``. ``nodes[kind]`` are the largest n, how many nodes there are, and the largest
-    m. ``means[kind, n, y]`` and
-    ``ways[kind, row, k, n, y]`` are what was computed of :func:`log_mean` and of a period's flags
-    under the number of the parameters, ``now[kind]``; ``of_means`` and ``of_ways`` are the numbers.
-    The rest is scratch.
+    m. ``means[kind, n, y]`` and ``ways[kind, row, k, n, y]`` are what was computed of
+    :func:`log_mean` and of a period's flags under the number of the parameters, ``now[kind]``;
+    ``of_means`` and ``of_ways`` are the numbers. The rest is scratch.
     """
 
     p: NDArray[np.float64]
@@ -96,12 +95,7 @@ class Space(NamedTuple):
     of_ways: NDArray[np.int64]
 
 
-def space(
-    parameters: int,
-    fixed: Fixed,
-    places: NDArray[np.float64],
-    rows: int,
-) -> Space:
+def space(parameters: int, fixed: Fixed, places: NDArray[np.float64], rows: int) -> Space:
     """Memory for a chain; ``rows`` is the number of periods that matter to flags, or 1."""
     firms, kinds, length = len(fixed.kinds), len(fixed.of_kind), places.shape[1]
     nodes = (kinds, length + 1, 2 * MOST_NODES + 1)
@@ -287,7 +281,7 @@ def log_kind(kind, theta, table, places, most, out, fixed, space):
 def slice_step(rng, r, width, theta, known, fresh, table, most, moves, fixed, space):
     """One slice sampling step with stepping out; return how far theta moved.
 
-    It is changed in place, and so is ``known``, the log weight of each kind. A move is along a
+    Theta is changed in place, and so is ``known``, the log weight of each kind. A move is along a
     vector; or, where ``scaled`` names a block of effects, their spread and their distances from the
     centre are multiplied by exp(c), which leaves the standardized effects as they are (Yu and Meng
     2011, Journal of Computational and Graphical Statistics 20, 531-570, on why both
