@@ -214,21 +214,30 @@ CELLS = [
 ]
 
 
+def plan_of_missed(folder, wrong=""):
+    study = load_study(
+        write_counts_study(
+            folder,
+            sizes=None,
+            counts=CELLS,
+            toml=MISSED,
+            files={"talks.csv": [["firm", "number"], ["Ash", "1"], ["Box", "1"], ["Cob", "1"]]},
+        )
+    )
+    priors = priors_of(study, "unheard", {"recall": "Beta(4, 16)", "decay_mean": "Normal(0, 0.2)"})
+    used = calibration.settings_for(study, {"draws": 100, "tune": 300, "sweeps": 10})
+    return calibration.plan_of(study, "unheard", priors, used, wrong)
+
+
+def test_a_chain_that_starts_where_no_chance_allows_its_table_comes_back(tmp_path):
+    """Chances are exactly 0 and 1 after very many missed decisions; this study starts there."""
+    assert calibration.simulate((plan_of_missed(tmp_path / "study"), 8))["quantities"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["", "no-missed"])
 def test_missed_decisions_are_calibrated_and_ignoring_many_is_caught(tmp_path, wrong):
-    folder = write_counts_study(
-        tmp_path / "study",
-        sizes=None,
-        counts=CELLS,
-        toml=MISSED,
-        files={"talks.csv": [["firm", "number"], ["Ash", "1"], ["Box", "1"], ["Cob", "1"]]},
-    )
-    study = load_study(folder)
-    priors = priors_of(study, "unheard", {"recall": "Beta(4, 16)", "decay_mean": "Normal(0, 0.2)"})
-    used = calibration.settings_for(study, {"draws": 100, "tune": 300, "sweeps": 10})
-    plan = calibration.plan_of(study, "unheard", priors, used, wrong)
-    out = tmp_path / "out"
+    plan, out = plan_of_missed(tmp_path / "study", wrong), tmp_path / "out"
     if wrong:
         assert calibration.detect(plan, 200, out, Here()).after is not None
     else:

@@ -12,7 +12,7 @@ from scipy import stats
 import enumerated
 from bruteforce import compositions
 from intlmodels.core.errors import StudyError
-from intlmodels.models.decay import inferencedata, kernels
+from intlmodels.models.decay import inferencedata, kernels, steps
 from intlmodels.models.decay.design import Design
 from intlmodels.models.decay.sampler import alike
 from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
@@ -94,6 +94,14 @@ def test_poisson_binomial_is_the_sum_over_all_orders():
             )
             found = kernels.poisson_binomial(held, 0, 0, start, n, s, work)
             assert found == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("x", [-2000.0, -3.0, 0.0, 3.0, 2000.0])
+def test_a_chance_of_0_or_1_has_its_logarithm_at_any_effect(p, x):
+    with np.errstate(divide="ignore"):
+        wanted = np.logaddexp(np.log1p(-p), np.log(p) + x)
+    assert steps.log_held(p, x) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
 
 
 def test_prior_of_tables_sums_to_one_and_is_uniform_over_totals():

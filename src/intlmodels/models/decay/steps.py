@@ -528,6 +528,14 @@ def relabel(rng, table, fixed, places):
 
 
 @kernel
+def log_held(p, x):
+    """Log of 1 - p + p exp(x), also where a chance is 0 or 1 and exp(x) has no number."""
+    if x > 0:
+        return x + math.log(p + (1 - p) * math.exp(-x)) if p > 0 else 0.0
+    return math.log(1 - p + p * math.exp(x)) if p < 1 else x
+
+
+@kernel
 def draw_effects(rng, theta, table, fixed, space):
     """Draw the firms' effects, given everything else.
 
@@ -547,7 +555,9 @@ def draw_effects(rng, theta, table, fixed, space):
         while True:
             slope, bend = sigma * flagged, 1.0
             for k in range(n):
-                chance = p[k] / (p[k] + (1 - p[k]) * math.exp(-sigma * at))
+                chance = p[k]
+                if 0 < chance < 1:
+                    chance /= chance + (1 - chance) * math.exp(-sigma * at)
                 slope -= sigma * chance
                 bend += sigma**2 * chance * (1 - chance)
             if abs(slope - at) < 0.1:
@@ -563,8 +573,7 @@ def draw_effects(rng, theta, table, fixed, space):
             z = slope + rng.standard_normal()
             ratio = (sigma * flagged - slope) * (z - at)
             for k in range(n):
-                held = 1 - p[k] + p[k] * math.exp(sigma * at)
-                ratio += math.log(held / (1 - p[k] + p[k] * math.exp(sigma * z)))
+                ratio += log_held(p[k], sigma * at) - log_held(p[k], sigma * z)
             if math.log1p(-rng.random()) < ratio:
                 break
         theta[first + f] = sigma * z
@@ -602,7 +611,6 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every
             keep(theta, table, thetas[place], tables[place])
-            draw_effects(rng, thetas[place], table, fixed, space)
             total = log_parameters(theta, fixed.at, fixed.named, NONE, periods)
             total += log_counts(space.true, fixed)
             for f in range(firms):
@@ -611,6 +619,9 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
                     total -= fixed.log_factorial[table[f, t, 0]]
                     total -= fixed.log_factorial[table[f, t, 1]]
             heights[place] = total
+            # While tuning, a chain may be where no chance allows its table.
+            if total > -math.inf:
+                draw_effects(rng, thetas[place], table, fixed, space)
         for kind in range(kinds):
             known[kind], most[kind] = 0.0, 0
         for f in range(firms):
