@@ -128,16 +128,6 @@ def test_hard_orders_that_no_table_allows_are_refused():
         sampler.sample(case, parameters(case), Settings(draws=10, tune=10, chains=2))
 
 
-def test_firms_are_alike_only_if_their_orders_are():
-    def classes(case):
-        return sampler.fixed(case, parameters(case), sampler.layout(case)).classes
-
-    same = CASES["alike"]
-    assert classes(same)[1] == classes(same)[2]
-    other = replace(same, orders=same.orders[:1])
-    assert classes(other)[1] != classes(other)[2]
-
-
 # -- one firm's sequence -------------------------------------------------------------------
 
 

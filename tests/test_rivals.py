@@ -17,14 +17,13 @@ from intlmodels.core.errors import StudyError
 from intlmodels.core.settings import Settings
 from intlmodels.fitting.fit import fit
 from intlmodels.models import design_of, find_variant, priors_of
-from intlmodels.models.decay import inferencedata, sampler, simulator
+from intlmodels.models.decay import inferencedata, simulator
 from intlmodels.models.decay.design import OUTCOME
 from intlmodels.models.decay.model import build
 from intlmodels.report import decay as sections
 from intlmodels.report.data import DecayReportData
 from intlmodels.results import decay
 from intlmodels.studies import load_study
-from intlmodels.studies.counts import rows
 from priordraws import Here
 
 NORWAY = load_study("norway")
@@ -72,19 +71,6 @@ def test_norway_has_two_foreign_owners_and_interviews():
     assert not owned[3:].any()
     assert design_of(NORWAY, "missed").interviews == (20, 8, 2, 6, 14, 4, 3, 1, 1, 2, 1, 1)
     assert any("foreign owners" in text for text in NORWAY.limits)
-
-
-def test_firms_of_other_owners_or_interviews_are_told_apart():
-    def classes(variant):
-        design = design_of(NORWAY, variant)
-        return sampler.alike(rows(design.counts, design.firms, design.periods), design)
-
-    assert len(set(classes("default")[:3])) == 1
-    assert len(set(classes("owners")[:3])) == 3
-    assert (classes("owners")[3:] - classes("owners")[3] == classes("default")[3:] - 1).all()
-    heard_once = classes("missed")[[7, 8, 10, 11]]
-    assert len(set(heard_once)) == 1
-    assert len(set(classes("missed"))) == 9
 
 
 BAD = {

@@ -18,6 +18,13 @@ CONTRADICTORY = (
     count("late", 4, periods=(LATE,)),
     count("flagged early", 5, "at least", periods=(EARLY,), flags=("yes",)),
 )
+#: Two firms decided twice in each period, twice with each flag; three tables agree with that.
+CROSSED = [
+    count(f"{first} {second}", 2, hard=True, **{one: (first,), other: (second,)})
+    for one, other in (("firms", "periods"), ("firms", "flags"), ("periods", "flags"))
+    for first in {"firms": ("A", "B"), "periods": (EARLY, LATE)}[one]
+    for second in {"periods": (EARLY, LATE), "flags": ("no", "yes")}[other]
+]
 CASES = {
     "hard and noisy": design(*SOME, total=6),
     "contradictory": design(*CONTRADICTORY, rho=0.2),
@@ -34,6 +41,7 @@ CASES = {
     "one size": design(*SOME, sizes=("all",), size_of_firm=(0, 0, 0), common=True),
     "owners": design(*SOME, owned_since=(1, 0, 2), total=4),
     "missed": design(*SOME, interviews=(5, 1, 2), total=4),
+    "all margins": design(*CROSSED, total=8),
 }
 #: The same in combinations that no variant has.
 FURTHER = {

@@ -14,7 +14,6 @@ from bruteforce import compositions
 from intlmodels.core.errors import StudyError
 from intlmodels.models.decay import inferencedata, kernels, steps
 from intlmodels.models.decay.design import Design
-from intlmodels.models.decay.sampler import alike
 from intlmodels.models.priors import DISTRIBUTIONS, draw, parameter
 from intlmodels.studies.counts import Count, rows
 
@@ -198,13 +197,3 @@ def test_too_many_tables_are_refused(monkeypatch):
     monkeypatch.setattr(enumerated, "MOST_TABLES", 10)
     with pytest.raises(StudyError, match="more than 10 tables"):
         enumerated.enumerate_tables(rows((), FIRMS, PERIODS), 5)
-
-
-def test_firms_are_alike_when_no_count_and_no_size_tells_them_apart():
-    everything = {"periods": PERIODS, "flags": ("no", "yes"), "relation": "equal", "hard": True}
-    case = design(size_of_firm=(1, 1, 1))
-    pair = Count("pair", ("A", "B"), value=3, **everything)
-    assert alike(rows((pair,), FIRMS, PERIODS), case).tolist() == [0, 0, 1]
-    each = Count("each", ("B", "C"), value=1, each=True, **everything)
-    assert alike(rows((each,), FIRMS, PERIODS), case).tolist() == [0, 1, 1]
-    assert alike(rows((), FIRMS, PERIODS), design()).tolist() == [0, 1, 1]

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import version
 
 #: Draws and everything stored beside them, by model: design, priors, density, sampler.
-MODEL_VERSION = {"share": 1, "register": 1, "decay": 2, "sequences": 1}
+MODEL_VERSION = {"share": 1, "register": 1, "decay": 3, "sequences": 1}
 #: What is computed from the draws: estimands and the gate.
 ESTIMANDS_VERSION = {"share": 2, "register": 1, "decay": 1, "sequences": 1}
 #: Calibration, leave-one-out and sensitivity: simulators, ranks, predictions and refits.

@@ -28,6 +28,7 @@ its prior over firms (the urn) are of known ones, and so are the flags.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -162,7 +163,8 @@ class Design:
 def basis(family: Shape, entries: NDArray[np.integer]) -> Array:
     """Prior entries as they enter the linear predictor."""
     if family == "power":
-        return np.log1p(entries)
+        # The last digit of NumPy's own depends on the width of the processor's vectors.
+        return np.asarray(np.vectorize(math.log1p, otypes=[float])(entries))
     return (entries > 0).astype(float) if family == "step" else entries.astype(float)
 
 

@@ -51,10 +51,8 @@ class Fixed(NamedTuple):
     at: NDArray[np.int64]
     #: Priors with a name, (prior, 6): position, code, three arguments, whether it is a logarithm.
     named: NDArray[np.float64]
-    #: Of each firm, (firm, 3): size, first period with another owner, interviews; and its class
-    #: among firms that nothing tells apart.
+    #: Of each firm, (firm, 3): size, first period with another owner, interviews.
     about: NDArray[np.int64]
-    classes: NDArray[np.int64]
     #: Kind of each firm, and the firms of each kind, (kind, place), filled up with -1: firms of a
     #: kind differ in their effects alone.
     kinds: NDArray[np.int64]

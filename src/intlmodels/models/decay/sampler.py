@@ -25,7 +25,7 @@ from intlmodels.core.processes import compiling
 from intlmodels.models.decay import kernels, orders, steps
 from intlmodels.models.decay.design import Design, basis
 from intlmodels.models.priors import Prior
-from intlmodels.studies.counts import Rows, rows
+from intlmodels.studies.counts import rows
 
 if TYPE_CHECKING:
     from intlmodels.core.settings import Settings
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: Steps of the table in a sweep, for each decision.
-STEPS = 8
+STEPS = 6
 #: Kept draws between two looks at whether to stop.
 CHUNK = 100
 #: Part of the tuning in which step widths still change.
@@ -170,31 +170,6 @@ def named_priors(priors: Mapping[str, Prior], where: Layout) -> Array:
     return table
 
 
-def alike(system: Rows, design: Design) -> NDArray[np.int64]:
-    """Number the classes of firms that nothing tells apart: counts, sizes, owners, interviews.
-
-    What an ``each`` count says of its firms it says of all of them alike.
-    """
-    cells = system.member.reshape(-1, *system.shape)
-    single = np.array([system.counts[i].each for i in system.count], bool)
-    keys: dict[bytes, int] = {}
-    classes = []
-    for f in range(len(design.firms)):
-        own = [
-            (int(system.count[row]), cells[row, f].tobytes())
-            for row in np.flatnonzero(single)
-            if cells[row, f].any()
-        ]
-        told = orders.of_firm(design, design.firms[f])
-        steps = sorted(repr((order.steps, order.hard, order.denied)) for order in told)
-        about = [of[f : f + 1] for of in (design.owned_since, design.interviews)]
-        key = repr(
-            (design.size_of_firm[f], cells[~single, f].tobytes(), own, steps, about)
-        ).encode()
-        classes.append(keys.setdefault(key, len(keys)))
-    return np.array(classes)
-
-
 @dataclass(frozen=True)
 class Draws:
     """What the sampler returns, chain by chain."""
@@ -253,7 +228,6 @@ def fixed(
         at=where.at,
         named=named_priors(priors, where),
         about=about,
-        classes=alike(system, design),
         kinds=kind,
         of_kind=_filled([np.flatnonzero(kind == i) for i in range(kind.max() + 1)]),
         family=kernels.FAMILY_CODES[design.family],

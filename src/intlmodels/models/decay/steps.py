@@ -6,8 +6,8 @@ firm's flags then depend on what all firms of its kind have in common, and a cha
 costs a few products. It is decisions that move, not counts: numbered decisions change their firm,
 period or flag, alone or by exchange. A table has as many numberings as its cells have arrangements,
 which the weights take into account. Parameters move by slice sampling (Neal 2003, Annals of
-Statistics 31, 705-767) along lines and along curves of common scale, and firms that nothing tells
-apart change places. Every step leaves the joint posterior as it is. Effects are drawn for the draws
+Statistics 31, 705-767) along lines and along curves of common scale, and firms exchange all that
+they decided. Every step leaves the joint posterior as it is. Effects are drawn for the draws
 that are kept.
 """
 
@@ -374,14 +374,16 @@ def wait_anew(rng, theta, table, most, known, fixed, space):
 
 @kernel
 def propose(rng, table, held, picked, cells):
-    """Pick decisions and cells to which they go; return how many. As likely as its reverse.
+    """Pick decisions and cells to which they go; return how many, and the log odds of the reverse.
 
-    Kinds: two decisions exchange their firms or their flags; one goes to another firm or period; a
-    few go anywhere, which reaches every table from every other. The cells that they leave come
-    first; 0 if nothing changes.
+    Kinds: two decisions exchange their firms or their flags; one goes to another firm or period;
+    four exchange their periods, see :func:`propose_four`; a few go anywhere, which reaches every
+    table from every other. The cells that they leave come first; 0 if nothing changes.
     """
     wide = 2 * table.shape[1]
     u = rng.random()
+    if u >= 0.97:
+        return propose_four(rng, table, held, picked, cells)
     number = 1
     while u >= 0.93 and number < MOST_MOVED and rng.random() < 0.5:
         number += 1
@@ -392,7 +394,7 @@ def propose(rng, table, held, picked, cells):
         cells[i] = held[picked[i]]
         for j in range(i):
             if picked[i] == picked[j]:
-                return 0
+                return 0, 0.0
     cell, other = cells[0], cells[1]
     if u < 0.45:
         cells[2] = other // wide * wide + cell % wide
@@ -413,21 +415,48 @@ def propose(rng, table, held, picked, cells):
             same = same and (cells[i] == cells[number + i])
         # Two decisions that only change places.
         if same or (number == 2 and cells[0] == cells[3] and cells[1] == cells[2]):
-            return 0
-    return number
+            return 0, 0.0
+    return number, 0.0
+
+
+@kernel
+def propose_four(rng, table, held, picked, cells):
+    """As :func:`propose`: decisions at corners of a cube go to the other corners.
+
+    Two with the same flag exchange their periods, and two of the same firms with the other flag
+    exchange them back, so that every sum over firms, over periods or over flags stays as it is.
+    The first two are any; the others one of those in their cells.
+    """
+    flat, wide = table.reshape(table.size), 2 * table.shape[1]
+    for i in range(2):
+        picked[i] = int(rng.random() * len(held))
+        cells[i] = held[picked[i]]
+    cell, other = cells[0], cells[1]
+    cells[4] = cell // wide * wide + other % wide
+    cells[5] = other // wide * wide + cell % wide
+    # A cell's neighbour with the other flag differs in its last bit.
+    cells[2], cells[3], cells[6], cells[7] = cells[4] ^ 1, cells[5] ^ 1, cell ^ 1, other ^ 1
+    a_cube = cell // wide != other // wide and cell % wide != other % wide
+    ways = flat[cells[2]] * flat[cells[3]]
+    if not a_cube or cell % 2 != other % 2 or ways == 0:
+        return 0, 0.0
+    for i in range(2, 4):
+        left = int(rng.random() * flat[cells[i]])
+        j = 0
+        while held[j] != cells[i] or left > 0:
+            left -= held[j] == cells[i]
+            j += 1
+        picked[i] = j
+    return 4, math.log(ways / ((flat[cells[6]] + 1) * (flat[cells[7]] + 1)))
 
 
 @kernel
 def decision_steps(rng, steps, theta, table, fixed, space):
     """Metropolis steps of a few decisions each; return how many changed the table."""
     sigma = math.exp(theta[fixed.at[6]])
-    counts = (fixed.relation, fixed.printed, fixed.log_rho, fixed.denied)
     true, change, fresh, weight = space.true, space.change, space.fresh, space.weight
     rows_of = fixed.rows_of
     flat, wide = table.reshape(table.size), 2 * table.shape[1]
-    count_up(table, rows_of, true)
-    for row in range(len(change)):
-        change[row] = 0
     # The cell of every decision.
     held, number = np.empty(table.sum(), np.int64), 0
     for cell in range(table.size):
@@ -439,22 +468,12 @@ def decision_steps(rng, steps, theta, table, fixed, space):
     changed = 0
     for _ in range(steps):
         # Cells that the decisions leave come first, then those that they go to.
-        number = propose(rng, table, held, picked, cells)
+        number, gain = propose(rng, table, held, picked, cells)
         if number == 0:
             continue
         for i in range(2 * number):
-            for row in rows_of[cells[i]]:
-                if row < 0:
-                    break
-                change[row] += 1 if i >= number else -1
-        gain = 0.0
-        for i in range(2 * number):
-            for row in rows_of[cells[i]]:
-                if row < 0:
-                    break
-                if change[row] != 0:
-                    gain += _log_gain(row, true[row], change[row], *counts)
-                    change[row] = 0
+            shift(change, cells[i], 1 if i >= number else -1, rows_of)
+        gain += log_gain(cells, 2 * number, fixed, space)
         if gain == -math.inf:
             continue
         for i in range(number):
@@ -477,10 +496,7 @@ def decision_steps(rng, steps, theta, table, fixed, space):
             for i in range(touched):
                 weight[firms[i]] = fresh[firms[i]]
             for i in range(2 * number):
-                for row in rows_of[cells[i]]:
-                    if row < 0:
-                        break
-                    true[row] += 1 if i >= number else -1
+                shift(true, cells[i], 1 if i >= number else -1, rows_of)
             for i in range(number):
                 held[picked[i]] = cells[number + i]
         else:
@@ -491,40 +507,85 @@ def decision_steps(rng, steps, theta, table, fixed, space):
 
 
 @kernel
-def _log_gain(row, true, d, relation, printed, log_rho, denied):
-    """Log weight that a table gains where the true value of a count changes by d."""
-    if denied[row]:
-        new = log_denied(relation[row], printed[row], true + d, log_rho[row])
-        old = log_denied(relation[row], printed[row], true, log_rho[row])
-        return new - old if new > -math.inf else new
-    off = deviation(relation[row], printed[row], true + d)
-    off -= deviation(relation[row], printed[row], true)
-    return off * log_rho[row] if off != 0 else 0.0
+def shift(counts, cell, d, rows_of):
+    """Add to the counts that a cell enters."""
+    for row in rows_of[cell]:
+        if row < 0:
+            break
+        counts[row] += d
 
 
 @kernel
-def relabel(rng, table, fixed, places):
-    """Permute firms that nothing in data and prior tells apart.
+def log_gain(cells, number, fixed, space):
+    """Log weight by the counts that a table gains where those of some cells change.
 
-    The posterior is the same for every such permutation (Fisher-Yates within each class).
+    The changes are set to 0.
     """
-    classes = fixed.classes
+    true, change = space.true, space.change
+    relation, printed, log_rho = fixed.relation, fixed.printed, fixed.log_rho
+    gain = 0.0
+    for i in range(number):
+        for row in fixed.rows_of[cells[i]]:
+            if row < 0:
+                break
+            old, new = true[row], true[row] + change[row]
+            if new == old:
+                continue
+            change[row] = 0
+            if fixed.denied[row]:
+                more = log_denied(relation[row], printed[row], new, log_rho[row])
+                if more > -math.inf:
+                    more -= log_denied(relation[row], printed[row], old, log_rho[row])
+                gain += more
+            else:
+                off = deviation(relation[row], printed[row], new)
+                off -= deviation(relation[row], printed[row], old)
+                gain += off * log_rho[row] if off != 0 else 0.0
+    return gain
+
+
+@kernel
+def exchange_firms(rng, sigma, table, fixed, space):
+    """Metropolis steps by which two firms exchange all their decisions.
+
+    They are always taken where nothing tells the firms apart.
+    """
+    flat, wide = table.reshape(table.size), 2 * table.shape[1]
+    rows_of, true, change = fixed.rows_of, space.true, space.change
+    weight, fresh = space.weight, space.fresh
+    pair, cells = np.empty(2, np.int64), np.empty(2 * wide, np.int64)
     for f in range(table.shape[0] - 1, 0, -1):
-        count = 0
-        for g in range(f + 1):
-            count += classes[g] == classes[f]
-        pick = int(rng.random() * count)
-        for g in range(f + 1):
-            if classes[g] == classes[f]:
-                if pick == 0:
-                    for t in range(table.shape[1]):
-                        for y in range(2):
-                            table[f, t, y], table[g, t, y] = table[g, t, y], table[f, t, y]
-                    if fixed.at[10] >= 0:
-                        for k in range(places.shape[1]):
-                            places[f, k], places[g, k] = places[g, k], places[f, k]
-                    break
-                pick -= 1
+        g = int(rng.random() * (f + 1))
+        if g == f:
+            continue
+        pair[0], pair[1] = f, g
+        for i in range(wide):
+            cells[2 * i], cells[2 * i + 1] = f * wide + i, g * wide + i
+            more = flat[g * wide + i] - flat[f * wide + i]
+            shift(change, f * wide + i, more, rows_of)
+            shift(change, g * wide + i, -more, rows_of)
+        gain = log_gain(cells, 2 * wide, fixed, space)
+        if gain == -math.inf:
+            continue
+        swap(table, f, g)
+        weigh(table, pair, 2, fresh, sigma, fixed, space)
+        gain += fresh[f] + fresh[g] - weight[f] - weight[g]
+        if math.log1p(-rng.random()) < gain:
+            weight[f], weight[g] = fresh[f], fresh[g]
+            for i in range(wide):
+                more = flat[f * wide + i] - flat[g * wide + i]
+                shift(true, f * wide + i, more, rows_of)
+                shift(true, g * wide + i, -more, rows_of)
+        else:
+            swap(table, f, g)
+
+
+@kernel
+def swap(table, f, g):
+    """Exchange two rows of a table."""
+    for t in range(table.shape[1]):
+        for y in range(2):
+            table[f, t, y], table[g, t, y] = table[g, t, y], table[f, t, y]
 
 
 @kernel
@@ -603,10 +664,11 @@ def sweeps(rng, count, keep_every, steps, adapt, theta, table, widths, moves, fi
         theta[fixed.at[5] + f] = 0.0
     changed = 0
     for sweep in range(count):
-        relabel(rng, table, fixed, space.places)
         for kind in range(kinds):
             n = min(length, most[kind] + 4)
             log_kind(kind, theta, table, length, n, space.weight, fixed, space)
+        count_up(table, fixed.rows_of, space.true)
+        exchange_firms(rng, math.exp(theta[fixed.at[6]]), table, fixed, space)
         changed += decision_steps(rng, steps, theta, table, fixed, space)
         if sweep % keep_every == keep_every - 1:
             place = sweep // keep_every
