@@ -32,8 +32,7 @@ setup: $(VENV)/project.stamp  ## create .venv and install everything (the other 
 	@:
 
 fit: $(VENV)/project.stamp  ## fit the studies in data/, two of them in all variants, and write reports/
-	@$(BIN)/intlmodels fit rochester norway --variants all
-	@$(BIN)/intlmodels fit michigan
+	@$(BIN)/intlmodels fit rochester norway michigan --variants rochester:all,norway:all
 
 calibrate: $(VENV)/project.stamp  ## calibrate, compare and vary both studies (an hour on two cores, resumes)
 	@status=0; for study in rochester norway; do \

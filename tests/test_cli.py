@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from functools import partial
 from importlib import metadata
@@ -18,6 +19,7 @@ import pytest
 
 from hostile import hostile_study
 from intlmodels import cli
+from intlmodels.core import processes
 from intlmodels.fitting import jobs
 from mockfit import mock_fit
 from registers import write_register
@@ -112,6 +114,7 @@ def test_a_failed_gate_exits_1_and_the_report_says_so_first(capsys, monkeypatch,
     [
         (("--variants", "nonsense"), "no variant is called 'nonsense'"),
         (("--variants", ""), "--variants needs"),
+        (("--variants", "density,hedges:hurdle"), "found 'hedges'; --variants: expected one of"),
         (("--prior", "phi"), "name=Distribution"),
         (("--prior", "phy=Normal(0, 1)"), "did you mean 'phi'"),
         (("--prior", "phi=Normal(0, 1)"), "values that it cannot take"),
@@ -262,16 +265,20 @@ def test_help_and_unchanged_fits_import_nothing_heavy(folder, fitted):
 
 
 @pytest.mark.slow
-def test_several_studies_are_fitted_one_after_the_other(capsys, quick, tmp_path, monkeypatch):
+def test_several_studies_are_fitted_at_the_same_time(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folders = [
         write_study(tmp_path / name, edit_toml=[('name = "hedge"', f'name = "{name}"')])
         for name in ("one", "two")
     ]
-    code, _, err = run(capsys, "fit", *folders)
+    code, _, err = run(capsys, "fit", *folders, "--variants", "one:density, one:hurdle")
     assert code == 0
-    assert err.index("==> one") < err.index("reports/one/index.html") < err.index("==> two")
-    assert (tmp_path / "reports/two/index.html").is_file()
+    done = re.findall(r"^\d of 4, \d+ s: (.*): converged", err, re.M)
+    assert set(done[:2]) == {"one default", "two default"}  # what variants load is compiled first
+    assert set(done[2:]) == {"one density", "one hurdle"}
+    for name in ("one", "two"):
+        assert f"report: written to reports/{name}/index.html" in err
+        assert (tmp_path / "reports" / name / "index.html").is_file()
 
 
 def test_of_several_studies_fits_are_counted_and_the_worst_decides_the_exit_code(
@@ -287,13 +294,15 @@ def test_of_several_studies_fits_are_counted_and_the_worst_decides_the_exit_code
         return mock_fit(study, *arguments, **keywords, bad=study.name == "one")
 
     monkeypatch.setattr(jobs, "fit", fits)
+    monkeypatch.setattr(processes, "helpers", lambda count: ThreadPoolExecutor(1))
     code, out, err = run(capsys, "fit", *folders)
     assert code == 1
-    assert re.findall(r"^(\d of \d), \d+ s: default: (converged|DID NOT)", err, re.M) == [
-        ("1 of 2", "DID NOT"),
-        ("2 of 2", "converged"),
+    assert re.findall(r"^(\d of \d), \d+ s: (.*): (converged|DID NOT)", err, re.M) == [
+        ("1 of 2", "one default", "DID NOT"),
+        ("2 of 2", "two default", "converged"),
     ]
-    assert err.count("did not converge: default; see the report") == 1
+    assert err.count("did not converge") == 1
+    assert "\none: did not converge: default; see the report\n" in err
     assert [line for line in out.splitlines() if line.startswith("The report:")] == [
         f"The report: {tmp_path / 'reports' / name / 'index.html'}" for name in ("one", "two")
     ]

@@ -91,7 +91,11 @@ def fit(
     studies: StudiesArgument,
     variants: Annotated[
         str,
-        typer.Option("--variants", metavar="NAMES", help="'all', or names separated by commas."),
+        typer.Option(
+            "--variants",
+            metavar="NAMES",
+            help="'all', or names separated by commas; STUDY:NAME is of that study only.",
+        ),
     ] = "default",
     out: OutOption = None,
     prior: PriorOption = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +47,7 @@ class _Tally:
     """How many fits a command makes, of all studies together, and how many are done."""
 
     due: int
+    several: bool  #: whether of several studies
     done: int = 0
     start: float = field(default_factory=time.monotonic)
 
@@ -55,36 +57,70 @@ def fit_and_report(
 ) -> int:
     """Fit studies, write their reports, and say at the end what was found; the exit code."""
     from intlmodels.audit.system import use_cache
+    from intlmodels.fitting import diagnostics, store
     from intlmodels.fitting import jobs as workflow
-    from intlmodels.fitting import store
+    from intlmodels.models import DEFAULT
 
-    planned = []
+    of_study = _by_study(variants, [study.name for study, *_ in asked])
+    planned, several = [], len(asked) > 1
     for study, settings, folder in asked:
         with use_cache(folder):
-            names, own = _variant_names(study, variants), prior_overrides(prior)
+            names, own = _variant_names(study, of_study[study.name]), prior_overrides(prior)
             planned.append(workflow.plan(study, names, folder, priors=own, settings=settings))
-    tally = _Tally(sum(not job.current for jobs in planned for job in jobs))
+    for (study, _, folder), jobs in zip(asked, planned, strict=True):
+        files.require_writable(folder)
+        states: dict[str, list[str]] = {}
+        for job in jobs:
+            states.setdefault(_state(job), []).append(job.variant)
+        for state, names in states.items():
+            say(f"{f'{study.name}: ' * several}{_in_short(names)}: {state}")
+    due = [(number, job) for number, jobs in enumerate(planned) for job in jobs if not job.current]
+    # What a default compiles the variants of its study load.
+    due.sort(key=lambda item: item[1].variant != DEFAULT)
+    tally, here = _Tally(len(due), several), {}
+    written = _in_processes(asked, due, tally) if len(due) > 1 else {}
+    if len(due) == 1:
+        ((number, job),) = due
+        with progress_bar(f"sampling {job.variant}") as progress:
+            fit = workflow.bring_up_to_date(job, progress)
+        _tell(job, diagnostics.Gate.from_json(fit.attrs["gate"]), tally)
+        here = {number: fit} if job.variant == DEFAULT else {}
     found, code = [], 0
-    for (study, settings, folder), jobs in zip(asked, planned, strict=True):
-        if len(asked) > 1:
-            say(f"==> {study.name}")
-        with use_cache(folder):
-            fit = _run(jobs, folder, settings.cores or os.cpu_count() or 1, tally)
-            if refresh_report(study, folder, fit):
-                report = (folder / "report.md").read_text(encoding="utf-8")
-                found += ["", study.title, *(f"- {one_line(t)}" for t in findings(report))]
-                found.append(f"The report: {(folder / 'index.html').resolve()}")
+    for number, ((study, _, folder), jobs) in enumerate(zip(asked, planned, strict=True)):
+        if number not in written:
+            written[number], said = _report(study, folder, here.get(number))
+            say(said)
+        if written[number]:
+            report = (folder / "report.md").read_text(encoding="utf-8")
+            found += ["", study.title, *(f"- {one_line(text)}" for text in findings(report))]
+            found.append(f"The report: {(folder / 'index.html').resolve()}")
         failed = [job.variant for job in jobs if not store.require_whole(job.path).gate.passed]
         if failed:
-            say(f"did not converge: {', '.join(failed)}; see the report")
+            of = f"{study.name}: " * several
+            say(f"{of}did not converge: {', '.join(failed)}; see the report")
             code = 1
     if found:
         typer.echo("\n".join(found))
     return code
 
 
+def _by_study(text: str, studies: Sequence[str]) -> dict[str, str]:
+    """What ``--variants`` says of each study: names that stand alone are of all of them."""
+    found: dict[str, list[str]] = {name: [] for name in studies}
+    colon = ":" in text
+    for item in text.split(","):
+        study, _, name = item.rpartition(":")
+        study = study.strip()
+        if study and study not in found:
+            said = f"expected one of the studies to be fitted, which are {', '.join(studies)}"
+            raise StudyError(f"--variants: {said}", value=study)
+        for own in [study] if study else studies:
+            found[own].append(name)
+    return {study: ",".join(names) or "default" * colon for study, names in found.items()}
+
+
 def _variant_names(study: Study, text: str) -> list[str]:
-    from intlmodels.models import catalogue, find_variant
+    from intlmodels.models import DEFAULT, catalogue, find_variant
 
     if text.strip() == "all":
         return list(catalogue(study))
@@ -92,41 +128,52 @@ def _variant_names(study: Study, text: str) -> list[str]:
     if not names:
         raise StudyError("--variants needs 'all' or at least one name", value=text)
     # The report is about the default; a variant stands beside it.
-    return list(dict.fromkeys(["default", *(find_variant(study, name).name for name in names)]))
+    return list(dict.fromkeys([DEFAULT, *(find_variant(study, name).name for name in names)]))
 
 
-def _run(jobs: list[Job], folder: Path, cores: int, tally: _Tally) -> DataTree | None:
-    """Do what is due; the default fit, if it was made in this process."""
+def _in_processes(
+    asked: Sequence[tuple[Study, Settings, Path]], due: Sequence[tuple[int, Job]], tally: _Tally
+) -> dict[int, bool]:
+    """Do what is due in several processes, and then the reports: whether each was written.
+
+    A report comes as soon as all fits of its study are there.
+    """
     from intlmodels.core.processes import helpers
-    from intlmodels.fitting import diagnostics
     from intlmodels.fitting import jobs as workflow
-    from intlmodels.models import DEFAULT
 
-    files.require_writable(folder)
-    due = [job for job in jobs if not job.current]
-    states: dict[str, list[str]] = {}
-    for job in jobs:
-        states.setdefault(_state(job), []).append(job.variant)
-    for state, names in states.items():
-        say(f"{_in_short(names)}: {state}")
-    if len(due) == 1:
-        with progress_bar(f"sampling {due[0].variant}") as progress:
-            fit = workflow.bring_up_to_date(due[0], progress)
-        checks = diagnostics.Gate.from_json(fit.attrs["gate"])
-        _tell(due[0], checks, tally)
-        return fit if due[0].variant == DEFAULT else None
-    if due:
-        with (
-            helpers(min(cores, len(due))) as pool,
-            progress_bar(f"{tally.due} fits", tally.due) as progress,
-        ):
+    cores = min(len(due), max(settings.cores or os.cpu_count() or 1 for _, settings, _ in asked))
+    fits: dict[Callable[[], Any], tuple[int, Job]]
+    fits = {partial(workflow.outcome, job): (number, job) for number, job in due}
+    reports: dict[Callable[[], Any], int] = {}
+    waiting: deque[Callable[[], Any]] = deque(fits)
+    left = Counter(number for number, _ in due)
+    written = {}
+    with helpers(cores) as pool, progress_bar(f"{tally.due} fits", tally.due) as progress:
+        for task, outcome in workflow.run_all(waiting, pool, cores):
+            if task in reports:
+                written[reports[task]], said = outcome
+                say(said)
+                continue
+            number, job = fits[task]
+            _tell(job, outcome, tally)
             if progress is not None:
                 progress(tally.done / tally.due)
-            for job, checks in workflow.run_all(due, pool):
-                _tell(job, checks, tally)
-                if progress is not None:
-                    progress(tally.done / tally.due)
-    return None
+            left[number] -= 1
+            if not left[number]:
+                study, _, folder = asked[number]
+                waiting.appendleft(partial(_report, study, folder))
+                reports[waiting[0]] = number
+    return written
+
+
+def _report(study: Study, folder: Path, fit: DataTree | None = None) -> tuple[bool, str]:
+    """Write a report if it is not current: whether it was not, and what to say of it."""
+    from intlmodels.audit.system import use_cache
+
+    said: list[str] = []
+    with use_cache(folder):
+        written = refresh_report(study, folder, fit, tell=said.append)
+    return written, "\n".join(said)
 
 
 def _state(job: Job) -> str:
@@ -155,11 +202,12 @@ def _why(reasons: Sequence[str], most: int = 4) -> str:
 def _tell(job: Job, checks: Gate, tally: _Tally) -> None:
     tally.done += 1
     before = f"{tally.done} of {tally.due}, " if tally.due > 1 else ""
+    of = f"{job.study.name} " * tally.several
     outcome = f"converged{_speed(job)}"
     if not checks.passed:
         what = "; ".join(f"{r.label}: {r.value:.4g}" for r in checks.failures)
         outcome = f"DID NOT CONVERGE, even after one retry ({what})"
-    say(f"{before}{time.monotonic() - tally.start:.0f} s: {job.variant}: {outcome}")
+    say(f"{before}{time.monotonic() - tally.start:.0f} s: {of}{job.variant}: {outcome}")
 
 
 def _speed(job: Job) -> str:

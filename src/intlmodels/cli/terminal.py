@@ -112,7 +112,11 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
 
 
 def refresh_report(
-    study: Study, folder: Path, fit: DataTree | None = None, force: bool = False
+    study: Study,
+    folder: Path,
+    fit: DataTree | None = None,
+    force: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> bool:
     """Write the report if it is not current, or in any case if it is forced; whether it was.
 
@@ -120,13 +124,14 @@ def refresh_report(
     """
     from intlmodels import report as reports
 
+    tell = tell or say
     require_caches()
     stale = reports.why_stale(study, folder)
     if not stale and not force and (folder / "index.html").exists():
-        say(f"report: unchanged, {folder / 'index.html'}")
+        tell(f"report: unchanged, {folder / 'index.html'}")
         return False
     reports.write(study, folder, fit)
-    say(f"report: written to {folder / 'index.html'}")
+    tell(f"report: written to {folder / 'index.html'}")
     return True
 
 

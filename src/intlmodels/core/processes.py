@@ -74,12 +74,12 @@ def require_caches() -> None:
 
 
 @contextmanager
-def compiling() -> Iterator[None]:
-    """Let one process at a time compile kernels, so that others load what it has compiled."""
+def compiling(what: str) -> Iterator[None]:
+    """Let one process at a time compile some kernels, so that others load what it has compiled."""
     from filelock import FileLock
 
     folder = next(filter(_writable, _numba()), Path(tempfile.gettempdir()))
-    with FileLock(folder / "compiling.lock"):
+    with FileLock(folder / f"compiling-{what}.lock"):
         yield
 
 

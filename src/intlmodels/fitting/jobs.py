@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
@@ -363,17 +364,26 @@ def fit_study(
 # -- many variants on several cores ------------------------------------------------------
 
 
-def run_all(jobs: list[Job], pool: Executor) -> Iterator[tuple[Job, Gate]]:
-    """Run jobs in other processes; yield each as it is stored."""
-    one_core = [replace(job, settings=replace(job.settings, cores=1)) for job in jobs]
-    pending: dict[Future[Gate], Job] = {pool.submit(_outcome, job): job for job in one_core}
-    while pending:
+def run_all[T](
+    waiting: deque[Callable[[], T]], pool: Executor, most: int
+) -> Iterator[tuple[Callable[[], T], T]]:
+    """Run tasks in other processes, so many at a time; yield each with its result.
+
+    More may be put in while they run.
+    """
+    pending: dict[Future[T], Callable[[], T]] = {}
+    while waiting or pending:
+        while waiting and len(pending) < most:
+            task = waiting.popleft()
+            pending[pool.submit(task)] = task
         done, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
             yield pending.pop(future), future.result()
 
 
-def _outcome(job: Job) -> Gate:
+def outcome(job: Job) -> Gate:
+    """Do a job on one core, as one of several that are done at the same time."""
+    job = replace(job, settings=replace(job.settings, cores=1))
     return Gate.from_json(bring_up_to_date(job).attrs["gate"])
 
 

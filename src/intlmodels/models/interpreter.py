@@ -318,7 +318,7 @@ def functions() -> tuple[Any, Any, Any]:
     """Log density with its gradient, expansion of a draw, and what both call, compiled."""
     one = types.int64(types.uint64, *[_NUMBERS] * 3, _WORDS)
     other = types.int64(types.uint64, types.uint64, *[_NUMBERS] * 2, _WORDS)
-    with compiling():
+    with compiling("interpreter"):
         run = _compiled(_RUN, _run)
         return _compiled(one, _log_density), _compiled(other, _expand), run
 
@@ -336,7 +336,7 @@ def kernel(function: Callable[..., None]) -> int:
 
     Of every result, and then of every operand: address, rows and columns.
     """
-    with compiling():
+    with compiling(function.__name__):
         compiled = _compiled(types.void(_WORDS), function)
     _kernels.append(compiled)
     return int(compiled.address)

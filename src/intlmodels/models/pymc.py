@@ -390,12 +390,14 @@ def evaluate(
         rv: pt.tensor(f"{rv.name}_draws", dtype=rv.dtype, shape=(None, *rv.type.shape))
         for rv in inputs or model.free_RVs
     }
-    function = pytensor.function(
-        list(batched.values()),
-        vectorize_graph(outputs, replace=batched),
-        mode=Mode(linker="py", optimizer=None),
-        on_unused_input="ignore",
-    )
+    # A graph within the graph would be compiled as C in spite of the linker.
+    with pytensor.config.change_flags(cxx=""):
+        function = pytensor.function(
+            list(batched.values()),
+            vectorize_graph(outputs, replace=batched),
+            mode=Mode(linker="py", optimizer=None),
+            on_unused_input="ignore",
+        )
     arrays = [np.ascontiguousarray(draws[rv.name]) for rv in batched]
     size = len(arrays[0])
     # exp of a far tail draw from a wide prior may overflow to the limit it stands for

@@ -32,7 +32,15 @@ from intlmodels.models.priors import DISTRIBUTIONS
 # mypy: disable-error-code="no-untyped-def"
 
 
-kernel = njit(error_model="numpy", cache=True, nogil=True)
+kernel = njit(error_model="numpy", cache=True, nogil=True, no_cfunc_wrapper=True)
+#: What only kernels call: it compiles in less time without what lets Python call it.
+part = njit(
+    error_model="numpy",
+    cache=True,
+    nogil=True,
+    no_cfunc_wrapper=True,
+    no_cpython_wrapper=True,
+)
 
 #: How prior entries enter the linear predictor, as the kernels number it.
 FAMILY_CODES = {"linear": 0, "power": 1, "step": 2}
@@ -156,7 +164,7 @@ def chances(p, q, f, n, theta, at, about, places, family):
                 p[q, t, k] = 1.0 / (1.0 + against * math.exp(slope * places[0, k]))
 
 
-@kernel
+@part
 def _chances_of_missed(p, n, against, slope, rate, waits, family):
     """Chances at n places before which decisions were missed, by their waiting times."""
     before = 0.0
@@ -193,7 +201,7 @@ def log_flags(table, f, p, q, by_period, ordered, move, accept, paths, work):
     return total + math.log(product)
 
 
-@kernel
+@part
 def _log_arrangements(table, f, p, q, by_period, o, move, accept, paths):
     """Log of the sum over sequences with a table's flags of probability times weight by orders.
 
@@ -245,7 +253,7 @@ def _log_arrangements(table, f, p, q, by_period, o, move, accept, paths):
     return total + math.log(value) if value > 0.0 else -math.inf
 
 
-@kernel
+@part
 def log_parameters(theta, at, named, firms, periods):
     """Log density of the parameters, up to a constant, with log spreads as coordinates."""
     total = 0.0
@@ -263,7 +271,7 @@ def log_parameters(theta, at, named, firms, periods):
     return total
 
 
-@kernel
+@part
 def _log_normals(theta, start, count, mean, log_spread):
     """Log density of effects around a mean, up to a constant."""
     inverse = math.exp(-log_spread)
@@ -273,7 +281,7 @@ def _log_normals(theta, start, count, mean, log_spread):
     return total
 
 
-@kernel
+@part
 def deviation(relation, printed, true):
     """By how much a true count misses what is printed: equal 0, at least 1, at most 2."""
     if relation == 0:
@@ -283,7 +291,7 @@ def deviation(relation, printed, true):
     return max(0, true - printed)
 
 
-@kernel
+@part
 def log_denied(relation, printed, true, log_rho):
     """Log weight of a bound that was not printed since its opposite, which is given, holds.
 
@@ -294,7 +302,7 @@ def log_denied(relation, printed, true, log_rho):
     return math.log1p(-math.exp((spare + 1) * log_rho)) if spare >= 0 else -math.inf
 
 
-@kernel
+@part
 def log_counts(true, fixed):
     """Log weight of a table by the counts."""
     total = 0.0
@@ -309,7 +317,7 @@ def log_counts(true, fixed):
     return total
 
 
-@kernel
+@part
 def count_up(table, rows_of, true):
     """True value of every published count in a table."""
     flat = table.reshape(table.size)

@@ -344,7 +344,7 @@ def sample(
     ]
     # Compile (or load) the kernels in one thread, without moving a chain.
     untouched = chains[0].rng.bit_generator.state
-    with compiling():
+    with compiling("sampler"):
         chains[0].run(0, 1, adapt=False)
     chains[0].rng.bit_generator.state = untouched
     begun = perf_counter()

@@ -29,6 +29,7 @@ from intlmodels.models.decay.kernels import (
     log_denied,
     log_flags,
     log_parameters,
+    part,
     poisson_binomial,
 )
 
@@ -127,7 +128,7 @@ def space(parameters: int, fixed: Fixed, places: NDArray[np.float64], rows: int)
 # -- weights with effects summed out --------------------------------------------------------------
 
 
-@kernel
+@part
 def place_nodes(kind, most, sigma, space):
     """Place the nodes of an effect for up to so many decisions, whose chances are known.
 
@@ -159,7 +160,7 @@ def place_nodes(kind, most, sigma, space):
             one_more(fall, power, number, n, p[kind, 0, n])
 
 
-@kernel
+@part
 def one_more(fall, power, number, n, chance):
     """Go on from n decisions to one more, whose chance of a flag is known, at every node."""
     for q in range(number):
@@ -167,7 +168,7 @@ def one_more(fall, power, number, n, chance):
         fall[n + 1, q] = fall[n, q] * root / (1 - chance + chance * root * root)
 
 
-@kernel
+@part
 def log_mean(nodes, fall, power, m):
     """Log of the mean over a firm's effect of the odds of its flags, against those at 0.
 
@@ -191,7 +192,7 @@ def log_mean(nodes, fall, power, m):
     return math.log(a + b)
 
 
-@kernel
+@part
 def weigh(table, firms, number, out, sigma, fixed, space):
     """Fill in the log weights of some firms' decisions, of each numbering of these."""
     log_factorial, log_weights, log_urn = fixed.log_factorial, fixed.log_weights, fixed.log_urn
@@ -253,7 +254,7 @@ def weigh(table, firms, number, out, sigma, fixed, space):
         out[f] = total + log_urn[n]
 
 
-@kernel
+@part
 def log_kind(kind, theta, table, places, most, out, fixed, space):
     """Take new parameters for a kind of firms; fill in their log weights, and return the sum.
 
@@ -277,7 +278,7 @@ def log_kind(kind, theta, table, places, most, out, fixed, space):
 # -- parameters -----------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def slice_step(rng, r, width, theta, known, fresh, table, most, moves, fixed, space):
     """One slice sampling step with stepping out; return how far theta moved.
 
@@ -346,7 +347,7 @@ def slice_step(rng, r, width, theta, known, fresh, table, most, moves, fixed, sp
     return c
 
 
-@kernel
+@part
 def wait_anew(rng, theta, table, most, known, fixed, space):
     """Draw waiting times of every firm: those of its decisions one by one, the others afresh.
 
@@ -372,7 +373,7 @@ def wait_anew(rng, theta, table, most, known, fixed, space):
 # -- decisions ------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def propose(rng, table, held, picked, cells):
     """Pick decisions and cells to which they go; return how many, and the log odds of the reverse.
 
@@ -419,7 +420,7 @@ def propose(rng, table, held, picked, cells):
     return number, 0.0
 
 
-@kernel
+@part
 def propose_four(rng, table, held, picked, cells):
     """As :func:`propose`: decisions at corners of a cube go to the other corners.
 
@@ -450,7 +451,7 @@ def propose_four(rng, table, held, picked, cells):
     return 4, math.log(ways / ((flat[cells[6]] + 1) * (flat[cells[7]] + 1)))
 
 
-@kernel
+@part
 def decision_steps(rng, steps, theta, table, fixed, space):
     """Metropolis steps of a few decisions each; return how many changed the table."""
     sigma = math.exp(theta[fixed.at[6]])
@@ -506,7 +507,7 @@ def decision_steps(rng, steps, theta, table, fixed, space):
     return changed
 
 
-@kernel
+@part
 def shift(counts, cell, d, rows_of):
     """Add to the counts that a cell enters."""
     for row in rows_of[cell]:
@@ -515,7 +516,7 @@ def shift(counts, cell, d, rows_of):
         counts[row] += d
 
 
-@kernel
+@part
 def log_gain(cells, number, fixed, space):
     """Log weight by the counts that a table gains where those of some cells change.
 
@@ -544,7 +545,7 @@ def log_gain(cells, number, fixed, space):
     return gain
 
 
-@kernel
+@part
 def exchange_firms(rng, sigma, table, fixed, space):
     """Metropolis steps by which two firms exchange all their decisions.
 
@@ -568,7 +569,7 @@ def exchange_firms(rng, sigma, table, fixed, space):
         if gain == -math.inf:
             continue
         swap(table, f, g)
-        weigh(table, pair, 2, fresh, sigma, fixed, space)
+        weigh(table, pair, len(pair), fresh, sigma, fixed, space)
         gain += fresh[f] + fresh[g] - weight[f] - weight[g]
         if math.log1p(-rng.random()) < gain:
             weight[f], weight[g] = fresh[f], fresh[g]
@@ -580,7 +581,7 @@ def exchange_firms(rng, sigma, table, fixed, space):
             swap(table, f, g)
 
 
-@kernel
+@part
 def swap(table, f, g):
     """Exchange two rows of a table."""
     for t in range(table.shape[1]):
@@ -588,7 +589,7 @@ def swap(table, f, g):
             table[f, t, y], table[g, t, y] = table[g, t, y], table[f, t, y]
 
 
-@kernel
+@part
 def log_held(p, x):
     """Log of 1 - p + p exp(x), also where a chance is 0 or 1 and exp(x) has no number."""
     if x > 0:
@@ -596,7 +597,7 @@ def log_held(p, x):
     return math.log(1 - p + p * math.exp(x)) if p < 1 else x
 
 
-@kernel
+@part
 def draw_effects(rng, theta, table, fixed, space):
     """Draw the firms' effects, given everything else.
 
@@ -640,7 +641,7 @@ def draw_effects(rng, theta, table, fixed, space):
         theta[first + f] = sigma * z
 
 
-@kernel
+@part
 def keep(theta, table, its_theta, its_table):
     """Copy a state, by element: numba spends seconds on compiling the copy of an array."""
     for i in range(theta.size):
