@@ -23,7 +23,7 @@ from intlmodels.core import files
 from intlmodels.core.csvtable import csv_text
 from intlmodels.core.errors import StudyError
 from intlmodels.fitting import jobs, store
-from intlmodels.report import record
+from intlmodels.report import record, render
 from intlmodels.report.formula import share_formula, share_symbols
 from intlmodels.report.registry import REPORTS, parts_of
 from intlmodels.report.render import PAGES, TEMPLATES, fence, markdown_text, mathml
@@ -578,3 +578,19 @@ def test_writing_a_report_imports_no_sampler(failed):
         env={**os.environ, "PYTHONPATH": str(Path(report.__file__).parents[2])},
     )
     assert done.stdout.split("\n")[:3] == ["[]", "[]", "[]"]
+
+
+def test_templates_are_compiled_once_where_their_byte_code_can_be_written(tmp_path, monkeypatch):
+    def loaded(folder):
+        environment = render._environment.__wrapped__()
+        environment.bytecode_cache.directory = str(folder)
+        return environment.get_template("common/failure.md.j2")
+
+    loaded(tmp_path / "not there")
+    assert not [*tmp_path.iterdir()]
+    loaded(tmp_path)
+    assert len([*tmp_path.glob("jinja-*.cache")]) == 1
+    monkeypatch.setattr("jinja2.Environment.compile", None)
+    loaded(tmp_path)
+    with pytest.raises(TypeError):
+        loaded(tmp_path / "not there")

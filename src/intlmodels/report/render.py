@@ -29,9 +29,11 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from html import escape, unescape
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,6 +43,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from intlmodels.core import formats as f
+from intlmodels.core.versions import REPORT_VERSION
 from intlmodels.report.pages import Drawing, Figure, Page, Section, Table
 
 if TYPE_CHECKING:
@@ -115,15 +118,25 @@ def glossary() -> dict[str, str]:
 @cache
 def _environment(markup: bool = True) -> Environment:
     """Templates that show text as Markdown does, for both formats of a page, or as it is."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+    class Compiled(FileSystemBytecodeCache):
+        """Templates as byte code, kept beside that of modules where that can be written."""
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
 
     def shown(value: object) -> object:
         if isinstance(value, Markup) or not markup:
             return Markup(value)
         return Markup(markdown_text(value))
 
+    kind = f"{metadata.version('jinja2')}-{REPORT_VERSION}-{'page' if markup else 'text'}"
+    cached = Compiled(str(Path(__file__).parent / "__pycache__"), f"jinja-{kind}-%s.cache")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=cached,
         autoescape=True,
         extensions=["jinja2.ext.do"],
         finalize=shown,
