@@ -665,7 +665,7 @@ def test_a_study_of_counts(tmp_path):
     assert not {"hoffman2014", "abrilpla2023", "betancourt2016"} & keys
     text = export.text("methods.md")
     assert "known only from published counts" in text
-    assert "each draw takes 2 sweeps, each of 48 steps of the table" in text
+    assert "each draw takes 2 sweeps, each of 36 steps of the table" in text
     for path in export.files("tables/*.tex"):
         check_latex(path.read_text(encoding="utf-8"))
     assert {"curves", "cells", "true-counts"} <= {
