@@ -19,6 +19,7 @@ import pytest
 
 from hostile import hostile_study
 from intlmodels import cli
+from intlmodels.cli import fitting
 from intlmodels.core import processes
 from intlmodels.fitting import jobs
 from mockfit import mock_fit
@@ -279,6 +280,28 @@ def test_several_studies_are_fitted_at_the_same_time(capsys, tmp_path, monkeypat
     for name in ("one", "two"):
         assert f"report: written to reports/{name}/index.html" in err
         assert (tmp_path / "reports" / name / "index.html").is_file()
+
+
+def test_studies_of_one_name_are_not_fitted_at_the_same_time(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [write_study(tmp_path / name) for name in ("one", "two")]
+    code, _, err = run(capsys, "fit", *folders)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "found 'hedge'; two of these studies have this name" in err
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("all", {"one": ["all"], "two": ["all"]}),
+        ("a, two:b,", {"one": ["a"], "two": ["a", "b"]}),
+        ("one : all", {"one": ["all"], "two": []}),
+    ],
+)
+def test_variants_are_of_all_studies_or_of_one(text, wanted):
+    assert fitting._by_study(text, ["one", "two"]) == wanted
 
 
 def test_of_several_studies_fits_are_counted_and_the_worst_decides_the_exit_code(

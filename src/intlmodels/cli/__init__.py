@@ -94,7 +94,7 @@ def fit(
         typer.Option(
             "--variants",
             metavar="NAMES",
-            help="'all', or names separated by commas; STUDY:NAME is of that study only.",
+            help="'all', or names separated by commas; STUDY:NAME for one study only.",
         ),
     ] = "default",
     out: OutOption = None,
@@ -127,6 +127,11 @@ def fit(
     asked = [
         (one, jobs.settings_of(one, changes), output_folder(one, out)) for one in map(load, studies)
     ]
+    folders = [folder.resolve() for *_, folder in asked]
+    for (study, *_), folder in zip(asked, folders, strict=True):
+        if folders.count(folder) > 1:
+            said = "two of these studies have this name, and their reports would share a folder"
+            raise StudyError(f"{said}; fit them one by one, each with --out", value=study.name)
     with interruptible("interrupted: finished fits are saved; run the same command to resume"):
         asked = [
             (ready(one, folder, scheduler), settings, folder) for one, settings, folder in asked

@@ -75,7 +75,7 @@ def fit_and_report(
         for state, names in states.items():
             say(f"{f'{study.name}: ' * several}{_in_short(names)}: {state}")
     due = [(number, job) for number, jobs in enumerate(planned) for job in jobs if not job.current]
-    # What a default compiles the variants of its study load.
+    # A default compiles what the variants of its study load.
     due.sort(key=lambda item: item[1].variant != DEFAULT)
     tally, here = _Tally(len(due), several), {}
     written = _in_processes(asked, due, tally) if len(due) > 1 else {}
@@ -104,29 +104,27 @@ def fit_and_report(
     return code
 
 
-def _by_study(text: str, studies: Sequence[str]) -> dict[str, str]:
-    """What ``--variants`` says of each study: names that stand alone are of all of them."""
+def _by_study(text: str, studies: Sequence[str]) -> dict[str, list[str]]:
+    """Variants of each study by ``--variants``: names without a study apply to all."""
     found: dict[str, list[str]] = {name: [] for name in studies}
-    colon = ":" in text
-    for item in text.split(","):
-        study, _, name = item.rpartition(":")
-        study = study.strip()
+    items = [item for item in text.split(",") if item.strip()]
+    if not items:
+        raise StudyError("--variants needs 'all' or at least one name", value=text)
+    for item in items:
+        study, name = (part.strip() for part in item.rpartition(":")[::2])
         if study and study not in found:
             said = f"expected one of the studies to be fitted, which are {', '.join(studies)}"
             raise StudyError(f"--variants: {said}", value=study)
         for own in [study] if study else studies:
             found[own].append(name)
-    return {study: ",".join(names) or "default" * colon for study, names in found.items()}
+    return found
 
 
-def _variant_names(study: Study, text: str) -> list[str]:
+def _variant_names(study: Study, names: Sequence[str]) -> list[str]:
     from intlmodels.models import DEFAULT, catalogue, find_variant
 
-    if text.strip() == "all":
+    if "all" in names:
         return list(catalogue(study))
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise StudyError("--variants needs 'all' or at least one name", value=text)
     # The report is about the default; a variant stands beside it.
     return list(dict.fromkeys([DEFAULT, *(find_variant(study, name).name for name in names)]))
 
