@@ -17,6 +17,9 @@ from scipy import special, stats
 import intlmodels as im
 from decaystudies import write_counts_study, write_decisions_study
 from intlmodels import audit
+from intlmodels.core.settings import Settings
+from intlmodels.models import design_of, priors_of
+from intlmodels.models.decay import sampler
 from intlmodels.studies.counts import rows
 
 OUTSIDE = Path(__file__).parent / "outside"
@@ -259,6 +262,32 @@ def test_tables_of_fisher_follow_the_exact_conditional_law(
     values = what(draws).astype(float)
     error = array_stats.mcse(values, method="mean", chain_axis=0, draw_axis=1)
     assert abs(values.mean() - expected) < 5 * error
+
+
+def test_two_firms_exchange_their_decisions_by_the_odds_of_their_flags(tmp_path, monkeypatch):
+    """With no other step of the table firm a, whose odds are three times higher, has m flags or n.
+
+    The ratio of their probabilities is 3 to the power of m - n, where m + n = 4 are known.
+    """
+    monkeypatch.setattr(sampler, "STEPS", 0)
+    table = pd.DataFrame([("a", "once", "yes", 4), ("b", "once", "yes", 4)])
+    table.columns = [*CELL, "number"]
+    counts = published(table, ["firm"], status="hard")
+    counts.append({"id": "flagged", "flag": "yes", "value": 4, "status": "hard"})
+    priors = f'{ALIKE}large = "Normal(log(3), 1e-5)"\nsigma_decay = "HalfNormal(1e-5)"\n'
+    study = study_of(tmp_path / "t", table, counts, toml=priors, sizes=("large", "other"))
+    settings = Settings(draws=4000, tune=500, chains=8, sweeps=1)
+    drawn = sampler.sample(design_of(study), priors_of(study), settings).tables
+    flags = drawn[:, :, 0, 0, 1]
+    unequal = flags[(flags != 2).all(axis=1)]
+    assert len(unequal) > 1
+    for chain in unequal:
+        m = int(chain.max())
+        share, expected = (chain == m).mean(), 3.0 ** (2 * m - 4) / (1 + 3.0 ** (2 * m - 4))
+        assert set(chain) == {m, 4 - m}
+        assert abs(share - expected) < 5 * np.sqrt(
+            expected * (1 - expected) / effective(chain[None])
+        )
 
 
 @pytest.mark.slow
